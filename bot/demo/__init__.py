@@ -1,0 +1,1 @@
+"""The demo: the real bot on a simulated Discord and a local KIE stand-in."""

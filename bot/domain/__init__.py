@@ -1,0 +1,1 @@
+"""What Easel knows, with no I/O."""

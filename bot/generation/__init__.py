@@ -1,0 +1,1 @@
+"""The life of a generation: accept, submit, track, deliver, recover."""

@@ -1,0 +1,1 @@
+"""Pixels: bounded downloads, checks of references, results fitted to an upload limit."""

@@ -1,0 +1,1 @@
+"""Discord's face of Easel: cards, buttons, texts, error replies, the deliverer."""
