@@ -1,1 +1,1 @@
-"""What Easel knows, with no I/O."""
+"""What Easel knows, with no I/O: words, states, prices, allowances, fairness, errors, ports."""

@@ -1,0 +1,129 @@
+"""One hierarchy of errors. What a member reads for each :class:`UserError` stands in bot/ui/texts.py."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from bot.domain.credits import Credits
+from bot.domain.states import Failure
+
+
+class EaselError(Exception):
+    """Base of everything that Easel raises on purpose."""
+
+
+class UserError(EaselError):
+    """Something the member can act on. Nothing was charged."""
+
+
+class OperatorError(EaselError):
+    """Something the operator must mend before Easel can run; its text is one sentence that says what."""
+
+
+@dataclass(eq=False)
+class PromptLength(UserError):
+    """The prompt is too short or too long."""
+
+    length: int
+    minimum: int
+    maximum: int
+
+
+class AutoNeedsReference(UserError):
+    """The aspect ratio ``auto`` takes a reference's, and there is none."""
+
+
+class ControlsNeedFlex(UserError):
+    """Steps and guidance were given for a model that has no such controls."""
+
+
+class ReferenceProblem(StrEnum):
+    """What is wrong with a picture that a member attached."""
+
+    TOO_LARGE = "too_large"
+    NOT_AN_IMAGE = "not_an_image"
+    DAMAGED = "damaged"
+    TOO_MANY_PIXELS = "too_many_pixels"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(eq=False)
+class ReferenceRefused(UserError):
+    """A picture cannot be used as a reference."""
+
+    filename: str
+    problem: ReferenceProblem
+
+
+class UploadFailed(UserError):
+    """KIE's file service did not take a reference."""
+
+
+@dataclass(eq=False)
+class NotEnoughCredits(UserError):
+    """The allowance does not cover the price."""
+
+    price: Credits
+    left: Credits
+    renews_at: datetime
+
+
+@dataclass(eq=False)
+class TooManyOpen(UserError):
+    """The member has as many open generations as one may have."""
+
+    limit: int
+
+
+class NotYours(UserError):
+    """A button meant for the one who asked was pressed by someone else."""
+
+
+class TooLateToCancel(UserError):
+    """KIE already has every task of the generation; it has no way to cancel."""
+
+
+class GenerationGone(UserError):
+    """The message's generation is not in the store."""
+
+
+class ImageApiError(EaselError):
+    """The image API did not do as asked."""
+
+
+@dataclass(eq=False)
+class Refused(ImageApiError):
+    """The API surely did not take the task and will not: asking again would not help."""
+
+    failure: Failure
+    detail: str = ""
+
+
+@dataclass(eq=False)
+class TryLater(ImageApiError):
+    """The API surely did not take the task; the same call may succeed later."""
+
+    failure: Failure
+    detail: str = ""
+
+
+@dataclass(eq=False)
+class Ambiguous(ImageApiError):
+    """Nobody can know whether the API took the task: it must never be sent again."""
+
+    detail: str = ""
+
+
+@dataclass(eq=False)
+class PollFailed(ImageApiError):
+    """Asking after a task failed, which says nothing about the task."""
+
+    detail: str = ""
+
+
+class NoImage(EaselError):
+    """A finished image cannot be had: gone, refused, too large, or not an image."""
+
+
+class Undeliverable(EaselError):
+    """No message can be posted where the generation belongs."""

@@ -1,0 +1,113 @@
+"""The nouns: a generation, its tasks, its references."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from bot.domain.credits import Account, Credits
+from bot.domain.ids import ChannelId, GenerationId, KieTaskId, MessageId, TaskId, UserId
+from bot.domain.settings import Settings, TaskClass
+from bot.domain.states import OPEN, REFUNDED, Failure, TaskState
+
+
+@dataclass(frozen=True, slots=True)
+class Reference:
+    """An input image as KIE can fetch it, and the name that the member knows it by."""
+
+    url: str
+    filename: str
+
+
+@dataclass(frozen=True, slots=True)
+class Destination:
+    """Where a generation is shown: an interaction's message while its token lives, a channel after that."""
+
+    channel_id: ChannelId
+    application_id: int
+    interaction_token: str
+    token_expires_at: datetime
+    message_id: MessageId | None
+    """The card. None while Discord has not told its id."""
+    private: bool
+    """Only the requester sees it: an ephemeral message, or a direct one when the token is dead."""
+    upload_limit: int
+    """Bytes that a file may have in this place."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What a member asked for, checked and complete, before it costs anything."""
+
+    account: Account
+    prompt: str
+    settings: Settings
+    count: int
+    references: tuple[Reference, ...]
+    destination: Destination
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """One KIE task; makes one image."""
+
+    id: TaskId
+    generation_id: GenerationId
+    user_id: UserId
+    position: int
+    state: TaskState
+    task_class: TaskClass
+    created_at: datetime
+    kie_task_id: KieTaskId | None = None
+    submitted_at: datetime | None = None
+    deadline: datetime | None = None
+    """When waiting ends: for OVERDUE tasks, when watching for a late success ends."""
+    finished_at: datetime | None = None
+    result_url: str | None = None
+    failure: Failure | None = None
+    free: bool = False
+    """Came after its refund: delivered without a charge."""
+
+
+class Delivery(StrEnum):
+    """How far the outcome of a generation has been told."""
+
+    NONE = "none"
+    BEGUN = "begun"
+    DONE = "done"
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """What a member asked for, and how far it has come."""
+
+    id: GenerationId
+    request: Request
+    unit_price: Credits
+    created_at: datetime
+    delivery: Delivery
+    tasks: tuple[Task, ...]
+
+    @property
+    def price(self) -> Credits:
+        """What the whole was reserved at."""
+        return self.unit_price * len(self.tasks)
+
+    @property
+    def charged(self) -> Credits:
+        """What remains reserved or paid: refunded and late tasks cost nothing."""
+        return self.unit_price * sum(task.state not in REFUNDED and not task.free for task in self.tasks)
+
+    @property
+    def ready(self) -> tuple[Task, ...]:
+        """Tasks whose image exists and is not posted yet, in their order."""
+        return tuple(task for task in self.tasks if task.state is TaskState.READY)
+
+    @property
+    def settled(self) -> bool:
+        """No task is being worked on any more: what is READY can be posted, the rest be told."""
+        return all(task.state is TaskState.READY or task.state not in OPEN for task in self.tasks)
+
+    @property
+    def cancellable(self) -> bool:
+        """At least one task has not been handed to KIE."""
+        return any(task.state is TaskState.RESERVED for task in self.tasks)

@@ -1,0 +1,59 @@
+"""What a member can choose for a picture, in KIE's own terms."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+PROMPT_MIN = 3
+PROMPT_MAX = 5000
+REFERENCES_MAX = 8
+COUNT_MAX = 4
+STEPS = range(1, 51)
+GUIDANCE_MIN = 1.5
+GUIDANCE_MAX = 10.0
+
+
+class Model(StrEnum):
+    """The two FLUX.2 families that KIE serves."""
+
+    PRO = "pro"
+    FLEX = "flex"
+
+
+class Resolution(StrEnum):
+    """KIE's two output sizes: about one and about four megapixels."""
+
+    ONE_K = "1K"
+    TWO_K = "2K"
+
+
+class AspectRatio(StrEnum):
+    """KIE's aspect ratios; ``auto`` takes the first reference's and needs one."""
+
+    SQUARE = "1:1"
+    LANDSCAPE = "4:3"
+    PORTRAIT = "3:4"
+    WIDE = "16:9"
+    TALL = "9:16"
+    PHOTO = "3:2"
+    PHOTO_PORTRAIT = "2:3"
+    AUTO = "auto"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """How a picture is made. Steps and guidance exist for flex alone and are sent only when given."""
+
+    model: Model = Model.PRO
+    aspect_ratio: AspectRatio = AspectRatio.SQUARE
+    resolution: Resolution = Resolution.ONE_K
+    steps: int | None = None
+    guidance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TaskClass:
+    """What decides how long a task takes, as far as we can know."""
+
+    model: Model
+    resolution: Resolution
+    has_references: bool

@@ -1,0 +1,22 @@
+"""Small facts that the bot remembers about itself, by name."""
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.store.tables import facts
+
+
+class Facts:
+    """The facts, within one transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def get(self, key: str) -> str | None:
+        """What is remembered under this name, or None."""
+        return await self._connection.scalar(select(facts.c.value).where(facts.c.key == key))
+
+    async def put(self, key: str, value: str) -> None:
+        """Remember this and forget what was there."""
+        await self._connection.execute(delete(facts).where(facts.c.key == key))
+        await self._connection.execute(insert(facts).values(key=key, value=value))

@@ -1,0 +1,150 @@
+"""Generations: what was asked for, where it is shown, and how far its outcome has been told."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Row, RowMapping, exists, func, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.domain.credits import Account
+from bot.domain.generation import Delivery, Destination, Generation, Reference, Request
+from bot.domain.ids import GenerationId, MessageId, UserId
+from bot.domain.states import OPEN, TaskState
+from bot.store.tables import generations, references, tasks
+from bot.store.tasks import settings_from, task_from, task_values
+
+
+class Generations:
+    """The generations, within one transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, generation: Generation) -> None:
+        """Insert a generation with its references and tasks."""
+        await self._connection.execute(insert(generations), _generation_values(generation))
+        if generation.request.references:
+            await self._connection.execute(
+                insert(references),
+                [
+                    {"generation_id": generation.id, "position": i, "url": one.url, "filename": one.filename}
+                    for i, one in enumerate(generation.request.references)
+                ],
+            )
+        await self._connection.execute(insert(tasks), [task_values(task) for task in generation.tasks])
+
+    async def get(self, generation_id: GenerationId) -> Generation | None:
+        """A generation as it stands, or None."""
+        found = await self._connection.execute(select(generations).where(generations.c.id == generation_id))
+        row = found.mappings().one_or_none()
+        if row is None:
+            return None
+        task_rows = await self._connection.execute(
+            select(tasks).where(tasks.c.generation_id == generation_id).order_by(tasks.c.position)
+        )
+        reference_rows: Sequence[Row[str, str]] = ()
+        if row["reference_count"]:
+            found = await self._connection.execute(
+                select(references.c.url, references.c.filename)
+                .where(references.c.generation_id == generation_id)
+                .order_by(references.c.position)
+            )
+            reference_rows = found.all()
+        return _generation(row, task_rows.mappings().all(), reference_rows)
+
+    async def open_count(self, user_id: UserId) -> int:
+        """How many generations of this member are still being waited for, over all servers."""
+        count = await self._connection.scalar(
+            select(func.count(tasks.c.generation_id.distinct())).where(
+                tasks.c.state.in_(OPEN), tasks.c.user_id == user_id
+            )
+        )
+        return count or 0
+
+    async def unfinished(self) -> list[GenerationId]:
+        """Generations on which no task is being worked any more, but whose outcome has not been told."""
+        busy = (TaskState.RESERVED, TaskState.SUBMITTING, TaskState.RUNNING)
+        rows = await self._connection.scalars(
+            select(generations.c.id)
+            .where(
+                generations.c.delivery.in_((Delivery.NONE, Delivery.BEGUN)),
+                ~exists().where(tasks.c.generation_id == generations.c.id, tasks.c.state.in_(busy)),
+            )
+            .order_by(generations.c.id)
+        )
+        return list(rows)
+
+    async def with_late_images(self) -> list[GenerationId]:
+        """Generations that were told already, and have since got an image after all."""
+        rows = await self._connection.scalars(
+            select(tasks.c.generation_id.distinct())
+            .join(generations, generations.c.id == tasks.c.generation_id)
+            .where(tasks.c.state == TaskState.READY, generations.c.delivery == Delivery.DONE)
+        )
+        return list(rows)
+
+    async def set_delivery(self, generation_id: GenerationId, delivery: Delivery) -> None:
+        """Record how far the outcome has been told."""
+        await self._connection.execute(
+            update(generations).where(generations.c.id == generation_id).values(delivery=delivery)
+        )
+
+    async def set_message(self, generation_id: GenerationId, message_id: MessageId) -> None:
+        """Record which message is the card."""
+        await self._connection.execute(
+            update(generations).where(generations.c.id == generation_id).values(message_id=message_id)
+        )
+
+
+def _generation_values(generation: Generation) -> dict[str, object]:
+    request, destination = generation.request, generation.request.destination
+    return {
+        "id": generation.id,
+        "user_id": request.account.user_id,
+        "guild_id": request.account.guild_id,
+        "created_at": generation.created_at,
+        "prompt": request.prompt,
+        "model": request.settings.model,
+        "aspect_ratio": request.settings.aspect_ratio,
+        "resolution": request.settings.resolution,
+        "steps": request.settings.steps,
+        "guidance": request.settings.guidance,
+        "reference_count": len(request.references),
+        "unit_price": generation.unit_price,
+        "channel_id": destination.channel_id,
+        "application_id": destination.application_id,
+        "interaction_token": destination.interaction_token,
+        "token_expires_at": destination.token_expires_at,
+        "message_id": destination.message_id,
+        "private": destination.private,
+        "upload_limit": destination.upload_limit,
+        "delivery": generation.delivery,
+    }
+
+
+def _generation(
+    row: RowMapping, task_rows: Sequence[RowMapping], reference_rows: Sequence[Row[str, str]]
+) -> Generation:
+    request = Request(
+        account=Account(row["user_id"], row["guild_id"]),
+        prompt=row["prompt"],
+        settings=settings_from(row),
+        count=len(task_rows),
+        references=tuple(Reference(url, filename) for url, filename in reference_rows),
+        destination=Destination(
+            channel_id=row["channel_id"],
+            application_id=row["application_id"],
+            interaction_token=row["interaction_token"],
+            token_expires_at=row["token_expires_at"],
+            message_id=row["message_id"],
+            private=row["private"],
+            upload_limit=row["upload_limit"],
+        ),
+    )
+    return Generation(
+        id=row["id"],
+        request=request,
+        unit_price=row["unit_price"],
+        created_at=row["created_at"],
+        delivery=row["delivery"],
+        tasks=tuple(task_from(task, row) for task in task_rows),
+    )

@@ -1,0 +1,58 @@
+"""All that is peculiar to SQLite: pragmas, how transactions begin, and the file behind a URL."""
+
+import sqlite3
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, event, make_url
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
+
+BUSY_MILLISECONDS = 10_000
+
+
+def database_file(url: str) -> Path:
+    """The file behind a ``sqlite:///path`` URL; raises ValueError for any other URL."""
+    parsed = make_url(url)
+    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+        raise ValueError("the database URL must look like sqlite:///path/to/easel.db")
+    return Path(parsed.database)
+
+
+def async_url(url: str) -> str:
+    """The same URL, served by aiosqlite."""
+    return make_url(url).set(drivername="sqlite+aiosqlite").render_as_string(hide_password=False)
+
+
+def configure(engine: Engine, *, writes: bool) -> None:
+    """Set the pragmas on each connection, and begin write transactions IMMEDIATE, so that none fails half-way."""
+
+    def connected(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+        # The driver would begin transactions on its own, and only before some statements.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"busy_timeout={BUSY_MILLISECONDS}",
+            f"query_only={'OFF' if writes else 'ON'}",
+        ):
+            cursor.execute(f"PRAGMA {pragma}")
+        cursor.close()
+
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    event.listen(engine, "connect", connected)
+    event.listen(engine, "begin", begun)
+
+
+def integrity_problems(path: Path) -> list[str]:
+    """What SQLite's own checks find wrong in the file: broken pages first, then dangling foreign keys."""
+    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    try:
+        broken = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
+        dangling = [f"{row[0]} row {row[1]} points nowhere" for row in connection.execute("PRAGMA foreign_key_check")]
+    finally:
+        connection.close()
+    return broken + dangling

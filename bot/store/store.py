@@ -1,0 +1,62 @@
+"""The store: one writer that begins IMMEDIATE, a few readers, and a transaction that carries the repositories."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from bot.store import sqlite
+from bot.store.facts import Facts
+from bot.store.generations import Generations
+from bot.store.ledger import Ledger
+from bot.store.migrate import migrate
+from bot.store.tasks import Tasks
+
+_READERS = 4
+
+
+class Transaction:
+    """One transaction: everything done through it is kept together or not at all."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self.ledger = Ledger(connection)
+        self.tasks = Tasks(connection, self.ledger)
+        self.generations = Generations(connection)
+        self.facts = Facts(connection)
+
+
+class Store:
+    """The database. Writers take turns in the order they came; readers never wait for them."""
+
+    def __init__(self, reader: AsyncEngine, writer: AsyncEngine) -> None:
+        self._reader = reader
+        self._writer = writer
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str) -> AsyncGenerator["Store", None]:
+        """Migrate the database at a ``sqlite:///path`` URL to the newest schema, and open it."""
+        await asyncio.to_thread(migrate, url)
+        async with AsyncExitStack() as stack:
+            engines: list[AsyncEngine] = []
+            for writes, connections in ((False, _READERS), (True, 1)):
+                engine = create_async_engine(
+                    sqlite.async_url(url), pool_size=connections, max_overflow=0, pool_timeout=60
+                )
+                sqlite.configure(engine.sync_engine, writes=writes)
+                stack.push_async_callback(engine.dispose)
+                engines.append(engine)
+            yield cls(*engines)
+
+    @asynccontextmanager
+    async def read(self) -> AsyncGenerator[Transaction, None]:
+        """A consistent view; writing through it is an error."""
+        async with self._reader.begin() as connection:
+            yield Transaction(connection)
+
+    @asynccontextmanager
+    async def write(self) -> AsyncGenerator[Transaction, None]:
+        """Committed when the block ends, rolled back when it raises. Keep it short: there is one writer."""
+        async with self._writer.begin() as connection:
+            yield Transaction(connection)

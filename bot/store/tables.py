@@ -1,0 +1,138 @@
+"""The tables. Migrations make them; a test holds the two against each other."""
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    Named,
+    String,
+    Table,
+    Text,
+    TypedColumns,
+    text,
+)
+from sqlalchemy.schema import SchemaItem
+from sqlalchemy.types import TypeEngine
+
+from bot.domain.credits import Movement
+from bot.domain.generation import Delivery
+from bot.domain.ids import ChannelId, GenerationId, GuildId, KieTaskId, MessageId, TaskId, UserId
+from bot.domain.settings import AspectRatio, Model, Resolution
+from bot.domain.states import Failure, TaskState
+from bot.store.types import CreditAmount, UtcTime, choice
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+
+def _column(kind: TypeEngine[Any] | type[TypeEngine[Any]], *constraints: SchemaItem, **options: Any) -> Column[Any]:
+    """A column whose Python type is the one that its annotation declares, which may be narrower than SQL's."""
+    return Column(kind, *constraints, **options)
+
+
+class _GenerationColumns(TypedColumns):
+    id: Named[GenerationId] = _column(BigInteger, primary_key=True, autoincrement=False)
+    user_id: Named[UserId] = _column(BigInteger)
+    guild_id: Named[GuildId] = _column(BigInteger)
+    created_at: Named[datetime] = _column(UtcTime)
+    prompt: Named[str] = _column(Text)
+    model: Named[Model] = _column(choice(Model))
+    aspect_ratio: Named[AspectRatio] = _column(choice(AspectRatio))
+    resolution: Named[Resolution] = _column(choice(Resolution))
+    steps: Named[int | None] = _column(Integer)
+    guidance: Named[float | None] = _column(Float)
+    reference_count: Named[int] = _column(Integer)
+    unit_price: Named[Decimal] = _column(CreditAmount)
+    channel_id: Named[ChannelId] = _column(BigInteger)
+    application_id: Named[int] = _column(BigInteger)
+    interaction_token: Named[str] = _column(Text)
+    token_expires_at: Named[datetime] = _column(UtcTime)
+    message_id: Named[MessageId | None] = _column(BigInteger)
+    private: Named[bool] = _column(Boolean)
+    upload_limit: Named[int] = _column(BigInteger)
+    delivery: Named[Delivery] = _column(choice(Delivery), index=True)
+
+
+class _ReferenceColumns(TypedColumns):
+    generation_id: Named[GenerationId] = _column(BigInteger, ForeignKey("generations.id"), primary_key=True)
+    position: Named[int] = _column(Integer, primary_key=True, autoincrement=False)
+    url: Named[str] = _column(Text)
+    filename: Named[str] = _column(Text)
+
+
+class _TaskColumns(TypedColumns):
+    id: Named[TaskId] = _column(BigInteger, primary_key=True, autoincrement=False)
+    generation_id: Named[GenerationId] = _column(BigInteger, ForeignKey("generations.id"), index=True)
+    user_id: Named[UserId] = _column(BigInteger)
+    position: Named[int] = _column(Integer)
+    state: Named[TaskState] = _column(choice(TaskState))
+    created_at: Named[datetime] = _column(UtcTime)
+    kie_task_id: Named[KieTaskId | None] = _column(String(128), unique=True)
+    submitted_at: Named[datetime | None] = _column(UtcTime)
+    deadline: Named[datetime | None] = _column(UtcTime)
+    finished_at: Named[datetime | None] = _column(UtcTime)
+    seconds: Named[float | None] = _column(Float)
+    consumed: Named[Decimal | None] = _column(CreditAmount)
+    result_url: Named[str | None] = _column(Text)
+    failure: Named[Failure | None] = _column(choice(Failure))
+    free: Named[bool] = _column(Boolean)
+
+
+class _LedgerColumns(TypedColumns):
+    id: Named[int] = _column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    at: Named[datetime] = _column(UtcTime)
+    counts_at: Named[datetime] = _column(UtcTime)
+    user_id: Named[UserId] = _column(BigInteger)
+    guild_id: Named[GuildId] = _column(BigInteger)
+    movement: Named[Movement] = _column(choice(Movement))
+    credits: Named[Decimal] = _column(CreditAmount)
+    generation_id: Named[GenerationId] = _column(BigInteger, ForeignKey("generations.id"))
+    task_id: Named[TaskId] = _column(BigInteger, ForeignKey("tasks.id"))
+
+
+class _FactColumns(TypedColumns):
+    key: Named[str] = _column(String(64), primary_key=True)
+    value: Named[str] = _column(Text)
+
+
+generations = Table("generations", metadata, _GenerationColumns)
+
+references = Table("generation_references", metadata, _ReferenceColumns)
+
+tasks = Table("tasks", metadata, _TaskColumns)
+Index("ix_tasks_state_user_id", tasks.c.state, tasks.c.user_id)
+
+ledger = Table("ledger", metadata, _LedgerColumns)
+Index("ix_ledger_account", ledger.c.user_id, ledger.c.guild_id, ledger.c.counts_at)
+# Money moves once: a task is reserved once, and ends as paid or as refunded, never as both.
+Index(
+    "uq_ledger_reserved_once",
+    ledger.c.task_id,
+    unique=True,
+    sqlite_where=text("movement = 'reserve'"),
+    postgresql_where=text("movement = 'reserve'"),
+)
+Index(
+    "uq_ledger_ended_once",
+    ledger.c.task_id,
+    unique=True,
+    sqlite_where=text("movement <> 'reserve'"),
+    postgresql_where=text("movement <> 'reserve'"),
+)
+
+facts = Table("facts", metadata, _FactColumns)

@@ -1,0 +1,186 @@
+"""Tasks: every move of one, with the money that moves in the same transaction."""
+
+from collections.abc import Collection, Iterable
+from datetime import datetime
+
+from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.domain.generation import Task
+from bot.domain.ids import GenerationId, KieTaskId, TaskId
+from bot.domain.ports import Report
+from bot.domain.settings import Settings, TaskClass
+from bot.domain.states import MOVES, REFUNDED, Failure, TaskState
+from bot.store.ledger import Ledger
+from bot.store.tables import generations, tasks
+
+
+class Tasks:
+    """The tasks, within one transaction. A move that the task's present state does not allow is not made."""
+
+    def __init__(self, connection: AsyncConnection, ledger: Ledger) -> None:
+        self._connection = connection
+        self._ledger = ledger
+
+    async def in_states(self, states: Collection[TaskState]) -> list[Task]:
+        """All tasks in any of these states, oldest first."""
+        rows = await self._connection.execute(
+            select(
+                tasks,
+                generations.c.model,
+                generations.c.aspect_ratio,
+                generations.c.resolution,
+                generations.c.steps,
+                generations.c.guidance,
+                generations.c.reference_count,
+            )
+            .join(generations, generations.c.id == tasks.c.generation_id)
+            .where(tasks.c.state.in_(states))
+            .order_by(tasks.c.id)
+        )
+        return [task_from(row, row) for row in rows.mappings()]
+
+    async def submitting(self, task: TaskId, deadline: datetime) -> bool:
+        """KIE is about to be asked; written down first, so that nobody asks twice."""
+        return await self._move(task, TaskState.SUBMITTING, deadline=deadline)
+
+    async def waiting_again(self, task: TaskId) -> bool:
+        """KIE surely did not take the task: it waits for another try."""
+        return await self._move(task, TaskState.RESERVED, deadline=None)
+
+    async def running(self, task: TaskId, kie_task_id: KieTaskId, at: datetime, deadline: datetime) -> bool:
+        """KIE has it."""
+        return await self._move(task, TaskState.RUNNING, kie_task_id=kie_task_id, submitted_at=at, deadline=deadline)
+
+    async def ready(self, task: TaskId, report: Report, at: datetime) -> bool:
+        """KIE has made the image."""
+        before = await self._state(task)
+        return await self._move(
+            task,
+            TaskState.READY,
+            result_url=report.result_url,
+            seconds=report.seconds,
+            consumed=report.consumed,
+            finished_at=at,
+            failure=None,
+            free=before is TaskState.OVERDUE,
+        )
+
+    async def delivered(self, ready: Iterable[Task], at: datetime) -> None:
+        """The images are posted: what was reserved for them is paid, except for those that came after their refund."""
+        paid = [task.id for task in ready if await self._move(task.id, TaskState.DELIVERED) and not task.free]
+        if paid:
+            await self._ledger.settle(paid, at)
+
+    async def overdue(self, task: TaskId, at: datetime, watch_until: datetime) -> bool:
+        """The deadline has passed: refunded, and watched for a late success until ``watch_until``."""
+        moved = await self._move(
+            task, TaskState.OVERDUE, deadline=watch_until, finished_at=at, failure=Failure.TOO_SLOW
+        )
+        if moved:
+            await self._ledger.refund([task], at)
+        return moved
+
+    async def fail(self, task: TaskId, failure: Failure, at: datetime) -> bool:
+        """There will be no image: refunded, unless it was before."""
+        row = (
+            await self._connection.execute(select(tasks.c.state, tasks.c.free).where(tasks.c.id == task))
+        ).one_or_none()
+        if not await self._move(task, TaskState.FAILED, finished_at=at, failure=failure):
+            return False
+        if row is not None and row.state not in REFUNDED and not row.free:
+            await self._ledger.refund([task], at)
+        return True
+
+    async def cancel(self, generation: GenerationId, at: datetime) -> list[TaskId]:
+        """Take back every task of the generation that KIE has not been asked for; refunded."""
+        waiting = list(
+            await self._connection.scalars(
+                select(tasks.c.id).where(tasks.c.generation_id == generation, tasks.c.state == TaskState.RESERVED)
+            )
+        )
+        for task in waiting:
+            await self._move(task, TaskState.CANCELLED, finished_at=at)
+        if waiting:
+            await self._ledger.refund(waiting, at)
+        return waiting
+
+    async def submitted_since(self, since: datetime) -> list[datetime]:
+        """When tasks were handed to KIE since then, oldest first."""
+        rows = await self._connection.scalars(
+            select(tasks.c.submitted_at).where(tasks.c.submitted_at >= since).order_by(tasks.c.submitted_at)
+        )
+        return [at for at in rows if at is not None]
+
+    async def recent_durations(self, limit: int) -> list[tuple[TaskClass, float]]:
+        """How long the last finished tasks took, in seconds, oldest first."""
+        rows = await self._connection.execute(
+            select(generations.c.model, generations.c.resolution, generations.c.reference_count, tasks.c.seconds)
+            .join(generations, generations.c.id == tasks.c.generation_id)
+            .where(tasks.c.seconds.is_not(None))
+            .order_by(tasks.c.id.desc())
+            .limit(limit)
+        )
+        found = [
+            (TaskClass(model, resolution, reference_count > 0), seconds)
+            for model, resolution, reference_count, seconds in rows
+            if seconds is not None
+        ]
+        return found[::-1]
+
+    async def orphans(self) -> int:
+        """Tasks of which nobody knows whether KIE made them."""
+        count = await self._connection.scalar(
+            select(func.count()).where(tasks.c.state == TaskState.FAILED, tasks.c.failure == Failure.UNKNOWN_OUTCOME)
+        )
+        return count or 0
+
+    async def _state(self, task: TaskId) -> TaskState | None:
+        return await self._connection.scalar(select(tasks.c.state).where(tasks.c.id == task))
+
+    async def _move(self, task: TaskId, to: TaskState, **values: object) -> bool:
+        sources = [state for state, targets in MOVES.items() if to in targets]
+        result = await self._connection.execute(
+            update(tasks).where(tasks.c.id == task, tasks.c.state.in_(sources)).values(state=to, **values)
+        )
+        return result.rowcount == 1
+
+
+def task_values(task: Task) -> dict[str, object]:
+    """A new task as a row."""
+    return {
+        "id": task.id,
+        "generation_id": task.generation_id,
+        "user_id": task.user_id,
+        "position": task.position,
+        "state": task.state,
+        "created_at": task.created_at,
+        "free": task.free,
+    }
+
+
+def settings_from(row: RowMapping) -> Settings:
+    """The settings in a generation's row."""
+    return Settings(row["model"], row["aspect_ratio"], row["resolution"], row["steps"], row["guidance"])
+
+
+def task_from(row: RowMapping, generation_row: RowMapping) -> Task:
+    """A task from its row and its generation's."""
+    return Task(
+        id=row["id"],
+        generation_id=row["generation_id"],
+        user_id=row["user_id"],
+        position=row["position"],
+        state=row["state"],
+        task_class=TaskClass(
+            generation_row["model"], generation_row["resolution"], generation_row["reference_count"] > 0
+        ),
+        created_at=row["created_at"],
+        kie_task_id=row["kie_task_id"],
+        submitted_at=row["submitted_at"],
+        deadline=row["deadline"],
+        finished_at=row["finished_at"],
+        result_url=row["result_url"],
+        failure=row["failure"],
+        free=row["free"],
+    )

@@ -1,0 +1,56 @@
+"""Column types that keep what Python means: aware times, exact credits, enums by value."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from enum import StrEnum
+from typing import TypeVar
+
+from sqlalchemy import BigInteger, DateTime, Dialect, Enum, TypeDecorator
+
+_E = TypeVar("_E", bound=StrEnum)
+_THOUSANDTH = Decimal("0.001")
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """An aware time, kept in UTC; a naive one is refused."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Refuse what has no zone; the rest goes in as UTC."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("a naive time cannot be stored")
+        return value.astimezone(UTC)
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """What comes out is aware, whether or not the database keeps zones."""
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+class CreditAmount(TypeDecorator[Decimal]):
+    """Credits as whole thousandths, so that sums in SQL are exact."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
+        """Credits to whole thousandths."""
+        return None if value is None else int((value / _THOUSANDTH).to_integral_exact())
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:
+        """Whole thousandths to credits."""
+        return None if value is None else Decimal(value) * _THOUSANDTH
+
+
+def choice(enum: type[_E]) -> Enum:
+    """A text column that holds the enum's values."""
+
+    def values(_enum: type[StrEnum]) -> list[str]:
+        return [member.value for member in enum]
+
+    return Enum(enum, native_enum=False, create_constraint=False, length=24, values_callable=values)
