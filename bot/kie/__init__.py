@@ -1,1 +1,1 @@
-"""The client for KIE.ai."""
+"""The client for KIE.ai: its catalogue, its wire shapes, its codes, and the calls."""

@@ -1,0 +1,23 @@
+"""The signature on KIE's callbacks: base64(HMAC-SHA256(key, task id + "." + Unix seconds)) (docs.kie.ai)."""
+
+import base64
+import hashlib
+import hmac
+from datetime import datetime, timedelta
+
+ALLOWED_SKEW = timedelta(minutes=5)
+
+
+def sign(key: str, kie_task_id: str, timestamp: str) -> str:
+    """The signature that KIE puts into X-Webhook-Signature for this task and X-Webhook-Timestamp."""
+    digest = hmac.new(key.encode(), f"{kie_task_id}.{timestamp}".encode(), hashlib.sha256).digest()
+    return base64.b64encode(digest).decode()
+
+
+def verify(key: str, kie_task_id: str, timestamp: str, signature: str, now: datetime) -> bool:
+    """Whether the signature is right and not older or newer than five minutes; compares in constant time."""
+    if not (timestamp.isascii() and timestamp.isdigit()) or len(timestamp) > 12:
+        return False
+    if abs(now.timestamp() - int(timestamp)) > ALLOWED_SKEW.total_seconds():
+        return False
+    return hmac.compare_digest(sign(key, kie_task_id, timestamp).encode(), signature.encode())
