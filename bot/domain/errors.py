@@ -125,5 +125,13 @@ class NoImage(EaselError):
     """A finished image cannot be had: gone, refused, too large, or not an image."""
 
 
+class DeliveryFailed(EaselError):
+    """Discord did not take the post this time; it may later."""
+
+
+class TooLargeToPost(EaselError):
+    """The place takes smaller files than it said."""
+
+
 class Undeliverable(EaselError):
     """No message can be posted where the generation belongs."""

@@ -50,5 +50,8 @@ def short(identifier: int) -> str:
 
 
 def from_short(text: str) -> int:
-    """The reverse of :func:`short`; raises ValueError for anything else."""
-    return int(text, 36)
+    """The reverse of :func:`short`; raises ValueError for anything that is no 63-bit number."""
+    number = int(text, 36)
+    if not 0 <= number < 1 << 63:
+        raise ValueError("not an id")
+    return number

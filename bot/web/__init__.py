@@ -1,1 +1,1 @@
-"""The web server: health."""
+"""The web server: health, readiness, KIE's callbacks."""

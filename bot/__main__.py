@@ -1,0 +1,93 @@
+"""The command line: run, demo, sync, db. Exit codes: 0 done, 1 died, 78 the configuration must be mended."""
+
+import argparse
+import asyncio
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any
+
+from bot import app, log
+from bot.config import Config, load, require_secrets
+from bot.domain.errors import OperatorError
+from bot.store import sqlite
+from bot.store.migrate import migrate
+
+EX_CONFIG = 78
+_DEFAULT_CONFIG = Path("config.toml")
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Do what the command line says, and return the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        if options.command == "demo":
+            return _demo(options.port)
+        config = _configured(options.config)
+        if options.command == "db":
+            return _db(options.action, config)
+        require_secrets(config)
+        _run(app.run(config) if options.command == "run" else app.sync(config))
+    except OperatorError as error:
+        print(f"easel: {error}", file=sys.stderr)
+        return EX_CONFIG
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="easel", description="A Discord bot that makes pictures with FLUX.2.")
+    parser.add_argument("--config", type=Path, help="the configuration (config.toml where there is one)")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("run", help="run the bot")
+    commands.add_parser("sync", help="tell Discord the commands anew")
+    demo = commands.add_parser("demo", help="try the bot in a browser, without any account")
+    demo.add_argument("--port", type=int, default=0, help="the port of the demo's page (any free one)")
+    db = commands.add_parser("db", help="look after the database")
+    db.add_argument("action", choices=["migrate", "check"], help="bring it to the newest schema, or check the file")
+    return parser
+
+
+def _configured(path: Path | None) -> Config:
+    if path is None and _DEFAULT_CONFIG.exists():
+        path = _DEFAULT_CONFIG
+    config = load(path)
+    secrets = [config.discord.token, config.kie.api_key, config.kie.callback_key]
+    log.set_up(config.log.level, config.log.format, [secret.get_secret_value() for secret in secrets])
+    return config
+
+
+def _run(main_task: Coroutine[Any, Any, None]) -> None:
+    if sys.platform == "win32":
+        asyncio.run(main_task)
+        return
+    import uvloop
+
+    with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        runner.run(main_task)
+
+
+def _db(action: str, config: Config) -> int:
+    path = sqlite.database_file(config.database.url)
+    if action == "migrate":
+        migrate(config.database.url)
+        print(f"{path} has the newest schema.")
+        return 0
+    if not path.exists():
+        raise OperatorError(f"{path} does not exist: nothing to check.")
+    problems = sqlite.integrity_problems(path)
+    for problem in problems:
+        print(problem)
+    print(f"{path} is {'damaged' if problems else 'sound'}.")
+    return 1 if problems else 0
+
+
+def _demo(port: int) -> int:
+    try:
+        from bot.demo.run import run_demo
+    except ModuleNotFoundError as error:
+        raise OperatorError(f"the demo needs {error.name}: install easel[demo], or use make demo.") from error
+    return run_demo(port)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,263 @@
+"""The composition root: opens every resource in one place, supervises the workers, and ends in order."""
+
+import asyncio
+import gc
+import secrets
+import signal
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import aiohttp
+import discord
+import structlog
+from discord.gateway import DiscordWebSocket
+from discord.http import Route
+from yarl import URL
+
+from bot.client import CommandOptions, EaselClient
+from bot.config import Config
+from bot.domain.credits import KIE_PRICES, Allowance, PriceList
+from bot.domain.errors import OperatorError
+from bot.domain.estimate import Capacity, PollTimings
+from bot.domain.ids import IdMaker
+from bot.domain.ports import Clock
+from bot.generation.cards import Cards
+from bot.generation.courier import Courier
+from bot.generation.jobs import Jobs
+from bot.generation.recover import recover
+from bot.generation.references import References
+from bot.generation.service import Generations
+from bot.generation.submitter import Submitter, SubmitterOptions
+from bot.generation.tracker import Tracker
+from bot.generation.workload import Workload
+from bot.kie.client import KieClient, KieOptions
+from bot.media.fetch import AllowedHosts, Fetcher
+from bot.media.pixels import Studio
+from bot.media.spool import Spool
+from bot.store import sqlite
+from bot.store.store import Store
+from bot.ui.deliverer import DiscordDeliverer
+from bot.web.callback import CallbackRoute
+from bot.web.server import serve
+
+log = structlog.stdlib.get_logger(__name__)
+
+_GRACE = 8.0
+"""Seconds that work under way gets at the end; container engines kill after ten."""
+_KEEPALIVE = 10.0
+_YOUNG_OBJECTS = 50_000
+
+
+class SystemClock:
+    """The time of this machine."""
+
+    def now(self) -> datetime:
+        """The present instant, in UTC."""
+        return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Application:
+    """Easel, assembled and not yet running: the client, and the workers beside it."""
+
+    client: EaselClient
+    store: Store
+    clock: Clock
+    workload: Workload
+    submitter: Submitter
+    tracker: Tracker
+    courier: Courier
+    spool: Spool
+    jobs: Jobs
+    hold_ambiguous: bool
+
+    async def work(self) -> None:
+        """Go on with what the store holds, then submit, track and deliver until cancelled.
+
+        Start it beside the client, never inside it. Leaving waits some seconds for what is under way.
+        """
+        async with self.jobs:
+            await recover(
+                self.store,
+                self.clock,
+                self.workload,
+                self.tracker,
+                self.courier,
+                self.spool,
+                hold_ambiguous=self.hold_ambiguous,
+            )
+            async with asyncio.TaskGroup() as workers:
+                workers.create_task(self.submitter.run(), name="submitter")
+                workers.create_task(self.tracker.run(), name="tracker")
+                await self.client.wait_until_logged_in()
+                self.courier.open()
+
+
+@asynccontextmanager
+async def assemble(config: Config, *, clock: Clock | None = None) -> AsyncGenerator[Application, None]:
+    """Open the store, the sessions and the threads, and put the rooms together; closes them all at the end."""
+    clock = clock or SystemClock()
+    callbacks = bool(config.kie.callback_url)
+    async with AsyncExitStack() as stack:
+        store = await stack.enter_async_context(Store.open(config.database.url))
+        studio = stack.enter_context(Studio())
+        kie_session = await stack.enter_async_context(_session())
+        # Members' pictures and results go without KIE's key, over connections of their own.
+        file_session = await stack.enter_async_context(_session())
+        api = KieClient(kie_session, _kie_options(config))
+        workload = Workload(Capacity(config.kie.new_tasks, config.kie.new_tasks_window, config.kie.running_tasks))
+        seconds = config.kie.download_timeout
+        results = Fetcher(file_session, AllowedHosts(config.kie.result_hosts), seconds=seconds)
+        attachments = Fetcher(file_session, AllowedHosts(config.discord.cdn_hosts), seconds=seconds)
+        spool = Spool(sqlite.database_file(config.database.url).parent / "spool", results)
+        allowance = Allowance(Decimal(str(config.quota.credits)), config.quota.period)
+        cards = Cards(store, clock, workload, allowance)
+        jobs = Jobs("job", grace=_GRACE)
+        client = EaselClient(store, CommandOptions(config.kie.flex_controls))
+        courier = Courier(store, clock, cards, DiscordDeliverer(client, clock), spool, studio, jobs)
+        tracker = Tracker(
+            store,
+            api,
+            clock,
+            workload,
+            courier,
+            _timings(config),
+            timedelta(seconds=config.tracker.late_for),
+            jobs,
+        )
+        options = SubmitterOptions(
+            task_deadline=config.tracker.deadline,
+            give_up_after=config.tracker.give_up_submitting,
+            hold_ambiguous=callbacks,
+        )
+        submitter = Submitter(store, api, clock, workload, tracker, courier, options, jobs)
+        client.generations = Generations(
+            store,
+            clock,
+            IdMaker(clock.now, start=secrets.randbits(22)),
+            PriceList(KIE_PRICES),
+            config.quota.open_generations,
+            References(attachments, studio, api),
+            cards,
+            workload,
+            courier,
+        )
+        yield Application(
+            client, store, clock, workload, submitter, tracker, courier, spool, jobs, hold_ambiguous=callbacks
+        )
+
+
+async def run(config: Config) -> None:
+    """Run the bot until SIGTERM or SIGINT. Raises OperatorError for what the operator must mend.
+
+    Whatever dies unexpectedly takes the process with it: its error is raised after an orderly end.
+    """
+    _point_at(config.discord.api_url, config.discord.gateway_url)
+    stop = _stop_signal()
+    async with assemble(config) as app:
+        working = asyncio.create_task(app.work(), name="workers")
+        connected = asyncio.create_task(_connect(app.client, config), name="discord")
+        stopping = asyncio.create_task(stop.wait(), name="stop signal")
+
+        def ready() -> dict[str, bool]:
+            return {"discord": app.client.is_ready(), "workers": not working.done()}
+
+        callback = _callback_route(config, app)
+        try:
+            async with serve(config.web.host, config.web.port, ready=ready, callback=callback):
+                _calm_the_garbage_collector()
+                ended, _ = await asyncio.wait({working, connected, stopping}, return_when=asyncio.FIRST_COMPLETED)
+                log.info("stopping", because=[task.get_name() for task in ended])
+                await _end(working)
+        finally:
+            await _end(working)
+            await app.client.close()
+            await _end(connected)
+            stopping.cancel()
+        for task in ended - {stopping}:
+            task.result()
+    log.info("stopped")
+
+
+async def sync(config: Config) -> None:
+    """Tell Discord the commands' definitions, whether or not they changed."""
+    _point_at(config.discord.api_url, config.discord.gateway_url)
+    async with assemble(config) as app, app.client:
+        await _login(app.client, config)
+        await app.client.sync_if_changed(force=True)
+
+
+async def _connect(client: EaselClient, config: Config) -> None:
+    await _login(client, config)
+    await client.connect(reconnect=True)
+
+
+async def _login(client: EaselClient, config: Config) -> None:
+    try:
+        await client.login(config.discord.token.get_secret_value().strip())
+    except discord.LoginFailure as error:
+        raise OperatorError("Discord refused discord.token: copy the bot's token anew.") from error
+
+
+async def _end(task: asyncio.Task[None]) -> None:
+    """Cancel a task and wait for its orderly end; its own error is looked at by whoever started it."""
+    task.cancel()
+    await asyncio.wait({task})
+
+
+def _callback_route(config: Config, app: Application) -> CallbackRoute | None:
+    if not config.kie.callback_url:
+        return None
+    key = config.kie.callback_key.get_secret_value()
+    if not key:
+        raise OperatorError("kie.callback_key is missing: callbacks without a signature would be anybody's.")
+    return CallbackRoute(key, app.tracker, app.clock)
+
+
+def _kie_options(config: Config) -> KieOptions:
+    return KieOptions(
+        api_key=config.kie.api_key.get_secret_value().strip(),
+        base_url=config.kie.base_url,
+        upload_url=config.kie.upload_url,
+        nsfw_checker=config.kie.nsfw_checker,
+        callback_url=config.kie.callback_url or None,
+        request_seconds=config.kie.request_timeout,
+    )
+
+
+def _timings(config: Config) -> PollTimings:
+    tracker = config.tracker
+    return PollTimings(
+        tracker.first_poll, tracker.poll_every, tracker.slow_after, tracker.slow_every, tracker.late_every
+    )
+
+
+def _session() -> aiohttp.ClientSession:
+    # Shorter than any server's patience: a request on a connection that the server has just closed is ambiguous.
+    connector = aiohttp.TCPConnector(limit=200, keepalive_timeout=_KEEPALIVE)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+
+
+def _point_at(api_url: str, gateway_url: str) -> None:
+    """Send discord.py to another host; it has no other way than these two class attributes."""
+    Route.BASE = api_url
+    if gateway_url:
+        DiscordWebSocket.DEFAULT_GATEWAY = URL(gateway_url)
+
+
+def _stop_signal() -> asyncio.Event:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop
+
+
+def _calm_the_garbage_collector() -> None:
+    """What was made at start stays: not looking at it again spares pauses of tens of milliseconds."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_YOUNG_OBJECTS, 20, 50)

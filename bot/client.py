@@ -1,0 +1,87 @@
+"""The Discord client: the least intents that work, the command tree, its cogs, and a sync only when needed."""
+
+import asyncio
+import hashlib
+from dataclasses import dataclass
+
+import discord
+import orjson
+import structlog
+from discord import app_commands
+from discord.ext import commands
+
+from bot.generation.service import Generations
+from bot.store.store import Store
+from bot.ui.buttons import CancelButton
+from bot.ui.errors import Reporter
+
+log = structlog.stdlib.get_logger(__name__)
+
+COGS = ("cogs.imagine", "cogs.balance")
+_SYNCED = "commands.synced"
+
+
+@dataclass(frozen=True, slots=True)
+class CommandOptions:
+    """What the configuration changes in the commands' definitions."""
+
+    flex_controls: bool = False
+
+
+class EaselTree(app_commands.CommandTree["EaselClient"]):
+    """The command tree; its errors go to the one reporter."""
+
+    async def on_error(
+        self, interaction: discord.Interaction["EaselClient"], error: app_commands.AppCommandError, /
+    ) -> None:
+        """Tell the member."""
+        await self.client.reporter.report(interaction, error)
+
+
+class EaselClient(commands.Bot):
+    """Easel's side of Discord. It is handed what commands and buttons need, and owns none of it."""
+
+    generations: Generations
+    """Set by the application before the client starts: it needs the client, and the client's cogs need it."""
+
+    def __init__(self, store: Store, options: CommandOptions) -> None:
+        super().__init__(
+            command_prefix=commands.when_mentioned,
+            help_command=None,
+            intents=discord.Intents(guilds=True),
+            tree_cls=EaselTree,
+            allowed_mentions=discord.AllowedMentions.none(),
+            member_cache_flags=discord.MemberCacheFlags.none(),
+            chunk_guilds_at_startup=False,
+            max_messages=None,
+        )
+        self.command_options = options
+        self.reporter = Reporter()
+        self._store = store
+        self._logged_in = asyncio.Event()
+
+    async def setup_hook(self) -> None:
+        """Register what members can use. Workers are not started here: they belong to the application."""
+        self.add_dynamic_items(CancelButton)
+        for cog in COGS:
+            await self.load_extension(cog)
+        await self.sync_if_changed()
+        self._logged_in.set()
+
+    async def wait_until_logged_in(self) -> None:
+        """Wait until messages can be posted: that takes a log-in, but no gateway."""
+        await self._logged_in.wait()
+
+    async def sync_if_changed(self, *, force: bool = False) -> bool:
+        """Tell Discord the commands' definitions if they differ from what it was told last; True when it was told."""
+        definitions = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+        fingerprint = hashlib.sha256(orjson.dumps([self.application_id, definitions])).hexdigest()
+        async with self._store.read() as tx:
+            known = await tx.facts.get(_SYNCED)
+        if known == fingerprint and not force:
+            return False
+        await self.tree.sync()
+        async with self._store.write() as tx:
+            await tx.facts.put(_SYNCED, fingerprint)
+        log.info("commands synced", commands=len(definitions))
+        return True

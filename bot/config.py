@@ -1,0 +1,187 @@
+"""The configuration: config.toml, overridden by environment variables ``EASEL__SECTION__KEY``, checked once."""
+
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
+from yarl import URL
+
+from bot.domain.credits import Period
+from bot.domain.errors import OperatorError
+from bot.media.fetch import is_loopback
+from bot.store.sqlite import database_file
+
+
+def _base_address(value: str, secure: str, plain: str) -> str:
+    try:
+        url = URL(value)
+    except ValueError as error:
+        raise ValueError(f"must be a {secure}:// address") from error
+    if not url.host or url.scheme not in {secure, plain}:
+        raise ValueError(f"must be a {secure}:// address")
+    if url.scheme == plain and not is_loopback(url.host):
+        raise ValueError(f"must be a {secure}:// address; {plain}:// is for this machine alone")
+    return value.rstrip("/")
+
+
+def _http(value: str) -> str:
+    return _base_address(value, "https", "http")
+
+
+def _http_or_none(value: str) -> str:
+    return _http(value) if value else ""
+
+
+def _websocket_or_none(value: str) -> str:
+    return _base_address(value, "wss", "ws") if value else ""
+
+
+def _database(value: str) -> str:
+    database_file(value)
+    return value
+
+
+HttpAddress = Annotated[str, AfterValidator(_http)]
+OptionalHttpAddress = Annotated[str, AfterValidator(_http_or_none)]
+OptionalWebsocketAddress = Annotated[str, AfterValidator(_websocket_or_none)]
+Seconds = Annotated[float, Field(gt=0)]
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class DiscordConfig(_Section):
+    """How to reach Discord."""
+
+    token: SecretStr = SecretStr("")
+    api_url: HttpAddress = "https://discord.com/api/v10"
+    gateway_url: OptionalWebsocketAddress = ""
+    cdn_hosts: tuple[str, ...] = ("cdn.discordapp.com", "media.discordapp.net")
+
+
+class KieConfig(_Section):
+    """How to reach KIE, and what it grants."""
+
+    api_key: SecretStr = SecretStr("")
+    base_url: HttpAddress = "https://api.kie.ai"
+    upload_url: HttpAddress = "https://kieai.redpandaai.co"
+    result_hosts: tuple[str, ...] = ("tempfile.aiquickdraw.com", "file.aiquickdraw.com")
+    callback_url: OptionalHttpAddress = ""
+    callback_key: SecretStr = SecretStr("")
+    nsfw_checker: bool = True
+    flex_controls: bool = False
+    request_timeout: Seconds = 30
+    download_timeout: Seconds = 60
+    new_tasks: Annotated[int, Field(ge=1)] = 20
+    new_tasks_window: Seconds = 10
+    running_tasks: Annotated[int, Field(ge=1)] = 100
+
+
+class DatabaseConfig(_Section):
+    """Where Easel keeps what it must not lose."""
+
+    url: Annotated[str, AfterValidator(_database)] = "sqlite:///data/easel.db"
+
+
+class WebConfig(_Section):
+    """Easel's own web server."""
+
+    host: str = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 8080
+
+
+class QuotaConfig(_Section):
+    """What a member may spend."""
+
+    credits: Annotated[float, Field(ge=0, le=1_000_000)] = 50
+    period: Period = Period.DAY
+    open_generations: Annotated[int, Field(ge=1)] = 10
+
+
+class TrackerConfig(_Section):
+    """When KIE is asked after a task. All in seconds."""
+
+    first_poll: Seconds = 4
+    poll_every: Seconds = 1.5
+    slow_after: Seconds = 60
+    slow_every: Seconds = 5
+    deadline: Seconds = 600
+    late_every: Seconds = 60
+    late_for: Seconds = 6 * 3600
+    give_up_submitting: Seconds = 180
+
+
+class LogConfig(_Section):
+    """What is logged, and how."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    format: Literal["console", "json"] = "console"
+
+
+class Config(BaseSettings):
+    """All settings. Built by :func:`load`; secrets print as asterisks."""
+
+    model_config = SettingsConfigDict(env_prefix="EASEL__", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    discord: DiscordConfig = DiscordConfig()
+    kie: KieConfig = KieConfig()
+    database: DatabaseConfig = DatabaseConfig()
+    web: WebConfig = WebConfig()
+    quota: QuotaConfig = QuotaConfig()
+    tracker: TrackerConfig = TrackerConfig()
+    log: LogConfig = LogConfig()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment first, then what :func:`load` read from the file."""
+        return env_settings, init_settings
+
+
+def load(path: Path | None) -> Config:
+    """The settings in a file (None: no file), overridden by the environment; raises OperatorError with one sentence."""
+    written: dict[str, Any] = {}
+    if path is not None:
+        try:
+            written = tomllib.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError as error:
+            raise OperatorError(f"{path} does not exist: copy config.example.toml to it and fill it in.") from error
+        except (OSError, UnicodeDecodeError) as error:
+            raise OperatorError(f"{path} cannot be read: {type(error).__name__}.") from error
+        except tomllib.TOMLDecodeError as error:
+            raise OperatorError(f"{path} is not valid TOML: {error}.") from error
+    try:
+        return Config(**written)
+    except (ValidationError, SettingsError) as error:
+        raise OperatorError(_sentence(error)) from None
+
+
+def require_secrets(config: Config) -> None:
+    """Raise OperatorError when what nobody can run without is missing."""
+    for name, secret in (("discord.token", config.discord.token), ("kie.api_key", config.kie.api_key)):
+        if not secret.get_secret_value().strip():
+            variable = f"EASEL__{name.upper().replace('.', '__')}"
+            raise OperatorError(f"{name} is missing: put it into config.toml or into {variable}.")
+
+
+def _sentence(error: ValidationError | SettingsError) -> str:
+    """What is wrong and where, without the value, which may be a secret."""
+    if isinstance(error, SettingsError):
+        return 'An EASEL__ environment variable cannot be read: lists are written as JSON, as in ["one", "two"].'
+    problems: list[str] = []
+    for problem in error.errors(include_input=False, include_url=False, include_context=False):
+        where = ".".join(str(part) for part in problem["loc"])
+        what = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "extra_forbidden":
+            what = "is not a setting that Easel knows"
+        problems.append(f"{where}: {what}")
+    return f"The configuration is wrong: {'; '.join(problems)}."

@@ -1,0 +1,164 @@
+"""The courier: brings every generation's message into agreement with the store, one job per generation at a time."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+
+import structlog
+
+from bot.domain.errors import DeliveryFailed, NoImage, TooLargeToPost, Undeliverable
+from bot.domain.generation import Delivery, Generation, Task
+from bot.domain.ids import GenerationId
+from bot.domain.ports import Card, Clock, Deliverer, ImageFile, Posted
+from bot.domain.states import Failure
+from bot.generation.cards import Cards
+from bot.generation.jobs import Jobs
+from bot.media.fetch import FetchFailed
+from bot.media.pixels import Kind, Studio, fit
+from bot.media.spool import Spool
+from bot.store.store import Store
+
+log = structlog.stdlib.get_logger(__name__)
+
+_BACKOFF = (0.5, 1, 2, 5, 10, 20, 30, 60)
+_DOWNLOAD_TRIES = 8
+_DELIVERY_TRIES = 60
+
+
+class Courier:
+    """Shows progress, downloads what is ready, posts the outcome once, and settles in the same breath."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        cards: Cards,
+        deliverer: Deliverer,
+        spool: Spool,
+        studio: Studio,
+        jobs: Jobs,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._cards = cards
+        self._deliverer = deliverer
+        self._spool = spool
+        self._studio = studio
+        self._jobs = jobs
+        self._open = asyncio.Event()
+        self._touched: set[GenerationId] = set()
+        self._busy: set[GenerationId] = set()
+
+    def open(self) -> None:
+        """Discord can be reached: start working off what was touched."""
+        self._open.set()
+
+    def touch(self, generation_id: GenerationId) -> None:
+        """Something about the generation has changed."""
+        self._touched.add(generation_id)
+        if generation_id not in self._busy:
+            self._busy.add(generation_id)
+            self._jobs.start(self._attend(generation_id))
+
+    async def _attend(self, generation_id: GenerationId) -> None:
+        try:
+            await self._open.wait()
+            while generation_id in self._touched:
+                self._touched.discard(generation_id)
+                await self._agree(generation_id)
+        finally:
+            self._busy.discard(generation_id)
+
+    async def _agree(self, generation_id: GenerationId) -> None:
+        async with self._store.read() as tx:
+            generation = await tx.generations.get(generation_id)
+        if generation is None:
+            return
+        if generation.delivery is Delivery.DONE:
+            if generation.ready:
+                await self._conclude(generation, late=True)
+        elif generation.settled:
+            await self._conclude(generation, late=False)
+        else:
+            early = (self._prefetch(task) for task in generation.ready)
+            await asyncio.gather(self._deliverer.show(self._cards.progress(generation)), *early)
+
+    async def _conclude(self, generation: Generation, *, late: bool) -> None:
+        limit = generation.request.destination.upload_limit
+        images = await self._images(generation, limit)
+        if len(images) < len(generation.ready):
+            # Some image is lost for good, which was written down: look at the generation anew.
+            self.touch(generation.id)
+            return
+        if generation.delivery is Delivery.NONE:
+            async with self._store.write() as tx:
+                await tx.generations.set_delivery(generation.id, Delivery.BEGUN)
+        card = await self._cards.outcome(generation, late=late)
+        for attempt in range(_DELIVERY_TRIES):
+            try:
+                posted = await self._deliverer.deliver(card, images)
+            except DeliveryFailed as error:
+                log.warning("delivery failed", generation=generation.id, attempt=attempt, error=str(error))
+                await asyncio.sleep(_BACKOFF[min(attempt, len(_BACKOFF) - 1)])
+            except TooLargeToPost:
+                limit = limit * 3 // 4
+                log.warning("files too large for their place", generation=generation.id, limit=limit)
+                images = await self._images(generation, limit)
+            except Undeliverable as error:
+                log.warning("delivery impossible", generation=generation.id, error=str(error))
+                break
+            else:
+                await self._delivered(card, posted)
+                return
+        await self._undelivered(generation)
+
+    async def _delivered(self, card: Card, posted: Posted) -> None:
+        generation = card.generation
+        async with self._store.write() as tx:
+            await tx.tasks.delivered(generation.ready, self._clock.now())
+            await tx.generations.set_delivery(generation.id, Delivery.DONE)
+            if not card.late:
+                await tx.generations.set_message(generation.id, posted.message_id)
+        for task in generation.ready:
+            self._spool.forget(task.id)
+        log.info("generation delivered", generation=generation.id, images=len(generation.ready), late=card.late)
+
+    async def _undelivered(self, generation: Generation) -> None:
+        async with self._store.write() as tx:
+            for task in generation.ready:
+                await tx.tasks.fail(task.id, Failure.UNDELIVERABLE, self._clock.now())
+            await tx.generations.set_delivery(generation.id, Delivery.DONE)
+        for task in generation.ready:
+            self._spool.forget(task.id)
+        log.error("generation given up: nowhere to post it", generation=generation.id)
+
+    async def _images(self, generation: Generation, limit: int) -> list[ImageFile]:
+        found = await asyncio.gather(*(self._image(task, limit) for task in generation.ready))
+        return [image for image in found if image is not None]
+
+    async def _image(self, task: Task, limit: int) -> ImageFile | None:
+        try:
+            path, kind = await self._fitted(task, limit)
+        except NoImage as error:
+            log.error("image lost", generation=task.generation_id, task=task.id, error=str(error))
+            async with self._store.write() as tx:
+                await tx.tasks.fail(task.id, Failure.NO_IMAGE, self._clock.now())
+            self._spool.forget(task.id)
+            return None
+        return ImageFile(path, f"easel-{task.id}.{kind.suffix}", task.position)
+
+    async def _prefetch(self, task: Task) -> None:
+        """Download an image while others of its generation are still being made; trouble is left for the end."""
+        with contextlib.suppress(FetchFailed, NoImage):
+            await self._spool.ensure(task.id, task.result_url or "")
+
+    async def _fitted(self, task: Task, limit: int) -> tuple[Path, Kind]:
+        for attempt in range(_DOWNLOAD_TRIES):
+            try:
+                path = await self._spool.ensure(task.id, task.result_url or "")
+            except FetchFailed as error:
+                log.warning("download failed", task=task.id, attempt=attempt, error=str(error))
+                await asyncio.sleep(_BACKOFF[attempt])
+            else:
+                return await self._studio.run(fit, path, limit)
+        raise NoImage("the result could not be downloaded")

@@ -1,0 +1,65 @@
+"""Short-lived tasks with an owner: none outlives it, and an unexpected end is logged, never swallowed."""
+
+import asyncio
+import contextvars
+from collections.abc import Coroutine
+from types import TracebackType
+from typing import Any, Self
+
+import structlog
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Jobs:
+    """A set of running jobs. Leaving it gives them ``grace`` seconds to end and then cancels them.
+
+    Jobs run in the context in which the set was entered, not in that of whoever starts them; what is started
+    before that waits, and what is started after the end is dropped, since the next process finds it in the store.
+    """
+
+    def __init__(self, name: str, *, grace: float) -> None:
+        self._name = name
+        self._grace = grace
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._early: list[Coroutine[Any, Any, None]] = []
+        self._context: contextvars.Context | None = None
+        self._closed = False
+
+    async def __aenter__(self) -> Self:
+        self._context = contextvars.copy_context()
+        early, self._early = self._early, []
+        for job in early:
+            self.start(job)
+        return self
+
+    async def __aexit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        if self._tasks:
+            await asyncio.wait(self._tasks, timeout=self._grace)
+        self._closed = True
+        late = list(self._tasks)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    def __len__(self) -> int:
+        return len(self._tasks)
+
+    def start(self, job: Coroutine[Any, Any, None]) -> None:
+        """Run the job beside the others."""
+        if self._closed:
+            job.close()
+        elif self._context is None:
+            self._early.append(job)
+        else:
+            loop = asyncio.get_running_loop()
+            task = loop.create_task(job, name=self._name, context=self._context.copy())
+            self._tasks.add(task)
+            task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("job failed", job=self._name, exc_info=error)

@@ -1,0 +1,66 @@
+"""What a new process does with what it finds: every open task goes on from where its row says it was."""
+
+import structlog
+
+from bot.domain.generation import Task
+from bot.domain.ids import TaskId
+from bot.domain.ports import Clock
+from bot.domain.states import OPEN, Failure, TaskState
+from bot.generation.courier import Courier
+from bot.generation.tracker import Tracker
+from bot.generation.workload import Workload
+from bot.media.spool import Spool
+from bot.store.store import Store
+
+log = structlog.stdlib.get_logger(__name__)
+
+_DURATIONS = 500
+
+
+async def recover(
+    store: Store,
+    clock: Clock,
+    workload: Workload,
+    tracker: Tracker,
+    courier: Courier,
+    spool: Spool,
+    *,
+    hold_ambiguous: bool,
+) -> None:
+    """Fill line, tracker and courier from the store. Run it once, before the workers."""
+    async with store.read() as tx:
+        tasks = await tx.tasks.in_states(OPEN | {TaskState.OVERDUE})
+        durations = await tx.tasks.recent_durations(_DURATIONS)
+        untold = [*await tx.generations.unfinished(), *await tx.generations.with_late_images()]
+    for task_class, seconds in durations:
+        workload.durations.add(task_class, seconds)
+    wanted: set[TaskId] = set()
+    for task in tasks:
+        match task.state:
+            case TaskState.RESERVED:
+                workload.queue.add(task.user_id, task.generation_id, task.id)
+            case TaskState.SUBMITTING if hold_ambiguous:
+                workload.queue.resume(task.user_id)
+                tracker.watch(task)
+            case TaskState.SUBMITTING:
+                await _doubt(store, clock, courier, task)
+            case TaskState.RUNNING:
+                workload.queue.resume(task.user_id)
+                tracker.watch(task, at_once=True)
+            case TaskState.READY:
+                wanted.add(task.id)
+            case _:
+                tracker.watch(task, at_once=True)
+    spool.sweep(wanted)
+    for generation_id in untold:
+        courier.touch(generation_id)
+    if tasks or untold:
+        log.info("recovered", open_tasks=len(tasks), untold_generations=len(untold))
+
+
+async def _doubt(store: Store, clock: Clock, courier: Courier, task: Task) -> None:
+    """The process died while KIE was being asked, and nobody will tell: never ask again, give the credits back."""
+    log.error("nobody knows whether KIE took a task", task=task.id)
+    async with store.write() as tx:
+        await tx.tasks.fail(task.id, Failure.UNKNOWN_OUTCOME, clock.now())
+    courier.touch(task.generation_id)

@@ -1,0 +1,157 @@
+"""What commands and buttons may ask for: accept a wish, take it back, tell the balance."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import structlog
+
+from bot.domain.credits import Account, Balance, LedgerEntry, PriceList
+from bot.domain.errors import (
+    AutoNeedsReference,
+    ControlsNeedFlex,
+    GenerationGone,
+    NotEnoughCredits,
+    NotYours,
+    PromptLength,
+    TooLateToCancel,
+    TooManyOpen,
+)
+from bot.domain.generation import Delivery, Generation, Request, Task
+from bot.domain.ids import GenerationId, TaskId, UserId
+from bot.domain.ports import Clock
+from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, AspectRatio, Model, TaskClass
+from bot.domain.states import TaskState
+from bot.generation.cards import Cards
+from bot.generation.courier import Courier
+from bot.generation.references import References, Source
+from bot.generation.workload import Workload
+from bot.store.store import Store, Transaction
+
+log = structlog.stdlib.get_logger(__name__)
+
+_MOVEMENTS_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What ``/balance`` tells."""
+
+    balance: Balance
+    prices: PriceList
+    movements: tuple[LedgerEntry, ...]
+
+
+class Generations:
+    """The front desk of the room. What it raises for a member is a UserError, and then nothing was charged."""
+
+    def __init__(
+        self,
+        store: Store,
+        clock: Clock,
+        new_id: Callable[[], int],
+        prices: PriceList,
+        open_limit: int,
+        references: References,
+        cards: Cards,
+        workload: Workload,
+        courier: Courier,
+    ) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+        self._prices = prices
+        self._open_limit = open_limit
+        self._references = references
+        self._cards = cards
+        self._workload = workload
+        self._courier = courier
+
+    async def accept(self, request: Request, sources: Sequence[Source] = ()) -> GenerationId:
+        """Check the wish, make references of the sources, reserve the price, and put the tasks in line.
+
+        Raises a UserError when something about the wish, its references or the allowance does not allow it.
+        """
+        _check(request, len(sources))
+        if sources:
+            async with self._store.read() as tx:
+                await self._check_means(tx, request)
+            request = replace(request, references=await self._references.take(sources))
+        generation = self._draw_up(request)
+        async with self._store.write() as tx:
+            await self._check_means(tx, request)
+            await tx.generations.add(generation)
+            await tx.ledger.reserve(
+                request.account,
+                generation.id,
+                [task.id for task in generation.tasks],
+                generation.unit_price,
+                generation.created_at,
+            )
+        log.info("generation accepted", generation=generation.id, count=request.count, price=str(generation.price))
+        for task in generation.tasks:
+            self._workload.queue.add(task.user_id, generation.id, task.id)
+        self._workload.changed.set()
+        self._courier.touch(generation.id)
+        return generation.id
+
+    async def cancel(self, generation_id: GenerationId, by: UserId) -> None:
+        """Take back what KIE has not been asked for. Raises GenerationGone, NotYours or TooLateToCancel."""
+        async with self._store.write() as tx:
+            generation = await tx.generations.get(generation_id)
+            if generation is None:
+                raise GenerationGone
+            if generation.request.account.user_id != by:
+                raise NotYours
+            cancelled = await tx.tasks.cancel(generation_id, self._clock.now())
+        if not cancelled:
+            raise TooLateToCancel
+        for task in cancelled:
+            self._workload.queue.discard(by, task)
+        log.info("generation cancelled", generation=generation_id, tasks=len(cancelled))
+        self._courier.touch(generation_id)
+
+    async def statement(self, account: Account) -> Statement:
+        """The account's balance, the prices, and its last movements."""
+        async with self._store.read() as tx:
+            balance = await self._cards.balance(tx, account)
+            movements = await tx.ledger.recent(account, _MOVEMENTS_SHOWN)
+        return Statement(balance, self._prices, tuple(movements))
+
+    async def _check_means(self, tx: Transaction, request: Request) -> None:
+        if await tx.generations.open_count(request.account.user_id) >= self._open_limit:
+            raise TooManyOpen(self._open_limit)
+        price = self._prices.of(request.settings) * request.count
+        balance = await self._cards.balance(tx, request.account)
+        if price > balance.left:
+            raise NotEnoughCredits(price, balance.left, balance.renews_at)
+
+    def _draw_up(self, request: Request) -> Generation:
+        now = self._clock.now()
+        generation_id = GenerationId(self._new_id())
+        settings = request.settings
+        task_class = TaskClass(settings.model, settings.resolution, bool(request.references))
+        tasks = tuple(
+            Task(
+                id=TaskId(self._new_id()),
+                generation_id=generation_id,
+                user_id=request.account.user_id,
+                position=position,
+                state=TaskState.RESERVED,
+                task_class=task_class,
+                created_at=now,
+            )
+            for position in range(request.count)
+        )
+        return Generation(generation_id, request, self._prices.of(settings), now, Delivery.NONE, tasks)
+
+
+def _check(request: Request, source_count: int) -> None:
+    """What can be told without asking anybody."""
+    length = len(request.prompt.strip())
+    if length < PROMPT_MIN or len(request.prompt) > PROMPT_MAX:
+        raise PromptLength(length, PROMPT_MIN, PROMPT_MAX)
+    settings = request.settings
+    if settings.aspect_ratio is AspectRatio.AUTO and not source_count and not request.references:
+        raise AutoNeedsReference
+    if settings.model is not Model.FLEX and (settings.steps is not None or settings.guidance is not None):
+        raise ControlsNeedFlex

@@ -1,0 +1,177 @@
+"""The submitter: hands waiting tasks to KIE, fairly, within KIE's limits, each at most once."""
+
+import asyncio
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from bot.domain.errors import Ambiguous, Refused, TryLater
+from bot.domain.generation import Generation
+from bot.domain.ids import GenerationId, KieTaskId, TaskId, UserId
+from bot.domain.ports import Clock, ImageApi, Order
+from bot.domain.states import Failure
+from bot.generation.courier import Courier
+from bot.generation.jobs import Jobs
+from bot.generation.tracker import Tracker
+from bot.generation.workload import RateWindow, Workload
+from bot.store.store import Store
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class SubmitterOptions:
+    """Times in seconds."""
+
+    task_deadline: float = 600.0
+    """From KIE's taking a task to giving up on it."""
+    give_up_after: float = 180.0
+    """From the first "try later" for a task to failing it."""
+    backoff: tuple[float, ...] = (0.5, 1, 2, 4, 8, 15, 30)
+    """Pauses after one "try later" after another."""
+    hold_ambiguous: bool = False
+    """Whether KIE's callback may still tell us a task id that was lost."""
+
+
+class Submitter:
+    """One worker for all members."""
+
+    def __init__(
+        self,
+        store: Store,
+        api: ImageApi,
+        clock: Clock,
+        workload: Workload,
+        tracker: Tracker,
+        courier: Courier,
+        options: SubmitterOptions,
+        jobs: Jobs,
+    ) -> None:
+        self._store = store
+        self._api = api
+        self._clock = clock
+        self._workload = workload
+        self._tracker = tracker
+        self._courier = courier
+        self._options = options
+        self._jobs = jobs
+        self._window = RateWindow(workload.capacity.new_tasks, workload.capacity.window)
+        self._setbacks = 0
+        self._paused_until = 0.0
+        self._troubled_since: dict[TaskId, float] = {}
+
+    async def run(self) -> None:
+        """Submit until cancelled. What is under way then is the jobs' owner's to wait for."""
+        await self._count_what_an_earlier_process_sent()
+        while True:
+            self._workload.changed.clear()
+            wait = self._wait()
+            if wait == 0:
+                found = self._workload.queue.pop()
+                if found is not None:
+                    self._window.start()
+                    self._jobs.start(self._submit(*found))
+                    continue
+                wait = None
+            try:
+                async with asyncio.timeout(wait):
+                    await self._workload.changed.wait()
+            except TimeoutError:
+                continue
+
+    def _wait(self) -> float | None:
+        """Seconds until the next task may be handed over; None when only a change can tell."""
+        now = asyncio.get_running_loop().time()
+        if self._workload.queue.at_work >= self._workload.capacity.at_work:
+            return None
+        if self._paused_until > now:
+            return self._paused_until - now
+        return self._window.wait(now)
+
+    async def _submit(self, user: UserId, task_id: TaskId) -> None:
+        taken = False
+        try:
+            taken = await self._hand_over(user, task_id)
+        finally:
+            self._window.end(asyncio.get_running_loop().time())
+            if not taken:
+                self._workload.queue.finish(user)
+            self._workload.changed.set()
+
+    async def _hand_over(self, user: UserId, task_id: TaskId) -> bool:
+        """Ask KIE for the task; True when it is at work there, or may be."""
+        now = self._clock.now()
+        async with self._store.write() as tx:
+            if not await tx.tasks.submitting(task_id, now + timedelta(seconds=self._options.task_deadline)):
+                return False
+            generation = await tx.generations.of_task(task_id)
+        order = _order(generation, task_id)
+        try:
+            kie_task_id = await self._api.create(order)
+        except TryLater as trouble:
+            await self._later(user, generation.id, task_id, trouble)
+            return False
+        except Refused as refusal:
+            log.warning("KIE refused a task", task=task_id, failure=refusal.failure, detail=refusal.detail)
+            await self._fail(generation.id, task_id, refusal.failure)
+            return False
+        except Ambiguous as doubt:
+            log.error("nobody knows whether KIE took a task", task=task_id, detail=doubt.detail)
+            return await self._doubt(generation.id, task_id)
+        self._setbacks = 0
+        self._troubled_since.pop(task_id, None)
+        await self._running(generation.id, task_id, kie_task_id)
+        return True
+
+    async def _running(self, generation_id: GenerationId, task_id: TaskId, kie_task_id: KieTaskId) -> None:
+        now = self._clock.now()
+        deadline = now + timedelta(seconds=self._options.task_deadline)
+        async with self._store.write() as tx:
+            await tx.tasks.running(task_id, kie_task_id, now, deadline)
+            task = await tx.tasks.get(task_id)
+        log.info("task submitted", generation=generation_id, task=task_id)
+        self._tracker.watch(task)
+        self._courier.touch(generation_id)
+
+    async def _later(self, user: UserId, generation_id: GenerationId, task_id: TaskId, trouble: TryLater) -> None:
+        now = asyncio.get_running_loop().time()
+        pause = self._options.backoff[min(self._setbacks, len(self._options.backoff) - 1)]
+        if now >= self._paused_until:
+            self._setbacks += 1
+            self._paused_until = now + pause
+        since = self._troubled_since.setdefault(task_id, now)
+        log.warning("KIE wants a later try", task=task_id, failure=trouble.failure, detail=trouble.detail, pause=pause)
+        if now - since >= self._options.give_up_after:
+            await self._fail(generation_id, task_id, trouble.failure)
+            return
+        async with self._store.write() as tx:
+            await tx.tasks.waiting_again(task_id)
+        self._workload.queue.add(user, generation_id, task_id)
+
+    async def _doubt(self, generation_id: GenerationId, task_id: TaskId) -> bool:
+        if not self._options.hold_ambiguous:
+            await self._fail(generation_id, task_id, Failure.UNKNOWN_OUTCOME)
+            return False
+        async with self._store.read() as tx:
+            task = await tx.tasks.get(task_id)
+        self._tracker.watch(task)
+        return True
+
+    async def _fail(self, generation_id: GenerationId, task_id: TaskId, failure: Failure) -> None:
+        self._troubled_since.pop(task_id, None)
+        async with self._store.write() as tx:
+            await tx.tasks.fail(task_id, failure, self._clock.now())
+        self._courier.touch(generation_id)
+
+    async def _count_what_an_earlier_process_sent(self) -> None:
+        now, loop_now = self._clock.now(), asyncio.get_running_loop().time()
+        async with self._store.read() as tx:
+            sent = await tx.tasks.submitted_since(now - timedelta(seconds=self._workload.capacity.window))
+        for at in sent:
+            self._window.remember(loop_now - (now - at).total_seconds())
+
+
+def _order(generation: Generation, task_id: TaskId) -> Order:
+    request = generation.request
+    return Order(task_id, request.prompt, request.settings, tuple(one.url for one in request.references))

@@ -1,0 +1,198 @@
+"""The tracker: one loop that asks KIE after every task, sleeping until the earliest is due."""
+
+import asyncio
+import heapq
+from dataclasses import dataclass, replace
+from datetime import timedelta
+
+import structlog
+
+from bot.domain.errors import PollFailed
+from bot.domain.estimate import PollTimings
+from bot.domain.generation import Task
+from bot.domain.ids import KieTaskId, TaskId
+from bot.domain.ports import Clock, ImageApi, Progress, Report
+from bot.domain.states import Failure, TaskState
+from bot.generation.courier import Courier
+from bot.generation.jobs import Jobs
+from bot.generation.workload import Workload
+from bot.store.store import Store
+
+log = structlog.stdlib.get_logger(__name__)
+
+_QUESTIONS_AT_ONCE = 50
+_LONGEST_SETBACK = 15.0
+
+
+@dataclass(slots=True)
+class _Watched:
+    task: Task
+    due: float
+    """When to ask next, by the loop's clock; infinite while being asked."""
+    setbacks: int = 0
+
+
+class Tracker:
+    """Follows tasks from KIE's taking them to their end. A question that fails says nothing about the task."""
+
+    def __init__(
+        self,
+        store: Store,
+        api: ImageApi,
+        clock: Clock,
+        workload: Workload,
+        courier: Courier,
+        timings: PollTimings,
+        watch_late: timedelta,
+        jobs: Jobs,
+    ) -> None:
+        self._store = store
+        self._api = api
+        self._clock = clock
+        self._workload = workload
+        self._courier = courier
+        self._timings = timings
+        self._watch_late = watch_late
+        self._jobs = jobs
+        self._watched: dict[TaskId, _Watched] = {}
+        self._agenda: list[tuple[float, TaskId]] = []
+        self._woken = asyncio.Event()
+        self._slots = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
+
+    def __len__(self) -> int:
+        return len(self._watched)
+
+    def watch(self, task: Task, *, at_once: bool = False) -> None:
+        """Follow a task that is RUNNING or OVERDUE, or one that is SUBMITTING and held until its deadline."""
+        watched = _Watched(task, 0.0)
+        self._watched[task.id] = watched
+        self._plan(watched, 0.0 if at_once and task.kie_task_id else self._next_question(watched))
+
+    def hint(self, task_id: TaskId) -> bool:
+        """Ask after this task now; False when it is not being followed."""
+        watched = self._watched.get(task_id)
+        if watched is None or watched.task.kie_task_id is None:
+            return False
+        self._plan(watched, 0.0)
+        return True
+
+    async def found(self, task_id: TaskId, kie_task_id: KieTaskId) -> bool:
+        """KIE told the id of a held task: follow it. False when that task is not held."""
+        watched = self._watched.get(task_id)
+        if watched is None or watched.task.state is not TaskState.SUBMITTING:
+            return False
+        now = self._clock.now()
+        async with self._store.write() as tx:
+            deadline = watched.task.deadline or now
+            if not await tx.tasks.running(task_id, kie_task_id, now, deadline):
+                return False
+            task = await tx.tasks.get(task_id)
+        self.watch(task, at_once=True)
+        self._courier.touch(task.generation_id)
+        return True
+
+    async def run(self) -> None:
+        """Ask until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            self._woken.clear()
+            now = loop.time()
+            while self._agenda and self._agenda[0][0] <= now:
+                due, task_id = heapq.heappop(self._agenda)
+                watched = self._watched.get(task_id)
+                if watched is not None and watched.due == due:
+                    watched.due = float("inf")
+                    self._jobs.start(self._look(watched))
+            wait = self._agenda[0][0] - now if self._agenda else None
+            try:
+                async with asyncio.timeout(wait):
+                    await self._woken.wait()
+            except TimeoutError:
+                continue
+
+    def _plan(self, watched: _Watched, wait: float) -> None:
+        watched.due = asyncio.get_running_loop().time() + wait
+        heapq.heappush(self._agenda, (watched.due, watched.task.id))
+        self._woken.set()
+
+    async def _look(self, watched: _Watched) -> None:
+        task = watched.task
+        try:
+            report = await self._ask(watched, task.kie_task_id) if task.kie_task_id else None
+            await self._act(watched, report)
+        finally:
+            # Also after an unexpected error, so that no task is ever forgotten.
+            if self._watched.get(task.id) is watched and watched.due == float("inf"):
+                self._plan(watched, self._next_question(watched))
+
+    async def _ask(self, watched: _Watched, kie_task_id: KieTaskId) -> Report | None:
+        async with self._slots:
+            try:
+                report = await self._api.report(kie_task_id)
+            except PollFailed as error:
+                watched.setbacks += 1
+                level = log.info if watched.setbacks == 1 else log.warning
+                level("asking KIE failed", task=watched.task.id, detail=error.detail, times=watched.setbacks)
+                return None
+        watched.setbacks = 0
+        return report
+
+    async def _act(self, watched: _Watched, report: Report | None) -> None:
+        task, now = watched.task, self._clock.now()
+        if report is not None and report.progress is Progress.SUCCEEDED:
+            await self._succeeded(task, report)
+        elif report is not None and report.progress is Progress.FAILED:
+            await self._failed(task, report.failure or Failure.BROKEN)
+        elif task.deadline is not None and now >= task.deadline:
+            await self._expired(watched)
+
+    async def _succeeded(self, task: Task, report: Report) -> None:
+        now = self._clock.now()
+        seconds = report.seconds
+        if seconds is None and task.submitted_at is not None:
+            seconds = (now - task.submitted_at).total_seconds()
+        async with self._store.write() as tx:
+            moved = await tx.tasks.ready(task.id, replace(report, seconds=seconds), now)
+        if moved and seconds is not None:
+            self._workload.durations.add(task.task_class, seconds)
+        log.info("task succeeded", generation=task.generation_id, task=task.id, seconds=seconds)
+        self._drop(task)
+
+    async def _failed(self, task: Task, failure: Failure) -> None:
+        async with self._store.write() as tx:
+            await tx.tasks.fail(task.id, failure, self._clock.now())
+        log.info("task failed", generation=task.generation_id, task=task.id, failure=failure)
+        self._drop(task)
+
+    async def _expired(self, watched: _Watched) -> None:
+        task, now = watched.task, self._clock.now()
+        if task.state is TaskState.SUBMITTING:
+            await self._failed(task, Failure.UNKNOWN_OUTCOME)
+        elif task.state is TaskState.OVERDUE:
+            await self._failed(task, Failure.TOO_SLOW)
+        else:
+            watch_until = now + self._watch_late
+            async with self._store.write() as tx:
+                await tx.tasks.overdue(task.id, now, watch_until)
+            log.warning("task overdue", generation=task.generation_id, task=task.id)
+            self._drop(task)
+            self.watch(replace(task, state=TaskState.OVERDUE, deadline=watch_until))
+
+    def _drop(self, task: Task) -> None:
+        del self._watched[task.id]
+        if task.state is not TaskState.OVERDUE:
+            self._workload.queue.finish(task.user_id)
+            self._workload.changed.set()
+        self._courier.touch(task.generation_id)
+
+    def _next_question(self, watched: _Watched) -> float:
+        task, now = watched.task, self._clock.now()
+        remaining = max((task.deadline - now).total_seconds(), 0.0) if task.deadline else float("inf")
+        if task.kie_task_id is None:
+            return remaining
+        if watched.setbacks:
+            wait = min(self._timings.every * 2**watched.setbacks, _LONGEST_SETBACK)
+        else:
+            age = (now - task.submitted_at).total_seconds() if task.submitted_at else 0.0
+            wait = self._timings.next_after(age, overdue=task.state is TaskState.OVERDUE)
+        return min(wait, remaining) if remaining > 0 else wait

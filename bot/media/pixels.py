@@ -1,0 +1,151 @@
+"""Work on pixels: recognise, check, fit. All of it is plain blocking code, run in threads by :class:`Studio`."""
+
+import asyncio
+import io
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import ParamSpec, Self, TypeVar
+
+from PIL import Image, UnidentifiedImageError
+
+from bot.domain.errors import NoImage, ReferenceProblem, ReferenceRefused
+
+REFERENCE_MAX_BYTES = 10_000_000
+"""KIE takes references of at most 10 MB (docs.kie.ai, market/flux2)."""
+MAX_PIXELS = 50_000_000
+_THREADS = 2
+_QUALITIES = (95, 90, 85, 80, 70, 60, 45, 30)
+_SMALLEST_SIDE = 256
+
+_P = ParamSpec("_P")
+_T = TypeVar("_T")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """A file format: what it is called over HTTP and in a file name."""
+
+    content_type: str
+    suffix: str
+
+
+_KINDS = {
+    "JPEG": Kind("image/jpeg", "jpg"),
+    "MPO": Kind("image/jpeg", "jpg"),  # what many phones write: JPEGs in a row
+    "PNG": Kind("image/png", "png"),
+    "WEBP": Kind("image/webp", "webp"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedReference:
+    """A picture that KIE will take: its bytes, its kind by content, and the name that the member gave it."""
+
+    data: bytes
+    filename: str
+    kind: Kind
+
+
+class Studio(AbstractContextManager["Studio"]):
+    """Two threads for work on pixels, so that it neither stops the event loop nor fills the memory."""
+
+    def __init__(self) -> None:
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="pixels")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: type[BaseException] | BaseException | TracebackType | None) -> None:
+        self._threads.shutdown(cancel_futures=True)
+
+    async def run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
+        """Do the work in one of the threads."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: work(*args, **kwargs))
+
+
+def check_reference(data: bytes, filename: str) -> CheckedReference:
+    """Recognise a reference by its content and decode it whole; raises ReferenceRefused."""
+    if len(data) > REFERENCE_MAX_BYTES:
+        raise ReferenceRefused(filename, ReferenceProblem.TOO_LARGE)
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            kind = _KINDS.get(image.format or "")
+            if kind is None:
+                raise ReferenceRefused(filename, ReferenceProblem.NOT_AN_IMAGE)
+            if image.width * image.height > MAX_PIXELS:
+                raise ReferenceRefused(filename, ReferenceProblem.TOO_MANY_PIXELS)
+            image.load()
+    except UnidentifiedImageError as error:
+        raise ReferenceRefused(filename, ReferenceProblem.NOT_AN_IMAGE) from error
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise ReferenceRefused(filename, ReferenceProblem.TOO_MANY_PIXELS) from error
+    except (OSError, ValueError, SyntaxError, EOFError) as error:  # what Pillow's decoders raise on damaged files
+        raise ReferenceRefused(filename, ReferenceProblem.DAMAGED) from error
+    return CheckedReference(data, filename, kind)
+
+
+def fit(path: Path, limit: int) -> tuple[Path, Kind]:
+    """A file of the picture with at most ``limit`` bytes: itself if it fits, else the best WebP or JPEG that does.
+
+    Raises NoImage when the file is no picture, or none that can be made to fit.
+    """
+    try:
+        with Image.open(path) as image:
+            kind = _KINDS.get(image.format or "")
+            if kind is None or image.width * image.height > MAX_PIXELS:
+                raise NoImage("not a picture that Easel knows")
+            if path.stat().st_size <= limit:
+                image.verify()
+                return path, kind
+            return _shrink(image, path, limit)
+    except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise NoImage("not a picture that Easel knows") from error
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise NoImage("the picture is damaged") from error
+
+
+def _shrink(image: Image.Image, path: Path, limit: int) -> tuple[Path, Kind]:
+    picture = (
+        image if image.mode in {"RGB", "RGBA"} else image.convert("RGBA" if image.has_transparency_data else "RGB")
+    )
+    while True:
+        for format_name, encode in (("WEBP", _webp), ("JPEG", _jpeg)):
+            data = _best_quality(picture, encode, limit)
+            if data is not None:
+                kind = _KINDS[format_name]
+                fitted = path.with_name(f"{path.stem}-fit.{kind.suffix}")
+                fitted.write_bytes(data)
+                return fitted, kind
+        if min(picture.size) < _SMALLEST_SIDE:
+            raise NoImage("the picture cannot be made to fit")
+        picture = picture.resize((picture.width * 3 // 4, picture.height * 3 // 4), Image.Resampling.LANCZOS)
+
+
+def _best_quality(picture: Image.Image, encode: Callable[[Image.Image, int], bytes], limit: int) -> bytes | None:
+    """The encoding of the highest quality that fits, found by halving: a dozen encodings of 4 megapixels take long."""
+    best = None
+    low, high = 0, len(_QUALITIES) - 1
+    while low <= high:
+        middle = (low + high) // 2
+        data = encode(picture, _QUALITIES[middle])
+        if len(data) <= limit:
+            best, high = data, middle - 1
+        else:
+            low = middle + 1
+    return best
+
+
+def _webp(picture: Image.Image, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", quality=quality, method=4)
+    return buffer.getvalue()
+
+
+def _jpeg(picture: Image.Image, quality: int) -> bytes:
+    buffer = io.BytesIO()
+    picture.convert("RGB").save(buffer, "JPEG", quality=quality, optimize=True)
+    return buffer.getvalue()

@@ -1,0 +1,42 @@
+"""The spool: finished images on disk, from the moment KIE has made them until they are posted."""
+
+from collections.abc import Collection
+from pathlib import Path
+
+from bot.domain.errors import NoImage
+from bot.domain.ids import TaskId
+from bot.media.fetch import Fetcher, FetchRefused
+
+RESULT_MAX_BYTES = 64 << 20
+"""Far above what KIE makes (a 2K PNG has some 8 MB); only a bound."""
+
+
+class Spool:
+    """A folder of images by task. What is lost from it is downloaded again."""
+
+    def __init__(self, folder: Path, fetcher: Fetcher) -> None:
+        self._folder = folder
+        self._fetcher = fetcher
+        folder.mkdir(parents=True, exist_ok=True)
+
+    async def ensure(self, task: TaskId, url: str) -> Path:
+        """The task's image on disk, downloaded if it is not there; raises NoImage for good, FetchFailed for now."""
+        path = self._folder / f"{task}.image"
+        if not path.exists():
+            try:
+                await self._fetcher.to_file(url, path, RESULT_MAX_BYTES)
+            except FetchRefused as error:
+                raise NoImage(f"the result cannot be downloaded: {type(error).__name__}") from error
+        return path
+
+    def forget(self, task: TaskId) -> None:
+        """Remove the task's files."""
+        for path in self._folder.glob(f"{task}*"):
+            path.unlink(missing_ok=True)
+
+    def sweep(self, wanted: Collection[TaskId]) -> None:
+        """Remove the files of all other tasks."""
+        for path in self._folder.iterdir():
+            name = path.name.partition(".")[0].partition("-")[0]
+            if not name.isdecimal() or TaskId(int(name)) not in wanted:
+                path.unlink(missing_ok=True)

@@ -1,0 +1,132 @@
+"""The card: one message per generation, drawn anew from what the store says, in Components V2."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from discord import ui
+
+from bot.domain.generation import Generation
+from bot.domain.ports import Card, ImageFile
+from bot.domain.states import TaskState
+from bot.ui import texts
+from bot.ui.buttons import cancel_button
+
+PROMPT_SHOWN = 300
+ALT_TEXT_MAX = 1024
+"""Discord's limit on the description of an attachment or media item."""
+
+GREY = 0x80848E
+BLURPLE = 0x5865F2
+GREEN = 0x23A55A
+AMBER = 0xF0B232
+RED = 0xF23F43
+
+
+def progress_view(card: Card) -> ui.LayoutView:
+    """The card while the member waits: what was asked, the price, the place in line, when it should be ready."""
+    generation = card.generation
+    ready = len(generation.ready)
+    pieces: list[str] = []
+    if card.position is not None:
+        pieces.append(f"⏳ {texts.in_line(card.position)}")
+    else:
+        pieces.append(f"🎨 {texts.PAINTING}")
+    if ready:
+        pieces.append(texts.some_ready(ready, len(generation.tasks)))
+    if card.ready_at is not None:
+        pieces.append(texts.expected(card.ready_at))
+    container = _container(
+        BLURPLE if card.position is None else GREY,
+        ui.TextDisplay(_prompt(generation)),
+        ui.TextDisplay(_small([*_settings(generation), texts.price(generation.price)])),
+        ui.TextDisplay(" · ".join(pieces)),
+    )
+    if generation.cancellable:
+        container.add_item(ui.ActionRow[Any](cancel_button(generation.id)))
+    return _view(container)
+
+
+def outcome_view(card: Card, images: Sequence[ImageFile]) -> ui.LayoutView:
+    """The card at its end: the pictures, or why there are none."""
+    generation = card.generation
+    container = _container(_outcome_colour(card, len(images)))
+    if images:
+        gallery = ui.MediaGallery[Any]()
+        for image in images:
+            gallery.add_item(media=f"attachment://{image.filename}", description=alt_text(generation))
+        container.add_item(gallery)
+    container.add_item(ui.TextDisplay(_prompt(generation)))
+    for line in _outcome_lines(card, len(images)):
+        container.add_item(ui.TextDisplay(line))
+    return _view(container)
+
+
+def alt_text(generation: Generation) -> str:
+    """What the picture shows, for those who cannot see it: the prompt."""
+    return texts.shortened(generation.request.prompt, ALT_TEXT_MAX)
+
+
+def _outcome_colour(card: Card, images: int) -> int:
+    if not images:
+        cancelled = all(task.state is TaskState.CANCELLED for task in card.generation.tasks)
+        return GREY if cancelled else RED
+    return GREEN if images == len(card.generation.tasks) or card.late else AMBER
+
+
+def _outcome_lines(card: Card, images: int) -> list[str]:
+    generation = card.generation
+    if card.late:
+        return [texts.LATE, _small(_facts(card))]
+    lines: list[str] = []
+    reasons = list(dict.fromkeys(task.failure for task in generation.tasks if task.failure is not None))
+    if images < len(generation.tasks) and images:
+        lines.append(texts.partly(images, len(generation.tasks)))
+    lines += [f"{texts.failure(reason)}" for reason in reasons]
+    if not images:
+        if not reasons:
+            return [texts.CANCELLED]
+        lines[-1] += f" {texts.NOTHING_CHARGED}"
+        return lines
+    return [*lines, _small(_facts(card))]
+
+
+def _facts(card: Card) -> list[str]:
+    generation = card.generation
+    pieces = [f"<@{generation.request.account.user_id}>", *_settings(generation)]
+    if card.seconds is not None:
+        pieces.append(f"{round(card.seconds)} s")
+    pieces.append(texts.price(generation.charged))
+    if card.balance is not None:
+        pieces.append(texts.left(card.balance))
+    return pieces
+
+
+def _settings(generation: Generation) -> list[str]:
+    request = generation.request
+    pieces = texts.settings(request.settings, len(request.references))
+    return pieces if len(generation.tasks) == 1 else [f"{len(generation.tasks)} ×", *pieces]
+
+
+def _prompt(generation: Generation) -> str:
+    return f"**{texts.plain(generation.request.prompt, PROMPT_SHOWN)}**"
+
+
+def _small(pieces: Sequence[str]) -> str:
+    return "-# " + " · ".join(pieces)
+
+
+def _container(colour: int, *items: ui.Item[Any]) -> ui.Container[Any]:
+    return ui.Container[Any](*items, accent_colour=colour)
+
+
+def finished_view(colour: int, *items: ui.Item[Any]) -> ui.LayoutView:
+    """A message made of one container."""
+    return _view(_container(colour, *items))
+
+
+def _view(container: ui.Container[Any]) -> ui.LayoutView:
+    view = ui.LayoutView(timeout=None)
+    view.add_item(container)
+    # Buttons are found again by their ids: a stopped view is not kept in memory by the library.
+    view.stop()
+    return view

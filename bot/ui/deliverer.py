@@ -1,0 +1,128 @@
+"""Posts and edits cards: by the interaction's token while it lives, as a message of the bot's own after that."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+from http import HTTPStatus
+
+import aiohttp
+import discord
+import structlog
+
+from bot.domain.errors import DeliveryFailed, TooLargeToPost, Undeliverable
+from bot.domain.generation import Destination
+from bot.domain.ids import ChannelId, MessageId, short
+from bot.domain.ports import Card, Clock, ImageFile, Posted
+from bot.ui.cards import alt_text, outcome_view, progress_view
+
+log = structlog.stdlib.get_logger(__name__)
+
+_TOKEN_MARGIN = timedelta(seconds=20)
+_TOO_LARGE_CODE = 40005
+_NOBODY = discord.AllowedMentions.none()
+
+
+class DiscordDeliverer:
+    """The port :class:`bot.domain.ports.Deliverer`, by discord.py."""
+
+    def __init__(self, client: discord.Client, clock: Clock) -> None:
+        self._client = client
+        self._clock = clock
+
+    async def show(self, card: Card) -> None:
+        """Bring the card up to date while its interaction's token lives; later changes wait for the outcome."""
+        destination = card.generation.request.destination
+        if not self._token_lives(destination) or destination.message_id is None:
+            return
+        try:
+            await self._webhook(destination).edit_message(
+                destination.message_id, view=progress_view(card), allowed_mentions=_NOBODY
+            )
+        except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.info("a card could not be updated", generation=card.generation.id, error=type(error).__name__)
+
+    async def deliver(self, card: Card, images: Sequence[ImageFile]) -> Posted:
+        """Post the outcome. Raises DeliveryFailed, TooLargeToPost or Undeliverable."""
+        destination = card.generation.request.destination
+        try:
+            if not card.late and self._token_lives(destination) and destination.message_id is not None:
+                try:
+                    return await self._on_card(card, images, destination.message_id)
+                except discord.HTTPException as error:
+                    if not _is_gone(error):
+                        raise
+                    log.info("a card is gone", generation=card.generation.id, code=error.code)
+            return await self._as_message(card, images)
+        except discord.HTTPException as error:
+            raise _translated(error) from error
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise DeliveryFailed(type(error).__name__) from error
+
+    async def _on_card(self, card: Card, images: Sequence[ImageFile], message_id: MessageId) -> Posted:
+        destination = card.generation.request.destination
+        await self._webhook(destination).edit_message(
+            message_id,
+            view=outcome_view(card, images),
+            attachments=await _files(card, images),
+            allowed_mentions=_NOBODY,
+        )
+        return Posted(destination.channel_id, message_id)
+
+    async def _as_message(self, card: Card, images: Sequence[ImageFile]) -> Posted:
+        """A message in the channel, or to the member where the card was private. It pings the requester alone."""
+        generation = card.generation
+        destination = generation.request.destination
+        requester = discord.Object(generation.request.account.user_id)
+        channel: discord.abc.Messageable
+        if destination.private:
+            channel = await self._client.create_dm(requester)
+        else:
+            channel = self._client.get_partial_messageable(destination.channel_id)
+        message = await channel.send(
+            view=outcome_view(card, images),
+            files=await _files(card, images),
+            nonce=f"{short(generation.id)}{'-late' if card.late else ''}",
+            allowed_mentions=discord.AllowedMentions(
+                everyone=False, users=[requester], roles=False, replied_user=False
+            ),
+        )
+        if not card.late:
+            await self._remove_stale(destination)
+        return Posted(ChannelId(message.channel.id), MessageId(message.id))
+
+    async def _remove_stale(self, destination: Destination) -> None:
+        """The old card would say "painting" for ever. Its token is dead, but the message is the bot's own."""
+        if destination.private or destination.message_id is None:
+            return
+        channel = self._client.get_partial_messageable(destination.channel_id)
+        try:
+            await channel.get_partial_message(destination.message_id).delete()
+        except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
+            log.info("a stale card stays", error=type(error).__name__)
+
+    def _token_lives(self, destination: Destination) -> bool:
+        return self._clock.now() < destination.token_expires_at - _TOKEN_MARGIN
+
+    def _webhook(self, destination: Destination) -> discord.Webhook:
+        return discord.Webhook.partial(destination.application_id, destination.interaction_token, client=self._client)
+
+
+async def _files(card: Card, images: Sequence[ImageFile]) -> list[discord.File]:
+    def opened() -> list[discord.File]:
+        description = alt_text(card.generation)
+        return [discord.File(image.path, filename=image.filename, description=description) for image in images]
+
+    return await asyncio.to_thread(opened) if images else []
+
+
+def _is_gone(error: discord.HTTPException) -> bool:
+    """The token or the card is no more: dead, refused, or deleted by somebody."""
+    return error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
+
+
+def _translated(error: discord.HTTPException) -> Exception:
+    if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or error.code == _TOO_LARGE_CODE:
+        return TooLargeToPost()
+    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR or error.status == HTTPStatus.TOO_MANY_REQUESTS:
+        return DeliveryFailed(f"HTTP {error.status}")
+    return Undeliverable(f"HTTP {error.status}, code {error.code}")

@@ -1,0 +1,44 @@
+"""What an interaction tells us, as the domain's words."""
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import discord
+
+from bot.domain.credits import Account
+from bot.domain.generation import Destination
+from bot.domain.ids import DIRECT_MESSAGES, ChannelId, GuildId, MessageId, UserId
+from bot.generation.references import Source
+
+TOKEN_LIFE = timedelta(minutes=15)
+"""How long Discord honours an interaction's token (Discord's documentation on receiving interactions)."""
+
+
+async def acknowledge(interaction: discord.Interaction[Any], *, private: bool) -> Destination:
+    """Answer Discord before anything else is done; the rest then has a quarter of an hour."""
+    received = datetime.now(UTC)
+    answer = await interaction.response.defer(ephemeral=private, thinking=True)
+    message_id = answer.message_id if answer is not None else None
+    if message_id is None:
+        message_id = (await interaction.original_response()).id
+    return Destination(
+        channel_id=ChannelId(interaction.channel_id or 0),
+        application_id=interaction.application_id,
+        interaction_token=interaction.token,
+        token_expires_at=received + TOKEN_LIFE,
+        message_id=MessageId(message_id),
+        private=private,
+        upload_limit=interaction.filesize_limit,
+    )
+
+
+def account(interaction: discord.Interaction[Any]) -> Account:
+    """Whose credits an interaction spends."""
+    guild_id = GuildId(interaction.guild_id) if interaction.guild_id is not None else DIRECT_MESSAGES
+    return Account(UserId(interaction.user.id), guild_id)
+
+
+def sources(attachments: Sequence[discord.Attachment | None]) -> list[Source]:
+    """The attached pictures, in the order of their options."""
+    return [Source(one.url, one.filename, one.size) for one in attachments if one is not None]

@@ -1,0 +1,20 @@
+"""What /balance shows."""
+
+from typing import Any
+
+from discord import ui
+
+from bot.generation.service import Statement
+from bot.ui import texts
+from bot.ui.cards import BLURPLE, finished_view
+
+
+def statement_view(statement: Statement) -> ui.LayoutView:
+    """Allowance, prices and last movements, as one card."""
+    movements = [texts.movement(entry) for entry in statement.movements] or [texts.NO_MOVEMENTS]
+    blocks = (
+        f"### {texts.BALANCE_TITLE}\n{texts.allowance(statement.balance)}",
+        "\n".join([f"**{texts.PRICES_TITLE}**", *texts.price_lines(statement.prices)]),
+        "\n".join([f"**{texts.MOVEMENTS_TITLE}**", *(f"-# {line}" for line in movements)]),
+    )
+    return finished_view(BLURPLE, *(ui.TextDisplay[Any](block) for block in blocks))

@@ -1,0 +1,33 @@
+"""/balance: what is left, when it renews, what a picture costs, and where the credits went."""
+
+from typing import Any, final
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.client import EaselClient
+from bot.generation.service import Generations
+from bot.ui import texts
+from bot.ui.interactions import account
+from bot.ui.statement import statement_view
+
+
+@final
+class Balance(commands.Cog):
+    """A member's own account."""
+
+    def __init__(self, generations: Generations) -> None:
+        self._generations = generations
+
+    @app_commands.command(description=texts.COMMAND_BALANCE)
+    async def balance(self, interaction: discord.Interaction[Any]) -> None:
+        """Show the account, to its owner alone."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        statement = await self._generations.statement(account(interaction))
+        await interaction.edit_original_response(view=statement_view(statement))
+
+
+async def setup(bot: EaselClient) -> None:
+    """Called by discord.py."""
+    await bot.add_cog(Balance(bot.generations))

@@ -1,0 +1,154 @@
+"""/imagine: a prompt, up to eight pictures, and how to paint."""
+
+from collections.abc import Sequence
+from typing import Any, final
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.client import EaselClient
+from bot.domain.credits import KIE_PRICES, PriceList
+from bot.domain.generation import Request
+from bot.domain.settings import (
+    COUNT_MAX,
+    GUIDANCE_MAX,
+    GUIDANCE_MIN,
+    PROMPT_MAX,
+    PROMPT_MIN,
+    STEPS,
+    AspectRatio,
+    Model,
+    Resolution,
+    Settings,
+)
+from bot.generation.service import Generations
+from bot.ui import texts
+from bot.ui.interactions import account, acknowledge, sources
+
+_Prompt = app_commands.Range[str, PROMPT_MIN, PROMPT_MAX]
+_Count = app_commands.Range[int, 1, COUNT_MAX]
+_Steps = app_commands.Range[int, STEPS.start, STEPS.stop - 1]
+_Guidance = app_commands.Range[float, GUIDANCE_MIN, GUIDANCE_MAX]
+_Picture = discord.Attachment | None
+
+_described = app_commands.describe(
+    prompt=texts.OPTION_PROMPT,
+    image=texts.OPTION_IMAGE,
+    model=texts.OPTION_MODEL,
+    aspect_ratio=texts.OPTION_ASPECT_RATIO,
+    resolution=texts.OPTION_RESOLUTION,
+    count=texts.OPTION_COUNT,
+    private=texts.OPTION_PRIVATE,
+    **{f"image{number}": texts.OPTION_FURTHER_IMAGE for number in range(2, 9)},
+)
+_offered = app_commands.choices(
+    model=[app_commands.Choice(name=texts.model_choice(one, PriceList(KIE_PRICES)), value=one.value) for one in Model],
+    aspect_ratio=[app_commands.Choice(name=texts.aspect_ratio_choice(one), value=one.value) for one in AspectRatio],
+    resolution=[app_commands.Choice(name=texts.resolution_choice(one), value=one.value) for one in Resolution],
+)
+
+
+class _Imagine(commands.Cog):
+    """What both forms of the command do."""
+
+    def __init__(self, generations: Generations) -> None:
+        self._generations = generations
+
+    async def _make(
+        self,
+        interaction: discord.Interaction[Any],
+        prompt: str,
+        images: Sequence[discord.Attachment | None],
+        settings: Settings,
+        count: int,
+        *,
+        private: bool,
+    ) -> None:
+        destination = await acknowledge(interaction, private=private)
+        request = Request(account(interaction), prompt, settings, count, (), destination)
+        await self._generations.accept(request, sources(images))
+
+
+@final
+class Imagine(_Imagine):
+    """The command as KIE's schema has it."""
+
+    @app_commands.command(description=texts.COMMAND_IMAGINE)
+    @_described
+    @_offered
+    async def imagine(
+        self,
+        interaction: discord.Interaction[Any],
+        prompt: _Prompt,
+        image: _Picture = None,
+        model: str = Model.PRO.value,
+        aspect_ratio: str | None = None,
+        resolution: str = Resolution.ONE_K.value,
+        count: _Count = 1,
+        private: bool = False,
+        image2: _Picture = None,
+        image3: _Picture = None,
+        image4: _Picture = None,
+        image5: _Picture = None,
+        image6: _Picture = None,
+        image7: _Picture = None,
+        image8: _Picture = None,
+    ) -> None:
+        """Make a picture."""
+        images = (image, image2, image3, image4, image5, image6, image7, image8)
+        settings = _settings(model, aspect_ratio, resolution, images)
+        await self._make(interaction, prompt, images, settings, count, private=private)
+
+
+@final
+class ImagineWithFlexControls(_Imagine):
+    """The command with the two controls for flex that an operator can turn on."""
+
+    @app_commands.command(description=texts.COMMAND_IMAGINE)
+    @_described
+    @app_commands.describe(steps=texts.OPTION_STEPS, guidance=texts.OPTION_GUIDANCE)
+    @_offered
+    async def imagine(
+        self,
+        interaction: discord.Interaction[Any],
+        prompt: _Prompt,
+        image: _Picture = None,
+        model: str = Model.PRO.value,
+        aspect_ratio: str | None = None,
+        resolution: str = Resolution.ONE_K.value,
+        count: _Count = 1,
+        private: bool = False,
+        steps: _Steps | None = None,
+        guidance: _Guidance | None = None,
+        image2: _Picture = None,
+        image3: _Picture = None,
+        image4: _Picture = None,
+        image5: _Picture = None,
+        image6: _Picture = None,
+        image7: _Picture = None,
+        image8: _Picture = None,
+    ) -> None:
+        """Make a picture."""
+        images = (image, image2, image3, image4, image5, image6, image7, image8)
+        settings = _settings(model, aspect_ratio, resolution, images, steps, guidance)
+        await self._make(interaction, prompt, images, settings, count, private=private)
+
+
+def _settings(
+    model: str,
+    aspect_ratio: str | None,
+    resolution: str,
+    images: Sequence[discord.Attachment | None],
+    steps: int | None = None,
+    guidance: float | None = None,
+) -> Settings:
+    """Without a ratio a picture keeps the shape of its first reference, or is square when it has none."""
+    ratio = aspect_ratio or (AspectRatio.AUTO if any(images) else AspectRatio.SQUARE)
+    return Settings(Model(model), AspectRatio(ratio), Resolution(resolution), steps, guidance)
+
+
+async def setup(bot: EaselClient) -> None:
+    """Called by discord.py."""
+    controls = bot.command_options.flex_controls
+    await bot.add_cog((ImagineWithFlexControls if controls else Imagine)(bot.generations))
