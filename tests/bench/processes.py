@@ -1,0 +1,131 @@
+"""Child processes with a log, a clock of their CPU time, and a certain end."""
+
+import asyncio
+import os
+import re
+import socket
+import sys
+from collections.abc import Awaitable, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Final, Self
+
+STOP_SECONDS: Final = 10.0
+TAIL_LINES: Final = 40
+
+# A level of error or worse, as logging, structlog's console and JSON write it.
+ERROR_LINE: Final = re.compile(
+    r"""\b(?:ERROR|CRITICAL)\b|\[(?:error|critical)\s*\]|\blevel["']?\s*[:=]\s*["']?(?:error|critical)\b"""
+)
+COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class ChildError(RuntimeError):
+    """A child process did not do what it was started for."""
+
+
+class Child:
+    """A Python module run as a process of its own, its output kept in a file.
+
+    Used as a context manager; leaving it sends SIGTERM, and SIGKILL after ten seconds.
+    """
+
+    def __init__(
+        self, name: str, arguments: Sequence[str], log: Path, *, cwd: Path, environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.name = name
+        self.killed = False
+        self._arguments = arguments
+        self._log = log
+        self._cwd = cwd
+        self._environment = {**os.environ, **(environment or {})}
+        self._process: asyncio.subprocess.Process | None = None
+
+    async def __aenter__(self) -> Self:
+        with self._log.open("wb") as log:
+            self._process = await asyncio.create_subprocess_exec(
+                sys.executable,
+                "-m",
+                *self._arguments,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self._cwd,
+                env=self._environment,
+            )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        process = self._running()
+        if process.returncode is not None:
+            return
+        process.terminate()
+        try:
+            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        except TimeoutError:
+            self.killed = True
+            process.kill()
+            await process.wait()
+
+    async def outlive(self, work: Awaitable[None], seconds: float, what: str) -> None:
+        """Await the work.
+
+        Raises `ChildError` when the process ends or drops its connection before that, or when time runs out.
+        """
+        doing = asyncio.ensure_future(work)
+        ending = asyncio.ensure_future(self._running().wait())
+        try:
+            await asyncio.wait({doing, ending}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if doing.done():
+                doing.result()
+                return
+        except OSError as error:
+            raise ChildError(f"{self.name} was lost while {what} ({error}); its last lines:\n{self.tail()}") from error
+        finally:
+            doing.cancel()
+            ending.cancel()
+        cause = f"ended with code {ending.result()}" if ending.done() else f"timed out after {seconds:g} s"
+        raise ChildError(f"{self.name} {cause} while {what}; its last lines:\n{self.tail()}")
+
+    def cpu_seconds(self) -> float:
+        """User and system time the process has used so far, all of its threads together (proc(5), stat)."""
+        stat = Path(f"/proc/{self._running().pid}/stat").read_text(encoding="ascii", errors="replace")
+        fields = stat.rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def errors(self) -> int:
+        """How many lines of its log are of level error or worse."""
+        text = COLOUR.sub("", self._log.read_text(encoding="utf-8", errors="replace"))
+        return sum(ERROR_LINE.search(line) is not None for line in text.splitlines())
+
+    def tail(self) -> str:
+        """The last lines of its log."""
+        text = self._log.read_text(encoding="utf-8", errors="replace")
+        return "\n".join(text.splitlines()[-TAIL_LINES:])
+
+    def _running(self) -> asyncio.subprocess.Process:
+        if self._process is None:
+            raise ChildError(f"{self.name} was not started")
+        return self._process
+
+
+def free_port() -> int:
+    """A local port that nothing listens on at this moment."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+async def listening(port: int) -> None:
+    """Wait until something accepts connections on a local port."""
+    while True:
+        try:
+            _, writer = await asyncio.open_connection("127.0.0.1", port)
+        except ConnectionRefusedError:
+            await asyncio.sleep(0.05)
+        else:
+            writer.close()
+            await writer.wait_closed()
+            return

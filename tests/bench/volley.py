@@ -1,0 +1,77 @@
+"""What is fired at a bot and what came back: commands, their times, and patterns of arrival."""
+
+import itertools
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import assert_never
+
+
+class Pattern(StrEnum):
+    """How commands are spread over time; each has the same mean rate."""
+
+    UNIFORM = "uniform"
+    POISSON = "poisson"
+    BURST = "burst"
+
+
+@dataclass(slots=True)
+class Command:
+    """One `/imagine` that is fired; times are of `time.perf_counter`, in seconds."""
+
+    frame: bytes
+    offset: float
+    late: float = 0.0
+    sent: float | None = None
+    acked: float | None = None
+    answer: int | None = None
+    pictured: bool = False
+
+    @property
+    def latency(self) -> float | None:
+        """Seconds from the frame's sending to the arrival of its callback."""
+        return None if self.sent is None or self.acked is None else self.acked - self.sent
+
+
+@dataclass(slots=True)
+class Volley:
+    """Commands to be fired together, by their tokens, and what the bot did meanwhile."""
+
+    commands: dict[str, Command]
+    channel_pictures: int = 0
+    unknown: Counter[str] = field(default_factory=Counter[str])
+
+    @property
+    def acked(self) -> int:
+        """How many were acknowledged so far."""
+        return sum(command.acked is not None for command in self.commands.values())
+
+    @property
+    def pictured(self) -> int:
+        """How many were answered with a file so far, counting files posted straight to a channel."""
+        return sum(command.pictured for command in self.commands.values()) + self.channel_pictures
+
+
+def offsets(pattern: Pattern, rate: float, seconds: float, dice: random.Random) -> list[float]:
+    """The instants, in seconds from the start, at which to fire `rate * seconds` commands.
+
+    A burst is a second's worth of commands at one instant, once a second.
+    """
+    count = round(rate * seconds)
+    match pattern:
+        case Pattern.UNIFORM:
+            return [n / rate for n in range(count)]
+        case Pattern.POISSON:
+            return list(itertools.islice(_arrivals(rate, dice), count))
+        case Pattern.BURST:
+            return [float(n // max(1, round(rate))) for n in range(count)]
+    assert_never(pattern)
+
+
+def _arrivals(rate: float, dice: random.Random) -> Iterator[float]:
+    at = 0.0
+    while True:
+        at += dice.expovariate(rate)
+        yield at
