@@ -1,0 +1,172 @@
+"""The websocket side: sessions, heartbeats, events, and resuming where a connection broke."""
+
+import asyncio
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import monotonic
+from typing import Any, final
+
+import aiohttp
+import discord
+from aiohttp import web
+from simcord.backend import Backend, serializers
+from simcord.intents import missing_privileged_intents
+
+from tests.front.connection import Connection
+from tests.front.limits import UploadLimits
+from tests.front.session import Session
+
+_UNKNOWN_OPCODE, _NOT_AUTHENTICATED, _AUTHENTICATION_FAILED = 4001, 4003, 4004
+_DISALLOWED_INTENTS = 4014
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayOptions:
+    """What the gateway checks and announces; the heartbeat interval is in seconds."""
+
+    token: str
+    approved_intents: discord.Intents | None
+    application_flags: int
+    heartbeat_interval: float
+
+
+@final
+class Gateway:
+    """Speaks Discord's gateway to any number of bots, and passes them every event of the world.
+
+    `dispatched` holds when each interaction was sent off (monotonic clock), `identified` and `resumed` count
+    the connections that began a session or went on with one.
+    """
+
+    def __init__(self, backend: Backend, limits: UploadLimits, options: GatewayOptions) -> None:
+        self.url = ""
+        self.dispatched: dict[int, float] = {}
+        self.identified = 0
+        self.resumed = 0
+        self._backend = backend
+        self._limits = limits
+        self._options = options
+        self._sessions: dict[str, Session] = {}
+        self._connections: set[Connection] = set()
+
+    @property
+    def connected(self) -> bool:
+        """Whether a bot has a session with a live connection."""
+        return any(session.connection is not None for session in self._sessions.values())
+
+    def on_event(self, event: str, payload: Mapping[str, Any]) -> None:
+        """Pass an event of the world to every session: a subscriber of simcord's backend."""
+        if event == "INTERACTION_CREATE":
+            self.dispatched[int(payload["id"])] = monotonic()
+            guild_id = payload.get("guild_id")
+            limit = self._limits.of(None if guild_id is None else int(guild_id))
+            payload = {**payload, "attachment_size_limit": limit}
+        for session in self._sessions.values():
+            session.feed(event, payload)
+
+    async def drop(self, code: int | None, *, forget: bool = False) -> None:
+        """Close every connection with `code` (None: without a farewell); `forget` makes resuming fail."""
+        if forget:
+            self._sessions.clear()
+        for connection in tuple(self._connections):
+            self._detach(connection)
+        await asyncio.gather(*(connection.close(code) for connection in tuple(self._connections)))
+
+    async def handle(self, request: web.Request) -> web.WebSocketResponse:
+        """Serve one connection for as long as it lasts."""
+        socket = web.WebSocketResponse(timeout=1.0, max_msg_size=0)
+        await socket.prepare(request)
+        connection = Connection(request, socket, compressed=request.query.get("compress") == "zlib-stream")
+        self._connections.add(connection)
+        interval = int(self._options.heartbeat_interval * 1000)
+        try:
+            async with connection.writing():
+                connection.put({"op": 10, "d": {"heartbeat_interval": interval}})
+                async for message in socket:
+                    if message.type is aiohttp.WSMsgType.TEXT:
+                        await self._receive(connection, json.loads(message.data))
+        finally:
+            self._connections.discard(connection)
+            self._detach(connection)
+        return socket
+
+    async def _receive(self, connection: Connection, message: dict[str, Any]) -> None:
+        data: Any = message.get("d")
+        match message["op"]:
+            case 1:
+                connection.put({"op": 11})
+            case 2:
+                await self._identify(connection, data)
+            case 6:
+                await self._resume(connection, data)
+            case 3 | 4:
+                pass  # presence and voice: nothing that a test could see
+            case 8:
+                await self._send_members(connection, data)
+            case _:
+                await connection.close(_UNKNOWN_OPCODE)
+
+    async def _identify(self, connection: Connection, data: dict[str, Any]) -> None:
+        if data["token"] != self._options.token:
+            await connection.close(_AUTHENTICATION_FAILED)
+            return
+        intents = discord.Intents.none()
+        intents.value = int(data["intents"])
+        approved = self._options.approved_intents
+        if approved is not None and missing_privileged_intents(intents, approved):
+            await connection.close(_DISALLOWED_INTENTS)
+            return
+        self._sessions = {key: kept for key, kept in self._sessions.items() if kept.connection is not None}
+        self.identified += 1
+        session = Session(f"front-session-{self.identified}", self._backend, intents)
+        self._sessions[session.id] = session
+        session.connection = connection
+        self._greet(session)
+
+    def _greet(self, session: Session) -> None:
+        guilds = tuple(self._backend.guilds.values())
+        session.send(
+            "READY",
+            {
+                "v": 10,
+                "user": dict(serializers.user_payload(self._backend.bot_user)),
+                "guilds": [{"id": str(guild.id), "unavailable": True} for guild in guilds],
+                "session_id": session.id,
+                "resume_gateway_url": self.url,
+                "application": {
+                    "id": str(self._backend.application_id),
+                    "flags": self._options.application_flags,
+                },
+            },
+        )
+        for guild in guilds:
+            payload = serializers.guild_create_payload(self._backend, guild)
+            session.feed("GUILD_CREATE", {**payload, "unavailable": False})
+
+    async def _resume(self, connection: Connection, data: dict[str, Any]) -> None:
+        if data["token"] != self._options.token:
+            await connection.close(_AUTHENTICATION_FAILED)
+            return
+        session = self._sessions.get(str(data["session_id"]))
+        if session is None or not session.can_replay_from(int(data["seq"])):
+            connection.put({"op": 9, "d": False})
+            return
+        self.resumed += 1
+        session.resume(connection, int(data["seq"]))
+
+    async def _send_members(self, connection: Connection, data: dict[str, Any]) -> None:
+        session = self._session_of(connection)
+        if session is None:
+            await connection.close(_NOT_AUTHENTICATED)
+            return
+        await session.send_members(data)
+
+    def _session_of(self, connection: Connection) -> Session | None:
+        attached = (session for session in self._sessions.values() if session.connection is connection)
+        return next(attached, None)
+
+    def _detach(self, connection: Connection) -> None:
+        session = self._session_of(connection)
+        if session is not None:
+            session.connection = None

@@ -1,0 +1,187 @@
+"""The REST side: simcord's routes behind HTTP, with what simcord leaves out added."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+from copy import deepcopy
+from dataclasses import dataclass
+from http import HTTPStatus
+from time import monotonic
+from typing import Any, final
+from urllib.parse import unquote
+
+from aiohttp import web
+from simcord import RouteNotImplemented, UnsupportedField
+from simcord.backend import Backend
+from simcord.backend.errors import BackendError
+from simcord.http.router import dispatch
+
+from tests.front.faults import Fault, Faults
+from tests.front.limits import UploadLimits
+from tests.front.nonces import Nonces
+from tests.front.recording import Request, Upload, UploadedFile, as_discord_files, read_body
+
+_BAD_GATEWAY_PAGE = b"<html><head><title>502 Bad Gateway</title></head><body>cloudflare</body></html>"
+
+
+@dataclass(frozen=True, slots=True)
+class RestOptions:
+    """What the REST side checks and announces."""
+
+    prefix: str
+    token: str
+    application_flags: int
+    message_content_access: bool
+
+
+@final
+class Rest:
+    """Answers every call, and keeps it in `requests`.
+
+    `gaps` names calls that simcord cannot answer, or fell over: gaps of the stand-in, not answers of Discord's.
+    """
+
+    def __init__(self, backend: Backend, limits: UploadLimits, options: RestOptions) -> None:
+        self.requests: list[Request] = []
+        self.gaps: list[str] = []
+        self.faults = Faults()
+        self.gateway_url = ""
+        self._backend = backend
+        self._limits = limits
+        self._options = options
+        self._nonces = Nonces(backend)
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """Let go of the calls that a fault keeps hanging."""
+        self._closing.set()
+
+    async def handle(self, http: web.Request) -> web.StreamResponse:
+        """Answer one call."""
+        body, uploads = await read_body(http)
+        request = Request(
+            method=http.method,
+            path=http.path.removeprefix(self._options.prefix),
+            query=dict(http.query),
+            body=body,
+            files=tuple(UploadedFile(upload.name, len(upload.data)) for upload in uploads),
+        )
+        self.requests.append(request)
+        fault = self.faults.take(request.method, request.path)
+        if fault is None:
+            answer = self._perform(http, request, uploads)
+        else:
+            answer = await self._suffer(fault, http, request, uploads)
+            if fault.hang or fault.cut:
+                return answer
+        request.status = answer.status
+        request.answered_at = monotonic()
+        return answer
+
+    async def _suffer(
+        self, fault: Fault, http: web.Request, request: Request, uploads: Sequence[Upload]
+    ) -> web.Response:
+        answer = self._perform(http, request, uploads) if fault.performed else None
+        if fault.delay:
+            await asyncio.sleep(fault.delay)
+        if fault.hang:
+            await self._closing.wait()
+        if (fault.hang or fault.cut) and http.transport is not None:
+            http.transport.abort()
+        if fault.replaces_answer:
+            return _faulty(fault)
+        return self._perform(http, request, uploads) if answer is None else answer
+
+    def _perform(self, http: web.Request, request: Request, uploads: Sequence[Upload]) -> web.Response:
+        try:
+            self._check_token(http, request)
+            self._check_sizes(request)
+            answer = self._answer(http, request, uploads)
+        except (RouteNotImplemented, UnsupportedField) as gap:
+            self.gaps.append(gap.message)
+            return _json(gap.to_json(), status=HTTPStatus.NOT_FOUND)
+        except BackendError as error:
+            return _json(error.to_json(), status=error.status)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            self.gaps.append(f"{request.method} {request.path} could not be read: {error!r}")
+            return _json({"code": 50035, "message": f"Invalid Form Body: {error!r}"}, status=400)
+        return web.Response(status=HTTPStatus.NO_CONTENT) if answer is None else _json(answer)
+
+    def _answer(self, http: web.Request, request: Request, uploads: Sequence[Upload]) -> Any:
+        match request.method, request.path.strip("/").split("/"):
+            case "GET", ["gateway"]:
+                return {"url": self.gateway_url}
+            case "GET", ["gateway", "bot"]:
+                starts = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1}
+                return {"url": self.gateway_url, "shards": 1, "session_start_limit": starts}
+            case "GET", ["oauth2", "applications", "@me"]:
+                return self._dispatch(http, request, uploads) | {"flags": self._options.application_flags}
+            case "POST", ["channels", channel_id, "messages"]:
+                earlier = self._nonces.earlier(int(channel_id), request.body)
+                if earlier is not None:
+                    return earlier
+                return self._nonces.keep(request.body, self._dispatch(http, request, uploads))
+            case "POST", ["interactions", _, _, "callback"]:
+                answer = self._dispatch(http, request, uploads)
+                return answer if request.query.get("with_response") in ("1", "true") else None
+            case _:
+                return self._dispatch(http, request, uploads)
+
+    def _dispatch(self, http: web.Request, request: Request, uploads: Sequence[Upload]) -> Any:
+        reason = http.headers.get("X-Audit-Log-Reason")
+        return dispatch(
+            self._backend,
+            request.method,
+            request.path,
+            json=deepcopy(request.body),
+            params=dict(request.query),
+            files=as_discord_files(uploads, request.body),
+            reason=None if reason is None else unquote(reason),
+            message_content_access=self._options.message_content_access,
+        )
+
+    def _check_token(self, http: web.Request, request: Request) -> None:
+        match request.path.strip("/").split("/"):
+            case ["interactions", _, _, "callback"] | ["webhooks", _, _, *_]:
+                return  # these carry their own token in the path
+            case _:
+                if http.headers.get("Authorization") != f"Bot {self._options.token}":
+                    raise BackendError(401, 0, "401: Unauthorized")
+
+    def _check_sizes(self, request: Request) -> None:
+        limit = self._limits.of(self._guild_of(request.path))
+        if any(file.size > limit for file in request.files):
+            raise BackendError(413, 40005, "Request entity too large")
+
+    def _guild_of(self, path: str) -> int | None:
+        backend = self._backend
+        match path.strip("/").split("/"):
+            case ["channels", channel_id, *_] if int(channel_id) in backend.channels:
+                return backend.channels[int(channel_id)].guild_id
+            case ["interactions", _, token, *_] | ["webhooks", _, token, *_]:
+                if token in backend.interaction_tokens:
+                    return backend.interactions[backend.interaction_tokens[token]].guild_id
+                if token in backend.webhook_tokens:
+                    webhook = backend.webhooks[backend.webhook_tokens[token]]
+                    return backend.channels[webhook.channel_id].guild_id
+                return None
+            case _:
+                return None
+
+
+def _json(data: Any, *, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None) -> web.Response:
+    # discord.py reads a body as JSON only if its type is this to the letter, without a charset.
+    typed = {"Content-Type": "application/json", "Via": "1.1 front", **(headers or {})}
+    return web.Response(body=json.dumps(data).encode(), status=status, headers=typed)
+
+
+def _faulty(fault: Fault) -> web.Response:
+    status = fault.status or HTTPStatus.INTERNAL_SERVER_ERROR
+    if fault.html:
+        return web.Response(body=_BAD_GATEWAY_PAGE, status=status, content_type="text/html")
+    body: dict[str, Any] = {"code": fault.code, "message": fault.message}
+    headers: dict[str, str] = {}
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        body |= {"retry_after": fault.retry_after, "global": fault.is_global}
+        headers["Retry-After"] = f"{fault.retry_after:g}"
+    return _json(body, status=status, headers=headers)

@@ -1,0 +1,87 @@
+"""A bot's session with the gateway, which outlives the connections it uses."""
+
+import json
+from collections import deque
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any, final
+
+import discord
+from simcord.backend import Backend
+from simcord.gateway import FakeGateway, FakeWebSocket
+
+from tests.front.connection import Connection
+
+_KEPT_EVENTS = 1000
+
+
+@final
+class Session:
+    """Numbers and keeps the events that the bot's intents let through, and sends them when it can."""
+
+    def __init__(self, session_id: str, backend: Backend, intents: discord.Intents) -> None:
+        self.id = session_id
+        self.connection: Connection | None = None
+        self._sequence = 0
+        self._sent: deque[tuple[int, str]] = deque(maxlen=_KEPT_EVENTS)
+        self._gateway = FakeGateway(backend, _WireState(intents, self.send))
+        self._members = FakeWebSocket(backend, self._gateway)
+
+    def feed(self, event: str, payload: Mapping[str, Any]) -> None:
+        """Send an event as far as the intents allow."""
+        self._gateway.feed(event, payload)
+
+    def send(self, event: str, payload: Mapping[str, Any]) -> None:
+        """Send an event unconditionally."""
+        self._sequence += 1
+        text = json.dumps({"op": 0, "t": event, "s": self._sequence, "d": payload})
+        self._sent.append((self._sequence, text))
+        if self.connection is not None:
+            self.connection.put_text(text)
+
+    def can_replay_from(self, sequence: int) -> bool:
+        """Whether every event after `sequence` is still kept."""
+        oldest = self._sent[0][0] if self._sent else 1
+        return oldest - 1 <= sequence <= self._sequence
+
+    def resume(self, connection: Connection, sequence: int) -> None:
+        """Go on over `connection`, beginning with the event after `sequence`."""
+        for number, text in self._sent:
+            if number > sequence:
+                connection.put_text(text)
+        self.connection = connection
+        self.send("RESUMED", {})
+
+    async def send_members(self, request: Mapping[str, Any]) -> None:
+        """Answer a request for a server's members."""
+        await self._members.request_chunks(
+            int(request["guild_id"]),
+            request.get("query"),
+            limit=int(request.get("limit") or 0),
+            user_ids=[int(user_id) for user_id in request.get("user_ids") or ()],
+            presences=bool(request.get("presences")),
+            nonce=request.get("nonce"),
+        )
+
+
+@final
+class _WireState:
+    """What simcord's gateway wants of discord.py's state: the intents, and a parser for each event."""
+
+    def __init__(self, intents: discord.Intents, send: Callable[[str, Mapping[str, Any]], None]) -> None:
+        self.intents = intents
+        self.parsers = _AnyParser(send)
+
+
+@final
+class _AnyParser:
+    """A table that has a parser for every event: sending it over the wire."""
+
+    def __init__(self, send: Callable[[str, Mapping[str, Any]], None]) -> None:
+        self._send = send
+
+    def __getitem__(self, event: str) -> Callable[[Mapping[str, Any]], None]:
+        return partial(self._send, event)
+
+    def get(self, event: str) -> Callable[[Mapping[str, Any]], None]:
+        return self[event]
