@@ -121,10 +121,8 @@ class LogConfig(_Section):
     format: Literal["console", "json"] = "console"
 
 
-class Config(BaseSettings):
-    """All settings. Built by :func:`load`; secrets print as asterisks."""
-
-    model_config = SettingsConfigDict(env_prefix="EASEL__", env_nested_delimiter="__", extra="forbid", frozen=True)
+class Config(_Section):
+    """All settings. An operator's come from :func:`load`; secrets print as asterisks."""
 
     discord: DiscordConfig = DiscordConfig()
     kie: KieConfig = KieConfig()
@@ -133,6 +131,10 @@ class Config(BaseSettings):
     quota: QuotaConfig = QuotaConfig()
     tracker: TrackerConfig = TrackerConfig()
     log: LogConfig = LogConfig()
+
+
+class _Loaded(Config, BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="EASEL__", env_nested_delimiter="__", extra="forbid", frozen=True)
 
     @classmethod
     def settings_customise_sources(
@@ -160,7 +162,7 @@ def load(path: Path | None) -> Config:
         except tomllib.TOMLDecodeError as error:
             raise OperatorError(f"{path} is not valid TOML: {error}.") from error
     try:
-        return Config(**written)
+        return _Loaded(**written)
     except (ValidationError, SettingsError) as error:
         raise OperatorError(_sentence(error)) from None
 

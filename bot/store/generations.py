@@ -7,7 +7,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.credits import Account
 from bot.domain.generation import Delivery, Destination, Generation, Reference, Request
-from bot.domain.ids import GenerationId, MessageId, UserId
+from bot.domain.ids import GenerationId, MessageId, TaskId, UserId
 from bot.domain.states import OPEN, TaskState
 from bot.store.tables import generations, references, tasks
 from bot.store.tasks import settings_from, task_from, task_values
@@ -51,6 +51,14 @@ class Generations:
             reference_rows = found.all()
         return _generation(row, task_rows.mappings().all(), reference_rows)
 
+    async def of_task(self, task_id: TaskId) -> Generation:
+        """The generation of a task, which must exist."""
+        generation_id = await self._connection.scalar(select(tasks.c.generation_id).where(tasks.c.id == task_id))
+        generation = None if generation_id is None else await self.get(generation_id)
+        if generation is None:
+            raise LookupError(f"no generation has task {task_id}")
+        return generation
+
     async def open_count(self, user_id: UserId) -> int:
         """How many generations of this member are still being waited for, over all servers."""
         count = await self._connection.scalar(
@@ -76,7 +84,8 @@ class Generations:
     async def with_late_images(self) -> list[GenerationId]:
         """Generations that were told already, and have since got an image after all."""
         rows = await self._connection.scalars(
-            select(tasks.c.generation_id.distinct())
+            select(tasks.c.generation_id)
+            .distinct()
             .join(generations, generations.c.id == tasks.c.generation_id)
             .where(tasks.c.state == TaskState.READY, generations.c.delivery == Delivery.DONE)
         )

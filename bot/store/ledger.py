@@ -49,7 +49,9 @@ class Ledger:
         """
         await self._end(tasks, Movement.REFUND, -ledger.c.credits, at)
 
-    async def _end(self, tasks: Iterable[TaskId], movement: Movement, amount: ColumnElement[Decimal], at: datetime) -> None:
+    async def _end(
+        self, tasks: Iterable[TaskId], movement: Movement, amount: ColumnElement[Decimal], at: datetime
+    ) -> None:
         c = ledger.c
         await self._connection.execute(
             insert(ledger).from_select(

@@ -14,6 +14,10 @@ from bot.domain.states import MOVES, REFUNDED, Failure, TaskState
 from bot.store.ledger import Ledger
 from bot.store.tables import generations, tasks
 
+_WITH_CLASS = select(tasks, generations.c.model, generations.c.resolution, generations.c.reference_count).join(
+    generations, generations.c.id == tasks.c.generation_id
+)
+
 
 class Tasks:
     """The tasks, within one transaction. A move that the task's present state does not allow is not made."""
@@ -22,22 +26,15 @@ class Tasks:
         self._connection = connection
         self._ledger = ledger
 
+    async def get(self, task: TaskId) -> Task:
+        """The task as it stands; it must exist."""
+        rows = await self._connection.execute(_WITH_CLASS.where(tasks.c.id == task))
+        row = rows.mappings().one()
+        return task_from(row, row)
+
     async def in_states(self, states: Collection[TaskState]) -> list[Task]:
         """All tasks in any of these states, oldest first."""
-        rows = await self._connection.execute(
-            select(
-                tasks,
-                generations.c.model,
-                generations.c.aspect_ratio,
-                generations.c.resolution,
-                generations.c.steps,
-                generations.c.guidance,
-                generations.c.reference_count,
-            )
-            .join(generations, generations.c.id == tasks.c.generation_id)
-            .where(tasks.c.state.in_(states))
-            .order_by(tasks.c.id)
-        )
+        rows = await self._connection.execute(_WITH_CLASS.where(tasks.c.state.in_(states)).order_by(tasks.c.id))
         return [task_from(row, row) for row in rows.mappings()]
 
     async def submitting(self, task: TaskId, deadline: datetime) -> bool:

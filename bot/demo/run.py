@@ -1,0 +1,144 @@
+"""make demo: the real bot on a simulated Discord with a page to try it on, and a KIE stand-in that paints."""
+
+import asyncio
+import contextlib
+import random
+import signal
+import tempfile
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+
+import simcord
+from simcord.preview import Preview
+
+from bot import log
+from bot.app import Application, assemble
+from bot.config import Config, DatabaseConfig, DiscordConfig, KieConfig, QuotaConfig, TrackerConfig
+from bot.demo.cdn import CdnServer
+from bot.demo.kie import KieStandIn
+from bot.demo.world import World, build_world
+from bot.domain.credits import Period
+from bot.domain.errors import OperatorError
+
+_KEY = "demo-key"
+_LOOK_EVERY = 0.1
+_LET_THE_PAGE_FOLLOW = 0.4
+_MEDIAN_SECONDS = {"pro": 5.0, "flex": 8.0}
+_SPREAD = 0.25
+
+
+@dataclass(frozen=True, slots=True)
+class Demo:
+    """A running demo."""
+
+    app: Application
+    env: simcord.Env
+    kie: KieStandIn
+    world: World
+    preview: Preview
+    working: asyncio.Task[None]
+
+
+def run_demo(port: int) -> int:
+    """Run until Ctrl-C or SIGTERM; returns the exit code."""
+    log.set_up("warning", "console", [_KEY])
+    asyncio.run(_run(port))
+    return 0
+
+
+@asynccontextmanager
+async def open_demo(port: int, folder: Path) -> AsyncGenerator[Demo, None]:
+    """The demo on loopback, with its database in ``folder``. Raises OperatorError when the port is taken."""
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        kie = await enter(KieStandIn(api_key=_KEY, durations=_seconds, credits=Decimal(100_000)))
+        app = await enter(assemble(_config(kie.base_url, folder)))
+        env = await enter(simcord.run(app.client, check_errors=False))
+        # The simulation's calendar starts on a day of its own.
+        await env.advance_time((datetime.now(UTC) - env.now()).total_seconds())
+        await enter(CdnServer(env))
+        world = await build_world(env)
+        working = asyncio.create_task(app.work(), name="workers")
+        stack.push_async_callback(_end, working)
+        try:
+            preview = await enter(env.preview(world.studio, viewers=world.members, layout="channel", port=port))
+        except OSError as error:
+            raise OperatorError(f"port {port} is taken: choose another with --port.") from error
+        looking = asyncio.create_task(_keep_fresh(env, preview), name="preview")
+        stack.push_async_callback(_end, looking)
+        yield Demo(app, env, kie, world, preview, working)
+
+
+async def _run(port: int) -> None:
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    with tempfile.TemporaryDirectory(prefix="easel-demo-") as folder:
+        async with open_demo(port, Path(folder)) as demo:
+            print(_WELCOME.format(url=demo.preview.url), flush=True)
+            closed = asyncio.create_task(demo.preview.wait_closed(), name="page closed")
+            stopped = asyncio.create_task(stop.wait(), name="stop signal")
+            await asyncio.wait({closed, stopped, demo.working}, return_when=asyncio.FIRST_COMPLETED)
+            await _end(closed)
+            await _end(stopped)
+    print("The demo has ended; nothing of it is kept.")
+
+
+_WELCOME = """
+Easel's demo is running: the real bot, on a simulated Discord, with a stand-in for KIE that paints what you ask for.
+Nothing leaves this machine, and no credit is real.
+
+  Open  {url}
+
+  Type  /imagine  and a prompt, or  /balance
+  A prompt with [moderated], [broken], [unreadable], [nocredits] or [slow] in it shows what a failure looks like.
+  Ctrl-C ends the demo.
+"""
+
+
+async def _keep_fresh(env: simcord.Env, preview: Preview) -> None:
+    """Publish what the bot did by itself: the page shows snapshots, taken after each act of a visitor.
+
+    Not at once: the page takes a moment to follow its own act, and calls it stale if there is news meanwhile.
+    """
+    shown = len(env.http_requests)
+    while True:
+        await asyncio.sleep(_LOOK_EVERY)
+        if len(env.http_requests) == shown:
+            continue
+        await asyncio.sleep(_LET_THE_PAGE_FOLLOW)
+        done = len(env.http_requests)
+        # When a visitor's act is under way there is nothing to do: it publishes, or the next look does.
+        with contextlib.suppress(simcord.SetupError):
+            await preview.refresh()
+            shown = done
+
+
+async def _end(task: asyncio.Task[None] | asyncio.Task[bool]) -> None:
+    task.cancel()
+    await asyncio.wait({task})
+    if not task.cancelled() and (error := task.exception()) is not None:
+        raise error
+
+
+def _seconds(model: str, resolution: str) -> float:
+    """Faster than KIE, with its kind of spread: a visitor waits to see the card, not to wait."""
+    median = _MEDIAN_SECONDS["flex" if "flex" in model else "pro"] * (1.5 if resolution == "2K" else 1.0)
+    return median * random.lognormvariate(0.0, _SPREAD)
+
+
+def _config(kie_url: str, folder: Path) -> Config:
+    return Config(
+        discord=DiscordConfig(cdn_hosts=("127.0.0.1",)),
+        kie=KieConfig.model_validate(
+            {"api_key": _KEY, "base_url": kie_url, "upload_url": kie_url, "result_hosts": ("127.0.0.1",)}
+        ),
+        database=DatabaseConfig(url=f"sqlite:///{folder / 'easel.db'}"),
+        quota=QuotaConfig(credits=100, period=Period.DAY),
+        tracker=TrackerConfig(first_poll=2, poll_every=0.5),
+    )
