@@ -5,7 +5,7 @@ import asyncio
 import sys
 from collections.abc import Coroutine
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from bot import app, log
 from bot.config import Config, load, require_secrets
@@ -14,6 +14,7 @@ from bot.store import sqlite
 from bot.store.migrate import migrate
 
 EX_CONFIG = 78
+_T = TypeVar("_T")
 _DEFAULT_CONFIG = Path("config.toml")
 
 
@@ -27,11 +28,14 @@ def main(arguments: list[str] | None = None) -> int:
         if options.command == "db":
             return _db(options.action, config)
         require_secrets(config)
-        _run(app.run(config) if options.command == "run" else app.sync(config))
+        if options.command == "sync":
+            _run(app.sync(config))
+            print("Discord has the commands.")
+            return 0
+        return 0 if _run(app.run(config)) else 1
     except OperatorError as error:
         print(f"easel: {error}", file=sys.stderr)
         return EX_CONFIG
-    return 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -56,14 +60,13 @@ def _configured(path: Path | None) -> Config:
     return config
 
 
-def _run(main_task: Coroutine[Any, Any, None]) -> None:
+def _run(work: Coroutine[Any, Any, _T]) -> _T:
     if sys.platform == "win32":
-        asyncio.run(main_task)
-        return
+        return asyncio.run(work)
     import uvloop
 
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
-        runner.run(main_task)
+        return runner.run(work)
 
 
 def _db(action: str, config: Config) -> int:

@@ -4,11 +4,12 @@ import asyncio
 import gc
 import secrets
 import signal
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Any
 
 import aiohttp
 import discord
@@ -150,36 +151,53 @@ async def assemble(config: Config, *, clock: Clock | None = None) -> AsyncGenera
         )
 
 
-async def run(config: Config) -> None:
-    """Run the bot until SIGTERM or SIGINT. Raises OperatorError for what the operator must mend.
+async def run(config: Config) -> bool:
+    """Run the bot until SIGTERM or SIGINT; False when something died. Raises OperatorError for what is to be mended.
 
-    Whatever dies unexpectedly takes the process with it: its error is raised after an orderly end.
+    Whatever dies unexpectedly is logged and takes the process with it, after an orderly end.
     """
     _point_at(config.discord.api_url, config.discord.gateway_url)
     stop = _stop_signal()
-    async with assemble(config) as app:
-        working = asyncio.create_task(app.work(), name="workers")
-        connected = asyncio.create_task(_connect(app.client, config), name="discord")
-        stopping = asyncio.create_task(stop.wait(), name="stop signal")
-
-        def ready() -> dict[str, bool]:
-            return {"discord": app.client.is_ready(), "workers": not working.done()}
-
-        callback = _callback_route(config, app)
-        try:
-            async with serve(config.web.host, config.web.port, ready=ready, callback=callback):
-                _calm_the_garbage_collector()
-                ended, _ = await asyncio.wait({working, connected, stopping}, return_when=asyncio.FIRST_COMPLETED)
-                log.info("stopping", because=[task.get_name() for task in ended])
-                await _end(working)
-        finally:
-            await _end(working)
-            await app.client.close()
-            await _end(connected)
-            stopping.cancel()
-        for task in ended - {stopping}:
-            task.result()
+    async with AsyncExitStack() as stack:
+        app = await stack.enter_async_context(assemble(config))
+        stack.push_async_callback(app.client.close)
+        working = _supervised(stack, app.work(), "workers")
+        await _serve(stack, config, app, working)
+        connected = _supervised(stack, _connect(app.client, config), "discord")
+        stopping = _supervised(stack, stop.wait(), "stop signal")
+        _calm_the_garbage_collector()
+        ended, _ = await asyncio.wait({working, connected, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        log.info("stopping", because=[task.get_name() for task in ended])
+        died = [task for task in ended if task is not stopping]
+        # Let the workers finish what is under way while Discord and KIE can still be reached.
+        await _end(working)
+    for task in died:
+        error = task.exception() if not task.cancelled() else None
+        if isinstance(error, OperatorError):
+            raise error
+        log.critical("died", part=task.get_name(), exc_info=error)
     log.info("stopped")
+    return not died
+
+
+def _supervised(stack: AsyncExitStack, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:
+    """The work as a task that does not outlive the stack."""
+    task = asyncio.create_task(work, name=name)
+    stack.push_async_callback(_end, task)
+    return task
+
+
+async def _serve(stack: AsyncExitStack, config: Config, app: Application, working: asyncio.Task[None]) -> None:
+    def ready() -> dict[str, bool]:
+        return {"discord": app.client.is_ready(), "workers": not working.done()}
+
+    try:
+        await stack.enter_async_context(
+            serve(config.web.host, config.web.port, ready=ready, callback=_callback_route(config, app))
+        )
+    except OSError as error:
+        where = f"{config.web.host}:{config.web.port}"
+        raise OperatorError(f"web.host and web.port: {where} cannot be listened on; choose another.") from error
 
 
 async def sync(config: Config) -> None:
@@ -202,7 +220,7 @@ async def _login(client: EaselClient, config: Config) -> None:
         raise OperatorError("Discord refused discord.token: copy the bot's token anew.") from error
 
 
-async def _end(task: asyncio.Task[None]) -> None:
+async def _end(task: asyncio.Task[Any]) -> None:
     """Cancel a task and wait for its orderly end; its own error is looked at by whoever started it."""
     task.cancel()
     await asyncio.wait({task})

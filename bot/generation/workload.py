@@ -50,19 +50,19 @@ class RateWindow:
         self._limit = limit
         self._seconds = seconds
         self._under_way = 0
-        self._answered: deque[float] = deque()
+        self._free_at: deque[float] = deque()
 
     def remember(self, answered_at: float) -> None:
         """Count a call of an earlier process, by this loop's clock."""
-        self._answered.append(answered_at)
+        self._free_at.append(answered_at + self._seconds)
 
     def wait(self, now: float) -> float | None:
         """Seconds until a call may start; None when only the end of one under way can tell."""
-        while self._answered and self._answered[0] <= now - self._seconds:
-            self._answered.popleft()
-        if self._under_way + len(self._answered) < self._limit:
+        while self._free_at and self._free_at[0] <= now:
+            self._free_at.popleft()
+        if self._under_way + len(self._free_at) < self._limit:
             return 0.0
-        return self._answered[0] + self._seconds - now if self._answered else None
+        return self._free_at[0] - now if self._free_at else None
 
     def start(self) -> None:
         """A call starts now."""
@@ -71,4 +71,4 @@ class RateWindow:
     def end(self, now: float) -> None:
         """A call was answered, or will never be."""
         self._under_way -= 1
-        self._answered.append(now)
+        self._free_at.append(now + self._seconds)

@@ -104,7 +104,9 @@ def _facts(card: Card) -> list[str]:
 def _settings(generation: Generation) -> list[str]:
     request = generation.request
     pieces = texts.settings(request.settings, len(request.references))
-    return pieces if len(generation.tasks) == 1 else [f"{len(generation.tasks)} ×", *pieces]
+    if len(generation.tasks) > 1:
+        pieces[0] = f"{len(generation.tasks)} × {pieces[0]}"
+    return pieces
 
 
 def _prompt(generation: Generation) -> str:

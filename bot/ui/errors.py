@@ -76,7 +76,10 @@ async def _answer(interaction: discord.Interaction[Any], text: str) -> None:
     if not interaction.response.is_done():
         await interaction.response.send_message(text, ephemeral=True, allowed_mentions=nobody)
         return
-    if interaction.response.type is discord.InteractionResponseType.deferred_channel_message:
-        # Without this the first follow-up would take the place of "thinking…", and be seen by everybody.
-        await interaction.delete_original_response()
+    thinking = interaction.response.type is discord.InteractionResponseType.deferred_channel_message
+    if thinking:
+        # A follow-up would take the place of "thinking…" and be seen by everybody, unless that has become a message.
+        await interaction.edit_original_response(content=texts.TOLD_PRIVATELY, allowed_mentions=nobody)
     await interaction.followup.send(text, ephemeral=True, allowed_mentions=nobody)
+    if thinking:
+        await interaction.delete_original_response()

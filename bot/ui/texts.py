@@ -22,6 +22,7 @@ from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.domain.states import Failure
 
 NOTHING_CHARGED = "Nothing was charged."
+TOLD_PRIVATELY = "This did not work; whoever asked is told why."
 CANCEL = "Cancel"
 CANCELLED = "Cancelled. Nothing was charged."
 LATE = "This one took long, so it is free: its credits had been given back."

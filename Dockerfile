@@ -1,0 +1,20 @@
+# Easel in a container: docker build -t easel . && docker run -v ./config.toml:/app/config.toml:ro -v easel:/app/data easel
+FROM python:3.11-slim
+
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+WORKDIR /app
+
+COPY requirements/run.txt requirements/run.txt
+RUN python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements/run.txt
+
+COPY bot/ bot/
+COPY cogs/ cogs/
+RUN useradd --system --user-group --home-dir /app easel && mkdir data && chown easel:easel data
+USER easel
+
+VOLUME /app/data
+EXPOSE 8080
+HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=3)"]
+
+ENTRYPOINT ["python", "-m", "bot"]
+CMD ["run"]
