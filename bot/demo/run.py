@@ -58,8 +58,7 @@ async def open_demo(port: int, folder: Path) -> AsyncGenerator[Demo, None]:
         kie = await enter(KieStandIn(api_key=_KEY, durations=_seconds, credits=Decimal(100_000)))
         app = await enter(assemble(_config(kie.base_url, folder)))
         env = await enter(simcord.run(app.client, check_errors=False))
-        # The simulation's calendar starts on a day of its own.
-        await env.advance_time((datetime.now(UTC) - env.now()).total_seconds())
+        await _follow_the_clock(env)
         await enter(CdnServer(env))
         world = await build_world(env)
         working = asyncio.create_task(app.work(), name="workers")
@@ -115,8 +114,16 @@ async def _keep_fresh(env: simcord.Env, preview: Preview) -> None:
         done = len(env.http_requests)
         # When a visitor's act is under way there is nothing to do: it publishes, or the next look does.
         with contextlib.suppress(simcord.SetupError):
+            await _follow_the_clock(env)
             await preview.refresh()
             shown = done
+
+
+async def _follow_the_clock(env: simcord.Env) -> None:
+    """Bring the simulation's calendar, which starts on a day of its own and stands still, up to now."""
+    behind = (datetime.now(UTC) - env.now()).total_seconds()
+    if behind > 0:
+        await env.advance_time(behind)
 
 
 async def _end(task: asyncio.Task[None] | asyncio.Task[bool]) -> None:

@@ -17,4 +17,5 @@ def statement_view(statement: Statement) -> ui.LayoutView:
         "\n".join([f"**{texts.PRICES_TITLE}**", *texts.price_lines(statement.prices)]),
         "\n".join([f"**{texts.MOVEMENTS_TITLE}**", *(f"-# {line}" for line in movements)]),
     )
-    return finished_view(BLURPLE, *(ui.TextDisplay[Any](block) for block in blocks))
+    first, *others = (ui.TextDisplay[Any](block) for block in blocks)
+    return finished_view(BLURPLE, first, *(item for block in others for item in (ui.Separator[Any](), block)))
