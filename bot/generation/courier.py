@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import structlog
@@ -21,7 +22,8 @@ from bot.store.store import Store
 log = structlog.stdlib.get_logger(__name__)
 
 _BACKOFF = (0.5, 1, 2, 5, 10, 20, 30, 60)
-_DOWNLOAD_TRIES = 8
+_AFTER_AN_ERROR = 30.0
+_DOWNLOAD_PAUSES = (0.5, 1, 2, 5, 10, 20, 30)
 _DELIVERY_TRIES = 60
 
 
@@ -61,13 +63,18 @@ class Courier:
             self._jobs.start(self._attend(generation_id))
 
     async def _attend(self, generation_id: GenerationId) -> None:
+        agreed = False
         try:
             await self._open.wait()
             while generation_id in self._touched:
                 self._touched.discard(generation_id)
                 await self._agree(generation_id)
+            agreed = True
         finally:
             self._busy.discard(generation_id)
+            if not agreed:
+                # Also after an unexpected error, so that no outcome is ever forgotten.
+                asyncio.get_running_loop().call_later(_AFTER_AN_ERROR, self.touch, generation_id)
 
     async def _agree(self, generation_id: GenerationId) -> None:
         async with self._store.read() as tx:
@@ -101,9 +108,13 @@ class Courier:
                 log.warning("delivery failed", generation=generation.id, attempt=attempt, error=str(error))
                 await asyncio.sleep(_BACKOFF[min(attempt, len(_BACKOFF) - 1)])
             except TooLargeToPost:
-                limit = limit * 3 // 4
+                largest = await asyncio.to_thread(_largest, images)
+                limit = min(limit, largest) * 3 // 4
                 log.warning("files too large for their place", generation=generation.id, limit=limit)
                 images = await self._images(generation, limit)
+                if len(images) < len(generation.ready):
+                    self.touch(generation.id)
+                    return
             except Undeliverable as error:
                 log.warning("delivery impossible", generation=generation.id, error=str(error))
                 break
@@ -153,12 +164,18 @@ class Courier:
             await self._spool.ensure(task.id, task.result_url or "")
 
     async def _fitted(self, task: Task, limit: int) -> tuple[Path, Kind]:
-        for attempt in range(_DOWNLOAD_TRIES):
+        for pause in (*_DOWNLOAD_PAUSES, None):
             try:
                 path = await self._spool.ensure(task.id, task.result_url or "")
             except FetchFailed as error:
-                log.warning("download failed", task=task.id, attempt=attempt, error=str(error))
-                await asyncio.sleep(_BACKOFF[attempt])
+                log.warning("download failed", task=task.id, error=str(error), pause=pause)
+                if pause is None:
+                    raise NoImage("the result could not be downloaded") from error
+                await asyncio.sleep(pause)
             else:
                 return await self._studio.run(fit, path, limit)
-        raise NoImage("the result could not be downloaded")
+        raise AssertionError("the last try returns or raises")
+
+
+def _largest(images: Sequence[ImageFile]) -> int:
+    return max((Path(image.path).stat().st_size for image in images), default=0)

@@ -75,7 +75,8 @@ class Generations:
         if sources:
             async with self._store.read() as tx:
                 await self._check_means(tx, request)
-            request = replace(request, references=await self._references.take(sources))
+            taken = await self._references.take(sources)
+            request = replace(request, references=(*request.references, *taken))
         generation = self._draw_up(request)
         async with self._store.write() as tx:
             await self._check_means(tx, request)

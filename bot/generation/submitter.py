@@ -119,6 +119,10 @@ class Submitter:
         except Ambiguous as doubt:
             log.error("nobody knows whether KIE took a task", task=task_id, detail=doubt.detail)
             return await self._doubt(generation.id, task_id)
+        except Exception:
+            # A fault of ours, and as much in doubt: without this the task would stand still until the next start.
+            await self._fail(generation.id, task_id, Failure.UNKNOWN_OUTCOME)
+            raise
         self._setbacks = 0
         self._troubled_since.pop(task_id, None)
         await self._running(generation.id, task_id, kie_task_id)
@@ -155,7 +159,7 @@ class Submitter:
             return False
         async with self._store.read() as tx:
             task = await tx.tasks.get(task_id)
-        self._tracker.watch(task)
+        await self._tracker.hold(task)
         return True
 
     async def _fail(self, generation_id: GenerationId, task_id: TaskId, failure: Failure) -> None:

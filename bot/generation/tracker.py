@@ -2,6 +2,7 @@
 
 import asyncio
 import heapq
+from collections import OrderedDict
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -22,6 +23,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 _QUESTIONS_AT_ONCE = 50
 _LONGEST_SETBACK = 15.0
+_TOLD_EARLY_KEPT = 1000
 
 
 @dataclass(slots=True)
@@ -30,6 +32,8 @@ class _Watched:
     due: float
     """When to ask next, by the loop's clock; infinite while being asked."""
     setbacks: int = 0
+    again: bool = False
+    """A hint came while it was being asked."""
 
 
 class Tracker:
@@ -55,6 +59,7 @@ class Tracker:
         self._watch_late = watch_late
         self._jobs = jobs
         self._watched: dict[TaskId, _Watched] = {}
+        self._told_early: OrderedDict[TaskId, KieTaskId] = OrderedDict()
         self._agenda: list[tuple[float, TaskId]] = []
         self._woken = asyncio.Event()
         self._slots = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
@@ -73,13 +78,24 @@ class Tracker:
         watched = self._watched.get(task_id)
         if watched is None or watched.task.kie_task_id is None:
             return False
-        self._plan(watched, 0.0)
+        if watched.due == float("inf"):
+            watched.again = True
+        else:
+            self._plan(watched, 0.0)
         return True
 
     async def found(self, task_id: TaskId, kie_task_id: KieTaskId) -> bool:
-        """KIE told the id of a held task: follow it. False when that task is not held."""
+        """KIE told the id of a task: follow it if it is held. False when it is not, or not yet.
+
+        KIE may call back before its own answer to createTask is lost, so the id is kept for :meth:`hold`.
+        """
         watched = self._watched.get(task_id)
-        if watched is None or watched.task.state is not TaskState.SUBMITTING:
+        if watched is None:
+            self._told_early[task_id] = kie_task_id
+            if len(self._told_early) > _TOLD_EARLY_KEPT:
+                self._told_early.popitem(last=False)
+            return False
+        if watched.task.state is not TaskState.SUBMITTING:
             return False
         now = self._clock.now()
         async with self._store.write() as tx:
@@ -90,6 +106,13 @@ class Tracker:
         self.watch(task, at_once=True)
         self._courier.touch(task.generation_id)
         return True
+
+    async def hold(self, task: Task) -> None:
+        """Keep a SUBMITTING task until its deadline, or go on with it if KIE has told its id already."""
+        self.watch(task)
+        early = self._told_early.pop(task.id, None)
+        if early is not None:
+            await self.found(task.id, early)
 
     async def run(self) -> None:
         """Ask until cancelled."""
@@ -117,13 +140,18 @@ class Tracker:
 
     async def _look(self, watched: _Watched) -> None:
         task = watched.task
+        report = None
         try:
-            report = await self._ask(watched, task.kie_task_id) if task.kie_task_id else None
-            await self._act(watched, report)
+            try:
+                report = await self._ask(watched, task.kie_task_id) if task.kie_task_id else None
+            finally:
+                # Also after an unexpected error: a deadline holds whatever happens.
+                await self._act(watched, report)
         finally:
             # Also after an unexpected error, so that no task is ever forgotten.
             if self._watched.get(task.id) is watched and watched.due == float("inf"):
-                self._plan(watched, self._next_question(watched))
+                again, watched.again = watched.again, False
+                self._plan(watched, 0.0 if again else self._next_question(watched))
 
     async def _ask(self, watched: _Watched, kie_task_id: KieTaskId) -> Report | None:
         async with self._slots:

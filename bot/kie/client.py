@@ -21,6 +21,7 @@ from bot.kie.failures import refusal
 log = structlog.stdlib.get_logger(__name__)
 
 _BODY_LIMIT = 1 << 20
+_REFUSALS = {400, 401, 402, 404, 422}
 _UPLOAD_TRIES = 3
 _USER_AGENT = "Easel (self-hosted Discord bot)"
 
@@ -97,7 +98,7 @@ class KieClient:
                 return await self._upload_once(data, f"{secrets.token_hex(16)}.{suffix}", content_type)
             except (aiohttp.ClientError, TimeoutError, OSError, _NotTaken) as error:
                 log.warning("reference upload failed", attempt=attempt, error=type(error).__name__)
-                if isinstance(error, _NotTaken) and error.final:
+                if attempt == _UPLOAD_TRIES or (isinstance(error, _NotTaken) and error.final):
                     break
                 await asyncio.sleep(0.2 * attempt)
         raise UploadFailed
@@ -134,7 +135,8 @@ class KieClient:
             return response.status, await _read(response)
 
     def _timeout(self, total: float) -> aiohttp.ClientTimeout:
-        return aiohttp.ClientTimeout(total=total, connect=min(total, 10))
+        # Connecting must run out first: only then is it sure that nothing was sent.
+        return aiohttp.ClientTimeout(total=total, connect=min(total / 2, 10))
 
 
 class _NotTaken(Exception):
@@ -151,9 +153,7 @@ def _created(status: int, body: bytes) -> KieTaskId:
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         error = TryLater(Failure.UNAVAILABLE, "HTTP 429")
     elif answer is None:
-        definite = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
-        # A gateway's page says nothing of what stands behind it, unless it is a refusal of the request itself.
-        error = Refused(Failure.REJECTED, f"HTTP {status}") if definite else Ambiguous(f"HTTP {status}")
+        error = _page(status)
     elif answer.code == HTTPStatus.OK:
         task = wire.created_task(answer.data)
         if task is not None:
@@ -162,6 +162,15 @@ def _created(status: int, body: bytes) -> KieTaskId:
     else:
         error = refusal(answer.code, answer.msg)
     raise error
+
+
+def _page(status: int) -> ImageApiError:
+    """What a gateway's page means: nothing of what stands behind it, unless it refuses the request itself."""
+    if status in _REFUSALS:
+        return refusal(status, None)
+    if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.REQUEST_TIMEOUT:
+        return Refused(Failure.UNAVAILABLE, f"HTTP {status}")
+    return Ambiguous(f"HTTP {status}")
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

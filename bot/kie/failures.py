@@ -3,7 +3,6 @@
 from bot.domain.errors import Ambiguous, ImageApiError, Refused, TryLater
 from bot.domain.states import Failure
 
-_OUTAGE_WORDS = ("checker service unavailable", "checker unavailable")
 _MODERATION_WORDS = (
     "sensitive",
     "flagged",
@@ -21,7 +20,8 @@ _REFERENCE_WORDS = ("image fetch failed", "fetch image", "download image", "inpu
 def failure_of(code: str | None, message: str | None) -> Failure:
     """Why a task failed, from the ``failCode`` and ``failMsg`` of its record. Wordings vary; the default is BROKEN."""
     words = (message or "").lower()
-    if any(word in words for word in _OUTAGE_WORDS):
+    if "checker" in words and "unavailable" in words:
+        # The safety checker is down, which is no verdict.
         return Failure.UNAVAILABLE
     if any(word in words for word in _REFERENCE_WORDS):
         return Failure.REFERENCE_UNREADABLE

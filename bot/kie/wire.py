@@ -11,13 +11,19 @@ from bot.domain.ports import Progress, Report
 from bot.domain.states import Failure
 from bot.kie.failures import failure_of
 
+_ABSURD = 1e15
+"""Far above every stamp in milliseconds and every bill, and as credits still within 64 bits in the store."""
+
+_LONGEST_TASK = 3600.0
+"""Seconds. KIE itself gives up after ten minutes; what is longer is a mistake in the stamps."""
+
 
 def _text_or_none(value: object) -> object:
     return str(value) if isinstance(value, str | int) and value != "" else None
 
 
 def _number_or_none(value: object) -> object:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) and value >= 0 else None
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _ABSURD else None
 
 
 def _mapping_or_empty(value: object) -> object:
@@ -116,4 +122,5 @@ def _seconds(record: _Record) -> float | None:
     # costTime is documented in milliseconds and arrives in seconds; the two stamps are milliseconds in both.
     if record.create_time is None or record.complete_time is None or record.complete_time < record.create_time:
         return None
-    return (record.complete_time - record.create_time) / 1000
+    seconds = (record.complete_time - record.create_time) / 1000
+    return seconds if seconds <= _LONGEST_TASK else None

@@ -41,7 +41,7 @@ class AllowedHosts:
             host, port = url.host, url.port
         except ValueError:
             return False
-        if host is None or url.user is not None:
+        if host is None or url.user is not None or url.password is not None:
             return False
         if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
             return False

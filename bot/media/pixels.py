@@ -21,6 +21,9 @@ _THREADS = 2
 _QUALITIES = (95, 90, 85, 80, 70, 60, 45, 30)
 _SMALLEST_SIDE = 256
 
+_FORMATS = ("JPEG", "PNG", "WEBP")
+_WEBP_MAX_SIDE = 16_383
+
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
@@ -72,7 +75,7 @@ def check_reference(data: bytes, filename: str) -> CheckedReference:
     if len(data) > REFERENCE_MAX_BYTES:
         raise ReferenceRefused(filename, ReferenceProblem.TOO_LARGE)
     try:
-        with Image.open(io.BytesIO(data)) as image:
+        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
             kind = _KINDS.get(image.format or "")
             if kind is None:
                 raise ReferenceRefused(filename, ReferenceProblem.NOT_AN_IMAGE)
@@ -94,7 +97,7 @@ def fit(path: Path, limit: int) -> tuple[Path, Kind]:
     Raises NoImage when the file is no picture, or none that can be made to fit.
     """
     try:
-        with Image.open(path) as image:
+        with Image.open(path, formats=_FORMATS) as image:
             kind = _KINDS.get(image.format or "")
             if kind is None or image.width * image.height > MAX_PIXELS:
                 raise NoImage("not a picture that Easel knows")
@@ -112,8 +115,11 @@ def _shrink(image: Image.Image, path: Path, limit: int) -> tuple[Path, Kind]:
     picture = (
         image if image.mode in {"RGB", "RGBA"} else image.convert("RGBA" if image.has_transparency_data else "RGB")
     )
+    picture.thumbnail((_WEBP_MAX_SIDE, _WEBP_MAX_SIDE))
+    # JPEG knows no transparency: rather a smaller picture than another one.
+    encoders = (("WEBP", _webp),) if picture.mode == "RGBA" else (("WEBP", _webp), ("JPEG", _jpeg))
     while True:
-        for format_name, encode in (("WEBP", _webp), ("JPEG", _jpeg)):
+        for format_name, encode in encoders:
             data = _best_quality(picture, encode, limit)
             if data is not None:
                 kind = _KINDS[format_name]

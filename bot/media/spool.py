@@ -31,7 +31,7 @@ class Spool:
 
     def forget(self, task: TaskId) -> None:
         """Remove the task's files."""
-        for path in self._folder.glob(f"{task}*"):
+        for path in (*self._folder.glob(f"{task}.*"), *self._folder.glob(f"{task}-*")):
             path.unlink(missing_ok=True)
 
     def sweep(self, wanted: Collection[TaskId]) -> None:

@@ -81,7 +81,8 @@ class DiscordDeliverer:
         message = await channel.send(
             view=outcome_view(card, images),
             files=await _files(card, images),
-            nonce=f"{short(generation.id)}{'-late' if card.late else ''}",
+            # Late images come one by one, each as a post of its own.
+            nonce=short(generation.ready[0].id if card.late else generation.id),
             allowed_mentions=discord.AllowedMentions(
                 everyone=False, users=[requester], roles=False, replied_user=False
             ),

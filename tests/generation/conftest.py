@@ -1,0 +1,57 @@
+"""A stand-in for KIE, and a house to start Easel in."""
+
+import shutil
+from collections.abc import AsyncGenerator, Generator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from bot.demo.kie import KieStandIn
+from bot.store.migrate import migrate
+from tests.generation.easel import Easel, House
+from tests.kie.schema import check_all
+
+
+@pytest.fixture
+async def kie() -> AsyncGenerator[KieStandIn, None]:
+    async with KieStandIn(create_limit=10_000, paint=False) as stand_in:
+        yield stand_in
+        check_all(stand_in)
+
+
+@pytest.fixture(autouse=True)
+def failed_jobs() -> Generator[list[BaseException], None, None]:
+    """The errors that a test brings about on purpose; jobs may fail by no other."""
+    on_purpose: list[BaseException] = []
+    with capture_logs() as logs:
+        yield on_purpose
+    failures = [entry["exc_info"] for entry in logs if entry["event"] == "job failed"]
+    assert failures == on_purpose
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the newest schema and nothing in it: migrating one for each test takes long."""
+    path = tmp_path_factory.mktemp("migrated") / "easel.db"
+    migrate(f"sqlite:///{path}")
+    return path
+
+
+@pytest.fixture
+def house(tmp_path: Path, kie: KieStandIn, migrated: Path) -> House:
+    shutil.copy(migrated, tmp_path / "easel.db")
+    return House(tmp_path, kie)
+
+
+@pytest.fixture
+async def easel(house: House) -> AsyncGenerator[Easel, None]:
+    async with house.easel() as one:
+        yield one
+
+
+@pytest.fixture
+def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The courier's pauses in hundredths."""
+    monkeypatch.setattr("bot.generation.courier._BACKOFF", (0.005, 0.01, 0.02, 0.05, 0.1, 0.1, 0.1, 0.1))
+    monkeypatch.setattr("bot.generation.courier._DOWNLOAD_PAUSES", (0.005, 0.01, 0.02))

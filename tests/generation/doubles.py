@@ -1,0 +1,103 @@
+"""The two ports that tests replace: Discord, and time."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from bot.domain.ids import ChannelId, GenerationId, KieTaskId, MessageId
+from bot.domain.ports import Card, ImageApi, ImageFile, Order, Posted, Report
+
+
+class ShiftedClock:
+    """The real time, moved by as much as a test wants."""
+
+    def __init__(self) -> None:
+        self._shift = timedelta()
+
+    def now(self) -> datetime:
+        return datetime.now(UTC) + self._shift
+
+    def advance(self, seconds: float) -> None:
+        self._shift += timedelta(seconds=seconds)
+
+
+@dataclass(frozen=True)
+class Post:
+    """One call of deliver that was taken."""
+
+    card: Card
+    positions: tuple[int, ...]
+    files: tuple[bytes, ...]
+    names: tuple[str, ...]
+
+
+class Hold:
+    """A reaction that never ends, as when the process dies meanwhile."""
+
+
+Reaction = Exception | Hold | Callable[[Card, Sequence[ImageFile]], Exception | None]
+
+
+class RecordingDeliverer:
+    """Takes every post and keeps it, unless told to react otherwise."""
+
+    def __init__(self) -> None:
+        self.shown: list[Card] = []
+        self.attempts: list[tuple[Card, tuple[int, ...]]] = []
+        """Each call of deliver: the card, and the sizes of the files."""
+        self.posts: list[Post] = []
+        self.next_show: deque[Exception] = deque()
+        self.next_deliver: deque[Reaction] = deque()
+        self.always: Reaction | None = None
+
+    async def show(self, card: Card) -> None:
+        self.shown.append(card)
+        if self.next_show:
+            raise self.next_show.popleft()
+
+    async def deliver(self, card: Card, images: Sequence[ImageFile]) -> Posted:
+        files = tuple(await asyncio.gather(*(asyncio.to_thread(Path(image.path).read_bytes) for image in images)))
+        self.attempts.append((card, tuple(len(file) for file in files)))
+        reaction = self.next_deliver.popleft() if self.next_deliver else self.always
+        if isinstance(reaction, Hold):
+            await asyncio.Event().wait()
+        if callable(reaction):
+            reaction = reaction(card, images)
+        if isinstance(reaction, Exception):
+            raise reaction
+        positions = tuple(image.position for image in images)
+        self.posts.append(Post(card, positions, files, tuple(image.filename for image in images)))
+        return Posted(ChannelId(5), MessageId(1000 + len(self.posts)))
+
+    def told(self, generation: GenerationId) -> list[Post]:
+        """The posts of one generation."""
+        return [post for post in self.posts if post.card.generation.id == generation]
+
+
+class Stumbling(ImageApi):
+    """KIE's client, but its first answers to createTask or recordInfo get lost in errors that nobody expected."""
+
+    def __init__(
+        self, api: ImageApi, *, create: Sequence[BaseException] = (), report: Sequence[BaseException] = ()
+    ) -> None:
+        self._api = api
+        self._create = deque(create)
+        self._report = deque(report)
+
+    async def create(self, order: Order) -> KieTaskId:
+        task = await self._api.create(order)
+        if self._create:
+            raise self._create.popleft()
+        return task
+
+    async def report(self, task: KieTaskId) -> Report:
+        report = await self._api.report(task)
+        if self._report:
+            raise self._report.popleft()
+        return report
+
+    async def upload(self, data: bytes, filename: str, content_type: str) -> str:
+        return await self._api.upload(data, filename, content_type)

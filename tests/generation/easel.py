@@ -1,0 +1,256 @@
+"""The generation room assembled as the bot does it, with short timings."""
+
+import asyncio
+import itertools
+import sqlite3
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+
+from bot.demo.kie import Json, KieStandIn
+from bot.domain.credits import KIE_PRICES, Account, Allowance, Period, PriceList
+from bot.domain.estimate import Capacity, PollTimings
+from bot.domain.generation import Destination, Generation, Request, Task
+from bot.domain.ids import ChannelId, GenerationId, GuildId, IdMaker, UserId
+from bot.domain.ports import ImageApi
+from bot.domain.settings import Settings
+from bot.domain.states import TaskState
+from bot.generation.cards import Cards
+from bot.generation.courier import Courier
+from bot.generation.jobs import Jobs
+from bot.generation.recover import recover
+from bot.generation.references import References, Source
+from bot.generation.service import Generations
+from bot.generation.submitter import Submitter, SubmitterOptions
+from bot.generation.tracker import Tracker
+from bot.generation.workload import Workload
+from bot.kie.client import KieClient, KieOptions
+from bot.media.fetch import AllowedHosts, Fetcher
+from bot.media.pixels import Studio
+from bot.media.spool import Spool
+from bot.store.store import Store
+from tests.generation.doubles import RecordingDeliverer, ShiftedClock
+from tests.kie.schema import created
+from tests.waiting import until
+
+ALICE, BOB = UserId(11), UserId(22)
+GUILD = GuildId(7)
+PROMPT = "a lighthouse in a storm"
+
+_SUBMITTING = SubmitterOptions(task_deadline=30, give_up_after=20, backoff=(0.02, 0.05))
+_POLLING = PollTimings(first=0.02, every=0.02, slow_after=30, slow_every=0.05, late_every=0.02)
+_CAPACITY = Capacity(new_tasks=1000, window=10, at_work=100)
+
+
+@dataclass(frozen=True)
+class Tuning:
+    """What a test may want otherwise. Times in seconds."""
+
+    submitting: SubmitterOptions = _SUBMITTING
+    polling: PollTimings = _POLLING
+    capacity: Capacity = _CAPACITY
+    watch_late: float = 60
+    request_seconds: float = 5
+    download_seconds: float = 5
+    credits: int = 10_000
+    open_limit: int = 1000
+    result_hosts: Sequence[str] = ("127.0.0.1",)
+
+
+@dataclass(frozen=True)
+class Easel:
+    """One process of Easel, as far as generations go."""
+
+    kie: KieStandIn
+    clock: ShiftedClock
+    discord: RecordingDeliverer
+    store: Store
+    database: Path
+    workload: Workload
+    tracker: Tracker
+    courier: Courier
+    desk: Generations
+    spool: Spool
+
+    async def ask(
+        self,
+        prompt: str = PROMPT,
+        *,
+        by: UserId = ALICE,
+        count: int = 1,
+        settings: Settings | None = None,
+        upload_limit: int = 10 << 20,
+        sources: Sequence[Source] = (),
+    ) -> GenerationId:
+        """A member's wish."""
+        account = Account(by, GUILD)
+        expires = self.clock.now() + timedelta(minutes=15)
+        where = Destination(ChannelId(5), 6, "token", expires, None, private=False, upload_limit=upload_limit)
+        return await self.desk.accept(Request(account, prompt, settings or Settings(), count, (), where), sources)
+
+    async def generation(self, generation_id: GenerationId) -> Generation:
+        async with self.store.read() as tx:
+            found = await tx.generations.get(generation_id)
+        assert found is not None
+        return found
+
+    async def tasks(self, generation_id: GenerationId) -> tuple[Task, ...]:
+        return (await self.generation(generation_id)).tasks
+
+    async def states(self, generation_id: GenerationId) -> list[TaskState]:
+        return [task.state for task in await self.tasks(generation_id)]
+
+    async def reach(self, generation_id: GenerationId, *wanted: TaskState, within: float = 10) -> None:
+        """Wait until the tasks stand so."""
+
+        async def stand() -> bool:
+            return await self.states(generation_id) == [*wanted]
+
+        await until(stand, within=within, what=f"tasks to be {', '.join(wanted)}")
+
+    async def told(self, generation_id: GenerationId, times: int = 1, *, within: float = 10) -> Generation:
+        """Wait until the outcome was posted so often and written down; gives the generation as it stands then."""
+
+        async def done() -> bool:
+            generation = await self.generation(generation_id)
+            return (
+                len(self.discord.told(generation_id)) >= times
+                and generation.delivery == "done"
+                and not generation.ready
+            )
+
+        await until(done, within=within, what=f"generation {generation_id} to be told {times} times")
+        assert len(self.discord.told(generation_id)) == times
+        return await self.generation(generation_id)
+
+    def ledger(self, generation_id: GenerationId | None = None) -> list[tuple[str, Decimal]]:
+        """Every movement in its order, straight from the table."""
+        with_one = "" if generation_id is None else f"WHERE generation_id = {generation_id}"
+        connection = sqlite3.connect(self.database)
+        try:
+            rows = connection.execute(f"SELECT movement, credits FROM ledger {with_one} ORDER BY id").fetchall()  # noqa: S608
+        finally:
+            connection.close()
+        return [(movement, Decimal(thousandths) / 1000) for movement, thousandths in rows]
+
+    async def spent(self, by: UserId = ALICE) -> Decimal:
+        """What the member's statement says was spent."""
+        return (await self.desk.statement(Account(by, GUILD))).balance.spent
+
+    def prompts(self) -> list[str]:
+        """The prompts of all createTask calls, in the order in which KIE saw them."""
+        return [prompt_of(call.json) for call in created(self.kie)]
+
+
+def prompt_of(body: Json) -> str:
+    """The prompt in the body of a createTask."""
+    assert isinstance(body, dict)
+    given = body["input"]
+    assert isinstance(given, dict)
+    return str(given["prompt"])
+
+
+class House:
+    """Starts processes of Easel one after another on the same database, and kills them."""
+
+    def __init__(self, folder: Path, kie: KieStandIn) -> None:
+        self.kie = kie
+        self.clock = ShiftedClock()
+        self._folder = folder
+        self._starts = itertools.count(1)
+
+    @asynccontextmanager
+    async def easel(
+        self,
+        tuning: Tuning | None = None,
+        *,
+        working: bool = True,
+        discord_up: bool = True,
+        wrap: Callable[[ImageApi], ImageApi] | None = None,
+        discord: RecordingDeliverer | None = None,
+    ) -> AsyncGenerator[Easel, None]:
+        """One process. Leaving kills it: nothing under way is waited for.
+
+        ``wrap`` puts something around KIE's client; ``working=False`` starts neither submitter nor tracker;
+        ``discord_up=False`` leaves the courier waiting.
+        """
+        tuning = tuning or Tuning()
+        discord = discord or RecordingDeliverer()
+        database = self._folder / "easel.db"
+        async with AsyncExitStack() as stack:
+            store = await stack.enter_async_context(Store.open(f"sqlite:///{database}"))
+            studio = stack.enter_context(Studio())
+            session = await stack.enter_async_context(aiohttp.ClientSession())
+            files = await stack.enter_async_context(aiohttp.ClientSession())
+            base = self.kie.base_url
+            options = KieOptions("test-key", base, base, request_seconds=tuning.request_seconds)
+            api: ImageApi = KieClient(session, options)
+            api = wrap(api) if wrap else api
+            workload = Workload(tuning.capacity)
+            results = Fetcher(files, AllowedHosts(tuning.result_hosts), seconds=tuning.download_seconds)
+            spool = Spool(self._folder / "spool", results)
+            cards = Cards(store, self.clock, workload, Allowance(Decimal(tuning.credits), Period.DAY))
+            jobs = Jobs("job", grace=0)
+            courier = Courier(store, self.clock, cards, discord, spool, studio, jobs)
+            tracker = Tracker(
+                store,
+                api,
+                self.clock,
+                workload,
+                courier,
+                tuning.polling,
+                timedelta(seconds=tuning.watch_late),
+                jobs,
+            )
+            submitter = Submitter(store, api, self.clock, workload, tracker, courier, tuning.submitting, jobs)
+            attachments = Fetcher(files, AllowedHosts(["127.0.0.1"]), seconds=5)
+            desk = Generations(
+                store,
+                self.clock,
+                IdMaker(self.clock.now, start=next(self._starts)),
+                PriceList(KIE_PRICES),
+                tuning.open_limit,
+                References(attachments, studio, api),
+                cards,
+                workload,
+                courier,
+            )
+            easel = Easel(self.kie, self.clock, discord, store, database, workload, tracker, courier, desk, spool)
+            async with jobs:
+                if working:
+                    await recover(
+                        store,
+                        self.clock,
+                        workload,
+                        tracker,
+                        courier,
+                        spool,
+                        hold_ambiguous=tuning.submitting.hold_ambiguous,
+                    )
+                workers = [asyncio.create_task(work()) for work in (submitter.run, tracker.run) if working]
+                if discord_up:
+                    courier.open()
+                try:
+                    yield easel
+                finally:
+                    died = [worker for worker in workers if worker.done()]
+                    for worker in workers:
+                        worker.cancel()
+                    await asyncio.gather(*workers, return_exceptions=True)
+            assert not died, f"a worker died: {died}"
+
+
+def tuned(**changes: Any) -> Tuning:
+    """The usual tuning with changes."""
+    return replace(Tuning(), **changes)
+
+
+def submitting(**changes: Any) -> Tuning:
+    """The usual tuning with changes to the submitter's options."""
+    return tuned(submitting=replace(Tuning().submitting, **changes))

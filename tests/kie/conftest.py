@@ -1,0 +1,43 @@
+"""A stand-in for KIE, and clients that point at it."""
+
+from collections.abc import AsyncGenerator, Callable
+from dataclasses import replace
+from typing import Any, TypeAlias
+
+import aiohttp
+import pytest
+
+from bot.demo.kie import KieStandIn
+from bot.kie.client import KieClient, KieOptions
+
+ClientMaker: TypeAlias = Callable[..., KieClient]
+
+KEY = "test-key"
+
+
+@pytest.fixture
+async def kie() -> AsyncGenerator[KieStandIn, None]:
+    async with KieStandIn(api_key=KEY, durations=0.0, paint=False) as stand_in:
+        yield stand_in
+
+
+@pytest.fixture
+async def session() -> AsyncGenerator[aiohttp.ClientSession, None]:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as one:
+        yield one
+
+
+@pytest.fixture
+def make_client(kie: KieStandIn, session: aiohttp.ClientSession) -> ClientMaker:
+    """A client of the stand-in, with another session or some options changed."""
+    usual = KieOptions(KEY, kie.base_url, kie.base_url, request_seconds=5.0, upload_seconds=5.0)
+
+    def make(session: aiohttp.ClientSession = session, **changes: Any) -> KieClient:
+        return KieClient(session, replace(usual, **changes))
+
+    return make
+
+
+@pytest.fixture
+def client(make_client: ClientMaker) -> KieClient:
+    return make_client()

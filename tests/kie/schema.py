@@ -1,0 +1,74 @@
+"""A strict schema of createTask bodies: stricter than KIE, which lets unknown fields pass unseen."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from jsonschema import Draft202012Validator
+
+from bot.demo.kie import Call, Json, KieStandIn
+
+MODELS = (
+    "flux-2/pro-text-to-image",
+    "flux-2/pro-image-to-image",
+    "flux-2/flex-text-to-image",
+    "flux-2/flex-image-to-image",
+)
+
+_RATIOS = ("1:1", "4:3", "3:4", "16:9", "9:16", "3:2", "2:3")
+# Only this machine may be spoken to in the clear.
+_ADDRESS = r"^(https://[^\s/@?#]+|http://(127(\.\d{1,3}){3}|localhost|\[::1\])(:\d{1,5})?)([/?#]\S*)?$"
+
+
+def problems(body: Json, *, controls: bool = False) -> list[str]:
+    """What is wrong with the body of a createTask, in words; empty when nothing is.
+
+    ``controls`` says whether the operator allows steps and guidance, which KIE's own schema does not list.
+    """
+    if not isinstance(body, dict):
+        return ["the body is not an object"]
+    model = body.get("model")
+    if not isinstance(model, str) or model not in MODELS:
+        return [f"model: {model!r} is none of the four"]
+    found = Draft202012Validator(_schema(model, controls=controls)).iter_errors(body)
+    return sorted(f"{error.json_path}: {error.message}" for error in found)
+
+
+def created(kie: KieStandIn) -> list[Call]:
+    """Every createTask that the stand-in received, whatever became of it."""
+    return [call for call in kie.requests if call.path == "/api/v1/jobs/createTask"]
+
+
+def check_all(kie: KieStandIn, *, controls: bool = False) -> None:
+    """Assert that every createTask the stand-in received was valid JSON for its model."""
+    for number, call in enumerate(created(kie), start=1):
+        assert call.method == "POST", f"createTask {number} came by {call.method}"
+        kind = call.headers.get("Content-Type", "")
+        assert kind.partition(";")[0] == "application/json", f"createTask {number} has the content type {kind!r}"
+        assert problems(call.json, controls=controls) == [], f"createTask {number} is wrong: {call.json}"
+
+
+def _schema(model: str, *, controls: bool) -> Mapping[str, Any]:
+    with_references = model.endswith("image-to-image")
+    fields: dict[str, Any] = {
+        "prompt": {"type": "string", "minLength": 3, "maxLength": 5000},
+        "aspect_ratio": {"enum": [*_RATIOS, "auto"] if with_references else [*_RATIOS]},
+        "resolution": {"enum": ["1K", "2K"]},
+        "nsfw_checker": {"type": "boolean"},
+    }
+    if with_references:
+        address = {"type": "string", "pattern": _ADDRESS}
+        fields["input_urls"] = {"type": "array", "items": address, "minItems": 1, "maxItems": 8}
+    required = list(fields)
+    if controls and "/flex-" in model:
+        fields["steps"] = {"type": "integer", "minimum": 1, "maximum": 50}
+        fields["guidance"] = {"type": "number", "minimum": 1.5, "maximum": 10}
+    return {
+        "type": "object",
+        "additionalProperties": False,
+        "required": ["model", "input"],
+        "properties": {
+            "model": {"const": model},
+            "callBackUrl": {"type": "string", "pattern": _ADDRESS},
+            "input": {"type": "object", "additionalProperties": False, "required": required, "properties": fields},
+        },
+    }

@@ -1,0 +1,1 @@
+"""Downloads, references, fitting and the spool."""
