@@ -1,23 +1,40 @@
 """Logging: events with fields, secrets blotted out, the same for our records and the libraries'."""
 
+import json
 import logging
 import re
 import sys
 from collections.abc import Collection
+from enum import Enum
 
 import structlog
+from structlog.processors import ExceptionRenderer
+from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 _TOKEN_IN_PATH = re.compile(r"(/(?:webhooks|interactions)/\d+/)[\w.%-]{20,}")
 _SIGNED_LINK = re.compile(r"(https?://[^\s'\"?]+)\?[^\s'\"]+")
-_QUIET = ("aiohttp", "aiosqlite", "alembic", "PIL", "sqlalchemy", "discord.client", "discord.gateway")
+# At debug level some of these would print whole requests, and so prompts.
+_QUIET = (
+    "aiohttp",
+    "aiosqlite",
+    "alembic",
+    "PIL",
+    "sqlalchemy",
+    "discord.client",
+    "discord.gateway",
+    "discord.http",
+    "discord.webhook",
+)
 
 
 class Redactor:
     """Blots out secrets, interaction tokens and the signed part of links, wherever they stand in a log line."""
 
     def __init__(self, secrets: Collection[str]) -> None:
-        known = sorted({re.escape(secret) for secret in secrets if len(secret) >= 4}, key=len, reverse=True)
+        # A secret with quotes or beyond ASCII is written otherwise in JSON and in a value's repr.
+        written = {form for one in secrets for form in (one, json.dumps(one)[1:-1], repr(one)[1:-1])}
+        known = sorted({re.escape(secret) for secret in written if len(secret) >= 4}, key=len, reverse=True)
         self._secrets = re.compile("|".join(known)) if known else None
 
     def __call__(self, text: str) -> str:
@@ -52,7 +69,8 @@ def set_up(level: str, style: str, secrets: Collection[str]) -> None:
     ]
     renderer: Processor
     if style == "json":
-        shared.append(structlog.processors.dict_tracebacks)
+        # Without local variables, which hold prompts and keys.
+        shared.append(ExceptionRenderer(ExceptionDictTransformer(show_locals=False)))
         renderer = structlog.processors.JSONRenderer()
     else:
         plain = structlog.dev.plain_traceback
@@ -77,4 +95,4 @@ def set_up(level: str, style: str, secrets: Collection[str]) -> None:
 
 
 def _enum_values(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    return {key: getattr(value, "value", value) for key, value in event.items()}
+    return {key: value.value if isinstance(value, Enum) else value for key, value in event.items()}

@@ -1,6 +1,7 @@
 """Who is next: fair order among members, whatever the length of their wish lists."""
 
 from collections import Counter, OrderedDict
+from itertools import islice
 
 from bot.domain.ids import GenerationId, TaskId, UserId
 
@@ -8,8 +9,8 @@ from bot.domain.ids import GenerationId, TaskId, UserId
 class FairQueue:
     """Waiting tasks, served so that the member with the fewest tasks at work goes first, then the oldest task.
 
-    A member with forty waiting tasks delays another member's first by one task at most. ``pop`` and ``position``
-    cost time in proportion to the number of members who wait, not of tasks.
+    A member with forty waiting tasks delays another member's first by one task at most. ``pop`` costs
+    time in proportion to the number of members who wait, not of tasks; ``position`` also looks along their lines.
     """
 
     def __init__(self) -> None:
@@ -63,15 +64,17 @@ class FairQueue:
     def position(self, user: UserId, generation: GenerationId) -> int | None:
         """The place in line (1 is next) of a generation's first waiting task if nobody new comes, or None."""
         mine = self._waiting.get(user, OrderedDict())
-        index = next((i for i, owner in enumerate(mine.values()) if owner == generation), None)
-        if index is None:
+        found = next(((i, task) for i, (task, owner) in enumerate(mine.items()) if owner == generation), None)
+        if found is None:
             return None
-        turn = (self._at_work[user] + index, self._head(user))
+        index, mine_then = found
         ahead = index
         for other, tasks in self._waiting.items():
             if other != user:
-                earlier_turns = turn[0] - self._at_work[other] + (self._head(other) < turn[1])
-                ahead += min(max(earlier_turns, 0), len(tasks))
+                # How many of theirs go while they have fewer at work than this member will have; then the older goes.
+                sooner = max(self._at_work[user] + index - self._at_work[other], -1)
+                theirs_then = next(islice(tasks, sooner, None), None) if sooner >= 0 else None
+                ahead += min(max(sooner, 0), len(tasks)) + (theirs_then is not None and theirs_then < mine_then)
         return ahead + 1
 
     def _head(self, user: UserId) -> TaskId:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 BUSY_MILLISECONDS = 10_000
@@ -12,8 +13,11 @@ BUSY_MILLISECONDS = 10_000
 
 def database_file(url: str) -> Path:
     """The file behind a ``sqlite:///path`` URL; raises ValueError for any other URL."""
-    parsed = make_url(url)
-    if parsed.get_backend_name() != "sqlite" or not parsed.database or parsed.database == ":memory:":
+    try:
+        parsed = make_url(url)
+    except ArgumentError:
+        parsed = None
+    if parsed is None or parsed.drivername != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise ValueError("the database URL must look like sqlite:///path/to/easel.db")
     return Path(parsed.database)
 
@@ -48,11 +52,16 @@ def configure(engine: Engine, *, writes: bool) -> None:
 
 
 def integrity_problems(path: Path) -> list[str]:
-    """What SQLite's own checks find wrong in the file: broken pages first, then dangling foreign keys."""
-    connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
+    """What SQLite's own checks find wrong in the file: broken pages first, then dangling foreign keys.
+
+    A file too damaged to be checked is one problem, in SQLite's words.
+    """
+    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
         broken = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
         dangling = [f"{row[0]} row {row[1]} points nowhere" for row in connection.execute("PRAGMA foreign_key_check")]
+    except sqlite3.DatabaseError as error:
+        return [str(error)]
     finally:
         connection.close()
     return broken + dangling

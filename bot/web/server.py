@@ -34,10 +34,10 @@ async def serve(
     application.router.add_get("/readyz", readyz)
     if callback is not None:
         application.router.add_post(callback.PATH, callback.handle)
-    runner = web.AppRunner(application, access_log=None, handle_signals=False)
+    runner = web.AppRunner(application, access_log=None, handle_signals=False, shutdown_timeout=2)
     await runner.setup()
     try:
-        await web.TCPSite(runner, host, port, shutdown_timeout=2).start()
+        await web.TCPSite(runner, host, port).start()
         actual: int = runner.addresses[0][1]
         log.info("web server listens", host=host, port=actual)
         yield actual

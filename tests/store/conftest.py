@@ -1,0 +1,24 @@
+"""A database file of its own for every test."""
+
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+
+from bot.store.store import Store
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "easel.db"
+
+
+@pytest.fixture
+def url(file: Path) -> str:
+    return f"sqlite:///{file}"
+
+
+@pytest.fixture
+async def store(url: str) -> AsyncGenerator[Store, None]:
+    async with Store.open(url) as one:
+        yield one

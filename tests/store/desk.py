@@ -1,0 +1,103 @@
+"""The front desk and the tracker over a real store, with nobody at work behind them."""
+
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import aiohttp
+
+from bot.domain.credits import KIE_PRICES, Allowance, Credits, Period, PriceList
+from bot.domain.estimate import Capacity, PollTimings
+from bot.domain.ids import IdMaker, KieTaskId
+from bot.domain.ports import Card, ImageFile, Order, Posted, Progress, Report
+from bot.generation.cards import Cards
+from bot.generation.courier import Courier
+from bot.generation.jobs import Jobs
+from bot.generation.references import References
+from bot.generation.service import Generations
+from bot.generation.tracker import Tracker
+from bot.generation.workload import Workload
+from bot.media.fetch import AllowedHosts, Fetcher
+from bot.media.pixels import Studio
+from bot.media.spool import Spool
+from bot.store.store import Store
+from tests.factories import NOW
+
+
+@dataclass
+class SetClock:
+    """A clock that stands where it was set."""
+
+    moment: datetime = NOW
+
+    def now(self) -> datetime:
+        return self.moment
+
+
+@dataclass
+class BusyApi:
+    """Works on every task for ever, and remembers after which it was asked."""
+
+    asked: list[KieTaskId] = field(default_factory=list[KieTaskId])
+
+    async def create(self, order: Order) -> KieTaskId:
+        raise AssertionError("nobody submits here")
+
+    async def report(self, task: KieTaskId) -> Report:
+        self.asked.append(task)
+        return Report(Progress.RUNNING)
+
+    async def upload(self, data: bytes, filename: str, content_type: str) -> str:
+        raise AssertionError("nobody uploads here")
+
+
+class ClosedDoor:
+    """A Discord that nothing is delivered to: the courier is never opened."""
+
+    async def show(self, card: Card) -> None:
+        raise AssertionError("nobody shows anything here")
+
+    async def deliver(self, card: Card, images: Sequence[ImageFile]) -> Posted:
+        raise AssertionError("nobody delivers here")
+
+
+@dataclass(frozen=True)
+class Desk:
+    """What a test acts upon."""
+
+    generations: Generations
+    tracker: Tracker
+    workload: Workload
+    clock: SetClock
+    api: BusyApi
+
+
+@asynccontextmanager
+async def open_desk(
+    store: Store, folder: Path, *, allowance: int = 50, open_limit: int = 10
+) -> AsyncGenerator[Desk, None]:
+    """A desk with this daily allowance; ``folder`` is for the spool, which stays empty."""
+    clock, api = SetClock(), BusyApi()
+    workload = Workload(Capacity())
+    cards = Cards(store, clock, workload, Allowance(Credits(allowance), Period.DAY))
+    with Studio() as studio:
+        async with aiohttp.ClientSession() as session, Jobs("job", grace=0) as jobs:
+            fetcher = Fetcher(session, AllowedHosts([]), seconds=1)
+            courier = Courier(store, clock, cards, ClosedDoor(), Spool(folder / "spool", fetcher), studio, jobs)
+            # Questions are far apart: one that comes soon was asked for.
+            timings = PollTimings(first=3600, every=3600, slow_every=3600, late_every=3600)
+            tracker = Tracker(store, api, clock, workload, courier, timings, timedelta(hours=6), jobs)
+            generations = Generations(
+                store,
+                clock,
+                IdMaker(clock.now, start=0),
+                PriceList(KIE_PRICES),
+                open_limit,
+                References(fetcher, studio, api),
+                cards,
+                workload,
+                courier,
+            )
+            yield Desk(generations, tracker, workload, clock, api)
