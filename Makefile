@@ -32,7 +32,7 @@ run: $(RUN_READY) ## run the bot for real, with config.toml
 	@$(BIN)/python -m bot run
 
 test: $(DEV_READY) ## run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 4
 
 check: $(DEV_READY) format lint contracts types test ## everything CI runs
 

@@ -1,6 +1,8 @@
 """The configuration: config.toml, overridden by environment variables ``EASEL__SECTION__KEY``, checked once."""
 
+import os
 import tomllib
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -15,11 +17,12 @@ from bot.store.sqlite import database_file
 
 
 def _base_address(value: str, secure: str, plain: str) -> str:
+    value = value.strip()
     try:
         url = URL(value)
     except ValueError as error:
         raise ValueError(f"must be a {secure}:// address") from error
-    if not url.host or url.scheme not in {secure, plain}:
+    if not url.host or url.scheme not in {secure, plain} or url.query_string or url.fragment:
         raise ValueError(f"must be a {secure}:// address")
     if url.scheme == plain and not is_loopback(url.host):
         raise ValueError(f"must be a {secure}:// address; {plain}:// is for this machine alone")
@@ -46,7 +49,7 @@ def _database(value: str) -> str:
 HttpAddress = Annotated[str, AfterValidator(_http)]
 OptionalHttpAddress = Annotated[str, AfterValidator(_http_or_none)]
 OptionalWebsocketAddress = Annotated[str, AfterValidator(_websocket_or_none)]
-Seconds = Annotated[float, Field(gt=0)]
+Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class _Section(BaseModel):
@@ -161,10 +164,22 @@ def load(path: Path | None) -> Config:
             raise OperatorError(f"{path} cannot be read: {type(error).__name__}.") from error
         except tomllib.TOMLDecodeError as error:
             raise OperatorError(f"{path} is not valid TOML: {error}.") from error
+    _refuse_unknown_sections(written)
     try:
         return _Loaded(**written)
     except (ValidationError, SettingsError) as error:
         raise OperatorError(_sentence(error)) from None
+
+
+def _refuse_unknown_sections(written: Iterable[str]) -> None:
+    """What the settings library would take for its own options, or not look at."""
+    prefix = "EASEL__"
+    variables = (name.upper() for name in os.environ if name.upper().startswith(prefix))
+    named = {section: section for section in written}
+    named |= {variable.removeprefix(prefix).partition("__")[0].lower(): variable for variable in variables}
+    for section, name in named.items():
+        if section not in Config.model_fields:
+            raise OperatorError(f"The configuration is wrong: {name}: is not a setting that Easel knows.")
 
 
 def require_secrets(config: Config) -> None:

@@ -67,6 +67,18 @@ def test_with_a_file_that_is_not_there(easel: Easel) -> None:
     assert "elsewhere.toml does not exist" in complaint(easel("--config", "elsewhere.toml", "run"))
 
 
+def test_with_a_database_that_is_none(easel: Easel, tmp_path: Path) -> None:
+    (tmp_path / "notes.db").write_text("dear diary")
+    done = easel("db", "migrate", DATABASE__URL="sqlite:///notes.db")
+    assert "notes.db cannot be used: file is not a database" in complaint(done)
+
+
+def test_with_a_folder_that_cannot_be_made(easel: Easel, tmp_path: Path) -> None:
+    (tmp_path / "data").write_text("in the way")
+    done = easel("db", "migrate", DATABASE__URL="sqlite:///data/easel.db")
+    assert "cannot be written" in complaint(done)
+
+
 def test_with_a_port_that_is_taken(easel: Easel) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])

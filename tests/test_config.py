@@ -99,6 +99,13 @@ def test_a_list_in_the_environment_that_is_no_json(monkeypatch: pytest.MonkeyPat
     assert SECRET not in str(caught.value)
 
 
+def test_an_unknown_section_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EASEL__DISCROD__TOKEN", SECRET)
+    with pytest.raises(OperatorError, match="EASEL__DISCROD__TOKEN: is not a setting") as caught:
+        load(None)
+    assert SECRET not in str(caught.value)
+
+
 def test_an_unknown_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("EASEL__KIE__APIKEY", SECRET)
     with pytest.raises(OperatorError, match="not a setting") as caught:
@@ -112,6 +119,7 @@ def test_an_unknown_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
         (f'[kie]\napikey = "{SECRET}"', "kie.apikey", "is not a setting that Easel knows"),
         ("[nonsense]\nkey = 1", "nonsense", "is not a setting that Easel knows"),
         ("token = 'x'", "token", "is not a setting that Easel knows"),
+        ("_env_file = 1", "_env_file", "is not a setting that Easel knows"),
         ("discord = 1", "discord", ""),
         ("[discord]\ntoken = 12345", "discord.token", "string"),
         ("[quota]\nperiod = 'year'", "quota.period", "'day', 'week' or 'month'"),
@@ -121,6 +129,8 @@ def test_an_unknown_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
         ("[quota]\nopen_generations = 0", "quota.open_generations", "greater than or equal to 1"),
         ("[web]\nport = 65536", "web.port", "65535"),
         ("[tracker]\nfirst_poll = 0", "tracker.first_poll", "greater than 0"),
+        ("[tracker]\ndeadline = inf", "tracker.deadline", "finite"),
+        ("[kie]\nbase_url = 'https://api.kie.ai?x=1'", "kie.base_url", "must be a https:// address"),
         ("[kie]\nnew_tasks = 0", "kie.new_tasks", "greater than or equal to 1"),
         ("[kie]\nresult_hosts = 'a.example'", "kie.result_hosts", ""),
         ("[log]\nlevel = 'loud'", "log.level", "'debug', 'info', 'warning' or 'error'"),

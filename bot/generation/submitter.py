@@ -151,7 +151,7 @@ class Submitter:
             return
         async with self._store.write() as tx:
             await tx.tasks.waiting_again(task_id)
-        self._workload.queue.add(user, generation_id, task_id)
+        self._workload.queue.take_back(user, generation_id, task_id)
 
     async def _doubt(self, generation_id: GenerationId, task_id: TaskId) -> bool:
         if not self._options.hold_ambiguous:

@@ -1,6 +1,7 @@
 """The KIE client: typed answers, precise errors, and never a second createTask for one order."""
 
 import asyncio
+import io
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -107,7 +108,7 @@ class KieClient:
         form = aiohttp.FormData()
         form.add_field("uploadPath", "easel")
         form.add_field("fileName", name)
-        form.add_field("file", data, filename=name, content_type=content_type)
+        form.add_field("file", io.BytesIO(data), filename=name, content_type=content_type)
         async with self._session.post(
             self._options.upload_url + "/api/file-stream-upload",
             data=form,

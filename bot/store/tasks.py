@@ -46,7 +46,10 @@ class Tasks:
         return await self._move(task, TaskState.RESERVED, deadline=None)
 
     async def running(self, task: TaskId, kie_task_id: KieTaskId, at: datetime, deadline: datetime) -> bool:
-        """KIE has it."""
+        """KIE has it. A KIE task that is another task's already is refused, whoever says so."""
+        taken = select(tasks.c.id).where(tasks.c.kie_task_id == kie_task_id, tasks.c.id != task)
+        if await self._connection.scalar(taken) is not None:
+            return False
         return await self._move(task, TaskState.RUNNING, kie_task_id=kie_task_id, submitted_at=at, deadline=deadline)
 
     async def ready(self, task: TaskId, report: Report, at: datetime) -> bool:

@@ -167,8 +167,8 @@ def test_a_task_that_comes_back_keeps_its_age(index: int) -> None:
 def test_a_refused_task_does_not_cost_its_member_the_turn() -> None:
     queue = line_of(ALICE, BOB, ALICE)
     assert queue.pop() == (ALICE, TaskId(1))
+    queue.take_back(ALICE, GenerationId(1), TaskId(1))
     queue.finish(ALICE)
-    queue.add(ALICE, GenerationId(1), TaskId(1))
     assert served(queue) == [(ALICE, TaskId(1)), (BOB, TaskId(2)), (ALICE, TaskId(3))]
 
 
@@ -203,11 +203,23 @@ def test_work_of_an_earlier_process_counts_against_its_member() -> None:
 
 
 def test_finished_work_no_longer_counts() -> None:
-    queue = line_of(ALICE, ALICE, BOB)
+    queue = line_of(ALICE, ALICE, BOB, BOB)
+    queue.pop()
     queue.pop()
     queue.finish(ALICE)
-    assert queue.at_work == 0
+    assert queue.at_work == 1
     assert members(served(queue)) == [ALICE, BOB]
+
+
+def test_one_after_another_members_take_turns_too() -> None:
+    queue = line_of(*[ALICE] * 40, BOB)
+    order: list[UserId] = []
+    for _ in range(4):
+        popped = queue.pop()
+        assert popped is not None
+        order.append(popped[0])
+        queue.finish(popped[0])
+    assert order == [ALICE, BOB, ALICE, ALICE]
 
 
 def test_one_finish_too_many_gives_no_advantage() -> None:
