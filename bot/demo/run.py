@@ -65,7 +65,9 @@ async def open_demo(port: int, folder: Path) -> AsyncGenerator[Demo, None]:
         stack.push_async_callback(_end, working)
         try:
             preview = await enter(env.preview(world.studio, viewers=world.members, layout="channel", port=port))
-        except OSError as error:
+        except simcord.SetupError as error:
+            if not isinstance(error.__cause__, OSError):
+                raise
             raise OperatorError(f"port {port} is taken: choose another with --port.") from error
         looking = asyncio.create_task(_keep_fresh(env, preview), name="preview")
         stack.push_async_callback(_end, looking)

@@ -1,0 +1,164 @@
+"""A loopback Discord, a KIE, and a folder: everything that outlives one process of the bot."""
+
+import json
+import sqlite3
+from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from simcord import ChannelHandle, InteractionResult, MemberActor
+
+from bot.demo.kie import KieStandIn
+from tests.discord_schema import DiscordSchema
+from tests.front import BotProcess, DiscordFront
+from tests.kie.schema import check_all, created
+from tests.stories.seen import Seen, seen
+from tests.waiting import until
+
+KIE_KEY = "kie-key-that-nobody-may-read"
+PAID = [("reserve", Decimal(-5)), ("settle", Decimal(0))]
+
+
+@dataclass(frozen=True)
+class Studio:
+    """The world around the bot. ``printed`` holds what each ended process has written."""
+
+    front: DiscordFront
+    kie: KieStandIn
+    channel: ChannelHandle
+    alice: MemberActor
+    folder: Path
+    printed: list[str] = field(default_factory=list[str])
+
+    @asynccontextmanager
+    async def bot(self, **settings: str) -> AsyncGenerator[BotProcess]:
+        """A running bot, connected; ``settings`` are further variables. It ends with the block, orderly if it can."""
+        connections = self.front.gateway.identified
+        async with self.start(**settings) as bot:
+            await until(
+                lambda: self.front.gateway.identified > connections or bot.returncode is not None,
+                what="the bot to connect",
+            )
+            assert bot.returncode is None, bot.output()
+            yield bot
+            if bot.returncode is None:
+                assert await bot.terminate() == 0
+
+    @asynccontextmanager
+    async def start(self, **settings: str) -> AsyncGenerator[BotProcess]:
+        """The process, whatever becomes of it."""
+        empty = self.folder / "empty.toml"
+        empty.touch()
+        environment = {**self._environment(), **settings}
+        async with self.front.launch("bot", "--config", str(empty), "run", environment=environment) as bot:
+            yield bot
+            self.printed.append(bot.output())
+
+    async def imagine(self, prompt: str, **options: Any) -> InteractionResult:
+        """Alice uses the command."""
+        return await self.alice.slash(self.channel, "imagine", prompt=prompt, **options)
+
+    async def painting(self, asked: InteractionResult) -> None:
+        """Wait until the card says that KIE paints."""
+        await until(lambda: _says(asked, "🎨") and not _card(asked).buttons, what="the card to say that KIE paints")
+
+    async def waiting(self, asked: InteractionResult) -> None:
+        """Wait until the card tells a place in line."""
+        await until(lambda: _says(asked, "⏳"), what="the card to tell a place in line")
+
+    async def told(self, asked: InteractionResult, words: str) -> None:
+        """Wait until the card says these words."""
+        await until(lambda: _says(asked, words), what=f"the card to say: {words}")
+
+    async def delivered(self, asked: InteractionResult, *, within: float = 10) -> Seen:
+        """The card with its picture."""
+        await until(
+            lambda: asked.response is not None and _card(asked).pictures, within=within, what="a picture on the card"
+        )
+        return _card(asked)
+
+    async def settled(self, *, generations: int = 1) -> None:
+        """Wait until alice's credits have come to rest, for so many generations of one picture."""
+        await until(lambda: len(self.ledger()) >= 2 * generations, what="the credits to come to rest")
+        assert sorted(self.ledger()) == sorted(PAID * generations)
+
+    def posts(self) -> list[Seen]:
+        """What is to be seen in the channel."""
+        return [seen(message) for message in self.channel.history()]
+
+    def ledger(self) -> list[tuple[str, Decimal]]:
+        """Every movement in its order, straight from the table."""
+        connection = sqlite3.connect(self.folder / "easel.db")
+        try:
+            rows = connection.execute("SELECT movement, credits FROM ledger ORDER BY id").fetchall()
+        finally:
+            connection.close()
+        return [(movement, Decimal(thousandths) / 1000) for movement, thousandths in rows]
+
+    def orders(self) -> list[str]:
+        """The prompt of every createTask, in the order in which they came."""
+        bodies: list[Any] = [call.json for call in created(self.kie)]
+        return [body["input"]["prompt"] for body in bodies]
+
+    def _environment(self) -> dict[str, str]:
+        return {
+            "EASEL__DISCORD__TOKEN": self.front.token,
+            "EASEL__DISCORD__API_URL": self.front.api_url,
+            "EASEL__DISCORD__GATEWAY_URL": self.front.gateway_url,
+            "EASEL__DISCORD__CDN_HOSTS": json.dumps(["127.0.0.1"]),
+            "EASEL__KIE__API_KEY": KIE_KEY,
+            "EASEL__KIE__BASE_URL": self.kie.base_url,
+            "EASEL__KIE__UPLOAD_URL": self.kie.base_url,
+            "EASEL__KIE__RESULT_HOSTS": json.dumps(["127.0.0.1"]),
+            "EASEL__DATABASE__URL": f"sqlite:///{self.folder / 'easel.db'}",
+            "EASEL__WEB__PORT": "0",
+            "EASEL__TRACKER__FIRST_POLL": "0.1",
+            "EASEL__TRACKER__POLL_EVERY": "0.1",
+            "EASEL__LOG__LEVEL": "debug",
+            "EASEL__LOG__FORMAT": "json",
+        }
+
+
+@asynccontextmanager
+async def open_studio(folder: Path) -> AsyncGenerator[Studio]:
+    """A world for a test; at the end everything that was sent to Discord and KIE is judged."""
+    async with AsyncExitStack() as stack:
+        kie = await stack.enter_async_context(KieStandIn(api_key=KIE_KEY, durations=0.2))
+        front = await stack.enter_async_context(DiscordFront())
+        guild = front.env.create_guild("Studio")
+        alice = guild.add_member(front.env.create_user("alice"))
+        channel = guild.create_text_channel("studio")
+        yield Studio(front, kie, channel, alice, folder)
+        check_all(kie, controls=True)
+        schema = DiscordSchema.load()
+        calls = front.requests if schema is not None else []
+        assert [
+            problem
+            for call in calls
+            if schema is not None
+            for problem in schema.problems(call.method, call.path, call.body)
+        ] == []
+
+
+def lines(printed: str) -> list[dict[str, Any]]:
+    """What the bot logged, event by event."""
+    return [json.loads(line) for line in printed.splitlines() if line.startswith("{")]
+
+
+async def fetched(url: str) -> bytes:
+    """A file as a member's client loads it."""
+    async with aiohttp.ClientSession() as session, session.get(url, raise_for_status=True) as response:
+        return await response.read()
+
+
+def _card(asked: InteractionResult) -> Seen:
+    assert asked.response is not None
+    return seen(asked.response)
+
+
+def _says(asked: InteractionResult, sign: str) -> bool:
+    return asked.response is not None and sign in _card(asked).text

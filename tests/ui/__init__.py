@@ -1,0 +1,1 @@
+"""Discord's face of Easel, without a Discord."""

@@ -1,0 +1,79 @@
+"""The commands as Discord is told of them."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+
+from bot.demo.kie import KieStandIn
+from tests.stories.stage import Circumstances, open_stage
+
+_NAME = re.compile(r"[a-z0-9_]{1,32}")
+_VERBS = {"Make", "Show"}
+_SUBCOMMANDS = {1, 2}
+
+
+@pytest.fixture(params=[False, True], ids=["plain", "flex controls"])
+async def commands(request: pytest.FixtureRequest, tmp_path: Path) -> list[dict[str, Any]]:
+    """Every definition, as the bot sends it at its first start."""
+    circumstances = Circumstances(flex_controls=bool(request.param))
+    async with KieStandIn() as kie, open_stage(tmp_path, kie, circumstances) as stage:
+        (told,) = stage.sent("PUT", "/commands")
+    return cast("list[dict[str, Any]]", told.json)
+
+
+def test_names_are_lower_case_words(commands: list[dict[str, Any]]) -> None:
+    for name in (one["name"] for one in [*commands, *options(commands)]):
+        assert _NAME.fullmatch(name), name
+
+
+def test_commands_say_what_they_do(commands: list[dict[str, Any]]) -> None:
+    for command in commands:
+        assert command["description"].split()[0] in _VERBS, command["name"]
+
+
+def test_descriptions_fit(commands: list[dict[str, Any]]) -> None:
+    for one in [*commands, *options(commands)]:
+        description = one["description"]
+        assert 1 <= len(description) <= 100, one["name"]
+        assert description != "…", f"{one['name']} is not described"
+        assert description[0].isupper() or one["name"] in {"steps", "guidance"}, one["name"]
+        assert not description.endswith("."), one["name"]
+
+
+def test_choices_fit(commands: list[dict[str, Any]]) -> None:
+    offered = [option["choices"] for option in options(commands) if option.get("choices")]
+
+    assert len(offered) == 3
+    for choices in offered:
+        assert 2 <= len(choices) <= 25
+        assert len({choice["value"] for choice in choices}) == len(choices)
+        assert all(1 <= len(choice["name"]) <= 100 for choice in choices)
+
+
+def test_an_option_more_than_discord_takes_is_never_offered(commands: list[dict[str, Any]]) -> None:
+    for command in commands:
+        assert len(command["options"]) <= 25
+        required = [option.get("required", False) for option in command["options"]]
+        assert required == sorted(required, reverse=True)
+
+
+def test_imagine_needs_a_prompt_and_nothing_else(commands: list[dict[str, Any]]) -> None:
+    imagine = next(command for command in commands if command["name"] == "imagine")
+    names = [option["name"] for option in imagine["options"] if option.get("required")]
+
+    assert names == ["prompt"]
+    prompt = imagine["options"][0]
+    assert (prompt["min_length"], prompt["max_length"]) == (3, 5000)
+
+
+def options(commands: list[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+    """Every option of every command, those of subcommands too."""
+    for command in commands:
+        inside: list[dict[str, Any]] = command.get("options") or []
+        for option in inside:
+            yield option
+            if option["type"] in _SUBCOMMANDS:
+                yield from options([option])
