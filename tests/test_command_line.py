@@ -22,7 +22,7 @@ def easel(tmp_path: Path) -> Easel:
 
     def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("EASEL__")}
-        return subprocess.run(  # noqa: S603
+        return subprocess.run(
             [sys.executable, "-m", "bot", *arguments],
             cwd=tmp_path,
             env=environment | {f"EASEL__{name}": value for name, value in settings.items()},

@@ -174,7 +174,7 @@ def test_plain_addresses_are_for_this_machine_alone(tmp_path: Path, host: str) -
     assert config.discord.gateway_url == f"ws://{host}"
 
 
-@pytest.mark.parametrize("host", ["localhost.example.com", "127.0.0.1.example.com", "0.0.0.0", "[::2]"])  # noqa: S104
+@pytest.mark.parametrize("host", ["localhost.example.com", "127.0.0.1.example.com", "0.0.0.0", "[::2]"])
 def test_what_only_looks_like_this_machine_is_refused(tmp_path: Path, host: str) -> None:
     assert "is for this machine alone" in complaint(tmp_path, f"[kie]\nbase_url = 'http://{host}'")
 

@@ -121,7 +121,7 @@ async def warm_up(discord: DiscordLoad, child: Child, plan: Plan) -> None:
     """Wait for the bot, then hold the rate for a second that is not counted."""
     await child.outlive(discord.wait_ready(), START_SECONDS, "connecting to the gateway")
     await child.outlive(first_answer(discord), START_SECONDS, "answering its first command")
-    volley = discord.load(offsets(Pattern.UNIFORM, plan.rate, 1.0, random.Random(0)), references=plan.references)  # noqa: S311
+    volley = discord.load(offsets(Pattern.UNIFORM, plan.rate, 1.0, random.Random(0)), references=plan.references)
     await child.outlive(discord.fire(volley), ANSWER_SECONDS, "warming up")
     await until(lambda: volley.acked == len(volley.commands), ANSWER_SECONDS)
     await asyncio.sleep(SETTLE_SECONDS)
@@ -141,7 +141,7 @@ async def measure(bot: str, number: int, plan: Plan, discord: DiscordLoad, kie_p
         child = bot_process(bot, plan, Path(name), discord, kie_port)
         async with child:
             await warm_up(discord, child, plan)
-            dice = random.Random(plan.seed + number)  # noqa: S311
+            dice = random.Random(plan.seed + number)
             volley = discord.load(offsets(plan.pattern, plan.rate, plan.seconds, dice), references=plan.references)
             gc.collect()
             gc.disable()

@@ -28,7 +28,7 @@ async def imagine(
     aspect_ratio: str | None = None,
     resolution: str | None = None,
     count: app_commands.Range[int, 1, 4] = 1,
-    private: bool = False,  # noqa: FBT001, FBT002
+    private: bool = False,
     image: discord.Attachment | None = None,
 ) -> None:
     """Acknowledge, and leave it at that."""

@@ -20,7 +20,7 @@ GRAIN: Final = (160, 90)
 
 def picture() -> bytes:
     """A JPEG of about 50 KB: coarse noise, which compresses like a photograph."""
-    grain = Image.frombytes("RGB", GRAIN, random.Random(1).randbytes(GRAIN[0] * GRAIN[1] * 3))  # noqa: S311
+    grain = Image.frombytes("RGB", GRAIN, random.Random(1).randbytes(GRAIN[0] * GRAIN[1] * 3))
     image = grain.resize(PICTURE_SIZE, Image.Resampling.BICUBIC)
     out = io.BytesIO()
     image.save(out, "JPEG", quality=40)

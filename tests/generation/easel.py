@@ -134,7 +134,7 @@ class Easel:
         with_one = "" if generation_id is None else f"WHERE generation_id = {generation_id}"
         connection = sqlite3.connect(self.database)
         try:
-            rows = connection.execute(f"SELECT movement, credits FROM ledger {with_one} ORDER BY id").fetchall()  # noqa: S608
+            rows = connection.execute(f"SELECT movement, credits FROM ledger {with_one} ORDER BY id").fetchall()
         finally:
             connection.close()
         return [(movement, Decimal(thousandths) / 1000) for movement, thousandths in rows]

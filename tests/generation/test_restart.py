@@ -134,7 +134,7 @@ async def test_ready_is_downloaded_and_delivered(house: House, kie: KieStandIn) 
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["files-kept", "files-lost"])
-async def test_a_delivery_that_was_begun_is_repeated(house: House, kie: KieStandIn, lost: bool) -> None:  # noqa: FBT001
+async def test_a_delivery_that_was_begun_is_repeated(house: House, kie: KieStandIn, lost: bool) -> None:
     discord = RecordingDeliverer()
     discord.always = Hold()
     async with house.easel(discord=discord) as easel:

@@ -89,7 +89,7 @@ async def test_what_kie_has_cannot_be_cancelled(easel: Easel, kie: KieStandIn) -
 
 
 async def test_cancelling_while_submitting_has_one_of_two_ends(easel: Easel, kie: KieStandIn) -> None:
-    chance = random.Random(7)  # noqa: S311
+    chance = random.Random(7)
     wishes = {f"wish number {number}": GenerationId(0) for number in range(40)}
     taken_back: set[str] = set()
 

@@ -85,7 +85,7 @@ def test_what_no_model_takes_is_named(model: str, changes: dict[str, Any], where
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_references_are_one_to_eight_addresses(model: str, urls: Any, valid: bool) -> None:  # noqa: FBT001
+def test_references_are_one_to_eight_addresses(model: str, urls: Any, valid: bool) -> None:
     assert (problems(body(model, input_urls=urls)) == []) is valid
 
 
@@ -115,7 +115,7 @@ def test_auto_is_for_references(model: str) -> None:
     ],
     ids=str,
 )
-def test_steps_and_guidance_are_for_flex_when_allowed(model: str, changes: dict[str, Any], valid: bool) -> None:  # noqa: FBT001
+def test_steps_and_guidance_are_for_flex_when_allowed(model: str, changes: dict[str, Any], valid: bool) -> None:
     assert (problems(body(model, **changes), controls=True) == []) is valid
 
 
@@ -135,7 +135,7 @@ def test_steps_and_guidance_are_for_flex_when_allowed(model: str, changes: dict[
         (None, False),
     ],
 )
-def test_the_callback_is_https_or_on_this_machine(address: Any, valid: bool) -> None:  # noqa: FBT001
+def test_the_callback_is_https_or_on_this_machine(address: Any, valid: bool) -> None:
     assert (problems({**body(), "callBackUrl": address}) == []) is valid
 
 

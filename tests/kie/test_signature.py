@@ -21,7 +21,7 @@ def test_the_known_vector() -> None:
 @pytest.mark.parametrize(
     ("seconds", "valid"), [(0, True), (300, True), (-300, True), (301, False), (-301, False), (86_400, False)]
 )
-def test_a_signature_lasts_five_minutes(seconds: int, valid: bool) -> None:  # noqa: FBT001
+def test_a_signature_lasts_five_minutes(seconds: int, valid: bool) -> None:
     assert verify(KEY, TASK, STAMP, SIGNATURE, NOW + timedelta(seconds=seconds)) is valid
 
 

@@ -10,7 +10,7 @@ from PIL import Image
 def noise(width: int, height: int, *, mode: str = "RGB", seed: int = 1) -> Image.Image:
     """A picture that hardly compresses."""
     bands = len(Image.new(mode, (1, 1)).getbands())
-    return Image.frombytes(mode, (width, height), random.Random(seed).randbytes(width * height * bands))  # noqa: S311
+    return Image.frombytes(mode, (width, height), random.Random(seed).randbytes(width * height * bands))
 
 
 def smooth(width: int, height: int) -> Image.Image:

@@ -104,7 +104,7 @@ def test_nothing_is_allowed_without_hosts() -> None:
         ("127.0.0.1", True),
         ("127.255.255.254", True),
         ("::1", True),
-        ("0.0.0.0", False),  # noqa: S104
+        ("0.0.0.0", False),
         ("10.0.0.1", False),
         ("128.0.0.1", False),
         ("::", False),
@@ -113,7 +113,7 @@ def test_nothing_is_allowed_without_hosts() -> None:
         ("", False),
     ],
 )
-def test_what_is_this_machine(host: str, here: bool) -> None:  # noqa: FBT001
+def test_what_is_this_machine(host: str, here: bool) -> None:
     assert is_loopback(host) is here
 
 

@@ -127,7 +127,7 @@ def test_the_limits_themselves_pass() -> None:
 @pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP"])
 @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
 def test_damage_of_any_kind_is_refused_or_harmless(format_name: str) -> None:
-    chance = random.Random(format_name)  # noqa: S311
+    chance = random.Random(format_name)
     good = encoded(SMALL, format_name)
     refused = 0
     for _ in range(400):

@@ -133,12 +133,12 @@ class Life(RuleBasedStateMachine):
 
     @invariant()
     def states_are_as_expected(self) -> None:
-        found = rows(self.world.file, f"SELECT id, state, free FROM tasks WHERE {self._mine()}")  # noqa: S608
+        found = rows(self.world.file, f"SELECT id, state, free FROM tasks WHERE {self._mine()}")
         assert sorted(found) == sorted((task.id, task.state.value, task.free) for task in self.known.values())
 
     @invariant()
     def money_moves_once(self) -> None:
-        ledger = rows(self.world.file, f"SELECT task_id, movement FROM ledger WHERE {self._mine()}")  # noqa: S608
+        ledger = rows(self.world.file, f"SELECT task_id, movement FROM ledger WHERE {self._mine()}")
         for task in self.known.values():
             ends = [movement for task_id, movement in ledger if task_id == task.id and movement != "reserve"]
             assert ledger.count((task.id, "reserve")) == 1

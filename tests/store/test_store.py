@@ -47,7 +47,7 @@ async def test_a_block_that_fails_leaves_nothing_behind(store: Store, file: Path
     with pytest.raises(ZeroDivisionError):
         await fail_at_the_end()
     tables = ("generations", "tasks", "ledger", "facts")
-    assert [rows(file, f"SELECT count(*) FROM {table}") for table in tables] == [[(0,)]] * 4  # noqa: S608
+    assert [rows(file, f"SELECT count(*) FROM {table}") for table in tables] == [[(0,)]] * 4
     await keep(store, generation)
 
 

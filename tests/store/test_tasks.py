@@ -26,7 +26,7 @@ def movements(file: Path) -> list[str]:
 
 
 def content(file: Path) -> list[list[tuple[object, ...]]]:
-    return [rows(file, f"SELECT * FROM {table} ORDER BY id") for table in ("generations", "tasks", "ledger")]  # noqa: S608
+    return [rows(file, f"SELECT * FROM {table} ORDER BY id") for table in ("generations", "tasks", "ledger")]
 
 
 async def lone_task(store: Store, state: TaskState = TaskState.RESERVED) -> Task:

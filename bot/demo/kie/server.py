@@ -37,7 +37,7 @@ class KieStandIn:
         *,
         api_key: str = "test-key",
         durations: Durations = 0.05,
-        credits: Decimal = Decimal(1000),  # noqa: A002
+        credits: Decimal = Decimal(1000),
         callback_key: str | None = None,
         host: str = "127.0.0.1",
         port: int = 0,
