@@ -65,6 +65,7 @@ class NotEnoughCredits(UserError):
 
     price: Credits
     left: Credits
+    allowance: Credits
     renews_at: datetime
 
 

@@ -108,6 +108,11 @@ class Generation:
         return all(task.state is TaskState.READY or task.state not in OPEN for task in self.tasks)
 
     @property
+    def at_work(self) -> bool:
+        """KIE has at least one task, or is being asked for it."""
+        return any(task.state is not TaskState.RESERVED for task in self.tasks)
+
+    @property
     def cancellable(self) -> bool:
         """At least one task has not been handed to KIE."""
         return any(task.state is TaskState.RESERVED for task in self.tasks)

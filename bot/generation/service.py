@@ -124,7 +124,7 @@ class Generations:
         price = self._prices.of(request.settings) * request.count
         balance = await self._cards.balance(tx, request.account)
         if price > balance.left:
-            raise NotEnoughCredits(price, balance.left, balance.renews_at)
+            raise NotEnoughCredits(price, balance.left, balance.allowance.credits, balance.renews_at)
 
     def _draw_up(self, request: Request) -> Generation:
         now = self._clock.now()
@@ -148,9 +148,9 @@ class Generations:
 
 def _check(request: Request, source_count: int) -> None:
     """What can be told without asking anybody."""
-    length = len(request.prompt.strip())
-    if length < PROMPT_MIN or len(request.prompt) > PROMPT_MAX:
-        raise PromptLength(length, PROMPT_MIN, PROMPT_MAX)
+    length = len(request.prompt)
+    if len(request.prompt.strip()) < PROMPT_MIN or length > PROMPT_MAX:
+        raise PromptLength(length if length > PROMPT_MAX else len(request.prompt.strip()), PROMPT_MIN, PROMPT_MAX)
     settings = request.settings
     if settings.aspect_ratio is AspectRatio.AUTO and not source_count and not request.references:
         raise AutoNeedsReference

@@ -152,6 +152,7 @@ class Submitter:
         async with self._store.write() as tx:
             await tx.tasks.waiting_again(task_id)
         self._workload.queue.take_back(user, generation_id, task_id)
+        self._courier.touch(generation_id)
 
     async def _doubt(self, generation_id: GenerationId, task_id: TaskId) -> bool:
         if not self._options.hold_ambiguous:

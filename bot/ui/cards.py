@@ -27,16 +27,16 @@ def progress_view(card: Card) -> ui.LayoutView:
     generation = card.generation
     ready = len(generation.ready)
     pieces: list[str] = []
-    if card.position is not None:
-        pieces.append(f"⏳ {texts.in_line(card.position)}")
-    else:
+    if generation.at_work:
         pieces.append(f"🎨 {texts.PAINTING}")
+    else:
+        pieces.append(f"⏳ {texts.in_line(card.position or 1)}")
     if ready:
         pieces.append(texts.some_ready(ready, len(generation.tasks)))
     if card.ready_at is not None:
         pieces.append(texts.expected(card.ready_at))
     container = _container(
-        BLURPLE if card.position is None else GREY,
+        BLURPLE if generation.at_work else GREY,
         ui.TextDisplay(_prompt(generation)),
         ui.TextDisplay(_small([*_settings(generation), texts.price(generation.price)])),
         ui.TextDisplay(" · ".join(pieces)),

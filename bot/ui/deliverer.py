@@ -42,21 +42,34 @@ class DiscordDeliverer:
             log.info("a card could not be updated", generation=card.generation.id, error=type(error).__name__)
 
     async def deliver(self, card: Card, images: Sequence[ImageFile]) -> Posted:
-        """Post the outcome. Raises DeliveryFailed, TooLargeToPost or Undeliverable."""
-        destination = card.generation.request.destination
+        """Post the outcome: on the card, else in the channel, else to the member.
+
+        Raises DeliveryFailed, TooLargeToPost or Undeliverable.
+        """
         try:
-            if not card.late and self._token_lives(destination) and destination.message_id is not None:
-                try:
-                    return await self._on_card(card, images, destination.message_id)
-                except discord.HTTPException as error:
-                    if not _is_gone(error):
-                        raise
-                    log.info("a card is gone", generation=card.generation.id, code=error.code)
-            return await self._as_message(card, images)
+            return await self._somewhere(card, images)
         except discord.HTTPException as error:
             raise _translated(error) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise DeliveryFailed(type(error).__name__) from error
+
+    async def _somewhere(self, card: Card, images: Sequence[ImageFile]) -> Posted:
+        destination = card.generation.request.destination
+        if not card.late and self._token_lives(destination) and destination.message_id is not None:
+            try:
+                return await self._on_card(card, images, destination.message_id)
+            except discord.HTTPException as error:
+                if not _is_gone(error):
+                    raise
+                log.info("a card is gone", generation=card.generation.id, code=error.code)
+        if not destination.private:
+            try:
+                return await self._as_message(card, images, private=False)
+            except discord.HTTPException as error:
+                if not _is_gone(error):
+                    raise
+                log.info("a channel is closed", generation=card.generation.id, code=error.code)
+        return await self._as_message(card, images, private=True)
 
     async def _on_card(self, card: Card, images: Sequence[ImageFile], message_id: MessageId) -> Posted:
         destination = card.generation.request.destination
@@ -68,13 +81,13 @@ class DiscordDeliverer:
         )
         return Posted(destination.channel_id, message_id)
 
-    async def _as_message(self, card: Card, images: Sequence[ImageFile]) -> Posted:
-        """A message in the channel, or to the member where the card was private. It pings the requester alone."""
+    async def _as_message(self, card: Card, images: Sequence[ImageFile], *, private: bool) -> Posted:
+        """A message in the channel, or to the member. It pings the requester alone."""
         generation = card.generation
         destination = generation.request.destination
         requester = discord.Object(generation.request.account.user_id)
         channel: discord.abc.Messageable
-        if destination.private:
+        if private:
             channel = await self._client.create_dm(requester)
         else:
             channel = self._client.get_partial_messageable(destination.channel_id)

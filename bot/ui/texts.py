@@ -75,7 +75,7 @@ def refusal(error: UserError) -> str:
     """What happened, that it cost nothing, and what to do."""
     match error:
         case PromptLength(length=length, minimum=minimum, maximum=maximum):
-            text = f"A prompt has {minimum} to {maximum} characters, and yours has {length}. {NOTHING_CHARGED}"
+            text = f"A prompt has {minimum} to {maximum:,} characters, and yours has {length:,}. {NOTHING_CHARGED}"
         case AutoNeedsReference():
             text = f"The aspect ratio “auto” follows a picture. Attach one or choose another ratio. {NOTHING_CHARGED}"
         case ControlsNeedFlex():
@@ -84,9 +84,15 @@ def refusal(error: UserError) -> str:
             text = f"{plain(filename, 80)} {_PROBLEMS[problem]} {NOTHING_CHARGED}"
         case UploadFailed():
             text = f"KIE did not take your picture. Try again in a while. {NOTHING_CHARGED}"
+        case NotEnoughCredits(price=price, allowance=whole) if price > whole:
+            text = (
+                f"This costs {in_credits(price)}, more than your whole allowance of {number(whole)}. "
+                f"Make fewer or smaller ones. {NOTHING_CHARGED}"
+            )
         case NotEnoughCredits(price=price, left=left, renews_at=renews_at):
             text = (
-                f"This costs {in_credits(price)} and you have {number(left)} left. You get more {relative(renews_at)}."
+                f"This costs {in_credits(price)} and you have {number(left)} left. "
+                f"You get more {relative(renews_at)}. {NOTHING_CHARGED}"
             )
         case TooManyOpen(limit=limit):
             text = f"You have {limit} open wishes, which is the most at once. Wait for one to finish. {NOTHING_CHARGED}"
@@ -135,7 +141,7 @@ def some_ready(done: int, count: int) -> str:
 
 def partly(done: int, count: int) -> str:
     """Some pictures came, others did not."""
-    return f"{done} of {count} pictures came."
+    return f"{done} of {count} pictures came; nothing was charged for the rest."
 
 
 def left(balance: Balance) -> str:

@@ -82,7 +82,7 @@ async def test_too_many_open_wishes(stage: Stage) -> None:
 async def test_a_prompt_of_blanks_is_too_short(stage: Stage) -> None:
     told = await stage.refusal(await stage.imagine("  a  "))
 
-    assert told.text == "A prompt has 3 to 5000 characters, and yours has 1. Nothing was charged."
+    assert told.text == "A prompt has 3 to 5,000 characters, and yours has 1. Nothing was charged."
     assert stage.kie.requests == ()
     assert stage.ledger(stage.alice) == []
 

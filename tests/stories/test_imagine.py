@@ -127,7 +127,7 @@ async def test_of_four_pictures_two_fail(stage: Stage) -> None:
 
     assert card.colour == AMBER
     assert len(card.pictures) == 2
-    assert "2 of 4 pictures came." in card.texts
+    assert "2 of 4 pictures came; nothing was charged for the rest." in card.texts
     assert "Something broke at KIE. Try again." in card.texts
     assert card.small_print[-2:] == ["10 credits", "40 left today"]
     movements = stage.ledger(stage.alice)

@@ -73,10 +73,21 @@ async def test_a_picture_that_can_be_posted_nowhere_costs_nothing(stage: Stage) 
     stage.kie.script.next_tasks(Succeed(duration=0.8))
     await painting(await stage.imagine("a red fox in snow"))
     await stage.env.advance_time(TOKEN_IS_DEAD_AFTER)
-    stage.env.inject_error("POST", f"/channels/{stage.channel.id}/messages", status=403, code=50013, times=None)
+    stage.env.inject_error("POST", "/channels/*/messages", status=403, code=50013, times=None)
 
     given_back = [("reserve", Decimal(-5)), ("refund", Decimal(5))]
     await until(lambda: stage.ledger(stage.alice) == given_back, what="the credits to be given back")
+
+
+async def test_when_the_channel_is_closed_the_picture_comes_as_a_direct_message(stage: Stage) -> None:
+    stage.kie.script.next_tasks(Succeed(duration=0.8))
+    await painting(await stage.imagine("a red fox in snow"))
+    await stage.env.advance_time(TOKEN_IS_DEAD_AFTER)
+    stage.env.inject_error("POST", f"/channels/{stage.channel.id}/messages", status=403, code=50013, times=None)
+
+    paid = [("reserve", Decimal(-5)), ("settle", Decimal(0))]
+    await until(lambda: stage.ledger(stage.alice) == paid, what="the picture to be posted")
+    assert len(stage.alice.user.dm_channel.history()) == 1
 
 
 async def test_direct_messages_have_an_allowance_of_their_own(stage: Stage) -> None:

@@ -117,5 +117,5 @@ async def test_kie_that_takes_no_files_costs_nothing(stage: Stage) -> None:
 async def test_without_credits_no_file_is_sent_to_kie(stage: Stage) -> None:
     told = await stage.refusal(await stage.imagine("brighter", image=("good.png", png())))
 
-    assert told.text.startswith("This costs 5 credits and you have 4 left.")
+    assert told.text.startswith("This costs 5 credits, more than your whole allowance of 4.")
     assert stage.kie.requests == ()

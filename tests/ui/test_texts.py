@@ -32,7 +32,7 @@ REFUSALS: list[UserError] = [
     ControlsNeedFlex(),
     *(ReferenceRefused("holiday.png", problem) for problem in ReferenceProblem),
     UploadFailed(),
-    NotEnoughCredits(Decimal("1234567.125"), Decimal("1000000.125"), MOMENT),
+    NotEnoughCredits(Decimal("1234567.125"), Decimal("1000000.125"), Decimal("2000000.125"), MOMENT),
     TooManyOpen(10),
     NotYours(),
     TooLateToCancel(),
