@@ -35,6 +35,7 @@ from bot.generation.submitter import Submitter, SubmitterOptions
 from bot.generation.tracker import Tracker
 from bot.generation.workload import Workload
 from bot.kie.client import KieClient, KieOptions
+from bot.media.darkroom import Darkroom
 from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.pixels import Studio
 from bot.media.spool import Spool
@@ -141,7 +142,7 @@ async def assemble(config: Config, *, clock: Clock | None = None) -> AsyncGenera
             IdMaker(clock.now, start=secrets.randbits(22)),
             PriceList(KIE_PRICES),
             config.quota.open_generations,
-            References(attachments, studio, api),
+            References(attachments, Darkroom(), api, store, clock),
             cards,
             workload,
             courier,

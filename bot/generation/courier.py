@@ -15,7 +15,8 @@ from bot.domain.states import Failure
 from bot.generation.cards import Cards
 from bot.generation.jobs import Jobs
 from bot.media.fetch import FetchFailed
-from bot.media.pixels import Kind, Studio, fit
+from bot.media.kinds import Kind
+from bot.media.pixels import Studio, fit
 from bot.media.spool import Spool
 from bot.store.store import Store
 

@@ -1,21 +1,19 @@
-"""Work on pixels: recognise, check, fit. All of it is plain blocking code, run in threads by :class:`Studio`."""
+"""Results made to fit an upload limit: plain blocking code, run in threads by :class:`Studio`."""
 
 import asyncio
 import io
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import ParamSpec, Self, TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
-from bot.domain.errors import NoImage, ReferenceProblem, ReferenceRefused
+from bot.domain.errors import NoImage
+from bot.media.kinds import JPEG, PNG, WEBP, Kind
 
-REFERENCE_MAX_BYTES = 10_000_000
-"""KIE takes references of at most 10 MB (docs.kie.ai, market/flux2)."""
 MAX_PIXELS = 50_000_000
 _THREADS = 2
 _QUALITIES = (95, 90, 85, 80, 70, 60, 45, 30)
@@ -28,29 +26,7 @@ _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A file format: what it is called over HTTP and in a file name."""
-
-    content_type: str
-    suffix: str
-
-
-_KINDS = {
-    "JPEG": Kind("image/jpeg", "jpg"),
-    "MPO": Kind("image/jpeg", "jpg"),  # what many phones write: JPEGs in a row
-    "PNG": Kind("image/png", "png"),
-    "WEBP": Kind("image/webp", "webp"),
-}
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedReference:
-    """A picture that KIE will take: its bytes, its kind by content, and the name that the member gave it."""
-
-    data: bytes
-    filename: str
-    kind: Kind
+_KINDS = {"JPEG": JPEG, "MPO": JPEG, "PNG": PNG, "WEBP": WEBP}
 
 
 class Studio(AbstractContextManager["Studio"]):
@@ -68,27 +44,6 @@ class Studio(AbstractContextManager["Studio"]):
     async def run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
         """Do the work in one of the threads."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: work(*args, **kwargs))
-
-
-def check_reference(data: bytes, filename: str) -> CheckedReference:
-    """Recognise a reference by its content and decode it whole; raises ReferenceRefused."""
-    if len(data) > REFERENCE_MAX_BYTES:
-        raise ReferenceRefused(filename, ReferenceProblem.TOO_LARGE)
-    try:
-        with Image.open(io.BytesIO(data), formats=_FORMATS) as image:
-            kind = _KINDS.get(image.format or "")
-            if kind is None:
-                raise ReferenceRefused(filename, ReferenceProblem.NOT_AN_IMAGE)
-            if image.width * image.height > MAX_PIXELS:
-                raise ReferenceRefused(filename, ReferenceProblem.TOO_MANY_PIXELS)
-            image.load()
-    except UnidentifiedImageError as error:
-        raise ReferenceRefused(filename, ReferenceProblem.NOT_AN_IMAGE) from error
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
-        raise ReferenceRefused(filename, ReferenceProblem.TOO_MANY_PIXELS) from error
-    except (OSError, ValueError, SyntaxError, EOFError) as error:  # what Pillow's decoders raise on damaged files
-        raise ReferenceRefused(filename, ReferenceProblem.DAMAGED) from error
-    return CheckedReference(data, filename, kind)
 
 
 def fit(path: Path, limit: int) -> tuple[Path, Kind]:

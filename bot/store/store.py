@@ -12,6 +12,7 @@ from bot.store.generations import Generations
 from bot.store.ledger import Ledger
 from bot.store.migrate import migrate
 from bot.store.tasks import Tasks
+from bot.store.uploads import Uploads
 
 _READERS = 4
 
@@ -24,6 +25,7 @@ class Transaction:
         self.tasks = Tasks(connection, self.ledger)
         self.generations = Generations(connection)
         self.facts = Facts(connection)
+        self.uploads = Uploads(connection)
 
 
 class Store:

@@ -110,6 +110,12 @@ class _FactColumns(TypedColumns):
     value: Named[str] = _column(Text)
 
 
+class _UploadColumns(TypedColumns):
+    digest: Named[str] = _column(String(64), primary_key=True)
+    url: Named[str] = _column(Text)
+    uploaded_at: Named[datetime] = _column(UtcTime, index=True)
+
+
 generations = Table("generations", metadata, _GenerationColumns)
 
 references = Table("generation_references", metadata, _ReferenceColumns)
@@ -136,3 +142,5 @@ Index(
 )
 
 facts = Table("facts", metadata, _FactColumns)
+
+uploads = Table("uploads", metadata, _UploadColumns)

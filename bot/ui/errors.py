@@ -4,6 +4,7 @@ import secrets
 from types import TracebackType
 from typing import Any
 
+import aiohttp
 import discord
 import structlog
 from discord import app_commands
@@ -32,6 +33,9 @@ class Reporter:
             await _answer(interaction, self._sentence(interaction, cause))
         except discord.HTTPException as failure:
             log.warning("an error could not be told", status=failure.status, code=failure.code)
+        except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError) as failure:
+            # RuntimeError: the session is closed, since the process is ending.
+            log.warning("an error could not be told", error=type(failure).__name__)
 
     def _sentence(self, interaction: discord.Interaction[Any], error: BaseException) -> str:
         match error:

@@ -33,8 +33,8 @@ _PERIODS = {Period.DAY: "today", Period.WEEK: "this week", Period.MONTH: "this m
 _PER_PERIOD = {Period.DAY: "a day", Period.WEEK: "a week", Period.MONTH: "a month"}
 
 _PROBLEMS = {
-    ReferenceProblem.TOO_LARGE: "is over 10 MB. Attach a smaller one.",
-    ReferenceProblem.NOT_AN_IMAGE: "is not a JPEG, PNG or WebP picture. Attach one of those.",
+    ReferenceProblem.TOO_LARGE: "is over 50 MB. Attach a smaller one.",
+    ReferenceProblem.NOT_AN_IMAGE: "is not a picture that I can read. Attach a JPEG, PNG, WebP, HEIC or the like.",
     ReferenceProblem.DAMAGED: "is damaged or cut off. Save it again and attach that.",
     ReferenceProblem.TOO_MANY_PIXELS: "has too many pixels. Scale it below 50 megapixels.",
     ReferenceProblem.UNREACHABLE: "could not be loaded from Discord. Attach it again.",

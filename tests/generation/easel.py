@@ -31,6 +31,7 @@ from bot.generation.submitter import Submitter, SubmitterOptions
 from bot.generation.tracker import Tracker
 from bot.generation.workload import Workload
 from bot.kie.client import KieClient, KieOptions
+from bot.media.darkroom import Darkroom
 from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.pixels import Studio
 from bot.media.spool import Spool
@@ -216,7 +217,7 @@ class House:
                 IdMaker(self.clock.now, start=next(self._starts)),
                 PriceList(KIE_PRICES),
                 tuning.open_limit,
-                References(attachments, studio, api),
+                References(attachments, Darkroom(), api, store, self.clock),
                 cards,
                 workload,
                 courier,

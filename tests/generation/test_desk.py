@@ -25,8 +25,7 @@ from bot.domain.errors import (
 )
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.domain.states import TaskState
-from bot.generation.references import Source
-from bot.media.pixels import REFERENCE_MAX_BYTES
+from bot.generation.references import SOURCE_MAX_BYTES, Source
 from tests.generation.easel import ALICE, BOB, GUILD, Easel, House, tuned
 from tests.kie.schema import check_all, created
 from tests.media.pictures import encoded
@@ -184,7 +183,7 @@ async def test_references_are_uploaded_in_their_order(easel: Easel, kie: KieStan
     [
         ("broken.png", 500, ReferenceProblem.NOT_AN_IMAGE),
         ("gone.png", 500, ReferenceProblem.UNREACHABLE),
-        ("red.png", REFERENCE_MAX_BYTES + 1, ReferenceProblem.TOO_LARGE),
+        ("red.png", SOURCE_MAX_BYTES + 1, ReferenceProblem.TOO_LARGE),
     ],
 )
 async def test_a_reference_that_cannot_be_used(

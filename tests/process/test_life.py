@@ -11,7 +11,7 @@ from PIL import Image
 from bot.demo.kie import Succeed
 from tests.front import BotProcess, Fault
 from tests.process.studio import KIE_KEY, Studio, fetched, lines
-from tests.stories.pictures import png
+from tests.stories.pictures import pixels, png
 from tests.waiting import until
 
 WORD = "quetzalcoatlus"
@@ -29,7 +29,7 @@ async def test_a_picture_is_made(studio: Studio) -> None:
     with Image.open(io.BytesIO(await fetched(picture.url))) as image:
         assert image.format == "PNG"
     (task,) = studio.kie.tasks.values()
-    assert task.references == (png(),)
+    assert [pixels(one) for one in task.references or ()] == [pixels(png())]
     acknowledged = studio.front.calls("POST", "/callback")[0]
     assert acknowledged.answered_at is not None
     assert all(acknowledged.answered_at <= call.at for call in studio.kie.requests)

@@ -19,6 +19,7 @@ from bot.generation.references import References
 from bot.generation.service import Generations
 from bot.generation.tracker import Tracker
 from bot.generation.workload import Workload
+from bot.media.darkroom import Darkroom
 from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.pixels import Studio
 from bot.media.spool import Spool
@@ -95,7 +96,7 @@ async def open_desk(
                 IdMaker(clock.now, start=0),
                 PriceList(KIE_PRICES),
                 open_limit,
-                References(fetcher, studio, api),
+                References(fetcher, Darkroom(), api, store, clock),
                 cards,
                 workload,
                 courier,

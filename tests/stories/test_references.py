@@ -4,10 +4,12 @@ import pytest
 
 from bot.demo.kie import Code
 from tests.stories.orders import order
-from tests.stories.pictures import SVG, png
+from tests.stories.pictures import SVG, heic, pixels, png
 from tests.stories.stage import Stage, given
 
 OPTIONS = ["image", *(f"image{number}" for number in range(2, 9))]
+
+UNREADABLE = "is not a picture that I can read. Attach a JPEG, PNG, WebP, HEIC or the like. Nothing was charged."
 
 
 async def test_one_picture_is_worked_from(stage: Stage) -> None:
@@ -18,7 +20,7 @@ async def test_one_picture_is_worked_from(stage: Stage) -> None:
     assert body["model"] == "flux-2/pro-image-to-image"
     assert body["input"]["aspect_ratio"] == "auto"
     (task,) = stage.kie.tasks.values()
-    assert task.references == (sketch,)
+    assert [pixels(one) for one in task.references or ()] == [pixels(sketch)]
     assert card.small_print[2] == "auto"
     assert "1 reference" in card.small_print
     assert stage.ledger(stage.alice) == [("reserve", Decimal(-5)), ("settle", Decimal(0))]
@@ -38,7 +40,7 @@ async def test_eight_pictures_keep_their_order(stage: Stage) -> None:
     card = await stage.delivered("image 1 in the style of image 8", model="flex", **given_out_of_order)
 
     (task,) = stage.kie.tasks.values()
-    assert task.references == tuple(sketches)
+    assert [pixels(one) for one in task.references or ()] == [pixels(sketch) for sketch in sketches]
     assert order(stage.kie)["model"] == "flux-2/flex-image-to-image"
     assert "8 references" in card.small_print
 
@@ -58,15 +60,19 @@ async def test_kie_is_told_the_kind_that_the_content_has(stage: Stage) -> None:
         (
             "notes.png",
             b"milk, bread, cobalt blue",
-            "notes.png is not a JPEG, PNG or WebP picture. Attach one of those. Nothing was charged.",
+            f"notes.png {UNREADABLE}",
         ),
-        ("logo.svg", SVG, "logo.svg is not a JPEG, PNG or WebP picture. Attach one of those. Nothing was charged."),
+        (
+            "logo.svg",
+            SVG,
+            f"logo.svg {UNREADABLE}",
+        ),
         (
             "half.png",
             png(size=(400, 400))[:-900],
             "half.png is damaged or cut off. Save it again and attach that. Nothing was charged.",
         ),
-        ("huge.png", bytes(10_000_001), "huge.png is over 10 MB. Attach a smaller one. Nothing was charged."),
+        ("huge.png", bytes(50_000_001), "huge.png is over 50 MB. Attach a smaller one. Nothing was charged."),
     ],
     ids=["text", "svg", "cut off", "too large"],
 )
@@ -81,9 +87,9 @@ async def test_a_file_that_cannot_be_used_is_named(stage: Stage, name: str, cont
 
 async def test_a_file_that_says_it_is_too_large_is_not_even_loaded(stage: Stage) -> None:
     stage.cdn.loses.add("huge.png")
-    told = await stage.refusal(await stage.imagine("brighter", image=("huge.png", bytes(10_000_001))))
+    told = await stage.refusal(await stage.imagine("brighter", image=("huge.png", bytes(50_000_001))))
 
-    assert "huge.png is over 10 MB." in told.text
+    assert "huge.png is over 50 MB." in told.text
 
 
 async def test_a_file_that_discord_has_lost_is_named(stage: Stage) -> None:
@@ -99,7 +105,7 @@ async def test_one_bad_file_among_good_ones_stops_the_whole(stage: Stage) -> Non
     asked = await stage.imagine("image 2 at night", image=("good.png", png()), image2=("notes.png", b"milk, bread"))
     told = await stage.refusal(asked)
 
-    assert told.text.startswith("notes.png is not a JPEG, PNG or WebP picture.")
+    assert told.text.startswith("notes.png is not a picture that I can read.")
     assert stage.kie.tasks == {}
     assert stage.ledger(stage.alice) == []
 
@@ -119,3 +125,19 @@ async def test_without_credits_no_file_is_sent_to_kie(stage: Stage) -> None:
 
     assert told.text.startswith("This costs 5 credits, more than your whole allowance of 4.")
     assert stage.kie.requests == ()
+
+
+async def test_the_same_picture_is_uploaded_once_within_a_day(stage: Stage) -> None:
+    for prompt in ("as an oil painting", "as a woodcut"):
+        await stage.delivered(prompt, image=("sketch.png", png()))
+
+    assert len([call for call in stage.kie.requests if call.files]) == 1
+    assert [len(task.references or ()) for task in stage.kie.tasks.values()] == [1, 1]
+
+
+async def test_a_phones_picture_is_turned_into_one_that_kie_takes(stage: Stage) -> None:
+    await stage.delivered("brighter", image=("IMG_0001.HEIC", heic()))
+
+    (upload,) = [file for call in stage.kie.requests for file in call.files.values()]
+    assert upload.content_type == "image/jpeg"
+    assert pixels(upload.content)[0] == (48, 32)

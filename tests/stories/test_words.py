@@ -53,4 +53,4 @@ async def test_a_long_prompt_is_cut_on_the_card_alone(stage: Stage) -> None:
 async def test_a_file_name_does_nothing_either(stage: Stage) -> None:
     told = await stage.refusal(await stage.imagine("brighter", image=("**@everyone**.png", b"milk, bread")))
 
-    assert told.text.startswith(r"\*\*\@everyone\*\*.png is not a JPEG")
+    assert told.text.startswith(r"\*\*\@everyone\*\*.png is not a picture")

@@ -1,0 +1,188 @@
+"""What a member's picture goes through: recognised by content, righted, stripped, made to fit, or refused."""
+
+import io
+import random
+import struct
+import zlib
+from pathlib import Path
+
+import pillow_heif
+import pytest
+from PIL import Image, PngImagePlugin
+
+from bot.domain.errors import ReferenceProblem
+from bot.media.develop import ENOUGH_PIXELS, REFERENCE_MAX_BYTES, Developed, develop
+from bot.media.kinds import JPEG, PNG, WEBP, Kind
+from tests.media.pictures import encoded, noise, smooth
+
+SMALL = noise(40, 30)
+CLEAR = noise(40, 30, mode="RGBA")
+ORIENTATION, MAKE, GPS = 0x0112, 0x010F, 0x8825
+
+
+def developed(tmp_path: Path, data: bytes) -> Developed | ReferenceProblem:
+    source = tmp_path / "source"
+    source.write_bytes(data)
+    return develop(source, tmp_path / "target")
+
+
+def result(tmp_path: Path, data: bytes) -> Image.Image:
+    """The developed picture, which must exist and fit."""
+    verdict = developed(tmp_path, data)
+    assert isinstance(verdict, Developed), verdict
+    assert verdict.path.stat().st_size <= REFERENCE_MAX_BYTES
+    with Image.open(verdict.path) as picture:
+        picture.load()
+        return picture
+
+
+def heif(picture: Image.Image) -> bytes:
+    buffer = io.BytesIO()
+    pillow_heif.from_pillow(picture).save(buffer, quality=90)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("data", "kind"),
+    [
+        pytest.param(encoded(SMALL, "PNG"), PNG, id="png"),
+        pytest.param(encoded(CLEAR, "PNG"), PNG, id="png with transparency"),
+        pytest.param(encoded(SMALL.convert("P"), "PNG"), PNG, id="png with a palette"),
+        pytest.param(encoded(SMALL.convert("I;16"), "PNG"), PNG, id="png with 16 bits"),
+        pytest.param(encoded(SMALL, "PNG") + b"something after the end", PNG, id="png with a tail"),
+        pytest.param(encoded(Image.new("RGB", (1, 1)), "PNG"), PNG, id="one pixel"),
+        pytest.param(encoded(SMALL, "JPEG"), JPEG, id="jpeg"),
+        pytest.param(encoded(SMALL, "JPEG", progressive=True), JPEG, id="progressive jpeg"),
+        pytest.param(encoded(SMALL.convert("L"), "JPEG"), JPEG, id="grey jpeg"),
+        pytest.param(encoded(SMALL.convert("CMYK"), "JPEG"), JPEG, id="cmyk jpeg"),
+        pytest.param(encoded(SMALL, "MPO", save_all=True, append_images=[SMALL]), JPEG, id="mpo"),
+        pytest.param(encoded(SMALL, "WEBP"), WEBP, id="webp"),
+        pytest.param(encoded(CLEAR, "WEBP", lossless=True), WEBP, id="webp with transparency"),
+        pytest.param(encoded(SMALL, "GIF"), JPEG, id="gif"),
+        pytest.param(encoded(SMALL, "BMP"), JPEG, id="bmp"),
+        pytest.param(encoded(SMALL, "TIFF"), JPEG, id="tiff"),
+        pytest.param(encoded(CLEAR, "TIFF"), PNG, id="tiff with transparency"),
+        pytest.param(encoded(SMALL, "AVIF"), JPEG, id="avif"),
+        pytest.param(heif(SMALL), JPEG, id="heic"),
+    ],
+)
+def test_every_format_becomes_one_that_kie_takes(tmp_path: Path, data: bytes, kind: Kind) -> None:
+    picture = result(tmp_path, data)
+    assert developed(tmp_path, data) == Developed(tmp_path / "target", kind)
+    assert picture.size in {(40, 30), (1, 1)}
+    assert Image.MIME[picture.format or ""] == kind.content_type
+
+
+def test_a_png_keeps_every_pixel(tmp_path: Path) -> None:
+    assert result(tmp_path, encoded(CLEAR, "PNG")).tobytes() == CLEAR.tobytes()
+
+
+def test_the_first_frame_of_an_animation_is_taken(tmp_path: Path) -> None:
+    red, blue = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "blue")
+    moving = encoded(red, "GIF", save_all=True, append_images=[blue])
+    colour = result(tmp_path, moving).convert("RGB").getpixel((4, 4))
+    assert isinstance(colour, tuple)
+    assert colour[0] > 200 > 60 > colour[2]
+
+
+@pytest.mark.parametrize(("orientation", "size"), [(1, (40, 30)), (3, (40, 30)), (6, (30, 40)), (8, (30, 40))])
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_a_picture_is_turned_as_its_camera_meant_it(
+    tmp_path: Path, format_name: str, orientation: int, size: tuple[int, int]
+) -> None:
+    exif = Image.Exif()
+    exif[ORIENTATION] = orientation
+    assert result(tmp_path, encoded(SMALL, format_name, exif=exif)).size == size
+
+
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP"])
+def test_nothing_of_camera_and_place_is_left(tmp_path: Path, format_name: str) -> None:
+    exif = Image.Exif()
+    exif[MAKE] = "SecretCamera"
+    exif.get_ifd(GPS)[1] = "N"
+    options = {"comment": b"SecretPlace"} if format_name == "JPEG" else {}
+    if format_name == "PNG":
+        notes = PngImagePlugin.PngInfo()
+        notes.add_text("Author", "SecretAuthor")
+        options = {"pnginfo": notes}
+    verdict = developed(tmp_path, encoded(SMALL, format_name, exif=exif, xmp=b"<x>SecretPlace</x>", **options))
+    assert isinstance(verdict, Developed)
+    assert b"Secret" not in verdict.path.read_bytes()
+    with Image.open(verdict.path) as picture:
+        assert dict(picture.getexif()) == {}
+
+
+def test_too_many_pixels_become_fewer(tmp_path: Path) -> None:
+    picture = result(tmp_path, encoded(Image.new("RGB", (5472, 3648), "green"), "PNG"))
+    assert picture.size == (2736, 1824)
+    assert picture.width * picture.height <= ENOUGH_PIXELS
+
+
+def test_too_many_bytes_become_fewer(tmp_path: Path) -> None:
+    data = encoded(noise(2400, 2400), "PNG", compress_level=0)
+    assert len(data) > REFERENCE_MAX_BYTES
+    assert result(tmp_path, data).size == (2400, 2400)
+
+
+def test_transparency_survives_being_made_smaller(tmp_path: Path) -> None:
+    picture = smooth(2600, 2600).convert("RGBA")
+    picture.putalpha(Image.radial_gradient("L").resize(picture.size))
+    verdict = developed(tmp_path, encoded(Image.alpha_composite(noise(2600, 2600, mode="RGBA"), picture), "PNG"))
+    assert isinstance(verdict, Developed)
+    with Image.open(verdict.path) as made:
+        assert made.has_transparency_data
+
+
+def png_claiming(width: int, height: int) -> bytes:
+    """A PNG of a few bytes that says it has that many pixels."""
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    head = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    body = zlib.compress(bytes(1000))
+    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", body) + chunk(b"IEND", b"")
+
+
+def halved(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+@pytest.mark.parametrize(
+    ("data", "problem"),
+    [
+        pytest.param(encoded(SMALL, "ICO"), ReferenceProblem.NOT_AN_IMAGE, id="ico"),
+        pytest.param(b"<svg xmlns='http://www.w3.org/2000/svg'/>", ReferenceProblem.NOT_AN_IMAGE, id="svg"),
+        pytest.param(b"%!PS-Adobe-3.0 EPSF-3.0\nshowpage\n", ReferenceProblem.NOT_AN_IMAGE, id="eps"),
+        pytest.param(b"%PDF-1.7\n1 0 obj\n", ReferenceProblem.NOT_AN_IMAGE, id="pdf"),
+        pytest.param(b"just some text", ReferenceProblem.NOT_AN_IMAGE, id="text"),
+        pytest.param(b"", ReferenceProblem.NOT_AN_IMAGE, id="empty"),
+        pytest.param(b"\x89PNG\r\n\x1a\n", ReferenceProblem.NOT_AN_IMAGE, id="the head alone"),
+        pytest.param(halved(encoded(noise(200, 200), "PNG")), ReferenceProblem.DAMAGED, id="half a png"),
+        pytest.param(halved(encoded(noise(200, 200), "JPEG")), ReferenceProblem.DAMAGED, id="half a jpeg"),
+        pytest.param(halved(encoded(noise(200, 200), "WEBP")), ReferenceProblem.DAMAGED, id="half a webp"),
+        pytest.param(halved(encoded(noise(200, 200), "BMP")), ReferenceProblem.DAMAGED, id="half a bmp"),
+        pytest.param(halved(heif(noise(200, 200))), ReferenceProblem.DAMAGED, id="half a heic"),
+        pytest.param(png_claiming(100, 100_000), ReferenceProblem.DAMAGED, id="missing rows"),
+        pytest.param(png_claiming(8200, 8200), ReferenceProblem.TOO_MANY_PIXELS, id="just too many pixels"),
+        pytest.param(png_claiming(30_000, 30_000), ReferenceProblem.TOO_MANY_PIXELS, id="bomb"),
+        pytest.param(png_claiming(2_000_000_000, 2_000_000_000), ReferenceProblem.TOO_MANY_PIXELS, id="absurd bomb"),
+    ],
+)
+def test_what_is_refused(tmp_path: Path, data: bytes, problem: ReferenceProblem) -> None:
+    assert developed(tmp_path, data) is problem
+
+
+@pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF"])
+@pytest.mark.filterwarnings("ignore::UserWarning:PIL")
+def test_damage_of_any_kind_is_refused_or_harmless(tmp_path: Path, format_name: str) -> None:
+    chance = random.Random(format_name)
+    good = encoded(SMALL, format_name)
+    refused = 0
+    for _ in range(150):
+        data = bytearray(good)
+        for _ in range(chance.choice((1, 2, 5, 20))):
+            data[chance.randrange(chance.choice((40, len(data))))] = chance.randrange(256)
+        cut = chance.choice((len(data), chance.randrange(len(data))))
+        refused += isinstance(developed(tmp_path, bytes(data[:cut])), ReferenceProblem)
+    assert refused > 0
