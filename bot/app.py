@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import chain, repeat
 from typing import Any
 
 import aiohttp
@@ -49,6 +50,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 _GRACE = 8.0
 """Seconds that work under way gets at the end; container engines kill after ten."""
+_LOGIN_PAUSES = (1, 2, 5, 10, 30)
 _KEEPALIVE = 10.0
 _YOUNG_OBJECTS = 50_000
 
@@ -104,16 +106,18 @@ async def assemble(config: Config, *, clock: Clock | None = None) -> AsyncGenera
     clock = clock or SystemClock()
     callbacks = bool(config.kie.callback_url)
     async with AsyncExitStack() as stack:
+        stack.enter_context(sqlite.only_one(config.database.url))
         store = await stack.enter_async_context(Store.open(config.database.url))
         studio = stack.enter_context(Studio())
-        kie_session = await stack.enter_async_context(_session())
-        # Members' pictures and results go without KIE's key, over connections of their own.
-        file_session = await stack.enter_async_context(_session())
-        api = KieClient(kie_session, _kie_options(config))
+        # Each with connections of its own: a host that hangs holds up nothing else, and KIE's key goes to KIE alone.
+        tasks_session, uploads_session, results_session, attachments_session = [
+            await stack.enter_async_context(_session()) for _ in range(4)
+        ]
+        api = KieClient(tasks_session, _kie_options(config), uploads_session)
         workload = Workload(Capacity(config.kie.new_tasks, config.kie.new_tasks_window, config.kie.running_tasks))
         seconds = config.kie.download_timeout
-        results = Fetcher(file_session, AllowedHosts(config.kie.result_hosts), seconds=seconds)
-        attachments = Fetcher(file_session, AllowedHosts(config.discord.cdn_hosts), seconds=seconds)
+        results = Fetcher(results_session, AllowedHosts(config.kie.result_hosts), seconds=seconds)
+        attachments = Fetcher(attachments_session, AllowedHosts(config.discord.cdn_hosts), seconds=seconds)
         spool = Spool(sqlite.database_file(config.database.url).parent / "spool", results)
         allowance = Allowance(Decimal(str(config.quota.credits)), config.quota.period)
         cards = Cards(store, clock, workload, allowance)
@@ -170,7 +174,9 @@ async def run(config: Config) -> bool:
         ended, _ = await asyncio.wait({working, connected, stopping}, return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping", because=[task.get_name() for task in ended])
         died = [task for task in ended if task is not stopping]
-        # Let the workers finish what is under way while Discord and KIE can still be reached.
+        # Let what is under way finish while Discord and KIE can still be reached.
+        if not died:
+            await app.client.generations.finish(_GRACE / 2)
         await _end(working)
     for task in died:
         error = task.exception() if not task.cancelled() else None
@@ -215,10 +221,19 @@ async def _connect(client: EaselClient, config: Config) -> None:
 
 
 async def _login(client: EaselClient, config: Config) -> None:
-    try:
-        await client.login(config.discord.token.get_secret_value().strip())
-    except discord.LoginFailure as error:
-        raise OperatorError("Discord refused discord.token: copy the bot's token anew.") from error
+    """Log in, however long Discord cannot be reached; raises OperatorError when it refuses the token."""
+    token = config.discord.token.get_secret_value().strip()
+    for pause in chain(_LOGIN_PAUSES, repeat(_LOGIN_PAUSES[-1])):
+        try:
+            await client.login(token)
+        except discord.LoginFailure as error:
+            raise OperatorError("Discord refused discord.token: copy the bot's token anew.") from error
+        except (discord.DiscordServerError, aiohttp.ClientError, OSError) as error:
+            log.warning("Discord cannot be reached", error=type(error).__name__, pause=pause)
+            await client.http.close()
+            await asyncio.sleep(pause)
+        else:
+            return
 
 
 async def _end(task: asyncio.Task[Any]) -> None:

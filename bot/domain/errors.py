@@ -122,6 +122,10 @@ class PollFailed(ImageApiError):
     detail: str = ""
 
 
+class StoreUnavailable(EaselError):
+    """The database is locked, full, or not to be written; what was to be done may work later."""
+
+
 class NoImage(EaselError):
     """A finished image cannot be had: gone, refused, too large, or not an image."""
 

@@ -143,6 +143,12 @@ class Courier:
         for task in generation.ready:
             self._spool.forget(task.id)
         log.error("generation given up: nowhere to post it", generation=generation.id)
+        if generation.ready:
+            # Perhaps words can be posted where pictures cannot.
+            async with self._store.read() as tx:
+                told = await tx.generations.get(generation.id) or generation
+            with contextlib.suppress(DeliveryFailed, TooLargeToPost, Undeliverable):
+                await self._deliverer.deliver(await self._cards.outcome(told, late=False), [])
 
     async def _images(self, generation: Generation, limit: int) -> list[ImageFile]:
         found = await asyncio.gather(*(self._image(task, limit) for task in generation.ready))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from bot.domain.errors import ReferenceProblem, ReferenceRefused
+from bot.domain.errors import ReferenceProblem, ReferenceRefused, UploadFailed
 from bot.domain.generation import Reference
 from bot.domain.ports import Clock, ImageApi
 from bot.media.darkroom import Darkroom
@@ -20,7 +20,9 @@ SOURCE_MAX_BYTES = 50_000_000
 """What is downloaded at most; above KIE's 10 MB a picture is made smaller."""
 UPLOAD_REUSED_FOR = timedelta(hours=20)
 """KIE keeps uploads for a day; four hours are left for waiting in line and being fetched."""
-_AT_ONCE = 2
+_WISHES_AT_ONCE = 8
+_UPLOADS_AT_ONCE = 8
+_SECONDS = 180.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +43,21 @@ class References:
         self._api = api
         self._store = store
         self._clock = clock
-        self._uploads = asyncio.Semaphore(_AT_ONCE)
+        self._uploads = asyncio.Semaphore(_UPLOADS_AT_ONCE)
+        self._wishes = asyncio.Semaphore(_WISHES_AT_ONCE)
 
     async def take(self, sources: Sequence[Source]) -> tuple[Reference, ...]:
         """All of them or none; raises ReferenceRefused for the first that cannot be used, or UploadFailed."""
         for source in sources:
             if source.size > SOURCE_MAX_BYTES:
                 raise ReferenceRefused(source.filename, ReferenceProblem.TOO_LARGE)
+        try:
+            async with asyncio.timeout(_SECONDS), self._wishes:
+                return await self._take_all(sources)
+        except TimeoutError as error:
+            raise UploadFailed from error
+
+    async def _take_all(self, sources: Sequence[Source]) -> tuple[Reference, ...]:
         with tempfile.TemporaryDirectory(prefix="easel-") as folder:
             try:
                 async with asyncio.TaskGroup() as group:

@@ -1,5 +1,8 @@
 """What commands and buttons may ask for: accept a wish, take it back, tell the balance."""
 
+import asyncio
+import contextlib
+from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
@@ -65,6 +68,8 @@ class Generations:
         self._cards = cards
         self._workload = workload
         self._courier = courier
+        self._under_way: Counter[UserId] = Counter()
+        self._idle = asyncio.Event()
 
     async def accept(self, request: Request, sources: Sequence[Source] = ()) -> GenerationId:
         """Check the wish, make references of the sources, reserve the price, and put the tasks in line.
@@ -72,6 +77,26 @@ class Generations:
         Raises a UserError when something about the wish, its references or the allowance does not allow it.
         """
         _check(request, len(sources))
+        user = request.account.user_id
+        self._under_way[user] += 1
+        try:
+            return await self._accept(request, sources)
+        finally:
+            self._under_way[user] -= 1
+            if not self._under_way[user]:
+                del self._under_way[user]
+            if not self._under_way:
+                self._idle.set()
+
+    async def finish(self, within: float) -> None:
+        """Wait, so many seconds at most, until no wish is half accepted."""
+        self._idle.clear()
+        if self._under_way:
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(within):
+                    await self._idle.wait()
+
+    async def _accept(self, request: Request, sources: Sequence[Source]) -> GenerationId:
         if sources:
             async with self._store.read() as tx:
                 await self._check_means(tx, request)
@@ -119,7 +144,9 @@ class Generations:
         return Statement(balance, self._prices, tuple(movements))
 
     async def _check_means(self, tx: Transaction, request: Request) -> None:
-        if await tx.generations.open_count(request.account.user_id) >= self._open_limit:
+        user = request.account.user_id
+        others = self._under_way[user] - 1
+        if await tx.generations.open_count(user) + others >= self._open_limit:
             raise TooManyOpen(self._open_limit)
         price = self._prices.of(request.settings) * request.count
         balance = await self._cards.balance(tx, request.account)

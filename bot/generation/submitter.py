@@ -1,16 +1,19 @@
 """The submitter: hands waiting tasks to KIE, fairly, within KIE's limits, each at most once."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import chain, repeat
+from typing import TypeVar
 
 import structlog
 
-from bot.domain.errors import Ambiguous, Refused, TryLater
-from bot.domain.generation import Generation
+from bot.domain.errors import Ambiguous, Refused, StoreUnavailable, TryLater
+from bot.domain.generation import Generation, Task
 from bot.domain.ids import GenerationId, KieTaskId, TaskId, UserId
 from bot.domain.ports import Clock, ImageApi, Order
-from bot.domain.states import Failure
+from bot.domain.states import Failure, TaskState
 from bot.generation.courier import Courier
 from bot.generation.jobs import Jobs
 from bot.generation.tracker import Tracker
@@ -18,6 +21,9 @@ from bot.generation.workload import RateWindow, Workload
 from bot.store.store import Store
 
 log = structlog.stdlib.get_logger(__name__)
+
+_DATABASE_PAUSES = (0.5, 1, 2, 5, 10)
+_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,7 +33,7 @@ class SubmitterOptions:
     task_deadline: float = 600.0
     """From KIE's taking a task to giving up on it."""
     give_up_after: float = 180.0
-    """From the first "try later" for a task to failing it."""
+    """From KIE's first "try later" in a row to failing whoever has waited as long."""
     backoff: tuple[float, ...] = (0.5, 1, 2, 4, 8, 15, 30)
     """Pauses after one "try later" after another."""
     hold_ambiguous: bool = False
@@ -59,7 +65,7 @@ class Submitter:
         self._window = RateWindow(workload.capacity.new_tasks, workload.capacity.window)
         self._setbacks = 0
         self._paused_until = 0.0
-        self._troubled_since: dict[TaskId, float] = {}
+        self._trouble_began = 0.0
 
     async def run(self) -> None:
         """Submit until cancelled. What is under way then is the jobs' owner's to wait for."""
@@ -101,11 +107,9 @@ class Submitter:
 
     async def _hand_over(self, user: UserId, task_id: TaskId) -> bool:
         """Ask KIE for the task; True when it is at work there, or may be."""
-        now = self._clock.now()
-        async with self._store.write() as tx:
-            if not await tx.tasks.submitting(task_id, now + timedelta(seconds=self._options.task_deadline)):
-                return False
-            generation = await tx.generations.of_task(task_id)
+        generation = await self._insist(lambda: self._note_submitting(task_id))
+        if generation is None:
+            return False
         order = _order(generation, task_id)
         try:
             kie_task_id = await self._api.create(order)
@@ -124,16 +128,26 @@ class Submitter:
             await self._fail(generation.id, task_id, Failure.UNKNOWN_OUTCOME)
             raise
         self._setbacks = 0
-        self._troubled_since.pop(task_id, None)
         await self._running(generation.id, task_id, kie_task_id)
         return True
+
+    async def _note_submitting(self, task_id: TaskId) -> Generation | None:
+        deadline = self._clock.now() + timedelta(seconds=self._options.task_deadline)
+        async with self._store.write() as tx:
+            if not await tx.tasks.submitting(task_id, deadline):
+                return None
+            return await tx.generations.of_task(task_id)
 
     async def _running(self, generation_id: GenerationId, task_id: TaskId, kie_task_id: KieTaskId) -> None:
         now = self._clock.now()
         deadline = now + timedelta(seconds=self._options.task_deadline)
-        async with self._store.write() as tx:
-            await tx.tasks.running(task_id, kie_task_id, now, deadline)
-            task = await tx.tasks.get(task_id)
+
+        async def note() -> Task:
+            async with self._store.write() as tx:
+                await tx.tasks.running(task_id, kie_task_id, now, deadline)
+                return await tx.tasks.get(task_id)
+
+        task = await self._insist(note)
         log.info("task submitted", generation=generation_id, task=task_id)
         self._tracker.watch(task)
         self._courier.touch(generation_id)
@@ -141,33 +155,63 @@ class Submitter:
     async def _later(self, user: UserId, generation_id: GenerationId, task_id: TaskId, trouble: TryLater) -> None:
         now = asyncio.get_running_loop().time()
         pause = self._options.backoff[min(self._setbacks, len(self._options.backoff) - 1)]
+        if self._setbacks == 0:
+            self._trouble_began = now
         if now >= self._paused_until:
             self._setbacks += 1
             self._paused_until = now + pause
-        since = self._troubled_since.setdefault(task_id, now)
         log.warning("KIE wants a later try", task=task_id, failure=trouble.failure, detail=trouble.detail, pause=pause)
-        if now - since >= self._options.give_up_after:
+        if now - self._trouble_began >= self._options.give_up_after:
             await self._fail(generation_id, task_id, trouble.failure)
+            await self._give_up_on_who_waited(trouble.failure)
             return
-        async with self._store.write() as tx:
-            await tx.tasks.waiting_again(task_id)
+
+        async def note() -> None:
+            async with self._store.write() as tx:
+                await tx.tasks.waiting_again(task_id)
+
+        await self._insist(note)
         self._workload.queue.take_back(user, generation_id, task_id)
         self._courier.touch(generation_id)
+
+    async def _give_up_on_who_waited(self, failure: Failure) -> None:
+        """KIE has been in trouble for long: do not let everybody in line find out one by one."""
+        long_ago = self._clock.now() - timedelta(seconds=self._options.give_up_after)
+        async with self._store.read() as tx:
+            waiting = await tx.tasks.in_states({TaskState.RESERVED})
+        for task in waiting:
+            if task.created_at <= long_ago and self._workload.queue.discard(task.user_id, task.id):
+                await self._fail(task.generation_id, task.id, failure)
 
     async def _doubt(self, generation_id: GenerationId, task_id: TaskId) -> bool:
         if not self._options.hold_ambiguous:
             await self._fail(generation_id, task_id, Failure.UNKNOWN_OUTCOME)
             return False
-        async with self._store.read() as tx:
-            task = await tx.tasks.get(task_id)
-        await self._tracker.hold(task)
+
+        async def look() -> Task:
+            async with self._store.read() as tx:
+                return await tx.tasks.get(task_id)
+
+        await self._tracker.hold(await self._insist(look))
         return True
 
     async def _fail(self, generation_id: GenerationId, task_id: TaskId, failure: Failure) -> None:
-        self._troubled_since.pop(task_id, None)
-        async with self._store.write() as tx:
-            await tx.tasks.fail(task_id, failure, self._clock.now())
+        async def note() -> None:
+            async with self._store.write() as tx:
+                await tx.tasks.fail(task_id, failure, self._clock.now())
+
+        await self._insist(note)
         self._courier.touch(generation_id)
+
+    async def _insist(self, step: Callable[[], Awaitable[_T]]) -> _T:
+        """Do it, however long the database is not to be had: what KIE said is known nowhere else."""
+        for pause in chain(_DATABASE_PAUSES, repeat(_DATABASE_PAUSES[-1])):
+            try:
+                return await step()
+            except StoreUnavailable as error:
+                log.error("the database is not to be had", error=str(error), pause=pause)
+                await asyncio.sleep(pause)
+        raise AssertionError("there is always another pause")
 
     async def _count_what_an_earlier_process_sent(self) -> None:
         now, loop_now = self._clock.now(), asyncio.get_running_loop().time()

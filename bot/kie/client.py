@@ -42,10 +42,16 @@ class KieOptions:
 
 
 class KieClient:
-    """KIE over HTTP: the port :class:`bot.domain.ports.ImageApi`. The session is the caller's to close."""
+    """KIE over HTTP: the port :class:`bot.domain.ports.ImageApi`. The sessions are the caller's to close.
 
-    def __init__(self, session: aiohttp.ClientSession, options: KieOptions) -> None:
+    Uploads may have a session of their own, so that a file service that hangs holds up nothing else.
+    """
+
+    def __init__(
+        self, session: aiohttp.ClientSession, options: KieOptions, uploads: aiohttp.ClientSession | None = None
+    ) -> None:
         self._session = session
+        self._upload_session = uploads or session
         self._options = options
         self._catalogue = Catalogue(options.nsfw_checker)
         self._headers = {"Authorization": f"Bearer {options.api_key}", "User-Agent": _USER_AGENT}
@@ -109,7 +115,7 @@ class KieClient:
         form.add_field("uploadPath", "easel")
         form.add_field("fileName", name)
         form.add_field("file", io.BytesIO(data), filename=name, content_type=content_type)
-        async with self._session.post(
+        async with self._upload_session.post(
             self._options.upload_url + "/api/file-stream-upload",
             data=form,
             headers=self._headers,

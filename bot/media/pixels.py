@@ -57,7 +57,11 @@ def fit(path: Path, limit: int) -> tuple[Path, Kind]:
             if kind is None or image.width * image.height > MAX_PIXELS:
                 raise NoImage("not a picture that Easel knows")
             if path.stat().st_size <= limit:
-                image.verify()
+                if kind is JPEG:
+                    # Only decoding it tells whether a JPEG is whole.
+                    image.load()
+                else:
+                    image.verify()
                 return path, kind
             return _shrink(image, path, limit)
     except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:

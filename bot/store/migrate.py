@@ -22,7 +22,7 @@ def migrate(url: str) -> None:
     Raises OperatorError when the file cannot be made, opened or understood.
     """
     path = sqlite.database_file(url)
-    engine = create_engine(url)
+    engine = create_engine(url, hide_parameters=True)
     sqlite.configure(engine, writes=True)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

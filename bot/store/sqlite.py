@@ -1,12 +1,17 @@
 """All that is peculiar to SQLite: pragmas, how transactions begin, and the file behind a URL."""
 
 import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from bot.domain.errors import OperatorError
 
 BUSY_MILLISECONDS = 10_000
 
@@ -20,6 +25,27 @@ def database_file(url: str) -> Path:
     if parsed is None or parsed.drivername != "sqlite" or not parsed.database or parsed.database == ":memory:":
         raise ValueError("the database URL must look like sqlite:///path/to/easel.db")
     return Path(parsed.database)
+
+
+@contextmanager
+def only_one(url: str) -> Generator[None, None, None]:
+    """Keep a second Easel away from this database while the block runs; raises OperatorError when there is one.
+
+    The lock goes with the process, however that ends.
+    """
+    path = database_file(url)
+    lock = FileLock(path.with_name(f"{path.name}.lock"), timeout=0)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    except Timeout as error:
+        raise OperatorError(f"database.url: {path} is in use by another Easel; end that one first.") from error
+    except OSError as error:
+        raise OperatorError(f"database.url: {path} cannot be written: {error.strerror}.") from error
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def async_url(url: str) -> str:

@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
+from bot.domain.errors import StoreUnavailable
 from bot.store import sqlite
 from bot.store.facts import Facts
 from bot.store.generations import Generations
@@ -44,7 +47,12 @@ class Store:
             engines: list[AsyncEngine] = []
             for writes, connections in ((False, _READERS), (True, 1)):
                 engine = create_async_engine(
-                    sqlite.async_url(url), pool_size=connections, max_overflow=0, pool_timeout=60
+                    sqlite.async_url(url),
+                    pool_size=connections,
+                    max_overflow=0,
+                    pool_timeout=60,
+                    # Errors name what failed, not the prompts and tokens that it failed on.
+                    hide_parameters=True,
                 )
                 sqlite.configure(engine.sync_engine, writes=writes)
                 stack.push_async_callback(engine.dispose)
@@ -53,12 +61,25 @@ class Store:
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Transaction, None]:
-        """A consistent view; writing through it is an error."""
-        async with self._reader.begin() as connection:
-            yield Transaction(connection)
+        """A consistent view; writing through it is an error. Raises StoreUnavailable."""
+        try:
+            async with self._reader.begin() as connection:
+                yield Transaction(connection)
+        except (OperationalError, NoConnection) as error:
+            raise _unavailable(error) from error
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[Transaction, None]:
-        """Committed when the block ends, rolled back when it raises. Keep it short: there is one writer."""
-        async with self._writer.begin() as connection:
-            yield Transaction(connection)
+        """Committed when the block ends, rolled back when it raises. Keep it short: there is one writer.
+
+        Raises StoreUnavailable when the database is locked, full or not to be written; nothing was then kept.
+        """
+        try:
+            async with self._writer.begin() as connection:
+                yield Transaction(connection)
+        except (OperationalError, NoConnection) as error:
+            raise _unavailable(error) from error
+
+
+def _unavailable(error: OperationalError | NoConnection) -> StoreUnavailable:
+    return StoreUnavailable(str(error.orig) if isinstance(error, OperationalError) else "no connection is free")

@@ -38,7 +38,11 @@ class CancelButton(ui.DynamicItem[ui.Button[Any]], template=r"easel:cancel:(?P<g
         cls, interaction: discord.Interaction[Any], item: ui.Item[Any], match: re.Match[str], /
     ) -> Self:
         """The button that a custom id stands for."""
-        return cls(GenerationId(from_short(match["generation"])))
+        try:
+            return cls(GenerationId(from_short(match["generation"])))
+        except ValueError:
+            # Forged: nobody's generation, which the callback tells kindly.
+            return cls(GenerationId(0))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Acknowledge, then cancel; the courier redraws the card."""

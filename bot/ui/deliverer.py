@@ -19,6 +19,9 @@ log = structlog.stdlib.get_logger(__name__)
 
 _TOKEN_MARGIN = timedelta(seconds=20)
 _TOO_LARGE_CODE = 40005
+_SHOW_SECONDS = 5.0
+"""Progress that Discord does not take soon must not keep the outcome waiting."""
+_DELIVER_SECONDS = 120.0
 _NOBODY = discord.AllowedMentions.none()
 
 
@@ -35,9 +38,10 @@ class DiscordDeliverer:
         if not self._token_lives(destination) or destination.message_id is None:
             return
         try:
-            await self._webhook(destination).edit_message(
-                destination.message_id, view=progress_view(card), allowed_mentions=_NOBODY
-            )
+            async with asyncio.timeout(_SHOW_SECONDS):
+                await self._webhook(destination).edit_message(
+                    destination.message_id, view=progress_view(card), allowed_mentions=_NOBODY
+                )
         except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
             log.info("a card could not be updated", generation=card.generation.id, error=type(error).__name__)
 
@@ -47,7 +51,8 @@ class DiscordDeliverer:
         Raises DeliveryFailed, TooLargeToPost or Undeliverable.
         """
         try:
-            return await self._somewhere(card, images)
+            async with asyncio.timeout(_DELIVER_SECONDS):
+                return await self._somewhere(card, images)
         except discord.HTTPException as error:
             raise _translated(error) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:

@@ -12,6 +12,7 @@ from discord import app_commands
 from bot.domain.errors import UserError
 from bot.domain.ids import short
 from bot.ui import texts
+from bot.ui.interactions import ALREADY_ACKNOWLEDGED
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -77,10 +78,17 @@ class _Reporting:
 
 async def _answer(interaction: discord.Interaction[Any], text: str) -> None:
     nobody = discord.AllowedMentions.none()
-    if not interaction.response.is_done():
-        await interaction.response.send_message(text, ephemeral=True, allowed_mentions=nobody)
-        return
     thinking = interaction.response.type is discord.InteractionResponseType.deferred_channel_message
+    if not interaction.response.is_done():
+        try:
+            await interaction.response.send_message(text, ephemeral=True, allowed_mentions=nobody)
+        except discord.HTTPException as error:
+            if error.code != ALREADY_ACKNOWLEDGED:
+                raise
+            # Discord took the acknowledgement, and its answer was lost.
+            thinking = interaction.type is discord.InteractionType.application_command
+        else:
+            return
     if thinking:
         # A follow-up would take the place of "thinking…" and be seen by everybody, unless that has become a message.
         await interaction.edit_original_response(content=texts.TOLD_PRIVATELY, allowed_mentions=nobody)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import aiohttp
 import discord
 
 from bot.domain.credits import Account
@@ -14,14 +15,14 @@ from bot.generation.references import Source
 TOKEN_LIFE = timedelta(minutes=15)
 """How long Discord honours an interaction's token (Discord's documentation on receiving interactions)."""
 
+ALREADY_ACKNOWLEDGED = 40060
+"""Discord's code for an interaction that has been answered."""
+
 
 async def acknowledge(interaction: discord.Interaction[Any], *, private: bool) -> Destination:
     """Answer Discord before anything else is done; the rest then has a quarter of an hour."""
     received = datetime.now(UTC)
-    answer = await interaction.response.defer(ephemeral=private, thinking=True)
-    message_id = answer.message_id if answer is not None else None
-    if message_id is None:
-        message_id = (await interaction.original_response()).id
+    message_id = await _defer(interaction, private=private)
     return Destination(
         channel_id=ChannelId(interaction.channel_id or 0),
         application_id=interaction.application_id,
@@ -31,6 +32,24 @@ async def acknowledge(interaction: discord.Interaction[Any], *, private: bool) -
         private=private,
         upload_limit=interaction.filesize_limit,
     )
+
+
+async def _defer(interaction: discord.Interaction[Any], *, private: bool) -> int:
+    """Acknowledge, and tell the message's id; when only Discord's answer was lost, it has acknowledged all the same."""
+    answer = None
+    try:
+        answer = await interaction.response.defer(ephemeral=private, thinking=True)
+    except discord.HTTPException as error:
+        if error.code != ALREADY_ACKNOWLEDGED:
+            raise
+    except (aiohttp.ClientError, OSError):
+        try:
+            return (await interaction.original_response()).id
+        except discord.NotFound:
+            answer = await interaction.response.defer(ephemeral=private, thinking=True)
+    if answer is not None and answer.message_id is not None:
+        return answer.message_id
+    return (await interaction.original_response()).id
 
 
 def account(interaction: discord.Interaction[Any]) -> Account:

@@ -130,8 +130,20 @@ async def test_what_can_be_posted_nowhere_is_refunded(
     assert {task.failure for task in generation.tasks} == {Failure.UNDELIVERABLE}
     assert generation.delivery == "done"
     assert easel.ledger() == [RESERVED] * 2 + [REFUNDED] * 2
-    assert len(easel.discord.attempts) == (1 if isinstance(reason, Undeliverable) else 6)
+    tries = 1 if isinstance(reason, Undeliverable) else 6
+    await until(lambda: len(easel.discord.attempts) == tries + 1, what="the words to be tried without the pictures")
+    assert [len(sizes) for _, sizes in easel.discord.attempts] == [2] * tries + [0]
     assert easel.discord.posts == []
+
+
+async def test_where_pictures_are_refused_words_may_be_taken(easel: Easel) -> None:
+    easel.discord.next_deliver.append(Undeliverable("no files here"))
+    wish = await easel.ask()
+    await easel.told(wish)
+    (post,) = easel.discord.posts
+    assert post.files == ()
+    assert [task.failure for task in post.card.generation.tasks] == [Failure.UNDELIVERABLE]
+    assert easel.ledger() == [RESERVED, REFUNDED]
 
 
 async def test_a_place_that_takes_less_than_it_said_gets_smaller_files(easel: Easel, kie: KieStandIn) -> None:

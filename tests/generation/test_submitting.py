@@ -2,6 +2,8 @@
 
 import asyncio
 import random
+import sqlite3
+from dataclasses import replace
 from decimal import Decimal
 
 import pytest
@@ -263,3 +265,33 @@ async def test_an_unexpected_error_while_submitting_does_not_lose_the_task(
         assert await failed(easel, wish) is Failure.UNKNOWN_OUTCOME
         await easel.told(await easel.ask("another wish"))
         assert len(created(kie)) == 2
+
+
+async def test_a_database_that_is_locked_for_a_while_loses_nothing(
+    house: House, kie: KieStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.store.sqlite.BUSY_MILLISECONDS", 50)
+    monkeypatch.setattr("bot.generation.submitter._DATABASE_PAUSES", (0.05,))
+    async with house.easel() as easel:
+        kie.script.on("createTask", Delay(0.3))
+        wish = await easel.ask()
+        await until(lambda: created(kie), what="KIE to be asked")
+        other = sqlite3.connect(easel.database, isolation_level=None)
+        other.execute("BEGIN IMMEDIATE")
+        asyncio.get_running_loop().call_later(0.8, other.execute, "ROLLBACK")
+        await easel.told(wish)
+        assert await easel.states(wish) == [TaskState.DELIVERED]
+        assert easel.ledger() == [RESERVED, SETTLED]
+        assert len(created(kie)) == 1
+        other.close()
+
+
+async def test_long_trouble_is_told_to_all_who_waited_through_it(house: House, kie: KieStandIn) -> None:
+    kie.script.always("createTask", Code(455, "maintenance"))
+    tuning = submitting(give_up_after=0.5, backoff=(0.1,))
+    async with house.easel(replace(tuning, capacity=Capacity(new_tasks=1000, window=10, at_work=1))) as easel:
+        wishes = [await easel.ask(f"wish {number}") for number in range(8)]
+        for wish in wishes:
+            await easel.told(wish)
+        assert [await failed(easel, wish) for wish in wishes] == [Failure.MAINTENANCE] * 8
+        assert len(created(kie)) < 16

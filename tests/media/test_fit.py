@@ -32,6 +32,14 @@ def test_what_fits_is_left_alone(path: Path, format_name: str, kind: Kind) -> No
     assert list(path.parent.iterdir()) == [path]
 
 
+@pytest.mark.parametrize("format_name", ["PNG", "JPEG", "WEBP"])
+def test_a_picture_that_breaks_off_is_none(path: Path, format_name: str) -> None:
+    data = encoded(noise(200, 200), format_name)
+    path.write_bytes(data[: len(data) // 3])
+    with pytest.raises(NoImage):
+        fit(path, 1 << 20)
+
+
 def test_one_byte_too_many_is_made_smaller(path: Path) -> None:
     data = encoded(noise(300, 300), "PNG")
     path.write_bytes(data)

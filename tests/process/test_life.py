@@ -8,7 +8,7 @@ import pytest
 import simcord
 from PIL import Image
 
-from bot.demo.kie import Succeed
+from bot.demo.kie import Delay, Succeed
 from tests.front import BotProcess, Fault
 from tests.process.studio import KIE_KEY, Studio, fetched, lines
 from tests.stories.pictures import pixels, png
@@ -168,3 +168,40 @@ async def web_address(bot: BotProcess) -> str:
         return found[0] if found else None
 
     return f"http://127.0.0.1:{await until(port, what='the web server')}"
+
+
+async def test_a_progress_edit_that_hangs_does_not_hold_up_the_picture(studio: Studio) -> None:
+    hanging = studio.front.faults.on("PATCH", "/webhooks/*", Fault(hang=True))
+    async with studio.bot():
+        card = await studio.delivered(await studio.imagine("a map"), within=20)
+    assert hanging.hits == 1
+    assert len(card.pictures) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(status=502, html=True, performed=True), Fault(cut=True, performed=True), Fault(cut=True)],
+    ids=["502 although taken", "cut although taken", "cut"],
+)
+async def test_an_acknowledgement_whose_answer_is_lost_is_as_good(studio: Studio, fault: Fault) -> None:
+    async with studio.bot():
+        lost = studio.front.faults.on("POST", "/interactions/*/callback", fault)
+        card = await studio.delivered(await studio.imagine("a map"), within=20)
+    assert lost.hits == 1
+    assert len(card.pictures) == 1
+
+
+async def test_references_are_taken_to_their_end_before_it_ends(studio: Studio) -> None:
+    studio.kie.script.on("upload", Delay(1.0))
+    async with studio.bot() as bot:
+        asked = await studio.imagine("as a woodcut", image=("sketch.png", png()))
+        await until(lambda: any(call.path.endswith("upload") for call in studio.kie.requests), what="the upload")
+        assert await bot.terminate() == 0
+    async with studio.bot():
+        assert len((await studio.delivered(asked)).pictures) == 1
+
+
+async def test_a_second_one_on_the_same_database_is_sent_away(studio: Studio) -> None:
+    async with studio.bot(), studio.start() as second:
+        assert await second.ended() == 78
+        assert "is in use by another Easel" in second.output()

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 from sqlalchemy import Connection, Engine, event
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 
 from bot.domain.credits import Credits
+from bot.domain.errors import StoreUnavailable
 from bot.domain.ids import GenerationId
 from bot.domain.states import TaskState
 from bot.store import sqlite
@@ -127,7 +128,7 @@ async def test_writers_take_turns_and_lose_nothing(store: Store) -> None:
 
 
 async def test_a_reader_cannot_write(store: Store) -> None:
-    with pytest.raises(OperationalError, match="readonly"):
+    with pytest.raises(StoreUnavailable, match="readonly"):
         async with store.read() as tx:
             await tx.facts.put("colour", "teal")
     assert await remembered(store, "colour") is None
@@ -191,3 +192,17 @@ async def test_a_generation_survives_the_end_of_the_process(url: str) -> None:
         generation = await keep(store, make_generation(states=[TaskState.RESERVED] * 2))
     async with Store.open(url) as again, again.read() as tx:
         assert await tx.generations.get(generation.id) == generation
+
+
+async def test_an_error_names_neither_prompt_nor_token(store: Store, file: Path) -> None:
+    connection = sqlite3.connect(file)
+    connection.execute(
+        "CREATE TRIGGER full BEFORE INSERT ON generations BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
+    )
+    connection.commit()
+    connection.close()
+    generation = make_generation()
+    with pytest.raises(IntegrityError, match="disk is full") as caught:
+        await keep(store, generation)
+    assert generation.request.prompt not in str(caught.value)
+    assert generation.request.destination.interaction_token not in str(caught.value)
