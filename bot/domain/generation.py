@@ -84,6 +84,7 @@ class Generation:
     request: Request
     unit_price: Credits
     created_at: datetime
+    """When the member asked; the tasks are younger by the time that references took."""
     delivery: Delivery
     tasks: tuple[Task, ...]
 

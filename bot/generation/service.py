@@ -5,6 +5,7 @@ import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 
 import structlog
 
@@ -97,12 +98,13 @@ class Generations:
                     await self._idle.wait()
 
     async def _accept(self, request: Request, sources: Sequence[Source]) -> GenerationId:
+        asked_at = self._clock.now()
         if sources:
             async with self._store.read() as tx:
                 await self._check_means(tx, request)
             taken = await self._references.take(sources)
             request = replace(request, references=(*request.references, *taken))
-        generation = self._draw_up(request)
+        generation = self._draw_up(request, asked_at)
         async with self._store.write() as tx:
             await self._check_means(tx, request)
             await tx.generations.add(generation)
@@ -111,7 +113,7 @@ class Generations:
                 generation.id,
                 [task.id for task in generation.tasks],
                 generation.unit_price,
-                generation.created_at,
+                self._clock.now(),
             )
         log.info("generation accepted", generation=generation.id, count=request.count, price=str(generation.price))
         for task in generation.tasks:
@@ -153,7 +155,7 @@ class Generations:
         if price > balance.left:
             raise NotEnoughCredits(price, balance.left, balance.allowance.credits, balance.renews_at)
 
-    def _draw_up(self, request: Request) -> Generation:
+    def _draw_up(self, request: Request, asked_at: datetime) -> Generation:
         now = self._clock.now()
         generation_id = GenerationId(self._new_id())
         settings = request.settings
@@ -170,7 +172,7 @@ class Generations:
             )
             for position in range(request.count)
         )
-        return Generation(generation_id, request, self._prices.of(settings), now, Delivery.NONE, tasks)
+        return Generation(generation_id, request, self._prices.of(settings), asked_at, Delivery.NONE, tasks)
 
 
 def _check(request: Request, source_count: int) -> None:

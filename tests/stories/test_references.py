@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from bot.demo.kie import Code
+from bot.demo.kie import Code, Delay
 from tests.stories.orders import order
 from tests.stories.pictures import SVG, heic, pixels, png
 from tests.stories.stage import Stage, given
@@ -141,3 +141,11 @@ async def test_a_phones_picture_is_turned_into_one_that_kie_takes(stage: Stage) 
     (upload,) = [file for call in stage.kie.requests for file in call.files.values()]
     assert upload.content_type == "image/jpeg"
     assert pixels(upload.content)[0] == (48, 32)
+
+
+async def test_the_time_told_is_the_time_waited(stage: Stage) -> None:
+    stage.kie.script.on("upload", Delay(1.2))
+    card = await stage.delivered("brighter", image=("sketch.png", png()))
+
+    (seconds,) = [piece for piece in card.small_print if piece.endswith(" s")]
+    assert int(seconds.removesuffix(" s")) >= 1
