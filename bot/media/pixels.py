@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
@@ -57,17 +58,23 @@ def fit(path: Path, limit: int) -> tuple[Path, Kind]:
             if kind is None or image.width * image.height > MAX_PIXELS:
                 raise NoImage("not a picture that Easel knows")
             if path.stat().st_size <= limit:
-                if kind is JPEG:
-                    # Only decoding it tells whether a JPEG is whole.
-                    image.load()
-                else:
+                if kind is not JPEG:
                     image.verify()
+                elif not _ends_as_jpeg(path):
+                    # Broken off, or something follows it: only decoding tells.
+                    image.load()
                 return path, kind
             return _shrink(image, path, limit)
     except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise NoImage("not a picture that Easel knows") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise NoImage("the picture is damaged") from error
+
+
+def _ends_as_jpeg(path: Path) -> bool:
+    with path.open("rb") as file:
+        file.seek(-2, os.SEEK_END)
+        return file.read() == b"\xff\xd9"
 
 
 def _shrink(image: Image.Image, path: Path, limit: int) -> tuple[Path, Kind]:
