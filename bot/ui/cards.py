@@ -29,7 +29,7 @@ def progress_view(card: Card) -> ui.LayoutView:
     pieces: list[str] = []
     if generation.at_work:
         pieces.append(f"🎨 {texts.PAINTING}")
-    else:
+    if card.position is not None or not generation.at_work:
         pieces.append(f"⏳ {texts.in_line(card.position or 1)}")
     if ready:
         pieces.append(texts.some_ready(ready, len(generation.tasks)))

@@ -58,7 +58,7 @@ async def test_nobody_else_may_cancel(stage: Stage) -> None:
     assert stage.ledger(stage.alice)[2:] == [("reserve", Decimal(-5))]
 
 
-@given(new_tasks=1, new_tasks_window=0.5)
+@given(new_tasks=1, new_tasks_window=3)
 async def test_it_is_too_late_once_kie_paints(stage: Stage) -> None:
     await stage.delivered("first")
     asked = await stage.imagine("second")
