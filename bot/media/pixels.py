@@ -31,7 +31,7 @@ _KINDS = {"JPEG": JPEG, "MPO": JPEG, "PNG": PNG, "WEBP": WEBP}
 
 
 class Studio(AbstractContextManager["Studio"]):
-    """Two threads for work on pixels, so that it neither stops the event loop nor fills the memory."""
+    """Two threads for work on results, so that it neither stops the event loop nor fills the memory."""
 
     def __init__(self) -> None:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="pixels")
