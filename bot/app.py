@@ -28,6 +28,7 @@ from bot.domain.ids import IdMaker
 from bot.domain.ports import Clock
 from bot.generation.cards import Cards
 from bot.generation.courier import Courier
+from bot.generation.history import History
 from bot.generation.jobs import Jobs
 from bot.generation.recover import recover
 from bot.generation.references import References
@@ -39,6 +40,7 @@ from bot.kie.client import KieClient, KieOptions
 from bot.media.darkroom import Darkroom
 from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.pixels import Studio
+from bot.media.shelf import Shelf, ShelfLimits
 from bot.media.spool import Spool
 from bot.store import sqlite
 from bot.store.store import Store
@@ -118,7 +120,9 @@ async def assemble(config: Config, *, clock: Clock | None = None) -> AsyncGenera
         seconds = config.kie.download_timeout
         results = Fetcher(results_session, AllowedHosts(config.kie.result_hosts), seconds=seconds)
         attachments = Fetcher(attachments_session, AllowedHosts(config.discord.cdn_hosts), seconds=seconds)
-        spool = Spool(sqlite.database_file(config.database.url).parent / "spool", results)
+        folder = sqlite.database_file(config.database.url).parent
+        spool = Spool(folder / "spool", results)
+        shelf = Shelf(folder / "references", _shelf_limits(config))
         allowance = Allowance(Decimal(str(config.quota.credits)), config.quota.period)
         cards = Cards(store, clock, workload, allowance)
         jobs = Jobs("job", grace=_GRACE)
@@ -140,13 +144,15 @@ async def assemble(config: Config, *, clock: Clock | None = None) -> AsyncGenera
             hold_ambiguous=callbacks,
         )
         submitter = Submitter(store, api, clock, workload, tracker, courier, options, jobs)
+        new_id = IdMaker(clock.now, start=secrets.randbits(22))
+        client.history = History(store, clock, new_id)
         client.generations = Generations(
             store,
             clock,
-            IdMaker(clock.now, start=secrets.randbits(22)),
+            new_id,
             PriceList(KIE_PRICES),
             config.quota.open_generations,
-            References(attachments, Darkroom(), api, store, clock),
+            References(attachments, Darkroom(), shelf, api, store, clock),
             cards,
             workload,
             courier,
@@ -260,6 +266,11 @@ def _kie_options(config: Config) -> KieOptions:
         callback_url=config.kie.callback_url or None,
         request_seconds=config.kie.request_timeout,
     )
+
+
+def _shelf_limits(config: Config) -> ShelfLimits:
+    kept = config.references
+    return ShelfLimits(kept.keep_megabytes * 1_000_000, timedelta(days=kept.keep_days))
 
 
 def _timings(config: Config) -> PollTimings:

@@ -10,14 +10,15 @@ import structlog
 from discord import app_commands
 from discord.ext import commands
 
+from bot.generation.history import History
 from bot.generation.service import Generations
 from bot.store.store import Store
-from bot.ui.buttons import CancelButton
+from bot.ui.buttons import CardButton
 from bot.ui.errors import Reporter
 
 log = structlog.stdlib.get_logger(__name__)
 
-COGS = ("cogs.imagine", "cogs.balance")
+COGS = ("cogs.imagine", "cogs.edit", "cogs.balance")
 _SYNCED = "commands.synced"
 
 
@@ -43,12 +44,15 @@ class EaselClient(commands.Bot):
 
     generations: Generations
     """Set by the application before the client starts: it needs the client, and the client's cogs need it."""
+    history: History
+    """Set by the application as well."""
 
     def __init__(self, store: Store, options: CommandOptions) -> None:
+        self._asked_for = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
-            intents=discord.Intents(guilds=True),
+            intents=self._asked_for,
             tree_cls=EaselTree,
             allowed_mentions=discord.AllowedMentions.none(),
             member_cache_flags=discord.MemberCacheFlags.none(),
@@ -62,7 +66,10 @@ class EaselClient(commands.Bot):
 
     async def setup_hook(self) -> None:
         """Register what members can use. Workers are not started here: they belong to the application."""
-        self.add_dynamic_items(CancelButton)
+        # Discord ends a session that asks for more than it granted; without it, the message menu remains.
+        granted = self.application_flags
+        self._asked_for.message_content = granted.gateway_message_content or granted.gateway_message_content_limited
+        self.add_dynamic_items(CardButton)
         for cog in COGS:
             await self.load_extension(cog)
         await self.sync_if_changed()

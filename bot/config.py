@@ -62,7 +62,12 @@ class DiscordConfig(_Section):
     token: SecretStr = SecretStr("")
     api_url: HttpAddress = "https://discord.com/api/v10"
     gateway_url: OptionalWebsocketAddress = ""
-    cdn_hosts: tuple[str, ...] = ("cdn.discordapp.com", "media.discordapp.net")
+    cdn_hosts: tuple[str, ...] = (
+        "cdn.discordapp.com",
+        "media.discordapp.net",
+        "images-ext-1.discordapp.net",
+        "images-ext-2.discordapp.net",
+    )
 
 
 class KieConfig(_Section):
@@ -87,6 +92,13 @@ class DatabaseConfig(_Section):
     """Where Easel keeps what it must not lose."""
 
     url: Annotated[str, AfterValidator(_database)] = "sqlite:///data/easel.db"
+
+
+class ReferencesConfig(_Section):
+    """How long members' pictures are kept, so that a wish can be made again."""
+
+    keep_megabytes: Annotated[int, Field(ge=0)] = 2000
+    keep_days: Annotated[float, Field(gt=0, le=3650)] = 90
 
 
 class WebConfig(_Section):
@@ -130,6 +142,7 @@ class Config(_Section):
     discord: DiscordConfig = DiscordConfig()
     kie: KieConfig = KieConfig()
     database: DatabaseConfig = DatabaseConfig()
+    references: ReferencesConfig = ReferencesConfig()
     web: WebConfig = WebConfig()
     quota: QuotaConfig = QuotaConfig()
     tracker: TrackerConfig = TrackerConfig()

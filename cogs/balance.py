@@ -8,9 +8,9 @@ from discord.ext import commands
 
 from bot.client import EaselClient
 from bot.generation.service import Generations
-from bot.ui import texts
 from bot.ui.interactions import account
 from bot.ui.statement import statement_view
+from bot.ui.texts.commands import COMMAND_BALANCE
 
 
 @final
@@ -20,7 +20,7 @@ class Balance(commands.Cog):
     def __init__(self, generations: Generations) -> None:
         self._generations = generations
 
-    @app_commands.command(description=texts.COMMAND_BALANCE)
+    @app_commands.command(description=COMMAND_BALANCE)
     async def balance(self, interaction: discord.Interaction[Any]) -> None:
         """Show the account, to its owner alone."""
         await interaction.response.defer(ephemeral=True, thinking=True)

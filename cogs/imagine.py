@@ -23,8 +23,8 @@ from bot.domain.settings import (
     Settings,
 )
 from bot.generation.service import Generations
-from bot.ui import texts
 from bot.ui.interactions import account, acknowledge, sources
+from bot.ui.texts import commands as texts
 
 _Prompt = app_commands.Range[str, PROMPT_MIN, PROMPT_MAX]
 _Count = app_commands.Range[int, 1, COUNT_MAX]

@@ -1,4 +1,4 @@
-"""One hierarchy of errors. What a member reads for each :class:`UserError` stands in bot/ui/texts.py."""
+"""One hierarchy of errors. What a member reads for each :class:`UserError` stands in bot/ui/texts."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -53,6 +53,22 @@ class ReferenceRefused(UserError):
 
     filename: str
     problem: ReferenceProblem
+
+
+class ReferencesGone(UserError):
+    """The pictures of an earlier wish are not kept any more."""
+
+
+class TooManyPictures(UserError):
+    """More pictures than a prompt may work from."""
+
+
+class NoPicture(UserError):
+    """There is no picture to work from in the message."""
+
+
+class DraftGone(UserError):
+    """The modal was open for so long that what it was about is forgotten."""
 
 
 class UploadFailed(UserError):

@@ -5,9 +5,18 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.credits import Account, Credits
-from bot.domain.ids import ChannelId, GenerationId, KieTaskId, MessageId, TaskId, UserId
+from bot.domain.ids import ChannelId, DraftId, GenerationId, ImageId, KieTaskId, MessageId, TaskId, UserId
 from bot.domain.settings import Settings, TaskClass
 from bot.domain.states import OPEN, REFUNDED, Failure, TaskState
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A picture as Discord offers it: its address, its file's name, and its size in bytes (0 when not told)."""
+
+    url: str
+    filename: str
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,16 +25,46 @@ class Reference:
 
     url: str
     filename: str
+    digest: str | None = None
+    """SHA-256, in hex, of the bytes that were uploaded: by it they are found again when the address has expired."""
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """What an edit was made from: a message, and the image of ours in it, if it was one."""
+
+    channel_id: ChannelId
+    message_id: MessageId
+    image_id: ImageId | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A modal that a member has open: which pictures it is about."""
+
+    id: DraftId
+    user_id: UserId
+    created_at: datetime
+    origin: Origin
+    sources: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class InteractionToken:
+    """What lets the bot edit the message that answers an interaction, for a while and in any place."""
+
+    application_id: int
+    value: str
+    expires_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a generation is shown: an interaction's message while its token lives, a channel after that."""
+    """Where a generation is shown: an interaction's message while its token lives, else the bot's own message."""
 
     channel_id: ChannelId
-    application_id: int
-    interaction_token: str
-    token_expires_at: datetime
+    token: InteractionToken | None
+    """None when a message was answered: the card is then an ordinary message of the bot's."""
     message_id: MessageId | None
     """The card. None while Discord has not told its id."""
     private: bool
@@ -44,6 +83,8 @@ class Request:
     count: int
     references: tuple[Reference, ...]
     destination: Destination
+    origin: Origin | None = None
+    """What is edited, if it is an earlier picture."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +107,19 @@ class Task:
     failure: Failure | None = None
     free: bool = False
     """Came after its refund: delivered without a charge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Image:
+    """One finished picture that was posted: where, and what it was made from."""
+
+    id: ImageId
+    generation_id: GenerationId
+    parent_id: ImageId | None
+    channel_id: ChannelId
+    message_id: MessageId
+    filename: str
+    posted_at: datetime
 
 
 class Delivery(StrEnum):

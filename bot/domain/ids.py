@@ -11,6 +11,9 @@ MessageId = NewType("MessageId", int)
 KieTaskId = NewType("KieTaskId", str)
 GenerationId = NewType("GenerationId", int)
 TaskId = NewType("TaskId", int)
+ImageId = NewType("ImageId", int)
+"""An image's id is the number of the task that made it."""
+DraftId = NewType("DraftId", int)
 
 DIRECT_MESSAGES = GuildId(0)
 """Stands for "no server" in accounts: direct messages have an allowance of their own."""

@@ -76,7 +76,7 @@ class ImageFile:
 
     path: PurePath
     filename: str
-    position: int
+    task_id: TaskId
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,8 @@ from pathlib import Path
 import structlog
 
 from bot.domain.errors import DeliveryFailed, NoImage, TooLargeToPost, Undeliverable
-from bot.domain.generation import Delivery, Generation, Task
-from bot.domain.ids import GenerationId
+from bot.domain.generation import Delivery, Generation, Image, Task
+from bot.domain.ids import GenerationId, ImageId
 from bot.domain.ports import Card, Clock, Deliverer, ImageFile, Posted
 from bot.domain.states import Failure
 from bot.generation.cards import Cards
@@ -120,15 +120,30 @@ class Courier:
                 log.warning("delivery impossible", generation=generation.id, error=str(error))
                 break
             else:
-                await self._delivered(card, posted)
+                await self._delivered(card, images, posted)
                 return
         await self._undelivered(generation)
 
-    async def _delivered(self, card: Card, posted: Posted) -> None:
-        generation = card.generation
+    async def _delivered(self, card: Card, images: Sequence[ImageFile], posted: Posted) -> None:
+        generation, now = card.generation, self._clock.now()
+        origin = generation.request.origin
         async with self._store.write() as tx:
-            await tx.tasks.delivered(generation.ready, self._clock.now())
+            await tx.tasks.delivered(generation.ready, now)
             await tx.generations.set_delivery(generation.id, Delivery.DONE)
+            await tx.images.add(
+                [
+                    Image(
+                        ImageId(image.task_id),
+                        generation.id,
+                        origin.image_id if origin else None,
+                        posted.channel_id,
+                        posted.message_id,
+                        image.filename,
+                        now,
+                    )
+                    for image in images
+                ]
+            )
             if not card.late:
                 await tx.generations.set_message(generation.id, posted.message_id)
         for task in generation.ready:
@@ -148,7 +163,9 @@ class Courier:
             async with self._store.read() as tx:
                 told = await tx.generations.get(generation.id) or generation
             with contextlib.suppress(DeliveryFailed, TooLargeToPost, Undeliverable):
-                await self._deliverer.deliver(await self._cards.outcome(told, late=False), [])
+                posted = await self._deliverer.deliver(await self._cards.outcome(told, late=False), [])
+                async with self._store.write() as tx:
+                    await tx.generations.set_message(generation.id, posted.message_id)
 
     async def _images(self, generation: Generation, limit: int) -> list[ImageFile]:
         found = await asyncio.gather(*(self._image(task, limit) for task in generation.ready))
@@ -163,7 +180,7 @@ class Courier:
                 await tx.tasks.fail(task.id, Failure.NO_IMAGE, self._clock.now())
             self._spool.forget(task.id)
             return None
-        return ImageFile(path, f"easel-{task.id}.{kind.suffix}", task.position)
+        return ImageFile(path, f"easel-{task.id}.{kind.suffix}", task.id)
 
     async def _prefetch(self, task: Task) -> None:
         """Download an image while others of its generation are still being made; trouble is left for the end."""

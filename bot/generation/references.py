@@ -4,16 +4,18 @@ import asyncio
 import hashlib
 import tempfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
-from bot.domain.errors import ReferenceProblem, ReferenceRefused, UploadFailed
-from bot.domain.generation import Reference
+from bot.domain.errors import ReferenceProblem, ReferenceRefused, ReferencesGone, UploadFailed
+from bot.domain.generation import Reference, Source
 from bot.domain.ports import Clock, ImageApi
 from bot.media.darkroom import Darkroom
 from bot.media.develop import Developed
 from bot.media.fetch import Fetcher, FetchFailed, FetchRefused, FetchTooLarge
+from bot.media.kinds import Kind
+from bot.media.shelf import Shelf
 from bot.store.store import Store
 
 SOURCE_MAX_BYTES = 50_000_000
@@ -25,45 +27,47 @@ _UPLOADS_AT_ONCE = 8
 _SECONDS = 180.0
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
-    """A picture as Discord offers it: its address, the member's name for it, and its size in bytes."""
-
-    url: str
-    filename: str
-    size: int
-
-
 class References:
     """Makes references of sources, keeping their order, since prompts speak of "image 2"."""
 
-    def __init__(self, fetcher: Fetcher, darkroom: Darkroom, api: ImageApi, store: Store, clock: Clock) -> None:
+    def __init__(
+        self, fetcher: Fetcher, darkroom: Darkroom, shelf: Shelf, api: ImageApi, store: Store, clock: Clock
+    ) -> None:
         self._fetcher = fetcher
         self._darkroom = darkroom
+        self._shelf = shelf
         self._api = api
         self._store = store
         self._clock = clock
         self._uploads = asyncio.Semaphore(_UPLOADS_AT_ONCE)
         self._wishes = asyncio.Semaphore(_WISHES_AT_ONCE)
 
-    async def take(self, sources: Sequence[Source]) -> tuple[Reference, ...]:
-        """All of them or none; raises ReferenceRefused for the first that cannot be used, or UploadFailed."""
-        for source in sources:
-            if source.size > SOURCE_MAX_BYTES:
-                raise ReferenceRefused(source.filename, ReferenceProblem.TOO_LARGE)
+    async def take(self, wanted: Sequence[Source | Reference]) -> tuple[Reference, ...]:
+        """All of them or none, whether they are pictures on Discord or references of an earlier generation.
+
+        Raises ReferenceRefused for the first picture that cannot be used, ReferencesGone when an earlier reference is
+        not kept any more, or UploadFailed.
+        """
+        for one in wanted:
+            if isinstance(one, Source) and one.size > SOURCE_MAX_BYTES:
+                raise ReferenceRefused(one.filename, ReferenceProblem.TOO_LARGE)
         try:
             async with asyncio.timeout(_SECONDS), self._wishes:
-                return await self._take_all(sources)
+                return await self._take_all(wanted)
         except TimeoutError as error:
             raise UploadFailed from error
 
-    async def _take_all(self, sources: Sequence[Source]) -> tuple[Reference, ...]:
+    async def _take_all(self, wanted: Sequence[Source | Reference]) -> tuple[Reference, ...]:
         with tempfile.TemporaryDirectory(prefix="easel-") as folder:
             try:
                 async with asyncio.TaskGroup() as group:
                     taken = [
-                        group.create_task(self._take(source, Path(folder) / str(number)))
-                        for number, source in enumerate(sources)
+                        group.create_task(
+                            self._renew(one)
+                            if isinstance(one, Reference)
+                            else self._take(one, Path(folder) / str(number))
+                        )
+                        for number, one in enumerate(wanted)
                     ]
             except ExceptionGroup as errors:
                 raise errors.exceptions[0] from None
@@ -79,18 +83,43 @@ class References:
         verdict = await self._darkroom.develop(path, path.with_suffix(".developed"))
         if not isinstance(verdict, Developed):
             raise ReferenceRefused(source.filename, verdict)
-        async with self._uploads:
-            return Reference(await self._uploaded(verdict), source.filename)
+        digest = await asyncio.to_thread(_digest, verdict.path)
+        url = await self._uploaded(verdict.path, digest, verdict.kind)
+        await asyncio.to_thread(self._shelf.keep, verdict.path, digest, verdict.kind)
+        return Reference(url, source.filename, digest)
 
-    async def _uploaded(self, picture: Developed) -> str:
-        data = await asyncio.to_thread(picture.path.read_bytes)
-        digest = hashlib.sha256(data).hexdigest()
+    async def _renew(self, reference: Reference) -> Reference:
+        digest = reference.digest
+        if digest is None:
+            raise ReferencesGone
+        known = await self._known(digest)
+        if known is None:
+            found = await asyncio.to_thread(self._shelf.find, digest)
+            if found is None:
+                raise ReferencesGone
+            known = await self._uploaded(found[0], digest, found[1])
+        return replace(reference, url=known)
+
+    async def _known(self, digest: str) -> str | None:
         async with self._store.read() as tx:
-            known = await tx.uploads.find(digest, self._clock.now() - UPLOAD_REUSED_FOR)
-        if known is not None:
-            return known
-        url = await self._api.upload(data, f"reference.{picture.kind.suffix}", picture.kind.content_type)
-        now = self._clock.now()
-        async with self._store.write() as tx:
-            await tx.uploads.remember(digest, url, now, forget_before=now - UPLOAD_REUSED_FOR)
-        return url
+            return await tx.uploads.find(digest, self._clock.now() - UPLOAD_REUSED_FOR)
+
+    async def _uploaded(self, picture: Path, digest: str, kind: Kind) -> str:
+        async with self._uploads:
+            known = await self._known(digest)
+            if known is not None:
+                return known
+            try:
+                data = await asyncio.to_thread(picture.read_bytes)
+            except FileNotFoundError as error:
+                raise ReferencesGone from error
+            url = await self._api.upload(data, f"reference.{kind.suffix}", kind.content_type)
+            now = self._clock.now()
+            async with self._store.write() as tx:
+                await tx.uploads.remember(digest, url, now, forget_before=now - UPLOAD_REUSED_FOR)
+            return url
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

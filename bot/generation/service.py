@@ -19,15 +19,16 @@ from bot.domain.errors import (
     PromptLength,
     TooLateToCancel,
     TooManyOpen,
+    TooManyPictures,
 )
-from bot.domain.generation import Delivery, Generation, Request, Task
+from bot.domain.generation import Delivery, Generation, Origin, Reference, Request, Source, Task
 from bot.domain.ids import GenerationId, TaskId, UserId
 from bot.domain.ports import Clock
-from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, AspectRatio, Model, TaskClass
+from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, TaskClass
 from bot.domain.states import TaskState
 from bot.generation.cards import Cards
 from bot.generation.courier import Courier
-from bot.generation.references import References, Source
+from bot.generation.references import References
 from bot.generation.workload import Workload
 from bot.store.store import Store, Transaction
 
@@ -72,8 +73,10 @@ class Generations:
         self._under_way: Counter[UserId] = Counter()
         self._idle = asyncio.Event()
 
-    async def accept(self, request: Request, sources: Sequence[Source] = ()) -> GenerationId:
+    async def accept(self, request: Request, sources: Sequence[Source | Reference] = ()) -> GenerationId:
         """Check the wish, make references of the sources, reserve the price, and put the tasks in line.
+
+        A source is a picture on Discord, or a reference of an earlier generation, which is then renewed.
 
         Raises a UserError when something about the wish, its references or the allowance does not allow it.
         """
@@ -97,13 +100,14 @@ class Generations:
                 async with asyncio.timeout(within):
                     await self._idle.wait()
 
-    async def _accept(self, request: Request, sources: Sequence[Source]) -> GenerationId:
+    async def _accept(self, request: Request, sources: Sequence[Source | Reference]) -> GenerationId:
         asked_at = self._clock.now()
         if sources:
             async with self._store.read() as tx:
                 await self._check_means(tx, request)
+                origin = await _recognised(tx, request.origin, sources)
             taken = await self._references.take(sources)
-            request = replace(request, references=(*request.references, *taken))
+            request = replace(request, references=(*request.references, *taken), origin=origin)
         generation = self._draw_up(request, asked_at)
         async with self._store.write() as tx:
             await self._check_means(tx, request)
@@ -175,8 +179,19 @@ class Generations:
         return Generation(generation_id, request, self._prices.of(settings), asked_at, Delivery.NONE, tasks)
 
 
+async def _recognised(tx: Transaction, origin: Origin | None, sources: Sequence[Source | Reference]) -> Origin | None:
+    """The origin with the image of ours that it is, if one of the sources is such: the new images' parent."""
+    if origin is None or origin.image_id is not None:
+        return origin
+    images = {image.filename: image.id for image in await tx.images.in_message(origin.message_id)}
+    found = (images[source.filename] for source in sources if source.filename in images)
+    return replace(origin, image_id=next(found, None))
+
+
 def _check(request: Request, source_count: int) -> None:
     """What can be told without asking anybody."""
+    if source_count + len(request.references) > REFERENCES_MAX:
+        raise TooManyPictures
     length = len(request.prompt)
     if len(request.prompt.strip()) < PROMPT_MIN or length > PROMPT_MAX:
         raise PromptLength(length if length > PROMPT_MAX else len(request.prompt.strip()), PROMPT_MIN, PROMPT_MAX)

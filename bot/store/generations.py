@@ -6,7 +6,15 @@ from sqlalchemy import Row, RowMapping, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.credits import Account
-from bot.domain.generation import Delivery, Destination, Generation, Reference, Request
+from bot.domain.generation import (
+    Delivery,
+    Destination,
+    Generation,
+    InteractionToken,
+    Origin,
+    Reference,
+    Request,
+)
 from bot.domain.ids import GenerationId, MessageId, TaskId, UserId
 from bot.domain.states import OPEN, TaskState
 from bot.store.tables import generations, references, tasks
@@ -26,7 +34,13 @@ class Generations:
             await self._connection.execute(
                 insert(references),
                 [
-                    {"generation_id": generation.id, "position": i, "url": one.url, "filename": one.filename}
+                    {
+                        "generation_id": generation.id,
+                        "position": i,
+                        "url": one.url,
+                        "filename": one.filename,
+                        "digest": one.digest,
+                    }
                     for i, one in enumerate(generation.request.references)
                 ],
             )
@@ -41,10 +55,10 @@ class Generations:
         task_rows = await self._connection.execute(
             select(tasks).where(tasks.c.generation_id == generation_id).order_by(tasks.c.position)
         )
-        reference_rows: Sequence[Row[str, str]] = ()
+        reference_rows: Sequence[Row[str, str, str | None]] = ()
         if row["reference_count"]:
             found = await self._connection.execute(
-                select(references.c.url, references.c.filename)
+                select(references.c.url, references.c.filename, references.c.digest)
                 .where(references.c.generation_id == generation_id)
                 .order_by(references.c.position)
             )
@@ -106,6 +120,7 @@ class Generations:
 
 def _generation_values(generation: Generation) -> dict[str, object]:
     request, destination = generation.request, generation.request.destination
+    token, origin = destination.token, request.origin
     return {
         "id": generation.id,
         "user_id": request.account.user_id,
@@ -120,34 +135,37 @@ def _generation_values(generation: Generation) -> dict[str, object]:
         "reference_count": len(request.references),
         "unit_price": generation.unit_price,
         "channel_id": destination.channel_id,
-        "application_id": destination.application_id,
-        "interaction_token": destination.interaction_token,
-        "token_expires_at": destination.token_expires_at,
+        # Without a token its columns are empty; they were made when every card answered an interaction.
+        "application_id": token.application_id if token else 0,
+        "interaction_token": token.value if token else "",
+        "token_expires_at": token.expires_at if token else generation.created_at,
         "message_id": destination.message_id,
         "private": destination.private,
         "upload_limit": destination.upload_limit,
         "delivery": generation.delivery,
+        "origin_channel_id": origin.channel_id if origin else None,
+        "origin_message_id": origin.message_id if origin else None,
+        "origin_image_id": origin.image_id if origin else None,
     }
 
 
 def _generation(
-    row: RowMapping, task_rows: Sequence[RowMapping], reference_rows: Sequence[Row[str, str]]
+    row: RowMapping, task_rows: Sequence[RowMapping], reference_rows: Sequence[Row[str, str, str | None]]
 ) -> Generation:
     request = Request(
         account=Account(row["user_id"], row["guild_id"]),
         prompt=row["prompt"],
         settings=settings_from(row),
         count=len(task_rows),
-        references=tuple(Reference(url, filename) for url, filename in reference_rows),
+        references=tuple(Reference(*one) for one in reference_rows),
         destination=Destination(
             channel_id=row["channel_id"],
-            application_id=row["application_id"],
-            interaction_token=row["interaction_token"],
-            token_expires_at=row["token_expires_at"],
+            token=_token(row),
             message_id=row["message_id"],
             private=row["private"],
             upload_limit=row["upload_limit"],
         ),
+        origin=_origin(row),
     )
     return Generation(
         id=row["id"],
@@ -157,3 +175,15 @@ def _generation(
         delivery=row["delivery"],
         tasks=tuple(task_from(task, row) for task in task_rows),
     )
+
+
+def _token(row: RowMapping) -> InteractionToken | None:
+    if not row["interaction_token"]:
+        return None
+    return InteractionToken(row["application_id"], row["interaction_token"], row["token_expires_at"])
+
+
+def _origin(row: RowMapping) -> Origin | None:
+    if row["origin_message_id"] is None:
+        return None
+    return Origin(row["origin_channel_id"], row["origin_message_id"], row["origin_image_id"])

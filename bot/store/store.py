@@ -10,8 +10,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from bot.domain.errors import StoreUnavailable
 from bot.store import sqlite
+from bot.store.drafts import Drafts
 from bot.store.facts import Facts
 from bot.store.generations import Generations
+from bot.store.images import Images
 from bot.store.ledger import Ledger
 from bot.store.migrate import migrate
 from bot.store.tasks import Tasks
@@ -29,6 +31,8 @@ class Transaction:
         self.generations = Generations(connection)
         self.facts = Facts(connection)
         self.uploads = Uploads(connection)
+        self.images = Images(connection)
+        self.drafts = Drafts(connection)
 
 
 class Store:

@@ -5,6 +5,7 @@ from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import (
+    JSON,
     BigInteger,
     Boolean,
     Column,
@@ -25,7 +26,17 @@ from sqlalchemy.types import TypeEngine
 
 from bot.domain.credits import Movement
 from bot.domain.generation import Delivery
-from bot.domain.ids import ChannelId, GenerationId, GuildId, KieTaskId, MessageId, TaskId, UserId
+from bot.domain.ids import (
+    ChannelId,
+    DraftId,
+    GenerationId,
+    GuildId,
+    ImageId,
+    KieTaskId,
+    MessageId,
+    TaskId,
+    UserId,
+)
 from bot.domain.settings import AspectRatio, Model, Resolution
 from bot.domain.states import Failure, TaskState
 from bot.store.types import CreditAmount, UtcTime, choice
@@ -66,6 +77,9 @@ class _GenerationColumns(TypedColumns):
     private: Named[bool] = _column(Boolean)
     upload_limit: Named[int] = _column(BigInteger)
     delivery: Named[Delivery] = _column(choice(Delivery), index=True)
+    origin_channel_id: Named[ChannelId | None] = _column(BigInteger)
+    origin_message_id: Named[MessageId | None] = _column(BigInteger)
+    origin_image_id: Named[ImageId | None] = _column(BigInteger)
 
 
 class _ReferenceColumns(TypedColumns):
@@ -73,6 +87,7 @@ class _ReferenceColumns(TypedColumns):
     position: Named[int] = _column(Integer, primary_key=True, autoincrement=False)
     url: Named[str] = _column(Text)
     filename: Named[str] = _column(Text)
+    digest: Named[str | None] = _column(String(64))
 
 
 class _TaskColumns(TypedColumns):
@@ -91,6 +106,16 @@ class _TaskColumns(TypedColumns):
     result_url: Named[str | None] = _column(Text)
     failure: Named[Failure | None] = _column(choice(Failure))
     free: Named[bool] = _column(Boolean)
+
+
+class _ImageColumns(TypedColumns):
+    id: Named[ImageId] = _column(BigInteger, ForeignKey("tasks.id"), primary_key=True, autoincrement=False)
+    generation_id: Named[GenerationId] = _column(BigInteger, ForeignKey("generations.id"), index=True)
+    parent_id: Named[ImageId | None] = _column(BigInteger, ForeignKey("images.id"))
+    channel_id: Named[ChannelId] = _column(BigInteger)
+    message_id: Named[MessageId] = _column(BigInteger, index=True)
+    filename: Named[str] = _column(Text)
+    posted_at: Named[datetime] = _column(UtcTime)
 
 
 class _LedgerColumns(TypedColumns):
@@ -116,12 +141,23 @@ class _UploadColumns(TypedColumns):
     uploaded_at: Named[datetime] = _column(UtcTime, index=True)
 
 
+class _DraftColumns(TypedColumns):
+    id: Named[DraftId] = _column(BigInteger, primary_key=True, autoincrement=False)
+    user_id: Named[UserId] = _column(BigInteger)
+    created_at: Named[datetime] = _column(UtcTime, index=True)
+    channel_id: Named[ChannelId] = _column(BigInteger)
+    message_id: Named[MessageId] = _column(BigInteger)
+    sources: Named[list[dict[str, Any]]] = _column(JSON)
+
+
 generations = Table("generations", metadata, _GenerationColumns)
 
 references = Table("generation_references", metadata, _ReferenceColumns)
 
 tasks = Table("tasks", metadata, _TaskColumns)
 Index("ix_tasks_state_user_id", tasks.c.state, tasks.c.user_id)
+
+images = Table("images", metadata, _ImageColumns)
 
 ledger = Table("ledger", metadata, _LedgerColumns)
 Index("ix_ledger_account", ledger.c.user_id, ledger.c.guild_id, ledger.c.counts_at)
@@ -144,3 +180,5 @@ Index(
 facts = Table("facts", metadata, _FactColumns)
 
 uploads = Table("uploads", metadata, _UploadColumns)
+
+drafts = Table("drafts", metadata, _DraftColumns)

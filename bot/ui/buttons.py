@@ -1,52 +1,55 @@
 """Buttons that never die: what they need is in their custom id, and every press is checked and answered."""
 
 import re
-from typing import Any, Protocol, Self, cast
+from typing import Any, Self, cast
 
 import discord
 from discord import ui
 
-from bot.domain.ids import GenerationId, UserId, from_short, short
-from bot.generation.service import Generations
-from bot.ui import texts
-from bot.ui.errors import Reporter
+from bot.domain.errors import GenerationGone
+from bot.domain.ids import GenerationId
+from bot.ui.custom_ids import TEMPLATE, Action, CustomId
+from bot.ui.desk import Desk
+from bot.ui.presses import pressed
+from bot.ui.texts import cards, editing
+
+_LABELS = {
+    Action.CANCEL: cards.CANCEL,
+    Action.AGAIN: editing.AGAIN,
+    Action.EDIT: editing.EDIT,
+    Action.EDIT_PROMPT: editing.EDIT_PROMPT,
+    Action.LARGER: editing.LARGER,
+    Action.DELETE: editing.DELETE,
+}
 
 
-class Desk(Protocol):
-    """What a button may use of the client that it was pressed in."""
-
-    generations: Generations
-    reporter: Reporter
-
-
-def cancel_button(generation_id: GenerationId) -> ui.Button[Any]:
-    """The button as it is sent."""
+def button(action: Action, generation_id: GenerationId) -> ui.Button[Any]:
+    """A card's button as it is sent."""
     return ui.Button(
-        label=texts.CANCEL, style=discord.ButtonStyle.secondary, custom_id=f"easel:cancel:{short(generation_id)}"
+        label=_LABELS[action],
+        style=discord.ButtonStyle.secondary,
+        custom_id=str(CustomId(action, generation_id)),
     )
 
 
-class CancelButton(ui.DynamicItem[ui.Button[Any]], template=r"easel:cancel:(?P<generation>[0-9a-z]{1,13})"):
-    """The button as it is pressed: takes back what KIE has not been asked for."""
+class CardButton(ui.DynamicItem[ui.Button[Any]], template=TEMPLATE):
+    """Any of our buttons as it is pressed, on a message of whatever age."""
 
-    def __init__(self, generation_id: GenerationId) -> None:
-        super().__init__(cancel_button(generation_id))
-        self._generation_id = generation_id
+    def __init__(self, item: ui.Button[Any], custom_id: CustomId | None) -> None:
+        super().__init__(item)
+        self._pressed = custom_id
 
     @classmethod
     async def from_custom_id(
         cls, interaction: discord.Interaction[Any], item: ui.Item[Any], match: re.Match[str], /
     ) -> Self:
         """The button that a custom id stands for."""
-        try:
-            return cls(GenerationId(from_short(match["generation"])))
-        except ValueError:
-            # Forged: nobody's generation, which the callback tells kindly.
-            return cls(GenerationId(0))
+        return cls(cast("ui.Button[Any]", item), CustomId.parse(match.string))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Acknowledge, then cancel; the courier redraws the card."""
+        """Do what the button says; an unknown one is told kindly."""
         desk = cast("Desk", interaction.client)
         async with desk.reporter.reporting(interaction):
-            await interaction.response.defer()
-            await desk.generations.cancel(self._generation_id, UserId(interaction.user.id))
+            if self._pressed is None:
+                raise GenerationGone
+            await pressed(desk, interaction, self._pressed)

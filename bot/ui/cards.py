@@ -6,10 +6,15 @@ from typing import Any
 from discord import ui
 
 from bot.domain.generation import Generation
+from bot.domain.ids import DIRECT_MESSAGES
 from bot.domain.ports import Card, ImageFile
+from bot.domain.rework import LARGER_PROMPT
+from bot.domain.settings import Resolution
 from bot.domain.states import TaskState
-from bot.ui import texts
-from bot.ui.buttons import cancel_button
+from bot.ui.buttons import button
+from bot.ui.custom_ids import Action
+from bot.ui.texts import amounts, editing, refusals
+from bot.ui.texts import cards as texts
 
 PROMPT_SHOWN = 300
 ALT_TEXT_MAX = 1024
@@ -38,11 +43,11 @@ def progress_view(card: Card) -> ui.LayoutView:
     container = _container(
         BLURPLE if generation.at_work else GREY,
         ui.TextDisplay(_prompt(generation)),
-        ui.TextDisplay(_small([*_settings(generation), texts.price(generation.price)])),
+        ui.TextDisplay(_small([*_settings(generation), amounts.price(generation.price)])),
         ui.TextDisplay(" · ".join(pieces)),
     )
     if generation.cancellable:
-        container.add_item(ui.ActionRow[Any](cancel_button(generation.id)))
+        container.add_item(_buttons(generation, [Action.CANCEL]))
     return _view(container)
 
 
@@ -58,12 +63,23 @@ def outcome_view(card: Card, images: Sequence[ImageFile]) -> ui.LayoutView:
     container.add_item(ui.TextDisplay(_prompt(generation)))
     for line in _outcome_lines(card, len(images)):
         container.add_item(ui.TextDisplay(line))
+    container.add_item(_buttons(generation, _offers(generation, len(images))))
     return _view(container)
+
+
+def looking_view() -> ui.LayoutView:
+    """The card of an edit, before anything is known but that it was asked for."""
+    return finished_view(GREY, ui.TextDisplay(f"👀 {editing.LOOKING}"))
+
+
+def refusal_view(text: str) -> ui.LayoutView:
+    """The card of an edit that came to nothing."""
+    return finished_view(RED, ui.TextDisplay(text))
 
 
 def alt_text(generation: Generation) -> str:
     """What the picture shows, for those who cannot see it: the prompt."""
-    return texts.shortened(generation.request.prompt, ALT_TEXT_MAX)
+    return amounts.shortened(generation.request.prompt, ALT_TEXT_MAX)
 
 
 def _outcome_colour(card: Card, images: int) -> int:
@@ -85,9 +101,21 @@ def _outcome_lines(card: Card, images: int) -> list[str]:
     if not images:
         if not reasons:
             return [texts.CANCELLED]
-        lines[-1] += f" {texts.NOTHING_CHARGED}"
+        lines[-1] += f" {refusals.NOTHING_CHARGED}"
         return lines
     return [*lines, _small(_facts(card))]
+
+
+def _offers(generation: Generation, images: int) -> list[Action]:
+    """What can be done with an outcome: a result is built upon, a failure is tried in other words."""
+    if not images:
+        return [Action.AGAIN, Action.EDIT_PROMPT, Action.DELETE]
+    larger = [Action.LARGER] if generation.request.settings.resolution is Resolution.ONE_K else []
+    return [Action.AGAIN, Action.EDIT, *larger, Action.DELETE]
+
+
+def _buttons(generation: Generation, actions: Sequence[Action]) -> ui.ActionRow[Any]:
+    return ui.ActionRow[Any](*(button(action, generation.id) for action in actions))
 
 
 def _facts(card: Card) -> list[str]:
@@ -95,9 +123,13 @@ def _facts(card: Card) -> list[str]:
     pieces = [f"<@{generation.request.account.user_id}>", *_settings(generation)]
     if card.seconds is not None:
         pieces.append(f"{round(card.seconds)} s")
-    pieces.append(texts.price(generation.charged))
+    pieces.append(amounts.price(generation.charged))
     if card.balance is not None:
         pieces.append(texts.left(card.balance))
+    if (origin := generation.request.origin) is not None:
+        guild = generation.request.account.guild_id
+        where = "@me" if guild == DIRECT_MESSAGES else str(guild)
+        pieces.append(editing.edit_of(f"https://discord.com/channels/{where}/{origin.channel_id}/{origin.message_id}"))
     return pieces
 
 
@@ -110,7 +142,8 @@ def _settings(generation: Generation) -> list[str]:
 
 
 def _prompt(generation: Generation) -> str:
-    return f"**{texts.plain(generation.request.prompt, PROMPT_SHOWN)}**"
+    prompt = generation.request.prompt
+    return f"**{amounts.plain(editing.LARGER_HEADLINE if prompt == LARGER_PROMPT else prompt, PROMPT_SHOWN)}**"
 
 
 def _small(pieces: Sequence[str]) -> str:

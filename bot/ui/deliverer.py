@@ -33,15 +33,13 @@ class DiscordDeliverer:
         self._clock = clock
 
     async def show(self, card: Card) -> None:
-        """Bring the card up to date while its interaction's token lives; later changes wait for the outcome."""
+        """Bring the card up to date if it can be edited; else the change waits for the outcome."""
         destination = card.generation.request.destination
-        if not self._token_lives(destination) or destination.message_id is None:
+        if destination.message_id is None or not self._is_editable(destination):
             return
         try:
             async with asyncio.timeout(_SHOW_SECONDS):
-                await self._webhook(destination).edit_message(
-                    destination.message_id, view=progress_view(card), allowed_mentions=_NOBODY
-                )
+                await self._edit(destination, destination.message_id, progress_view(card), [])
         except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
             log.info("a card could not be updated", generation=card.generation.id, error=type(error).__name__)
 
@@ -60,9 +58,12 @@ class DiscordDeliverer:
 
     async def _somewhere(self, card: Card, images: Sequence[ImageFile]) -> Posted:
         destination = card.generation.request.destination
-        if not card.late and self._token_lives(destination) and destination.message_id is not None:
+        message_id = destination.message_id
+        if not card.late and message_id is not None and self._is_editable(destination):
             try:
-                return await self._on_card(card, images, destination.message_id)
+                files = await _files(card, images)
+                await self._edit(destination, message_id, outcome_view(card, images), files)
+                return Posted(destination.channel_id, message_id)
             except discord.HTTPException as error:
                 if not _is_gone(error):
                     raise
@@ -76,15 +77,16 @@ class DiscordDeliverer:
                 log.info("a channel is closed", generation=card.generation.id, code=error.code)
         return await self._as_message(card, images, private=True)
 
-    async def _on_card(self, card: Card, images: Sequence[ImageFile], message_id: MessageId) -> Posted:
-        destination = card.generation.request.destination
-        await self._webhook(destination).edit_message(
-            message_id,
-            view=outcome_view(card, images),
-            attachments=await _files(card, images),
-            allowed_mentions=_NOBODY,
-        )
-        return Posted(destination.channel_id, message_id)
+    async def _edit(
+        self, destination: Destination, message_id: MessageId, view: discord.ui.LayoutView, files: list[discord.File]
+    ) -> None:
+        """Edit a card, by the interaction's token or as a message of the bot's own."""
+        if (token := destination.token) is not None:
+            webhook = discord.Webhook.partial(token.application_id, token.value, client=self._client)
+            await webhook.edit_message(message_id, view=view, attachments=files, allowed_mentions=_NOBODY)
+        else:
+            channel = self._client.get_partial_messageable(destination.channel_id)
+            await channel.get_partial_message(message_id).edit(view=view, attachments=files, allowed_mentions=_NOBODY)
 
     async def _as_message(self, card: Card, images: Sequence[ImageFile], *, private: bool) -> Posted:
         """A message in the channel, or to the member. It pings the requester alone."""
@@ -119,11 +121,9 @@ class DiscordDeliverer:
         except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
             log.info("a stale card stays", error=type(error).__name__)
 
-    def _token_lives(self, destination: Destination) -> bool:
-        return self._clock.now() < destination.token_expires_at - _TOKEN_MARGIN
-
-    def _webhook(self, destination: Destination) -> discord.Webhook:
-        return discord.Webhook.partial(destination.application_id, destination.interaction_token, client=self._client)
+    def _is_editable(self, destination: Destination) -> bool:
+        """An interaction's answer is while its token lives; the bot's own message always is."""
+        return destination.token is None or self._clock.now() < destination.token.expires_at - _TOKEN_MARGIN
 
 
 async def _files(card: Card, images: Sequence[ImageFile]) -> list[discord.File]:

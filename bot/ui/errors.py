@@ -1,6 +1,7 @@
 """One reporter for the command tree, views, modals and buttons: a sentence for the member, the rest for the log."""
 
 import secrets
+from collections.abc import Awaitable, Callable
 from types import TracebackType
 from typing import Any
 
@@ -11,8 +12,8 @@ from discord import app_commands
 
 from bot.domain.errors import UserError
 from bot.domain.ids import short
-from bot.ui import texts
 from bot.ui.interactions import ALREADY_ACKNOWLEDGED
+from bot.ui.texts import refusals
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -21,38 +22,62 @@ _GONE = {10008, 10015, 10062, 40060, 50027}
 
 
 class Reporter:
-    """Tells members what went wrong, privately."""
+    """Tells members what went wrong: privately where there is an interaction, on the reply's card otherwise."""
 
     def reporting(self, interaction: discord.Interaction[Any]) -> "_Reporting":
         """A block whose errors are reported instead of raised."""
-        return _Reporting(self, interaction)
+
+        async def report(error: Exception) -> None:
+            await self.report(interaction, error)
+
+        return _Reporting(report)
+
+    def telling(self, tell: Callable[[str], Awaitable[None]]) -> "_Reporting":
+        """A block about a message, where the sentence is told by other means."""
+
+        async def report(error: Exception) -> None:
+            await tell(_sentence("message", error))
+
+        return _Reporting(report)
+
+    def noting(self) -> "_Reporting":
+        """A block about a message that may not be answerable at all: nobody can be told, so it is only logged."""
+
+        async def report(error: Exception) -> None:
+            if isinstance(error, discord.HTTPException | aiohttp.ClientError | OSError):
+                log.info("a message could not be answered", error=type(error).__name__)
+            else:
+                _sentence("message", error)
+
+        return _Reporting(report)
 
     async def report(self, interaction: discord.Interaction[Any], error: BaseException) -> None:
         """Answer the interaction with what a member can use of the error; log what only the operator can."""
         cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
         try:
-            await _answer(interaction, self._sentence(interaction, cause))
+            await _answer(interaction, _sentence(_name(interaction), cause))
         except discord.HTTPException as failure:
             log.warning("an error could not be told", status=failure.status, code=failure.code)
         except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError) as failure:
             # RuntimeError: the session is closed, since the process is ending.
             log.warning("an error could not be told", error=type(failure).__name__)
 
-    def _sentence(self, interaction: discord.Interaction[Any], error: BaseException) -> str:
-        match error:
-            case UserError():
-                return texts.refusal(error)
-            case app_commands.CheckFailure():
-                return texts.FORBIDDEN
-            case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
-                return texts.OUTDATED
-            case discord.HTTPException() if error.code in _GONE:
-                log.info("an interaction was gone before it could be answered", code=error.code)
-                return texts.OUTDATED
-            case _:
-                reference = short(secrets.randbits(24))
-                log.error("an interaction failed", ref=reference, command=_name(interaction), exc_info=error)
-                return texts.broken(reference)
+
+def _sentence(what: str, error: BaseException) -> str:
+    match error:
+        case UserError():
+            return refusals.refusal(error)
+        case app_commands.CheckFailure():
+            return refusals.FORBIDDEN
+        case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
+            return refusals.OUTDATED
+        case discord.HTTPException() if error.code in _GONE:
+            log.info("an interaction was gone before it could be answered", code=error.code)
+            return refusals.OUTDATED
+        case _:
+            reference = short(secrets.randbits(24))
+            log.error("an interaction failed", ref=reference, command=what, exc_info=error)
+            return refusals.broken(reference)
 
 
 def _name(interaction: discord.Interaction[Any]) -> str:
@@ -60,9 +85,8 @@ def _name(interaction: discord.Interaction[Any]) -> str:
 
 
 class _Reporting:
-    def __init__(self, reporter: Reporter, interaction: discord.Interaction[Any]) -> None:
-        self._reporter = reporter
-        self._interaction = interaction
+    def __init__(self, report: Callable[[Exception], Awaitable[None]]) -> None:
+        self._report = report
 
     async def __aenter__(self) -> None:
         return None
@@ -72,7 +96,7 @@ class _Reporting:
     ) -> bool:
         if not isinstance(exc, Exception):
             return False
-        await self._reporter.report(self._interaction, exc)
+        await self._report(exc)
         return True
 
 
@@ -86,12 +110,12 @@ async def _answer(interaction: discord.Interaction[Any], text: str) -> None:
             if error.code != ALREADY_ACKNOWLEDGED:
                 raise
             # Discord took the acknowledgement, and its answer was lost.
-            thinking = interaction.type is discord.InteractionType.application_command
+            thinking = (await interaction.original_response()).flags.loading
         else:
             return
     if thinking:
         # A follow-up would take the place of "thinking…" and be seen by everybody, unless that has become a message.
-        await interaction.edit_original_response(content=texts.TOLD_PRIVATELY, allowed_mentions=nobody)
+        await interaction.edit_original_response(content=refusals.TOLD_PRIVATELY, allowed_mentions=nobody)
     await interaction.followup.send(text, ephemeral=True, allowed_mentions=nobody)
     if thinking:
         await interaction.delete_original_response()

@@ -8,9 +8,8 @@ import aiohttp
 import discord
 
 from bot.domain.credits import Account
-from bot.domain.generation import Destination
+from bot.domain.generation import Destination, InteractionToken, Source
 from bot.domain.ids import DIRECT_MESSAGES, ChannelId, GuildId, MessageId, UserId
-from bot.generation.references import Source
 
 TOKEN_LIFE = timedelta(minutes=15)
 """How long Discord honours an interaction's token (Discord's documentation on receiving interactions)."""
@@ -25,9 +24,7 @@ async def acknowledge(interaction: discord.Interaction[Any], *, private: bool) -
     message_id = await _defer(interaction, private=private)
     return Destination(
         channel_id=ChannelId(interaction.channel_id or 0),
-        application_id=interaction.application_id,
-        interaction_token=interaction.token,
-        token_expires_at=received + TOKEN_LIFE,
+        token=InteractionToken(interaction.application_id, interaction.token, received + TOKEN_LIFE),
         message_id=MessageId(message_id),
         private=private,
         upload_limit=interaction.filesize_limit,

@@ -5,8 +5,8 @@ from typing import Any
 from discord import ui
 
 from bot.generation.service import Statement
-from bot.ui import texts
 from bot.ui.cards import BLURPLE, finished_view
+from bot.ui.texts import statement as texts
 
 
 def statement_view(statement: Statement) -> ui.LayoutView:

@@ -1,0 +1,54 @@
+"""What was made before, as buttons and modals find it: only by the message that shows it."""
+
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+from bot.domain.errors import DraftGone, GenerationGone
+from bot.domain.generation import Draft, Generation, Origin, Source
+from bot.domain.ids import DraftId, GenerationId, MessageId, UserId
+from bot.domain.ports import Clock
+from bot.store.store import Store
+
+DRAFTS_KEPT_FOR = timedelta(days=1)
+"""Discord's links to pictures expire after about a day, and a draft is of no use without them."""
+
+
+class History:
+    """Earlier generations, and drafts of new ones."""
+
+    def __init__(self, store: Store, clock: Clock, new_id: Callable[[], int]) -> None:
+        self._store = store
+        self._clock = clock
+        self._new_id = new_id
+
+    async def shown_in(self, message_id: MessageId, generation_id: GenerationId) -> Generation:
+        """The generation that a message shows; raises GenerationGone.
+
+        A custom id can be forged and names any generation; the message that it was pressed on comes from Discord.
+        """
+        async with self._store.read() as tx:
+            generation = await tx.generations.get(generation_id)
+            images = await tx.images.in_message(message_id)
+        if generation is None:
+            raise GenerationGone
+        posted_here = any(image.generation_id == generation_id for image in images)
+        if generation.request.destination.message_id != message_id and not posted_here:
+            raise GenerationGone
+        return generation
+
+    def new_draft(self, user_id: UserId, origin: Origin, sources: Sequence[Source]) -> Draft:
+        """A draft with an id for the modal's custom id; keep it once the modal is open."""
+        return Draft(DraftId(self._new_id()), user_id, self._clock.now(), origin, tuple(sources))
+
+    async def keep(self, draft: Draft) -> None:
+        """Write a draft down, for as long as its pictures' links live."""
+        async with self._store.write() as tx:
+            await tx.drafts.add(draft, forget_before=self._clock.now() - DRAFTS_KEPT_FOR)
+
+    async def draft(self, draft_id: DraftId, user_id: UserId) -> Draft:
+        """A member's own draft; raises DraftGone when it was forgotten or is somebody else's."""
+        async with self._store.read() as tx:
+            draft = await tx.drafts.get(draft_id)
+        if draft is None or draft.user_id != user_id:
+            raise DraftGone
+        return draft

@@ -1,0 +1,61 @@
+"""Images: what was posted where, and from which image it was made."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import RowMapping, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.domain.generation import Image
+from bot.domain.ids import ImageId, MessageId
+from bot.store.tables import images
+
+
+class Images:
+    """The images, within one transaction."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, posted: Sequence[Image]) -> None:
+        """Note images that were posted."""
+        if posted:
+            await self._connection.execute(insert(images), [_values(image) for image in posted])
+
+    async def in_message(self, message_id: MessageId) -> list[Image]:
+        """The images of ours that a message shows."""
+        rows = await self._connection.execute(
+            select(images).where(images.c.message_id == message_id).order_by(images.c.id)
+        )
+        return [_image(row) for row in rows.mappings()]
+
+    async def line(self, image_id: ImageId) -> list[Image]:
+        """The image, its parent, that one's parent and so on, back to the first of the line."""
+        one = select(images, images.c.id.label("tip")).where(images.c.id == image_id).cte("line", recursive=True)
+        back = one.union_all(select(images, one.c.tip).join(one, one.c.parent_id == images.c.id))
+        # A parent is older than what was made from it, so its id is smaller.
+        rows = await self._connection.execute(select(back).order_by(back.c.id.desc()))
+        return [_image(row) for row in rows.mappings()]
+
+
+def _values(image: Image) -> dict[str, object]:
+    return {
+        "id": image.id,
+        "generation_id": image.generation_id,
+        "parent_id": image.parent_id,
+        "channel_id": image.channel_id,
+        "message_id": image.message_id,
+        "filename": image.filename,
+        "posted_at": image.posted_at,
+    }
+
+
+def _image(row: RowMapping) -> Image:
+    return Image(
+        id=row["id"],
+        generation_id=row["generation_id"],
+        parent_id=row["parent_id"],
+        channel_id=row["channel_id"],
+        message_id=row["message_id"],
+        filename=row["filename"],
+        posted_at=row["posted_at"],
+    )

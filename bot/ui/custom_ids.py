@@ -1,0 +1,44 @@
+"""What buttons and modals carry: what they do and a number. At most 100 characters, as Discord allows."""
+
+import re
+from dataclasses import dataclass
+from enum import StrEnum
+
+from bot.domain.ids import from_short, short
+
+
+class Action(StrEnum):
+    """What a button or a modal does; the number beside it is that of a generation, or of a draft."""
+
+    CANCEL = "cancel"
+    AGAIN = "again"
+    EDIT = "edit"
+    EDIT_PROMPT = "words"
+    LARGER = "2k"
+    DELETE = "delete"
+    DRAFT = "draft"
+
+
+TEMPLATE = re.compile(r"easel:(?P<action>[a-z0-9]{1,16}):(?P<number>[0-9a-z]{1,13})")
+
+
+@dataclass(frozen=True, slots=True)
+class CustomId:
+    """One of ours."""
+
+    action: Action
+    number: int
+
+    def __str__(self) -> str:
+        return f"easel:{self.action.value}:{short(self.number)}"
+
+    @classmethod
+    def parse(cls, text: str) -> "CustomId | None":
+        """A custom id of ours, or None: it may be another's, an outdated one, or forged."""
+        match = TEMPLATE.fullmatch(text)
+        if match is None:
+            return None
+        try:
+            return cls(Action(match["action"]), from_short(match["number"]))
+        except ValueError:
+            return None

@@ -1,0 +1,15 @@
+"""What buttons, modals and messages may use of the client that they came in by."""
+
+from typing import Protocol
+
+from bot.generation.history import History
+from bot.generation.service import Generations
+from bot.ui.errors import Reporter
+
+
+class Desk(Protocol):
+    """The client, as far as members' wishes go."""
+
+    generations: Generations
+    history: History
+    reporter: Reporter

@@ -1,0 +1,174 @@
+"""What happens when a card's button is pressed, or a modal is sent off. Whoever does it pays."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import discord
+
+from bot.domain import rework
+from bot.domain.errors import GenerationGone, NoPicture, NotYours
+from bot.domain.generation import Destination, Generation, Origin, Request, Source
+from bot.domain.ids import ChannelId, DraftId, GenerationId, MessageId, UserId
+from bot.domain.settings import AspectRatio, Model, Resolution, Settings
+from bot.ui.custom_ids import Action, CustomId
+from bot.ui.desk import Desk
+from bot.ui.interactions import account, acknowledge
+from bot.ui.modals import Form, edit_modal, prompt_modal, read_form, which_modal
+from bot.ui.pictures import pictures_of
+
+_Handler = Callable[[Desk, discord.Interaction[Any], CustomId], Awaitable[None]]
+
+
+async def pressed(desk: Desk, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    """Do what a button says. Raises what the member is to be told."""
+    handler = _BUTTONS.get(button.action)
+    if handler is None:
+        raise GenerationGone
+    await handler(desk, interaction, button)
+
+
+async def submitted(desk: Desk, interaction: discord.Interaction[Any], modal: CustomId) -> None:
+    """Do what a modal was sent off for. Raises what the member is to be told."""
+    handler = _MODALS.get(modal.action)
+    if handler is None:
+        raise GenerationGone
+    await handler(desk, interaction, modal)
+
+
+async def _cancel(desk: Desk, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    """The courier redraws the card."""
+    await interaction.response.defer()
+    await desk.generations.cancel(GenerationId(button.number), UserId(interaction.user.id))
+
+
+async def _again(desk: Desk, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    generation = await _shown(desk, interaction, button)
+    destination = await _beside(interaction)
+    request = rework.again(generation, account(interaction), destination)
+    await desk.generations.accept(request, generation.request.references)
+
+
+async def _open_edit(desk: Desk, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    generation = await _shown(desk, interaction, button)
+    earlier = generation.request
+    settings = replace(earlier.settings, aspect_ratio=AspectRatio.AUTO)
+    pictures = pictures_of(_card(interaction))
+    if not pictures:
+        raise NoPicture
+    prompt = "" if earlier.prompt == rework.LARGER_PROMPT else earlier.prompt
+    await interaction.response.send_modal(edit_modal(button, pictures, prompt, settings))
+
+
+async def _edit(desk: Desk, interaction: discord.Interaction[Any], modal: CustomId) -> None:
+    form = read_form(interaction)
+    generation = await _shown(desk, interaction, modal)
+    source = _picked(interaction, form)
+    destination = await _beside(interaction)
+    settings = _settings(form, generation.request.settings.model)
+    request = Request(account(interaction), form.prompt, settings, 1, (), destination, _origin(interaction))
+    await desk.generations.accept(request, [source, *form.files])
+
+
+async def _open_prompt(desk: Desk, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    earlier = (await _shown(desk, interaction, button)).request
+    await interaction.response.send_modal(prompt_modal(button, earlier.prompt, earlier.settings))
+
+
+async def _other_prompt(desk: Desk, interaction: discord.Interaction[Any], modal: CustomId) -> None:
+    form = read_form(interaction)
+    generation = await _shown(desk, interaction, modal)
+    destination = await _beside(interaction)
+    earlier = generation.request.settings
+    settings = _settings(form, earlier.model, earlier.aspect_ratio)
+    if settings.model is Model.FLEX and earlier.model is Model.FLEX:
+        settings = replace(settings, steps=earlier.steps, guidance=earlier.guidance)
+    request = replace(rework.again(generation, account(interaction), destination, form.prompt), settings=settings)
+    await desk.generations.accept(request, generation.request.references)
+
+
+async def _open_larger(desk: Desk, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    pictures = pictures_of(_card(interaction))
+    if len(pictures) <= 1:
+        await _larger(desk, interaction, button)
+        return
+    await _shown(desk, interaction, button)
+    await interaction.response.send_modal(which_modal(button, pictures))
+
+
+async def _larger(desk: Desk, interaction: discord.Interaction[Any], pressed_on: CustomId) -> None:
+    """Pressed on a card with one picture, or sent off from the modal that asks which."""
+    generation = await _shown(desk, interaction, pressed_on)
+    is_modal = interaction.type is discord.InteractionType.modal_submit
+    source = _picked(interaction, read_form(interaction) if is_modal else None)
+    destination = await _beside(interaction)
+    request = rework.larger(generation, account(interaction), destination, _origin(interaction))
+    await desk.generations.accept(request, [source])
+
+
+async def _delete(desk: Desk, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    """For the one who asked, and for whoever may manage messages here."""
+    if interaction.guild_id is None or not interaction.permissions.manage_messages:
+        generation = await _shown(desk, interaction, button)
+        if generation.request.account.user_id != interaction.user.id:
+            raise NotYours
+    await interaction.response.defer()
+    await interaction.delete_original_response()
+
+
+async def _edit_draft(desk: Desk, interaction: discord.Interaction[Any], modal: CustomId) -> None:
+    form = read_form(interaction)
+    draft = await desk.history.draft(DraftId(modal.number), UserId(interaction.user.id))
+    destination = await acknowledge(interaction, private=False)
+    request = Request(account(interaction), form.prompt, _settings(form), 1, (), destination, draft.origin)
+    await desk.generations.accept(request, [*draft.sources, *form.files])
+
+
+_BUTTONS: Mapping[Action, _Handler] = {
+    Action.CANCEL: _cancel,
+    Action.AGAIN: _again,
+    Action.EDIT: _open_edit,
+    Action.EDIT_PROMPT: _open_prompt,
+    Action.LARGER: _open_larger,
+    Action.DELETE: _delete,
+}
+_MODALS: Mapping[Action, _Handler] = {
+    Action.EDIT: _edit,
+    Action.EDIT_PROMPT: _other_prompt,
+    Action.LARGER: _larger,
+    Action.DRAFT: _edit_draft,
+}
+
+
+async def _shown(desk: Desk, interaction: discord.Interaction[Any], custom_id: CustomId) -> Generation:
+    return await desk.history.shown_in(MessageId(_card(interaction).id), GenerationId(custom_id.number))
+
+
+def _card(interaction: discord.Interaction[Any]) -> discord.Message:
+    if interaction.message is None:
+        raise GenerationGone
+    return interaction.message
+
+
+async def _beside(interaction: discord.Interaction[Any]) -> Destination:
+    """A message of its own beside the card, and as private as that."""
+    return await acknowledge(interaction, private=_card(interaction).flags.ephemeral)
+
+
+def _origin(interaction: discord.Interaction[Any]) -> Origin:
+    card = _card(interaction)
+    return Origin(ChannelId(card.channel.id), MessageId(card.id))
+
+
+def _picked(interaction: discord.Interaction[Any], form: Form | None) -> Source:
+    """The card's picture, or that of several which was chosen."""
+    pictures = pictures_of(_card(interaction))
+    wanted = form.picture if form else None
+    found = [one for one in pictures if wanted is None or one.filename == wanted]
+    if not found:
+        raise NoPicture
+    return found[0]
+
+
+def _settings(form: Form, model: Model = Model.PRO, ratio: AspectRatio = AspectRatio.AUTO) -> Settings:
+    return Settings(form.model or model, form.aspect_ratio or ratio, form.resolution or Resolution.ONE_K)

@@ -1,0 +1,52 @@
+"""Answers to messages: a card or a line as a reply, that pings nobody."""
+
+from typing import Any
+
+import discord
+
+from bot.domain.generation import Destination
+from bot.domain.ids import ChannelId, MessageId
+from bot.ui.cards import looking_view, refusal_view
+
+_NO_HISTORY = 160002
+"""Discord's code where the bot may not read the message history, and so may not reply."""
+_DIRECT_UPLOAD_LIMIT = 10 << 20
+"""Bytes per file that a bot may post in direct messages, and in servers without boosts."""
+
+
+async def say(message: discord.Message, text: str) -> None:
+    """Answer in a line."""
+    await _reply(message, content=text)
+
+
+async def open_card(message: discord.Message) -> discord.Message:
+    """Show at once that the message was seen, with what becomes the generation's card."""
+    return await _reply(message, view=looking_view())
+
+
+async def refuse(card: discord.Message, text: str) -> None:
+    """Turn the card into a refusal."""
+    await card.edit(view=refusal_view(text), allowed_mentions=discord.AllowedMentions.none())
+
+
+def destination(card: discord.Message) -> Destination:
+    """Where the generation is shown from now on."""
+    return Destination(
+        channel_id=ChannelId(card.channel.id),
+        token=None,
+        message_id=MessageId(card.id),
+        private=False,
+        upload_limit=card.guild.filesize_limit if card.guild else _DIRECT_UPLOAD_LIMIT,
+    )
+
+
+async def _reply(message: discord.Message, **what: Any) -> discord.Message:
+    nobody = discord.AllowedMentions.none()
+    try:
+        return await message.channel.send(
+            reference=message.to_reference(fail_if_not_exists=False), allowed_mentions=nobody, **what
+        )
+    except discord.Forbidden as error:
+        if error.code != _NO_HISTORY:
+            raise
+    return await message.channel.send(allowed_mentions=nobody, **what)

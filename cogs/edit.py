@@ -1,0 +1,91 @@
+"""Editing: replies and mentions with pictures, the message menu's "Edit image", and the modals of cards."""
+
+from typing import Any, final
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.client import EaselClient
+from bot.domain.credits import Account
+from bot.domain.errors import NoPicture
+from bot.domain.generation import Origin, Request
+from bot.domain.ids import DIRECT_MESSAGES, ChannelId, GuildId, MessageId, UserId
+from bot.domain.settings import REFERENCES_MAX, AspectRatio, Settings
+from bot.ui import replies
+from bot.ui.custom_ids import Action, CustomId
+from bot.ui.desk import Desk
+from bot.ui.mentions import Call, Hint, read_call
+from bot.ui.modals import draft_modal
+from bot.ui.pictures import pictures_of
+from bot.ui.presses import submitted
+from bot.ui.texts import editing
+
+
+@final
+class Edit(commands.Cog):
+    """Every way to build on a picture that stands in a message."""
+
+    def __init__(self, desk: Desk, client: EaselClient) -> None:
+        self._desk = desk
+        self._client = client
+        self._menu = app_commands.ContextMenu(name=editing.COMMAND_EDIT, callback=self.edit_image)
+
+    async def cog_load(self) -> None:
+        """Message commands are not found in a cog by themselves."""
+        self._client.tree.add_command(self._menu)
+
+    async def cog_unload(self) -> None:
+        """Leave nothing behind."""
+        self._client.tree.remove_command(self._menu.name, type=self._menu.type)
+
+    async def edit_image(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
+        """Ask what to change, and keep which pictures it is about."""
+        pictures = pictures_of(message)[:REFERENCES_MAX]
+        if not pictures:
+            raise NoPicture
+        origin = Origin(ChannelId(message.channel.id), MessageId(message.id))
+        draft = self._desk.history.new_draft(UserId(interaction.user.id), origin, pictures)
+        await interaction.response.send_modal(draft_modal(CustomId(Action.DRAFT, draft.id), len(pictures)))
+        await self._desk.history.keep(draft)
+
+    @commands.Cog.listener()
+    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+        """Take what modals send off, whichever process opened them."""
+        if interaction.type is not discord.InteractionType.modal_submit:
+            return
+        custom_id = CustomId.parse(str((interaction.data or {}).get("custom_id", "")))
+        if custom_id is not None:
+            async with self._desk.reporter.reporting(interaction):
+                await submitted(self._desk, interaction, custom_id)
+
+    @commands.Cog.listener()
+    async def on_message(self, message: discord.Message) -> None:
+        """Answer what is meant for the bot, and nothing else."""
+        if self._client.user is None:
+            return
+        match read_call(message, self._client.user.id, sees_all=self._client.intents.message_content):
+            case None:
+                pass
+            case Hint(text):
+                async with self._desk.reporter.noting():
+                    await replies.say(message, text)
+            case Call() as call:
+                async with self._desk.reporter.noting():
+                    card = await replies.open_card(message)
+                    async with self._desk.reporter.telling(lambda text: replies.refuse(card, text)):
+                        await self._edit(message, card, call)
+
+    async def _edit(self, message: discord.Message, card: discord.Message, call: Call) -> None:
+        if call.note is not None:
+            await replies.say(message, call.note)
+        guild_id = GuildId(message.guild.id) if message.guild else DIRECT_MESSAGES
+        account = Account(UserId(message.author.id), guild_id)
+        settings = Settings(aspect_ratio=AspectRatio.AUTO)
+        request = Request(account, call.prompt, settings, 1, (), replies.destination(card), call.origin)
+        await self._desk.generations.accept(request, call.sources)
+
+
+async def setup(bot: EaselClient) -> None:
+    """Called by discord.py."""
+    await bot.add_cog(Edit(bot, bot))
