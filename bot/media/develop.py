@@ -1,30 +1,23 @@
 """What happens to a member's picture before KIE sees it: recognised, righted, stripped, made to fit.
 
 Plain blocking code that trusts nothing in the file; :mod:`bot.media.darkroom` runs this module in a process of its
-own, ``python -m bot.media.develop SOURCE TARGET``, which prints its verdict in one word.
+own, ``python -m bot.media.develop SOURCE TARGET``, which prints its verdict in one word. The decoders are imported
+only there and only when needed, so that the bot's own process never holds them.
 """
 
-import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-import pillow_heif
-from PIL import Image, ImageOps, UnidentifiedImageError
-
 from bot.domain.errors import ReferenceProblem
+from bot.media.formats import HEAD_BYTES, Format, recognised
 from bot.media.kinds import JPEG, PNG, WEBP, Kind
+from bot.media.limits import Refused
 
 REFERENCE_MAX_BYTES = 10_000_000
 """KIE takes references of at most 10 MB (docs.kie.ai, market/flux2)."""
-ENOUGH_PIXELS = 12_000_000
-"""Three times what KIE's largest output has; a larger picture is halved, or reduced by three and so on."""
-DECODED_MAX_BYTES = 200_000_000
-"""What a picture may take in memory once decoded: about 50 megapixels with transparency, 66 without."""
-_JPEG_DRAFT_SIDE = 4096
-_FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "TIFF", "AVIF", "HEIF")
-_QUALITIES = (92, 85, 75, 60)
 _MEMORY_LIMIT = 1 << 30
+"""Bytes of address space, four to five times the memory that any picture we accept was seen to need."""
 
 
 _KINDS = {kind.suffix: kind for kind in (JPEG, PNG, WEBP)}
@@ -45,60 +38,39 @@ def develop(source: Path, target: Path) -> Developed | ReferenceProblem:
     format if KIE takes that, and becomes PNG (with transparency) or JPEG otherwise; too many pixels or bytes are
     reduced. Refused: what is no picture, is damaged, or would take over 200 MB once decoded.
     """
-    Image.init()
-    pillow_heif.register_heif_opener()
     try:
-        with Image.open(source, formats=_FORMATS) as image:
-            if image.format in {"JPEG", "MPO"}:
-                image.draft("RGB", (_JPEG_DRAFT_SIDE, _JPEG_DRAFT_SIDE))
-            if image.width * image.height * max(len(image.getbands()), 3) > DECODED_MAX_BYTES:
-                return ReferenceProblem.TOO_MANY_PIXELS
-            image.load()
-            return _encode(_tidy(image), image.format or "", target)
-    except UnidentifiedImageError:
-        return ReferenceProblem.NOT_AN_IMAGE
-    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError):
+        return Developed(target, _print(source, target))
+    except Refused as refusal:
+        return refusal.problem
+    except MemoryError:
         return ReferenceProblem.TOO_MANY_PIXELS
-    except (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, OverflowError, RuntimeError):
-        # What Pillow's decoders raise on damaged files; they were not written to agree on one error.
+    except OSError:
         return ReferenceProblem.DAMAGED
 
 
-def _tidy(image: Image.Image) -> Image.Image:
-    """The first frame: of a bearable size, in a mode that every format can hold, upright, without metadata."""
-    factor = math.ceil(math.sqrt(image.width * image.height / ENOUGH_PIXELS))
-    profile = image.info.get("icc_profile") if image.mode in {"RGB", "RGBA"} else None
-    picture = image
-    if image.mode not in {"RGB", "RGBA"}:
-        picture = image.convert("RGBA" if image.has_transparency_data else "RGB")
-    picture = picture.reduce(factor) if factor > 1 else picture.copy()
-    ImageOps.exif_transpose(picture, in_place=True)
-    # The profile says what the colours mean; all else (camera, place, comments) is nobody's business.
-    picture.info = {} if profile is None else {"icc_profile": profile}
-    return picture
+def _print(source: Path, target: Path) -> Kind:
+    with source.open("rb") as file:
+        found = recognised(file.read(HEAD_BYTES))
+    match found:
+        case None:
+            raise Refused(ReferenceProblem.NOT_AN_IMAGE)
+        case Format.JPEG | Format.PNG | Format.WEBP | Format.TIFF:
+            from bot.media import printing, streamed
 
+            return printing.print_to(target, streamed.read(source, found), REFERENCE_MAX_BYTES)
+        case Format.GIF | Format.BMP:
+            from bot.media.whole import decode
+        case Format.AVIF:
+            from bot.media.avif import decode
+        case Format.HEIC:
+            from bot.media.heic import decode
+    from bot.media import whole
 
-def _encode(image: Image.Image, source_format: str, target: Path) -> Developed:
-    transparent = image.mode == "RGBA"
-    if source_format == "WEBP":
-        kind = WEBP
-    elif source_format == "PNG" or transparent:
-        kind = PNG
-    else:
-        kind = JPEG
-    if kind is PNG:
-        image.save(target, "PNG", compress_level=3)
-        if target.stat().st_size <= REFERENCE_MAX_BYTES:
-            return Developed(target, PNG)
-        kind = WEBP if transparent else JPEG
-    for quality in _QUALITIES:
-        if kind is WEBP:
-            image.save(target, "WEBP", quality=quality, method=2)
-        else:
-            image.save(target, "JPEG", quality=quality)
-        if target.stat().st_size <= REFERENCE_MAX_BYTES:
-            break
-    return Developed(target, kind)
+    pixels = whole.read(source, decode)
+    # libvips comes when Pillow has given its memory back.
+    from bot.media import printing
+
+    return printing.print_to(target, printing.negative_of(pixels), REFERENCE_MAX_BYTES)
 
 
 def read_verdict(said: str, target: Path) -> Developed | ReferenceProblem | None:

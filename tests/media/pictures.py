@@ -2,6 +2,8 @@
 
 import io
 import random
+import struct
+import zlib
 from typing import Any
 
 from PIL import Image
@@ -25,3 +27,19 @@ def encoded(picture: Image.Image, format_name: str, **options: Any) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, format_name, **options)
     return buffer.getvalue()
+
+
+def png_chunk(kind: bytes, content: bytes) -> bytes:
+    """A chunk as it stands in a PNG."""
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def png_of_one_colour(width: int, height: int, size: int = 0, *, rows: int | None = None) -> bytes:
+    """A black PNG, padded by a private chunk to ``size`` bytes; ``rows`` may be fewer than it claims to have."""
+    deflate = zlib.compressobj(1)
+    row = bytes(1 + 3 * width)
+    body = b"".join(deflate.compress(row) for _ in range(height if rows is None else rows)) + deflate.flush()
+    head = png_chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0))
+    end = png_chunk(b"IDAT", body) + png_chunk(b"IEND", b"")
+    padding = size - len(head) - len(end) - 20
+    return b"\x89PNG\r\n\x1a\n" + head + (png_chunk(b"paDd", bytes(padding)) if padding > 0 else b"") + end

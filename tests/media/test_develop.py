@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pillow_heif
 import pytest
+import pyvips
 from PIL import Image, PngImagePlugin
 
 from bot.domain.errors import ReferenceProblem
-from bot.media.develop import ENOUGH_PIXELS, REFERENCE_MAX_BYTES, Developed, develop
+from bot.media.develop import REFERENCE_MAX_BYTES, Developed, develop
 from bot.media.kinds import JPEG, PNG, WEBP, Kind
+from bot.media.limits import ENOUGH_PIXELS, LONGEST_SIDE
 from tests.media.pictures import encoded, noise, smooth
 
 SMALL = noise(40, 30)
@@ -75,6 +77,86 @@ def test_every_format_becomes_one_that_kie_takes(tmp_path: Path, data: bytes, ki
 
 def test_a_png_keeps_every_pixel(tmp_path: Path) -> None:
     assert result(tmp_path, encoded(CLEAR, "PNG")).tobytes() == CLEAR.tobytes()
+
+
+def pixel(picture: Image.Image, x: int, y: int) -> tuple[int, ...]:
+    colour = picture.convert("RGBA").getpixel((x, y))
+    assert isinstance(colour, tuple)
+    return colour
+
+
+def near(colour: tuple[int, ...], other: tuple[int, ...]) -> bool:
+    return all(abs(one - two) < 12 for one, two in zip(colour, other, strict=True))
+
+
+SIXTEEN = Image.new("I;16", (40, 30), 0x8000)
+CUT_OUT = Image.new("RGBA", (40, 30), (255, 0, 0, 0))
+CUT_OUT.paste((0, 128, 255, 255), (0, 0, 20, 30))
+
+
+@pytest.mark.parametrize(
+    ("data", "colours"),
+    [
+        pytest.param(encoded(SIXTEEN, "PNG"), [(128, 128, 128, 255)] * 2, id="png with 16 bits"),
+        pytest.param(encoded(SIXTEEN, "TIFF"), [(128, 128, 128, 255)] * 2, id="tiff with 16 bits"),
+        pytest.param(encoded(Image.new("1", (40, 30), 1), "PNG"), [(255,) * 4] * 2, id="png with one bit"),
+        pytest.param(
+            encoded(CUT_OUT.quantize(4), "PNG"), [(0, 128, 255, 255), (255, 0, 0, 0)], id="png with a palette"
+        ),
+        pytest.param(encoded(CUT_OUT, "PNG"), [(0, 128, 255, 255), (255, 0, 0, 0)], id="png"),
+        pytest.param(encoded(CUT_OUT, "TIFF"), [(0, 128, 255, 255), (255, 0, 0, 0)], id="tiff"),
+        pytest.param(encoded(CUT_OUT, "WEBP", lossless=True), [(0, 128, 255, 255), (0, 0, 0, 0)], id="webp"),
+        pytest.param(encoded(Image.new("CMYK", (40, 30)), "JPEG"), [(255,) * 4] * 2, id="white cmyk"),
+        pytest.param(encoded(Image.new("CMYK", (40, 30)), "TIFF"), [(255,) * 4] * 2, id="white cmyk tiff"),
+        pytest.param(encoded(Image.new("LA", (40, 30), (90, 40)), "PNG"), [(90, 90, 90, 40)] * 2, id="grey with alpha"),
+        pytest.param(encoded(Image.new("RGB", (40, 30), (9, 99, 199)), "AVIF"), [(9, 99, 199, 255)] * 2, id="avif"),
+        pytest.param(heif(Image.new("RGB", (40, 30), (9, 99, 199))), [(9, 99, 199, 255)] * 2, id="heic"),
+        pytest.param(encoded(Image.new("RGB", (40, 30), (9, 99, 199)), "BMP"), [(9, 99, 199, 255)] * 2, id="bmp"),
+    ],
+)
+def test_colours_stay(tmp_path: Path, data: bytes, colours: list[tuple[int, ...]]) -> None:
+    picture = result(tmp_path, data)
+    left, right = pixel(picture, 5, 15), pixel(picture, 35, 15)
+    assert near(left, colours[0])
+    assert near(right, colours[1]) or right[3] == colours[1][3] == 0
+
+
+def test_what_is_transparent_gives_no_colour_to_its_neighbours(tmp_path: Path) -> None:
+    large = Image.new("RGBA", (4101, 3001), (255, 0, 0, 0))
+    large.paste((0, 128, 255, 255), (0, 0, 2051, 3001))
+    picture = result(tmp_path, encoded(large, "PNG", compress_level=1)).convert("RGBA")
+    assert picture.width == 2051
+    edge = pixel(picture, 1025, 1000)
+    assert 0 < edge[3] < 255
+    assert near(edge[:3], (0, 128, 255))
+
+
+@pytest.mark.parametrize("format_name", ["JPEG", "PNG", "WEBP", "TIFF", "AVIF"])
+@pytest.mark.parametrize("padding", [0, 2_000_000])
+def test_a_colour_profile_stays_unless_it_is_huge(tmp_path: Path, format_name: str, padding: int) -> None:
+    profile = pyvips.Image.profile_load("p3") + bytes(padding)
+    picture = result(tmp_path, encoded(SMALL, format_name, icc_profile=profile))
+    assert (picture.info.get("icc_profile") == profile) is (padding == 0)
+
+
+def test_an_animated_webp_keeps_its_first_frame_alone(tmp_path: Path) -> None:
+    red, blue = Image.new("RGB", (8, 8), "red"), Image.new("RGB", (8, 8), "blue")
+    exif = Image.Exif()
+    exif[MAKE] = "SecretCamera"
+    moving = encoded(red, "WEBP", save_all=True, append_images=[blue], exif=exif)
+    picture = result(tmp_path, moving)
+    assert picture.size == (8, 8)
+    assert near(pixel(picture, 4, 4), (255, 0, 0, 255))
+
+
+@pytest.mark.parametrize("size", [(60_000, 1), (1, 60_000), (20_000, 30)])
+def test_no_side_is_longer_than_every_format_allows(tmp_path: Path, size: tuple[int, int]) -> None:
+    assert max(result(tmp_path, encoded(Image.new("RGBA", size), "PNG")).size) <= LONGEST_SIDE
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+def test_even_noise_is_made_to_fit(tmp_path: Path, mode: str) -> None:
+    assert result(tmp_path, encoded(noise(3464, 3464, mode=mode), "PNG", compress_level=0)).width >= 1024
 
 
 def test_the_first_frame_of_an_animation_is_taken(tmp_path: Path) -> None:

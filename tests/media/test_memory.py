@@ -1,0 +1,44 @@
+"""How much memory the process takes that decodes a member's picture."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.media.pictures import encoded, png_of_one_colour, smooth
+
+ROOT = Path(__file__).parents[2]
+MEASURE = """
+import os, subprocess, sys
+process = subprocess.Popen([sys.executable, "-m", "bot.media.develop", *sys.argv[1:]])
+_, status, usage = os.wait4(process.pid, 0)
+print("", status, usage.ru_maxrss)
+"""
+"""Run in a small process: for Linux, a process begins with the peak of the one that started it."""
+
+
+def large_webp() -> bytes:
+    """Twenty megapixels."""
+    return encoded(smooth(684, 456).resize((5472, 3648)), "WEBP", quality=60, method=0)
+
+
+def huge_png() -> bytes:
+    """A picture that once brought down another bot: 177 megapixels in just under 10 MB."""
+    return png_of_one_colour(13_300, 13_300, 9_990_000)
+
+
+@pytest.mark.parametrize(
+    ("build", "said", "megabytes"),
+    [
+        pytest.param(large_webp, "webp", 120, id="webp of 20 megapixels"),
+        pytest.param(huge_png, "too_many_pixels", 60, id="png of 177 megapixels"),
+    ],
+)
+def test_the_memory_it_takes(tmp_path: Path, build: Callable[[], bytes], said: str, megabytes: int) -> None:
+    (tmp_path / "source").write_bytes(build())
+    arguments = [sys.executable, "-c", MEASURE, str(tmp_path / "source"), str(tmp_path / "target")]
+    output = subprocess.run(arguments, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
+    assert output[:2] == [said, "0"]
+    assert int(output[2]) * 1024 < megabytes * 1_000_000
