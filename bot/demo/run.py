@@ -1,14 +1,12 @@
 """make demo: the real bot on a simulated Discord with a page to try it on, and a KIE stand-in that paints."""
 
 import asyncio
-import contextlib
 import random
 import signal
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
@@ -20,26 +18,26 @@ from bot.app import Application, assemble
 from bot.config import Config, DatabaseConfig, DiscordConfig, KieConfig, QuotaConfig, TrackerConfig
 from bot.demo.cdn import CdnServer
 from bot.demo.kie import KieStandIn
+from bot.demo.panel import open_socket, serve_panel
+from bot.demo.stage import Stage, follow_the_clock
 from bot.demo.world import World, build_world
 from bot.domain.credits import Period
-from bot.domain.errors import OperatorError
 
 _KEY = "demo-key"
-_LOOK_EVERY = 0.1
-_LET_THE_PAGE_FOLLOW = 0.4
 _MEDIAN_SECONDS = {"pro": 5.0, "flex": 8.0}
 _SPREAD = 0.25
 
 
 @dataclass(frozen=True, slots=True)
 class Demo:
-    """A running demo."""
+    """A running demo; ``url`` is what a visitor opens."""
 
     app: Application
     env: simcord.Env
     kie: KieStandIn
     world: World
     preview: Preview
+    url: str
     working: asyncio.Task[None]
 
 
@@ -55,23 +53,21 @@ async def open_demo(port: int, folder: Path) -> AsyncGenerator[Demo, None]:
     """The demo on loopback, with its database in ``folder``. Raises OperatorError when the port is taken."""
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
+        listening = stack.enter_context(open_socket(port))
         kie = await enter(KieStandIn(api_key=_KEY, durations=_seconds, credits=Decimal(100_000)))
         app = await enter(assemble(_config(kie.base_url, folder)))
         env = await enter(simcord.run(app.client, check_errors=False))
-        await _follow_the_clock(env)
+        await follow_the_clock(env)
         await enter(CdnServer(env))
         world = await build_world(env)
         working = asyncio.create_task(app.work(), name="workers")
         stack.push_async_callback(_end, working)
-        try:
-            preview = await enter(env.preview(world.studio, viewers=world.members, layout="channel", port=port))
-        except simcord.SetupError as error:
-            if not isinstance(error.__cause__, OSError):
-                raise
-            raise OperatorError(f"port {port} is taken: choose another with --port.") from error
-        looking = asyncio.create_task(_keep_fresh(env, preview), name="preview")
+        preview = await enter(env.preview(world.studio, viewers=world.members, layout="channel"))
+        stage = Stage(env, preview)
+        looking = asyncio.create_task(stage.keep_fresh(), name="preview")
         stack.push_async_callback(_end, looking)
-        yield Demo(app, env, kie, world, preview, working)
+        url = await enter(serve_panel(listening, env, preview, world, stage))
+        yield Demo(app, env, kie, world, preview, url, working)
 
 
 async def _run(port: int) -> None:
@@ -81,7 +77,7 @@ async def _run(port: int) -> None:
         loop.add_signal_handler(number, stop.set)
     with tempfile.TemporaryDirectory(prefix="easel-demo-") as folder:
         async with open_demo(port, Path(folder)) as demo:
-            print(_WELCOME.format(url=demo.preview.url), flush=True)
+            print(_WELCOME.format(url=demo.url), flush=True)
             closed = asyncio.create_task(demo.preview.wait_closed(), name="page closed")
             stopped = asyncio.create_task(stop.wait(), name="stop signal")
             await asyncio.wait({closed, stopped, demo.working}, return_when=asyncio.FIRST_COMPLETED)
@@ -97,35 +93,10 @@ Nothing leaves this machine, and no credit is real.
   Open  {url}
 
   Type  /imagine  and a prompt, or  /balance
+  The panel beside the channel replies with pictures attached, and opens Apps, as in a message's menu.
   A prompt with [moderated], [broken], [unreadable], [nocredits] or [slow] in it shows what a failure looks like.
   Ctrl-C ends the demo.
 """
-
-
-async def _keep_fresh(env: simcord.Env, preview: Preview) -> None:
-    """Publish what the bot did by itself: the page shows snapshots, taken after each act of a visitor.
-
-    Not at once: the page takes a moment to follow its own act, and calls it stale if there is news meanwhile.
-    """
-    shown = len(env.http_requests)
-    while True:
-        await asyncio.sleep(_LOOK_EVERY)
-        if len(env.http_requests) == shown:
-            continue
-        await asyncio.sleep(_LET_THE_PAGE_FOLLOW)
-        done = len(env.http_requests)
-        # When a visitor's act is under way there is nothing to do: it publishes, or the next look does.
-        with contextlib.suppress(simcord.SetupError):
-            await _follow_the_clock(env)
-            await preview.refresh()
-            shown = done
-
-
-async def _follow_the_clock(env: simcord.Env) -> None:
-    """Bring the simulation's calendar, which starts on a day of its own and stands still, up to now."""
-    behind = (datetime.now(UTC) - env.now()).total_seconds()
-    if behind > 0:
-        await env.advance_time(behind)
 
 
 async def _end(task: asyncio.Task[None] | asyncio.Task[bool]) -> None:

@@ -10,7 +10,7 @@ from bot.demo.kie.paint import Wish, paint
 
 _GREETING = (
     "Welcome to Easel's demo. This Discord and its clock are simulated, and KIE is a stand-in that paints what was "
-    "asked for; the bot is the real one. Try `/imagine`."
+    "asked for; the bot is the real one. Try `/imagine`, or reply with pictures from the panel beside this channel."
 )
 
 

@@ -26,7 +26,7 @@ async def test_a_visitor_makes_a_picture(tmp_path: Path) -> None:
         assert response is not None
         await until(lambda: seen(response).pictures, within=40, what="a picture on the card")
         await until(lambda: shown_on_page(demo, response.id), what="the picture on the page")
-        link = demo.preview.url
+        link = demo.url
         assert (await status_of(link)) == 200
 
     assert demo.working.done()
