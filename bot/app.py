@@ -103,8 +103,13 @@ class Application:
 
 
 @asynccontextmanager
-async def assemble(config: Config, *, clock: Clock | None = None) -> AsyncGenerator[Application, None]:
-    """Open the store, the sessions and the threads, and put the rooms together; closes them all at the end."""
+async def assemble(
+    config: Config, *, clock: Clock | None = None, reads_messages: bool = False
+) -> AsyncGenerator[Application, None]:
+    """Open the store, the sessions and the threads, and put the rooms together; closes them all at the end.
+
+    ``reads_messages`` is for a simulated Discord, which does not tell that it grants the message-content intent.
+    """
     clock = clock or SystemClock()
     callbacks = bool(config.kie.callback_url)
     async with AsyncExitStack() as stack:
@@ -126,7 +131,7 @@ async def assemble(config: Config, *, clock: Clock | None = None) -> AsyncGenera
         allowance = Allowance(Decimal(str(config.quota.credits)), config.quota.period)
         cards = Cards(store, clock, workload, allowance)
         jobs = Jobs("job", grace=_GRACE)
-        client = EaselClient(store, CommandOptions(config.kie.flex_controls))
+        client = EaselClient(store, CommandOptions(config.kie.flex_controls), reads_messages=reads_messages)
         courier = Courier(store, clock, cards, DiscordDeliverer(client, clock), spool, studio, jobs)
         tracker = Tracker(
             store,

@@ -47,7 +47,9 @@ class EaselClient(commands.Bot):
     history: History
     """Set by the application as well."""
 
-    def __init__(self, store: Store, options: CommandOptions) -> None:
+    def __init__(self, store: Store, options: CommandOptions, *, reads_messages: bool = False) -> None:
+        """``reads_messages`` where the message-content intent is granted by a Discord that does not tell."""
+        self._reads_messages = reads_messages
         self._asked_for = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
         super().__init__(
             command_prefix=commands.when_mentioned,
@@ -68,7 +70,9 @@ class EaselClient(commands.Bot):
         """Register what members can use. Workers are not started here: they belong to the application."""
         # Discord ends a session that asks for more than it granted; without it, the message menu remains.
         granted = self.application_flags
-        self._asked_for.message_content = granted.gateway_message_content or granted.gateway_message_content_limited
+        self._asked_for.message_content = (
+            self._reads_messages or granted.gateway_message_content or granted.gateway_message_content_limited
+        )
         self.add_dynamic_items(CardButton)
         for cog in COGS:
             await self.load_extension(cog)

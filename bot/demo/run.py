@@ -55,7 +55,7 @@ async def open_demo(port: int, folder: Path) -> AsyncGenerator[Demo, None]:
         enter = stack.enter_async_context
         listening = stack.enter_context(open_socket(port))
         kie = await enter(KieStandIn(api_key=_KEY, durations=_seconds, credits=Decimal(100_000)))
-        app = await enter(assemble(_config(kie.base_url, folder)))
+        app = await enter(assemble(_config(kie.base_url, folder), reads_messages=True))
         env = await enter(simcord.run(app.client, check_errors=False))
         await follow_the_clock(env)
         await enter(CdnServer(env))

@@ -46,9 +46,9 @@ class History:
             await tx.drafts.add(draft, forget_before=self._clock.now() - DRAFTS_KEPT_FOR)
 
     async def draft(self, draft_id: DraftId, user_id: UserId) -> Draft:
-        """A member's own draft; raises DraftGone when it was forgotten or is somebody else's."""
+        """A member's own draft; raises DraftGone when it is too old, forgotten, or somebody else's."""
         async with self._store.read() as tx:
             draft = await tx.drafts.get(draft_id)
-        if draft is None or draft.user_id != user_id:
+        if draft is None or draft.user_id != user_id or draft.created_at < self._clock.now() - DRAFTS_KEPT_FOR:
             raise DraftGone
         return draft
