@@ -79,6 +79,9 @@ class EaselClient(commands.Bot):
         await self.sync_if_changed()
         self._logged_in.set()
 
+    async def on_message(self, message: discord.Message, /) -> None:
+        """Messages are for the cogs: the library would look for text commands in them, and log their words."""
+
     async def wait_until_logged_in(self) -> None:
         """Wait until messages can be posted: that takes a log-in, but no gateway."""
         await self._logged_in.wait()

@@ -46,8 +46,8 @@ class Edit(commands.Cog):
             raise NoPicture
         origin = Origin(ChannelId(message.channel.id), MessageId(message.id))
         draft = self._desk.history.new_draft(UserId(interaction.user.id), origin, pictures)
-        await interaction.response.send_modal(draft_modal(CustomId(Action.DRAFT, draft.id), len(pictures)))
         await self._desk.history.keep(draft)
+        await interaction.response.send_modal(draft_modal(CustomId(Action.DRAFT, draft.id), len(pictures)))
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:

@@ -7,7 +7,7 @@ from itertools import count as counting
 from typing import Any
 
 from bot.domain.credits import KIE_PRICES, Account
-from bot.domain.generation import Delivery, Destination, Generation, Request, Task
+from bot.domain.generation import Delivery, Destination, Generation, InteractionToken, Request, Task
 from bot.domain.ids import ChannelId, GenerationId, GuildId, TaskId, UserId
 from bot.domain.settings import Settings, TaskClass
 from bot.domain.states import TaskState
@@ -24,9 +24,7 @@ def make_destination(**overrides: Any) -> Destination:
     """A public channel, with an interaction token that lives for a quarter of an hour more."""
     usual = Destination(
         channel_id=ChannelId(501),
-        application_id=601,
-        interaction_token="a-token-of-an-interaction",
-        token_expires_at=NOW + timedelta(minutes=15),
+        token=InteractionToken(601, "a-token-of-an-interaction", NOW + timedelta(minutes=15)),
         message_id=None,
         private=False,
         upload_limit=10 * MEBIBYTE,

@@ -37,7 +37,7 @@ class History:
         return generation
 
     def new_draft(self, user_id: UserId, origin: Origin, sources: Sequence[Source]) -> Draft:
-        """A draft with an id for the modal's custom id; keep it once the modal is open."""
+        """A draft with an id for the modal's custom id; keep it before the modal is opened."""
         return Draft(DraftId(self._new_id()), user_id, self._clock.now(), origin, tuple(sources))
 
     async def keep(self, draft: Draft) -> None:

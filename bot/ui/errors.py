@@ -17,8 +17,10 @@ from bot.ui.texts import refusals
 
 log = structlog.stdlib.get_logger(__name__)
 
-_GONE = {10008, 10015, 10062, 40060, 50027}
-"""Discord's codes for an interaction, message or token that is no more, or was answered before."""
+_GONE = {10015, 10062, 40060, 50027}
+"""Discord's codes for an interaction or token that is no more, or was answered before."""
+_NO_MESSAGE = 10008
+"""Discord's code for a message that was deleted."""
 
 
 class Reporter:
@@ -71,6 +73,8 @@ def _sentence(what: str, error: BaseException) -> str:
             return refusals.FORBIDDEN
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
             return refusals.OUTDATED
+        case discord.HTTPException(code=code) if code == _NO_MESSAGE:
+            return refusals.MESSAGE_GONE
         case discord.HTTPException() if error.code in _GONE:
             log.info("an interaction was gone before it could be answered", code=error.code)
             return refusals.OUTDATED

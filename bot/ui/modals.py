@@ -115,7 +115,8 @@ def _prompt(prompt: str, hint: str) -> ui.Label[Any]:
         min_length=PROMPT_MIN,
         max_length=PROMPT_SHOWN_MAX,
     )
-    return ui.Label[Any](text=editing.PROMPT_LABEL, description=hint, component=field)
+    shown = hint if len(prompt) <= PROMPT_SHOWN_MAX else editing.PROMPT_CUT_HINT
+    return ui.Label[Any](text=editing.PROMPT_LABEL, description=shown, component=field)
 
 
 def _which(pictures: Sequence[Source]) -> ui.Label[Any]:

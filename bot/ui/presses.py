@@ -1,5 +1,6 @@
 """What happens when a card's button is pressed, or a modal is sent off. Whoever does it pays."""
 
+import contextlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -113,7 +114,9 @@ async def _delete(desk: Desk, interaction: discord.Interaction[Any], button: Cus
         if generation.request.account.user_id != interaction.user.id:
             raise NotYours
     await interaction.response.defer()
-    await interaction.delete_original_response()
+    # Pressed twice, it is gone already.
+    with contextlib.suppress(discord.NotFound):
+        await interaction.delete_original_response()
 
 
 async def _edit_draft(desk: Desk, interaction: discord.Interaction[Any], modal: CustomId) -> None:

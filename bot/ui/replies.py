@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import aiohttp
 import discord
 
 from bot.domain.generation import Destination
-from bot.domain.ids import ChannelId, MessageId
+from bot.domain.ids import ChannelId, MessageId, short
 from bot.ui.cards import looking_view, refusal_view
 
 _NO_HISTORY = 160002
@@ -16,12 +17,12 @@ _DIRECT_UPLOAD_LIMIT = 10 << 20
 
 async def say(message: discord.Message, text: str) -> None:
     """Answer in a line."""
-    await _reply(message, content=text)
+    await _reply(message, "line", content=text)
 
 
 async def open_card(message: discord.Message) -> discord.Message:
     """Show at once that the message was seen, with what becomes the generation's card."""
-    return await _reply(message, view=looking_view())
+    return await _reply(message, "card", view=looking_view())
 
 
 async def refuse(card: discord.Message, text: str) -> None:
@@ -40,13 +41,19 @@ def destination(card: discord.Message) -> Destination:
     )
 
 
-async def _reply(message: discord.Message, **what: Any) -> discord.Message:
-    nobody = discord.AllowedMentions.none()
+async def _reply(message: discord.Message, kind: str, **what: Any) -> discord.Message:
+    # Under one nonce Discord posts once, however often it is asked because its answer was lost.
+    what |= {"nonce": f"{kind}-{short(message.id)}", "allowed_mentions": discord.AllowedMentions.none()}
     try:
-        return await message.channel.send(
-            reference=message.to_reference(fail_if_not_exists=False), allowed_mentions=nobody, **what
-        )
+        return await _send(message.channel, reference=message.to_reference(fail_if_not_exists=False), **what)
     except discord.Forbidden as error:
         if error.code != _NO_HISTORY:
             raise
-    return await message.channel.send(allowed_mentions=nobody, **what)
+    return await _send(message.channel, **what)
+
+
+async def _send(channel: discord.abc.Messageable, **what: Any) -> discord.Message:
+    try:
+        return await channel.send(**what)
+    except (aiohttp.ClientError, OSError):
+        return await channel.send(**what)

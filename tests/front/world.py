@@ -10,6 +10,7 @@ from simcord import Env
 from simcord._clock import Clock
 from simcord.backend import Backend
 from simcord.backend.cdn import CdnStore
+from simcord.backend.models import Message
 
 
 class RealClock(Clock):
@@ -17,6 +18,20 @@ class RealClock(Clock):
 
     def now(self) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=self.elapsed)
+
+
+class CurrentBackend(Backend):
+    """Simcord's, where it lags behind Discord.
+
+    Simcord hides a reply to an interaction's answer from the bot that gave it, as Discord did until January 2023.
+    Since then such a reply pings, and so is seen, like any other:
+    https://github.com/discord/discord-api-docs/issues/5395
+    """
+
+    def commit_message(self, message: Message, *, broadcast: bool = True) -> Message:
+        """Publish a message."""
+        message.reply_author_interaction = False
+        return super().commit_message(message, broadcast=broadcast)
 
 
 class MeasuringCdn(CdnStore):
@@ -46,6 +61,6 @@ def _size_of(data: bytes) -> dict[str, int]:
 def quiet_world() -> Env:
     """An environment, not started yet, whose own client only keeps simcord's results readable."""
     env = Env(discord.Client(intents=discord.Intents.all()))
-    env.backend = Backend(clock=RealClock())
+    env.backend = CurrentBackend(clock=RealClock())
     env.backend.cdn = MeasuringCdn()
     return env

@@ -68,7 +68,9 @@ class RecordingDeliverer:
             reaction = reaction(card, images)
         if isinstance(reaction, Exception):
             raise reaction
-        positions = tuple(image.position for image in images)
+        positions = tuple(
+            task.position for image in images for task in card.generation.tasks if task.id == image.task_id
+        )
         self.posts.append(Post(card, positions, files, tuple(image.filename for image in images)))
         return Posted(ChannelId(5), MessageId(1000 + len(self.posts)))
 

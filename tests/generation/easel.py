@@ -16,7 +16,7 @@ import aiohttp
 from bot.demo.kie import Json, KieStandIn
 from bot.domain.credits import KIE_PRICES, Account, Allowance, Period, PriceList
 from bot.domain.estimate import Capacity, PollTimings
-from bot.domain.generation import Destination, Generation, Request, Task
+from bot.domain.generation import Destination, Generation, InteractionToken, Request, Source, Task
 from bot.domain.ids import ChannelId, GenerationId, GuildId, IdMaker, UserId
 from bot.domain.ports import ImageApi
 from bot.domain.settings import Settings
@@ -25,7 +25,7 @@ from bot.generation.cards import Cards
 from bot.generation.courier import Courier
 from bot.generation.jobs import Jobs
 from bot.generation.recover import recover
-from bot.generation.references import References, Source
+from bot.generation.references import References
 from bot.generation.service import Generations
 from bot.generation.submitter import Submitter, SubmitterOptions
 from bot.generation.tracker import Tracker
@@ -34,6 +34,7 @@ from bot.kie.client import KieClient, KieOptions
 from bot.media.darkroom import Darkroom
 from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.pixels import Studio
+from bot.media.shelf import Shelf, ShelfLimits
 from bot.media.spool import Spool
 from bot.store.store import Store
 from tests.generation.doubles import RecordingDeliverer, ShiftedClock
@@ -92,7 +93,8 @@ class Easel:
         """A member's wish."""
         account = Account(by, GUILD)
         expires = self.clock.now() + timedelta(minutes=15)
-        where = Destination(ChannelId(5), 6, "token", expires, None, private=False, upload_limit=upload_limit)
+        token = InteractionToken(6, "token", expires)
+        where = Destination(ChannelId(5), token, None, private=False, upload_limit=upload_limit)
         return await self.desk.accept(Request(account, prompt, settings or Settings(), count, (), where), sources)
 
     async def generation(self, generation_id: GenerationId) -> Generation:
@@ -196,6 +198,7 @@ class House:
             workload = Workload(tuning.capacity)
             results = Fetcher(files, AllowedHosts(tuning.result_hosts), seconds=tuning.download_seconds)
             spool = Spool(self._folder / "spool", results)
+            shelf = Shelf(self._folder / "references", ShelfLimits(100_000_000, timedelta(days=90)))
             cards = Cards(store, self.clock, workload, Allowance(Decimal(tuning.credits), Period.DAY))
             jobs = Jobs("job", grace=0)
             courier = Courier(store, self.clock, cards, discord, spool, studio, jobs)
@@ -217,7 +220,7 @@ class House:
                 IdMaker(self.clock.now, start=next(self._starts)),
                 PriceList(KIE_PRICES),
                 tuning.open_limit,
-                References(attachments, Darkroom(), api, store, self.clock),
+                References(attachments, Darkroom(), shelf, api, store, self.clock),
                 cards,
                 workload,
                 courier,

@@ -23,9 +23,10 @@ from bot.domain.errors import (
     UploadFailed,
     UserError,
 )
+from bot.domain.generation import Source
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.domain.states import TaskState
-from bot.generation.references import SOURCE_MAX_BYTES, Source
+from bot.generation.references import SOURCE_MAX_BYTES
 from tests.generation.easel import ALICE, BOB, GUILD, Easel, House, tuned
 from tests.kie.schema import check_all, created
 from tests.media.pictures import encoded

@@ -10,12 +10,14 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import discord
 from simcord import ChannelHandle, InteractionResult, MemberActor
 
 from bot.demo.kie import KieStandIn
 from tests.discord_schema import DiscordSchema
 from tests.front import BotProcess, DiscordFront
 from tests.kie.schema import check_all, created
+from tests.process.pictures import colour
 from tests.stories.seen import Seen, seen
 from tests.waiting import until
 
@@ -31,6 +33,7 @@ class Studio:
     kie: KieStandIn
     channel: ChannelHandle
     alice: MemberActor
+    bob: MemberActor
     folder: Path
     printed: list[str] = field(default_factory=list[str])
 
@@ -61,6 +64,54 @@ class Studio:
     async def imagine(self, prompt: str, **options: Any) -> InteractionResult:
         """Alice uses the command."""
         return await self.alice.slash(self.channel, "imagine", prompt=prompt, **options)
+
+    @property
+    def mention(self) -> str:
+        """How members write the bot's name."""
+        return f"<@{self.front.env.backend.bot_user.id}>"
+
+    async def reply(
+        self, words: str, above: discord.Message, *attachments: tuple[str, bytes], by: MemberActor | None = None
+    ) -> discord.Message:
+        """Somebody (alice, unless said) replies to a message."""
+        return await (by or self.alice).send(self.channel, words, reply_to=above, attachments=attachments)
+
+    def answers(self, message: discord.Message) -> list[discord.Message]:
+        """The replies to a message, the first one first."""
+        posts = self.channel.history()
+        return [one for one in posts if one.reference is not None and one.reference.message_id == message.id]
+
+    async def answer(self, message: discord.Message, words: str) -> discord.Message:
+        """Wait until a reply to a message says these words."""
+
+        def found() -> discord.Message | None:
+            return next((one for one in self.answers(message) if words in seen(one).text), None)
+
+        return await until(found, what=f"an answer that says: {words}")
+
+    async def card(self, message: discord.Message) -> discord.Message:
+        """Wait until a reply to a message shows a picture."""
+
+        def found() -> discord.Message | None:
+            return next((one for one in self.answers(message) if seen(one).pictures), None)
+
+        return await until(found, what="a picture on the card below a message")
+
+    def shown(self, asked: InteractionResult) -> discord.Message:
+        """The message that answers an interaction."""
+        assert asked.response is not None
+        return asked.response.message
+
+    async def modal(self, asked: InteractionResult) -> InteractionResult:
+        """Wait until a modal is open."""
+        await until(lambda: asked.modal, what="a modal")
+        return asked
+
+    async def menu(self, message: discord.Message) -> InteractionResult:
+        """Alice opens the message menu's modal; it can be sent off as soon as the draft is kept."""
+        asked = await self.modal(await self.alice.context_menu(self.channel, "Edit image", message))
+        await until(lambda: self.query("SELECT count(*) FROM drafts")[0], what="the draft to be kept")
+        return asked
 
     async def painting(self, asked: InteractionResult) -> None:
         """Wait until the card says that KIE paints."""
@@ -99,6 +150,24 @@ class Studio:
             connection.close()
         return [(movement, Decimal(thousandths) / 1000) for movement, thousandths in rows]
 
+    def query(self, sql: str, *values: int) -> list[int]:
+        """The first column of what the database answers, straight from the file."""
+        connection = sqlite3.connect(self.folder / "easel.db")
+        try:
+            with connection:
+                return [row[0] for row in connection.execute(sql, values).fetchall()]
+        finally:
+            connection.close()
+
+    def references(self) -> list[list[tuple[int, int, int]]]:
+        """The colours of each order's references, in the order in which KIE got them."""
+        return [[colour(one) for one in task.references or ()] for task in self.kie.tasks.values()]
+
+    def alarms(self) -> list[str]:
+        """What the processes that have ended logged as errors."""
+        entries = [line for printed in self.printed for line in lines(printed)]
+        return [entry["event"] for entry in entries if entry["level"] in {"error", "critical"}]
+
     def orders(self) -> list[str]:
         """The prompt of every createTask, in the order in which they came."""
         bodies: list[Any] = [call.json for call in created(self.kie)]
@@ -124,15 +193,19 @@ class Studio:
 
 
 @asynccontextmanager
-async def open_studio(folder: Path) -> AsyncGenerator[Studio]:
-    """A world for a test; at the end everything that was sent to Discord and KIE is judged."""
+async def open_studio(folder: Path, granted: discord.Intents | None = None) -> AsyncGenerator[Studio]:
+    """A world for a test, where Discord grants those intents (all of them for None).
+
+    At the end everything that was sent to Discord and KIE is judged.
+    """
     async with AsyncExitStack() as stack:
         kie = await stack.enter_async_context(KieStandIn(api_key=KIE_KEY, durations=0.2))
-        front = await stack.enter_async_context(DiscordFront())
+        front = await stack.enter_async_context(DiscordFront(approved_intents=granted))
         guild = front.env.create_guild("Studio")
         alice = guild.add_member(front.env.create_user("alice"))
+        bob = guild.add_member(front.env.create_user("bob"))
         channel = guild.create_text_channel("studio")
-        yield Studio(front, kie, channel, alice, folder)
+        yield Studio(front, kie, channel, alice, bob, folder)
         check_all(kie, controls=True)
         schema = DiscordSchema.load()
         calls = front.requests if schema is not None else []
@@ -142,6 +215,11 @@ async def open_studio(folder: Path) -> AsyncGenerator[Studio]:
             if schema is not None
             for problem in schema.problems(call.method, call.path, call.body)
         ] == []
+
+
+def filled(prompt: str, **others: Any) -> dict[str, Any]:
+    """A modal as a member sends it off who only changes the prompt, and what ``others`` names."""
+    return {"prompt": prompt, "model": ["pro"], "ratio": ["auto"], "resolution": ["1K"], **others}
 
 
 def lines(printed: str) -> list[dict[str, Any]]:

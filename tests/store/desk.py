@@ -22,6 +22,7 @@ from bot.generation.workload import Workload
 from bot.media.darkroom import Darkroom
 from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.pixels import Studio
+from bot.media.shelf import Shelf, ShelfLimits
 from bot.media.spool import Spool
 from bot.store.store import Store
 from tests.factories import NOW
@@ -86,6 +87,7 @@ async def open_desk(
     with Studio() as studio:
         async with aiohttp.ClientSession() as session, Jobs("job", grace=0) as jobs:
             fetcher = Fetcher(session, AllowedHosts([]), seconds=1)
+            shelf = Shelf(folder / "references", ShelfLimits(0, timedelta(days=1)))
             courier = Courier(store, clock, cards, ClosedDoor(), Spool(folder / "spool", fetcher), studio, jobs)
             # Questions are far apart: one that comes soon was asked for.
             timings = PollTimings(first=3600, every=3600, slow_every=3600, late_every=3600)
@@ -96,7 +98,7 @@ async def open_desk(
                 IdMaker(clock.now, start=0),
                 PriceList(KIE_PRICES),
                 open_limit,
-                References(fetcher, Darkroom(), api, store, clock),
+                References(fetcher, Darkroom(), shelf, api, store, clock),
                 cards,
                 workload,
                 courier,

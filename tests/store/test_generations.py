@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from sqlalchemy.exc import IntegrityError, StatementError
 
-from bot.domain.generation import Delivery, Generation, Reference
-from bot.domain.ids import GenerationId, MessageId, TaskId
+from bot.domain.generation import Delivery, Generation, Origin, Reference
+from bot.domain.ids import ChannelId, GenerationId, ImageId, MessageId, TaskId
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.domain.states import OPEN, TaskState
 from bot.store.store import Store
@@ -51,6 +51,26 @@ async def test_everything_that_was_asked_for_comes_back(store: Store) -> None:
 async def test_a_plain_wish_comes_back(store: Store) -> None:
     generation = await keep(store, make_generation())
     assert await found(store, generation.id) == generation
+
+
+@pytest.mark.parametrize("image_id", [None, ImageId((1 << 63) - 1)])
+async def test_what_an_edit_was_made_from_comes_back(store: Store, image_id: ImageId | None) -> None:
+    origin = Origin(ChannelId(1 << 62), MessageId(1 << 61), image_id)
+    generation = await keep(store, make_generation(request=make_request(origin=origin)))
+    assert (await found(store, generation.id)).request.origin == origin
+    assert await found(store, generation.id) == generation
+
+
+async def test_an_answer_to_a_message_has_no_token(store: Store) -> None:
+    destination = make_destination(token=None, message_id=MessageId(77))
+    generation = await keep(store, make_generation(request=make_request(destination=destination)))
+    assert (await found(store, generation.id)).request.destination == destination
+
+
+async def test_references_are_known_by_their_bytes(store: Store) -> None:
+    references = tuple(Reference("https://kie.example/a.png", "a.png", digest) for digest in ("ab" * 32, None))
+    generation = await keep(store, make_generation(request=make_request(references=references)))
+    assert (await found(store, generation.id)).request.references == references
 
 
 async def test_times_come_back_in_utc(store: Store) -> None:

@@ -9,7 +9,8 @@ import pytest
 from sqlalchemy import Connection, Engine, event
 
 from bot.domain.credits import Period, period_around
-from bot.domain.ids import KieTaskId
+from bot.domain.generation import Draft, Image, Origin
+from bot.domain.ids import ChannelId, DraftId, ImageId, KieTaskId, MessageId
 from bot.domain.states import OPEN, TaskState
 from bot.store.migrate import migrate
 from bot.store.store import Store, Transaction
@@ -18,6 +19,8 @@ from tests.store.stored import DEADLINE, RESULT, keep
 
 GENERATION = make_generation()
 TASK = GENERATION.tasks[0]
+IMAGE = Image(ImageId(TASK.id), GENERATION.id, None, ChannelId(5), MessageId(6), "a.png", NOW)
+DRAFT = Draft(DraftId(1), ALICE.user_id, NOW, Origin(ChannelId(5), MessageId(6)), ())
 
 HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "the generations that a member has open": lambda tx: tx.generations.open_count(ALICE.user_id),
@@ -33,8 +36,17 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "taking back": lambda tx: tx.tasks.cancel(GENERATION.id, NOW),
     "a settlement": lambda tx: tx.ledger.settle([TASK.id], NOW),
     "what was not told yet": lambda tx: tx.generations.unfinished(),
+    "what a message shows": lambda tx: tx.images.in_message(IMAGE.message_id),
+    "a line of edits": lambda tx: tx.images.line(IMAGE.id),
+    "a draft": lambda tx: tx.drafts.get(DRAFT.id),
+    "a new draft": lambda tx: tx.drafts.add(DRAFT, forget_before=NOW),
+    "an upload": lambda tx: tx.uploads.find("ab" * 32, NOW),
+    "a new upload": lambda tx: tx.uploads.remember("ab" * 32, "https://kie.example/a.png", NOW, forget_before=NOW),
     "late images": lambda tx: tx.generations.with_late_images(),
 }
+
+FEW = {"SCAN line"}
+"""The rows that a recursion has found so far, which are no table."""
 
 
 @pytest.fixture
@@ -75,7 +87,7 @@ async def test_no_table_is_read_from_end_to_end(
         for step in plan(file, statement, parameters)
     ]
     assert explained
-    assert [(statement, step) for statement, step in explained if step.startswith("SCAN")] == []
+    assert [(statement, step) for statement, step in explained if step.startswith("SCAN") and step not in FEW] == []
 
 
 def test_a_scan_would_be_noticed(file: Path, url: str) -> None:

@@ -28,7 +28,7 @@ async def test_a_failure_is_told_in_plain_words_and_costs_nothing(stage: Stage, 
     assert card.texts[-1] == f"{sentence} Nothing was charged."
     assert card.colour == RED
     assert card.pictures == ()
-    assert card.buttons == ()
+    assert card.buttons == ("Again", "Edit prompt", "Delete")
     assert not card.ephemeral
     assert stage.ledger(stage.alice) == GIVEN_BACK
     assert stage.kie.billed == 0

@@ -18,7 +18,7 @@ async def test_a_prompt_alone_becomes_a_picture(stage: Stage) -> None:
 
     assert card.headline == "**a red fox in snow**"
     assert card.colour == GREEN
-    assert card.buttons == ()
+    assert card.buttons == ("Again", "Edit", "2K", "Delete")
     assert not card.ephemeral
     (picture,) = card.pictures
     assert picture.alt_text == "a red fox in snow"

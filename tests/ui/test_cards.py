@@ -2,6 +2,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from itertools import product
 from pathlib import PurePath
 from typing import Any
 
@@ -9,12 +10,17 @@ import pytest
 from discord import ui
 
 from bot.domain.credits import Allowance, Balance, Period
-from bot.domain.generation import Generation, Reference
-from bot.domain.ids import GenerationId
+from bot.domain.errors import ReferenceProblem, ReferenceRefused
+from bot.domain.generation import Generation, Origin, Reference
+from bot.domain.ids import DIRECT_MESSAGES, ChannelId, GenerationId, GuildId, ImageId, MessageId, TaskId
 from bot.domain.ports import Card, ImageFile
+from bot.domain.rework import LARGER_PROMPT
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.domain.states import Failure, TaskState
-from bot.ui import cards, texts
+from bot.ui import cards
+from bot.ui.custom_ids import CustomId
+from bot.ui.texts import cards as texts
+from bot.ui.texts import refusals
 from tests.factories import ALICE, make_generation, make_request
 
 NOW = datetime(2026, 2, 3, 4, 5, tzinfo=UTC)
@@ -22,8 +28,10 @@ BALANCE = Balance(Allowance(Decimal(1_000_000), Period.MONTH), Decimal("0.125"),
 
 TEXTS_MAX = 4000
 ALT_TEXT_MAX = 1024
+LARGEST = (1 << 63) - 1
 COMPONENTS_MAX = 40
 CUSTOM_ID_MAX = 100
+LABEL_MAX = 80
 """Discord's limits on a message of components, added up over the whole message where there are several."""
 
 PROMPTS = {
@@ -47,7 +55,9 @@ def generation(prompt: str, *states: TaskState, **changes: Any) -> Generation:
 
 
 def images(count: int) -> list[ImageFile]:
-    return [ImageFile(PurePath("spool", f"{n}.png"), f"easel-{(1 << 63) - 1}-{n}.webp", n) for n in range(count)]
+    return [
+        ImageFile(PurePath("spool", f"{n}.png"), f"easel-{(1 << 63) - 1}-{n}.webp", TaskId(n)) for n in range(count)
+    ]
 
 
 @every_prompt
@@ -111,6 +121,58 @@ def test_the_colour_tells_how_it_ended(states: list[TaskState], pictures: int, *
     assert container(view)["accent_color"] == colour
 
 
+@pytest.mark.parametrize("settings", [Settings(*one) for one in product(Model, AspectRatio, Resolution)], ids=str)
+def test_every_outcome_keeps_within_discords_limits(settings: Settings) -> None:
+    origin = Origin(ChannelId(LARGEST), MessageId(LARGEST), ImageId(LARGEST))
+    account = replace(ALICE, guild_id=GuildId(LARGEST))
+    request = make_request(account=account, prompt=PROMPTS["markdown"], settings=settings, origin=origin)
+    done = make_generation(states=[TaskState.READY] * 4, request=request, id=GenerationId(LARGEST))
+    for count in (0, 1, 4):
+        check(cards.outcome_view(Card(done, None, None, BALANCE, seconds=1), images(count)))
+
+
+@pytest.mark.parametrize(
+    ("resolution", "pictures", "labels"),
+    [
+        (Resolution.ONE_K, 1, ["Again", "Edit", "2K", "Delete"]),
+        (Resolution.TWO_K, 1, ["Again", "Edit", "Delete"]),
+        (Resolution.ONE_K, 0, ["Again", "Edit prompt", "Delete"]),
+        (Resolution.TWO_K, 0, ["Again", "Edit prompt", "Delete"]),
+    ],
+)
+def test_an_outcome_offers_what_can_be_done_with_it(resolution: Resolution, pictures: int, labels: list[str]) -> None:
+    request = make_request(settings=Settings(resolution=resolution))
+    ended = make_generation(states=[TaskState.READY if pictures else TaskState.CANCELLED], request=request)
+    view = cards.outcome_view(Card(ended, None, None, BALANCE, seconds=1), images(pictures))
+
+    assert [item.label for item in buttons(view)] == labels
+    carried = [CustomId.parse(item.custom_id or "") for item in buttons(view)]
+    assert [one.number for one in carried if one] == [ended.id] * len(labels)
+
+
+@pytest.mark.parametrize(("guild", "where"), [(GuildId(900), "900"), (DIRECT_MESSAGES, "@me")])
+def test_an_edit_links_what_it_came_from(guild: GuildId, where: str) -> None:
+    origin = Origin(ChannelId(5), MessageId(6), None)
+    request = make_request(account=replace(ALICE, guild_id=guild), origin=origin)
+    done = make_generation(states=[TaskState.READY], request=request)
+    view = cards.outcome_view(Card(done, None, None, BALANCE, seconds=1), images(1))
+
+    assert words(view)[-1].endswith(f" · edit of [this picture](https://discord.com/channels/{where}/5/6)")
+
+
+def test_the_prompt_behind_2k_is_not_shown() -> None:
+    done = make_generation(states=[TaskState.READY], request=make_request(prompt=LARGER_PROMPT))
+
+    assert words(cards.progress_view(Card(done, 1, None, None)))[0] == "**the same picture, larger**"
+    view = cards.outcome_view(Card(done, None, None, BALANCE, seconds=1), images(1))
+    assert words(view)[0] == "**the same picture, larger**"
+
+
+def test_the_cards_of_a_reply_keep_within_discords_limits() -> None:
+    check(cards.looking_view())
+    check(cards.refusal_view(refusals.refusal(ReferenceRefused("x" * 300, ReferenceProblem.NOT_AN_IMAGE))))
+
+
 def test_nothing_to_cancel_means_no_button() -> None:
     running = make_generation(states=[TaskState.RUNNING, TaskState.READY])
     view = cards.progress_view(Card(running, None, NOW, balance=None))
@@ -137,7 +199,8 @@ def check(view: ui.LayoutView) -> None:
     for alt_text in alt_texts(view):
         assert 0 < len(alt_text) <= ALT_TEXT_MAX
     for button in buttons(view):
-        assert len(button.custom_id or "") <= CUSTOM_ID_MAX
+        assert 1 <= len(button.custom_id or "") <= CUSTOM_ID_MAX
+        assert 1 <= len(button.label or "") <= LABEL_MAX
     assert "\n" not in written[0]
 
 

@@ -12,16 +12,31 @@ from tests.stories.stage import Circumstances, open_stage
 
 _NAME = re.compile(r"[a-z0-9_]{1,32}")
 _VERBS = {"Make", "Show"}
+_SLASH, _MESSAGE = 1, 3
 _SUBCOMMANDS = {1, 2}
 
 
 @pytest.fixture(params=[False, True], ids=["plain", "flex controls"])
-async def commands(request: pytest.FixtureRequest, tmp_path: Path) -> list[dict[str, Any]]:
+async def definitions(request: pytest.FixtureRequest, tmp_path: Path) -> list[dict[str, Any]]:
     """Every definition, as the bot sends it at its first start."""
     circumstances = Circumstances(flex_controls=bool(request.param))
     async with KieStandIn() as kie, open_stage(tmp_path, kie, circumstances) as stage:
         (told,) = stage.sent("PUT", "/commands")
     return cast("list[dict[str, Any]]", told.json)
+
+
+@pytest.fixture
+def commands(definitions: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those that are typed."""
+    return [one for one in definitions if one.get("type", _SLASH) == _SLASH]
+
+
+def test_the_message_menu_has_one_entry(definitions: list[dict[str, Any]]) -> None:
+    (entry,) = [one for one in definitions if one.get("type", _SLASH) != _SLASH]
+
+    assert (entry["type"], entry["name"]) == (_MESSAGE, "Edit image")
+    assert not entry.get("description")
+    assert not entry.get("options")
 
 
 def test_names_are_lower_case_words(commands: list[dict[str, Any]]) -> None:

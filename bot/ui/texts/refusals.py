@@ -87,4 +87,5 @@ def broken(reference: str) -> str:
 
 
 FORBIDDEN = "You are not allowed to do that here."
+MESSAGE_GONE = "That message was deleted meanwhile."
 OUTDATED = "This command has changed. Reload Discord and try again."

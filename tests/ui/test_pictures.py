@@ -1,0 +1,83 @@
+"""Where in a message a picture may be."""
+
+from typing import Any
+
+import pytest
+
+from bot.domain.generation import Source
+from bot.ui.pictures import pictures_of
+from tests.ui.sights import CDN, PROXY, Sights, attachment, gallery, media, text
+
+ATTACHED = Source(f"{CDN}/a.png?ex=1&is=2&hm=3", "a.png", 12)
+UPLOADED = Source(f"{CDN}/a.png?ex=4&is=5&hm=6", "a.png")
+FETCHED = Source(f"{PROXY}/a.png", "a.png")
+
+EMBED = {"type": "rich", "image": {"url": "https://example.com/a.png", "proxy_url": f"{PROXY}/a.png"}}
+THUMBNAIL = {"type": "image", "thumbnail": {"url": "https://example.com/a.png", "proxy_url": f"{PROXY}/a.png"}}
+OTHER = {"url": "https://example.com/b.png", "proxy_url": f"{PROXY}/b.png"}
+SECTION: dict[str, Any] = {"type": 9, "id": 3, "components": [text()]}
+
+FORMS: dict[str, tuple[dict[str, Any], list[Source]]] = {
+    "nothing": ({}, []),
+    "an attachment": ({"attachments": [attachment("a.png")]}, [ATTACHED]),
+    "a file that is no picture": ({"attachments": [attachment("a.txt", "text/plain")]}, []),
+    "a name that lies": ({"attachments": [attachment("a.png", "video/mp4")]}, []),
+    "a picture's name alone": ({"attachments": [attachment("a.png", None)]}, [ATTACHED]),
+    "another name alone": ({"attachments": [attachment("a.txt", None)]}, []),
+    "an embed's image": ({"embeds": [EMBED]}, [FETCHED]),
+    "an embed's thumbnail": ({"embeds": [THUMBNAIL]}, [FETCHED]),
+    "an image goes before the thumbnail": ({"embeds": [{**EMBED, "thumbnail": OTHER}]}, [FETCHED]),
+    "an embed of words": ({"embeds": [{"type": "rich", "title": "words"}]}, []),
+    "a gallery": ({"components": [gallery(media("a.png"))]}, [UPLOADED]),
+    "a gallery of foreign pictures": ({"components": [gallery(media("a.png", ours=False))]}, [FETCHED]),
+    "a gallery's film": ({"components": [gallery(media("a.mp4", "video/mp4"))]}, []),
+    "a picture whose type is not told": ({"components": [gallery(media("a.png", None))]}, [UPLOADED]),
+    "inside a container": (
+        {"components": [{"type": 17, "id": 4, "components": [gallery(media("a.png"))]}]},
+        [UPLOADED],
+    ),
+    "a section's thumbnail": (
+        {"components": [{**SECTION, "accessory": {"type": 11, "id": 5, "media": media("a.png")}}]},
+        [UPLOADED],
+    ),
+    "a file component": ({"components": [{"type": 13, "id": 6, "file": media("a.png")}]}, [UPLOADED]),
+    "a forwarded attachment": ({"snapshots": [{"attachments": [attachment("a.png")]}]}, [ATTACHED]),
+    "a forwarded embed": ({"snapshots": [{"embeds": [EMBED]}]}, [FETCHED]),
+    "a forwarded gallery": ({"snapshots": [{"components": [gallery(media("a.png"))]}]}, [UPLOADED]),
+}
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_picture_is_found_in_every_form(sights: Sights, form: str) -> None:
+    what, expected = FORMS[form]
+
+    assert pictures_of(sights.message(**what)) == expected
+
+
+async def test_what_a_card_shows_of_its_attachments_counts_once(sights: Sights) -> None:
+    message = sights.message(attachments=[attachment("a.png")], components=[gallery(media("a.png"), media("b.png"))])
+
+    assert [one.filename for one in pictures_of(message)] == ["a.png", "b.png"]
+    assert pictures_of(message)[0] == ATTACHED
+
+
+async def test_pictures_come_in_the_order_in_which_they_are_seen(sights: Sights) -> None:
+    names = ["c.png", "a.webp", "b.jpg"]
+    message = sights.message(
+        attachments=[attachment(name) for name in names], embeds=[EMBED], snapshots=[{"embeds": [{"image": OTHER}]}]
+    )
+
+    assert [one.filename for one in pictures_of(message)] == [*names, "a.png", "b.png"]
+
+
+async def test_an_address_without_a_name_has_one_for_the_member(sights: Sights) -> None:
+    message = sights.message(
+        embeds=[{"type": "rich", "image": {"url": "https://example.com/", "proxy_url": PROXY + "/"}}]
+    )
+
+    assert [one.filename for one in pictures_of(message)] == ["picture"]
+
+
+@pytest.mark.parametrize("ending", ["PNG", "jpeg", "jfif", "webp", "gif", "bmp", "tiff", "avif", "HEIC"])
+async def test_names_that_may_be_pictures(sights: Sights, ending: str) -> None:
+    assert len(pictures_of(sights.message(attachments=[attachment(f"a.{ending}", None)]))) == 1
