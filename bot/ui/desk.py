@@ -2,7 +2,9 @@
 
 from typing import Protocol
 
+from bot.generation.asking import Asking
 from bot.generation.history import History
+from bot.generation.quotas import Quotas
 from bot.generation.service import Generations
 from bot.ui.errors import Reporter
 
@@ -12,4 +14,6 @@ class Desk(Protocol):
 
     generations: Generations
     history: History
+    quotas: Quotas
+    asking: Asking
     reporter: Reporter

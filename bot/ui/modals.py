@@ -17,6 +17,7 @@ PROMPT_SHOWN_MAX = 4000
 """Discord's limit on a modal's text input; KIE takes a thousand more."""
 
 _PROMPT, _PICTURE, _MODEL, _RATIO, _RESOLUTION, _FILES = "prompt", "picture", "model", "ratio", "resolution", "files"
+_AMOUNT = "amount"
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -75,6 +76,20 @@ def which_modal(custom_id: CustomId, pictures: Sequence[Source]) -> ui.Modal:
     modal = _modal(custom_id, editing.LARGER_TITLE)
     modal.add_item(_which(pictures))
     return _sendable(modal)
+
+
+def amount_modal(custom_id: CustomId, title: str, label: str) -> ui.Modal:
+    """How many credits."""
+    modal = _modal(custom_id, title)
+    field = ui.TextInput[Any](custom_id=_AMOUNT, default="50", min_length=1, max_length=12)
+    modal.add_item(ui.Label[Any](text=label, component=field))
+    return _sendable(modal)
+
+
+def read_amount(interaction: discord.Interaction[Any]) -> str:
+    """What was typed as an amount."""
+    data = cast("dict[str, Any]", interaction.data or {})
+    return str(dict(_answers(data.get("components", ()))).get(_AMOUNT) or "")
 
 
 def read_form(interaction: discord.Interaction[Any]) -> Form:

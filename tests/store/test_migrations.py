@@ -118,7 +118,7 @@ async def test_a_sound_file_has_no_problems(tmp_path: Path, name: str) -> None:
 def dangle(file: Path) -> None:
     connection = sqlite3.connect(file)
     with connection:
-        connection.execute("INSERT INTO generation_references VALUES (404, 0, 'https://example.com', 'a.png')")
+        connection.execute("INSERT INTO generation_references VALUES (404, 0, 'https://example.com', 'a.png', NULL)")
     connection.close()
 
 

@@ -1,6 +1,5 @@
 """The stage on which the stories play: one server, three members, the real bot, a KIE that obeys."""
 
-import asyncio
 import sqlite3
 import sys
 from collections.abc import AsyncGenerator, Generator, MutableMapping, Sequence
@@ -18,32 +17,18 @@ from discord import app_commands
 from simcord.backend.cdn import CdnStore
 from structlog.testing import capture_logs
 
-from bot.app import Application, assemble
-from bot.config import Config, DatabaseConfig, DiscordConfig, KieConfig, QuotaConfig, TrackerConfig
+from bot.app import Application
+from bot.client import EaselClient
 from bot.demo.cdn import CdnServer
 from bot.demo.kie import KieStandIn
 from bot.domain.errors import UserError
 from tests.discord_schema import DiscordSchema
 from tests.generation.doubles import ShiftedClock
 from tests.kie.schema import check_all
+from tests.stories.circumstances import Circumstances, configured
+from tests.stories.running import Process
 from tests.stories.seen import Seen, seen
 from tests.waiting import until
-
-_KEY = "test-key"
-_SECONDS = 0.05
-
-
-@dataclass(frozen=True, slots=True)
-class Circumstances:
-    """What a story may want otherwise."""
-
-    credits: int = 50
-    open_generations: int = 10
-    new_tasks: int = 20
-    new_tasks_window: float = 10
-    flex_controls: bool = False
-    deadline: float = 600
-    give_up_submitting: float = 180
 
 
 def given(**changes: Any) -> pytest.MarkDecorator:
@@ -66,7 +51,7 @@ class LossyCdn(CdnStore):
 class Stage:
     """Everything a story may look at. A story names the errors and the error logs that it provokes on purpose."""
 
-    app: Application
+    process: Process
     env: simcord.Env
     kie: KieStandIn
     cdn: LossyCdn
@@ -79,6 +64,21 @@ class Stage:
     expected_errors: list[type[Exception]] = field(default_factory=list[type[Exception]])
     expected_logs: list[str] = field(default_factory=list[str])
 
+    @property
+    def app(self) -> Application:
+        """The bot that runs now."""
+        return self.process.app
+
+    @property
+    def mention(self) -> str:
+        """What a member types to mention the bot."""
+        return f"<@{self.env.backend.bot_user.id}>"
+
+    async def restart(self) -> None:
+        """End the bot's process when it has nothing to do, and start another."""
+        await self.rest()
+        await self.process.restart(self.env)
+
     async def imagine(
         self, prompt: str = "a lighthouse in a storm", *, by: simcord.MemberActor | None = None, **options: Any
     ) -> simcord.InteractionResult:
@@ -90,6 +90,20 @@ class Stage:
         shown = await until(lambda: _outcome(asked.response), what="the outcome on the card")
         await self.rest()
         return shown
+
+    def answers(self, to: discord.Message) -> list[discord.Message]:
+        """What replies to a message, as everybody sees it."""
+        return [one for one in self.cards() if one.reference is not None and one.reference.message_id == to.id]
+
+    async def answer(self, to: discord.Message) -> discord.Message:
+        """The reply to a message, once it says how that ended."""
+
+        def told() -> discord.Message | None:
+            return next((one for one in self.answers(to)[:1] if has_ended(seen(one))), None)
+
+        answer = await until(told, what="the answer to a message")
+        await self.rest()
+        return answer
 
     async def rest(self) -> None:
         """Wait until nothing is under way in the bot."""
@@ -150,8 +164,12 @@ def _outcome(message: simcord.ResponseMessage | None) -> Seen | None:
     if message is None:
         return None
     shown = seen(message)
-    waiting = shown.thinking or any("🎨" in text or "⏳" in text for text in shown.texts)
-    return None if waiting else shown
+    return shown if has_ended(shown) else None
+
+
+def has_ended(card: Seen) -> bool:
+    """Whether nothing more is to be waited for."""
+    return not (card.thinking or any(sign in text for text in card.texts for sign in "👀🎨⏳"))
 
 
 @asynccontextmanager
@@ -165,8 +183,11 @@ async def open_stage(
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         logs = stack.enter_context(_captured_logs())
-        app = await enter(assemble(_config(kie.base_url, database, chosen), clock=clock))
-        env = simcord.Env(app.client)
+        if chosen.sees_all:
+            stack.enter_context(_granted(discord.ApplicationFlags(gateway_message_content=True)))
+        process = Process(configured(kie.base_url, database, chosen), clock)
+        stack.push_async_callback(process.close)
+        env = simcord.Env((await process.assemble()).client)
         await env.start()
         stack.push_async_callback(env.shutdown)
         env.backend.cdn = cdn = LossyCdn()
@@ -177,19 +198,26 @@ async def open_stage(
         alice = guild.add_member(env.create_user("alice"))
         bob = guild.add_member(env.create_user("bob"))
         admin = guild.add_member(env.create_user("ada"), roles=[admins])
-        # The workers find the simulated Discord in their context; simcord.run would leave it in the fixture's.
-        with env.time_context():
-            working = asyncio.create_task(app.work())
-        stack.push_async_callback(_end, working)
-        stage = Stage(app, env, kie, cdn, channel, alice, bob, admin, clock, database)
+        # simcord.run would leave the simulated Discord in the fixture's context, where the workers do not find it.
+        process.work(env)
+        stack.push_async_callback(process.stop)
+        stage = Stage(process, env, kie, cdn, channel, alice, bob, admin, clock, database)
         yield stage
-        assert not working.done(), f"the workers died: {working}"
+        process.check()
         await stage.rest()
         check_all(kie, controls=chosen.flex_controls)
         assert _problems(env.http_requests) == []
         assert _unexpected(env.errors, stage.expected_errors) == []
         alarms = [entry["event"] for entry in logs if entry["log_level"] in {"error", "critical"}]
         assert alarms == stage.expected_logs
+
+
+@contextmanager
+def _granted(flags: discord.ApplicationFlags) -> Generator[None, None, None]:
+    """simcord's developer portal grants nothing, and has no switch for it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(EaselClient, "application_flags", flags, raising=False)
+        yield
 
 
 @contextmanager
@@ -201,38 +229,6 @@ def _captured_logs() -> Generator[list[MutableMapping[str, Any]], None, None]:
         finally:
             for entry in logs:
                 sys.stdout.write(f"{entry}\n")
-
-
-def _config(kie_url: str, database: Path, chosen: Circumstances) -> Config:
-    return Config(
-        discord=DiscordConfig(cdn_hosts=("127.0.0.1",)),
-        kie=KieConfig.model_validate(
-            {
-                "api_key": _KEY,
-                "base_url": kie_url,
-                "upload_url": kie_url,
-                "result_hosts": ("127.0.0.1",),
-                "new_tasks": chosen.new_tasks,
-                "new_tasks_window": chosen.new_tasks_window,
-                "flex_controls": chosen.flex_controls,
-            }
-        ),
-        database=DatabaseConfig(url=f"sqlite:///{database}"),
-        quota=QuotaConfig(credits=chosen.credits, open_generations=chosen.open_generations),
-        tracker=TrackerConfig(
-            first_poll=_SECONDS,
-            poll_every=_SECONDS,
-            slow_every=_SECONDS,
-            late_every=_SECONDS,
-            deadline=chosen.deadline,
-            give_up_submitting=chosen.give_up_submitting,
-        ),
-    )
-
-
-async def _end(task: asyncio.Task[None]) -> None:
-    task.cancel()
-    await asyncio.wait({task})
 
 
 def _problems(calls: Sequence[simcord.HttpLogEntry]) -> list[str]:

@@ -36,7 +36,7 @@ async def test_the_requester_cancels_and_pays_nothing(stage: Stage) -> None:
 
     assert card.texts == ("**second**", "Cancelled. Nothing was charged.")
     assert card.colour == GREY
-    assert card.buttons == ()
+    assert card.buttons == ("Again", "Edit prompt", "Delete")
     assert pressed.followups == []
     assert len(stage.kie.tasks) == 1
     assert stage.ledger(stage.alice) == GIVEN_BACK

@@ -17,7 +17,6 @@ GIVEN_BACK = [("reserve", Decimal(-5)), ("refund", Decimal(5))]
         ("[moderated]", "KIE's safety filter declined this. Try other words or another picture."),
         ("[broken]", "Something broke at KIE. Try again."),
         ("[unreadable]", "KIE could not read one of the pictures. Attach it again, or another one."),
-        ("[nocredits]", "The bot's KIE account has run out of credits. Tell whoever runs the bot."),
         ("[maintenance]", "KIE is down for maintenance. Try again in a while."),
     ],
 )
@@ -28,7 +27,7 @@ async def test_a_failure_is_told_in_plain_words_and_costs_nothing(stage: Stage, 
     assert card.texts[-1] == f"{sentence} Nothing was charged."
     assert card.colour == RED
     assert card.pictures == ()
-    assert card.buttons == ()
+    assert card.buttons == ("Again", "Edit prompt", "Delete")
     assert not card.ephemeral
     assert stage.ledger(stage.alice) == GIVEN_BACK
     assert stage.kie.billed == 0

@@ -10,11 +10,12 @@ from discord import ui
 
 from bot.domain.credits import Allowance, Balance, Period
 from bot.domain.generation import Generation, Reference
-from bot.domain.ids import GenerationId
+from bot.domain.ids import GenerationId, TaskId
 from bot.domain.ports import Card, ImageFile
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.domain.states import Failure, TaskState
-from bot.ui import cards, texts
+from bot.ui import cards
+from bot.ui.texts import cards as texts
 from tests.factories import ALICE, make_generation, make_request
 
 NOW = datetime(2026, 2, 3, 4, 5, tzinfo=UTC)
@@ -47,7 +48,9 @@ def generation(prompt: str, *states: TaskState, **changes: Any) -> Generation:
 
 
 def images(count: int) -> list[ImageFile]:
-    return [ImageFile(PurePath("spool", f"{n}.png"), f"easel-{(1 << 63) - 1}-{n}.webp", n) for n in range(count)]
+    return [
+        ImageFile(PurePath("spool", f"{n}.png"), f"easel-{(1 << 63) - 1}-{n}.webp", TaskId(n)) for n in range(count)
+    ]
 
 
 @every_prompt

@@ -7,46 +7,87 @@ import pytest
 
 from bot.domain.credits import KIE_PRICES, Allowance, Balance, LedgerEntry, Movement, Period, PriceList
 from bot.domain.errors import (
+    AccountEmpty,
+    AlreadyAsked,
     AutoNeedsReference,
+    BadAmount,
+    CapReached,
     ControlsNeedFlex,
+    CreditsMissing,
+    DraftGone,
     GenerationGone,
+    NobodyToAsk,
+    NoPicture,
+    NotAManager,
     NotEnoughCredits,
+    NotHere,
+    NothingToChange,
     NotYours,
     PromptLength,
     ReferenceProblem,
     ReferenceRefused,
+    ReferencesGone,
+    RequestClosed,
     TooLateToCancel,
     TooManyOpen,
+    TooManyPictures,
+    UnknownZone,
     UploadFailed,
     UserError,
 )
-from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, AspectRatio, Model, Resolution, Settings
+from bot.domain.ids import ChannelId
+from bot.domain.rules import Cap
+from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, Affordable, AspectRatio, Model, Resolution, Settings
 from bot.domain.states import Failure
-from bot.ui import texts
+from bot.ui.texts import amounts, cards, quota, refusals, statement
 
 MOMENT = datetime(2026, 2, 3, 4, 5, 6, 789_000, tzinfo=UTC)
 
 REFUSALS: list[UserError] = [
+    AccountEmpty(),
     PromptLength(5001, PROMPT_MIN, PROMPT_MAX),
     AutoNeedsReference(),
     ControlsNeedFlex(),
     *(ReferenceRefused("holiday.png", problem) for problem in ReferenceProblem),
     UploadFailed(),
     NotEnoughCredits(Decimal("1234567.125"), Decimal("1000000.125"), Decimal("2000000.125"), MOMENT),
+    NotEnoughCredits(Decimal("3000000.125"), Decimal("1000000.125"), Decimal("2000000.125"), MOMENT),
+    NotEnoughCredits(Decimal(5), Decimal("3.125"), Decimal(0), MOMENT),
+    NotEnoughCredits(Decimal(5), Decimal(0), Decimal(0), MOMENT),
+    *(CapReached(cap, Decimal("1234567.125"), Decimal("1000000.125"), MOMENT) for cap in Cap),
+    NotHere(tuple(ChannelId((1 << 63) - number) for number in range(1, 6))),
+    NotAManager(),
+    *(CreditsMissing(period) for period in Period),
+    UnknownZone("Europe/Atlantis"),
+    NothingToChange(),
+    NobodyToAsk(),
+    AlreadyAsked(MOMENT),
+    RequestClosed(),
+    BadAmount("lots"),
     TooManyOpen(10),
     NotYours(),
     TooLateToCancel(),
     GenerationGone(),
+    ReferencesGone(),
+    TooManyPictures(),
+    NoPicture(),
+    DraftGone(),
 ]
 FIXED = [
-    *(texts.failure(reason) for reason in Failure),
-    texts.broken("7f3k"),
-    texts.FORBIDDEN,
-    texts.OUTDATED,
-    texts.LATE,
-    texts.CANCELLED,
-    texts.NOTHING_CHARGED,
-    texts.TOLD_PRIVATELY,
+    *(cards.failure(reason) for reason in Failure),
+    refusals.broken("7f3k"),
+    refusals.FORBIDDEN,
+    refusals.OUTDATED,
+    refusals.UNKNOWN_CHOICE,
+    quota.ASKED,
+    quota.YOU_GOT_NOTHING,
+    quota.you_got(Decimal("2.5")),
+    quota.NO_RULE,
+    quota.EMPTY_LOG,
+    cards.LATE,
+    cards.CANCELLED,
+    refusals.NOTHING_CHARGED,
+    refusals.TOLD_PRIVATELY,
 ]
 
 
@@ -63,16 +104,55 @@ def test_no_refusal_is_forgotten() -> None:
 
 @pytest.mark.parametrize("error", REFUSALS, ids=lambda error: type(error).__name__)
 def test_every_refusal_has_a_sentence_of_its_own(error: UserError) -> None:
-    sentence = texts.refusal(error)
+    sentence = refusals.refusal(error)
 
-    assert sentence != texts.refusal(UserError())
+    assert sentence != refusals.refusal(UserError())
     check(sentence)
 
 
 def test_sentences_differ() -> None:
-    told = [texts.refusal(error) for error in REFUSALS] + [texts.failure(reason) for reason in Failure]
+    told = [refusals.refusal(error) for error in REFUSALS] + [cards.failure(reason) for reason in Failure]
 
     assert len(set(told)) == len(told)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotEnoughCredits(Decimal(96), Decimal(50), Decimal(100), MOMENT),
+        NotEnoughCredits(Decimal(96), Decimal(50), Decimal(60), MOMENT),
+        NotEnoughCredits(Decimal(96), Decimal(50), Decimal(0), MOMENT),
+        *(CapReached(cap, Decimal(96), Decimal(50), MOMENT) for cap in Cap),
+    ],
+    ids=["this period", "ever", "granted", *Cap],
+)
+def test_what_is_within_reach_stands_in_one_sentence(error: NotEnoughCredits | CapReached) -> None:
+    ways = (
+        Affordable(Settings(Model.PRO, AspectRatio.SQUARE, Resolution.ONE_K), 4, Decimal(20)),
+        Affordable(Settings(Model.FLEX, AspectRatio.SQUARE, Resolution.TWO_K), 1, Decimal("24.5")),
+    )
+    error.affordable = ways
+    sentence = refusals.refusal(error)
+
+    assert "Still within reach: 4 × pro at 1K for 20, or flex at 2K for 24.5. " in sentence
+    assert sentence.endswith("Nothing was charged.")
+    assert len(sentence) < 220
+
+
+def test_of_many_channels_a_few_are_named() -> None:
+    sentence = refusals.refusal(NotHere(tuple(ChannelId(number) for number in range(1, 200))))
+
+    assert "<#1>" in sentence
+    assert len(sentence) < 200
+
+
+def test_what_was_typed_is_shown_as_it_was_and_cut() -> None:
+    for error in (BadAmount("@everyone " * 50), UnknownZone("**" * 3000)):
+        sentence = refusals.refusal(error)
+
+        assert "@everyone" not in sentence.replace("\\@", "")
+        assert "…" in sentence
+        assert len(sentence) < 300
 
 
 @pytest.mark.parametrize("sentence", FIXED)
@@ -82,12 +162,12 @@ def test_every_other_sentence_reads_well(sentence: str) -> None:
 
 @pytest.mark.parametrize("reason", Failure)
 def test_a_failure_and_that_it_cost_nothing_fit_together(reason: Failure) -> None:
-    check(f"{texts.failure(reason)} {texts.NOTHING_CHARGED}")
+    check(f"{cards.failure(reason)} {refusals.NOTHING_CHARGED}")
 
 
 def test_a_long_file_name_is_cut() -> None:
     for name in ("very " * 60 + ".png", "x" * 300 + ".png", "*" * 300 + ".png"):
-        sentence = texts.refusal(ReferenceRefused(name, ReferenceProblem.NOT_AN_IMAGE))
+        sentence = refusals.refusal(ReferenceRefused(name, ReferenceProblem.NOT_AN_IMAGE))
 
         assert "…" in sentence
         assert len(sentence) < 260
@@ -109,7 +189,7 @@ def test_a_long_file_name_is_cut() -> None:
     ],
 )
 def test_numbers_are_whole_when_whole(value: Decimal, written: str) -> None:
-    assert texts.number(value) == written
+    assert amounts.number(value) == written
 
 
 @pytest.mark.parametrize(
@@ -123,12 +203,12 @@ def test_numbers_are_whole_when_whole(value: Decimal, written: str) -> None:
     ],
 )
 def test_credits_are_counted(amount: Decimal, written: str) -> None:
-    assert texts.in_credits(amount) == written
+    assert amounts.in_credits(amount) == written
 
 
 def test_nothing_to_pay_is_free() -> None:
-    assert texts.price(Decimal(0)) == "free"
-    assert texts.price(Decimal(7)) == "7 credits"
+    assert amounts.price(Decimal(0)) == "free"
+    assert amounts.price(Decimal(7)) == "7 credits"
 
 
 @pytest.mark.parametrize(
@@ -153,11 +233,11 @@ def test_nothing_to_pay_is_free() -> None:
     ],
 )
 def test_places_are_ordinals(place: int, written: str) -> None:
-    assert texts.in_line(place) == written
+    assert cards.in_line(place) == written
 
 
 def test_moments_are_left_to_the_readers_clock() -> None:
-    assert texts.relative(MOMENT) == f"<t:{int(MOMENT.timestamp())}:R>"
+    assert amounts.relative(MOMENT) == f"<t:{int(MOMENT.timestamp())}:R>"
 
 
 @pytest.mark.parametrize(
@@ -174,12 +254,12 @@ def test_moments_are_left_to_the_readers_clock() -> None:
     ids=["fits", "at a word", "comma goes", "white space", "one long word", "word far back", "empty"],
 )
 def test_texts_are_cut_at_a_word(text: str, limit: int, cut: str) -> None:
-    assert texts.shortened(text, limit) == cut
+    assert amounts.shortened(text, limit) == cut
     assert len(cut) <= limit
 
 
 def test_plain_text_has_no_markdown_left() -> None:
-    shown = texts.plain("**a** _b_ `c` ~d~ |e| <@1> [f](g) # @everyone <:h:1> - * \\", 100)
+    shown = amounts.plain("**a** _b_ `c` ~d~ |e| <@1> [f](g) # @everyone <:h:1> - * \\", 100)
 
     assert re.sub(r"\\[^0-9A-Za-z\s]", "", shown) == re.sub(r"[^0-9A-Za-z\s]", "", shown)
 
@@ -187,8 +267,8 @@ def test_plain_text_has_no_markdown_left() -> None:
 def test_a_balance_line() -> None:
     balance = Balance(Allowance(Decimal(50), Period.WEEK), Decimal("12.5"), MOMENT + timedelta(days=2))
 
-    assert texts.left(balance) == "37.5 left this week"
-    assert texts.allowance(balance).startswith("**37.5** of 50 left this week · 50 credits a week · renews <t:")
+    assert cards.left(balance) == "37.5 left this week"
+    assert statement.allowance(balance).startswith("**37.5** of 50 left this week · 50 credits a week · renews <t:")
 
 
 @pytest.mark.parametrize(
@@ -201,19 +281,19 @@ def test_a_balance_line() -> None:
 def test_movements_have_their_sign(movement: Movement, amount: Decimal, written: str) -> None:
     entry = LedgerEntry(MOMENT, movement, amount, Settings(Model.FLEX, AspectRatio.SQUARE, Resolution.TWO_K))
 
-    assert texts.movement(entry) == written + texts.relative(MOMENT)
+    assert statement.movement(entry) == written + amounts.relative(MOMENT)
 
 
 def test_settings_are_told_piece_by_piece() -> None:
     chosen = Settings(Model.FLEX, AspectRatio.WIDE, Resolution.TWO_K, steps=40, guidance=3.0)
 
-    assert texts.settings(chosen, 0) == ["flux-2 flex", "16:9", "2K", "40 steps", "guidance 3"]
-    assert texts.settings(Settings(), 1)[3:] == ["1 reference"]
-    assert texts.settings(Settings(), 8)[3:] == ["8 references"]
+    assert cards.settings(chosen, 0) == ["flux-2 flex", "16:9", "2K", "40 steps", "guidance 3"]
+    assert cards.settings(Settings(), 1)[3:] == ["1 reference"]
+    assert cards.settings(Settings(), 8)[3:] == ["8 references"]
 
 
 def test_prices_are_those_that_are_charged() -> None:
-    assert texts.price_lines(PriceList(KIE_PRICES)) == [
+    assert statement.price_lines(PriceList(KIE_PRICES)) == [
         "pro · fast · 5 credits (7 at 2K)",
         "flex · finest detail and text · 14 credits (24 at 2K)",
     ]
@@ -227,4 +307,4 @@ def check(sentence: str) -> None:
     assert len(sentence) < 200
     assert len(re.findall(r"[.?](?=\s|$)", sentence)) <= 3
     assert not re.search(r"_|\b[45]\d\d\b|\b(Error|Exception|None|HTTP|code)\b", sentence)
-    assert sentence[0].isupper() or sentence.startswith("holiday.png")
+    assert sentence[0].isupper() or sentence.startswith(("holiday.png", "“lots”"))
