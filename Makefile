@@ -6,7 +6,7 @@ RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test run check format lint types contracts lock clean
+.PHONY: help demo test run check format lint types contracts lock clean soak-quota
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -33,6 +33,9 @@ run: $(RUN_READY) ## run the bot for real, with config.toml
 
 test: $(DEV_READY) ## run the tests
 	$(BIN)/python -m pytest -n 4
+
+soak-quota: $(DEV_READY) ## try ten thousand random commands against the quotas
+	$(BIN)/python -m pytest tests/soak/quota_life.py
 
 check: $(DEV_READY) format lint contracts types test ## everything CI runs
 

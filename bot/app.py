@@ -21,20 +21,26 @@ from yarl import URL
 
 from bot.client import CommandOptions, EaselClient
 from bot.config import Config
-from bot.domain.credits import KIE_PRICES, Allowance, PriceList
+from bot.domain.credits import Allowance, Period, PriceList
 from bot.domain.errors import OperatorError
 from bot.domain.estimate import Capacity, PollTimings
-from bot.domain.ids import IdMaker
+from bot.domain.ids import ChannelId, GuildId, IdMaker
 from bot.domain.ports import Clock
+from bot.domain.settings import Model, Resolution
+from bot.generation.asking import Asking
 from bot.generation.cards import Cards
 from bot.generation.courier import Courier
 from bot.generation.history import History
 from bot.generation.jobs import Jobs
+from bot.generation.means import Limits, Means
+from bot.generation.quotas import Quotas
 from bot.generation.recover import recover
 from bot.generation.references import References
 from bot.generation.service import Generations
+from bot.generation.status import StatusBoard
 from bot.generation.submitter import Submitter, SubmitterOptions
 from bot.generation.tracker import Tracker
+from bot.generation.watcher import Watcher, WatcherOptions
 from bot.generation.workload import Workload
 from bot.kie.client import KieClient, KieOptions
 from bot.media.darkroom import Darkroom
@@ -44,6 +50,7 @@ from bot.media.shelf import Shelf, ShelfLimits
 from bot.media.spool import Spool
 from bot.store import sqlite
 from bot.store.store import Store
+from bot.ui.announcer import DiscordAnnouncer
 from bot.ui.deliverer import DiscordDeliverer
 from bot.web.callback import CallbackRoute
 from bot.web.server import serve
@@ -75,9 +82,12 @@ class Application:
     workload: Workload
     submitter: Submitter
     tracker: Tracker
+    watcher: Watcher
     courier: Courier
     spool: Spool
     jobs: Jobs
+    workers: dict[str, asyncio.Task[None]]
+    """The running workers by name; filled by :meth:`work`."""
     hold_ambiguous: bool
 
     async def work(self) -> None:
@@ -95,9 +105,11 @@ class Application:
                 self.spool,
                 hold_ambiguous=self.hold_ambiguous,
             )
-            async with asyncio.TaskGroup() as workers:
-                workers.create_task(self.submitter.run(), name="submitter")
-                workers.create_task(self.tracker.run(), name="tracker")
+            await self.watcher.restore()
+            async with asyncio.TaskGroup() as group:
+                for worker in (self.submitter, self.tracker, self.watcher):
+                    name = type(worker).__name__.lower()
+                    self.workers[name] = group.create_task(worker.run(), name=name)
                 await self.client.wait_until_logged_in()
                 self.courier.open()
 
@@ -128,10 +140,11 @@ async def assemble(
         folder = sqlite.database_file(config.database.url).parent
         spool = Spool(folder / "spool", results)
         shelf = Shelf(folder / "references", _shelf_limits(config))
-        allowance = Allowance(Decimal(str(config.quota.credits)), config.quota.period)
-        cards = Cards(store, clock, workload, allowance)
+        prices = _prices(config)
+        means = Means(clock, prices, _limits(config))
+        cards = Cards(store, clock, workload, means)
         jobs = Jobs("job", grace=_GRACE)
-        client = EaselClient(store, CommandOptions(config.kie.flex_controls), reads_messages=reads_messages)
+        client = EaselClient(store, _command_options(config, prices), reads_messages=reads_messages)
         courier = Courier(store, clock, cards, DiscordDeliverer(client, clock), spool, studio, jobs)
         tracker = Tracker(
             store,
@@ -149,21 +162,38 @@ async def assemble(
             hold_ambiguous=callbacks,
         )
         submitter = Submitter(store, api, clock, workload, tracker, courier, options, jobs)
+        alarms = DiscordAnnouncer(client, _alarm_channel(config), client.wait_until_logged_in)
+        watcher = Watcher(store, api, clock, workload, alarms, _watcher_options(config), jobs)
+        workers: dict[str, asyncio.Task[None]] = {}
+        client.board = StatusBoard(store, clock, workload, submitter, watcher, workers)
         new_id = IdMaker(clock.now, start=secrets.randbits(22))
         client.history = History(store, clock, new_id)
+        client.quotas = Quotas(store, clock, means)
+        client.asking = Asking(store, clock, means, new_id)
         client.generations = Generations(
             store,
             clock,
             new_id,
-            PriceList(KIE_PRICES),
+            prices,
             config.quota.open_generations,
             References(attachments, Darkroom(), shelf, api, store, clock),
-            cards,
+            means,
             workload,
             courier,
         )
         yield Application(
-            client, store, clock, workload, submitter, tracker, courier, spool, jobs, hold_ambiguous=callbacks
+            client,
+            store,
+            clock,
+            workload,
+            submitter,
+            tracker,
+            watcher,
+            courier,
+            spool,
+            jobs,
+            workers,
+            hold_ambiguous=callbacks,
         )
 
 
@@ -271,6 +301,54 @@ def _kie_options(config: Config) -> KieOptions:
         callback_url=config.kie.callback_url or None,
         request_seconds=config.kie.request_timeout,
     )
+
+
+def _prices(config: Config) -> PriceList:
+    prices = config.prices
+    return PriceList(
+        {
+            (Model.PRO, Resolution.ONE_K): prices.pro_1k,
+            (Model.PRO, Resolution.TWO_K): prices.pro_2k,
+            (Model.FLEX, Resolution.ONE_K): prices.flex_1k,
+            (Model.FLEX, Resolution.TWO_K): prices.flex_2k,
+        }
+    )
+
+
+def _command_options(config: Config, prices: PriceList) -> CommandOptions:
+    guild = config.operator.guild
+    return CommandOptions(config.kie.flex_controls, prices, GuildId(guild) if guild else None)
+
+
+def _alarm_channel(config: Config) -> ChannelId | None:
+    channel = config.operator.alarm_channel
+    return ChannelId(channel) if channel else None
+
+
+def _watcher_options(config: Config) -> WatcherOptions:
+    kie = config.kie
+    return WatcherOptions(kie.balance_every, kie.balance_every_paused, _credits(config.operator.alarm_below))
+
+
+def _limits(config: Config) -> Limits:
+    quota, limits = config.quota, config.limits
+    return Limits(
+        members=Allowance(_credits(quota.credits), quota.period),
+        direct=Allowance(_credits(quota.direct_credits), quota.direct_period),
+        budget=Allowance(_limit(limits.daily_budget), Period.DAY),
+        servers=Allowance(_limit(limits.server_credits), limits.server_period),
+        some_servers={
+            GuildId(guild): Allowance(_limit(most), limits.server_period) for guild, most in limits.servers.items()
+        },
+    )
+
+
+def _credits(amount: float) -> Decimal:
+    return Decimal(str(amount))
+
+
+def _limit(amount: float) -> Decimal | None:
+    return _credits(amount) if amount else None
 
 
 def _shelf_limits(config: Config) -> ShelfLimits:

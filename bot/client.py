@@ -10,23 +10,33 @@ import structlog
 from discord import app_commands
 from discord.ext import commands
 
+from bot.domain.credits import PriceList
+from bot.domain.ids import GuildId
+from bot.generation.asking import Asking
 from bot.generation.history import History
+from bot.generation.quotas import Quotas
 from bot.generation.service import Generations
+from bot.generation.status import StatusBoard
 from bot.store.store import Store
-from bot.ui.buttons import CardButton
+from bot.ui.card_button import CardButton
 from bot.ui.errors import Reporter
 
 log = structlog.stdlib.get_logger(__name__)
 
-COGS = ("cogs.imagine", "cogs.edit", "cogs.balance")
+COGS = ("cogs.imagine", "cogs.edit", "cogs.balance", "cogs.quota", "cogs.ops")
 _SYNCED = "commands.synced"
+_SYNCED_OPERATOR = "commands.synced.operator"
 
 
 @dataclass(frozen=True, slots=True)
 class CommandOptions:
     """What the configuration changes in the commands' definitions."""
 
-    flex_controls: bool = False
+    flex_controls: bool
+    prices: PriceList
+    """Shown in the choices."""
+    operator_guild: GuildId | None
+    """The server that has the operator's commands."""
 
 
 class EaselTree(app_commands.CommandTree["EaselClient"]):
@@ -45,6 +55,9 @@ class EaselClient(commands.Bot):
     generations: Generations
     """Set by the application before the client starts: it needs the client, and the client's cogs need it."""
     history: History
+    quotas: Quotas
+    asking: Asking
+    board: StatusBoard
     """Set by the application as well."""
 
     def __init__(self, store: Store, options: CommandOptions, *, reads_messages: bool = False) -> None:
@@ -62,6 +75,7 @@ class EaselClient(commands.Bot):
             max_messages=None,
         )
         self.command_options = options
+        self.prices = options.prices
         self.reporter = Reporter()
         self._store = store
         self._logged_in = asyncio.Event()
@@ -87,15 +101,43 @@ class EaselClient(commands.Bot):
         await self._logged_in.wait()
 
     async def sync_if_changed(self, *, force: bool = False) -> bool:
-        """Tell Discord the commands' definitions if they differ from what it was told last; True when it was told."""
-        definitions = [command.to_dict(self.tree) for command in self.tree.get_commands()]
-        fingerprint = hashlib.sha256(orjson.dumps([self.application_id, definitions])).hexdigest()
+        """Tell Discord the commands' definitions if they differ from what it was told last; True when it was told.
+
+        The operator's are told to the operator's server alone, and taken back from one that was it before.
+        """
+        told = await self._sync(_SYNCED, None, force=force)
+        guild = self.command_options.operator_guild
         async with self._store.read() as tx:
-            known = await tx.facts.get(_SYNCED)
+            before = await tx.facts.get(_SYNCED_OPERATOR) or ""
+        former, _, _ = before.partition(":")
+        if former and former != str(guild or ""):
+            await self._sync(_SYNCED_OPERATOR, GuildId(int(former)), force=True)
+            # Also when that failed: whoever removed the bot removed its commands.
+            async with self._store.write() as tx:
+                await tx.facts.put(_SYNCED_OPERATOR, "")
+        if guild is not None:
+            told = await self._sync(_SYNCED_OPERATOR, guild, force=force) or told
+        return told
+
+    async def _sync(self, fact: str, guild_id: GuildId | None, *, force: bool) -> bool:
+        """Tell the definitions for everywhere, or those for one server."""
+        guild = discord.Object(guild_id) if guild_id is not None else None
+        definitions = [command.to_dict(self.tree) for command in self.tree.get_commands(guild=guild)]
+        fingerprint = hashlib.sha256(orjson.dumps([self.application_id, definitions])).hexdigest()
+        if guild is not None:
+            fingerprint = f"{guild.id}:{fingerprint}"
+        async with self._store.read() as tx:
+            known = await tx.facts.get(fact)
         if known == fingerprint and not force:
             return False
-        await self.tree.sync()
+        try:
+            await self.tree.sync(guild=guild)
+        except (discord.Forbidden, discord.NotFound):
+            if guild is None:
+                raise
+            log.warning("the operator's commands cannot be told: the bot is not in that server", guild=guild.id)
+            return False
         async with self._store.write() as tx:
-            await tx.facts.put(_SYNCED, fingerprint)
-        log.info("commands synced", commands=len(definitions))
+            await tx.facts.put(fact, fingerprint)
+        log.info("commands synced", commands=len(definitions), guild=guild_id)
         return True

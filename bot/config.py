@@ -3,6 +3,7 @@
 import os
 import tomllib
 from collections.abc import Iterable
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -50,6 +51,7 @@ HttpAddress = Annotated[str, AfterValidator(_http)]
 OptionalHttpAddress = Annotated[str, AfterValidator(_http_or_none)]
 OptionalWebsocketAddress = Annotated[str, AfterValidator(_websocket_or_none)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Price = Annotated[Decimal, Field(gt=0, le=10_000, decimal_places=3)]
 
 
 class _Section(BaseModel):
@@ -86,6 +88,8 @@ class KieConfig(_Section):
     new_tasks: Annotated[int, Field(ge=1)] = 20
     new_tasks_window: Seconds = 10
     running_tasks: Annotated[int, Field(ge=1)] = 100
+    balance_every: Seconds = 300
+    balance_every_paused: Seconds = 15
 
 
 class DatabaseConfig(_Section):
@@ -109,11 +113,39 @@ class WebConfig(_Section):
 
 
 class QuotaConfig(_Section):
-    """What a member may spend."""
+    """What a member may spend where a server has no rules of its own."""
 
     credits: Annotated[float, Field(ge=0, le=1_000_000)] = 50
     period: Period = Period.DAY
+    direct_credits: Annotated[float, Field(ge=0, le=1_000_000)] = 50
+    direct_period: Period = Period.DAY
     open_generations: Annotated[int, Field(ge=1)] = 10
+
+
+class LimitsConfig(_Section):
+    """What no server's admin can lift; 0 is without limit. Periods turn by UTC, whatever zone a server is in."""
+
+    daily_budget: Annotated[float, Field(ge=0, le=1_000_000_000)] = 0
+    server_credits: Annotated[float, Field(ge=0, le=1_000_000_000)] = 0
+    server_period: Period = Period.MONTH
+    servers: dict[Annotated[int, Field(gt=0)], Annotated[float, Field(ge=0, le=1_000_000_000)]] = {}
+
+
+class PricesConfig(_Section):
+    """Credits that one image costs a member, by model and resolution; to a thousandth."""
+
+    pro_1k: Price = Decimal(5)
+    pro_2k: Price = Decimal(7)
+    flex_1k: Price = Decimal(14)
+    flex_2k: Price = Decimal(24)
+
+
+class OperatorConfig(_Section):
+    """The operator's own server, and when they are alarmed. Ids of 0 stand for none."""
+
+    guild: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
+    alarm_channel: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
+    alarm_below: Annotated[float, Field(ge=0, le=1_000_000_000)] = 500
 
 
 class TrackerConfig(_Section):
@@ -145,6 +177,9 @@ class Config(_Section):
     references: ReferencesConfig = ReferencesConfig()
     web: WebConfig = WebConfig()
     quota: QuotaConfig = QuotaConfig()
+    limits: LimitsConfig = LimitsConfig()
+    prices: PricesConfig = PricesConfig()
+    operator: OperatorConfig = OperatorConfig()
     tracker: TrackerConfig = TrackerConfig()
     log: LogConfig = LogConfig()
 

@@ -8,7 +8,7 @@ from discord.ext import commands
 
 from bot.client import EaselClient
 from bot.generation.service import Generations
-from bot.ui.interactions import account
+from bot.ui.interactions import asker
 from bot.ui.statement import statement_view
 from bot.ui.texts.commands import COMMAND_BALANCE
 
@@ -24,7 +24,7 @@ class Balance(commands.Cog):
     async def balance(self, interaction: discord.Interaction[Any]) -> None:
         """Show the account, to its owner alone."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        statement = await self._generations.statement(account(interaction))
+        statement = await self._generations.statement(asker(interaction))
         await interaction.edit_original_response(view=statement_view(statement))
 
 

@@ -1,5 +1,6 @@
 """Editing: replies and mentions with pictures, the message menu's "Edit image", and the modals of cards."""
 
+from functools import partial
 from typing import Any, final
 
 import discord
@@ -7,14 +8,14 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.client import EaselClient
-from bot.domain.credits import Account
 from bot.domain.errors import NoPicture
 from bot.domain.generation import Origin, Request
-from bot.domain.ids import DIRECT_MESSAGES, ChannelId, GuildId, MessageId, UserId
+from bot.domain.ids import ChannelId, MessageId, UserId
 from bot.domain.settings import REFERENCES_MAX, AspectRatio, Settings
 from bot.ui import replies
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.desk import Desk
+from bot.ui.interactions import asker_of
 from bot.ui.mentions import Call, Hint, read_call
 from bot.ui.modals import draft_modal
 from bot.ui.pictures import pictures_of
@@ -47,7 +48,9 @@ class Edit(commands.Cog):
         origin = Origin(ChannelId(message.channel.id), MessageId(message.id))
         draft = self._desk.history.new_draft(UserId(interaction.user.id), origin, pictures)
         await self._desk.history.keep(draft)
-        await interaction.response.send_modal(draft_modal(CustomId(Action.DRAFT, draft.id), len(pictures)))
+        await interaction.response.send_modal(
+            draft_modal(CustomId(Action.DRAFT, draft.id), len(pictures), self._desk.prices)
+        )
 
     @commands.Cog.listener()
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
@@ -73,16 +76,16 @@ class Edit(commands.Cog):
             case Call() as call:
                 async with self._desk.reporter.noting():
                     card = await replies.open_card(message)
-                    async with self._desk.reporter.telling(lambda text: replies.refuse(card, text)):
+                    refuse = partial(replies.refuse, card, UserId(message.author.id))
+                    async with self._desk.reporter.telling(refuse):
                         await self._edit(message, card, call)
 
     async def _edit(self, message: discord.Message, card: discord.Message, call: Call) -> None:
         if call.note is not None:
             await replies.say(message, call.note)
-        guild_id = GuildId(message.guild.id) if message.guild else DIRECT_MESSAGES
-        account = Account(UserId(message.author.id), guild_id)
+        asker = asker_of(message.author, message.guild.id if message.guild else None)
         settings = Settings(aspect_ratio=AspectRatio.AUTO)
-        request = Request(account, call.prompt, settings, 1, (), replies.destination(card), call.origin)
+        request = Request(asker, call.prompt, settings, 1, (), replies.destination(card), call.origin)
         await self._desk.generations.accept(request, call.sources)
 
 

@@ -1,6 +1,6 @@
 """/imagine: a prompt, up to eight pictures, and how to paint."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from typing import Any, final
 
 import discord
@@ -8,7 +8,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.client import EaselClient
-from bot.domain.credits import KIE_PRICES, PriceList
+from bot.domain.credits import PriceList
 from bot.domain.generation import Request
 from bot.domain.settings import (
     COUNT_MAX,
@@ -23,9 +23,11 @@ from bot.domain.settings import (
     Settings,
 )
 from bot.generation.service import Generations
-from bot.ui.interactions import account, acknowledge, sources
+from bot.ui.interactions import acknowledge, asker, sources
 from bot.ui.texts import commands as texts
 
+Tree = app_commands.CommandTree[EaselClient]
+Command = app_commands.Command[Any, ..., None]
 _Prompt = app_commands.Range[str, PROMPT_MIN, PROMPT_MAX]
 _Count = app_commands.Range[int, 1, COUNT_MAX]
 _Steps = app_commands.Range[int, STEPS.start, STEPS.stop - 1]
@@ -42,18 +44,24 @@ _described = app_commands.describe(
     private=texts.OPTION_PRIVATE,
     **{f"image{number}": texts.OPTION_FURTHER_IMAGE for number in range(2, 9)},
 )
-_offered = app_commands.choices(
-    model=[app_commands.Choice(name=texts.model_choice(one, PriceList(KIE_PRICES)), value=one.value) for one in Model],
-    aspect_ratio=[app_commands.Choice(name=texts.aspect_ratio_choice(one), value=one.value) for one in AspectRatio],
-    resolution=[app_commands.Choice(name=texts.resolution_choice(one), value=one.value) for one in Resolution],
-)
 
 
 class _Imagine(commands.Cog):
     """What both forms of the command do."""
 
-    def __init__(self, generations: Generations) -> None:
+    _command: Command
+
+    def __init__(self, generations: Generations, tree: Tree) -> None:
         self._generations = generations
+        self._tree = tree
+
+    async def cog_load(self) -> None:
+        """A command that was not made by a decorator is not found in a cog by itself."""
+        self._tree.add_command(self._command)
+
+    async def cog_unload(self) -> None:
+        """Leave nothing behind."""
+        self._tree.remove_command(self._command.name)
 
     async def _make(
         self,
@@ -66,7 +74,7 @@ class _Imagine(commands.Cog):
         private: bool,
     ) -> None:
         destination = await acknowledge(interaction, private=private)
-        request = Request(account(interaction), prompt, settings, count, (), destination)
+        request = Request(asker(interaction), prompt, settings, count, (), destination)
         await self._generations.accept(request, sources(images))
 
 
@@ -74,9 +82,11 @@ class _Imagine(commands.Cog):
 class Imagine(_Imagine):
     """The command as KIE's schema has it."""
 
-    @app_commands.command(description=texts.COMMAND_IMAGINE)
+    def __init__(self, generations: Generations, tree: Tree, prices: PriceList) -> None:
+        super().__init__(generations, tree)
+        self._command = _command(self.imagine, prices)
+
     @_described
-    @_offered
     async def imagine(
         self,
         interaction: discord.Interaction[Any],
@@ -105,10 +115,12 @@ class Imagine(_Imagine):
 class ImagineWithFlexControls(_Imagine):
     """The command with the two controls for flex that an operator can turn on."""
 
-    @app_commands.command(description=texts.COMMAND_IMAGINE)
+    def __init__(self, generations: Generations, tree: Tree, prices: PriceList) -> None:
+        super().__init__(generations, tree)
+        self._command = _command(self.imagine, prices)
+
     @_described
     @app_commands.describe(steps=texts.OPTION_STEPS, guidance=texts.OPTION_GUIDANCE)
-    @_offered
     async def imagine(
         self,
         interaction: discord.Interaction[Any],
@@ -135,6 +147,16 @@ class ImagineWithFlexControls(_Imagine):
         await self._make(interaction, prompt, images, settings, count, private=private)
 
 
+def _command(callback: Callable[..., Coroutine[Any, Any, None]], prices: PriceList) -> Command:
+    """The command; its choices show prices, so it is made when these are known."""
+    offered = app_commands.choices(
+        model=[app_commands.Choice(name=texts.model_choice(one, prices), value=one.value) for one in Model],
+        aspect_ratio=[app_commands.Choice(name=texts.aspect_ratio_choice(one), value=one.value) for one in AspectRatio],
+        resolution=[app_commands.Choice(name=texts.resolution_choice(one), value=one.value) for one in Resolution],
+    )
+    return offered(app_commands.Command(name="imagine", description=texts.COMMAND_IMAGINE, callback=callback))
+
+
 def _settings(
     model: str,
     aspect_ratio: str | None,
@@ -150,5 +172,6 @@ def _settings(
 
 async def setup(bot: EaselClient) -> None:
     """Called by discord.py."""
-    controls = bot.command_options.flex_controls
-    await bot.add_cog((ImagineWithFlexControls if controls else Imagine)(bot.generations))
+    options = bot.command_options
+    form = ImagineWithFlexControls if options.flex_controls else Imagine
+    await bot.add_cog(form(bot.generations, bot.tree, options.prices))

@@ -6,11 +6,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import count as counting
 from typing import Any
 
-from bot.domain.credits import KIE_PRICES, Account
+from bot.domain.credits import KIE_PRICES, Account, Allowance, Asker, Period
 from bot.domain.generation import Delivery, Destination, Generation, InteractionToken, Request, Task
 from bot.domain.ids import ChannelId, GenerationId, GuildId, TaskId, UserId
 from bot.domain.settings import Settings, TaskClass
 from bot.domain.states import TaskState
+from bot.generation.means import Limits
 
 NOW = datetime(2025, 10, 9, 12, 30, tzinfo=UTC)
 ALICE = Account(UserId(101), GuildId(900))
@@ -18,6 +19,12 @@ BOB = Account(UserId(102), GuildId(900))
 MEBIBYTE = 1 << 20
 
 _numbers = counting(1_000)
+
+
+def limits_of(allowance: Allowance) -> Limits:
+    """The operator's limits when every member has this allowance and nothing else holds."""
+    unlimited = Allowance(None, Period.DAY)
+    return Limits(members=allowance, direct=allowance, budget=unlimited, servers=unlimited)
 
 
 def make_destination(**overrides: Any) -> Destination:
@@ -33,8 +40,10 @@ def make_destination(**overrides: Any) -> Destination:
 
 
 def make_request(**overrides: Any) -> Request:
-    """Alice's wish for one picture, without references, at 5 credits."""
-    usual = Request(ALICE, "a lighthouse in a storm", Settings(), 1, (), make_destination())
+    """Alice's wish for one picture, without references, at 5 credits; ``account`` names another who asks."""
+    if "account" in overrides:
+        overrides["asker"] = Asker(overrides.pop("account"))
+    usual = Request(Asker(ALICE), "a lighthouse in a storm", Settings(), 1, (), make_destination())
     return replace(usual, **overrides)
 
 

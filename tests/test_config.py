@@ -4,6 +4,7 @@ import json
 import os
 import re
 import tomllib
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ import pytest
 from pydantic import BaseModel
 
 from bot.config import Config, load, require_secrets
+from bot.domain.credits import KIE_PRICES
 from bot.domain.errors import OperatorError
+from bot.domain.settings import Model, Resolution
 
 EXAMPLE = Path(__file__).parent.parent / "config.example.toml"
 SECRET = "hunter2-hunter2-hunter2"
@@ -134,6 +137,16 @@ def test_an_unknown_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
         ("[tracker]\nfirst_poll = 0", "tracker.first_poll", "greater than 0"),
         ("[tracker]\ndeadline = inf", "tracker.deadline", "finite"),
         ("[kie]\nbase_url = 'https://api.kie.ai?x=1'", "kie.base_url", "must be a https:// address"),
+        ("[kie]\nbalance_every = 0", "kie.balance_every", "greater than 0"),
+        ("[prices]\npro_1k = 0", "prices.pro_1k", "greater than 0"),
+        ("[prices]\npro_1k = -5", "prices.pro_1k", "greater than 0"),
+        ("[prices]\nflex_2k = 10001", "prices.flex_2k", "less than or equal to 10000"),
+        ("[prices]\nflex_1k = 0.0005", "prices.flex_1k", "3 decimal places"),
+        ("[prices]\npro_2k = nan", "prices.pro_2k", "finite"),
+        ("[prices]\npro_4k = 9", "prices.pro_4k", "is not a setting that Easel knows"),
+        ("[operator]\nguild = -1", "operator.guild", "greater than or equal to 0"),
+        ("[operator]\nalarm_channel = 'alarms'", "operator.alarm_channel", "integer"),
+        ("[operator]\nalarm_below = inf", "operator.alarm_below", ""),
         ("[kie]\nnew_tasks = 0", "kie.new_tasks", "greater than or equal to 1"),
         ("[kie]\nresult_hosts = 'a.example'", "kie.result_hosts", ""),
         ("[log]\nlevel = 'loud'", "log.level", "'debug', 'info', 'warning' or 'error'"),
@@ -180,6 +193,19 @@ def test_plain_addresses_are_for_this_machine_alone(tmp_path: Path, host: str) -
 @pytest.mark.parametrize("host", ["localhost.example.com", "127.0.0.1.example.com", "0.0.0.0", "[::2]"])
 def test_what_only_looks_like_this_machine_is_refused(tmp_path: Path, host: str) -> None:
     assert "is for this machine alone" in complaint(tmp_path, f"[kie]\nbase_url = 'http://{host}'")
+
+
+def test_prices_are_kies_unless_written_otherwise(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("EASEL__PRICES__FLEX_2K", "30.125")
+    usual, own = Config().prices, loaded(tmp_path, "[prices]\npro_1k = 5.5\npro_2k = 8").prices
+    names = {
+        (Model.PRO, Resolution.ONE_K): "pro_1k",
+        (Model.PRO, Resolution.TWO_K): "pro_2k",
+        (Model.FLEX, Resolution.ONE_K): "flex_1k",
+        (Model.FLEX, Resolution.TWO_K): "flex_2k",
+    }
+    assert {key: getattr(usual, name) for key, name in names.items()} == KIE_PRICES
+    assert [getattr(own, name) for name in names.values()] == [Decimal("5.5"), 8, 14, Decimal("30.125")]
 
 
 def test_a_slash_at_the_end_of_an_address_is_dropped(tmp_path: Path) -> None:

@@ -6,11 +6,13 @@ from datetime import UTC, datetime, time, timedelta, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 
-from bot.domain.ids import GuildId, UserId
+from bot.domain.ids import GuildId, RoleId, UserId
 from bot.domain.settings import Model, Resolution, Settings
 
 Credits = Decimal
 """KIE's unit of price (1 credit = $0.005). Kept exact to a thousandth."""
+
+NOTHING = Credits(0)
 
 KIE_PRICES: Mapping[tuple[Model, Resolution], Credits] = {
     (Model.PRO, Resolution.ONE_K): Credits(5),
@@ -38,6 +40,14 @@ class Account:
 
     user_id: UserId
     guild_id: GuildId
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asks: the account that pays, and the roles that its owner has in that server."""
+
+    account: Account
+    roles: frozenset[RoleId] = frozenset()
 
 
 class Period(StrEnum):
@@ -74,9 +84,9 @@ def period_around(period: Period, now: datetime, zone: tzinfo = UTC) -> Span:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """Credits a member may spend per period."""
+    """Credits that may be spent per period; None is without limit."""
 
-    credits: Credits
+    credits: Credits | None
     period: Period
 
 
@@ -86,12 +96,40 @@ class Balance:
 
     allowance: Allowance
     spent: Credits
+    """Of the allowance, in this period."""
     renews_at: datetime
+    bonus: Credits = NOTHING
+    """Granted credits that are left; they do not expire and are used after the allowance."""
 
     @property
-    def left(self) -> Credits:
-        """Credits left in this period; zero when a lowered allowance is already overspent."""
-        return max(self.allowance.credits - self.spent, Credits(0))
+    def left_of_allowance(self) -> Credits | None:
+        """Zero when a lowered allowance is already overspent; None without limit."""
+        return remaining(self.allowance, self.spent)
+
+    @property
+    def left(self) -> Credits | None:
+        """What is left of the allowance and the bonus together; None without limit."""
+        allowance = self.left_of_allowance
+        return None if allowance is None else allowance + self.bonus
+
+    def from_bonus(self, price: Credits, count: int) -> list[Credits] | None:
+        """For each of ``count`` images at this price, how much of it the bonus pays; None when they are too dear."""
+        allowance, bonus = self.left_of_allowance, self.bonus
+        if allowance is None:
+            return [NOTHING] * count
+        parts: list[Credits] = []
+        for _ in range(count):
+            part = max(price - allowance, NOTHING)
+            if part > bonus:
+                return None
+            parts.append(part)
+            allowance, bonus = allowance - (price - part), bonus - part
+        return parts
+
+
+def remaining(allowance: Allowance, spent: Credits) -> Credits | None:
+    """What is left of an allowance, never below zero; None without limit."""
+    return None if allowance.credits is None else max(allowance.credits - spent, NOTHING)
 
 
 class Movement(StrEnum):
@@ -100,13 +138,26 @@ class Movement(StrEnum):
     RESERVE = "reserve"
     SETTLE = "settle"
     REFUND = "refund"
+    GRANT = "grant"
+    """Bonus credits, given by an admin."""
+    RESET = "reset"
+    """What was spent in this period counts no more."""
+    RULE = "rule"
+    """A rule or a setting was changed: no credits move, but it stands between those that do."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One row of the ledger. ``credits`` is signed: a reserve is negative, a refund positive, a settle zero."""
+    """One row of the ledger. ``credits`` is signed: a reserve is negative, a refund or grant positive, others zero."""
 
     at: datetime
     movement: Movement
     credits: Credits
-    settings: Settings
+    settings: Settings | None = None
+    """What the credits were for, if for a picture."""
+    user_id: UserId | None = None
+    """Whose credits; None for what concerns a whole server."""
+    actor_id: UserId | None = None
+    """Who did it, if not the member."""
+    note: str = ""
+    """Why, or what was changed."""

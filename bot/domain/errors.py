@@ -5,6 +5,9 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.credits import Credits
+from bot.domain.ids import ChannelId
+from bot.domain.rules import Cap
+from bot.domain.settings import Affordable
 from bot.domain.states import Failure
 
 
@@ -77,12 +80,78 @@ class UploadFailed(UserError):
 
 @dataclass(eq=False)
 class NotEnoughCredits(UserError):
-    """The allowance does not cover the price."""
+    """Allowance and bonus together do not cover the price."""
 
     price: Credits
     left: Credits
     allowance: Credits
     renews_at: datetime
+    affordable: tuple[Affordable, ...] = ()
+    """What could be had instead."""
+    can_ask: bool = False
+    """There is somebody to ask for more."""
+
+
+@dataclass(eq=False)
+class CapReached(UserError):
+    """A limit over several members leaves too little."""
+
+    cap: Cap
+    price: Credits
+    left: Credits
+    renews_at: datetime
+    affordable: tuple[Affordable, ...] = ()
+
+
+@dataclass(eq=False)
+class NotHere(UserError):
+    """The server's admins allow the bot in other channels only."""
+
+    channels: tuple[ChannelId, ...]
+
+
+class NotAManager(UserError):
+    """The command or button is for those who manage the server's quotas."""
+
+
+@dataclass(eq=False)
+class CreditsMissing(UserError):
+    """A rule with a period was set without an amount."""
+
+    period: str
+
+
+@dataclass(eq=False)
+class UnknownZone(UserError):
+    """There is no time zone of that name."""
+
+    name: str
+
+
+class NothingToChange(UserError):
+    """A command was used without saying what to do."""
+
+
+class NobodyToAsk(UserError):
+    """The server has no channel for requests, or the bot may not post there."""
+
+
+@dataclass(eq=False)
+class AlreadyAsked(UserError):
+    """The member's last request is still open."""
+
+    expires_at: datetime
+
+
+class RequestClosed(UserError):
+    """The request was decided by somebody else, or has expired."""
+
+
+@dataclass(eq=False)
+class BadAmount(UserError):
+    """What was typed is no amount of credits."""
+
+    text: str
 
 
 @dataclass(eq=False)
@@ -98,6 +167,10 @@ class NotYours(UserError):
 
 class TooLateToCancel(UserError):
     """KIE already has every task of the generation; it has no way to cancel."""
+
+
+class AccountEmpty(UserError):
+    """The operator's account at KIE has run out of credits: nobody's wish is taken until it has some."""
 
 
 class GenerationGone(UserError):
@@ -133,7 +206,7 @@ class Ambiguous(ImageApiError):
 
 @dataclass(eq=False)
 class PollFailed(ImageApiError):
-    """Asking after a task failed, which says nothing about the task."""
+    """A question failed, which says nothing about what was asked after."""
 
     detail: str = ""
 

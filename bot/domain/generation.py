@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from bot.domain.credits import Account, Credits
+from bot.domain.credits import Account, Asker, Credits
 from bot.domain.ids import ChannelId, DraftId, GenerationId, ImageId, KieTaskId, MessageId, TaskId, UserId
 from bot.domain.settings import Settings, TaskClass
 from bot.domain.states import OPEN, REFUNDED, Failure, TaskState
@@ -71,13 +71,15 @@ class Destination:
     """Only the requester sees it: an ephemeral message, or a direct one when the token is dead."""
     upload_limit: int
     """Bytes that a file may have in this place."""
+    parent_channel_id: ChannelId | None = None
+    """The channel of a thread; known only while the wish is being accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What a member asked for, checked and complete, before it costs anything."""
 
-    account: Account
+    asker: Asker
     prompt: str
     settings: Settings
     count: int
@@ -85,6 +87,11 @@ class Request:
     destination: Destination
     origin: Origin | None = None
     """What is edited, if it is an earlier picture."""
+
+    @property
+    def account(self) -> Account:
+        """Whose credits it spends."""
+        return self.asker.account
 
 
 @dataclass(frozen=True, slots=True)

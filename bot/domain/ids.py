@@ -1,7 +1,7 @@
 """Identifiers: Discord's and KIE's as they come, and our own, which sort by time."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import NewType
 
 UserId = NewType("UserId", int)
@@ -14,6 +14,9 @@ TaskId = NewType("TaskId", int)
 ImageId = NewType("ImageId", int)
 """An image's id is the number of the task that made it."""
 DraftId = NewType("DraftId", int)
+RoleId = NewType("RoleId", int)
+RequestId = NewType("RequestId", int)
+"""Of a member's request for more credits."""
 
 DIRECT_MESSAGES = GuildId(0)
 """Stands for "no server" in accounts: direct messages have an allowance of their own."""
@@ -41,6 +44,16 @@ class IdMaker:
         fresh = (millis << _SEQUENCE_BITS) | self._sequence
         self._last = fresh if fresh > self._last else self._last + 1
         return self._last
+
+
+def first_id(moment: datetime) -> int:
+    """The smallest id that could have been made at that moment."""
+    return max(int((moment - _EPOCH).total_seconds() * 1000), 0) << _SEQUENCE_BITS
+
+
+def moment_of(identifier: int) -> datetime:
+    """When an id was made, to a millisecond."""
+    return _EPOCH + timedelta(milliseconds=identifier >> _SEQUENCE_BITS)
 
 
 def short(identifier: int) -> str:

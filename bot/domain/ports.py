@@ -9,6 +9,7 @@ from pathlib import PurePath
 from typing import Protocol
 
 from bot.domain.credits import Balance
+from bot.domain.funds import News
 from bot.domain.generation import Generation
 from bot.domain.ids import ChannelId, KieTaskId, MessageId, TaskId
 from bot.domain.settings import Settings
@@ -69,6 +70,10 @@ class ImageApi(Protocol):
         """Store a reference where the API can fetch it, and return its address; raises UploadFailed."""
         ...
 
+    async def balance(self) -> Decimal:
+        """The credits left on the operator's account; raises PollFailed."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
@@ -114,4 +119,12 @@ class Deliverer(Protocol):
 
         Harmless to repeat for the same generation. Raises Undeliverable when there is nowhere to post.
         """
+        ...
+
+
+class Announcer(Protocol):
+    """The operator's ear, as the generation room sees it."""
+
+    async def announce(self, news: News) -> None:
+        """Tell the operator; when that fails it is logged and nothing else."""
         ...

@@ -1,6 +1,7 @@
 """What a member can choose for a picture, in KIE's own terms."""
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 PROMPT_MIN = 3
@@ -48,6 +49,16 @@ class Settings:
     resolution: Resolution = Resolution.ONE_K
     steps: int | None = None
     guidance: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Affordable:
+    """A cheaper way to something like what was asked for."""
+
+    settings: Settings
+    count: int
+    price: Decimal
+    """In credits, for all of them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,11 @@ from datetime import datetime
 
 import structlog
 
-from bot.domain.credits import Account, Balance, LedgerEntry, PriceList
+from bot.domain.credits import Asker, Credits, LedgerEntry, PriceList
 from bot.domain.errors import (
     AutoNeedsReference,
     ControlsNeedFlex,
     GenerationGone,
-    NotEnoughCredits,
     NotYours,
     PromptLength,
     TooLateToCancel,
@@ -26,8 +25,8 @@ from bot.domain.ids import GenerationId, TaskId, UserId
 from bot.domain.ports import Clock
 from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, TaskClass
 from bot.domain.states import TaskState
-from bot.generation.cards import Cards
 from bot.generation.courier import Courier
+from bot.generation.means import Means, Standing
 from bot.generation.references import References
 from bot.generation.workload import Workload
 from bot.store.store import Store, Transaction
@@ -41,7 +40,7 @@ _MOVEMENTS_SHOWN = 8
 class Statement:
     """What ``/balance`` tells."""
 
-    balance: Balance
+    standing: Standing
     prices: PriceList
     movements: tuple[LedgerEntry, ...]
 
@@ -57,7 +56,7 @@ class Generations:
         prices: PriceList,
         open_limit: int,
         references: References,
-        cards: Cards,
+        means: Means,
         workload: Workload,
         courier: Courier,
     ) -> None:
@@ -67,7 +66,7 @@ class Generations:
         self._prices = prices
         self._open_limit = open_limit
         self._references = references
-        self._cards = cards
+        self._means = means
         self._workload = workload
         self._courier = courier
         self._under_way: Counter[UserId] = Counter()
@@ -81,6 +80,7 @@ class Generations:
         Raises a UserError when something about the wish, its references or the allowance does not allow it.
         """
         _check(request, len(sources))
+        self._workload.gate.check()
         user = request.account.user_id
         self._under_way[user] += 1
         try:
@@ -110,15 +110,10 @@ class Generations:
             request = replace(request, references=(*request.references, *taken), origin=origin)
         generation = self._draw_up(request, asked_at)
         async with self._store.write() as tx:
-            await self._check_means(tx, request)
+            from_bonus = await self._check_means(tx, request)
             await tx.generations.add(generation)
-            await tx.ledger.reserve(
-                request.account,
-                generation.id,
-                [task.id for task in generation.tasks],
-                generation.unit_price,
-                self._clock.now(),
-            )
+            parts = {task.id: part for task, part in zip(generation.tasks, from_bonus, strict=True)}
+            await tx.ledger.reserve(request.account, generation.id, parts, generation.unit_price, self._clock.now())
         log.info("generation accepted", generation=generation.id, count=request.count, price=str(generation.price))
         for task in generation.tasks:
             self._workload.queue.add(task.user_id, generation.id, task.id)
@@ -142,22 +137,20 @@ class Generations:
         log.info("generation cancelled", generation=generation_id, tasks=len(cancelled))
         self._courier.touch(generation_id)
 
-    async def statement(self, account: Account) -> Statement:
-        """The account's balance, the prices, and its last movements."""
+    async def statement(self, asker: Asker) -> Statement:
+        """The account's balance and its rule, the prices, and its last movements."""
         async with self._store.read() as tx:
-            balance = await self._cards.balance(tx, account)
-            movements = await tx.ledger.recent(account, _MOVEMENTS_SHOWN)
-        return Statement(balance, self._prices, tuple(movements))
+            standing = await self._means.standing(tx, asker)
+            movements = await tx.ledger.recent(asker.account, _MOVEMENTS_SHOWN)
+        return Statement(standing, self._prices, tuple(movements))
 
-    async def _check_means(self, tx: Transaction, request: Request) -> None:
+    async def _check_means(self, tx: Transaction, request: Request) -> list[Credits]:
+        """For each image, how much of its price the bonus pays; raises a UserError when it may not be made."""
         user = request.account.user_id
         others = self._under_way[user] - 1
         if await tx.generations.open_count(user) + others >= self._open_limit:
             raise TooManyOpen(self._open_limit)
-        price = self._prices.of(request.settings) * request.count
-        balance = await self._cards.balance(tx, request.account)
-        if price > balance.left:
-            raise NotEnoughCredits(price, balance.left, balance.allowance.credits, balance.renews_at)
+        return await self._means.afford(tx, request)
 
     def _draw_up(self, request: Request, asked_at: datetime) -> Generation:
         now = self._clock.now()

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import chain, repeat
 from typing import TypeVar
 
@@ -23,6 +23,7 @@ from bot.store.store import Store
 log = structlog.stdlib.get_logger(__name__)
 
 _DATABASE_PAUSES = (0.5, 1, 2, 5, 10)
+_SOON = 0.01
 _T = TypeVar("_T")
 
 
@@ -63,19 +64,26 @@ class Submitter:
         self._options = options
         self._jobs = jobs
         self._window = RateWindow(workload.capacity.new_tasks, workload.capacity.window)
+        self._under_way = 0
         self._setbacks = 0
         self._paused_until = 0.0
         self._trouble_began = 0.0
+
+    @property
+    def calls_in_window(self) -> int:
+        """How many calls KIE may be counting against its limit now."""
+        return self._window.taken(asyncio.get_running_loop().time())
 
     async def run(self) -> None:
         """Submit until cancelled. What is under way then is the jobs' owner's to wait for."""
         await self._count_what_an_earlier_process_sent()
         while True:
             self._workload.changed.clear()
-            wait = self._wait()
+            wait = await self._stand_at_the_gate() if self._workload.gate.shut else self._wait()
             if wait == 0:
                 found = self._workload.queue.pop()
                 if found is not None:
+                    self._under_way += 1
                     self._window.start()
                     self._jobs.start(self._submit(*found))
                     continue
@@ -91,6 +99,8 @@ class Submitter:
         now = asyncio.get_running_loop().time()
         if self._workload.queue.at_work >= self._workload.capacity.at_work:
             return None
+        if self._workload.gate.ajar and self._under_way:
+            return None
         if self._paused_until > now:
             return self._paused_until - now
         return self._window.wait(now)
@@ -100,6 +110,7 @@ class Submitter:
         try:
             taken = await self._hand_over(user, task_id)
         finally:
+            self._under_way -= 1
             self._window.end(asyncio.get_running_loop().time())
             if not taken:
                 self._workload.queue.finish(user)
@@ -114,7 +125,12 @@ class Submitter:
         try:
             kie_task_id = await self._api.create(order)
         except TryLater as trouble:
-            await self._later(user, generation.id, task_id, trouble)
+            if trouble.failure is Failure.OUT_OF_CREDITS:
+                log.warning("KIE's account is out of credits", task=task_id, detail=trouble.detail)
+                self._workload.gate.refused(generation.unit_price, self._clock.now())
+                await self._back_in_line(user, generation.id, task_id)
+            else:
+                await self._later(user, generation.id, task_id, trouble)
             return False
         except Refused as refusal:
             log.warning("KIE refused a task", task=task_id, failure=refusal.failure, detail=refusal.detail)
@@ -128,6 +144,7 @@ class Submitter:
             await self._fail(generation.id, task_id, Failure.UNKNOWN_OUTCOME)
             raise
         self._setbacks = 0
+        self._workload.gate.taken()
         await self._running(generation.id, task_id, kie_task_id)
         return True
 
@@ -165,6 +182,10 @@ class Submitter:
             await self._fail(generation_id, task_id, trouble.failure)
             await self._give_up_on_who_waited(trouble.failure)
             return
+        await self._back_in_line(user, generation_id, task_id)
+
+    async def _back_in_line(self, user: UserId, generation_id: GenerationId, task_id: TaskId) -> None:
+        """KIE surely did not take the task: it waits again, before those of its member that are younger."""
 
         async def note() -> None:
             async with self._store.write() as tx:
@@ -174,14 +195,34 @@ class Submitter:
         self._workload.queue.take_back(user, generation_id, task_id)
         self._courier.touch(generation_id)
 
-    async def _give_up_on_who_waited(self, failure: Failure) -> None:
-        """KIE has been in trouble for long: do not let everybody in line find out one by one."""
+    async def _stand_at_the_gate(self) -> float | None:
+        """Give up on who has waited too long for KIE's account to be filled up; seconds until somebody else has."""
+        pause = self._workload.gate.pause
+        paused_for = (self._clock.now() - pause.since).total_seconds() if pause else 0.0
+        if paused_for < self._options.give_up_after:
+            return self._options.give_up_after - paused_for
+        next_in_turn = await self._give_up_on_who_waited(Failure.OUT_OF_CREDITS)
+        if next_in_turn is None:
+            return None
+        waited = (self._clock.now() - next_in_turn).total_seconds()
+        return max(self._options.give_up_after - waited, _SOON)
+
+    async def _give_up_on_who_waited(self, failure: Failure) -> datetime | None:
+        """KIE has been in trouble for long: do not let everybody in line find out one by one.
+
+        Returns when the longest waiting of the others joined the line.
+        """
         long_ago = self._clock.now() - timedelta(seconds=self._options.give_up_after)
-        async with self._store.read() as tx:
-            waiting = await tx.tasks.in_states({TaskState.RESERVED})
+
+        async def look() -> list[Task]:
+            async with self._store.read() as tx:
+                return await tx.tasks.in_states({TaskState.RESERVED})
+
+        waiting = await self._insist(look)
         for task in waiting:
             if task.created_at <= long_ago and self._workload.queue.discard(task.user_id, task.id):
                 await self._fail(task.generation_id, task.id, failure)
+        return min((task.created_at for task in waiting if task.created_at > long_ago), default=None)
 
     async def _doubt(self, generation_id: GenerationId, task_id: TaskId) -> bool:
         if not self._options.hold_ambiguous:

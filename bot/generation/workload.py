@@ -9,20 +9,25 @@ from bot.domain.estimate import Capacity, Durations
 from bot.domain.generation import Generation
 from bot.domain.queue import FairQueue
 from bot.domain.states import TaskState
+from bot.generation.gate import Gate
 
 
 @dataclass(slots=True)
 class Workload:
-    """The shared picture of the work: the line, the tasks at KIE, and recent durations."""
+    """The shared picture of the work: the line, the tasks at KIE, recent durations, and the gate between."""
 
     capacity: Capacity
     queue: FairQueue = field(default_factory=FairQueue)
     durations: Durations = field(default_factory=Durations)
+    gate: Gate = field(default_factory=Gate)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
-    """Set when a task joined the line or left KIE."""
+    """Set when a task joined the line or left KIE, or the gate was turned."""
 
     def outlook(self, generation: Generation, now: datetime) -> tuple[int | None, datetime | None]:
-        """A generation's place in line (None once it left it), and when its last image should be there."""
+        """A generation's place in line (None once it left it), and when its last image should be there.
+
+        Nobody knows when that is while the gate is shut.
+        """
         place = self.queue.position(generation.request.account.user_id, generation.id)
         estimates = [
             typical + (task.submitted_at or now)
@@ -32,6 +37,8 @@ class Workload:
         ]
         waiting = [task for task in generation.tasks if task.state is TaskState.RESERVED]
         if place is not None and waiting:
+            if self.gate.shut:
+                return place, None
             typical = self.durations.typical(waiting[0].task_class)
             last = place + len(waiting) - 1
             wait = self.capacity.wait(last, self.queue.at_work, typical)
@@ -63,6 +70,10 @@ class RateWindow:
         if self._under_way + len(self._free_at) < self._limit:
             return 0.0
         return self._free_at[0] - now if self._free_at else None
+
+    def taken(self, now: float) -> int:
+        """How many slots are taken."""
+        return self._under_way + sum(free_at > now for free_at in self._free_at)
 
     def start(self) -> None:
         """A call starts now."""

@@ -5,6 +5,7 @@ import io
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from http import HTTPStatus
 
 import aiohttp
@@ -75,27 +76,21 @@ class KieClient:
 
     async def report(self, task: KieTaskId) -> Report:
         """Ask recordInfo once. Raises PollFailed for anything but an answer about the task."""
-        url = self._options.base_url + "/api/v1/jobs/recordInfo"
-        try:
-            async with self._session.get(
-                url,
-                params={"taskId": task},
-                headers=self._headers,
-                timeout=self._timeout(self._options.request_seconds),
-                allow_redirects=False,
-            ) as response:
-                status, body = response.status, await _read(response)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
-            raise PollFailed(type(error).__name__) from error
-        answer = wire.envelope(body)
-        if answer is None:
-            raise PollFailed(f"HTTP {status} without an envelope")
+        status, answer = await self._ask("/api/v1/jobs/recordInfo", {"taskId": task})
         if wire.has_state(answer.data) or (status == HTTPStatus.OK and answer.code == HTTPStatus.OK):
             return wire.report(answer.data)
         if answer.code == HTTPStatus.UNPROCESSABLE_ENTITY:
             # "recordInfo is null": also said for a moment of a task that was just created.
             return Report(Progress.RUNNING)
         raise PollFailed(f"code {answer.code}")
+
+    async def balance(self) -> Decimal:
+        """The credits left on the account, by one question; raises PollFailed."""
+        status, answer = await self._ask("/api/v1/chat/credit", {})
+        left = wire.balance(answer.data) if status == answer.code == HTTPStatus.OK else None
+        if left is None:
+            raise PollFailed(f"code {answer.code} without a balance")
+        return left
 
     async def upload(self, data: bytes, filename: str, content_type: str) -> str:
         """Store a file at KIE for a day (free), under a name of its own; raises UploadFailed after three tries."""
@@ -129,6 +124,23 @@ class KieClient:
             code = answer.code if answer else response.status
             raise _NotTaken(final=HTTPStatus.BAD_REQUEST <= code < HTTPStatus.TOO_MANY_REQUESTS)
         return url
+
+    async def _ask(self, path: str, params: Mapping[str, str]) -> tuple[int, wire.Envelope]:
+        try:
+            async with self._session.get(
+                self._options.base_url + path,
+                params=params,
+                headers=self._headers,
+                timeout=self._timeout(self._options.request_seconds),
+                allow_redirects=False,
+            ) as response:
+                status, body = response.status, await _read(response)
+        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise PollFailed(type(error).__name__) from error
+        answer = wire.envelope(body)
+        if answer is None:
+            raise PollFailed(f"HTTP {status} without an envelope")
+        return status, answer
 
     async def _post_json(self, path: str, body: bytes) -> tuple[int, bytes]:
         headers: Mapping[str, str] = {**self._headers, "Content-Type": "application/json"}

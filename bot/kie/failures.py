@@ -44,7 +44,8 @@ def refusal(code: int, message: str | None) -> ImageApiError:
         case 401:
             return Refused(Failure.KEY_REFUSED, detail)
         case 402 | 433:
-            return Refused(Failure.OUT_OF_CREDITS, detail)
+            # Of the account and not of the task: once it is filled up, the same call succeeds.
+            return TryLater(Failure.OUT_OF_CREDITS, detail)
         case 429:
             return TryLater(Failure.UNAVAILABLE, detail)
         case 455:

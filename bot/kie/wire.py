@@ -89,6 +89,13 @@ def download_url(data: object) -> str | None:
     return _Uploaded.model_validate(data).download_url if isinstance(data, dict) else None
 
 
+def balance(data: object) -> Decimal | None:
+    """The account's balance in credits, if the data is one. It may have fallen below zero."""
+    if not isinstance(data, int | float) or isinstance(data, bool) or not abs(data) < _ABSURD:
+        return None
+    return round(Decimal(str(data)), 3)
+
+
 def has_state(data: object) -> bool:
     """Whether the data of recordInfo says anything of the task."""
     return isinstance(data, dict) and _Record.model_validate(data).state is not None

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from sqlalchemy import Row, RowMapping, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.credits import Account
+from bot.domain.credits import Account, Asker
 from bot.domain.generation import (
     Delivery,
     Destination,
@@ -15,7 +15,7 @@ from bot.domain.generation import (
     Reference,
     Request,
 )
-from bot.domain.ids import GenerationId, MessageId, TaskId, UserId
+from bot.domain.ids import GenerationId, MessageId, RoleId, TaskId, UserId
 from bot.domain.states import OPEN, TaskState
 from bot.store.tables import generations, references, tasks
 from bot.store.tasks import settings_from, task_from, task_values
@@ -146,6 +146,7 @@ def _generation_values(generation: Generation) -> dict[str, object]:
         "origin_channel_id": origin.channel_id if origin else None,
         "origin_message_id": origin.message_id if origin else None,
         "origin_image_id": origin.image_id if origin else None,
+        "roles": sorted(request.asker.roles),
     }
 
 
@@ -153,7 +154,7 @@ def _generation(
     row: RowMapping, task_rows: Sequence[RowMapping], reference_rows: Sequence[Row[str, str, str | None]]
 ) -> Generation:
     request = Request(
-        account=Account(row["user_id"], row["guild_id"]),
+        asker=Asker(Account(row["user_id"], row["guild_id"]), frozenset(RoleId(role) for role in row["roles"] or ())),
         prompt=row["prompt"],
         settings=settings_from(row),
         count=len(task_rows),

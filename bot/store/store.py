@@ -10,12 +10,16 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from bot.domain.errors import StoreUnavailable
 from bot.store import sqlite
+from bot.store.accounts import Accounts
 from bot.store.drafts import Drafts
 from bot.store.facts import Facts
 from bot.store.generations import Generations
 from bot.store.images import Images
 from bot.store.ledger import Ledger
 from bot.store.migrate import migrate
+from bot.store.reports import Reports
+from bot.store.requests import Requests
+from bot.store.rules import Rules
 from bot.store.tasks import Tasks
 from bot.store.uploads import Uploads
 
@@ -33,6 +37,10 @@ class Transaction:
         self.uploads = Uploads(connection)
         self.images = Images(connection)
         self.drafts = Drafts(connection)
+        self.accounts = Accounts(connection)
+        self.rules = Rules(connection)
+        self.requests = Requests(connection)
+        self.reports = Reports(connection)
 
 
 class Store:

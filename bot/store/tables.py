@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
 
-from bot.domain.credits import Movement
+from bot.domain.credits import Movement, Period
 from bot.domain.generation import Delivery
 from bot.domain.ids import (
     ChannelId,
@@ -34,9 +34,13 @@ from bot.domain.ids import (
     ImageId,
     KieTaskId,
     MessageId,
+    RequestId,
+    RoleId,
     TaskId,
     UserId,
 )
+from bot.domain.requests import RequestState
+from bot.domain.rules import Scope
 from bot.domain.settings import AspectRatio, Model, Resolution
 from bot.domain.states import Failure, TaskState
 from bot.store.types import CreditAmount, UtcTime, choice
@@ -80,6 +84,7 @@ class _GenerationColumns(TypedColumns):
     origin_channel_id: Named[ChannelId | None] = _column(BigInteger)
     origin_message_id: Named[MessageId | None] = _column(BigInteger)
     origin_image_id: Named[ImageId | None] = _column(BigInteger)
+    roles: Named[list[int] | None] = _column(JSON)
 
 
 class _ReferenceColumns(TypedColumns):
@@ -126,8 +131,39 @@ class _LedgerColumns(TypedColumns):
     guild_id: Named[GuildId] = _column(BigInteger)
     movement: Named[Movement] = _column(choice(Movement))
     credits: Named[Decimal] = _column(CreditAmount)
-    generation_id: Named[GenerationId] = _column(BigInteger, ForeignKey("generations.id"))
-    task_id: Named[TaskId] = _column(BigInteger, ForeignKey("tasks.id"))
+    generation_id: Named[GenerationId | None] = _column(BigInteger, ForeignKey("generations.id"))
+    task_id: Named[TaskId | None] = _column(BigInteger, ForeignKey("tasks.id"))
+    bonus: Named[Decimal] = _column(CreditAmount)
+    round: Named[int] = _column(Integer)
+    actor_id: Named[UserId | None] = _column(BigInteger)
+    note: Named[str] = _column(Text)
+
+
+class _RuleColumns(TypedColumns):
+    guild_id: Named[GuildId] = _column(BigInteger, primary_key=True, autoincrement=False)
+    scope: Named[Scope] = _column(choice(Scope), primary_key=True)
+    subject: Named[int] = _column(BigInteger, primary_key=True, autoincrement=False)
+    credits: Named[Decimal | None] = _column(CreditAmount)
+    period: Named[Period] = _column(choice(Period))
+
+
+class _ServerColumns(TypedColumns):
+    guild_id: Named[GuildId] = _column(BigInteger, primary_key=True, autoincrement=False)
+    zone: Named[str] = _column(String(64))
+    manager_role_id: Named[RoleId | None] = _column(BigInteger)
+    requests_channel_id: Named[ChannelId | None] = _column(BigInteger)
+    channels: Named[list[int]] = _column(JSON)
+
+
+class _RequestColumns(TypedColumns):
+    id: Named[RequestId] = _column(BigInteger, primary_key=True, autoincrement=False)
+    user_id: Named[UserId] = _column(BigInteger)
+    guild_id: Named[GuildId] = _column(BigInteger)
+    asked_at: Named[datetime] = _column(UtcTime)
+    asked_in: Named[ChannelId] = _column(BigInteger)
+    state: Named[RequestState] = _column(choice(RequestState))
+    channel_id: Named[ChannelId | None] = _column(BigInteger)
+    message_id: Named[MessageId | None] = _column(BigInteger)
 
 
 class _FactColumns(TypedColumns):
@@ -161,6 +197,26 @@ images = Table("images", metadata, _ImageColumns)
 
 ledger = Table("ledger", metadata, _LedgerColumns)
 Index("ix_ledger_account", ledger.c.user_id, ledger.c.guild_id, ledger.c.counts_at)
+Index("ix_ledger_guild_id_counts_at", ledger.c.guild_id, ledger.c.counts_at, ledger.c.movement, ledger.c.credits)
+Index("ix_ledger_counts_at", ledger.c.counts_at, ledger.c.movement, ledger.c.credits)
+Index("ix_ledger_guild_id", ledger.c.guild_id, ledger.c.id)
+Index("ix_ledger_user_id_guild_id", ledger.c.user_id, ledger.c.guild_id, ledger.c.id)
+Index(
+    "ix_ledger_bonus",
+    ledger.c.user_id,
+    ledger.c.guild_id,
+    ledger.c.bonus,
+    sqlite_where=text("bonus <> 0"),
+    postgresql_where=text("bonus <> 0"),
+)
+Index(
+    "ix_ledger_resets",
+    ledger.c.user_id,
+    ledger.c.guild_id,
+    ledger.c.round,
+    sqlite_where=text("movement = 'reset'"),
+    postgresql_where=text("movement = 'reset'"),
+)
 # Money moves once: a task is reserved once, and ends as paid or as refunded, never as both.
 Index(
     "uq_ledger_reserved_once",
@@ -173,8 +229,23 @@ Index(
     "uq_ledger_ended_once",
     ledger.c.task_id,
     unique=True,
-    sqlite_where=text("movement <> 'reserve'"),
-    postgresql_where=text("movement <> 'reserve'"),
+    sqlite_where=text("movement IN ('settle', 'refund')"),
+    postgresql_where=text("movement IN ('settle', 'refund')"),
+)
+
+rules = Table("rules", metadata, _RuleColumns)
+
+servers = Table("servers", metadata, _ServerColumns)
+
+credit_requests = Table("credit_requests", metadata, _RequestColumns)
+# One open request per member and server.
+Index(
+    "uq_credit_requests_open",
+    credit_requests.c.user_id,
+    credit_requests.c.guild_id,
+    unique=True,
+    sqlite_where=text("state = 'open'"),
+    postgresql_where=text("state = 'open'"),
 )
 
 facts = Table("facts", metadata, _FactColumns)

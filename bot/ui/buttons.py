@@ -1,17 +1,13 @@
-"""Buttons that never die: what they need is in their custom id, and every press is checked and answered."""
+"""Buttons as they are sent: all that they need is in their custom id."""
 
-import re
-from typing import Any, Self, cast
+from typing import Any
 
 import discord
 from discord import ui
 
-from bot.domain.errors import GenerationGone
-from bot.domain.ids import GenerationId
-from bot.ui.custom_ids import TEMPLATE, Action, CustomId
-from bot.ui.desk import Desk
-from bot.ui.presses import pressed
-from bot.ui.texts import cards, editing
+from bot.domain.ids import GenerationId, RequestId, UserId
+from bot.ui.custom_ids import Action, CustomId
+from bot.ui.texts import cards, editing, quota
 
 _LABELS = {
     Action.CANCEL: cards.CANCEL,
@@ -20,36 +16,31 @@ _LABELS = {
     Action.EDIT_PROMPT: editing.EDIT_PROMPT,
     Action.LARGER: editing.LARGER,
     Action.DELETE: editing.DELETE,
+    Action.ASK: quota.ASK,
+    Action.APPROVE: quota.APPROVE,
+    Action.DENY: quota.DENY,
 }
+_STYLES = {Action.ASK: discord.ButtonStyle.primary, Action.APPROVE: discord.ButtonStyle.success}
 
 
 def button(action: Action, generation_id: GenerationId) -> ui.Button[Any]:
-    """A card's button as it is sent."""
+    """A card's button."""
+    return _button(CustomId(action, generation_id))
+
+
+def ask_button(member: UserId) -> ui.Button[Any]:
+    """The button “Ask for more”, for a member who ran out of credits; it works for that member alone."""
+    return _button(CustomId(Action.ASK, member))
+
+
+def decision_buttons(request_id: RequestId) -> list[ui.Button[Any]]:
+    """What admins can do with a request for more."""
+    return [_button(CustomId(action, request_id)) for action in (Action.APPROVE, Action.DENY)]
+
+
+def _button(custom_id: CustomId) -> ui.Button[Any]:
     return ui.Button(
-        label=_LABELS[action],
-        style=discord.ButtonStyle.secondary,
-        custom_id=str(CustomId(action, generation_id)),
+        label=_LABELS[custom_id.action],
+        style=_STYLES.get(custom_id.action, discord.ButtonStyle.secondary),
+        custom_id=str(custom_id),
     )
-
-
-class CardButton(ui.DynamicItem[ui.Button[Any]], template=TEMPLATE):
-    """Any of our buttons as it is pressed, on a message of whatever age."""
-
-    def __init__(self, item: ui.Button[Any], custom_id: CustomId | None) -> None:
-        super().__init__(item)
-        self._pressed = custom_id
-
-    @classmethod
-    async def from_custom_id(
-        cls, interaction: discord.Interaction[Any], item: ui.Item[Any], match: re.Match[str], /
-    ) -> Self:
-        """The button that a custom id stands for."""
-        return cls(cast("ui.Button[Any]", item), CustomId.parse(match.string))
-
-    async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Do what the button says; an unknown one is told kindly."""
-        desk = cast("Desk", interaction.client)
-        async with desk.reporter.reporting(interaction):
-            if self._pressed is None:
-                raise GenerationGone
-            await pressed(desk, interaction, self._pressed)

@@ -72,9 +72,10 @@ def looking_view() -> ui.LayoutView:
     return finished_view(GREY, ui.TextDisplay(f"👀 {editing.LOOKING}"))
 
 
-def refusal_view(text: str) -> ui.LayoutView:
+def refusal_view(text: str, buttons: Sequence[ui.Button[Any]] = ()) -> ui.LayoutView:
     """The card of an edit that came to nothing."""
-    return finished_view(RED, ui.TextDisplay(text))
+    row = [ui.ActionRow[Any](*buttons)] if buttons else []
+    return finished_view(RED, ui.TextDisplay(text), *row)
 
 
 def alt_text(generation: Generation) -> str:

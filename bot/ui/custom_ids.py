@@ -8,7 +8,7 @@ from bot.domain.ids import from_short, short
 
 
 class Action(StrEnum):
-    """What a button or a modal does; the number beside it is that of a generation, or of a draft."""
+    """What a button or a modal does; the number beside it is a generation's unless said otherwise."""
 
     CANCEL = "cancel"
     AGAIN = "again"
@@ -17,9 +17,16 @@ class Action(StrEnum):
     LARGER = "2k"
     DELETE = "delete"
     DRAFT = "draft"
+    LOG = "log"
+    """A page of the ledger: the member (0 for all), and the page."""
+    ASK = "ask"
+    """The member who was refused."""
+    APPROVE = "approve"
+    DENY = "deny"
+    """A request for more."""
 
 
-TEMPLATE = re.compile(r"easel:(?P<action>[a-z0-9]{1,16}):(?P<number>[0-9a-z]{1,13})")
+TEMPLATE = re.compile(r"easel:(?P<action>[a-z0-9]{1,16}):(?P<number>[0-9a-z]{1,13})(:(?P<extra>[0-9a-z]{1,13}))?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +35,11 @@ class CustomId:
 
     action: Action
     number: int
+    extra: int = 0
 
     def __str__(self) -> str:
-        return f"easel:{self.action.value}:{short(self.number)}"
+        extra = f":{short(self.extra)}" if self.extra else ""
+        return f"easel:{self.action.value}:{short(self.number)}{extra}"
 
     @classmethod
     def parse(cls, text: str) -> "CustomId | None":
@@ -39,6 +48,6 @@ class CustomId:
         if match is None:
             return None
         try:
-            return cls(Action(match["action"]), from_short(match["number"]))
+            return cls(Action(match["action"]), from_short(match["number"]), from_short(match["extra"] or "0"))
         except ValueError:
             return None

@@ -2,7 +2,10 @@
 
 from typing import Protocol
 
+from bot.domain.credits import PriceList
+from bot.generation.asking import Asking
 from bot.generation.history import History
+from bot.generation.quotas import Quotas
 from bot.generation.service import Generations
 from bot.ui.errors import Reporter
 
@@ -12,4 +15,7 @@ class Desk(Protocol):
 
     generations: Generations
     history: History
+    quotas: Quotas
+    asking: Asking
     reporter: Reporter
+    prices: PriceList

@@ -3,15 +3,16 @@
 import secrets
 from collections.abc import Awaitable, Callable
 from types import TracebackType
-from typing import Any
+from typing import Any, Protocol
 
 import aiohttp
 import discord
 import structlog
-from discord import app_commands
+from discord import app_commands, ui
 
-from bot.domain.errors import UserError
-from bot.domain.ids import short
+from bot.domain.errors import NotEnoughCredits, UserError
+from bot.domain.ids import UserId, short
+from bot.ui.buttons import ask_button
 from bot.ui.interactions import ALREADY_ACKNOWLEDGED
 from bot.ui.texts import refusals
 
@@ -21,6 +22,14 @@ _GONE = {10015, 10062, 40060, 50027}
 """Discord's codes for an interaction or token that is no more, or was answered before."""
 _NO_MESSAGE = 10008
 """Discord's code for a message that was deleted."""
+
+
+class Tell(Protocol):
+    """How a sentence is told where there is no interaction."""
+
+    async def __call__(self, text: str, *, can_ask: bool) -> None:
+        """Tell it, with a button to ask for more credits if that helps."""
+        ...
 
 
 class Reporter:
@@ -34,11 +43,12 @@ class Reporter:
 
         return _Reporting(report)
 
-    def telling(self, tell: Callable[[str], Awaitable[None]]) -> "_Reporting":
+    def telling(self, tell: "Tell") -> "_Reporting":
         """A block about a message, where the sentence is told by other means."""
 
         async def report(error: Exception) -> None:
-            await tell(_sentence("message", error))
+            can_ask = isinstance(error, NotEnoughCredits) and error.can_ask
+            await tell(_sentence("message", error), can_ask=can_ask)
 
         return _Reporting(report)
 
@@ -57,7 +67,7 @@ class Reporter:
         """Answer the interaction with what a member can use of the error; log what only the operator can."""
         cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
         try:
-            await _answer(interaction, _sentence(_name(interaction), cause))
+            await _answer(interaction, _sentence(_name(interaction), cause), _way_out(interaction, cause))
         except discord.HTTPException as failure:
             log.warning("an error could not be told", status=failure.status, code=failure.code)
         except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError) as failure:
@@ -71,6 +81,8 @@ def _sentence(what: str, error: BaseException) -> str:
             return refusals.refusal(error)
         case app_commands.CheckFailure():
             return refusals.FORBIDDEN
+        case app_commands.TransformerError():
+            return refusals.UNKNOWN_CHOICE
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
             return refusals.OUTDATED
         case discord.HTTPException(code=code) if code == _NO_MESSAGE:
@@ -104,12 +116,21 @@ class _Reporting:
         return True
 
 
-async def _answer(interaction: discord.Interaction[Any], text: str) -> None:
+def _way_out(interaction: discord.Interaction[Any], error: BaseException) -> ui.View:
+    """The button that helps with an error, if there is one."""
+    view = ui.View(timeout=None)
+    if isinstance(error, NotEnoughCredits) and error.can_ask:
+        view.add_item(ask_button(UserId(interaction.user.id)))
+    view.stop()
+    return view
+
+
+async def _answer(interaction: discord.Interaction[Any], text: str, way_out: ui.View) -> None:
     nobody = discord.AllowedMentions.none()
     thinking = interaction.response.type is discord.InteractionResponseType.deferred_channel_message
     if not interaction.response.is_done():
         try:
-            await interaction.response.send_message(text, ephemeral=True, allowed_mentions=nobody)
+            await interaction.response.send_message(text, ephemeral=True, allowed_mentions=nobody, view=way_out)
         except discord.HTTPException as error:
             if error.code != ALREADY_ACKNOWLEDGED:
                 raise
@@ -120,6 +141,6 @@ async def _answer(interaction: discord.Interaction[Any], text: str) -> None:
     if thinking:
         # A follow-up would take the place of "thinking…" and be seen by everybody, unless that has become a message.
         await interaction.edit_original_response(content=refusals.TOLD_PRIVATELY, allowed_mentions=nobody)
-    await interaction.followup.send(text, ephemeral=True, allowed_mentions=nobody)
+    await interaction.followup.send(text, ephemeral=True, allowed_mentions=nobody, view=way_out)
     if thinking:
         await interaction.delete_original_response()

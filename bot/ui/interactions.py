@@ -7,9 +7,9 @@ from typing import Any
 import aiohttp
 import discord
 
-from bot.domain.credits import Account
+from bot.domain.credits import Account, Asker
 from bot.domain.generation import Destination, InteractionToken, Source
-from bot.domain.ids import DIRECT_MESSAGES, ChannelId, GuildId, MessageId, UserId
+from bot.domain.ids import DIRECT_MESSAGES, ChannelId, GuildId, MessageId, RoleId, UserId
 
 TOKEN_LIFE = timedelta(minutes=15)
 """How long Discord honours an interaction's token (Discord's documentation on receiving interactions)."""
@@ -28,6 +28,7 @@ async def acknowledge(interaction: discord.Interaction[Any], *, private: bool) -
         message_id=MessageId(message_id),
         private=private,
         upload_limit=interaction.filesize_limit,
+        parent_channel_id=parent_of(interaction.channel),
     )
 
 
@@ -49,10 +50,21 @@ async def _defer(interaction: discord.Interaction[Any], *, private: bool) -> int
     return (await interaction.original_response()).id
 
 
-def account(interaction: discord.Interaction[Any]) -> Account:
+def asker(interaction: discord.Interaction[Any]) -> Asker:
     """Whose credits an interaction spends."""
-    guild_id = GuildId(interaction.guild_id) if interaction.guild_id is not None else DIRECT_MESSAGES
-    return Account(UserId(interaction.user.id), guild_id)
+    return asker_of(interaction.user, interaction.guild_id)
+
+
+def asker_of(user: discord.User | discord.Member, guild_id: int | None) -> Asker:
+    """A member as the one who pays; outside of a server there are no roles."""
+    account = Account(UserId(user.id), DIRECT_MESSAGES if guild_id is None else GuildId(guild_id))
+    roles = user.roles if isinstance(user, discord.Member) and guild_id is not None else ()
+    return Asker(account, frozenset(RoleId(role.id) for role in roles))
+
+
+def parent_of(channel: object) -> ChannelId | None:
+    """The channel that a thread belongs to."""
+    return ChannelId(channel.parent_id) if isinstance(channel, discord.Thread) else None
 
 
 def sources(attachments: Sequence[discord.Attachment | None]) -> list[Source]:

@@ -8,15 +8,18 @@ from typing import Any, TypeVar, cast
 import discord
 from discord import ui
 
+from bot.domain.credits import PriceList
 from bot.domain.generation import Source
 from bot.domain.settings import PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, Resolution, Settings
 from bot.ui.custom_ids import CustomId
 from bot.ui.texts import editing
+from bot.ui.texts.commands import model_choice
 
 PROMPT_SHOWN_MAX = 4000
 """Discord's limit on a modal's text input; KIE takes a thousand more."""
 
 _PROMPT, _PICTURE, _MODEL, _RATIO, _RESOLUTION, _FILES = "prompt", "picture", "model", "ratio", "resolution", "files"
+_AMOUNT = "amount"
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
@@ -33,13 +36,15 @@ class Form:
     files: tuple[Source, ...]
 
 
-def edit_modal(custom_id: CustomId, pictures: Sequence[Source], prompt: str, settings: Settings) -> ui.Modal:
+def edit_modal(
+    custom_id: CustomId, pictures: Sequence[Source], prompt: str, settings: Settings, prices: PriceList
+) -> ui.Modal:
     """Edit one of a card's pictures: with several it asks which, in place of the shape."""
     modal = _modal(custom_id, editing.EDIT_TITLE)
     modal.add_item(_prompt(prompt, editing.PROMPT_HINT))
     if len(pictures) > 1:
         modal.add_item(_which(pictures))
-    modal.add_item(_model(settings.model))
+    modal.add_item(_model(settings.model, prices))
     if len(pictures) <= 1:
         modal.add_item(_ratio(settings.aspect_ratio))
     modal.add_item(_resolution(settings.resolution))
@@ -47,12 +52,12 @@ def edit_modal(custom_id: CustomId, pictures: Sequence[Source], prompt: str, set
     return _sendable(modal)
 
 
-def draft_modal(custom_id: CustomId, pictures: int) -> ui.Modal:
+def draft_modal(custom_id: CustomId, pictures: int, prices: PriceList) -> ui.Modal:
     """Edit the pictures of any message, all of which are used."""
     settings = Settings(aspect_ratio=AspectRatio.AUTO)
     modal = _modal(custom_id, editing.EDIT_TITLE)
     modal.add_item(_prompt("", editing.pictures_hint(pictures)))
-    modal.add_item(_model(settings.model))
+    modal.add_item(_model(settings.model, prices))
     modal.add_item(_ratio(settings.aspect_ratio))
     modal.add_item(_resolution(settings.resolution))
     if pictures < REFERENCES_MAX:
@@ -60,11 +65,11 @@ def draft_modal(custom_id: CustomId, pictures: int) -> ui.Modal:
     return _sendable(modal)
 
 
-def prompt_modal(custom_id: CustomId, prompt: str, settings: Settings) -> ui.Modal:
+def prompt_modal(custom_id: CustomId, prompt: str, settings: Settings, prices: PriceList) -> ui.Modal:
     """Try a wish that failed in other words."""
     modal = _modal(custom_id, editing.EDIT_PROMPT_TITLE)
     modal.add_item(_prompt(prompt, editing.PROMPT_ALONE_HINT))
-    modal.add_item(_model(settings.model))
+    modal.add_item(_model(settings.model, prices))
     modal.add_item(_ratio(settings.aspect_ratio))
     modal.add_item(_resolution(settings.resolution))
     return _sendable(modal)
@@ -75,6 +80,20 @@ def which_modal(custom_id: CustomId, pictures: Sequence[Source]) -> ui.Modal:
     modal = _modal(custom_id, editing.LARGER_TITLE)
     modal.add_item(_which(pictures))
     return _sendable(modal)
+
+
+def amount_modal(custom_id: CustomId, title: str, label: str) -> ui.Modal:
+    """How many credits."""
+    modal = _modal(custom_id, title)
+    field = ui.TextInput[Any](custom_id=_AMOUNT, default="50", min_length=1, max_length=12)
+    modal.add_item(ui.Label[Any](text=label, component=field))
+    return _sendable(modal)
+
+
+def read_amount(interaction: discord.Interaction[Any]) -> str:
+    """What was typed as an amount."""
+    data = cast("dict[str, Any]", interaction.data or {})
+    return str(dict(_answers(data.get("components", ()))).get(_AMOUNT) or "")
 
 
 def read_form(interaction: discord.Interaction[Any]) -> Form:
@@ -129,8 +148,8 @@ def _which(pictures: Sequence[Source]) -> ui.Label[Any]:
     return ui.Label[Any](text=editing.PICTURE_LABEL, component=ui.Select[Any](custom_id=_PICTURE, options=options))
 
 
-def _model(chosen: Model) -> ui.Label[Any]:
-    options = [_option(one, editing.model_option(one), chosen) for one in Model]
+def _model(chosen: Model, prices: PriceList) -> ui.Label[Any]:
+    options = [_option(one, model_choice(one, prices), chosen) for one in Model]
     return ui.Label[Any](text=editing.MODEL_LABEL, component=ui.Select[Any](custom_id=_MODEL, options=options))
 
 

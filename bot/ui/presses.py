@@ -12,9 +12,12 @@ from bot.domain.errors import GenerationGone, NoPicture, NotYours
 from bot.domain.generation import Destination, Generation, Origin, Request, Source
 from bot.domain.ids import ChannelId, DraftId, GenerationId, MessageId, UserId
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
+from bot.ui import requests
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.desk import Desk
-from bot.ui.interactions import account, acknowledge
+from bot.ui.interactions import acknowledge, asker
+from bot.ui.ledger import ledger_view
+from bot.ui.managers import check_manager
 from bot.ui.modals import Form, edit_modal, prompt_modal, read_form, which_modal
 from bot.ui.pictures import pictures_of
 
@@ -46,7 +49,7 @@ async def _cancel(desk: Desk, interaction: discord.Interaction[Any], button: Cus
 async def _again(desk: Desk, interaction: discord.Interaction[Any], button: CustomId) -> None:
     generation = await _shown(desk, interaction, button)
     destination = await _beside(interaction)
-    request = rework.again(generation, account(interaction), destination)
+    request = rework.again(generation, asker(interaction), destination)
     await desk.generations.accept(request, generation.request.references)
 
 
@@ -58,7 +61,7 @@ async def _open_edit(desk: Desk, interaction: discord.Interaction[Any], button: 
     if not pictures:
         raise NoPicture
     prompt = "" if earlier.prompt == rework.LARGER_PROMPT else earlier.prompt
-    await interaction.response.send_modal(edit_modal(button, pictures, prompt, settings))
+    await interaction.response.send_modal(edit_modal(button, pictures, prompt, settings, desk.prices))
 
 
 async def _edit(desk: Desk, interaction: discord.Interaction[Any], modal: CustomId) -> None:
@@ -67,13 +70,13 @@ async def _edit(desk: Desk, interaction: discord.Interaction[Any], modal: Custom
     source = _picked(interaction, form)
     destination = await _beside(interaction)
     settings = _settings(form, generation.request.settings.model)
-    request = Request(account(interaction), form.prompt, settings, 1, (), destination, _origin(interaction))
+    request = Request(asker(interaction), form.prompt, settings, 1, (), destination, _origin(interaction))
     await desk.generations.accept(request, [source, *form.files])
 
 
 async def _open_prompt(desk: Desk, interaction: discord.Interaction[Any], button: CustomId) -> None:
     earlier = (await _shown(desk, interaction, button)).request
-    await interaction.response.send_modal(prompt_modal(button, earlier.prompt, earlier.settings))
+    await interaction.response.send_modal(prompt_modal(button, earlier.prompt, earlier.settings, desk.prices))
 
 
 async def _other_prompt(desk: Desk, interaction: discord.Interaction[Any], modal: CustomId) -> None:
@@ -84,7 +87,7 @@ async def _other_prompt(desk: Desk, interaction: discord.Interaction[Any], modal
     settings = _settings(form, earlier.model, earlier.aspect_ratio)
     if settings.model is Model.FLEX and earlier.model is Model.FLEX:
         settings = replace(settings, steps=earlier.steps, guidance=earlier.guidance)
-    request = replace(rework.again(generation, account(interaction), destination, form.prompt), settings=settings)
+    request = replace(rework.again(generation, asker(interaction), destination, form.prompt), settings=settings)
     await desk.generations.accept(request, generation.request.references)
 
 
@@ -103,7 +106,7 @@ async def _larger(desk: Desk, interaction: discord.Interaction[Any], pressed_on:
     is_modal = interaction.type is discord.InteractionType.modal_submit
     source = _picked(interaction, read_form(interaction) if is_modal else None)
     destination = await _beside(interaction)
-    request = rework.larger(generation, account(interaction), destination, _origin(interaction))
+    request = rework.larger(generation, asker(interaction), destination, _origin(interaction))
     await desk.generations.accept(request, [source])
 
 
@@ -119,11 +122,21 @@ async def _delete(desk: Desk, interaction: discord.Interaction[Any], button: Cus
         await interaction.delete_original_response()
 
 
+async def _turn_log(desk: Desk, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    """Also on a page that was opened by somebody who may not see it any more."""
+    guild_id = await check_manager(desk.quotas, interaction)
+    member = UserId(button.number) if button.number else None
+    page = await desk.quotas.log_page(guild_id, member, button.extra)
+    await interaction.response.edit_message(
+        view=ledger_view(page, member, button.extra), allowed_mentions=discord.AllowedMentions.none()
+    )
+
+
 async def _edit_draft(desk: Desk, interaction: discord.Interaction[Any], modal: CustomId) -> None:
     form = read_form(interaction)
     draft = await desk.history.draft(DraftId(modal.number), UserId(interaction.user.id))
     destination = await acknowledge(interaction, private=False)
-    request = Request(account(interaction), form.prompt, _settings(form), 1, (), destination, draft.origin)
+    request = Request(asker(interaction), form.prompt, _settings(form), 1, (), destination, draft.origin)
     await desk.generations.accept(request, [*draft.sources, *form.files])
 
 
@@ -134,12 +147,17 @@ _BUTTONS: Mapping[Action, _Handler] = {
     Action.EDIT_PROMPT: _open_prompt,
     Action.LARGER: _open_larger,
     Action.DELETE: _delete,
+    Action.LOG: _turn_log,
+    Action.ASK: requests.ask,
+    Action.APPROVE: requests.open_approval,
+    Action.DENY: requests.deny,
 }
 _MODALS: Mapping[Action, _Handler] = {
     Action.EDIT: _edit,
     Action.EDIT_PROMPT: _other_prompt,
     Action.LARGER: _larger,
     Action.DRAFT: _edit_draft,
+    Action.APPROVE: requests.approve,
 }
 
 

@@ -6,8 +6,10 @@ import aiohttp
 import discord
 
 from bot.domain.generation import Destination
-from bot.domain.ids import ChannelId, MessageId, short
+from bot.domain.ids import ChannelId, MessageId, UserId, short
+from bot.ui.buttons import ask_button
 from bot.ui.cards import looking_view, refusal_view
+from bot.ui.interactions import parent_of
 
 _NO_HISTORY = 160002
 """Discord's code where the bot may not read the message history, and so may not reply."""
@@ -25,9 +27,10 @@ async def open_card(message: discord.Message) -> discord.Message:
     return await _reply(message, "card", view=looking_view())
 
 
-async def refuse(card: discord.Message, text: str) -> None:
+async def refuse(card: discord.Message, asked_by: UserId, text: str, *, can_ask: bool) -> None:
     """Turn the card into a refusal."""
-    await card.edit(view=refusal_view(text), allowed_mentions=discord.AllowedMentions.none())
+    buttons = [ask_button(asked_by)] if can_ask else []
+    await card.edit(view=refusal_view(text, buttons), allowed_mentions=discord.AllowedMentions.none())
 
 
 def destination(card: discord.Message) -> Destination:
@@ -38,6 +41,7 @@ def destination(card: discord.Message) -> Destination:
         message_id=MessageId(card.id),
         private=False,
         upload_limit=card.guild.filesize_limit if card.guild else _DIRECT_UPLOAD_LIMIT,
+        parent_channel_id=parent_of(card.channel),
     )
 
 

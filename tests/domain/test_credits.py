@@ -79,6 +79,12 @@ def test_periods_by_utc(period: str, now: str, start: str, end: str) -> None:
         ("Europe/Berlin", "day", "2025-03-30T12:00", "2025-03-29T23:00", "2025-03-30T22:00"),
         ("Europe/Berlin", "day", "2025-10-26T12:00", "2025-10-25T22:00", "2025-10-26T23:00"),
         ("Europe/Berlin", "week", "2025-10-26T12:00", "2025-10-19T22:00", "2025-10-26T23:00"),
+        ("Europe/Berlin", "week", "2025-03-30T12:00", "2025-03-23T23:00", "2025-03-30T22:00"),
+        ("Europe/Berlin", "week", "2025-10-27T00:00", "2025-10-26T23:00", "2025-11-02T23:00"),
+        ("Europe/Berlin", "month", "2025-10-15T12:00", "2025-09-30T22:00", "2025-10-31T23:00"),
+        # The hour that comes twice belongs to the same day both times.
+        ("Europe/Berlin", "day", "2025-10-26T00:30", "2025-10-25T22:00", "2025-10-26T23:00"),
+        ("Europe/Berlin", "day", "2025-10-26T01:30", "2025-10-25T22:00", "2025-10-26T23:00"),
         ("Europe/Berlin", "month", "2025-03-15T12:00", "2025-02-28T23:00", "2025-03-31T22:00"),
         # It is tomorrow there already, and still yesterday.
         ("Asia/Tokyo", "day", "2025-10-09T15:00", "2025-10-09T15:00", "2025-10-10T15:00"),

@@ -5,8 +5,10 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
+from bot.domain.funds import News
 from bot.domain.ids import ChannelId, GenerationId, KieTaskId, MessageId
 from bot.domain.ports import Card, ImageApi, ImageFile, Order, Posted, Report
 
@@ -103,3 +105,16 @@ class Stumbling(ImageApi):
 
     async def upload(self, data: bytes, filename: str, content_type: str) -> str:
         return await self._api.upload(data, filename, content_type)
+
+    async def balance(self) -> Decimal:
+        return await self._api.balance()
+
+
+class RecordingAnnouncer:
+    """Keeps what the operator is told."""
+
+    def __init__(self) -> None:
+        self.told: list[News] = []
+
+    async def announce(self, news: News) -> None:
+        self.told.append(news)

@@ -14,7 +14,7 @@ from typing import Any
 import aiohttp
 
 from bot.demo.kie import Json, KieStandIn
-from bot.domain.credits import KIE_PRICES, Account, Allowance, Period, PriceList
+from bot.domain.credits import KIE_PRICES, Account, Allowance, Asker, Period, PriceList
 from bot.domain.estimate import Capacity, PollTimings
 from bot.domain.generation import Destination, Generation, InteractionToken, Request, Source, Task
 from bot.domain.ids import ChannelId, GenerationId, GuildId, IdMaker, UserId
@@ -24,11 +24,13 @@ from bot.domain.states import TaskState
 from bot.generation.cards import Cards
 from bot.generation.courier import Courier
 from bot.generation.jobs import Jobs
+from bot.generation.means import Means
 from bot.generation.recover import recover
 from bot.generation.references import References
 from bot.generation.service import Generations
 from bot.generation.submitter import Submitter, SubmitterOptions
 from bot.generation.tracker import Tracker
+from bot.generation.watcher import Watcher, WatcherOptions
 from bot.generation.workload import Workload
 from bot.kie.client import KieClient, KieOptions
 from bot.media.darkroom import Darkroom
@@ -37,7 +39,8 @@ from bot.media.pixels import Studio
 from bot.media.shelf import Shelf, ShelfLimits
 from bot.media.spool import Spool
 from bot.store.store import Store
-from tests.generation.doubles import RecordingDeliverer, ShiftedClock
+from tests.factories import limits_of
+from tests.generation.doubles import RecordingAnnouncer, RecordingDeliverer, ShiftedClock
 from tests.kie.schema import created
 from tests.waiting import until
 
@@ -47,6 +50,7 @@ PROMPT = "a lighthouse in a storm"
 
 _SUBMITTING = SubmitterOptions(task_deadline=30, give_up_after=20, backoff=(0.02, 0.05))
 _POLLING = PollTimings(first=0.02, every=0.02, slow_after=30, slow_every=0.05, late_every=0.02)
+_WATCHING = WatcherOptions(every=60, every_while_paused=0.02)
 _CAPACITY = Capacity(new_tasks=1000, window=10, at_work=100)
 
 
@@ -56,6 +60,7 @@ class Tuning:
 
     submitting: SubmitterOptions = _SUBMITTING
     polling: PollTimings = _POLLING
+    watching: WatcherOptions = _WATCHING
     capacity: Capacity = _CAPACITY
     watch_late: float = 60
     request_seconds: float = 5
@@ -79,6 +84,8 @@ class Easel:
     courier: Courier
     desk: Generations
     spool: Spool
+    watcher: Watcher
+    operator: RecordingAnnouncer
 
     async def ask(
         self,
@@ -95,7 +102,9 @@ class Easel:
         expires = self.clock.now() + timedelta(minutes=15)
         token = InteractionToken(6, "token", expires)
         where = Destination(ChannelId(5), token, None, private=False, upload_limit=upload_limit)
-        return await self.desk.accept(Request(account, prompt, settings or Settings(), count, (), where), sources)
+        return await self.desk.accept(
+            Request(Asker(account), prompt, settings or Settings(), count, (), where), sources
+        )
 
     async def generation(self, generation_id: GenerationId) -> Generation:
         async with self.store.read() as tx:
@@ -144,7 +153,7 @@ class Easel:
 
     async def spent(self, by: UserId = ALICE) -> Decimal:
         """What the member's statement says was spent."""
-        return (await self.desk.statement(Account(by, GUILD))).balance.spent
+        return (await self.desk.statement(Asker(Account(by, GUILD)))).standing.balance.spent
 
     def prompts(self) -> list[str]:
         """The prompts of all createTask calls, in the order in which KIE saw them."""
@@ -180,7 +189,7 @@ class House:
     ) -> AsyncGenerator[Easel, None]:
         """One process. Leaving kills it: nothing under way is waited for.
 
-        ``wrap`` puts something around KIE's client; ``working=False`` starts neither submitter nor tracker;
+        ``wrap`` puts something around KIE's client; ``working=False`` starts no worker;
         ``discord_up=False`` leaves the courier waiting.
         """
         tuning = tuning or Tuning()
@@ -199,7 +208,9 @@ class House:
             results = Fetcher(files, AllowedHosts(tuning.result_hosts), seconds=tuning.download_seconds)
             spool = Spool(self._folder / "spool", results)
             shelf = Shelf(self._folder / "references", ShelfLimits(100_000_000, timedelta(days=90)))
-            cards = Cards(store, self.clock, workload, Allowance(Decimal(tuning.credits), Period.DAY))
+            prices = PriceList(KIE_PRICES)
+            means = Means(self.clock, prices, limits_of(Allowance(Decimal(tuning.credits), Period.DAY)))
+            cards = Cards(store, self.clock, workload, means)
             jobs = Jobs("job", grace=0)
             courier = Courier(store, self.clock, cards, discord, spool, studio, jobs)
             tracker = Tracker(
@@ -218,14 +229,29 @@ class House:
                 store,
                 self.clock,
                 IdMaker(self.clock.now, start=next(self._starts)),
-                PriceList(KIE_PRICES),
+                prices,
                 tuning.open_limit,
                 References(attachments, Darkroom(), shelf, api, store, self.clock),
-                cards,
+                means,
                 workload,
                 courier,
             )
-            easel = Easel(self.kie, self.clock, discord, store, database, workload, tracker, courier, desk, spool)
+            operator = RecordingAnnouncer()
+            watcher = Watcher(store, api, self.clock, workload, operator, tuning.watching, jobs)
+            easel = Easel(
+                self.kie,
+                self.clock,
+                discord,
+                store,
+                database,
+                workload,
+                tracker,
+                courier,
+                desk,
+                spool,
+                watcher,
+                operator,
+            )
             async with jobs:
                 if working:
                     await recover(
@@ -237,7 +263,9 @@ class House:
                         spool,
                         hold_ambiguous=tuning.submitting.hold_ambiguous,
                     )
-                workers = [asyncio.create_task(work()) for work in (submitter.run, tracker.run) if working]
+                    await watcher.restore()
+                running = (submitter.run, tracker.run, watcher.run) if working else ()
+                workers = [asyncio.create_task(work()) for work in running]
                 if discord_up:
                     courier.open()
                 try:
@@ -258,3 +286,8 @@ def tuned(**changes: Any) -> Tuning:
 def submitting(**changes: Any) -> Tuning:
     """The usual tuning with changes to the submitter's options."""
     return tuned(submitting=replace(Tuning().submitting, **changes))
+
+
+def watching(**changes: Any) -> Tuning:
+    """The usual tuning with changes to the watcher's options."""
+    return tuned(watching=replace(Tuning().watching, **changes))

@@ -11,7 +11,7 @@ from aiohttp import web
 from PIL import Image, ImageStat
 
 from bot.demo.kie import Code, KieStandIn
-from bot.domain.credits import Account
+from bot.domain.credits import Account, Asker
 from bot.domain.errors import (
     AutoNeedsReference,
     ControlsNeedFlex,
@@ -28,7 +28,7 @@ from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.domain.states import TaskState
 from bot.generation.references import SOURCE_MAX_BYTES
 from tests.generation.easel import ALICE, BOB, GUILD, Easel, House, tuned
-from tests.kie.schema import check_all, created
+from tests.kie.schema import caused, check_all, created
 from tests.media.pictures import encoded
 
 COLOURS = {"red.png": "PNG", "green.jpg": "JPEG", "blue.webp": "WEBP"}
@@ -150,8 +150,8 @@ async def test_so_many_open_wishes_and_no_more(house: House) -> None:
 async def test_the_statement(house: House) -> None:
     async with house.easel(tuned(credits=50)) as easel:
         await easel.told(await easel.ask(count=2))
-        statement = await easel.desk.statement(Account(ALICE, GUILD))
-        assert (statement.balance.spent, statement.balance.left) == (10, 40)
+        statement = await easel.desk.statement(Asker(Account(ALICE, GUILD)))
+        assert (statement.standing.balance.spent, statement.standing.balance.left) == (10, 40)
         assert [(one.movement, one.credits) for one in statement.movements] == [("reserve", -10)]
 
 
@@ -210,4 +210,4 @@ async def test_an_upload_that_fails(easel: Easel, kie: KieStandIn, attachments: 
 async def test_nobody_uploads_what_cannot_be_paid(house: House, kie: KieStandIn, attachments: str) -> None:
     async with house.easel(tuned(credits=4)) as easel:
         await refused(easel, NotEnoughCredits, sources=[source(attachments, "red.png")])
-    assert kie.requests == ()
+    assert caused(kie) == []

@@ -4,6 +4,7 @@ import hashlib
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import aiohttp
@@ -37,6 +38,9 @@ class Uploads:
         raise AssertionError("nobody submits here")
 
     async def report(self, task: KieTaskId) -> Report:
+        raise AssertionError("nobody asks here")
+
+    async def balance(self) -> Decimal:
         raise AssertionError("nobody asks here")
 
     async def upload(self, data: bytes, filename: str, content_type: str) -> str:

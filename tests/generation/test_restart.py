@@ -10,7 +10,7 @@ from bot.domain.ids import GenerationId, KieTaskId
 from bot.domain.states import Failure, TaskState
 from tests.generation.doubles import Hold, RecordingDeliverer
 from tests.generation.easel import BOB, Easel, House, submitting, tuned
-from tests.kie.schema import created
+from tests.kie.schema import caused, created
 from tests.waiting import until
 
 RESERVED, REFUNDED, SETTLED = ("reserve", Decimal(-5)), ("refund", Decimal(5)), ("settle", Decimal(0))
@@ -211,7 +211,7 @@ async def test_killed_again_and_again_money_moves_once(house: House, kie: KieSta
     async with house.easel(working=False) as easel:
         wish = await easel.ask(count=4)
     for _ in range(5):
-        before = len(kie.requests)
+        before = len(caused(kie))
         async with house.easel() as easel:
             await something_happened(easel, wish, before)
     house.clock.advance(31)
@@ -230,6 +230,6 @@ async def something_happened(easel: Easel, wish: GenerationId, before: int) -> N
     """Wait for one more call to KIE, unless the wish needs none any more."""
 
     async def happened() -> bool:
-        return len(easel.kie.requests) > before or (await easel.generation(wish)).settled
+        return len(caused(easel.kie)) > before or (await easel.generation(wish)).settled
 
     await until(happened, what="a call to KIE")

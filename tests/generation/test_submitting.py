@@ -165,7 +165,6 @@ async def test_a_wish_is_given_up_after_a_while(
     ("refusal", "failure"),
     [
         (Code(401, "no access"), Failure.KEY_REFUSED),
-        (Code(402, "no credits"), Failure.OUT_OF_CREDITS),
         (Code(422, "flagged as sensitive"), Failure.MODERATED),
         (Code(422, "validation"), Failure.REJECTED),
         (Code(500, "server error"), Failure.BROKEN),

@@ -38,6 +38,11 @@ def created(kie: KieStandIn) -> list[Call]:
     return [call for call in kie.requests if call.path == "/api/v1/jobs/createTask"]
 
 
+def caused(kie: KieStandIn) -> list[Call]:
+    """Every call that somebody's wish caused: all but the questions after the balance, which come by themselves."""
+    return [call for call in kie.requests if call.path != "/api/v1/chat/credit"]
+
+
 def check_all(kie: KieStandIn, *, controls: bool = False) -> None:
     """Assert that every createTask the stand-in received was valid JSON for its model."""
     for number, call in enumerate(created(kie), start=1):

@@ -10,6 +10,7 @@ from PIL import Image
 
 from bot.demo.kie import Delay, Succeed
 from tests.front import BotProcess, Fault
+from tests.kie.schema import caused
 from tests.process.studio import KIE_KEY, Studio, fetched, lines
 from tests.stories.pictures import pixels, png
 from tests.waiting import until
@@ -32,7 +33,7 @@ async def test_a_picture_is_made(studio: Studio) -> None:
     assert [pixels(one) for one in task.references or ()] == [pixels(png())]
     acknowledged = studio.front.calls("POST", "/callback")[0]
     assert acknowledged.answered_at is not None
-    assert all(acknowledged.answered_at <= call.at for call in studio.kie.requests)
+    assert all(acknowledged.answered_at <= call.at for call in caused(studio.kie))
     took = studio.front.time_to_acknowledge(asked)
     assert took is not None
     assert took < 1

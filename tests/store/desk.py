@@ -4,6 +4,7 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import aiohttp
@@ -15,6 +16,8 @@ from bot.domain.ports import Card, ImageFile, Order, Posted, Progress, Report
 from bot.generation.cards import Cards
 from bot.generation.courier import Courier
 from bot.generation.jobs import Jobs
+from bot.generation.means import Limits, Means
+from bot.generation.quotas import Quotas
 from bot.generation.references import References
 from bot.generation.service import Generations
 from bot.generation.tracker import Tracker
@@ -25,7 +28,7 @@ from bot.media.pixels import Studio
 from bot.media.shelf import Shelf, ShelfLimits
 from bot.media.spool import Spool
 from bot.store.store import Store
-from tests.factories import NOW
+from tests.factories import NOW, limits_of
 
 
 @dataclass
@@ -54,6 +57,9 @@ class BusyApi:
     async def upload(self, data: bytes, filename: str, content_type: str) -> str:
         raise AssertionError("nobody uploads here")
 
+    async def balance(self) -> Decimal:
+        raise AssertionError("nobody watches here")
+
 
 class ClosedDoor:
     """A Discord that nothing is delivered to: the courier is never opened."""
@@ -70,6 +76,8 @@ class Desk:
     """What a test acts upon."""
 
     generations: Generations
+    quotas: Quotas
+    means: Means
     tracker: Tracker
     workload: Workload
     clock: SetClock
@@ -78,12 +86,14 @@ class Desk:
 
 @asynccontextmanager
 async def open_desk(
-    store: Store, folder: Path, *, allowance: int = 50, open_limit: int = 10
+    store: Store, folder: Path, *, allowance: int = 50, open_limit: int = 10, limits: Limits | None = None
 ) -> AsyncGenerator[Desk, None]:
-    """A desk with this daily allowance; ``folder`` is for the spool, which stays empty."""
+    """A desk with this daily allowance, or with such limits; ``folder`` is for the spool, which stays empty."""
     clock, api = SetClock(), BusyApi()
     workload = Workload(Capacity())
-    cards = Cards(store, clock, workload, Allowance(Credits(allowance), Period.DAY))
+    prices = PriceList(KIE_PRICES)
+    means = Means(clock, prices, limits or limits_of(Allowance(Credits(allowance), Period.DAY)))
+    cards = Cards(store, clock, workload, means)
     with Studio() as studio:
         async with aiohttp.ClientSession() as session, Jobs("job", grace=0) as jobs:
             fetcher = Fetcher(session, AllowedHosts([]), seconds=1)
@@ -96,11 +106,11 @@ async def open_desk(
                 store,
                 clock,
                 IdMaker(clock.now, start=0),
-                PriceList(KIE_PRICES),
+                prices,
                 open_limit,
                 References(fetcher, Darkroom(), shelf, api, store, clock),
-                cards,
+                means,
                 workload,
                 courier,
             )
-            yield Desk(generations, tracker, workload, clock, api)
+            yield Desk(generations, Quotas(store, clock, means), means, tracker, workload, clock, api)

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from bot.domain.credits import NOTHING
 from bot.domain.generation import Generation, Task
 from bot.domain.ids import KieTaskId
 from bot.domain.ports import Progress, Report
@@ -19,11 +20,11 @@ RESULT = Report(Progress.SUCCEEDED, result_url="https://tempfile.aiquickdraw.com
 
 async def keep(store: Store, generation: Generation, at: datetime | None = None) -> Generation:
     """Write down a reserved generation and its reservation, as accepting it does."""
-    ids = [task.id for task in generation.tasks]
+    parts = {task.id: NOTHING for task in generation.tasks}
     account = generation.request.account
     async with store.write() as tx:
         await tx.generations.add(generation)
-        await tx.ledger.reserve(account, generation.id, ids, generation.unit_price, at or generation.created_at)
+        await tx.ledger.reserve(account, generation.id, parts, generation.unit_price, at or generation.created_at)
     return generation
 
 

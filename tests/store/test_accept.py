@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.credits import Asker
 from bot.domain.errors import NotEnoughCredits, TooManyOpen, UserError
 from bot.domain.generation import Request
 from bot.store.store import Store
@@ -38,8 +39,8 @@ async def test_fifty_at_once_with_credits_for_ten(desk: Desk, file: Path) -> Non
     assert counted == {None: 10, NotEnoughCredits: 40}
     assert rows(file, "SELECT count(*), sum(credits) FROM ledger") == [(10, -50_000)]
     assert rows(file, "SELECT count(*) FROM generations") == [(10,)]
-    statement = await desk.generations.statement(ALICE)
-    assert statement.balance.left == 0
+    statement = await desk.generations.statement(Asker(ALICE))
+    assert statement.standing.balance.left == 0
     assert len(desk.workload.queue) == 10
 
 

@@ -8,13 +8,13 @@ from decimal import Decimal
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from bot.domain.credits import Account, Credits, Movement, Period, Span, period_around
+from bot.domain.credits import Account, Credits, LedgerEntry, Movement, Period, Span, period_around
 from bot.domain.generation import Generation, Task
-from bot.domain.ids import DIRECT_MESSAGES
+from bot.domain.ids import DIRECT_MESSAGES, GuildId, UserId
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.domain.states import TaskState
 from bot.store.store import Store
-from tests.factories import ALICE, NOW, make_generation, make_request
+from tests.factories import ALICE, BOB, NOW, make_generation, make_request
 from tests.store.stored import bring, keep
 
 YESTERDAY = NOW - timedelta(days=1)
@@ -91,7 +91,7 @@ async def test_a_task_is_reserved_once(store: Store) -> None:
     generation = await keep(store, make_generation())
     with pytest.raises(IntegrityError):
         async with store.write() as tx:
-            await tx.ledger.reserve(ALICE, generation.id, [generation.tasks[0].id], Credits(5), NOW)
+            await tx.ledger.reserve(ALICE, generation.id, {generation.tasks[0].id: Credits(0)}, Credits(5), NOW)
     assert await spent(store, ALICE, NOW) == Credits(5)
 
 
@@ -132,6 +132,106 @@ async def test_recent_movements_are_the_accounts_own(store: Store) -> None:
     async with store.read() as tx:
         assert await tx.ledger.recent(ALICE, 10) == []
         assert len(await tx.ledger.recent(elsewhere, 10)) == 1
+
+
+ADMIN = UserId(9)
+EVERYBODY = Account(UserId(0), ALICE.guild_id)
+
+
+async def tell_a_story(store: Store) -> None:
+    """A wish of Alice's, of which one image fails, one of Bob's, and what an admin did in between."""
+    mine = await keep(store, make_generation(states=[TaskState.RESERVED] * 2))
+    await keep(store, make_generation(request=make_request(account=BOB)))
+    elsewhere = replace(ALICE, guild_id=GuildId(901))
+    await keep(store, make_generation(request=make_request(account=elsewhere)))
+    async with store.write() as tx:
+        await tx.ledger.grant(ALICE, Credits("12.5"), ADMIN, "won the contest", NOW)
+        await tx.ledger.changed(EVERYBODY, ADMIN, "server: 50 a day", NOW)
+        await bring(tx, mine.tasks[0], TaskState.DELIVERED)
+        await bring(tx, mine.tasks[1], TaskState.FAILED)
+        await tx.ledger.reset(ALICE, ADMIN, "a bad day", NOW)
+        await tx.ledger.changed(ALICE, ADMIN, "member: 70 a week", NOW)
+        await tx.ledger.grant(elsewhere, Credits(1), ADMIN, "not here", NOW)
+
+
+Told = tuple[Movement, Decimal, UserId | None, UserId | None, str]
+
+
+def told(entries: Sequence[LedgerEntry]) -> list[Told]:
+    return [(one.movement, one.credits, one.user_id, one.actor_id, one.note) for one in entries]
+
+
+A, B = ALICE.user_id, BOB.user_id
+PAGE: list[Told] = [
+    (Movement.RULE, Decimal(0), A, ADMIN, "member: 70 a week"),
+    (Movement.RESET, Decimal(0), A, ADMIN, "a bad day"),
+    (Movement.REFUND, Decimal(5), A, None, ""),
+    (Movement.RULE, Decimal(0), None, ADMIN, "server: 50 a day"),
+    (Movement.GRANT, Decimal("12.5"), A, ADMIN, "won the contest"),
+    (Movement.RESERVE, Decimal(-5), B, None, ""),
+    (Movement.RESERVE, Decimal(-5), A, None, ""),
+    (Movement.RESERVE, Decimal(-5), A, None, ""),
+]
+
+
+async def test_a_servers_page_tells_everything_but_settlements_newest_first(store: Store) -> None:
+    await tell_a_story(store)
+    async with store.read() as tx:
+        assert told(await tx.ledger.page(ALICE.guild_id, None, 0, 100)) == PAGE
+        pages = [await tx.ledger.page(ALICE.guild_id, None, offset, 3) for offset in (0, 3, 6, 9)]
+    assert [len(page) for page in pages] == [3, 3, 2, 0]
+    assert told([entry for page in pages for entry in page]) == PAGE
+
+
+async def test_a_members_page_leaves_out_others_and_the_server(store: Store) -> None:
+    await tell_a_story(store)
+    async with store.read() as tx:
+        assert told(await tx.ledger.page(ALICE.guild_id, A, 0, 100)) == [one for one in PAGE if one[2] == A]
+        assert told(await tx.ledger.page(ALICE.guild_id, B, 0, 100)) == [one for one in PAGE if one[2] == B]
+        assert await tx.ledger.page(GuildId(902), None, 0, 100) == []
+
+
+async def test_pictures_are_told_with_their_settings_and_the_rest_without(store: Store) -> None:
+    await tell_a_story(store)
+    async with store.read() as tx:
+        entries = await tx.ledger.page(ALICE.guild_id, None, 0, 100)
+    of_pictures = {Movement.RESERVE, Movement.REFUND}
+    assert all((entry.settings == Settings()) is (entry.movement in of_pictures) for entry in entries)
+
+
+async def test_a_members_last_movements_hold_grants_and_resets_and_no_rules(store: Store) -> None:
+    await tell_a_story(store)
+    async with store.read() as tx:
+        recent = await tx.ledger.recent(ALICE, 10)
+    assert [(entry.movement, entry.credits, entry.note) for entry in recent] == [
+        (Movement.RESET, 0, "a bad day"),
+        (Movement.REFUND, 5, ""),
+        (Movement.GRANT, Decimal("12.5"), "won the contest"),
+        (Movement.RESERVE, -10, ""),
+    ]
+
+
+async def test_grants_are_told_one_by_one(store: Store) -> None:
+    async with store.write() as tx:
+        for number in range(3):
+            await tx.ledger.grant(ALICE, Credits(5), ADMIN, f"number {number}", NOW)
+    async with store.read() as tx:
+        assert [entry.note for entry in await tx.ledger.recent(ALICE, 10)] == ["number 2", "number 1", "number 0"]
+        assert await tx.ledger.bonus(ALICE) == 15
+
+
+async def test_what_all_spend_together_is_no_grant_and_holds_what_the_bonus_paid(store: Store) -> None:
+    await tell_a_story(store)
+    generation = make_generation(request=make_request(account=BOB))
+    async with store.write() as tx:
+        await tx.generations.add(generation)
+        parts = {task.id: Credits(3) for task in generation.tasks}
+        await tx.ledger.reserve(BOB, generation.id, parts, Credits(5), NOW)
+    async with store.read() as tx:
+        assert await tx.ledger.spent(BOB, day_of(NOW)) == 7
+        assert await tx.ledger.spent_together(day_of(NOW), ALICE.guild_id) == 15
+        assert await tx.ledger.spent_together(day_of(NOW)) == 20
+        assert await tx.ledger.spent_together(day_of(YESTERDAY)) == 0
 
 
 @pytest.fixture

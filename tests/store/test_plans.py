@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event
 
-from bot.domain.credits import Period, period_around
+from bot.domain.credits import Asker, Credits, Period, period_around
 from bot.domain.generation import Draft, Image, Origin
-from bot.domain.ids import ChannelId, DraftId, ImageId, KieTaskId, MessageId
+from bot.domain.ids import ChannelId, DraftId, ImageId, KieTaskId, MessageId, RequestId, RoleId, UserId
+from bot.domain.requests import RequestState
+from bot.domain.rules import Scope
 from bot.domain.states import OPEN, TaskState
 from bot.store.migrate import migrate
 from bot.store.store import Store, Transaction
@@ -18,14 +20,31 @@ from tests.factories import ALICE, NOW, make_generation
 from tests.store.stored import DEADLINE, RESULT, keep
 
 GENERATION = make_generation()
+OTHER = make_generation()
 TASK = GENERATION.tasks[0]
 IMAGE = Image(ImageId(TASK.id), GENERATION.id, None, ChannelId(5), MessageId(6), "a.png", NOW)
 DRAFT = Draft(DraftId(1), ALICE.user_id, NOW, Origin(ChannelId(5), MessageId(6)), ())
+MONTH = period_around(Period.MONTH, NOW)
 
 HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "the generations that a member has open": lambda tx: tx.generations.open_count(ALICE.user_id),
-    "what a member has spent": lambda tx: tx.ledger.spent(ALICE, period_around(Period.MONTH, NOW)),
+    "what a member has spent": lambda tx: tx.ledger.spent(ALICE, MONTH),
     "a member's last movements": lambda tx: tx.ledger.recent(ALICE, 8),
+    "what all members of a server have spent": lambda tx: tx.ledger.spent_together(MONTH, ALICE.guild_id),
+    "what is spent everywhere": lambda tx: tx.ledger.spent_together(MONTH),
+    "a member's bonus": lambda tx: tx.ledger.bonus(ALICE),
+    "a server's ledger": lambda tx: tx.ledger.page(ALICE.guild_id, None, 20, 11),
+    "a member's ledger": lambda tx: tx.ledger.page(ALICE.guild_id, ALICE.user_id, 20, 11),
+    "a reservation": lambda tx: tx.ledger.reserve(ALICE, OTHER.id, {OTHER.tasks[0].id: Credits(0)}, Credits(5), NOW),
+    "a reset": lambda tx: tx.ledger.reset(ALICE, UserId(9), "because", NOW),
+    "the rules that could apply": lambda tx: tx.rules.concerning(Asker(ALICE, frozenset({RoleId(1), RoleId(2)}))),
+    "a rule": lambda tx: tx.rules.get(ALICE.guild_id, Scope.POOL),
+    "removing a rule": lambda tx: tx.rules.remove(ALICE.guild_id, Scope.ROLE, 7),
+    "a server's settings": lambda tx: tx.rules.settings(ALICE.guild_id),
+    "a member's open request": lambda tx: tx.requests.open_of(ALICE),
+    "a request": lambda tx: tx.requests.get(RequestId(1)),
+    "closing a request": lambda tx: tx.requests.close(RequestId(1), RequestState.DENIED),
+    "what is too old of a member's requests": lambda tx: tx.requests.expire(ALICE, NOW),
     "tasks in some states": lambda tx: tx.tasks.in_states(OPEN | {TaskState.OVERDUE}),
     "a generation": lambda tx: tx.generations.get(GENERATION.id),
     "a task's generation": lambda tx: tx.generations.of_task(TASK.id),
@@ -43,6 +62,10 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "an upload": lambda tx: tx.uploads.find("ab" * 32, NOW),
     "a new upload": lambda tx: tx.uploads.remember("ab" * 32, "https://kie.example/a.png", NOW, forget_before=NOW),
     "late images": lambda tx: tx.generations.with_late_images(),
+    "charged and consumed": lambda tx: tx.accounts.by_class(NOW),
+    "what KIE took": lambda tx: tx.accounts.consumed(NOW),
+    "the first task": lambda tx: tx.accounts.first_task_at(),
+    "how many tasks are open": lambda tx: tx.accounts.open_tasks(),
 }
 
 FEW = {"SCAN line"}
@@ -77,6 +100,8 @@ async def test_no_table_is_read_from_end_to_end(
     store: Store, file: Path, statements: list[tuple[str, Any]], query: str
 ) -> None:
     await keep(store, GENERATION)
+    async with store.write() as tx:
+        await tx.generations.add(OTHER)
     statements.clear()
     async with store.write() as tx:
         await HOT[query](tx)
@@ -88,6 +113,32 @@ async def test_no_table_is_read_from_end_to_end(
     ]
     assert explained
     assert [(statement, step) for statement, step in explained if step.startswith("SCAN") and step not in FEW] == []
+
+
+INDEXES: dict[str, set[str]] = {
+    "what a member has spent": {"ix_ledger_account", "ix_ledger_resets"},
+    "what all members of a server have spent": {"ix_ledger_guild_id_counts_at"},
+    "what is spent everywhere": {"ix_ledger_counts_at"},
+    "a member's bonus": {"ix_ledger_bonus"},
+    "a server's ledger": {"ix_ledger_guild_id"},
+    "a member's ledger": {"ix_ledger_user_id_guild_id"},
+    "a reset": {"ix_ledger_resets"},
+    "a member's open request": {"uq_credit_requests_open"},
+    "what is too old of a member's requests": {"uq_credit_requests_open"},
+}
+
+
+@pytest.mark.parametrize("query", INDEXES)
+async def test_each_query_goes_by_the_index_that_was_made_for_it(
+    store: Store, file: Path, statements: list[tuple[str, Any]], query: str
+) -> None:
+    statements.clear()
+    async with store.write() as tx:
+        await HOT[query](tx)
+    steps = [step for sent in statements if sent[0] != "BEGIN IMMEDIATE" for step in plan(file, *sent)]
+    used = {word for step in steps for word in step.split() if word.startswith(("ix_", "uq_"))}
+    assert used == INDEXES[query]
+    assert not any("TEMP B-TREE" in step for step in steps)
 
 
 def test_a_scan_would_be_noticed(file: Path, url: str) -> None:

@@ -41,7 +41,7 @@ async def test_a_block_that_fails_leaves_nothing_behind(store: Store, file: Path
     async def fail_at_the_end() -> None:
         async with store.write() as tx:
             await tx.generations.add(generation)
-            await tx.ledger.reserve(ALICE, generation.id, [generation.tasks[0].id], Credits(5), NOW)
+            await tx.ledger.reserve(ALICE, generation.id, {generation.tasks[0].id: Credits(0)}, Credits(5), NOW)
             await tx.facts.put("colour", "teal")
             raise ZeroDivisionError
 

@@ -13,10 +13,10 @@ from bot.domain.ports import Clock
 
 @final
 class Process:
-    """One process after another; there is one at a time."""
+    """One process after another; there is one at a time. A new ``config`` holds from the next one on."""
 
     def __init__(self, config: Config, clock: Clock) -> None:
-        self._config = config
+        self.config = config
         self._clock = clock
         self._opened = AsyncExitStack()
         self._app: Application | None = None
@@ -30,7 +30,7 @@ class Process:
 
     async def assemble(self) -> Application:
         """Open what a process needs; its client can then be connected."""
-        self._app = await self._opened.enter_async_context(assemble(self._config, clock=self._clock))
+        self._app = await self._opened.enter_async_context(assemble(self.config, clock=self._clock))
         return self._app
 
     def work(self, env: simcord.Env) -> None:

@@ -5,6 +5,7 @@ import simcord
 
 from bot.demo.kie import Never
 from bot.ui.cards import BLURPLE
+from tests.kie.schema import caused
 from tests.stories.stage import Stage, balance, given
 from tests.waiting import until
 
@@ -46,7 +47,7 @@ async def test_the_allowance_is_used_up(stage: Stage) -> None:
     told = await stage.refusal(await stage.imagine(resolution="2K"))
 
     sentence, _, renewal = told.text.partition(" You get more ")
-    assert sentence == "This costs 7 credits and you have 5 left."
+    assert sentence == "This costs 7 credits, you have 5 left: 2 are missing. Still within reach: pro at 1K for 5."
     assert renewal.startswith("<t:")
     assert stage.ledger(stage.alice) == [("reserve", Decimal(-5)), ("settle", Decimal(0))]
     assert len(stage.cards()) == 1
@@ -61,7 +62,7 @@ async def test_what_is_being_painted_is_spent_already(stage: Stage) -> None:
     await stage.imagine(count=2)
     told = await stage.refusal(await stage.imagine())
 
-    assert told.text.startswith("This costs 5 credits and you have 0 left.")
+    assert told.text.startswith("This costs 5 credits, you have 0 left: 5 are missing.")
 
 
 @given(open_generations=2)
@@ -83,7 +84,7 @@ async def test_a_prompt_of_blanks_is_too_short(stage: Stage) -> None:
     told = await stage.refusal(await stage.imagine("  a  "))
 
     assert told.text == "A prompt has 3 to 5,000 characters, and yours has 1. Nothing was charged."
-    assert stage.kie.requests == ()
+    assert caused(stage.kie) == []
     assert stage.ledger(stage.alice) == []
 
 
@@ -99,5 +100,5 @@ async def test_auto_needs_a_picture(stage: Stage) -> None:
     assert told.text == (
         "The aspect ratio “auto” follows a picture. Attach one or choose another ratio. Nothing was charged."
     )
-    assert stage.kie.requests == ()
+    assert caused(stage.kie) == []
     assert stage.ledger(stage.alice) == []

@@ -17,7 +17,6 @@ GIVEN_BACK = [("reserve", Decimal(-5)), ("refund", Decimal(5))]
         ("[moderated]", "KIE's safety filter declined this. Try other words or another picture."),
         ("[broken]", "Something broke at KIE. Try again."),
         ("[unreadable]", "KIE could not read one of the pictures. Attach it again, or another one."),
-        ("[nocredits]", "The bot's KIE account has run out of credits. Tell whoever runs the bot."),
         ("[maintenance]", "KIE is down for maintenance. Try again in a while."),
     ],
 )

@@ -5,6 +5,7 @@ from PIL import Image
 
 from bot.demo.kie import Fail, Succeed
 from bot.ui.cards import AMBER, BLURPLE, GREEN
+from tests.kie.schema import caused
 from tests.stories.orders import order, orders
 from tests.stories.seen import seen
 from tests.stories.stage import Stage, fetched, given
@@ -96,7 +97,7 @@ async def test_steps_and_guidance_are_for_flex(stage: Stage) -> None:
     assert told.text == (
         "Steps and guidance work with the model flex only. Choose flex or leave them out. Nothing was charged."
     )
-    assert stage.kie.requests == ()
+    assert caused(stage.kie) == []
     assert stage.ledger(stage.alice) == []
 
 

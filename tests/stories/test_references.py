@@ -3,6 +3,7 @@ from decimal import Decimal
 import pytest
 
 from bot.demo.kie import Code, Delay
+from tests.kie.schema import caused
 from tests.stories.orders import order
 from tests.stories.pictures import SVG, heic, pixels, png
 from tests.stories.stage import Stage, given
@@ -81,7 +82,7 @@ async def test_a_file_that_cannot_be_used_is_named(stage: Stage, name: str, cont
 
     assert told.text == sentence
     assert stage.cards() == []
-    assert stage.kie.requests == ()
+    assert caused(stage.kie) == []
     assert stage.ledger(stage.alice) == []
 
 
@@ -97,7 +98,7 @@ async def test_a_file_that_discord_has_lost_is_named(stage: Stage) -> None:
     told = await stage.refusal(await stage.imagine("brighter", image=("lost.png", png())))
 
     assert told.text == "lost.png could not be loaded from Discord. Attach it again. Nothing was charged."
-    assert stage.kie.requests == ()
+    assert caused(stage.kie) == []
     assert stage.ledger(stage.alice) == []
 
 
@@ -123,8 +124,8 @@ async def test_kie_that_takes_no_files_costs_nothing(stage: Stage) -> None:
 async def test_without_credits_no_file_is_sent_to_kie(stage: Stage) -> None:
     told = await stage.refusal(await stage.imagine("brighter", image=("good.png", png())))
 
-    assert told.text.startswith("This costs 5 credits, more than your whole allowance of 4.")
-    assert stage.kie.requests == ()
+    assert told.text.startswith("This costs 5 credits, more than your whole allowance of 4; you have 4 left.")
+    assert caused(stage.kie) == []
 
 
 async def test_the_same_picture_is_uploaded_once_within_a_day(stage: Stage) -> None:

@@ -6,6 +6,7 @@ from decimal import Decimal
 import discord
 
 from bot.demo.kie import Succeed
+from tests.kie.schema import caused
 from tests.stories.seen import seen
 from tests.stories.stage import Stage
 from tests.waiting import until
@@ -29,7 +30,7 @@ async def test_an_acknowledgement_that_fails_costs_nothing(stage: Stage) -> None
     told = await stage.refusal(await stage.imagine())
 
     assert BROKEN.fullmatch(told.text)
-    assert stage.kie.requests == ()
+    assert caused(stage.kie) == []
     assert stage.ledger(stage.alice) == []
 
 
@@ -39,7 +40,7 @@ async def test_an_interaction_that_is_gone_costs_nothing(stage: Stage) -> None:
     asked = await stage.imagine()
 
     assert asked.response is None
-    assert stage.kie.requests == ()
+    assert caused(stage.kie) == []
     assert stage.ledger(stage.alice) == []
 
 

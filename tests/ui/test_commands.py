@@ -5,13 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, cast
 
+import discord
 import pytest
 
 from bot.demo.kie import KieStandIn
 from tests.stories.stage import Circumstances, open_stage
 
-_NAME = re.compile(r"[a-z0-9_]{1,32}")
-_VERBS = {"Make", "Show"}
+_NAME = re.compile(r"[a-z0-9_-]{1,32}")
+_VERBS = {"Make", "Show", "Decide", "Set", "Remove", "Give", "Let", "Cap"}
 _SLASH, _MESSAGE = 1, 3
 _SUBCOMMANDS = {1, 2}
 
@@ -45,7 +46,8 @@ def test_names_are_lower_case_words(commands: list[dict[str, Any]]) -> None:
 
 
 def test_commands_say_what_they_do(commands: list[dict[str, Any]]) -> None:
-    for command in commands:
+    subcommands = [one for one in options(commands) if one["type"] in _SUBCOMMANDS]
+    for command in [*commands, *subcommands]:
         assert command["description"].split()[0] in _VERBS, command["name"]
 
 
@@ -61,7 +63,7 @@ def test_descriptions_fit(commands: list[dict[str, Any]]) -> None:
 def test_choices_fit(commands: list[dict[str, Any]]) -> None:
     offered = [option["choices"] for option in options(commands) if option.get("choices")]
 
-    assert len(offered) == 3
+    assert len(offered) > 3
     for choices in offered:
         assert 2 <= len(choices) <= 25
         assert len({choice["value"] for choice in choices}) == len(choices)
@@ -69,10 +71,30 @@ def test_choices_fit(commands: list[dict[str, Any]]) -> None:
 
 
 def test_an_option_more_than_discord_takes_is_never_offered(commands: list[dict[str, Any]]) -> None:
-    for command in commands:
-        assert len(command["options"]) <= 25
-        required = [option.get("required", False) for option in command["options"]]
+    for command in [*commands, *options(commands)]:
+        inside: list[dict[str, Any]] = command.get("options") or []
+        assert len(inside) <= 25
+        required = [bool(option.get("required")) for option in inside]
         assert required == sorted(required, reverse=True)
+
+
+def test_a_definition_is_no_longer_than_discord_takes(commands: list[dict[str, Any]]) -> None:
+    for command in commands:
+        everything = [command, *options([command])]
+        words = [str(one[part]) for one in everything for part in ("name", "description")]
+        for one in everything:
+            choices: list[dict[str, Any]] = one.get("choices") or []
+            words += [str(choice[part]) for choice in choices for part in ("name", "value")]
+        assert sum(map(len, words)) <= 8000, command["name"]
+
+
+def test_quotas_are_offered_to_those_who_manage_a_server(commands: list[dict[str, Any]]) -> None:
+    (quota,) = [command for command in commands if command["name"] == "quota"]
+
+    assert int(quota["default_member_permissions"]) == discord.Permissions(manage_guild=True).value
+    assert quota["dm_permission"] is False
+    others = [command for command in commands if command["name"] != "quota"]
+    assert all(command["default_member_permissions"] is None for command in others)
 
 
 def test_imagine_needs_a_prompt_and_nothing_else(commands: list[dict[str, Any]]) -> None:

@@ -25,7 +25,7 @@ def test_what_is_written_is_read(action: Action, number: int) -> None:
         "easel:again",
         "easel:again:",
         "easel::1",
-        "easel:again:1:2",
+        "easel:again:1:2:3",
         "easel:again:1 ",
         "easel:again:1\n",
         " easel:again:1",

@@ -10,6 +10,7 @@ from discord import ui
 from simcord.enums import InteractionType
 from simcord.interactions import base_payload
 
+from bot.domain.credits import KIE_PRICES, PriceList
 from bot.domain.generation import Source
 from bot.domain.settings import REFERENCES_MAX, AspectRatio, Model, Resolution, Settings
 from bot.ui.custom_ids import Action, CustomId
@@ -19,16 +20,17 @@ from tests.ui.sights import Sights
 ID = CustomId(Action.EDIT, (1 << 63) - 1)
 PROMPTS = ["", "a red fox", "鷺" * 5000, "🦊" * 5000]
 NAMES = [Source("https://cdn.discordapp.com/x", f"easel-{(1 << 63) - 1}-{n}.webp") for n in range(4)]
+PRICES = PriceList(KIE_PRICES)
 ALL_SETTINGS = [Settings(*one) for one in product(Model, AspectRatio, Resolution)]
 
 EVERY: dict[str, Callable[[str, Settings], ui.Modal]] = {
-    "edit": lambda prompt, settings: edit_modal(ID, NAMES[:1], prompt, settings),
-    "edit one of four": lambda prompt, settings: edit_modal(ID, NAMES, prompt, settings),
-    "other words": lambda prompt, settings: prompt_modal(ID, prompt, settings),
+    "edit": lambda prompt, settings: edit_modal(ID, NAMES[:1], prompt, settings, PRICES),
+    "edit one of four": lambda prompt, settings: edit_modal(ID, NAMES, prompt, settings, PRICES),
+    "other words": lambda prompt, settings: prompt_modal(ID, prompt, settings, PRICES),
     "larger": lambda _prompt, _settings: which_modal(ID, NAMES),
-    "one picture": lambda _prompt, _settings: draft_modal(ID, 1),
-    "seven pictures": lambda _prompt, _settings: draft_modal(ID, 7),
-    "eight pictures": lambda _prompt, _settings: draft_modal(ID, 8),
+    "one picture": lambda _prompt, _settings: draft_modal(ID, 1, PRICES),
+    "seven pictures": lambda _prompt, _settings: draft_modal(ID, 7, PRICES),
+    "eight pictures": lambda _prompt, _settings: draft_modal(ID, 8, PRICES),
 }
 
 
@@ -41,14 +43,14 @@ def test_a_modal_keeps_within_discords_limits(kind: str, settings: Settings) -> 
 
 @pytest.mark.parametrize("pictures", range(1, REFERENCES_MAX + 1))
 def test_a_draft_takes_as_many_files_as_there_is_room_for(pictures: int) -> None:
-    fields = {field["custom_id"]: field for field in inside(draft_modal(ID, pictures).to_dict())}
+    fields = {field["custom_id"]: field for field in inside(draft_modal(ID, pictures, PRICES).to_dict())}
 
     assert fields.get("files", {"max_values": 0})["max_values"] == REFERENCES_MAX - pictures
 
 
 @pytest.mark.parametrize("settings", ALL_SETTINGS, ids=str)
 def test_a_modal_shows_the_settings_as_chosen(settings: Settings) -> None:
-    fields = {field["custom_id"]: field for field in inside(prompt_modal(ID, "a red fox", settings).to_dict())}
+    fields = {field["custom_id"]: field for field in inside(prompt_modal(ID, "a red fox", settings, PRICES).to_dict())}
     shown = [[option["value"] for option in fields[name]["options"] if option["default"]] for name in OFFERED]
 
     assert shown == [[settings.model], [settings.aspect_ratio], [settings.resolution]]

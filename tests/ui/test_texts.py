@@ -7,36 +7,63 @@ import pytest
 
 from bot.domain.credits import KIE_PRICES, Allowance, Balance, LedgerEntry, Movement, Period, PriceList
 from bot.domain.errors import (
+    AccountEmpty,
+    AlreadyAsked,
     AutoNeedsReference,
+    BadAmount,
+    CapReached,
     ControlsNeedFlex,
+    CreditsMissing,
     DraftGone,
     GenerationGone,
+    NobodyToAsk,
     NoPicture,
+    NotAManager,
     NotEnoughCredits,
+    NotHere,
+    NothingToChange,
     NotYours,
     PromptLength,
     ReferenceProblem,
     ReferenceRefused,
     ReferencesGone,
+    RequestClosed,
     TooLateToCancel,
     TooManyOpen,
     TooManyPictures,
+    UnknownZone,
     UploadFailed,
     UserError,
 )
-from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, AspectRatio, Model, Resolution, Settings
+from bot.domain.ids import ChannelId
+from bot.domain.rules import Cap
+from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, Affordable, AspectRatio, Model, Resolution, Settings
 from bot.domain.states import Failure
-from bot.ui.texts import amounts, cards, editing, refusals, statement
+from bot.ui.texts import amounts, cards, editing, quota, refusals, statement
 
 MOMENT = datetime(2026, 2, 3, 4, 5, 6, 789_000, tzinfo=UTC)
 
 REFUSALS: list[UserError] = [
+    AccountEmpty(),
     PromptLength(5001, PROMPT_MIN, PROMPT_MAX),
     AutoNeedsReference(),
     ControlsNeedFlex(),
     *(ReferenceRefused("holiday.png", problem) for problem in ReferenceProblem),
     UploadFailed(),
     NotEnoughCredits(Decimal("1234567.125"), Decimal("1000000.125"), Decimal("2000000.125"), MOMENT),
+    NotEnoughCredits(Decimal("3000000.125"), Decimal("1000000.125"), Decimal("2000000.125"), MOMENT),
+    NotEnoughCredits(Decimal(5), Decimal("3.125"), Decimal(0), MOMENT),
+    NotEnoughCredits(Decimal(5), Decimal(0), Decimal(0), MOMENT),
+    *(CapReached(cap, Decimal("1234567.125"), Decimal("1000000.125"), MOMENT) for cap in Cap),
+    NotHere(tuple(ChannelId((1 << 63) - number) for number in range(1, 6))),
+    NotAManager(),
+    *(CreditsMissing(period) for period in Period),
+    UnknownZone("Europe/Atlantis"),
+    NothingToChange(),
+    NobodyToAsk(),
+    AlreadyAsked(MOMENT),
+    RequestClosed(),
+    BadAmount("lots"),
     TooManyOpen(10),
     NotYours(),
     TooLateToCancel(),
@@ -51,6 +78,12 @@ FIXED = [
     refusals.broken("7f3k"),
     refusals.FORBIDDEN,
     refusals.OUTDATED,
+    refusals.UNKNOWN_CHOICE,
+    quota.ASKED,
+    quota.YOU_GOT_NOTHING,
+    quota.you_got(Decimal("2.5")),
+    quota.NO_RULE,
+    quota.EMPTY_LOG,
     cards.LATE,
     cards.CANCELLED,
     refusals.NOTHING_CHARGED,
@@ -85,6 +118,45 @@ def test_sentences_differ() -> None:
     told = [refusals.refusal(error) for error in REFUSALS] + [cards.failure(reason) for reason in Failure]
 
     assert len(set(told)) == len(told)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotEnoughCredits(Decimal(96), Decimal(50), Decimal(100), MOMENT),
+        NotEnoughCredits(Decimal(96), Decimal(50), Decimal(60), MOMENT),
+        NotEnoughCredits(Decimal(96), Decimal(50), Decimal(0), MOMENT),
+        *(CapReached(cap, Decimal(96), Decimal(50), MOMENT) for cap in Cap),
+    ],
+    ids=["this period", "ever", "granted", *Cap],
+)
+def test_what_is_within_reach_stands_in_one_sentence(error: NotEnoughCredits | CapReached) -> None:
+    ways = (
+        Affordable(Settings(Model.PRO, AspectRatio.SQUARE, Resolution.ONE_K), 4, Decimal(20)),
+        Affordable(Settings(Model.FLEX, AspectRatio.SQUARE, Resolution.TWO_K), 1, Decimal("24.5")),
+    )
+    error.affordable = ways
+    sentence = refusals.refusal(error)
+
+    assert "Still within reach: 4 × pro at 1K for 20, or flex at 2K for 24.5. " in sentence
+    assert sentence.endswith("Nothing was charged.")
+    assert len(sentence) < 220
+
+
+def test_of_many_channels_a_few_are_named() -> None:
+    sentence = refusals.refusal(NotHere(tuple(ChannelId(number) for number in range(1, 200))))
+
+    assert "<#1>" in sentence
+    assert len(sentence) < 200
+
+
+def test_what_was_typed_is_shown_as_it_was_and_cut() -> None:
+    for error in (BadAmount("@everyone " * 50), UnknownZone("**" * 3000)):
+        sentence = refusals.refusal(error)
+
+        assert "@everyone" not in sentence.replace("\\@", "")
+        assert "…" in sentence
+        assert len(sentence) < 300
 
 
 @pytest.mark.parametrize("sentence", FIXED)
@@ -239,4 +311,4 @@ def check(sentence: str) -> None:
     assert len(sentence) < 200
     assert len(re.findall(r"[.?](?=\s|$)", sentence)) <= 3
     assert not re.search(r"_|\b[45]\d\d\b|\b(Error|Exception|None|HTTP|code)\b", sentence)
-    assert sentence[0].isupper() or sentence.startswith("holiday.png")
+    assert sentence[0].isupper() or sentence.startswith(("holiday.png", "“lots”"))

@@ -98,8 +98,12 @@ class KieStandIn:
 
     @property
     def balance(self) -> Decimal:
-        """Credits left; a running task's price is held back until it ends."""
+        """Credits left; a running task's price is held back until it ends. It can be set, as when it is filled up."""
         return self._desk.balance
+
+    @balance.setter
+    def balance(self, credits: Decimal) -> None:
+        self._desk.balance = credits
 
     @property
     def callbacks_delivered(self) -> int:

@@ -157,6 +157,10 @@ class Desk:
         """What is left once the successful and the running tasks are paid."""
         return self._funds - self.billed - sum(task.order.price for task in self._running.values())
 
+    @balance.setter
+    def balance(self, credits: Decimal) -> None:
+        self._funds += credits - self.balance
+
     def too_fast(self) -> Refusal | None:
         """The refusal of one more task while the account creates or runs too many."""
         self._settle()

@@ -62,6 +62,8 @@ def partly(done: int, count: int) -> str:
 
 def left(balance: Balance) -> str:
     """What is left of an allowance."""
+    if balance.left is None:
+        return "unlimited"
     return f"{number(balance.left)} left {PERIODS[balance.allowance.period]}"
 
 

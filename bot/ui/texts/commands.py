@@ -17,7 +17,7 @@ OPTION_PRIVATE = "Show it to you alone"
 OPTION_STEPS = "flex only: how many steps to refine the picture"
 OPTION_GUIDANCE = "flex only: how closely to follow the prompt"
 
-MODEL_USES = {Model.PRO: "fast", Model.FLEX: "finest detail and text"}
+_MODEL_USES = {Model.PRO: "fast", Model.FLEX: "finest detail and text"}
 RATIO_USES = {
     AspectRatio.SQUARE: "square",
     AspectRatio.LANDSCAPE: "landscape",
@@ -34,7 +34,7 @@ RESOLUTION_USES = {Resolution.ONE_K: "about 1 megapixel", Resolution.TWO_K: "abo
 def model_choice(model: Model, prices: PriceList) -> str:
     """A model as a choice: what it is for and what it costs."""
     one, two = (prices.of(Settings(model, resolution=resolution)) for resolution in Resolution)
-    return f"{model.value} · {MODEL_USES[model]} · {in_credits(one)} ({number(two)} at 2K)"
+    return f"{model.value} · {_MODEL_USES[model]} · {in_credits(one)} ({number(two)} at 2K)"
 
 
 def aspect_ratio_choice(ratio: AspectRatio) -> str:

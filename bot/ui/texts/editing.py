@@ -1,7 +1,7 @@
 """The words of editing: buttons, modals, and answers to messages."""
 
-from bot.domain.settings import AspectRatio, Model, Resolution
-from bot.ui.texts.commands import MODEL_USES, RATIO_USES, RESOLUTION_USES
+from bot.domain.settings import AspectRatio, Resolution
+from bot.ui.texts.commands import RATIO_USES, RESOLUTION_USES
 from bot.ui.texts.refusals import NOTHING_CHARGED
 
 AGAIN = "Again"
@@ -56,11 +56,6 @@ def picture_choice(number: int, count: int) -> str:
     """One of several pictures of a card, by its place."""
     names = {1: "first", 2: "second", 3: "third", 4: "fourth"}
     return f"Picture {number} of {count} · the {names.get(number, 'next')}"
-
-
-def model_option(model: Model) -> str:
-    """A model in a modal, where prices stand in the description."""
-    return f"{model.value} · {MODEL_USES[model]}"
 
 
 def ratio_option(ratio: AspectRatio) -> str:

@@ -2,7 +2,7 @@
 
 from bot.domain.credits import Allowance, Balance, LedgerEntry, Movement, Period, PriceList
 from bot.domain.settings import Model
-from bot.ui.texts.amounts import in_credits, number, relative
+from bot.ui.texts.amounts import in_credits, number, plain, relative
 from bot.ui.texts.cards import PERIODS
 from bot.ui.texts.commands import model_choice
 
@@ -20,17 +20,39 @@ def price_lines(prices: PriceList) -> list[str]:
 
 
 def allowance(balance: Balance) -> str:
-    """What is left, of how much, and when it renews."""
+    """What is left, of how much, when it renews, and what was granted besides."""
     granted: Allowance = balance.allowance
+    bonus = f" · **{in_credits(balance.bonus)}** granted, used after that" if balance.bonus else ""
+    if granted.credits is None or balance.left_of_allowance is None:
+        return f"**Unlimited** · {in_credits(balance.spent)} spent {PERIODS[granted.period]}{bonus}"
     return (
-        f"**{number(balance.left)}** of {number(granted.credits)} left {PERIODS[granted.period]}"
-        f" · {in_credits(granted.credits)} {_PER_PERIOD[granted.period]} · renews {relative(balance.renews_at)}"
+        f"**{number(balance.left_of_allowance)}** of {number(granted.credits)} left {PERIODS[granted.period]}"
+        f" · {per_period(granted)} · renews {relative(balance.renews_at)}{bonus}"
     )
 
 
+def per_period(granted: Allowance) -> str:
+    """An allowance in words."""
+    if granted.credits is None:
+        return "unlimited"
+    if not granted.credits:
+        return "nothing at all"
+    return f"{in_credits(granted.credits)} {_PER_PERIOD[granted.period]}"
+
+
 def movement(entry: LedgerEntry) -> str:
-    """One line of the ledger."""
-    sign = "+" if entry.credits > 0 else "−"
-    what = "given back" if entry.movement is Movement.REFUND else "spent"
-    made = f"flux-2 {entry.settings.model.value} {entry.settings.resolution.value}"
-    return f"{sign}{number(abs(entry.credits))} {what} · {made} · {relative(entry.at)}"
+    """One line of a member's own movements."""
+    match entry.movement:
+        case Movement.GRANT:
+            return f"+{number(entry.credits)} granted · {plain(entry.note, 80)} · {relative(entry.at)}"
+        case Movement.RESET:
+            return f"allowance renewed by an admin · {relative(entry.at)}"
+        case _:
+            sign = "+" if entry.credits > 0 else "−"
+            what = "given back" if entry.movement is Movement.REFUND else "spent"
+            return f"{sign}{number(abs(entry.credits))} {what}{_made(entry)} · {relative(entry.at)}"
+
+
+def _made(entry: LedgerEntry) -> str:
+    made = entry.settings
+    return f" · flux-2 {made.model.value} {made.resolution.value}" if made else ""

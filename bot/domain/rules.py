@@ -1,0 +1,103 @@
+"""Who may spend how much: rules, and which of them applies."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from bot.domain.credits import Allowance, Asker, Credits, Period, remaining
+from bot.domain.ids import ChannelId, RoleId
+
+_DAYS = {Period.DAY: Decimal(1), Period.WEEK: Decimal(7), Period.MONTH: Decimal(365) / 12}
+
+
+class Scope(StrEnum):
+    """Whom a rule is for."""
+
+    MEMBER = "member"
+    ROLE = "role"
+    SERVER = "server"
+    """Everybody in the server for whom there is no nearer rule."""
+    POOL = "pool"
+    """All members of the server together."""
+    OPERATOR = "operator"
+    """The configuration's default, where a server has no rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """An allowance, and whom it is for. ``subject`` is a member's or role's id; 0 for the whole server."""
+
+    scope: Scope
+    subject: int
+    allowance: Allowance
+
+
+def applicable(rules: Iterable[Rule], asker: Asker, default: Allowance) -> Rule:
+    """The rule that applies: the member's own, else the largest of their roles', else the server's, else the default.
+
+    Roles with different periods are compared by credits a day.
+    """
+    by_scope: dict[Scope, list[Rule]] = {scope: [] for scope in Scope}
+    for rule in rules:
+        by_scope[rule.scope].append(rule)
+    own = [rule for rule in by_scope[Scope.MEMBER] if rule.subject == asker.account.user_id]
+    roles = [rule for rule in by_scope[Scope.ROLE] if RoleId(rule.subject) in asker.roles]
+    largest = sorted(roles, key=lambda rule: _a_day(rule.allowance), reverse=True)
+    found = (*own, *largest, *by_scope[Scope.SERVER], Rule(Scope.OPERATOR, 0, default))
+    return found[0]
+
+
+def _a_day(allowance: Allowance) -> Decimal:
+    return Decimal("Infinity") if allowance.credits is None else allowance.credits / _DAYS[allowance.period]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """What a server's admins have set."""
+
+    zone: str = "UTC"
+    """The IANA time zone in which periods turn."""
+    manager_role: RoleId | None = None
+    """Who may manage quotas besides those with Manage Server."""
+    requests_channel: ChannelId | None = None
+    """Where requests for more credits are posted; None: nobody can ask."""
+    channels: frozenset[ChannelId] = frozenset()
+    """Where the bot may be used, threads included; empty: everywhere."""
+
+    @property
+    def tzinfo(self) -> ZoneInfo:
+        """The zone as Python knows it."""
+        return ZoneInfo(self.zone)
+
+    def allows(self, *places: ChannelId | None) -> bool:
+        """Whether the bot may be used in one of these: a channel, or the one that a thread belongs to."""
+        return not self.channels or any(place in self.channels for place in places)
+
+
+class Cap(StrEnum):
+    """A limit over several members."""
+
+    POOL = "pool"
+    """The server's, set by its admins."""
+    SERVER_LIMIT = "server_limit"
+    """The server's, set by the operator."""
+    BUDGET = "budget"
+    """Over all servers, set by the operator."""
+
+
+@dataclass(frozen=True, slots=True)
+class CapState:
+    """How far a cap is used up."""
+
+    cap: Cap
+    allowance: Allowance
+    spent: Credits
+    renews_at: datetime
+
+    @property
+    def left(self) -> Credits | None:
+        """None without limit."""
+        return remaining(self.allowance, self.spent)

@@ -1,0 +1,109 @@
+"""Members ask for more credits; whoever manages the quotas decides, once."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from bot.domain.credits import Asker, Credits
+from bot.domain.errors import AlreadyAsked, NobodyToAsk, RequestClosed
+from bot.domain.ids import ChannelId, MessageId, RequestId, UserId
+from bot.domain.ports import Clock
+from bot.domain.requests import REQUEST_LIVES, CreditRequest, RequestState
+from bot.generation.means import Means, Standing
+from bot.store.store import Store, Transaction
+
+log = structlog.stdlib.get_logger(__name__)
+
+_POSTING = timedelta(minutes=1)
+"""Within that a request without a message is on its way; later it was forgotten, as by a process that died."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """A request to be posted: where, and what stands in it."""
+
+    request: CreditRequest
+    channel_id: ChannelId
+    standing: Standing
+
+
+class Asking:
+    """Requests for more."""
+
+    def __init__(self, store: Store, clock: Clock, means: Means, new_id: Callable[[], int]) -> None:
+        self._store = store
+        self._clock = clock
+        self._means = means
+        self._new_id = new_id
+
+    async def ask(self, asker: Asker, where: ChannelId) -> Asked:
+        """Open a request; raises NobodyToAsk or AlreadyAsked. One that was never posted is taken up again."""
+        account, now = asker.account, self._clock.now()
+        async with self._store.write() as tx:
+            settings = await tx.rules.settings(account.guild_id)
+            if settings.requests_channel is None:
+                raise NobodyToAsk
+            await tx.requests.expire(account, now)
+            request = await tx.requests.open_of(account)
+            if request is not None and (request.message_id is not None or now - request.asked_at < _POSTING):
+                raise AlreadyAsked(request.asked_at + REQUEST_LIVES)
+            if request is None:
+                request = CreditRequest(RequestId(self._new_id()), account, now, where)
+                await tx.requests.add(request)
+            standing = await self._means.standing(tx, asker)
+        return Asked(request, settings.requests_channel, standing)
+
+    async def posted(self, asked: Asked, message_id: MessageId) -> None:
+        """The request stands in the admins' channel."""
+        async with self._store.write() as tx:
+            await tx.requests.posted(asked.request.id, asked.channel_id, message_id)
+
+    async def withdraw(self, asked: Asked) -> None:
+        """It could not be posted: the member may ask again."""
+        async with self._store.write() as tx:
+            await tx.requests.close(asked.request.id, RequestState.EXPIRED)
+
+    async def find(self, request_id: RequestId, message_id: MessageId) -> CreditRequest:
+        """The open request that a message shows; raises RequestClosed."""
+        async with self._store.read() as tx:
+            return await self._open(tx, request_id, message_id)
+
+    async def approve(
+        self, request_id: RequestId, message_id: MessageId, by: UserId, amount: Credits, note: str
+    ) -> CreditRequest:
+        """Grant an amount; raises RequestClosed when it was decided before or has expired."""
+        async with self._store.write() as tx:
+            request = await self._close(tx, request_id, message_id, RequestState.APPROVED)
+            await tx.ledger.grant(request.account, amount, by, note, self._now)
+        log.info("request approved", guild=request.account.guild_id, credits=str(amount))
+        return request
+
+    async def deny(self, request_id: RequestId, message_id: MessageId, by: UserId, note: str) -> CreditRequest:
+        """Turn a request down; raises RequestClosed."""
+        async with self._store.write() as tx:
+            request = await self._close(tx, request_id, message_id, RequestState.DENIED)
+            await tx.ledger.changed(request.account, by, note, self._now)
+        return request
+
+    async def _close(
+        self, tx: Transaction, request_id: RequestId, message_id: MessageId, state: RequestState
+    ) -> CreditRequest:
+        request = await self._open(tx, request_id, message_id)
+        if not await tx.requests.close(request_id, state):
+            raise RequestClosed
+        return request
+
+    async def _open(self, tx: Transaction, request_id: RequestId, message_id: MessageId) -> CreditRequest:
+        request = await tx.requests.get(request_id)
+        if request is None or request.state is not RequestState.OPEN or request.expired(self._now):
+            raise RequestClosed
+        # A custom id can be forged; the message that it was pressed on comes from Discord.
+        if request.message_id is not None and request.message_id != message_id:
+            raise RequestClosed
+        return request
+
+    @property
+    def _now(self) -> datetime:
+        return self._clock.now()

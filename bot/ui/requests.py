@@ -1,0 +1,119 @@
+"""Requests for more credits as messages: the button that asks, the admins' card, and how the member is told."""
+
+from typing import Any
+
+import aiohttp
+import discord
+import structlog
+from discord import ui
+
+from bot.domain.credits import Credits
+from bot.domain.errors import BadAmount, NobodyToAsk, NotYours, RequestClosed
+from bot.domain.ids import ChannelId, MessageId, RequestId, UserId
+from bot.domain.requests import CreditRequest
+from bot.generation.asking import Asked
+from bot.ui.buttons import decision_buttons
+from bot.ui.cards import AMBER, GREEN, GREY, finished_view
+from bot.ui.custom_ids import CustomId
+from bot.ui.desk import Desk
+from bot.ui.interactions import asker
+from bot.ui.managers import check_manager
+from bot.ui.modals import amount_modal, read_amount
+from bot.ui.texts import quota, statement
+
+log = structlog.stdlib.get_logger(__name__)
+
+_AMOUNT_MAX = Credits(1_000_000)
+_NOBODY = discord.AllowedMentions.none()
+
+
+async def ask(desk: Desk, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    """The refused member presses "Ask for more"."""
+    if button.number != interaction.user.id:
+        raise NotYours
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    asked = await desk.asking.ask(asker(interaction), ChannelId(interaction.channel_id or 0))
+    channel = interaction.client.get_partial_messageable(asked.channel_id)
+    try:
+        message = await channel.send(view=_open_view(asked), allowed_mentions=_NOBODY)
+    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        await desk.asking.withdraw(asked)
+        log.info("a request could not be posted", error=type(error).__name__)
+        raise NobodyToAsk from error
+    await desk.asking.posted(asked, MessageId(message.id))
+    await interaction.edit_original_response(content=quota.ASKED)
+
+
+async def open_approval(desk: Desk, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    """An admin presses Approve: ask how much."""
+    await _open_request(desk, interaction, button)
+    await interaction.response.send_modal(amount_modal(button, quota.AMOUNT_TITLE, quota.AMOUNT_LABEL))
+
+
+async def approve(desk: Desk, interaction: discord.Interaction[Any], modal: CustomId) -> None:
+    """An admin sends off the amount."""
+    found = await _open_request(desk, interaction, modal)
+    amount = _amount(read_amount(interaction))
+    by = UserId(interaction.user.id)
+    request = await desk.asking.approve(found.id, _message(interaction), by, amount, quota.GRANT_NOTE)
+    await _close(interaction, quota.approved(request.account.user_id, amount, by), GREEN)
+    await _tell(interaction.client, request, quota.you_got(amount))
+
+
+async def deny(desk: Desk, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    """An admin presses Deny."""
+    found = await _open_request(desk, interaction, button)
+    by = UserId(interaction.user.id)
+    words = quota.denied(found.account.user_id, by)
+    request = await desk.asking.deny(found.id, _message(interaction), by, words)
+    await _close(interaction, words, GREY)
+    await _tell(interaction.client, request, quota.YOU_GOT_NOTHING)
+
+
+async def _open_request(desk: Desk, interaction: discord.Interaction[Any], pressed: CustomId) -> CreditRequest:
+    """The request, if it is open and whoever decides manages its server; raises NotAManager or RequestClosed."""
+    guild_id = await check_manager(desk.quotas, interaction)
+    request = await desk.asking.find(RequestId(pressed.number), _message(interaction))
+    if request.account.guild_id != guild_id:
+        raise RequestClosed
+    return request
+
+
+def _open_view(asked: Asked) -> ui.LayoutView:
+    request, standing = asked.request, asked.standing
+    words = quota.request(request.account.user_id, standing.rule, statement.allowance(standing.balance))
+    buttons = ui.ActionRow[Any](*decision_buttons(request.id))
+    return finished_view(AMBER, ui.TextDisplay(words), buttons)
+
+
+async def _close(interaction: discord.Interaction[Any], words: str, colour: int) -> None:
+    """The card says what was decided, and cannot be pressed any more."""
+    await interaction.response.edit_message(view=finished_view(colour, ui.TextDisplay(words)), allowed_mentions=_NOBODY)
+
+
+async def _tell(client: discord.Client, request: CreditRequest, words: str) -> None:
+    """Tell the member: directly, or where they asked if their direct messages are closed."""
+    member = discord.Object(request.account.user_id)
+    try:
+        try:
+            await (await client.create_dm(member)).send(words, allowed_mentions=_NOBODY)
+        except discord.Forbidden:
+            pings = discord.AllowedMentions(everyone=False, users=[member], roles=False)
+            channel = client.get_partial_messageable(request.asked_in)
+            await channel.send(f"<@{member.id}> {words}", allowed_mentions=pings)
+    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        log.info("a member could not be told of a decision", error=type(error).__name__)
+
+
+def _message(interaction: discord.Interaction[Any]) -> MessageId:
+    return MessageId(interaction.message.id if interaction.message else 0)
+
+
+def _amount(typed: str) -> Credits:
+    try:
+        amount = Credits(typed.strip().replace(",", "."))
+    except ArithmeticError as error:
+        raise BadAmount(typed) from error
+    if not amount.is_finite() or not 0 < amount <= _AMOUNT_MAX or amount != round(amount, 3):
+        raise BadAmount(typed)
+    return amount

@@ -1,0 +1,50 @@
+"""/ops: how the bot is doing, in the operator's own server alone."""
+
+import math
+from typing import Any, final
+
+import discord
+from discord import app_commands
+from discord.ext import commands
+
+from bot.client import EaselClient
+from bot.domain.ids import GuildId
+from bot.generation.status import StatusBoard
+from bot.ui.status import status_view
+from bot.ui.texts import ops as texts
+
+
+@final
+class Ops(commands.Cog):
+    """Discord shows the commands to administrators there; whoever calls them is checked here as well."""
+
+    ops = app_commands.Group(
+        name="ops",
+        description=texts.GROUP,
+        guild_only=True,
+        default_permissions=discord.Permissions(administrator=True),
+    )
+
+    def __init__(self, board: StatusBoard, client: discord.Client, guild_id: GuildId) -> None:
+        self._board = board
+        self._client = client
+        self._guild_id = guild_id
+
+    def interaction_check(self, interaction: discord.Interaction[Any], /) -> bool:
+        """An administrator, in the operator's server."""
+        return interaction.guild_id == self._guild_id and interaction.permissions.administrator
+
+    @ops.command(description=texts.COMMAND_STATUS)
+    async def status(self, interaction: discord.Interaction[Any]) -> None:
+        """Show how everything stands, to the one who asked alone."""
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        latency = self._client.latency
+        view = status_view(await self._board.status(), latency if math.isfinite(latency) else None)
+        await interaction.edit_original_response(view=view)
+
+
+async def setup(bot: EaselClient) -> None:
+    """Called by discord.py."""
+    guild_id = bot.command_options.operator_guild
+    if guild_id is not None:
+        await bot.add_cog(Ops(bot.board, bot, guild_id), guild=discord.Object(guild_id))

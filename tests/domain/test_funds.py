@@ -1,0 +1,119 @@
+"""When a pause ends, when the balance is low, and how long it lasts."""
+
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+import pytest
+
+from bot.domain.credits import Credits
+from bot.domain.funds import (
+    TRY_AFTER,
+    ClassAccount,
+    Pause,
+    Verdict,
+    days_left,
+    is_low,
+    total_difference,
+)
+from bot.domain.report import PriceClass
+from bot.domain.settings import Model, Resolution
+from tests.factories import NOW
+
+LATER = NOW + TRY_AFTER
+PAUSE = Pause(since=NOW, needed=Credits(7), refused_at=NOW)
+LOOKED = PAUSE.looked_at(Credits(3), NOW)
+MISLED = PAUSE.looked_at(Credits(900), NOW)
+
+
+@pytest.mark.parametrize(
+    ("pause", "balance", "now", "verdict"),
+    [
+        (LOOKED, "6.999", LATER, Verdict.WAIT),
+        (LOOKED, "7", NOW, Verdict.LIFT),
+        (LOOKED, None, NOW, Verdict.WAIT),
+        (LOOKED, None, LATER, Verdict.TRY),
+        (PAUSE, None, LATER, Verdict.TRY),
+        (MISLED, "900", NOW, Verdict.WAIT),
+        (MISLED, "900", LATER, Verdict.TRY),
+        (MISLED, "899", LATER, Verdict.TRY),
+        (MISLED, "6", LATER, Verdict.WAIT),
+        (MISLED, "901", NOW, Verdict.LIFT),
+        (LOOKED, "-2", LATER, Verdict.WAIT),
+    ],
+    ids=[
+        "not enough",
+        "enough",
+        "unreadable",
+        "unreadable for a while",
+        "never read",
+        "refused with as much",
+        "refused with as much for a while",
+        "less than it was refused with",
+        "too little after all",
+        "more than it was refused with",
+        "in debt",
+    ],
+)
+def test_what_a_balance_says_of_a_pause(pause: Pause, balance: str | None, now: datetime, verdict: Verdict) -> None:
+    assert pause.verdict(None if balance is None else Credits(balance), now) is verdict
+
+
+def test_the_first_balance_just_after_a_refusal_only_shows_what_it_is_worth() -> None:
+    assert MISLED.misleading == 900
+    assert LOOKED.misleading is None
+    assert PAUSE.looked_at(None, NOW) == PAUSE
+    assert LOOKED.looked_at(Credits(900), NOW) == LOOKED
+    assert PAUSE.looked_at(Credits(900), LATER).misleading is None
+
+
+def test_a_further_refusal_keeps_the_beginning_and_the_dearest_price() -> None:
+    dearer = LOOKED.refused(Credits(24), LATER, look_again=False)
+    cheaper = LOOKED.refused(Credits(5), LATER, look_again=True)
+
+    assert (dearer.since, dearer.needed, dearer.refused_at, dearer.looked) == (NOW, 24, LATER, True)
+    assert (cheaper.since, cheaper.needed, cheaper.refused_at, cheaper.looked) == (NOW, 7, LATER, False)
+
+
+@pytest.mark.parametrize(
+    ("balance", "was_low", "low"),
+    [
+        ("500", False, False),
+        ("499.999", False, True),
+        ("500", True, True),
+        ("549.999", True, True),
+        ("550", True, False),
+        ("-1", False, True),
+    ],
+)
+def test_low_begins_under_the_threshold_and_ends_a_tenth_above(balance: str, was_low: bool, low: bool) -> None:
+    assert is_low(Credits(balance), Credits(500), was_low=was_low) is low
+
+
+@pytest.mark.parametrize("was_low", [False, True])
+def test_a_threshold_of_zero_is_never_fallen_under(was_low: bool) -> None:
+    assert not is_low(Credits(0), Credits(0), was_low=was_low)
+
+
+@pytest.mark.parametrize(
+    ("balance", "spent", "days", "left"),
+    [
+        (700, 70, 7, 70.0),
+        (700, 70, 1, 10.0),
+        (700, 70, 0.01, 10.0),
+        (0, 70, 7, 0.0),
+        (-5, 70, 7, 0.0),
+        (700, 0, 7, None),
+    ],
+    ids=["a week", "a day", "less than a day counts as one", "empty", "in debt", "nothing spent"],
+)
+def test_how_long_a_balance_lasts(balance: int, spent: int, days: float, left: float | None) -> None:
+    assert days_left(Credits(balance), Credits(spent), timedelta(days=days)) == left
+
+
+def test_differences_add_up() -> None:
+    def account(charged: str, consumed: str) -> ClassAccount:
+        return ClassAccount(PriceClass(Model.PRO, Resolution.ONE_K), 3, Credits(charged), Credits(consumed), 0)
+
+    assert account("15", "18").difference == 3
+    assert total_difference([account("15", "18"), account("14", "13.5")]) == Decimal("2.5")
+    assert total_difference([]) == 0

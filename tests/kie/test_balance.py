@@ -1,0 +1,87 @@
+"""The account's balance: a number, or no answer at all."""
+
+from decimal import Decimal
+from typing import Any
+
+import pytest
+
+from bot.demo.kie import Behaviour, Code, CutBefore, CutMidBody, Hang, Html, Http429, KieStandIn, Reply
+from bot.domain.errors import PollFailed
+from bot.kie.client import KieClient
+from tests.kie.conftest import KEY, ClientMaker
+from tests.kie.orders import order
+from tests.waiting import until
+
+
+async def test_the_question_carries_the_key(client: KieClient, kie: KieStandIn) -> None:
+    assert await client.balance() == Decimal(1000)
+    (call,) = kie.requests
+    assert (call.method, call.path, call.query) == ("GET", "/api/v1/chat/credit", {})
+    assert call.headers["Authorization"] == f"Bearer {KEY}"
+
+
+async def test_the_balance_goes_down_with_every_task_and_can_be_filled_up(client: KieClient, kie: KieStandIn) -> None:
+    await client.create(order())
+    assert await client.balance() == Decimal(995)
+    await until(lambda: kie.billed == 5, what="the task to be billed")
+    assert await client.balance() == Decimal(995)
+    kie.balance = Decimal("12.5")
+    assert await client.balance() == Decimal("12.5")
+
+
+@pytest.mark.parametrize(
+    ("data", "balance"),
+    [
+        (1234.5, "1234.5"),
+        (7, "7"),
+        (0, "0"),
+        (-2.5, "-2.5"),
+        (0.1 + 0.2, "0.3"),
+        (99.99999, "100"),
+    ],
+)
+async def test_a_number_is_a_balance(client: KieClient, kie: KieStandIn, data: float, balance: str) -> None:
+    kie.script.on("credit", Code(200, "success", data))
+    assert await client.balance() == Decimal(balance)
+
+
+@pytest.mark.parametrize("data", [None, True, "1234.5", [5], {"credits": 5}, 1e30, -1e30, 10**40], ids=str)
+async def test_nothing_else_is(client: KieClient, kie: KieStandIn, data: Any) -> None:
+    kie.script.on("credit", Code(200, "success", data))
+    with pytest.raises(PollFailed):
+        await client.balance()
+
+
+@pytest.mark.parametrize(
+    "behaviour",
+    [
+        Code(401, "no access", 5.0),
+        Code(500, "server error", 5.0),
+        Http429(),
+        Html(200),
+        Html(502),
+        Reply(200, b""),
+        Reply(200, b'{"code":200,"data":NaN}'),
+        Reply(500, {"code": 200, "msg": "success", "data": 5.0}),
+        CutMidBody(),
+        Hang(),
+    ],
+    ids=str,
+)
+async def test_without_an_answer_there_is_no_balance(
+    make_client: ClientMaker, kie: KieStandIn, behaviour: Behaviour
+) -> None:
+    kie.script.on("credit", behaviour)
+    with pytest.raises(PollFailed):
+        await make_client(request_seconds=0.3).balance()
+
+
+async def test_a_wrong_key_has_no_balance(make_client: ClientMaker) -> None:
+    with pytest.raises(PollFailed):
+        await make_client(api_key="another").balance()
+
+
+async def test_a_cut_connection_tells_no_balance(client: KieClient, kie: KieStandIn) -> None:
+    kie.script.always("credit", CutBefore())
+    with pytest.raises(PollFailed):
+        await client.balance()

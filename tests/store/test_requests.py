@@ -1,0 +1,187 @@
+"""Requests for more credits: one at a time, decided once, and not for ever."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncGenerator
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from itertools import count as counting
+from pathlib import Path
+
+import pytest
+from sqlalchemy.exc import IntegrityError
+
+from bot.domain.credits import Account, Allowance, Asker, Credits, Period
+from bot.domain.errors import AlreadyAsked, NobodyToAsk, RequestClosed
+from bot.domain.ids import ChannelId, GuildId, MessageId, RequestId, UserId
+from bot.domain.requests import REQUEST_LIVES, CreditRequest, RequestState
+from bot.domain.rules import ServerSettings
+from bot.generation.asking import Asked, Asking
+from bot.generation.quotas import Change
+from bot.store.store import Store
+from tests.factories import ALICE, BOB, NOW, limits_of
+from tests.store.desk import Desk, open_desk
+from tests.store.stored import rows
+
+REQUEST = CreditRequest(RequestId(1), ALICE, NOW, ChannelId(5))
+ADMINS, POST = ChannelId(77), MessageId(88)
+ADMIN, SECOND = UserId(9), UserId(10)
+MICROSECOND = timedelta(microseconds=1)
+
+
+async def add(store: Store, request: CreditRequest = REQUEST) -> None:
+    async with store.write() as tx:
+        await tx.requests.add(request)
+
+
+async def get(store: Store, request_id: RequestId = REQUEST.id) -> CreditRequest | None:
+    async with store.read() as tx:
+        return await tx.requests.get(request_id)
+
+
+async def close(store: Store, state: RequestState, request_id: RequestId = REQUEST.id) -> bool:
+    async with store.write() as tx:
+        return await tx.requests.close(request_id, state)
+
+
+async def test_a_request_comes_back_as_it_was_and_learns_where_it_is_posted(store: Store) -> None:
+    await add(store)
+    assert await get(store) == REQUEST
+    async with store.write() as tx:
+        await tx.requests.posted(REQUEST.id, ADMINS, POST)
+        assert await tx.requests.open_of(ALICE) == replace(REQUEST, channel_id=ADMINS, message_id=POST)
+    assert await get(store, RequestId(2)) is None
+
+
+async def test_a_member_has_one_open_request_per_server(store: Store) -> None:
+    await add(store)
+    with pytest.raises(IntegrityError):
+        await add(store, replace(REQUEST, id=RequestId(2)))
+    await add(store, replace(REQUEST, id=RequestId(3), account=BOB))
+    await add(store, replace(REQUEST, id=RequestId(4), account=replace(ALICE, guild_id=GuildId(901))))
+    assert await close(store, RequestState.DENIED)
+    await add(store, replace(REQUEST, id=RequestId(5)))
+    async with store.read() as tx:
+        assert (await tx.requests.open_of(ALICE)) == replace(REQUEST, id=RequestId(5))
+
+
+@pytest.mark.parametrize("state", [RequestState.APPROVED, RequestState.DENIED, RequestState.EXPIRED])
+async def test_a_request_is_closed_once(store: Store, state: RequestState) -> None:
+    await add(store)
+    closed = await asyncio.gather(*(close(store, state) for _ in range(20)))
+    assert Counter(closed) == {True: 1, False: 19}
+    assert not await close(store, RequestState.APPROVED)
+    assert await get(store) == replace(REQUEST, state=state)
+    async with store.read() as tx:
+        assert await tx.requests.open_of(ALICE) is None
+
+
+@pytest.mark.parametrize(("age", "expired"), [(REQUEST_LIVES - MICROSECOND, False), (REQUEST_LIVES, True)])
+async def test_a_request_expires(store: Store, age: timedelta, *, expired: bool) -> None:
+    await add(store)
+    await add(store, replace(REQUEST, id=RequestId(2), account=BOB))
+    async with store.write() as tx:
+        await tx.requests.expire(ALICE, NOW + age)
+    found = await get(store)
+    assert found is not None
+    assert found.state is (RequestState.EXPIRED if expired else RequestState.OPEN)
+    assert REQUEST.expired(NOW + age) is expired
+    assert await get(store, RequestId(2)) == replace(REQUEST, id=RequestId(2), account=BOB)
+
+
+@dataclass(frozen=True)
+class Office:
+    """A desk whose server has a channel for requests."""
+
+    desk: Desk
+    asking: Asking
+
+    async def bonus(self, account: Account = ALICE) -> Credits:
+        return (await self.desk.quotas.overview(Asker(account))).standing.balance.bonus
+
+    async def posted(self, account: Account = ALICE) -> Asked:
+        asked = await self.asking.ask(Asker(account), ChannelId(5))
+        await self.asking.posted(asked, POST)
+        return asked
+
+
+@pytest.fixture
+async def office(store: Store, tmp_path: Path) -> AsyncGenerator[Office, None]:
+    async with open_desk(store, tmp_path, limits=limits_of(Allowance(Credits(50), Period.DAY))) as desk:
+        ids = counting(1)
+        change = Change(ALICE.guild_id, ADMIN, "a channel")
+        await desk.quotas.put_settings(change, ServerSettings(requests_channel=ADMINS))
+        yield Office(desk, Asking(store, desk.clock, desk.means, lambda: next(ids)))
+
+
+async def test_where_there_is_nobody_to_ask(office: Office) -> None:
+    with pytest.raises(NobodyToAsk):
+        await office.asking.ask(Asker(replace(ALICE, guild_id=GuildId(901))), ChannelId(5))
+
+
+async def test_asking_twice(office: Office) -> None:
+    asked = await office.posted()
+    assert (asked.channel_id, asked.standing.balance.left) == (ADMINS, 50)
+    with pytest.raises(AlreadyAsked) as caught:
+        await office.asking.ask(Asker(ALICE), ChannelId(6))
+    assert caught.value.expires_at == NOW + REQUEST_LIVES
+    await office.posted(BOB)
+    office.desk.clock.moment = NOW + REQUEST_LIVES
+    assert (await office.posted()).request.id != asked.request.id
+
+
+async def test_asking_many_times_at_once_opens_one_request(office: Office, file: Path) -> None:
+    async def ask() -> bool:
+        try:
+            await office.asking.ask(Asker(ALICE), ChannelId(5))
+        except AlreadyAsked:
+            return False
+        return True
+
+    assert Counter(await asyncio.gather(*(ask() for _ in range(20)))) == {True: 1, False: 19}
+    assert rows(file, "SELECT count(*) FROM credit_requests") == [(1,)]
+
+
+async def test_a_request_that_was_never_posted_is_no_hindrance(office: Office) -> None:
+    asked = await office.asking.ask(Asker(ALICE), ChannelId(5))
+    office.desk.clock.moment = NOW + timedelta(minutes=2)
+    again = await office.asking.ask(Asker(ALICE), ChannelId(5))
+    assert again.request.id == asked.request.id
+    await office.asking.withdraw(again)
+    assert (await office.posted()).request.id != asked.request.id
+
+
+async def test_many_decisions_at_once_count_once(office: Office, file: Path) -> None:
+    asked = await office.posted()
+
+    async def decide(place: int) -> str:
+        try:
+            if place % 2:
+                await office.asking.deny(asked.request.id, POST, ADMIN, "no")
+            else:
+                await office.asking.approve(asked.request.id, POST, SECOND, Credits(30), "yes")
+        except RequestClosed:
+            return "too late"
+        return "denied" if place % 2 else "approved"
+
+    decided = Counter(await asyncio.gather(*map(decide, range(50))))
+    assert decided["too late"] == 49
+    assert await office.bonus() == 30 * decided["approved"]
+    notes = rows(file, "SELECT actor_id, note FROM ledger WHERE user_id = ?", [ALICE.user_id])
+    assert notes == [(SECOND, "yes") if decided["approved"] else (ADMIN, "no")]
+
+
+async def test_what_is_too_old_or_on_another_message_cannot_be_decided(office: Office) -> None:
+    asked = await office.posted()
+    with pytest.raises(RequestClosed):
+        await office.asking.approve(asked.request.id, MessageId(89), ADMIN, Credits(30), "yes")
+    with pytest.raises(RequestClosed):
+        await office.asking.find(RequestId(404), POST)
+    office.desk.clock.moment = NOW + REQUEST_LIVES - MICROSECOND
+    assert (await office.asking.find(asked.request.id, POST)).account == ALICE
+    office.desk.clock.moment = NOW + REQUEST_LIVES
+    with pytest.raises(RequestClosed):
+        await office.asking.approve(asked.request.id, POST, ADMIN, Credits(30), "yes")
+    with pytest.raises(RequestClosed):
+        await office.asking.deny(asked.request.id, POST, ADMIN, "no")
+    assert await office.bonus() == 0
