@@ -1,5 +1,6 @@
 """Requests for more credits as messages: the button that asks, the admins' card, and how the member is told."""
 
+import re
 from typing import Any
 
 import aiohttp
@@ -23,6 +24,7 @@ from bot.ui.texts import quota, statement
 
 log = structlog.stdlib.get_logger(__name__)
 
+_THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+")
 _AMOUNT_MAX = Credits(1_000_000)
 _NOBODY = discord.AllowedMentions.none()
 
@@ -110,8 +112,10 @@ def _message(interaction: discord.Interaction[Any]) -> MessageId:
 
 
 def _amount(typed: str) -> Credits:
+    # 1,000 is a thousand, as the texts here write it; any other comma is somebody's decimal point.
+    written = typed.replace(",", "" if _THOUSANDS.fullmatch(typed.strip()) else ".")
     try:
-        amount = Credits(typed.strip().replace(",", "."))
+        amount = Credits(written.strip())
     except ArithmeticError as error:
         raise BadAmount(typed) from error
     if not amount.is_finite() or not 0 < amount <= _AMOUNT_MAX or amount != round(amount, 3):

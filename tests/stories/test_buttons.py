@@ -223,6 +223,6 @@ async def test_without_credits_a_press_is_refused_privately(stage: Stage) -> Non
     card = await made(stage)
     refused = await stage.alice.click(card, label="Again")
 
-    assert (await stage.refusal(refused)).text.startswith("This costs 5 credits and you have 3 left.")
+    assert (await stage.refusal(refused)).text.startswith("This costs 5 credits, you have 3 left: 2 are missing.")
     assert stage.ledger(stage.alice) == PAID
     assert (await pressed(stage, stage.bob, card, "Again")).pictures

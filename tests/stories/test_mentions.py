@@ -7,6 +7,7 @@ import pytest
 import simcord
 
 from bot.ui.cards import GREEN
+from tests.kie.schema import caused
 from tests.stories.asked import PAID, worked_from
 from tests.stories.pictures import pixels, png
 from tests.stories.seen import seen
@@ -208,6 +209,6 @@ def posted(stage: Stage, **what: Any) -> discord.Message:
 def untouched(stage: Stage, *, messages: int) -> None:
     """Nothing but these messages, and nothing asked of KIE."""
     assert len(stage.cards()) == messages
-    assert stage.kie.requests == ()
+    assert caused(stage.kie) == []
     members: list[simcord.MemberActor] = [stage.alice, stage.bob, stage.admin]
     assert [stage.ledger(member) for member in members] == [[], [], []]

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 import simcord
 
+from tests.kie.schema import caused
 from tests.stories.asked import PAID, worked_from
 from tests.stories.orders import order, orders
 from tests.stories.pictures import pixels, png
@@ -94,7 +95,7 @@ async def test_without_credits_the_edit_is_refused_privately(stage: Stage) -> No
     sent = await stage.alice.submit_modal(asked, {"prompt": "wider", **USUAL})
 
     assert (await stage.refusal(sent)).text.startswith("This costs 5 credits")
-    assert stage.kie.requests == ()
+    assert caused(stage.kie) == []
 
 
 async def test_a_modal_may_stay_open_for_a_day(stage: Stage) -> None:
@@ -127,7 +128,7 @@ async def test_somebody_elses_draft_cannot_be_sent(stage: Stage) -> None:
     sent = await stage.bob.submit_modal(bobs, {"prompt": "wider", **USUAL})
 
     assert (await stage.refusal(sent)).text == GONE
-    assert stage.kie.requests == ()
+    assert caused(stage.kie) == []
     assert stage.ledger(stage.bob) == []
 
 
@@ -159,7 +160,7 @@ async def test_a_form_that_is_not_ours_starts_nothing(stage: Stage, custom_id: s
     retitled(stage, asked, custom_id)
     await stage.alice.submit_modal(asked, {"prompt": "wider", **USUAL})
 
-    assert stage.kie.requests == ()
+    assert caused(stage.kie) == []
     assert stage.ledger(stage.alice) == []
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from bot.demo.kie import Delay, Succeed
 from bot.ui.cards import GREEN, RED
+from tests.kie.schema import caused
 from tests.stories.asked import PAID, worked_from
 from tests.stories.orders import order, orders
 from tests.stories.pictures import pixels, png
@@ -112,7 +113,7 @@ async def test_the_bot_shows_that_it_saw_a_reply_before_kie_is_asked(stage: Stag
     sending = asyncio.create_task(
         stage.alice.send(stage.channel, f"{stage.mention} colder", attachments=ATTACHED[:1]), name="send"
     )
-    await until(lambda: stage.kie.requests, what="KIE to be asked for anything")
+    await until(lambda: caused(stage.kie), what="KIE to be asked for anything")
     card = seen(stage.cards()[-1])
     await stage.answer(await sending)
 
@@ -125,10 +126,10 @@ async def test_without_credits_the_card_says_so(stage: Stage) -> None:
     said = await stage.alice.send(stage.channel, f"{stage.mention} colder", attachments=ATTACHED[:1])
     card = seen(await stage.answer(said))
 
-    assert card.text.startswith("This costs 5 credits, more than your whole allowance of 4.")
+    assert card.text.startswith("This costs 5 credits, more than your whole allowance of 4; you have 4 left.")
     assert card.colour == RED
     assert card.buttons == ()
-    assert stage.kie.requests == ()
+    assert caused(stage.kie) == []
     assert stage.ledger(stage.alice) == []
 
 
@@ -184,7 +185,7 @@ async def test_where_the_bot_may_not_write_nothing_happens(stage: Stage) -> None
     said = await stage.alice.send(stage.channel, f"{stage.mention} colder", attachments=ATTACHED[:1])
 
     assert stage.answers(said) == []
-    assert stage.kie.requests == ()
+    assert caused(stage.kie) == []
     assert stage.ledger(stage.alice) == []
 
 
