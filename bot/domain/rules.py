@@ -45,7 +45,7 @@ def applicable(rules: Iterable[Rule], asker: Asker, default: Allowance) -> Rule:
         by_scope[rule.scope].append(rule)
     own = [rule for rule in by_scope[Scope.MEMBER] if rule.subject == asker.account.user_id]
     roles = [rule for rule in by_scope[Scope.ROLE] if RoleId(rule.subject) in asker.roles]
-    largest = sorted(roles, key=lambda rule: _a_day(rule.allowance), )
+    largest = sorted(roles, key=lambda rule: _a_day(rule.allowance), reverse=True)
     found = (*own, *largest, *by_scope[Scope.SERVER], Rule(Scope.OPERATOR, 0, default))
     return found[0]
 
