@@ -15,9 +15,9 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
-from bot.domain.credits import Account, Asker, Movement
+from bot.domain.credits import Account, Allowance, Asker, Movement
 from bot.domain.ids import GenerationId, GuildId, RoleId, TaskId, UserId
-from bot.domain.rules import CapState, Scope, ServerSettings
+from bot.domain.rules import CapState, Rule, Scope, ServerSettings
 from bot.domain.states import TaskState
 from bot.generation.means import Limits, Standing
 from bot.generation.quotas import Change
@@ -32,6 +32,8 @@ from tests.store.quota_world import (
     SERVERS,
     STARTS,
     operators,
+    some_roles,
+    some_rules,
 )
 
 T = TypeVar("T")
@@ -78,15 +80,27 @@ class Beside(RuleBasedStateMachine):
         self.rows: list[tuple[Any, ...]] = []
         self.expected: list[Entry] = []
 
-    @initialize(limits=operators, start=st.sampled_from(STARTS), german=st.booleans())
-    def begin(self, limits: Limits, start: datetime, german: bool) -> None:
+    @initialize(
+        limits=operators, start=st.sampled_from(STARTS), german=st.booleans(), rules=some_rules, roles=some_roles
+    )
+    def begin(
+        self,
+        limits: Limits,
+        start: datetime,
+        german: bool,
+        rules: list[tuple[GuildId, tuple[Scope, int], Allowance]],
+        roles: dict[Account, frozenset[RoleId]],
+    ) -> None:
         self.world.wipe()
         self.books = Books(limits)
         desk = open_desk(self.world.store, self.world.folder, open_limit=1 << 30, limits=limits)
         self.desk: Desk = self.world.run(self.stack.enter_async_context(desk))
         self.desk.clock.moment = start
+        self.roles = roles
+        for given in rules:
+            self.set_rule(*given)
         if german:
-            self.move(SERVERS[0], BERLIN)
+            self.move_server(SERVERS[0], BERLIN)
 
     def teardown(self) -> None:
         self.world.run(self.stack.aclose())
@@ -98,7 +112,12 @@ class Beside(RuleBasedStateMachine):
     def asker(self, account: Account) -> Asker:
         return Asker(account, self.roles.get(account, frozenset()))
 
-    def move(self, server: GuildId, zone: str) -> None:
+    def set_rule(self, server: GuildId, subject: tuple[Scope, int], allowance: Allowance) -> None:
+        self.world.run(self.desk.quotas.put_rule(change_in(server), Rule(*subject, allowance)))
+        self.books.rules[server, *subject] = allowance
+        self.expect_note(Movement.RULE, server, subject)
+
+    def move_server(self, server: GuildId, zone: str) -> None:
         """A server to another time zone."""
         self.world.run(self.desk.quotas.put_settings(change_in(server), ServerSettings(zone=zone)))
         self.books.zones[server] = zone

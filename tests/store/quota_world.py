@@ -25,7 +25,7 @@ ACCOUNTS = [*AT_HOME, *ABROAD, PRIVATE]
 ROLES = [RoleId(101), RoleId(102), RoleId(777)]
 SUBJECTS = [
     *((Scope.MEMBER, int(member)) for member in MEMBERS),
-    *((Scope.ROLE, int(role)) for role in ROLES),
+    *((Scope.ROLE, int(role)) for role in ROLES * 2),
     (Scope.SERVER, 0),
     (Scope.POOL, 0),
 ]
@@ -66,3 +66,38 @@ servers = st.sampled_from(SERVERS)
 choices = st.sampled_from(CHOICES)
 counts = st.integers(1, 4)
 any_number = st.integers(0, 1 << 20)
+
+some_rules = st.lists(st.tuples(servers, st.sampled_from(SUBJECTS), allowances), max_size=8)
+some_roles = st.fixed_dictionaries(dict.fromkeys([*AT_HOME, *ABROAD], st.frozensets(st.sampled_from(ROLES))))
+
+_tenants = st.sampled_from([*AT_HOME, *ABROAD])
+_members = st.sampled_from([*AT_HOME, *AT_HOME, *ABROAD, *ABROAD, PRIVATE])
+_subjects = st.sampled_from(SUBJECTS)
+_waits = st.sampled_from([timedelta(minutes=1), timedelta(minutes=50), timedelta(hours=7), timedelta(days=2)])
+_periods = st.sampled_from([Period.DAY, Period.DAY, Period.WEEK, Period.MONTH])
+_edges = st.sampled_from([-MICROSECOND, timedelta(0), MICROSECOND])
+_states = st.sampled_from(sorted(set(TaskState) - {TaskState.CANCELLED}))
+
+_COMMANDS: dict[str, tuple[int, Sequence[st.SearchStrategy[object]]]] = {
+    "wish": (9, (_members, choices, counts)),
+    "wish_on_and_on": (2, (_members, st.lists(st.tuples(choices, counts), min_size=2, max_size=5))),
+    "lead": (5, (st.lists(any_number, min_size=1, max_size=6), st.sampled_from(WAYS), st.integers(1, 12))),
+    "mislead": (1, (any_number, _states)),
+    "take_back": (2, (any_number,)),
+    "set_rule": (3, (servers, _subjects, allowances)),
+    "clear_rule": (1, (any_number,)),
+    "grant": (2, (_tenants, amounts)),
+    "reset": (1, (_tenants,)),
+    "change_roles": (1, (_tenants, st.frozensets(st.sampled_from(ROLES)))),
+    "move_server": (1, (servers, st.sampled_from(ZONES))),
+    "later": (1, (_waits,)),
+    "to_the_edge": (2, (st.sampled_from(PLACES), _periods, _edges)),
+}
+"""What may be commanded, how often among others, and of what kind the arguments are."""
+
+
+def _command(name: str) -> st.SearchStrategy[tuple[str, tuple[object, ...]]]:
+    return st.tuples(st.just(name), st.tuples(*_COMMANDS[name][1]))
+
+
+commands = st.sampled_from([name for name, (weight, _) in _COMMANDS.items() for _ in range(weight)]).flatmap(_command)
