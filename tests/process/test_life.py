@@ -81,7 +81,7 @@ async def test_flex_controls_are_offered_where_allowed(studio: Studio) -> None:
         card = await studio.delivered(await studio.imagine("a map", model="flex", steps=20, guidance=3.5))
 
     assert card.small_print[4:6] == ["20 steps", "guidance 3.5"]
-    assert [len(call.body) for call in studio.front.calls("PUT", "/commands")] == [3, 3]
+    assert [len(call.body) for call in studio.front.calls("PUT", "/commands")] == [4, 4]
 
 
 async def test_a_picture_over_the_limit_is_made_to_fit(studio: Studio) -> None:
