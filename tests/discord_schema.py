@@ -37,6 +37,11 @@ TOLERANCES = (
         also={"type": "integer", "minimum": 0},
         reason="discord.py numbers uploads, and names replied-to messages, with JSON numbers; Discord takes them.",
     ),
+    Tolerance(
+        component="ChannelTypes",
+        also={"const": 16},
+        reason="Discord's documentation has media channels as type 16; discord.py offers them along with forums.",
+    ),
 )
 
 

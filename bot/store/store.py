@@ -1,6 +1,7 @@
 """The store: one writer that begins IMMEDIATE, a few readers, and a transaction that carries the repositories."""
 
 import asyncio
+import gc
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
@@ -24,6 +25,7 @@ from bot.store.tasks import Tasks
 from bot.store.uploads import Uploads
 
 _READERS = 4
+_CYCLES_ARE_LEFT_AFTER = 0.5
 
 
 class Transaction:
@@ -91,6 +93,11 @@ class Store:
                 yield Transaction(connection)
         except (OperationalError, NoConnection) as error:
             raise _unavailable(error) from error
+        except asyncio.CancelledError:
+            # SQLite keeps a closed connection's lock for as long as somebody refers to a cursor of it, and what was
+            # cancelled in the midst of a statement leaves one behind in a cycle.
+            asyncio.get_running_loop().call_later(_CYCLES_ARE_LEFT_AFTER, gc.collect)
+            raise
 
 
 def _unavailable(error: OperationalError | NoConnection) -> StoreUnavailable:

@@ -1,6 +1,7 @@
 """The generation room assembled as the bot does it, with short timings."""
 
 import asyncio
+import gc
 import itertools
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Sequence
@@ -195,6 +196,9 @@ class House:
         tuning = tuning or Tuning()
         discord = discord or RecordingDeliverer()
         database = self._folder / "easel.db"
+        # A process that is killed takes its cursors along. What was cancelled here in the midst of a write holds the
+        # lock of its closed connection until it is collected.
+        gc.collect()
         async with AsyncExitStack() as stack:
             store = await stack.enter_async_context(Store.open(f"sqlite:///{database}"))
             studio = stack.enter_context(Studio())
