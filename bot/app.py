@@ -59,6 +59,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 _GRACE = 8.0
 """Seconds that work under way gets at the end; container engines kill after ten."""
+_SHELF_TIDIED_EVERY = 60.0
 _LOGIN_PAUSES = (1, 2, 5, 10, 30)
 _KEEPALIVE = 10.0
 _YOUNG_OBJECTS = 50_000
@@ -353,7 +354,7 @@ def _limit(amount: float) -> Decimal | None:
 
 def _shelf_limits(config: Config) -> ShelfLimits:
     kept = config.references
-    return ShelfLimits(kept.keep_megabytes * 1_000_000, timedelta(days=kept.keep_days))
+    return ShelfLimits(kept.keep_megabytes * 1_000_000, timedelta(days=kept.keep_days), _SHELF_TIDIED_EVERY)
 
 
 def _timings(config: Config) -> PollTimings:

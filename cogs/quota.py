@@ -13,7 +13,7 @@ from bot.client import EaselClient
 from bot.domain.credits import NOTHING, Allowance, Credits, Period
 from bot.domain.errors import CreditsMissing, NothingToChange, UnknownZone
 from bot.domain.ids import ChannelId, GuildId, RoleId, UserId
-from bot.domain.rules import Rule, Scope
+from bot.domain.rules import Rule, Scope, ServerSettings
 from bot.generation.quotas import Change, Quotas
 from bot.media.charts.room import DrawingRoom
 from bot.ui.cards import BLURPLE, finished_view
@@ -46,6 +46,8 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.COMMA
     def __init__(self, quotas: Quotas, drawing_room: DrawingRoom) -> None:
         self._quotas = quotas
         self._drawing_room = drawing_room
+        # Names that stand for this machine's own settings are no zones for a server.
+        self._timezones = sorted(available_timezones() - {"localtime", "Factory"})
 
     @app_commands.command(description=texts.COMMAND_SHOW)
     @app_commands.describe(member=texts.OPTION_MEMBER)
@@ -189,31 +191,33 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.COMMA
     ) -> None:
         """Change what is named; show all of it."""
         guild_id = await self._admit(interaction)
-        before = after = await self._quotas.settings(guild_id)
-        if timezone is not None:
-            if timezone not in available_timezones():
-                raise UnknownZone(timezone)
-            after = replace(after, zone=timezone)
-        if allow_channel is not None:
-            after = replace(after, channels=after.channels | {ChannelId(allow_channel.id)})
-        if forbid_channel is not None:
-            after = replace(after, channels=_existing(interaction, after.channels) - {ChannelId(forbid_channel.id)})
-        if manager_role is not None:
-            named = None if manager_role.is_default() else RoleId(manager_role.id)
-            after = replace(after, manager_role=named)
-        if stop_requests or requests_channel is not None:
-            channel = ChannelId(requests_channel.id) if requests_channel and not stop_requests else None
-            after = replace(after, requests_channel=channel)
-        if after != before:
-            words = texts.settings_changed(before, after)
-            await self._quotas.put_settings(_change(interaction, guild_id, words), after)
+        if timezone is not None and timezone not in self._timezones:
+            raise UnknownZone(timezone)
+
+        def change(before: ServerSettings) -> ServerSettings:
+            after = before if timezone is None else replace(before, zone=timezone)
+            if allow_channel is not None:
+                after = replace(after, channels=after.channels | {ChannelId(allow_channel.id)})
+            if forbid_channel is not None:
+                left = _existing(interaction, after.channels) - {ChannelId(forbid_channel.id)}
+                after = replace(after, channels=left)
+            if manager_role is not None:
+                named = None if manager_role.is_default() else RoleId(manager_role.id)
+                after = replace(after, manager_role=named)
+            if stop_requests or requests_channel is not None:
+                channel = ChannelId(requests_channel.id) if requests_channel and not stop_requests else None
+                after = replace(after, requests_channel=channel)
+            return after
+
+        actor = UserId(interaction.user.id)
+        after = await self._quotas.change_settings(guild_id, actor, change, texts.settings_changed)
         hint = [texts.MANAGER_HINT] if after.manager_role else []
         await _answer(interaction, [texts.settings(after), *hint])
 
     @settings.autocomplete("timezone")
     async def _zones(self, _: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         wanted = typed.casefold().replace(" ", "_")
-        found = sorted(zone for zone in available_timezones() if wanted in zone.casefold())
+        found = [zone for zone in self._timezones if wanted in zone.casefold()]
         return [app_commands.Choice(name=zone, value=zone) for zone in found[:_CHOICES_SHOWN]]
 
     async def _admit(self, interaction: discord.Interaction[Any]) -> GuildId:

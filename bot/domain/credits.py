@@ -138,6 +138,8 @@ class Movement(StrEnum):
     RESERVE = "reserve"
     SETTLE = "settle"
     REFUND = "refund"
+    GOODWILL = "goodwill"
+    """A refund for an image that KIE made and took its price for: the member pays nothing, the limits count it."""
     GRANT = "grant"
     """Bonus credits, given by an admin."""
     RESET = "reset"

@@ -110,6 +110,10 @@ class NotHere(UserError):
     channels: tuple[ChannelId, ...]
 
 
+class NotReadyYet(UserError):
+    """Discord has not yet told what this server looks like, so nobody's roles are known."""
+
+
 class NotAManager(UserError):
     """The command or button is for those who manage the server's quotas."""
 

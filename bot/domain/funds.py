@@ -11,6 +11,8 @@ from bot.domain.report import PriceClass
 
 TRY_AFTER = timedelta(seconds=30)
 """From a refusal to trying one task, when the balance does not tell whether KIE would take it."""
+TRY_POOR_AFTER = timedelta(minutes=5)
+"""The same, when the balance looks too small."""
 
 _JUST_AFTER = timedelta(seconds=10)
 _CLEARLY_ABOVE = Decimal("1.1")
@@ -65,7 +67,8 @@ class Pause:
     def verdict(self, balance: Credits | None, now: datetime) -> Verdict:
         """What a balance, or that none can be read, says about lifting the pause."""
         if balance is not None and balance < self.needed:
-            return Verdict.WAIT
+            # What members are charged need not be what KIE takes, and cheaper tasks may still be paid for.
+            return Verdict.TRY if now - self.refused_at >= TRY_POOR_AFTER else Verdict.WAIT
         if balance is not None and self.looked and (self.misleading is None or balance > self.misleading):
             return Verdict.LIFT
         return Verdict.TRY if now - self.refused_at >= TRY_AFTER else Verdict.WAIT

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from bot.domain.credits import Allowance, Asker, Credits, Period, remaining
 from bot.domain.ids import ChannelId, RoleId
@@ -69,8 +69,11 @@ class ServerSettings:
 
     @property
     def tzinfo(self) -> ZoneInfo:
-        """The zone as Python knows it."""
-        return ZoneInfo(self.zone)
+        """The zone as this machine knows it; UTC if it knows it no more."""
+        try:
+            return ZoneInfo(self.zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            return ZoneInfo("UTC")
 
     def allows(self, *places: ChannelId | None) -> bool:
         """Whether the bot may be used in one of these: a channel, or the one that a thread belongs to."""

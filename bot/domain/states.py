@@ -59,3 +59,7 @@ class Failure(StrEnum):
     NO_IMAGE = "no_image"
     UNKNOWN_OUTCOME = "unknown_outcome"
     UNDELIVERABLE = "undeliverable"
+
+
+MADE_IN_VAIN = frozenset({Failure.NO_IMAGE, Failure.UNDELIVERABLE})
+"""Failures that KIE is paid for all the same: it finished, but nobody got the image."""

@@ -63,7 +63,10 @@ class Asking:
     async def withdraw(self, asked: Asked) -> None:
         """It could not be posted: the member may ask again."""
         async with self._store.write() as tx:
-            await tx.requests.close(asked.request.id, RequestState.EXPIRED)
+            request = await tx.requests.get(asked.request.id)
+            # Meanwhile it may have been asked anew and posted.
+            if request is not None and request.message_id is None:
+                await tx.requests.close(asked.request.id, RequestState.EXPIRED)
 
     async def find(self, request_id: RequestId, message_id: MessageId) -> CreditRequest:
         """The open request that a message shows; raises RequestClosed."""

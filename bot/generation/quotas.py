@@ -1,6 +1,7 @@
 """What those who manage a server's quotas may do. Every change stands in the ledger, with who and why."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -82,12 +83,21 @@ class Quotas:
                 await tx.ledger.changed(_whom(change, scope, subject), change.actor, change.note, self._now)
         return removed
 
-    async def put_settings(self, change: Change, settings: ServerSettings) -> None:
-        """Change a server's settings."""
+    async def change_settings(
+        self,
+        guild_id: GuildId,
+        actor: UserId,
+        change: Callable[[ServerSettings], ServerSettings],
+        words: Callable[[ServerSettings, ServerSettings], str],
+    ) -> ServerSettings:
+        """Change a server's settings from what they are at that moment; ``words`` tell the ledger what was changed."""
         async with self._store.write() as tx:
-            await tx.rules.put_settings(change.guild_id, settings)
-            await tx.ledger.changed(Account(_WHOLE_SERVER, change.guild_id), change.actor, change.note, self._now)
-        log.info("settings changed", guild=change.guild_id)
+            before = await tx.rules.settings(guild_id)
+            after = change(before)
+            if after != before:
+                await tx.rules.put_settings(guild_id, after)
+                await tx.ledger.changed(Account(_WHOLE_SERVER, guild_id), actor, words(before, after), self._now)
+        return after
 
     async def grant(self, change: Change, member: UserId, amount: Credits) -> None:
         """Give a member bonus credits, which are used after the allowance and do not expire."""
@@ -110,7 +120,8 @@ class Quotas:
             rows = await tx.reports.rows(guild_id, days)
             caps = await self._means.caps(tx, guild_id)
         pool = next((state for state in caps if state.cap is Cap.POOL), None)
-        return report_of(rows, span, zone, pool)
+        # A busy server's month has thousands of rows.
+        return await asyncio.to_thread(report_of, rows, span, zone, pool)
 
     async def log_page(self, guild_id: GuildId, member: UserId | None, page: int) -> LogPage:
         """A page of a server's ledger, 0 being the newest, perhaps of one member alone."""

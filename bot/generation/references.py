@@ -7,9 +7,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from bot.domain.errors import ReferenceProblem, ReferenceRefused, ReferencesGone, UploadFailed
 from bot.domain.generation import Reference, Source
+from bot.domain.ids import UserId
 from bot.domain.ports import Clock, ImageApi
 from bot.media.darkroom import Darkroom
 from bot.media.develop import Developed
@@ -41,9 +43,12 @@ class References:
         self._clock = clock
         self._uploads = asyncio.Semaphore(_UPLOADS_AT_ONCE)
         self._wishes = asyncio.Semaphore(_WISHES_AT_ONCE)
+        self._turns: WeakValueDictionary[UserId, asyncio.Lock] = WeakValueDictionary()
 
-    async def take(self, wanted: Sequence[Source | Reference]) -> tuple[Reference, ...]:
+    async def take(self, wanted: Sequence[Source | Reference], user: UserId) -> tuple[Reference, ...]:
         """All of them or none, whether they are pictures on Discord or references of an earlier generation.
+
+        A member's wishes take turns, so that nobody's pictures keep all others waiting.
 
         Raises ReferenceRefused for the first picture that cannot be used, ReferencesGone when an earlier reference is
         not kept any more, or UploadFailed.
@@ -51,11 +56,13 @@ class References:
         for one in wanted:
             if isinstance(one, Source) and one.size > SOURCE_MAX_BYTES:
                 raise ReferenceRefused(one.filename, ReferenceProblem.TOO_LARGE)
-        try:
-            async with asyncio.timeout(_SECONDS), self._wishes:
-                return await self._take_all(wanted)
-        except TimeoutError as error:
-            raise UploadFailed from error
+        turn = self._turns.setdefault(user, asyncio.Lock())
+        async with turn, self._wishes:
+            try:
+                async with asyncio.timeout(_SECONDS):
+                    return await self._take_all(wanted)
+            except TimeoutError as error:
+                raise UploadFailed from error
 
     async def _take_all(self, wanted: Sequence[Source | Reference]) -> tuple[Reference, ...]:
         with tempfile.TemporaryDirectory(prefix="easel-") as folder:
@@ -113,11 +120,18 @@ class References:
                 data = await asyncio.to_thread(picture.read_bytes)
             except FileNotFoundError as error:
                 raise ReferencesGone from error
+            if await asyncio.to_thread(_hexdigest, data) != digest:
+                # Damaged on the shelf: what was uploaded under this digest would be taken for it.
+                raise ReferencesGone
             url = await self._api.upload(data, f"reference.{kind.suffix}", kind.content_type)
             now = self._clock.now()
             async with self._store.write() as tx:
                 await tx.uploads.remember(digest, url, now, forget_before=now - UPLOAD_REUSED_FOR)
             return url
+
+
+def _hexdigest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
 
 
 def _digest(path: Path) -> str:

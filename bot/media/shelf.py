@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import shutil
 import time
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ class ShelfLimits:
 
     bytes: int
     unused_for: timedelta
+    tidied_every: float = 0.0
+    """Seconds; looking through thousands of files for every picture would keep the processor from other things."""
 
 
 class Shelf:
@@ -27,6 +30,7 @@ class Shelf:
     def __init__(self, folder: Path, limits: ShelfLimits) -> None:
         self._folder = folder
         self._limits = limits
+        self._tidy_at = 0.0
         folder.mkdir(parents=True, exist_ok=True)
 
     def keep(self, picture: Path, digest: str, kind: Kind) -> None:
@@ -36,14 +40,17 @@ class Shelf:
         place = self._folder / f"{digest}.{kind.suffix}"
         with contextlib.suppress(OSError):
             if not place.exists():
-                partial = place.with_suffix(".part")
+                # A name of its own: two wishes may keep the same picture at once.
+                partial = place.with_suffix(f".{secrets.token_hex(4)}.part")
                 try:
                     shutil.copyfile(picture, partial)
                     partial.replace(place)
                 finally:
                     partial.unlink(missing_ok=True)
             os.utime(place)
-        self.tidy()
+        if time.monotonic() >= self._tidy_at:
+            self._tidy_at = time.monotonic() + self._limits.tidied_every
+            self.tidy()
 
     def find(self, digest: str) -> tuple[Path, Kind] | None:
         """A picture with its kind, or None when it is not kept any more."""

@@ -85,12 +85,13 @@ class Ledger:
         """Make the tasks' reservations final. Raises IntegrityError if one has ended before."""
         await self._end(tasks, Movement.SETTLE, 0, at)
 
-    async def refund(self, tasks: Iterable[TaskId], at: datetime) -> None:
+    async def refund(self, tasks: Iterable[TaskId], at: datetime, *, in_vain: bool = False) -> None:
         """Give the tasks' reservations back. Raises IntegrityError if one has ended before.
 
-        A refund counts against the period of its reservation: what was reserved yesterday is not today's gain.
+        A refund counts against the period of its reservation: what was reserved yesterday is not today's gain. What
+        KIE made in vain is given back to the member, but not to the limits over all.
         """
-        await self._end(tasks, Movement.REFUND, -1, at)
+        await self._end(tasks, Movement.GOODWILL if in_vain else Movement.REFUND, -1, at)
 
     async def _end(self, tasks: Iterable[TaskId], movement: Movement, share: int, at: datetime) -> None:
         """End reservations with a row each, in which ``share`` times what was reserved moves."""

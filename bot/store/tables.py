@@ -229,8 +229,8 @@ Index(
     "uq_ledger_ended_once",
     ledger.c.task_id,
     unique=True,
-    sqlite_where=text("movement IN ('settle', 'refund')"),
-    postgresql_where=text("movement IN ('settle', 'refund')"),
+    sqlite_where=text("movement IN ('settle', 'refund', 'goodwill')"),
+    postgresql_where=text("movement IN ('settle', 'refund', 'goodwill')"),
 )
 
 rules = Table("rules", metadata, _RuleColumns)

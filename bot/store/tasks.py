@@ -10,7 +10,7 @@ from bot.domain.generation import Task
 from bot.domain.ids import GenerationId, KieTaskId, TaskId
 from bot.domain.ports import Report
 from bot.domain.settings import Settings, TaskClass
-from bot.domain.states import MOVES, REFUNDED, Failure, TaskState
+from bot.domain.states import MADE_IN_VAIN, MOVES, REFUNDED, Failure, TaskState
 from bot.store.ledger import Ledger
 from bot.store.tables import generations, tasks
 
@@ -89,7 +89,7 @@ class Tasks:
         if not await self._move(task, TaskState.FAILED, finished_at=at, failure=failure):
             return False
         if row is not None and row.state not in REFUNDED and not row.free:
-            await self._ledger.refund([task], at)
+            await self._ledger.refund([task], at, in_vain=failure in MADE_IN_VAIN)
         return True
 
     async def cancel(self, generation: GenerationId, at: datetime) -> list[TaskId]:

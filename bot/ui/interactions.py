@@ -8,6 +8,7 @@ import aiohttp
 import discord
 
 from bot.domain.credits import Account, Asker
+from bot.domain.errors import NotReadyYet
 from bot.domain.generation import Destination, InteractionToken, Source
 from bot.domain.ids import DIRECT_MESSAGES, ChannelId, GuildId, MessageId, RoleId, UserId
 
@@ -56,7 +57,12 @@ def asker(interaction: discord.Interaction[Any]) -> Asker:
 
 
 def asker_of(user: discord.User | discord.Member, guild_id: int | None) -> Asker:
-    """A member as the one who pays; outside of a server there are no roles."""
+    """A member as the one who pays; outside of a server there are no roles. Raises NotReadyYet.
+
+    Before Discord has described a server, its members seem to have no roles, and rules would not apply.
+    """
+    if isinstance(user, discord.Member) and user.guild.unavailable:
+        raise NotReadyYet
     account = Account(UserId(user.id), DIRECT_MESSAGES if guild_id is None else GuildId(guild_id))
     roles = user.roles if isinstance(user, discord.Member) and guild_id is not None else ()
     return Asker(account, frozenset(RoleId(role.id) for role in roles))

@@ -75,13 +75,13 @@ async def _edit(desk: Desk, interaction: discord.Interaction[Any], modal: Custom
 
 
 async def _open_prompt(desk: Desk, interaction: discord.Interaction[Any], button: CustomId) -> None:
-    earlier = (await _shown(desk, interaction, button)).request
+    earlier = _own_references(interaction, await _shown(desk, interaction, button)).request
     await interaction.response.send_modal(prompt_modal(button, earlier.prompt, earlier.settings, desk.prices))
 
 
 async def _other_prompt(desk: Desk, interaction: discord.Interaction[Any], modal: CustomId) -> None:
     form = read_form(interaction)
-    generation = await _shown(desk, interaction, modal)
+    generation = _own_references(interaction, await _shown(desk, interaction, modal))
     destination = await _beside(interaction)
     earlier = generation.request.settings
     settings = _settings(form, earlier.model, earlier.aspect_ratio)
@@ -89,6 +89,13 @@ async def _other_prompt(desk: Desk, interaction: discord.Interaction[Any], modal
         settings = replace(settings, steps=earlier.steps, guidance=earlier.guidance)
     request = replace(rework.again(generation, asker(interaction), destination, form.prompt), settings=settings)
     await desk.generations.accept(request, generation.request.references)
+
+
+def _own_references(interaction: discord.Interaction[Any], generation: Generation) -> Generation:
+    """Others' pictures cannot be had by other words: what was attached to a command is seen by nobody else."""
+    if generation.request.references and generation.request.account.user_id != interaction.user.id:
+        raise NotYours
+    return generation
 
 
 async def _open_larger(desk: Desk, interaction: discord.Interaction[Any], button: CustomId) -> None:
@@ -123,8 +130,10 @@ async def _delete(desk: Desk, interaction: discord.Interaction[Any], button: Cus
 
 
 async def _turn_log(desk: Desk, interaction: discord.Interaction[Any], button: CustomId) -> None:
-    """Also on a page that was opened by somebody who may not see it any more."""
+    """Also on a page that was opened by somebody who may not see it any more; never on what others can see."""
     guild_id = await check_manager(desk.quotas, interaction)
+    if not _card(interaction).flags.ephemeral:
+        raise GenerationGone
     member = UserId(button.number) if button.number else None
     page = await desk.quotas.log_page(guild_id, member, button.extra)
     await interaction.response.edit_message(

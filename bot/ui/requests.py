@@ -56,6 +56,7 @@ async def approve(desk: Desk, interaction: discord.Interaction[Any], modal: Cust
     """An admin sends off the amount."""
     found = await _open_request(desk, interaction, modal)
     amount = _amount(read_amount(interaction))
+    await interaction.response.defer()
     by = UserId(interaction.user.id)
     request = await desk.asking.approve(found.id, _message(interaction), by, amount, quota.GRANT_NOTE)
     await _close(interaction, quota.approved(request.account.user_id, amount, by), GREEN)
@@ -65,6 +66,7 @@ async def approve(desk: Desk, interaction: discord.Interaction[Any], modal: Cust
 async def deny(desk: Desk, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """An admin presses Deny."""
     found = await _open_request(desk, interaction, button)
+    await interaction.response.defer()
     by = UserId(interaction.user.id)
     words = quota.denied(found.account.user_id, by)
     request = await desk.asking.deny(found.id, _message(interaction), by, words)
@@ -89,8 +91,13 @@ def _open_view(asked: Asked) -> ui.LayoutView:
 
 
 async def _close(interaction: discord.Interaction[Any], words: str, colour: int) -> None:
-    """The card says what was decided, and cannot be pressed any more."""
-    await interaction.response.edit_message(view=finished_view(colour, ui.TextDisplay(words)), allowed_mentions=_NOBODY)
+    """The card says what was decided, and cannot be pressed any more; it may have been deleted meanwhile."""
+    try:
+        await interaction.edit_original_response(
+            view=finished_view(colour, ui.TextDisplay(words)), allowed_mentions=_NOBODY
+        )
+    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+        log.info("a decided request still looks open", error=type(error).__name__)
 
 
 async def _tell(client: discord.Client, request: CreditRequest, words: str) -> None:

@@ -8,6 +8,7 @@ import pytest
 from bot.domain.credits import Credits
 from bot.domain.funds import (
     TRY_AFTER,
+    TRY_POOR_AFTER,
     ClassAccount,
     Pause,
     Verdict,
@@ -29,6 +30,7 @@ MISLED = PAUSE.looked_at(Credits(900), NOW)
     ("pause", "balance", "now", "verdict"),
     [
         (LOOKED, "6.999", LATER, Verdict.WAIT),
+        (LOOKED, "6.999", NOW + TRY_POOR_AFTER, Verdict.TRY),
         (LOOKED, "7", NOW, Verdict.LIFT),
         (LOOKED, None, NOW, Verdict.WAIT),
         (LOOKED, None, LATER, Verdict.TRY),
@@ -42,6 +44,7 @@ MISLED = PAUSE.looked_at(Credits(900), NOW)
     ],
     ids=[
         "not enough",
+        "not enough for long",
         "enough",
         "unreadable",
         "unreadable for a while",

@@ -13,11 +13,12 @@ from bot.domain.credits import KIE_PRICES, Allowance, Credits, Period, PriceList
 from bot.domain.estimate import Capacity, PollTimings
 from bot.domain.ids import IdMaker, KieTaskId
 from bot.domain.ports import Card, ImageFile, Order, Posted, Progress, Report
+from bot.domain.rules import ServerSettings
 from bot.generation.cards import Cards
 from bot.generation.courier import Courier
 from bot.generation.jobs import Jobs
 from bot.generation.means import Limits, Means
-from bot.generation.quotas import Quotas
+from bot.generation.quotas import Change, Quotas
 from bot.generation.references import References
 from bot.generation.service import Generations
 from bot.generation.tracker import Tracker
@@ -82,6 +83,18 @@ class Desk:
     workload: Workload
     clock: SetClock
     api: BusyApi
+
+
+async def settle_settings(quotas: Quotas, change: Change, settings: ServerSettings) -> None:
+    """Make a server's settings these, whatever they were."""
+
+    def these(_: ServerSettings) -> ServerSettings:
+        return settings
+
+    def words(_before: ServerSettings, _after: ServerSettings) -> str:
+        return change.note
+
+    await quotas.change_settings(change.guild_id, change.actor, these, words)
 
 
 @asynccontextmanager

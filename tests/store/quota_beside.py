@@ -23,7 +23,7 @@ from bot.generation.means import Limits, Standing
 from bot.generation.quotas import Change
 from bot.store.store import Store
 from tests.store.books import Books, turn
-from tests.store.desk import Desk, open_desk
+from tests.store.desk import Desk, open_desk, settle_settings
 from tests.store.quota_world import (
     ACCOUNTS,
     ADMIN,
@@ -119,9 +119,10 @@ class Beside(RuleBasedStateMachine):
 
     def move_server(self, server: GuildId, zone: str) -> None:
         """A server to another time zone."""
-        self.world.run(self.desk.quotas.put_settings(change_in(server), ServerSettings(zone=zone)))
+        self.world.run(settle_settings(self.desk.quotas, change_in(server), ServerSettings(zone=zone)))
+        if self.books.zones.get(server, "UTC") != zone:
+            self.expect_note(Movement.RULE, server, (Scope.SERVER, 0))
         self.books.zones[server] = zone
-        self.expect_note(Movement.RULE, server, (Scope.SERVER, 0))
 
     @invariant()
     def the_ledger_grows_by_what_was_commanded(self) -> None:

@@ -17,7 +17,7 @@ from bot.domain.states import TaskState
 from bot.generation.quotas import Change
 from bot.store.store import Store
 from tests.factories import ALICE, NOW, limits_of, make_request
-from tests.store.desk import Desk, open_desk
+from tests.store.desk import Desk, open_desk, settle_settings
 from tests.store.stored import bring, rows
 
 CHANGE = Change(ALICE.guild_id, UserId(9), "because")
@@ -211,7 +211,7 @@ async def test_another_time_zone_moves_the_edge_of_the_day_and_loses_nothing(sto
     await wish(store, desk, 1)
     desk.clock.moment = NOW
     await wish(store, desk, 2)
-    await desk.quotas.put_settings(CHANGE, ServerSettings(zone="Pacific/Kiritimati"))
+    await settle_settings(desk.quotas, CHANGE, ServerSettings(zone="Pacific/Kiritimati"))
     assert (await balance(desk)).spent == 10
-    await desk.quotas.put_settings(CHANGE, ServerSettings(zone="Europe/Berlin"))
+    await settle_settings(desk.quotas, CHANGE, ServerSettings(zone="Europe/Berlin"))
     assert (await balance(desk)).spent == 15

@@ -20,7 +20,7 @@ from bot.generation.means import Limits
 from bot.generation.quotas import Change
 from bot.store.store import Store
 from tests.factories import ALICE, NOW, limits_of, make_request
-from tests.store.desk import Desk, open_desk
+from tests.store.desk import Desk, open_desk, settle_settings
 from tests.store.stored import rows
 
 HOME, ABROAD = ALICE.guild_id, GuildId(901)
@@ -172,5 +172,5 @@ async def test_the_operators_limit_is_not_renewed_by_another_time_zone(store: St
         assert await rush(desk, [make_request()] * 12) == {None: 10, Cap.SERVER_LIMIT: 2}
         desk.clock.moment = NOW
         for zone in ("Etc/GMT+12", "Pacific/Kiritimati", "Pacific/Pago_Pago", "UTC"):
-            await desk.quotas.put_settings(CHANGE, ServerSettings(zone=zone))
+            await settle_settings(desk.quotas, CHANGE, ServerSettings(zone=zone))
             assert await rush(desk, [make_request()]) == {Cap.SERVER_LIMIT: 1}

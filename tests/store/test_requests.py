@@ -20,7 +20,7 @@ from bot.generation.asking import Asked, Asking
 from bot.generation.quotas import Change
 from bot.store.store import Store
 from tests.factories import ALICE, BOB, NOW, limits_of
-from tests.store.desk import Desk, open_desk
+from tests.store.desk import Desk, open_desk, settle_settings
 from tests.store.stored import rows
 
 REQUEST = CreditRequest(RequestId(1), ALICE, NOW, ChannelId(5))
@@ -110,7 +110,7 @@ async def office(store: Store, tmp_path: Path) -> AsyncGenerator[Office, None]:
     async with open_desk(store, tmp_path, limits=limits_of(Allowance(Credits(50), Period.DAY))) as desk:
         ids = counting(1)
         change = Change(ALICE.guild_id, ADMIN, "a channel")
-        await desk.quotas.put_settings(change, ServerSettings(requests_channel=ADMINS))
+        await settle_settings(desk.quotas, change, ServerSettings(requests_channel=ADMINS))
         yield Office(desk, Asking(store, desk.clock, desk.means, lambda: next(ids)))
 
 

@@ -204,18 +204,28 @@ async def test_a_failed_card_offers_another_try(stage: Stage) -> None:
 async def test_a_failed_card_is_tried_in_other_words(stage: Stage) -> None:
     stage.kie.script.next_tasks(Fail("500", "Internal Error, Please try again later."))
     card = await made(stage, "something bad", image=("a.png", png()))
-    asked = await stage.bob.click(card, label="Edit prompt")
+    asked = await stage.alice.click(card, label="Edit prompt")
     fields = fields_of(asked)
     assert [*fields] == ["prompt", "model", "ratio", "resolution"]
     assert fields["prompt"]["value"] == "something bad"
     assert chosen(fields["ratio"]) == ["auto"]
     answers = {"prompt": "something nice", **USUAL, "ratio": ["1:1"]}
-    tried = await stage.outcome(await stage.bob.submit_modal(asked, answers))
+    tried = await stage.outcome(await stage.alice.submit_modal(asked, answers))
 
     assert tried.headline == "**something nice**"
     assert worked_from(stage.kie) == [pixels(png())]
     assert orders(stage.kie)[1]["input"]["aspect_ratio"] == "1:1"
-    assert stage.ledger(stage.bob) == PAID
+    assert stage.ledger(stage.alice)[-2:] == PAID
+
+
+async def test_anothers_pictures_cannot_be_had_by_other_words(stage: Stage) -> None:
+    stage.kie.script.next_tasks(Fail("500", "Internal Error, Please try again later."))
+    card = await made(stage, "something bad", image=("a.png", png()))
+    asked = await stage.bob.click(card, label="Edit prompt")
+
+    assert asked.modal is None
+    assert (await stage.refusal(asked)).text == "Only the one who asked for this picture can do that."
+    assert stage.ledger(stage.bob) == []
 
 
 @given(credits=8)

@@ -40,7 +40,7 @@ async def test_success_without_a_picture_costs_nothing(stage: Stage) -> None:
     card = await stage.delivered()
 
     assert card.texts[-1] == "KIE finished but gave no usable picture. Try again. Nothing was charged."
-    assert stage.ledger(stage.alice) == GIVEN_BACK
+    assert stage.ledger(stage.alice) == [("reserve", Decimal(-5)), ("goodwill", Decimal(5))]
 
 
 async def test_four_equal_failures_are_told_once(stage: Stage) -> None:

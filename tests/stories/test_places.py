@@ -75,7 +75,7 @@ async def test_a_picture_that_can_be_posted_nowhere_costs_nothing(stage: Stage) 
     await stage.env.advance_time(TOKEN_IS_DEAD_AFTER)
     stage.env.inject_error("POST", "/channels/*/messages", status=403, code=50013, times=None)
 
-    given_back = [("reserve", Decimal(-5)), ("refund", Decimal(5))]
+    given_back = [("reserve", Decimal(-5)), ("goodwill", Decimal(5))]
     await until(lambda: stage.ledger(stage.alice) == given_back, what="the credits to be given back")
 
 

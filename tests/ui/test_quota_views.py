@@ -82,7 +82,7 @@ def test_what_was_changed_in_the_settings_is_told_and_nothing_else() -> None:
 
     assert quota.settings_changed(before, before) == ""
     assert quota.settings_changed(before, after) == (
-        f"Time zone: **Asia/Tokyo** · Channel allowed: <#7> · Channel no longer on the list: <#{LARGEST}>"
+        f"Time zone: **Asia/Tokyo** · Channels allowed: <#7> · Channels no longer on the list: <#{LARGEST}>"
     )
 
 

@@ -1,5 +1,6 @@
 """The words of /quota: what admins see, and what stands in the ledger for good."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 
 from bot.domain.credits import LedgerEntry, Movement, Period
@@ -127,18 +128,31 @@ def reset(user: UserId) -> str:
     return f"{member(user)}: the period starts anew"
 
 
+_SHOWN = 25
+_NOTED = 5
+
+
 def settings(chosen: ServerSettings) -> str:
     """A server's settings, a line each."""
-    channels = ", ".join(f"<#{one}>" for one in sorted(chosen.channels)) or "everywhere"
+    channels = _some([f"<#{one}>" for one in sorted(chosen.channels)], _SHOWN) or "everywhere"
     return "\n".join([_zone(chosen), f"Used in: {channels}", _managers(chosen), _requests(chosen)])
 
 
 def settings_changed(before: ServerSettings, after: ServerSettings) -> str:
     """What was changed in a server's settings, for the ledger: of many channels only those that came and went."""
     pieces = [what(after) for what in (_zone, _managers, _requests) if what(after) != what(before)]
-    pieces += [f"Channel allowed: <#{one}>" for one in sorted(after.channels - before.channels)]
-    pieces += [f"Channel no longer on the list: <#{one}>" for one in sorted(before.channels - after.channels)]
+    came, went = sorted(after.channels - before.channels), sorted(before.channels - after.channels)
+    if came:
+        pieces.append(f"Channels allowed: {_some([f'<#{one}>' for one in came], _NOTED)}")
+    if went:
+        pieces.append(f"Channels no longer on the list: {_some([f'<#{one}>' for one in went], _NOTED)}")
     return " · ".join(pieces)
+
+
+def _some(names: Sequence[str], most: int) -> str:
+    """The first of many, and how many more there are."""
+    more = len(names) - most
+    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
 
 
 def _zone(chosen: ServerSettings) -> str:
@@ -172,7 +186,7 @@ def log_line(entry: LedgerEntry) -> str:
             what = "period started anew"
         case Movement.RULE:
             what = entry.note
-        case Movement.REFUND:
+        case Movement.REFUND | Movement.GOODWILL:
             what = f"+{number(entry.credits)} given back{picture}"
         case _:
             what = f"−{number(abs(entry.credits))}{picture}"

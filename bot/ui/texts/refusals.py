@@ -18,6 +18,7 @@ from bot.domain.errors import (
     NotEnoughCredits,
     NotHere,
     NothingToChange,
+    NotReadyYet,
     NotYours,
     PromptLength,
     ReferenceProblem,
@@ -67,6 +68,7 @@ _FIXED: Mapping[type[UserError], str] = {
         f"This window was open for too long, and what it was about is forgotten. Open it again. {NOTHING_CHARGED}"
     ),
     UploadFailed: f"KIE did not take your picture. Try again in a while. {NOTHING_CHARGED}",
+    NotReadyYet: f"I have just connected and do not know this server yet. Try again in a moment. {NOTHING_CHARGED}",
     NotAManager: "This is for those who manage the server's quotas. Ask an admin.",
     NothingToChange: "Nothing was chosen, so nothing was changed. Fill in at least one option.",
     NobodyToAsk: "There is nobody to ask here: this server has no channel for requests that I can post in.",

@@ -49,7 +49,7 @@ def movement(entry: LedgerEntry) -> str:
             return f"allowance renewed by an admin · {relative(entry.at)}"
         case _:
             sign = "+" if entry.credits > 0 else "−"
-            what = "given back" if entry.movement is Movement.REFUND else "spent"
+            what = "given back" if entry.movement in {Movement.REFUND, Movement.GOODWILL} else "spent"
             return f"{sign}{number(abs(entry.credits))} {what}{_made(entry)} · {relative(entry.at)}"
 
 

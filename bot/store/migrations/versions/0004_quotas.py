@@ -80,7 +80,7 @@ def _widen_the_ledger() -> None:
     _partial("ix_ledger_bonus", "ledger", ["user_id", "guild_id", "bonus"], "bonus <> 0")
     _partial("ix_ledger_resets", "ledger", ["user_id", "guild_id", "round"], "movement = 'reset'")
     _partial("uq_ledger_reserved_once", "ledger", ["task_id"], "movement = 'reserve'", unique=True)
-    _partial("uq_ledger_ended_once", "ledger", ["task_id"], "movement IN ('settle', 'refund')", unique=True)
+    _partial("uq_ledger_ended_once", "ledger", ["task_id"], "movement IN ('settle', 'refund', 'goodwill')", unique=True)
 
 
 def _partial(name: str, table: str, columns: list[str], where: str, *, unique: bool = False) -> None:
