@@ -6,6 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from http import HTTPMethod
 from pathlib import Path
 from typing import Any, Self, cast, final
@@ -111,6 +112,26 @@ class DiscordSchema:
         if address not in self._validators:
             self._validators[address] = Draft202012Validator({"$ref": address}, registry=self._registry)
         return self._validators[address]
+
+
+def problems_of(method: str, path: str, body: Any) -> tuple[str, ...]:
+    """What Discord's description finds wrong with a request; nothing where there is no such file.
+
+    Every bot of a test run sends the same command definitions, and judging those takes half a second: each request is
+    judged once.
+    """
+    return _judged(method, path, json.dumps(body, sort_keys=True))
+
+
+@cache
+def _judged(method: str, path: str, body: str) -> tuple[str, ...]:
+    schema = _loaded()
+    return () if schema is None else tuple(schema.problems(method, path, json.loads(body)))
+
+
+@cache
+def _loaded() -> DiscordSchema | None:
+    return DiscordSchema.load()
 
 
 def _segments(path: str) -> list[str]:

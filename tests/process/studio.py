@@ -14,7 +14,7 @@ import discord
 from simcord import ChannelHandle, InteractionResult, MemberActor
 
 from bot.demo.kie import KieStandIn
-from tests.discord_schema import DiscordSchema
+from tests.discord_schema import problems_of
 from tests.front import BotProcess, DiscordFront
 from tests.kie.schema import check_all, created
 from tests.process.pictures import colour
@@ -207,14 +207,7 @@ async def open_studio(folder: Path, granted: discord.Intents | None = None) -> A
         channel = guild.create_text_channel("studio")
         yield Studio(front, kie, channel, alice, bob, folder)
         check_all(kie, controls=True)
-        schema = DiscordSchema.load()
-        calls = front.requests if schema is not None else []
-        assert [
-            problem
-            for call in calls
-            if schema is not None
-            for problem in schema.problems(call.method, call.path, call.body)
-        ] == []
+        assert [problem for call in front.requests for problem in problems_of(call.method, call.path, call.body)] == []
 
 
 def filled(prompt: str, **others: Any) -> dict[str, Any]:

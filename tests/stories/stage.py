@@ -22,7 +22,7 @@ from bot.client import EaselClient
 from bot.demo.cdn import CdnServer
 from bot.demo.kie import KieStandIn
 from bot.domain.errors import UserError
-from tests.discord_schema import DiscordSchema
+from tests.discord_schema import problems_of
 from tests.generation.doubles import ShiftedClock
 from tests.kie.schema import check_all
 from tests.stories.circumstances import Circumstances, configured
@@ -232,10 +232,7 @@ def _captured_logs() -> Generator[list[MutableMapping[str, Any]], None, None]:
 
 
 def _problems(calls: Sequence[simcord.HttpLogEntry]) -> list[str]:
-    schema = DiscordSchema.load()
-    if schema is None:
-        return []
-    return [problem for call in calls for problem in schema.problems(call.method, call.path, call.json)]
+    return [problem for call in calls for problem in problems_of(call.method, call.path, call.json)]
 
 
 def _unexpected(errors: Sequence[BaseException], expected: Sequence[type[Exception]]) -> list[BaseException]:
