@@ -8,7 +8,6 @@ from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 from itertools import chain, repeat
 from typing import Any
 
@@ -19,34 +18,33 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 from yarl import URL
 
-from bot.client import CommandOptions, EaselClient
+from bot import options
+from bot.client import EaselClient
 from bot.config import Config
-from bot.domain.credits import Allowance, Period, PriceList
 from bot.domain.errors import OperatorError
-from bot.domain.estimate import Capacity, PollTimings
-from bot.domain.ids import ChannelId, GuildId, IdMaker
+from bot.domain.estimate import Capacity
+from bot.domain.ids import IdMaker
 from bot.domain.ports import Clock
-from bot.domain.settings import Model, Resolution
 from bot.generation.asking import Asking
 from bot.generation.cards import Cards
 from bot.generation.courier import Courier
 from bot.generation.history import History
 from bot.generation.jobs import Jobs
-from bot.generation.means import Limits, Means
+from bot.generation.means import Means
 from bot.generation.quotas import Quotas
 from bot.generation.recover import recover
 from bot.generation.references import References
 from bot.generation.service import Generations
 from bot.generation.status import StatusBoard
-from bot.generation.submitter import Submitter, SubmitterOptions
+from bot.generation.submitter import Submitter
 from bot.generation.tracker import Tracker
-from bot.generation.watcher import Watcher, WatcherOptions
+from bot.generation.watcher import Watcher
 from bot.generation.workload import Workload
-from bot.kie.client import KieClient, KieOptions
+from bot.kie.client import KieClient
 from bot.media.darkroom import Darkroom
 from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.pixels import Studio
-from bot.media.shelf import Shelf, ShelfLimits
+from bot.media.shelf import Shelf
 from bot.media.spool import Spool
 from bot.store import sqlite
 from bot.store.store import Store
@@ -59,7 +57,6 @@ log = structlog.stdlib.get_logger(__name__)
 
 _GRACE = 8.0
 """Seconds that work under way gets at the end; container engines kill after ten."""
-_SHELF_TIDIED_EVERY = 60.0
 _LOGIN_PAUSES = (1, 2, 5, 10, 30)
 _KEEPALIVE = 10.0
 _YOUNG_OBJECTS = 50_000
@@ -133,19 +130,19 @@ async def assemble(
         tasks_session, uploads_session, results_session, attachments_session = [
             await stack.enter_async_context(_session()) for _ in range(4)
         ]
-        api = KieClient(tasks_session, _kie_options(config), uploads_session)
+        api = KieClient(tasks_session, options.kie_options(config), uploads_session)
         workload = Workload(Capacity(config.kie.new_tasks, config.kie.new_tasks_window, config.kie.running_tasks))
         seconds = config.kie.download_timeout
         results = Fetcher(results_session, AllowedHosts(config.kie.result_hosts), seconds=seconds)
         attachments = Fetcher(attachments_session, AllowedHosts(config.discord.cdn_hosts), seconds=seconds)
         folder = sqlite.database_file(config.database.url).parent
         spool = Spool(folder / "spool", results)
-        shelf = Shelf(folder / "references", _shelf_limits(config))
-        prices = _prices(config)
-        means = Means(clock, prices, _limits(config))
+        shelf = Shelf(folder / "references", options.shelf_limits(config))
+        prices = options.prices(config)
+        means = Means(clock, prices, options.limits(config))
         cards = Cards(store, clock, workload, means)
         jobs = Jobs("job", grace=_GRACE)
-        client = EaselClient(store, _command_options(config, prices), reads_messages=reads_messages)
+        client = EaselClient(store, options.command_options(config, prices), reads_messages=reads_messages)
         courier = Courier(store, clock, cards, DiscordDeliverer(client, clock), spool, studio, jobs)
         tracker = Tracker(
             store,
@@ -153,18 +150,13 @@ async def assemble(
             clock,
             workload,
             courier,
-            _timings(config),
+            options.timings(config),
             timedelta(seconds=config.tracker.late_for),
             jobs,
         )
-        options = SubmitterOptions(
-            task_deadline=config.tracker.deadline,
-            give_up_after=config.tracker.give_up_submitting,
-            hold_ambiguous=callbacks,
-        )
-        submitter = Submitter(store, api, clock, workload, tracker, courier, options, jobs)
-        alarms = DiscordAnnouncer(client, _alarm_channel(config), client.wait_until_logged_in)
-        watcher = Watcher(store, api, clock, workload, alarms, _watcher_options(config), jobs)
+        submitter = Submitter(store, api, clock, workload, tracker, courier, options.submitter_options(config), jobs)
+        alarms = DiscordAnnouncer(client, options.alarm_channel(config), client.wait_until_logged_in)
+        watcher = Watcher(store, api, clock, workload, alarms, options.watcher_options(config), jobs)
         workers: dict[str, asyncio.Task[None]] = {}
         client.board = StatusBoard(store, clock, workload, submitter, watcher, workers)
         new_id = IdMaker(clock.now, start=secrets.randbits(22))
@@ -291,77 +283,6 @@ def _callback_route(config: Config, app: Application) -> CallbackRoute | None:
     if not key:
         raise OperatorError("kie.callback_key is missing: callbacks without a signature would be anybody's.")
     return CallbackRoute(key, app.tracker, app.clock)
-
-
-def _kie_options(config: Config) -> KieOptions:
-    return KieOptions(
-        api_key=config.kie.api_key.get_secret_value().strip(),
-        base_url=config.kie.base_url,
-        upload_url=config.kie.upload_url,
-        nsfw_checker=config.kie.nsfw_checker,
-        callback_url=config.kie.callback_url or None,
-        request_seconds=config.kie.request_timeout,
-    )
-
-
-def _prices(config: Config) -> PriceList:
-    prices = config.prices
-    return PriceList(
-        {
-            (Model.PRO, Resolution.ONE_K): prices.pro_1k,
-            (Model.PRO, Resolution.TWO_K): prices.pro_2k,
-            (Model.FLEX, Resolution.ONE_K): prices.flex_1k,
-            (Model.FLEX, Resolution.TWO_K): prices.flex_2k,
-        }
-    )
-
-
-def _command_options(config: Config, prices: PriceList) -> CommandOptions:
-    guild = config.operator.guild
-    return CommandOptions(config.kie.flex_controls, prices, GuildId(guild) if guild else None)
-
-
-def _alarm_channel(config: Config) -> ChannelId | None:
-    channel = config.operator.alarm_channel
-    return ChannelId(channel) if channel else None
-
-
-def _watcher_options(config: Config) -> WatcherOptions:
-    kie = config.kie
-    return WatcherOptions(kie.balance_every, kie.balance_every_paused, _credits(config.operator.alarm_below))
-
-
-def _limits(config: Config) -> Limits:
-    quota, limits = config.quota, config.limits
-    return Limits(
-        members=Allowance(_credits(quota.credits), quota.period),
-        direct=Allowance(_credits(quota.direct_credits), quota.direct_period),
-        budget=Allowance(_limit(limits.daily_budget), Period.DAY),
-        servers=Allowance(_limit(limits.server_credits), limits.server_period),
-        some_servers={
-            GuildId(guild): Allowance(_limit(most), limits.server_period) for guild, most in limits.servers.items()
-        },
-    )
-
-
-def _credits(amount: float) -> Decimal:
-    return Decimal(str(amount))
-
-
-def _limit(amount: float) -> Decimal | None:
-    return _credits(amount) if amount else None
-
-
-def _shelf_limits(config: Config) -> ShelfLimits:
-    kept = config.references
-    return ShelfLimits(kept.keep_megabytes * 1_000_000, timedelta(days=kept.keep_days), _SHELF_TIDIED_EVERY)
-
-
-def _timings(config: Config) -> PollTimings:
-    tracker = config.tracker
-    return PollTimings(
-        tracker.first_poll, tracker.poll_every, tracker.slow_after, tracker.slow_every, tracker.late_every
-    )
 
 
 def _session() -> aiohttp.ClientSession:

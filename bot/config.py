@@ -11,8 +11,9 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, Va
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 from yarl import URL
 
-from bot.domain.credits import Period
+from bot.domain.credits import KIE_PRICES, Period
 from bot.domain.errors import OperatorError
+from bot.domain.settings import Model, Resolution
 from bot.media.fetch import is_loopback
 from bot.store.sqlite import database_file
 
@@ -134,10 +135,10 @@ class LimitsConfig(_Section):
 class PricesConfig(_Section):
     """Credits that one image costs a member, by model and resolution; to a thousandth."""
 
-    pro_1k: Price = Decimal(5)
-    pro_2k: Price = Decimal(7)
-    flex_1k: Price = Decimal(14)
-    flex_2k: Price = Decimal(24)
+    pro_1k: Price = KIE_PRICES[Model.PRO, Resolution.ONE_K]
+    pro_2k: Price = KIE_PRICES[Model.PRO, Resolution.TWO_K]
+    flex_1k: Price = KIE_PRICES[Model.FLEX, Resolution.ONE_K]
+    flex_2k: Price = KIE_PRICES[Model.FLEX, Resolution.TWO_K]
 
 
 class OperatorConfig(_Section):

@@ -1,0 +1,106 @@
+"""From the configuration to what the rooms are handed: plain values, in their own words."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+from bot.client import CommandOptions
+from bot.config import Config
+from bot.domain.credits import Allowance, Period, PriceList
+from bot.domain.estimate import PollTimings
+from bot.domain.ids import ChannelId, GuildId
+from bot.domain.settings import Model, Resolution
+from bot.generation.means import Limits
+from bot.generation.submitter import SubmitterOptions
+from bot.generation.watcher import WatcherOptions
+from bot.kie.client import KieOptions
+from bot.media.shelf import ShelfLimits
+
+_SHELF_TIDIED_EVERY = 60.0
+
+
+def kie_options(config: Config) -> KieOptions:
+    """How KIE is reached."""
+    return KieOptions(
+        api_key=config.kie.api_key.get_secret_value().strip(),
+        base_url=config.kie.base_url,
+        upload_url=config.kie.upload_url,
+        nsfw_checker=config.kie.nsfw_checker,
+        callback_url=config.kie.callback_url or None,
+        request_seconds=config.kie.request_timeout,
+    )
+
+
+def prices(config: Config) -> PriceList:
+    """What an image costs."""
+    prices = config.prices
+    return PriceList(
+        {
+            (Model.PRO, Resolution.ONE_K): prices.pro_1k,
+            (Model.PRO, Resolution.TWO_K): prices.pro_2k,
+            (Model.FLEX, Resolution.ONE_K): prices.flex_1k,
+            (Model.FLEX, Resolution.TWO_K): prices.flex_2k,
+        }
+    )
+
+
+def command_options(config: Config, prices: PriceList) -> CommandOptions:
+    """What the commands' definitions depend on."""
+    guild = config.operator.guild
+    return CommandOptions(config.kie.flex_controls, prices, GuildId(guild) if guild else None)
+
+
+def alarm_channel(config: Config) -> ChannelId | None:
+    """Where the operator is told of trouble with KIE's account; None: nowhere."""
+    channel = config.operator.alarm_channel
+    return ChannelId(channel) if channel else None
+
+
+def watcher_options(config: Config) -> WatcherOptions:
+    """When KIE's balance is asked after, and when it is low."""
+    kie = config.kie
+    return WatcherOptions(kie.balance_every, kie.balance_every_paused, _credits(config.operator.alarm_below))
+
+
+def limits(config: Config) -> Limits:
+    """What may be spent where no server's rule says otherwise, and at most."""
+    quota, limits = config.quota, config.limits
+    return Limits(
+        members=Allowance(_credits(quota.credits), quota.period),
+        direct=Allowance(_credits(quota.direct_credits), quota.direct_period),
+        budget=Allowance(_limit(limits.daily_budget), Period.DAY),
+        servers=Allowance(_limit(limits.server_credits), limits.server_period),
+        some_servers={
+            GuildId(guild): Allowance(_limit(most), limits.server_period) for guild, most in limits.servers.items()
+        },
+    )
+
+
+def shelf_limits(config: Config) -> ShelfLimits:
+    """How much of members' pictures is kept."""
+    kept = config.references
+    return ShelfLimits(kept.keep_megabytes * 1_000_000, timedelta(days=kept.keep_days), _SHELF_TIDIED_EVERY)
+
+
+def submitter_options(config: Config) -> SubmitterOptions:
+    """How tasks are offered to KIE. Only a callback can tell of one whose answer was lost."""
+    return SubmitterOptions(
+        task_deadline=config.tracker.deadline,
+        give_up_after=config.tracker.give_up_submitting,
+        hold_ambiguous=bool(config.kie.callback_url),
+    )
+
+
+def timings(config: Config) -> PollTimings:
+    """When KIE is asked after a task."""
+    tracker = config.tracker
+    return PollTimings(
+        tracker.first_poll, tracker.poll_every, tracker.slow_after, tracker.slow_every, tracker.late_every
+    )
+
+
+def _credits(amount: float) -> Decimal:
+    return Decimal(str(amount))
+
+
+def _limit(amount: float) -> Decimal | None:
+    return _credits(amount) if amount else None
