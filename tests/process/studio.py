@@ -199,7 +199,7 @@ async def open_studio(folder: Path, granted: discord.Intents | None = None) -> A
     At the end everything that was sent to Discord and KIE is judged.
     """
     async with AsyncExitStack() as stack:
-        kie = await stack.enter_async_context(KieStandIn(api_key=KIE_KEY, durations=0.2))
+        kie = await stack.enter_async_context(KieStandIn(api_key=KIE_KEY, durations=0.2, shrink=4))
         front = await stack.enter_async_context(DiscordFront(approved_intents=granted))
         guild = front.env.create_guild("Studio")
         alice = guild.add_member(front.env.create_user("alice"))

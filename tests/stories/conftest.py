@@ -9,7 +9,7 @@ from tests.stories.stage import Circumstances, Stage, open_stage
 
 @pytest.fixture
 async def kie() -> AsyncGenerator[KieStandIn, None]:
-    async with KieStandIn(durations=0.05) as kie:
+    async with KieStandIn(durations=0.05, shrink=4) as kie:
         yield kie
 
 

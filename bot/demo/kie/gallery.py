@@ -12,9 +12,10 @@ KEPT_PICTURES = 32
 class Gallery:
     """Paints each picture once, however many ask; the oldest ones are dropped and repainted the same."""
 
-    def __init__(self, picture_format: PictureFormat, *, painting: bool) -> None:
+    def __init__(self, picture_format: PictureFormat, *, painting: bool, shrink: int) -> None:
         self.suffix = picture_format.lower() if painting else "png"
         self._format: PictureFormat = picture_format
+        self._shrink = shrink
         self._placeholder = None if painting else placeholder()
         self._pictures: dict[tuple[str, int], asyncio.Task[bytes]] = {}
 
@@ -54,5 +55,6 @@ class Gallery:
             resolution=order.resolution,
             references=task.references or (),
             variant=task.variant + number - 1,
+            shrink=self._shrink,
         )
         return await asyncio.to_thread(paint, wish, self._format)

@@ -29,15 +29,18 @@ class Wish:
     resolution: str
     references: tuple[bytes, ...] = ()
     variant: int = 0
+    shrink: int = 1
+    """By how much the sides are shorter than KIE's."""
 
 
 def paint(wish: Wish, picture_format: PictureFormat = "PNG") -> bytes:
     """Paint and encode. Takes up to a second or two at 2K, so call it in a thread."""
     references = [_open(content) for content in wish.references]
-    size = size_of(wish.aspect_ratio, wish.resolution, references[0].size if references else None)
+    full = size_of(wish.aspect_ratio, wish.resolution, references[0].size if references else None)
+    size = (full[0] // wish.shrink, full[1] // wish.shrink)
     mood = _generator(wish.prompt)
     picture = landscape(size, mood, _generator(f"{wish.variant}/{wish.prompt}"))
-    bar = caption(picture, wish.model, f"{wish.aspect_ratio}  ·  {wish.resolution}  ·  {size[0]} x {size[1]}")
+    bar = caption(picture, wish.model, f"{wish.aspect_ratio}  ·  {wish.resolution}  ·  {full[0]} x {full[1]}")
     strip = reference_strip(picture, references, bottom=size[1] - bar) if references else 0
     prompt_panel(picture, wish.prompt, bottom=size[1] - bar - strip)
     return _encode(picture, picture_format)

@@ -29,7 +29,8 @@ class KieStandIn:
     """KIE on a loopback port, for as long as the ``async with`` lasts; an instance serves once.
 
     ``durations`` is in seconds: a number, or asked for each task with (model, resolution). ``paint=False`` serves
-    one small PNG for all results. ``remember`` is how many received calls are kept (None: all).
+    one small PNG for all results; ``shrink`` divides the sides of what is painted. ``remember`` is how many received
+    calls are kept (None: all).
     """
 
     def __init__(
@@ -45,6 +46,7 @@ class KieStandIn:
         create_window: float = 10.0,
         running_limit: int = 100,
         paint: bool = True,
+        shrink: int = 1,
         picture_format: PictureFormat = "PNG",
         fetch_seconds: float = 5.0,
         remember: int | None = 10_000,
@@ -60,7 +62,7 @@ class KieStandIn:
         self._clock = clock
         self._wall_clock = wall_clock
         self._calls: deque[Call] = deque(maxlen=remember)
-        self._gallery = Gallery(picture_format, painting=paint)
+        self._gallery = Gallery(picture_format, painting=paint, shrink=shrink)
         self._uploads = Uploads()
         self._stopping = asyncio.Event()
         self._base_url = ""
