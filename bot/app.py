@@ -24,7 +24,7 @@ from bot.config import Config
 from bot.domain.errors import OperatorError
 from bot.domain.estimate import Capacity
 from bot.domain.ids import IdMaker
-from bot.domain.ports import Clock
+from bot.domain.ports import Clock, Deliverer
 from bot.generation.asking import Asking
 from bot.generation.cards import Cards
 from bot.generation.courier import Courier
@@ -32,7 +32,7 @@ from bot.generation.history import History
 from bot.generation.jobs import Jobs
 from bot.generation.means import Means
 from bot.generation.quotas import Quotas
-from bot.generation.recover import recover
+from bot.generation.recover import apologise, recover
 from bot.generation.references import References
 from bot.generation.service import Generations
 from bot.generation.status import StatusBoard
@@ -47,9 +47,12 @@ from bot.media.pixels import Studio
 from bot.media.shelf import Shelf
 from bot.media.spool import Spool
 from bot.store import sqlite
+from bot.store.openings import Openings
 from bot.store.store import Store
 from bot.ui.announcer import DiscordAnnouncer
 from bot.ui.deliverer import DiscordDeliverer
+from bot.ui.errors import Reporter
+from bot.ui.reception import Reception
 from bot.web.callback import CallbackRoute
 from bot.web.server import serve
 
@@ -83,6 +86,8 @@ class Application:
     watcher: Watcher
     courier: Courier
     spool: Spool
+    openings: Openings
+    deliverer: Deliverer
     jobs: Jobs
     workers: dict[str, asyncio.Task[None]]
     """The running workers by name; filled by :meth:`work`."""
@@ -110,6 +115,7 @@ class Application:
                     self.workers[name] = group.create_task(worker.run(), name=name)
                 await self.client.wait_until_logged_in()
                 self.courier.open()
+                await apologise(self.store, self.openings, self.deliverer, self.jobs)
 
 
 @asynccontextmanager
@@ -137,13 +143,15 @@ async def assemble(
         attachments = Fetcher(attachments_session, AllowedHosts(config.discord.cdn_hosts), seconds=seconds)
         folder = sqlite.database_file(config.database.url).parent
         spool = Spool(folder / "spool", results)
+        openings = Openings(folder / "openings")
         shelf = Shelf(folder / "references", options.shelf_limits(config))
         prices = options.prices(config)
         means = Means(clock, prices, options.limits(config))
         cards = Cards(store, clock, workload, means)
         jobs = Jobs("job", grace=_GRACE)
         client = EaselClient(store, options.command_options(config, prices), reads_messages=reads_messages)
-        courier = Courier(store, clock, cards, DiscordDeliverer(client, clock), spool, studio, jobs)
+        deliverer = DiscordDeliverer(client, clock)
+        courier = Courier(store, clock, cards, deliverer, spool, studio, jobs)
         tracker = Tracker(
             store,
             api,
@@ -155,6 +163,7 @@ async def assemble(
             jobs,
         )
         submitter = Submitter(store, api, clock, workload, tracker, courier, options.submitter_options(config), jobs)
+        client.reporter, client.reception = Reporter(openings), Reception(openings, clock)
         alarms = DiscordAnnouncer(client, options.alarm_channel(config), client.wait_until_logged_in)
         watcher = Watcher(store, api, clock, workload, alarms, options.watcher_options(config), jobs)
         workers: dict[str, asyncio.Task[None]] = {}
@@ -173,6 +182,7 @@ async def assemble(
             means,
             workload,
             courier,
+            openings,
         )
         yield Application(
             client,
@@ -184,6 +194,8 @@ async def assemble(
             watcher,
             courier,
             spool,
+            openings,
+            deliverer,
             jobs,
             workers,
             hold_ambiguous=callbacks,

@@ -20,6 +20,7 @@ from bot.generation.status import StatusBoard
 from bot.store.store import Store
 from bot.ui.card_button import CardButton
 from bot.ui.errors import Reporter
+from bot.ui.reception import Reception
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -58,6 +59,8 @@ class EaselClient(commands.Bot):
     quotas: Quotas
     asking: Asking
     board: StatusBoard
+    reporter: Reporter
+    reception: Reception
     """Set by the application as well."""
 
     def __init__(self, store: Store, options: CommandOptions, *, reads_messages: bool = False) -> None:
@@ -76,7 +79,6 @@ class EaselClient(commands.Bot):
         )
         self.command_options = options
         self.prices = options.prices
-        self.reporter = Reporter()
         self._store = store
         self._logged_in = asyncio.Event()
 

@@ -8,8 +8,8 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.client import EaselClient
-from bot.domain.errors import NoPicture
-from bot.domain.generation import Origin, Request
+from bot.domain.errors import MayNotPost, NoPicture
+from bot.domain.generation import Destination, Origin, Request
 from bot.domain.ids import ChannelId, MessageId, UserId
 from bot.domain.settings import REFERENCES_MAX, AspectRatio, Settings
 from bot.ui import replies
@@ -21,6 +21,7 @@ from bot.ui.modals import draft_modal
 from bot.ui.pictures import pictures_of
 from bot.ui.presses import submitted
 from bot.ui.texts import editing
+from bot.ui.texts.refusals import refusal
 
 
 @final
@@ -75,17 +76,25 @@ class Edit(commands.Cog):
                     await replies.say(message, text)
             case Call() as call:
                 async with self._desk.reporter.noting():
-                    card = await replies.open_card(message)
-                    refuse = partial(replies.refuse, card, UserId(message.author.id))
-                    async with self._desk.reporter.telling(refuse):
-                        await self._edit(message, card, call)
+                    await self._answer(message, call)
 
-    async def _edit(self, message: discord.Message, card: discord.Message, call: Call) -> None:
+    async def _answer(self, message: discord.Message, call: Call) -> None:
+        try:
+            replies.check_place(message)
+        except MayNotPost as error:
+            await replies.say(message, refusal(error))
+            return
+        async with self._desk.reception.reply(message) as (card, place):
+            refuse = partial(replies.refuse, card, UserId(message.author.id))
+            async with self._desk.reporter.telling(refuse):
+                await self._edit(message, place, call)
+
+    async def _edit(self, message: discord.Message, place: Destination, call: Call) -> None:
         if call.note is not None:
             await replies.say(message, call.note)
         asker = asker_of(message.author, message.guild.id if message.guild else None)
         settings = Settings(aspect_ratio=AspectRatio.AUTO)
-        request = Request(asker, call.prompt, settings, 1, (), replies.destination(card), call.origin)
+        request = Request(asker, call.prompt, settings, 1, (), place, call.origin)
         await self._desk.generations.accept(request, call.sources)
 
 

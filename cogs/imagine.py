@@ -23,7 +23,8 @@ from bot.domain.settings import (
     Settings,
 )
 from bot.generation.service import Generations
-from bot.ui.interactions import acknowledge, asker, sources
+from bot.ui.interactions import asker, sources
+from bot.ui.reception import Reception
 from bot.ui.texts import commands as texts
 
 Tree = app_commands.CommandTree[EaselClient]
@@ -51,8 +52,9 @@ class _Imagine(commands.Cog):
 
     _command: Command
 
-    def __init__(self, generations: Generations, tree: Tree) -> None:
+    def __init__(self, generations: Generations, reception: Reception, tree: Tree) -> None:
         self._generations = generations
+        self._reception = reception
         self._tree = tree
 
     async def cog_load(self) -> None:
@@ -73,7 +75,7 @@ class _Imagine(commands.Cog):
         *,
         private: bool,
     ) -> None:
-        destination = await acknowledge(interaction, private=private)
+        destination = await self._reception.acknowledge(interaction, private=private)
         request = Request(asker(interaction), prompt, settings, count, (), destination)
         await self._generations.accept(request, sources(images))
 
@@ -82,8 +84,8 @@ class _Imagine(commands.Cog):
 class Imagine(_Imagine):
     """The command as KIE's schema has it."""
 
-    def __init__(self, generations: Generations, tree: Tree, prices: PriceList) -> None:
-        super().__init__(generations, tree)
+    def __init__(self, generations: Generations, reception: Reception, tree: Tree, prices: PriceList) -> None:
+        super().__init__(generations, reception, tree)
         self._command = _command(self.imagine, prices)
 
     @_described
@@ -115,8 +117,8 @@ class Imagine(_Imagine):
 class ImagineWithFlexControls(_Imagine):
     """The command with the two controls for flex that an operator can turn on."""
 
-    def __init__(self, generations: Generations, tree: Tree, prices: PriceList) -> None:
-        super().__init__(generations, tree)
+    def __init__(self, generations: Generations, reception: Reception, tree: Tree, prices: PriceList) -> None:
+        super().__init__(generations, reception, tree)
         self._command = _command(self.imagine, prices)
 
     @_described
@@ -174,4 +176,4 @@ async def setup(bot: EaselClient) -> None:
     """Called by discord.py."""
     options = bot.command_options
     form = ImagineWithFlexControls if options.flex_controls else Imagine
-    await bot.add_cog(form(bot.generations, bot.tree, options.prices))
+    await bot.add_cog(form(bot.generations, bot.reception, bot.tree, options.prices))

@@ -110,6 +110,10 @@ class NotHere(UserError):
     channels: tuple[ChannelId, ...]
 
 
+class MayNotPost(UserError):
+    """The bot may not post pictures in this place."""
+
+
 class NotReadyYet(UserError):
     """Discord has not yet told what this server looks like, so nobody's roles are known."""
 

@@ -5,7 +5,17 @@ from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.credits import Account, Asker, Credits
-from bot.domain.ids import ChannelId, DraftId, GenerationId, ImageId, KieTaskId, MessageId, TaskId, UserId
+from bot.domain.ids import (
+    ChannelId,
+    DraftId,
+    GenerationId,
+    ImageId,
+    KieTaskId,
+    MessageId,
+    OpeningId,
+    TaskId,
+    UserId,
+)
 from bot.domain.settings import Settings, TaskClass
 from bot.domain.states import OPEN, REFUNDED, Failure, TaskState
 
@@ -73,6 +83,20 @@ class Destination:
     """Bytes that a file may have in this place."""
     parent_channel_id: ChannelId | None = None
     """The channel of a thread; known only while the wish is being accepted."""
+    opening: OpeningId | None = None
+    """Under what the card was written down; known only while the wish is being accepted."""
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """A card that Discord shows, or is about to, while no generation stands behind it yet."""
+
+    id: OpeningId
+    user_id: UserId
+    opened_at: datetime
+    destination: Destination
+    answers: MessageId | None = None
+    """The message that the card replies to, if it is no interaction's."""
 
 
 @dataclass(frozen=True, slots=True)

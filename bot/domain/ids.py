@@ -15,6 +15,8 @@ ImageId = NewType("ImageId", int)
 """An image's id is the number of the task that made it."""
 DraftId = NewType("DraftId", int)
 RoleId = NewType("RoleId", int)
+OpeningId = NewType("OpeningId", int)
+"""Discord's id of the interaction or message that a card answers."""
 RequestId = NewType("RequestId", int)
 """Of a member's request for more credits."""
 

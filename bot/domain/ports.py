@@ -10,7 +10,7 @@ from typing import Protocol
 
 from bot.domain.credits import Balance
 from bot.domain.funds import News
-from bot.domain.generation import Generation
+from bot.domain.generation import Generation, Opening
 from bot.domain.ids import ChannelId, KieTaskId, MessageId, TaskId
 from bot.domain.settings import Settings
 from bot.domain.states import Failure
@@ -119,6 +119,10 @@ class Deliverer(Protocol):
 
         Harmless to repeat for the same generation. Raises Undeliverable when there is nowhere to post.
         """
+        ...
+
+    async def apologise(self, opening: Opening) -> None:
+        """Say on an opened card that its wish was lost in a restart; never raises for a card that cannot be reached."""
         ...
 
 

@@ -2,14 +2,16 @@
 
 import structlog
 
-from bot.domain.generation import Task
+from bot.domain.generation import Opening, Task
 from bot.domain.ids import TaskId
-from bot.domain.ports import Clock
+from bot.domain.ports import Clock, Deliverer
 from bot.domain.states import OPEN, Failure, TaskState
 from bot.generation.courier import Courier
+from bot.generation.jobs import Jobs
 from bot.generation.tracker import Tracker
 from bot.generation.workload import Workload
 from bot.media.spool import Spool
+from bot.store.openings import Openings
 from bot.store.store import Store
 
 log = structlog.stdlib.get_logger(__name__)
@@ -56,6 +58,25 @@ async def recover(
         courier.touch(generation_id)
     if tasks or untold:
         log.info("recovered", open_tasks=len(tasks), untold_generations=len(untold))
+
+
+async def apologise(store: Store, openings: Openings, deliverer: Deliverer, jobs: Jobs) -> None:
+    """Tell whoever was waiting when an earlier process ended before their wish was accepted: nothing was charged.
+
+    Takes Discord to be reachable; the telling itself is the jobs' to do.
+    """
+    for opening in openings.left:
+        async with store.read() as tx:
+            accepted = await tx.generations.accepted(opening)
+        if accepted:
+            openings.told(opening)
+        else:
+            jobs.start(_apologise(openings, deliverer, opening))
+
+
+async def _apologise(openings: Openings, deliverer: Deliverer, opening: Opening) -> None:
+    await deliverer.apologise(opening)
+    openings.told(opening)
 
 
 async def _doubt(store: Store, clock: Clock, courier: Courier, task: Task) -> None:

@@ -29,6 +29,7 @@ from bot.generation.courier import Courier
 from bot.generation.means import Means, Standing
 from bot.generation.references import References
 from bot.generation.workload import Workload
+from bot.store.openings import Openings
 from bot.store.store import Store, Transaction
 
 log = structlog.stdlib.get_logger(__name__)
@@ -59,6 +60,7 @@ class Generations:
         means: Means,
         workload: Workload,
         courier: Courier,
+        openings: Openings,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -69,6 +71,7 @@ class Generations:
         self._means = means
         self._workload = workload
         self._courier = courier
+        self._openings = openings
         self._under_way: Counter[UserId] = Counter()
         self._idle = asyncio.Event()
 
@@ -114,6 +117,7 @@ class Generations:
             await tx.generations.add(generation)
             parts = {task.id: part for task, part in zip(generation.tasks, from_bonus, strict=True)}
             await tx.ledger.reserve(request.account, generation.id, parts, generation.unit_price, self._clock.now())
+        self._openings.close(request.destination.opening)
         log.info("generation accepted", generation=generation.id, count=request.count, price=str(generation.price))
         for task in generation.tasks:
             self._workload.queue.add(task.user_id, generation.id, task.id)

@@ -1,6 +1,7 @@
 """Generations: what was asked for, where it is shown, and how far its outcome has been told."""
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from sqlalchemy import Row, RowMapping, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -11,14 +12,17 @@ from bot.domain.generation import (
     Destination,
     Generation,
     InteractionToken,
+    Opening,
     Origin,
     Reference,
     Request,
 )
-from bot.domain.ids import GenerationId, MessageId, RoleId, TaskId, UserId
+from bot.domain.ids import GenerationId, MessageId, RoleId, TaskId, UserId, first_id
 from bot.domain.states import OPEN, TaskState
 from bot.store.tables import generations, references, tasks
 from bot.store.tasks import settings_from, task_from, task_values
+
+_CLOCKS_DIFFER = timedelta(minutes=1)
 
 
 class Generations:
@@ -104,6 +108,16 @@ class Generations:
             .where(tasks.c.state == TaskState.READY, generations.c.delivery == Delivery.DONE)
         )
         return list(rows)
+
+    async def accepted(self, opening: Opening) -> bool:
+        """Whether an opened card has become a generation's."""
+        token, card, c = opening.destination.token, opening.destination.message_id, generations.c
+        if token is None and card is None:
+            return False
+        its_card = c.interaction_token == token.value if token is not None else c.message_id == card
+        # Ids sort by time: only what was made since is looked at.
+        since = first_id(opening.opened_at - _CLOCKS_DIFFER)
+        return bool(await self._connection.scalar(select(exists().where(c.id >= since, its_card))))
 
     async def set_delivery(self, generation_id: GenerationId, delivery: Delivery) -> None:
         """Record how far the outcome has been told."""

@@ -72,6 +72,11 @@ def looking_view() -> ui.LayoutView:
     return finished_view(GREY, ui.TextDisplay(f"👀 {editing.LOOKING}"))
 
 
+def interrupted_view() -> ui.LayoutView:
+    """The card of a wish that a restart came in between of."""
+    return finished_view(RED, ui.TextDisplay(texts.INTERRUPTED))
+
+
 def refusal_view(text: str, buttons: Sequence[ui.Button[Any]] = ()) -> ui.LayoutView:
     """The card of an edit that came to nothing."""
     row = [ui.ActionRow[Any](*buttons)] if buttons else []

@@ -10,9 +10,10 @@ import discord
 import structlog
 
 from bot.domain.errors import DeliveryFailed, TooLargeToPost, Undeliverable
-from bot.domain.generation import Destination
+from bot.domain.generation import Destination, Opening
 from bot.domain.ids import ChannelId, MessageId, short
 from bot.domain.ports import Card, Clock, ImageFile, Posted
+from bot.ui.apologies import apologise
 from bot.ui.cards import alt_text, outcome_view, progress_view
 
 log = structlog.stdlib.get_logger(__name__)
@@ -55,6 +56,10 @@ class DiscordDeliverer:
             raise _translated(error) from error
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise DeliveryFailed(type(error).__name__) from error
+
+    async def apologise(self, opening: Opening) -> None:
+        """Say on an opened card that its wish was lost in a restart, if it can be reached."""
+        await apologise(self._client, opening, token_alive=self._is_editable(opening.destination))
 
     async def _somewhere(self, card: Card, images: Sequence[ImageFile]) -> Posted:
         destination = card.generation.request.destination

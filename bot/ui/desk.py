@@ -8,6 +8,7 @@ from bot.generation.history import History
 from bot.generation.quotas import Quotas
 from bot.generation.service import Generations
 from bot.ui.errors import Reporter
+from bot.ui.reception import Reception
 
 
 class Desk(Protocol):
@@ -18,4 +19,5 @@ class Desk(Protocol):
     quotas: Quotas
     asking: Asking
     reporter: Reporter
+    reception: Reception
     prices: PriceList

@@ -11,7 +11,8 @@ import structlog
 from discord import app_commands, ui
 
 from bot.domain.errors import NotEnoughCredits, UserError
-from bot.domain.ids import UserId, short
+from bot.domain.ids import OpeningId, UserId, short
+from bot.store.openings import Openings
 from bot.ui.buttons import ask_button
 from bot.ui.interactions import ALREADY_ACKNOWLEDGED
 from bot.ui.texts import refusals
@@ -34,6 +35,9 @@ class Tell(Protocol):
 
 class Reporter:
     """Tells members what went wrong: privately where there is an interaction, on the reply's card otherwise."""
+
+    def __init__(self, openings: Openings) -> None:
+        self._openings = openings
 
     def reporting(self, interaction: discord.Interaction[Any]) -> "_Reporting":
         """A block whose errors are reported instead of raised."""
@@ -71,8 +75,10 @@ class Reporter:
         except discord.HTTPException as failure:
             log.warning("an error could not be told", status=failure.status, code=failure.code)
         except (aiohttp.ClientError, TimeoutError, OSError, RuntimeError) as failure:
-            # RuntimeError: the session is closed, since the process is ending.
+            # RuntimeError: the session is closed, since the process is ending. The next one tells whose card is open.
             log.warning("an error could not be told", error=type(failure).__name__)
+            return
+        self._openings.close(OpeningId(interaction.id))
 
 
 def _sentence(what: str, error: BaseException) -> str:

@@ -1,54 +1,17 @@
 """What an interaction tells us, as the domain's words."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import aiohttp
 import discord
 
 from bot.domain.credits import Account, Asker
-from bot.domain.errors import NotReadyYet
-from bot.domain.generation import Destination, InteractionToken, Source
-from bot.domain.ids import DIRECT_MESSAGES, ChannelId, GuildId, MessageId, RoleId, UserId
-
-TOKEN_LIFE = timedelta(minutes=15)
-"""How long Discord honours an interaction's token (Discord's documentation on receiving interactions)."""
+from bot.domain.errors import MayNotPost, NotReadyYet
+from bot.domain.generation import Source
+from bot.domain.ids import DIRECT_MESSAGES, ChannelId, GuildId, RoleId, UserId
 
 ALREADY_ACKNOWLEDGED = 40060
 """Discord's code for an interaction that has been answered."""
-
-
-async def acknowledge(interaction: discord.Interaction[Any], *, private: bool) -> Destination:
-    """Answer Discord before anything else is done; the rest then has a quarter of an hour."""
-    received = datetime.now(UTC)
-    message_id = await _defer(interaction, private=private)
-    return Destination(
-        channel_id=ChannelId(interaction.channel_id or 0),
-        token=InteractionToken(interaction.application_id, interaction.token, received + TOKEN_LIFE),
-        message_id=MessageId(message_id),
-        private=private,
-        upload_limit=interaction.filesize_limit,
-        parent_channel_id=parent_of(interaction.channel),
-    )
-
-
-async def _defer(interaction: discord.Interaction[Any], *, private: bool) -> int:
-    """Acknowledge, and tell the message's id; when only Discord's answer was lost, it has acknowledged all the same."""
-    answer = None
-    try:
-        answer = await interaction.response.defer(ephemeral=private, thinking=True)
-    except discord.HTTPException as error:
-        if error.code != ALREADY_ACKNOWLEDGED:
-            raise
-    except (aiohttp.ClientError, OSError):
-        try:
-            return (await interaction.original_response()).id
-        except discord.NotFound:
-            answer = await interaction.response.defer(ephemeral=private, thinking=True)
-    if answer is not None and answer.message_id is not None:
-        return answer.message_id
-    return (await interaction.original_response()).id
 
 
 def asker(interaction: discord.Interaction[Any]) -> Asker:
@@ -76,3 +39,20 @@ def parent_of(channel: object) -> ChannelId | None:
 def sources(attachments: Sequence[discord.Attachment | None]) -> list[Source]:
     """The attached pictures, in the order of their options."""
     return [Source(one.url, one.filename, one.size) for one in attachments if one is not None]
+
+
+def check_place(interaction: discord.Interaction[Any]) -> None:
+    """Raise MayNotPost where the bot is not allowed to post pictures.
+
+    An interaction's message could be edited all the same, but only for a quarter of an hour, and an admin who takes
+    these permissions away does not want the bot's pictures there.
+    """
+    if interaction.guild_id is not None:
+        check_permissions(interaction.app_permissions, in_thread=isinstance(interaction.channel, discord.Thread))
+
+
+def check_permissions(granted: discord.Permissions, *, in_thread: bool) -> None:
+    """Raise MayNotPost unless these permissions are enough to post a picture."""
+    may_speak = granted.send_messages_in_threads if in_thread else granted.send_messages
+    if not (granted.view_channel and may_speak and granted.attach_files):
+        raise MayNotPost

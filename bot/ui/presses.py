@@ -15,7 +15,7 @@ from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.ui import requests
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.desk import Desk
-from bot.ui.interactions import acknowledge, asker
+from bot.ui.interactions import asker
 from bot.ui.ledger import ledger_view
 from bot.ui.managers import check_manager
 from bot.ui.modals import Form, edit_modal, prompt_modal, read_form, which_modal
@@ -48,7 +48,7 @@ async def _cancel(desk: Desk, interaction: discord.Interaction[Any], button: Cus
 
 async def _again(desk: Desk, interaction: discord.Interaction[Any], button: CustomId) -> None:
     generation = await _shown(desk, interaction, button)
-    destination = await _beside(interaction)
+    destination = await _beside(desk, interaction)
     request = rework.again(generation, asker(interaction), destination)
     await desk.generations.accept(request, generation.request.references)
 
@@ -68,7 +68,7 @@ async def _edit(desk: Desk, interaction: discord.Interaction[Any], modal: Custom
     form = read_form(interaction)
     generation = await _shown(desk, interaction, modal)
     source = _picked(interaction, form)
-    destination = await _beside(interaction)
+    destination = await _beside(desk, interaction)
     settings = _settings(form, generation.request.settings.model)
     request = Request(asker(interaction), form.prompt, settings, 1, (), destination, _origin(interaction))
     await desk.generations.accept(request, [source, *form.files])
@@ -82,7 +82,7 @@ async def _open_prompt(desk: Desk, interaction: discord.Interaction[Any], button
 async def _other_prompt(desk: Desk, interaction: discord.Interaction[Any], modal: CustomId) -> None:
     form = read_form(interaction)
     generation = _own_references(interaction, await _shown(desk, interaction, modal))
-    destination = await _beside(interaction)
+    destination = await _beside(desk, interaction)
     earlier = generation.request.settings
     settings = _settings(form, earlier.model, earlier.aspect_ratio)
     if settings.model is Model.FLEX and earlier.model is Model.FLEX:
@@ -112,7 +112,7 @@ async def _larger(desk: Desk, interaction: discord.Interaction[Any], pressed_on:
     generation = await _shown(desk, interaction, pressed_on)
     is_modal = interaction.type is discord.InteractionType.modal_submit
     source = _picked(interaction, read_form(interaction) if is_modal else None)
-    destination = await _beside(interaction)
+    destination = await _beside(desk, interaction)
     request = rework.larger(generation, asker(interaction), destination, _origin(interaction))
     await desk.generations.accept(request, [source])
 
@@ -144,7 +144,7 @@ async def _turn_log(desk: Desk, interaction: discord.Interaction[Any], button: C
 async def _edit_draft(desk: Desk, interaction: discord.Interaction[Any], modal: CustomId) -> None:
     form = read_form(interaction)
     draft = await desk.history.draft(DraftId(modal.number), UserId(interaction.user.id))
-    destination = await acknowledge(interaction, private=False)
+    destination = await desk.reception.acknowledge(interaction, private=False)
     request = Request(asker(interaction), form.prompt, _settings(form), 1, (), destination, draft.origin)
     await desk.generations.accept(request, [*draft.sources, *form.files])
 
@@ -180,9 +180,9 @@ def _card(interaction: discord.Interaction[Any]) -> discord.Message:
     return interaction.message
 
 
-async def _beside(interaction: discord.Interaction[Any]) -> Destination:
+async def _beside(desk: Desk, interaction: discord.Interaction[Any]) -> Destination:
     """A message of its own beside the card, and as private as that."""
-    return await acknowledge(interaction, private=_card(interaction).flags.ephemeral)
+    return await desk.reception.acknowledge(interaction, private=_card(interaction).flags.ephemeral)
 
 
 def _origin(interaction: discord.Interaction[Any]) -> Origin:

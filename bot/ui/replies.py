@@ -9,7 +9,7 @@ from bot.domain.generation import Destination
 from bot.domain.ids import ChannelId, MessageId, UserId, short
 from bot.ui.buttons import ask_button
 from bot.ui.cards import looking_view, refusal_view
-from bot.ui.interactions import parent_of
+from bot.ui.interactions import check_permissions, parent_of
 
 _NO_HISTORY = 160002
 """Discord's code where the bot may not read the message history, and so may not reply."""
@@ -20,6 +20,14 @@ _DIRECT_UPLOAD_LIMIT = 10 << 20
 async def say(message: discord.Message, text: str) -> None:
     """Answer in a line."""
     await _reply(message, "line", content=text)
+
+
+def check_place(message: discord.Message) -> None:
+    """Raise MayNotPost where the bot is not allowed to post pictures."""
+    channel = message.channel
+    if message.guild is not None and isinstance(channel, discord.abc.GuildChannel | discord.Thread):
+        granted = channel.permissions_for(message.guild.me)
+        check_permissions(granted, in_thread=isinstance(channel, discord.Thread))
 
 
 async def open_card(message: discord.Message) -> discord.Message:

@@ -9,6 +9,7 @@ from decimal import Decimal
 from pathlib import Path
 
 from bot.domain.funds import News
+from bot.domain.generation import Opening
 from bot.domain.ids import ChannelId, GenerationId, KieTaskId, MessageId
 from bot.domain.ports import Card, ImageApi, ImageFile, Order, Posted, Report
 
@@ -54,6 +55,7 @@ class RecordingDeliverer:
         self.next_show: deque[Exception] = deque()
         self.next_deliver: deque[Reaction] = deque()
         self.always: Reaction | None = None
+        self.apologies: list[Opening] = []
 
     async def show(self, card: Card) -> None:
         self.shown.append(card)
@@ -75,6 +77,9 @@ class RecordingDeliverer:
         )
         self.posts.append(Post(card, positions, files, tuple(image.filename for image in images)))
         return Posted(ChannelId(5), MessageId(1000 + len(self.posts)))
+
+    async def apologise(self, opening: Opening) -> None:
+        self.apologies.append(opening)
 
     def told(self, generation: GenerationId) -> list[Post]:
         """The posts of one generation."""

@@ -39,6 +39,7 @@ from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.pixels import Studio
 from bot.media.shelf import Shelf, ShelfLimits
 from bot.media.spool import Spool
+from bot.store.openings import Openings
 from bot.store.store import Store
 from tests.factories import limits_of
 from tests.generation.doubles import RecordingAnnouncer, RecordingDeliverer, ShiftedClock
@@ -239,6 +240,7 @@ class House:
                 means,
                 workload,
                 courier,
+                Openings(self._folder / "openings"),
             )
             operator = RecordingAnnouncer()
             watcher = Watcher(store, api, self.clock, workload, operator, tuning.watching, jobs)

@@ -11,6 +11,7 @@ import aiohttp
 
 from bot.domain.credits import KIE_PRICES, Allowance, Credits, Period, PriceList
 from bot.domain.estimate import Capacity, PollTimings
+from bot.domain.generation import Opening
 from bot.domain.ids import IdMaker, KieTaskId
 from bot.domain.ports import Card, ImageFile, Order, Posted, Progress, Report
 from bot.domain.rules import ServerSettings
@@ -28,6 +29,7 @@ from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.pixels import Studio
 from bot.media.shelf import Shelf, ShelfLimits
 from bot.media.spool import Spool
+from bot.store.openings import Openings
 from bot.store.store import Store
 from tests.factories import NOW, limits_of
 
@@ -70,6 +72,9 @@ class ClosedDoor:
 
     async def deliver(self, card: Card, images: Sequence[ImageFile]) -> Posted:
         raise AssertionError("nobody delivers here")
+
+    async def apologise(self, opening: Opening) -> None:
+        raise AssertionError("nobody apologises here")
 
 
 @dataclass(frozen=True)
@@ -125,5 +130,6 @@ async def open_desk(
                 means,
                 workload,
                 courier,
+                Openings(folder / "openings"),
             )
             yield Desk(generations, Quotas(store, clock, means), means, tracker, workload, clock, api)

@@ -12,6 +12,7 @@ CANCEL = "Cancel"
 CANCELLED = "Cancelled. Nothing was charged."
 LATE = "This one took long, so it is free: its credits had been given back."
 PAINTING = "painting"
+INTERRUPTED = "I was restarted before I could start on this. Nothing was charged. Please send it again."
 NEXT_IN_LINE = "next in line"
 
 PERIODS = {Period.DAY: "today", Period.WEEK: "this week", Period.MONTH: "this month"}

@@ -12,6 +12,7 @@ from bot.domain.errors import (
     CreditsMissing,
     DraftGone,
     GenerationGone,
+    MayNotPost,
     NobodyToAsk,
     NoPicture,
     NotAManager,
@@ -68,6 +69,10 @@ _FIXED: Mapping[type[UserError], str] = {
         f"This window was open for too long, and what it was about is forgotten. Open it again. {NOTHING_CHARGED}"
     ),
     UploadFailed: f"KIE did not take your picture. Try again in a while. {NOTHING_CHARGED}",
+    MayNotPost: (
+        "I may not post pictures in this channel. Ask an admin to allow me View Channel, Send Messages and Attach "
+        f"Files here, or use /imagine with private:True. {NOTHING_CHARGED}"
+    ),
     NotReadyYet: f"I have just connected and do not know this server yet. Try again in a moment. {NOTHING_CHARGED}",
     NotAManager: "This is for those who manage the server's quotas. Ask an admin.",
     NothingToChange: "Nothing was chosen, so nothing was changed. Fill in at least one option.",
