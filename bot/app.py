@@ -30,6 +30,7 @@ from bot.generation.cards import Cards
 from bot.generation.courier import Courier
 from bot.generation.history import History
 from bot.generation.jobs import Jobs
+from bot.generation.leftovers import Leftovers
 from bot.generation.means import Means
 from bot.generation.quotas import Quotas
 from bot.generation.recover import apologise, recover
@@ -53,6 +54,7 @@ from bot.ui.announcer import DiscordAnnouncer
 from bot.ui.deliverer import DiscordDeliverer
 from bot.ui.errors import Reporter
 from bot.ui.reception import Reception
+from bot.ui.requests import tell_untold
 from bot.web.callback import CallbackRoute
 from bot.web.server import serve
 
@@ -86,6 +88,7 @@ class Application:
     watcher: Watcher
     courier: Courier
     spool: Spool
+    leftovers: Leftovers
     openings: Openings
     deliverer: Deliverer
     jobs: Jobs
@@ -106,6 +109,7 @@ class Application:
                 self.tracker,
                 self.courier,
                 self.spool,
+                self.leftovers,
                 hold_ambiguous=self.hold_ambiguous,
             )
             await self.watcher.restore()
@@ -116,6 +120,7 @@ class Application:
                 await self.client.wait_until_logged_in()
                 self.courier.open()
                 await apologise(self.store, self.openings, self.deliverer, self.jobs)
+                self.jobs.start(tell_untold(self.client, self.client.asking))
 
 
 @asynccontextmanager
@@ -150,8 +155,9 @@ async def assemble(
         cards = Cards(store, clock, workload, means)
         jobs = Jobs("job", grace=_GRACE)
         client = EaselClient(store, options.command_options(config, prices), reads_messages=reads_messages)
+        leftovers = client.leftovers = Leftovers(store, clock, spool, studio)
         deliverer = DiscordDeliverer(client, clock)
-        courier = Courier(store, clock, cards, deliverer, spool, studio, jobs)
+        courier = Courier(store, clock, cards, deliverer, spool, studio, leftovers, jobs)
         tracker = Tracker(
             store,
             api,
@@ -194,6 +200,7 @@ async def assemble(
             watcher,
             courier,
             spool,
+            leftovers,
             openings,
             deliverer,
             jobs,

@@ -14,6 +14,7 @@ from bot.domain.credits import PriceList
 from bot.domain.ids import GuildId
 from bot.generation.asking import Asking
 from bot.generation.history import History
+from bot.generation.leftovers import Leftovers
 from bot.generation.quotas import Quotas
 from bot.generation.service import Generations
 from bot.generation.status import StatusBoard
@@ -24,7 +25,7 @@ from bot.ui.reception import Reception
 
 log = structlog.stdlib.get_logger(__name__)
 
-COGS = ("cogs.imagine", "cogs.edit", "cogs.balance", "cogs.quota", "cogs.ops")
+COGS = ("cogs.imagine", "cogs.edit", "cogs.balance", "cogs.quota", "cogs.ops", "cogs.leftovers")
 _SYNCED = "commands.synced"
 _SYNCED_OPERATOR = "commands.synced.operator"
 
@@ -59,6 +60,7 @@ class EaselClient(commands.Bot):
     quotas: Quotas
     asking: Asking
     board: StatusBoard
+    leftovers: Leftovers
     reporter: Reporter
     reception: Reception
     """Set by the application as well."""

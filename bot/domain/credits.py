@@ -140,6 +140,8 @@ class Movement(StrEnum):
     REFUND = "refund"
     GOODWILL = "goodwill"
     """A refund for an image that KIE made and took its price for: the member pays nothing, the limits count it."""
+    LATE = "late"
+    """An image that KIE made after its refund: nobody pays it, the limits count it."""
     GRANT = "grant"
     """Bonus credits, given by an admin."""
     RESET = "reset"

@@ -74,27 +74,52 @@ class Asking:
             return await self._open(tx, request_id, message_id)
 
     async def approve(
-        self, request_id: RequestId, message_id: MessageId, by: UserId, amount: Credits, note: str
+        self, request_id: RequestId, message_id: MessageId, by: UserId, amount: Credits, note: str, words: str
     ) -> CreditRequest:
-        """Grant an amount; raises RequestClosed when it was decided before or has expired."""
+        """Grant an amount; raises RequestClosed when it was decided before or has expired.
+
+        ``words`` are for the member, and kept until :meth:`told`.
+        """
         async with self._store.write() as tx:
-            request = await self._close(tx, request_id, message_id, RequestState.APPROVED)
+            request = await self._close(tx, request_id, message_id, RequestState.APPROVED, words)
             await tx.ledger.grant(request.account, amount, by, note, self._now)
         log.info("request approved", guild=request.account.guild_id, credits=str(amount))
         return request
 
-    async def deny(self, request_id: RequestId, message_id: MessageId, by: UserId, note: str) -> CreditRequest:
-        """Turn a request down; raises RequestClosed."""
+    async def deny(
+        self, request_id: RequestId, message_id: MessageId, by: UserId, note: str, words: str
+    ) -> CreditRequest:
+        """Turn a request down; raises RequestClosed. ``words`` as in :meth:`approve`."""
         async with self._store.write() as tx:
-            request = await self._close(tx, request_id, message_id, RequestState.DENIED)
+            request = await self._close(tx, request_id, message_id, RequestState.DENIED, words)
             await tx.ledger.changed(request.account, by, note, self._now)
         return request
 
+    async def told(self, request: CreditRequest) -> None:
+        """The member knows what was decided, or cannot be reached."""
+        async with self._store.write() as tx:
+            await tx.requests.told(request.id)
+
+    async def untold(self) -> list[tuple[CreditRequest, str]]:
+        """Decisions that an earlier process did not come to tell, with their words."""
+        async with self._store.read() as tx:
+            return await tx.requests.untold()
+
+    async def open_of(self, asker: Asker) -> CreditRequest | None:
+        """The request that keeps a member from asking again."""
+        async with self._store.read() as tx:
+            return await tx.requests.open_of(asker.account)
+
+    async def lost(self, request: CreditRequest) -> None:
+        """Its message was deleted, so nobody can decide it: the member may ask again."""
+        async with self._store.write() as tx:
+            await tx.requests.close(request.id, RequestState.EXPIRED)
+
     async def _close(
-        self, tx: Transaction, request_id: RequestId, message_id: MessageId, state: RequestState
+        self, tx: Transaction, request_id: RequestId, message_id: MessageId, state: RequestState, words: str
     ) -> CreditRequest:
         request = await self._open(tx, request_id, message_id)
-        if not await tx.requests.close(request_id, state):
+        if not await tx.requests.close(request_id, state, words):
             raise RequestClosed
         return request
 

@@ -14,6 +14,7 @@ from bot.domain.ports import Card, Clock, Deliverer, ImageFile, Posted
 from bot.domain.states import Failure
 from bot.generation.cards import Cards
 from bot.generation.jobs import Jobs
+from bot.generation.leftovers import Leftovers, image_file
 from bot.media.fetch import FetchFailed
 from bot.media.kinds import Kind
 from bot.media.pixels import Studio, fit
@@ -24,7 +25,10 @@ log = structlog.stdlib.get_logger(__name__)
 
 _BACKOFF = (0.5, 1, 2, 5, 10, 20, 30, 60)
 _AFTER_AN_ERROR = 30.0
-_DOWNLOAD_PAUSES = (0.5, 1, 2, 5, 10, 20, 30)
+_DOWNLOAD_PAUSES = (0.5, 1, 2, 5, 10, 20, 30, 60, 60, 60)
+"""Seconds between tries: four minutes in all, since KIE is paid for the image whether or not it arrives."""
+_SPOILED_TRIES = 3
+"""How often a result that is no picture is looked at before it is believed."""
 _DELIVERY_TRIES = 60
 
 
@@ -39,6 +43,7 @@ class Courier:
         deliverer: Deliverer,
         spool: Spool,
         studio: Studio,
+        leftovers: Leftovers,
         jobs: Jobs,
     ) -> None:
         self._store = store
@@ -47,6 +52,7 @@ class Courier:
         self._deliverer = deliverer
         self._spool = spool
         self._studio = studio
+        self._leftovers = leftovers
         self._jobs = jobs
         self._open = asyncio.Event()
         self._touched: set[GenerationId] = set()
@@ -151,12 +157,14 @@ class Courier:
         log.info("generation delivered", generation=generation.id, images=len(generation.ready), late=card.late)
 
     async def _undelivered(self, generation: Generation) -> None:
+        """It waits for its member's next command, at no charge."""
+        user, now = generation.request.account.user_id, self._clock.now()
         async with self._store.write() as tx:
             for task in generation.ready:
-                await tx.tasks.fail(task.id, Failure.UNDELIVERABLE, self._clock.now())
+                await tx.tasks.fail(task.id, Failure.UNDELIVERABLE, now)
             await tx.generations.set_delivery(generation.id, Delivery.DONE)
-        for task in generation.ready:
-            self._spool.forget(task.id)
+            await tx.undelivered.add(generation.id, user, now)
+        self._leftovers.remember(user, generation.id)
         log.error("generation given up: nowhere to post it", generation=generation.id)
         if generation.ready:
             # Perhaps words can be posted where pictures cannot.
@@ -180,7 +188,7 @@ class Courier:
                 await tx.tasks.fail(task.id, Failure.NO_IMAGE, self._clock.now())
             self._spool.forget(task.id)
             return None
-        return ImageFile(path, f"easel-{task.id}.{kind.suffix}", task.id)
+        return image_file(task, path, kind)
 
     async def _prefetch(self, task: Task) -> None:
         """Download an image while others of its generation are still being made; trouble is left for the end."""
@@ -188,16 +196,20 @@ class Courier:
             await self._spool.ensure(task.id, task.result_url or "")
 
     async def _fitted(self, task: Task, limit: int) -> tuple[Path, Kind]:
-        for pause in (*_DOWNLOAD_PAUSES, None):
+        for attempt, pause in enumerate((*_DOWNLOAD_PAUSES, None), start=1):
             try:
                 path = await self._spool.ensure(task.id, task.result_url or "")
+                return await self._studio.run(fit, path, limit)
             except FetchFailed as error:
                 log.warning("download failed", task=task.id, error=str(error), pause=pause)
                 if pause is None:
                     raise NoImage("the result could not be downloaded") from error
-                await asyncio.sleep(pause)
-            else:
-                return await self._studio.run(fit, path, limit)
+            except NoImage as error:
+                log.warning("result is no image", task=task.id, error=str(error), attempt=attempt)
+                if pause is None or attempt >= _SPOILED_TRIES:
+                    raise
+                self._spool.forget(task.id)
+            await asyncio.sleep(pause)
         raise AssertionError("the last try returns or raises")
 
 

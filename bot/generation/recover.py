@@ -8,6 +8,7 @@ from bot.domain.ports import Clock, Deliverer
 from bot.domain.states import OPEN, Failure, TaskState
 from bot.generation.courier import Courier
 from bot.generation.jobs import Jobs
+from bot.generation.leftovers import Leftovers
 from bot.generation.tracker import Tracker
 from bot.generation.workload import Workload
 from bot.media.spool import Spool
@@ -26,6 +27,7 @@ async def recover(
     tracker: Tracker,
     courier: Courier,
     spool: Spool,
+    leftovers: Leftovers,
     *,
     hold_ambiguous: bool,
 ) -> None:
@@ -36,7 +38,7 @@ async def recover(
         untold = [*await tx.generations.unfinished(), *await tx.generations.with_late_images()]
     for task_class, seconds in durations:
         workload.durations.add(task_class, seconds)
-    wanted: set[TaskId] = set()
+    wanted: set[TaskId] = await leftovers.restore()
     for task in tasks:
         match task.state:
             case TaskState.RESERVED:

@@ -10,11 +10,13 @@ import aiohttp
 from yarl import URL
 
 _CHUNK = 1 << 16
+_MAY_PASS = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
+"""Stores of files answer so for a moment when a file is new to them."""
 _USER_AGENT = "Mozilla/5.0 (compatible; Easel)"
 
 
 class FetchRefused(Exception):
-    """The download is not allowed or will never work: a foreign host, too many bytes, an answer like 404."""
+    """The download is not allowed or will never work: a foreign host, too many bytes, an answer like 410."""
 
 
 class FetchTooLarge(FetchRefused):
@@ -104,10 +106,7 @@ class Fetcher:
                 timeout=self._timeout,
                 allow_redirects=False,
             ) as response:
-                if (
-                    response.status >= HTTPStatus.INTERNAL_SERVER_ERROR
-                    or response.status == HTTPStatus.TOO_MANY_REQUESTS
-                ):
+                if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status in _MAY_PASS:
                     raise FetchFailed(f"HTTP {response.status}")
                 if response.status != HTTPStatus.OK:
                     raise FetchRefused(f"HTTP {response.status}")

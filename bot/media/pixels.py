@@ -68,6 +68,9 @@ def fit(path: Path, limit: int) -> tuple[Path, Kind]:
     except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise NoImage("not a picture that Easel knows") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            # The disk's trouble, as when it is full, and not the picture's.
+            raise
         raise NoImage("the picture is damaged") from error
 
 

@@ -93,6 +93,28 @@ class Ledger:
         """
         await self._end(tasks, Movement.GOODWILL if in_vain else Movement.REFUND, -1, at)
 
+    async def late(self, task: TaskId, at: datetime) -> None:
+        """KIE has made, and taken its price for, an image that was refunded: the limits over all count it today.
+
+        It stands on nobody's account, so that no member's balance knows of it.
+        """
+        c = ledger.c
+        copied = [c.guild_id, c.generation_id, c.task_id, c.round, c.credits, c.note]
+        moment = literal(at, c.at.type)
+        await self._connection.execute(
+            insert(ledger).from_select(
+                ["at", "counts_at", "movement", "user_id", "bonus", *(column.name for column in copied)],
+                select(
+                    moment,
+                    moment,
+                    literal(Movement.LATE, c.movement.type),
+                    literal(_NOBODY, c.user_id.type),
+                    literal(NOTHING, c.bonus.type),
+                    *copied,
+                ).where(c.task_id == task, c.movement == Movement.RESERVE),
+            )
+        )
+
     async def _end(self, tasks: Iterable[TaskId], movement: Movement, share: int, at: datetime) -> None:
         """End reservations with a row each, in which ``share`` times what was reserved moves."""
         c, times = ledger.c, literal(share, Integer)
@@ -202,7 +224,8 @@ class Ledger:
         ]
 
 
-_SPENDING = (Movement.RESERVE, Movement.SETTLE, Movement.REFUND)
+_SPENDING = (Movement.RESERVE, Movement.SETTLE, Movement.REFUND, Movement.LATE)
+_NOBODY = UserId(0)
 
 
 def _round_of(account: Account) -> Select[int]:

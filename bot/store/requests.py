@@ -54,14 +54,25 @@ class Requests:
             update(requests).where(requests.c.id == request_id).values(channel_id=channel_id, message_id=message_id)
         )
 
-    async def close(self, request_id: RequestId, state: RequestState) -> bool:
-        """Decide a request; False when it was decided before."""
+    async def close(self, request_id: RequestId, state: RequestState, untold: str | None = None) -> bool:
+        """Decide a request; False when it was decided before. ``untold`` is what its member is to be told."""
         result = await self._connection.execute(
             update(requests)
             .where(requests.c.id == request_id, requests.c.state == RequestState.OPEN)
-            .values(state=state)
+            .values(state=state, untold=untold)
         )
         return result.rowcount == 1
+
+    async def untold(self) -> list[tuple[CreditRequest, str]]:
+        """Decided requests whose members have not been told, with the words for them."""
+        found = await self._connection.execute(
+            select(requests).where(requests.c.untold.is_not(None)).order_by(requests.c.id)
+        )
+        return [(_request(row), row["untold"] or "") for row in found.mappings()]
+
+    async def told(self, request_id: RequestId) -> None:
+        """The member knows what was decided, or cannot be reached."""
+        await self._connection.execute(update(requests).where(requests.c.id == request_id).values(untold=None))
 
     async def expire(self, account: Account, now: datetime) -> None:
         """Close what is too old to be decided."""

@@ -22,6 +22,7 @@ from bot.store.reports import Reports
 from bot.store.requests import Requests
 from bot.store.rules import Rules
 from bot.store.tasks import Tasks
+from bot.store.undelivered import Undelivered
 from bot.store.uploads import Uploads
 
 _READERS = 4
@@ -43,6 +44,7 @@ class Transaction:
         self.rules = Rules(connection)
         self.requests = Requests(connection)
         self.reports = Reports(connection)
+        self.undelivered = Undelivered(connection)
 
 
 class Store:

@@ -164,6 +164,15 @@ class _RequestColumns(TypedColumns):
     state: Named[RequestState] = _column(choice(RequestState))
     channel_id: Named[ChannelId | None] = _column(BigInteger)
     message_id: Named[MessageId | None] = _column(BigInteger)
+    untold: Named[str | None] = _column(Text)
+
+
+class _UndeliveredColumns(TypedColumns):
+    generation_id: Named[GenerationId] = _column(
+        BigInteger, ForeignKey("generations.id"), primary_key=True, autoincrement=False
+    )
+    user_id: Named[UserId] = _column(BigInteger)
+    since: Named[datetime] = _column(UtcTime)
 
 
 class _FactColumns(TypedColumns):
@@ -247,6 +256,8 @@ Index(
     sqlite_where=text("state = 'open'"),
     postgresql_where=text("state = 'open'"),
 )
+
+undelivered = Table("undelivered", metadata, _UndeliveredColumns)
 
 facts = Table("facts", metadata, _FactColumns)
 

@@ -55,7 +55,8 @@ class Tasks:
     async def ready(self, task: TaskId, report: Report, at: datetime) -> bool:
         """KIE has made the image."""
         before = await self._state(task)
-        return await self._move(
+        is_late = before is TaskState.OVERDUE
+        moved = await self._move(
             task,
             TaskState.READY,
             result_url=report.result_url,
@@ -63,8 +64,11 @@ class Tasks:
             consumed=report.consumed,
             finished_at=at,
             failure=None,
-            free=before is TaskState.OVERDUE,
+            free=is_late,
         )
+        if moved and is_late:
+            await self._ledger.late(task, at)
+        return moved
 
     async def delivered(self, ready: Iterable[Task], at: datetime) -> None:
         """The images are posted: what was reserved for them is paid, except for those that came after their refund."""

@@ -42,7 +42,7 @@ def progress_view(card: Card) -> ui.LayoutView:
         pieces.append(texts.expected(card.ready_at))
     container = _container(
         BLURPLE if generation.at_work else GREY,
-        ui.TextDisplay(_prompt(generation)),
+        ui.TextDisplay(prompt_line(generation)),
         ui.TextDisplay(_small([*_settings(generation), amounts.price(generation.price)])),
         ui.TextDisplay(" · ".join(pieces)),
     )
@@ -60,7 +60,7 @@ def outcome_view(card: Card, images: Sequence[ImageFile]) -> ui.LayoutView:
         for image in images:
             gallery.add_item(media=f"attachment://{image.filename}", description=alt_text(generation))
         container.add_item(gallery)
-    container.add_item(ui.TextDisplay(_prompt(generation)))
+    container.add_item(ui.TextDisplay(prompt_line(generation)))
     for line in _outcome_lines(card, len(images)):
         container.add_item(ui.TextDisplay(line))
     container.add_item(_buttons(generation, _offers(generation, len(images))))
@@ -147,7 +147,8 @@ def _settings(generation: Generation) -> list[str]:
     return pieces
 
 
-def _prompt(generation: Generation) -> str:
+def prompt_line(generation: Generation) -> str:
+    """What was asked for, as every card says it."""
     prompt = generation.request.prompt
     return f"**{amounts.plain(editing.LARGER_HEADLINE if prompt == LARGER_PROMPT else prompt, PROMPT_SHOWN)}**"
 

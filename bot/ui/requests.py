@@ -9,10 +9,10 @@ import structlog
 from discord import ui
 
 from bot.domain.credits import Credits
-from bot.domain.errors import BadAmount, NobodyToAsk, NotYours, RequestClosed
+from bot.domain.errors import AlreadyAsked, BadAmount, NobodyToAsk, NotYours, RequestClosed
 from bot.domain.ids import ChannelId, MessageId, RequestId, UserId
 from bot.domain.requests import CreditRequest
-from bot.generation.asking import Asked
+from bot.generation.asking import Asked, Asking
 from bot.ui.buttons import decision_buttons
 from bot.ui.cards import AMBER, GREEN, GREY, finished_view
 from bot.ui.custom_ids import CustomId
@@ -34,7 +34,7 @@ async def ask(desk: Desk, interaction: discord.Interaction[Any], button: CustomI
     if button.number != interaction.user.id:
         raise NotYours
     await interaction.response.defer(ephemeral=True, thinking=True)
-    asked = await desk.asking.ask(asker(interaction), ChannelId(interaction.channel_id or 0))
+    asked = await _asked(desk, interaction)
     channel = interaction.client.get_partial_messageable(asked.channel_id)
     try:
         message = await channel.send(view=_open_view(asked), allowed_mentions=_NOBODY)
@@ -58,9 +58,10 @@ async def approve(desk: Desk, interaction: discord.Interaction[Any], modal: Cust
     amount = _amount(read_amount(interaction))
     await interaction.response.defer()
     by = UserId(interaction.user.id)
-    request = await desk.asking.approve(found.id, _message(interaction), by, amount, quota.GRANT_NOTE)
+    words = quota.you_got(amount)
+    request = await desk.asking.approve(found.id, _message(interaction), by, amount, quota.GRANT_NOTE, words)
     await _close(interaction, quota.approved(request.account.user_id, amount, by), GREEN)
-    await _tell(interaction.client, request, quota.you_got(amount))
+    await _tell(interaction.client, desk.asking, request, words)
 
 
 async def deny(desk: Desk, interaction: discord.Interaction[Any], button: CustomId) -> None:
@@ -69,9 +70,15 @@ async def deny(desk: Desk, interaction: discord.Interaction[Any], button: Custom
     await interaction.response.defer()
     by = UserId(interaction.user.id)
     words = quota.denied(found.account.user_id, by)
-    request = await desk.asking.deny(found.id, _message(interaction), by, words)
+    request = await desk.asking.deny(found.id, _message(interaction), by, words, quota.YOU_GOT_NOTHING)
     await _close(interaction, words, GREY)
-    await _tell(interaction.client, request, quota.YOU_GOT_NOTHING)
+    await _tell(interaction.client, desk.asking, request, quota.YOU_GOT_NOTHING)
+
+
+async def tell_untold(client: discord.Client, asking: Asking) -> None:
+    """Tell the decisions that an earlier process did not come to tell."""
+    for request, words in await asking.untold():
+        await _tell(client, asking, request, words)
 
 
 async def _open_request(desk: Desk, interaction: discord.Interaction[Any], pressed: CustomId) -> CreditRequest:
@@ -100,8 +107,33 @@ async def _close(interaction: discord.Interaction[Any], words: str, colour: int)
         log.info("a decided request still looks open", error=type(error).__name__)
 
 
-async def _tell(client: discord.Client, request: CreditRequest, words: str) -> None:
-    """Tell the member: directly, or where they asked if their direct messages are closed."""
+async def _asked(desk: Desk, interaction: discord.Interaction[Any]) -> Asked:
+    """The request, anew if the card of an earlier one was deleted, so that nobody could decide it."""
+    who, where = asker(interaction), ChannelId(interaction.channel_id or 0)
+    try:
+        return await desk.asking.ask(who, where)
+    except AlreadyAsked:
+        earlier = await desk.asking.open_of(who)
+        if earlier is None or not await _is_deleted(interaction.client, earlier):
+            raise
+        await desk.asking.lost(earlier)
+    return await desk.asking.ask(who, where)
+
+
+async def _is_deleted(client: discord.Client, request: CreditRequest) -> bool:
+    if request.channel_id is None or request.message_id is None:
+        return False
+    try:
+        await client.get_partial_messageable(request.channel_id).fetch_message(request.message_id)
+    except discord.NotFound:
+        return True
+    except (discord.HTTPException, aiohttp.ClientError, OSError):
+        return False
+    return False
+
+
+async def _tell(client: discord.Client, asking: Asking, request: CreditRequest, words: str) -> None:
+    """Tell the member: directly, or that there is news where they asked if their direct messages are closed."""
     member = discord.Object(request.account.user_id)
     try:
         try:
@@ -109,9 +141,13 @@ async def _tell(client: discord.Client, request: CreditRequest, words: str) -> N
         except discord.Forbidden:
             pings = discord.AllowedMentions(everyone=False, users=[member], roles=False)
             channel = client.get_partial_messageable(request.asked_in)
-            await channel.send(f"<@{member.id}> {words}", allowed_mentions=pings)
+            # Others read it as well, and may not even know of the request.
+            await channel.send(f"<@{member.id}> {quota.ANSWERED}", allowed_mentions=pings)
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
         log.info("a member could not be told of a decision", error=type(error).__name__)
+        if not isinstance(error, discord.Forbidden | discord.NotFound):
+            return
+    await asking.told(request)
 
 
 def _message(interaction: discord.Interaction[Any]) -> MessageId:

@@ -25,6 +25,7 @@ from bot.domain.states import TaskState
 from bot.generation.cards import Cards
 from bot.generation.courier import Courier
 from bot.generation.jobs import Jobs
+from bot.generation.leftovers import Leftovers
 from bot.generation.means import Means
 from bot.generation.recover import recover
 from bot.generation.references import References
@@ -217,7 +218,8 @@ class House:
             means = Means(self.clock, prices, limits_of(Allowance(Decimal(tuning.credits), Period.DAY)))
             cards = Cards(store, self.clock, workload, means)
             jobs = Jobs("job", grace=0)
-            courier = Courier(store, self.clock, cards, discord, spool, studio, jobs)
+            leftovers = Leftovers(store, self.clock, spool, studio)
+            courier = Courier(store, self.clock, cards, discord, spool, studio, leftovers, jobs)
             tracker = Tracker(
                 store,
                 api,
@@ -267,6 +269,7 @@ class House:
                         tracker,
                         courier,
                         spool,
+                        leftovers,
                         hold_ambiguous=tuning.submitting.hold_ambiguous,
                     )
                     await watcher.restore()

@@ -18,6 +18,7 @@ from bot.domain.rules import ServerSettings
 from bot.generation.cards import Cards
 from bot.generation.courier import Courier
 from bot.generation.jobs import Jobs
+from bot.generation.leftovers import Leftovers
 from bot.generation.means import Limits, Means
 from bot.generation.quotas import Change, Quotas
 from bot.generation.references import References
@@ -116,7 +117,9 @@ async def open_desk(
         async with aiohttp.ClientSession() as session, Jobs("job", grace=0) as jobs:
             fetcher = Fetcher(session, AllowedHosts([]), seconds=1)
             shelf = Shelf(folder / "references", ShelfLimits(0, timedelta(days=1)))
-            courier = Courier(store, clock, cards, ClosedDoor(), Spool(folder / "spool", fetcher), studio, jobs)
+            spool = Spool(folder / "spool", fetcher)
+            leftovers = Leftovers(store, clock, spool, studio)
+            courier = Courier(store, clock, cards, ClosedDoor(), spool, studio, leftovers, jobs)
             # Questions are far apart: one that comes soon was asked for.
             timings = PollTimings(first=3600, every=3600, slow_every=3600, late_every=3600)
             tracker = Tracker(store, api, clock, workload, courier, timings, timedelta(hours=6), jobs)

@@ -157,9 +157,9 @@ async def test_many_decisions_at_once_count_once(office: Office, file: Path) -> 
     async def decide(place: int) -> str:
         try:
             if place % 2:
-                await office.asking.deny(asked.request.id, POST, ADMIN, "no")
+                await office.asking.deny(asked.request.id, POST, ADMIN, "no", "denied")
             else:
-                await office.asking.approve(asked.request.id, POST, SECOND, Credits(30), "yes")
+                await office.asking.approve(asked.request.id, POST, SECOND, Credits(30), "yes", "approved")
         except RequestClosed:
             return "too late"
         return "denied" if place % 2 else "approved"
@@ -174,14 +174,14 @@ async def test_many_decisions_at_once_count_once(office: Office, file: Path) -> 
 async def test_what_is_too_old_or_on_another_message_cannot_be_decided(office: Office) -> None:
     asked = await office.posted()
     with pytest.raises(RequestClosed):
-        await office.asking.approve(asked.request.id, MessageId(89), ADMIN, Credits(30), "yes")
+        await office.asking.approve(asked.request.id, MessageId(89), ADMIN, Credits(30), "yes", "approved")
     with pytest.raises(RequestClosed):
         await office.asking.find(RequestId(404), POST)
     office.desk.clock.moment = NOW + REQUEST_LIVES - MICROSECOND
     assert (await office.asking.find(asked.request.id, POST)).account == ALICE
     office.desk.clock.moment = NOW + REQUEST_LIVES
     with pytest.raises(RequestClosed):
-        await office.asking.approve(asked.request.id, POST, ADMIN, Credits(30), "yes")
+        await office.asking.approve(asked.request.id, POST, ADMIN, Credits(30), "yes", "approved")
     with pytest.raises(RequestClosed):
-        await office.asking.deny(asked.request.id, POST, ADMIN, "no")
+        await office.asking.deny(asked.request.id, POST, ADMIN, "no", "denied")
     assert await office.bonus() == 0

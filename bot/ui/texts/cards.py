@@ -1,5 +1,6 @@
 """The words on cards."""
 
+from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 
@@ -36,6 +37,14 @@ _FAILURES = {
 def failure(reason: Failure) -> str:
     """Why there is no picture."""
     return _FAILURES[reason]
+
+
+def left_over(reasons: Collection[Failure], pictures: int) -> str:
+    """About a wish whose end could not be told when it came."""
+    if pictures:
+        return "This could not be posted where you asked for it. Here it is; nothing was charged."
+    why = " ".join(failure(reason) for reason in dict.fromkeys(reasons)) or "It was cancelled."
+    return f"This could not be told where you asked for it. {why} Nothing was charged."
 
 
 def in_line(place: int) -> str:

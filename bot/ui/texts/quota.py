@@ -186,6 +186,10 @@ def log_line(entry: LedgerEntry) -> str:
             what = "period started anew"
         case Movement.RULE:
             what = entry.note
+        case Movement.LATE:
+            what = (
+                f"{number(abs(entry.credits))} for a picture that came after its refund, free for the member{picture}"
+            )
         case Movement.REFUND | Movement.GOODWILL:
             what = f"+{number(entry.credits)} given back{picture}"
         case _:
@@ -219,4 +223,5 @@ def you_got(amount: Decimal) -> str:
 
 
 YOU_GOT_NOTHING = "Your request for more credits was denied. Your allowance renews as usual; /balance shows when."
+ANSWERED = "Your request for more credits was answered. /balance shows what you have."
 GRANT_NOTE = "asked for more, approved"
