@@ -31,6 +31,7 @@ async def lost(easel: Easel, wish: GenerationId, failure: Failure) -> None:
     assert not list((easel.database.parent / "spool").iterdir())
 
 
+@pytest.mark.usefixtures("quick_retries")
 @pytest.mark.parametrize(
     "behaviour",
     [

@@ -116,7 +116,7 @@ async def test_overdue_is_still_watched(house: House, kie: KieStandIn) -> None:
         await easel.told(wish)
         assert easel.discord.posts[0].card.late
         assert await easel.states(wish) == [TaskState.DELIVERED]
-        assert easel.ledger(wish) == [RESERVED, REFUNDED]
+        assert easel.ledger(wish) == [RESERVED, REFUNDED, ("late", Decimal(-5))]
         assert easel.workload.queue.at_work == 0
 
 

@@ -31,6 +31,7 @@ from tests.kie.schema import created
 from tests.waiting import until
 
 RESERVED, REFUNDED, SETTLED = ("reserve", Decimal(-5)), ("refund", Decimal(5)), ("settle", Decimal(0))
+LATE = ("late", Decimal(-5))
 
 
 @pytest.mark.parametrize(
@@ -116,7 +117,7 @@ async def test_a_late_success_is_delivered_free(house: House, kie: KieStandIn) -
         assert len(late.files) == 1
         assert late.card.generation.charged == 0
         assert generation.request.destination.message_id == message, "the card stays the one that was told first"
-        assert easel.ledger() == [RESERVED, REFUNDED]
+        assert easel.ledger() == [RESERVED, REFUNDED, LATE]
         assert await easel.spent() == 0
         assert kie.billed == 5
         assert easel.workload.queue.at_work == 0
@@ -148,7 +149,7 @@ async def test_late_and_punctual_images_of_one_wish(house: House, kie: KieStandI
         generation = await easel.told(wish, 2)
         assert [task.state for task in generation.tasks] == [TaskState.DELIVERED] * 2
         assert [(len(post.files), post.card.late) for post in easel.discord.posts] == [(1, False), (1, True)]
-        assert sorted(easel.ledger()) == sorted([RESERVED, RESERVED, REFUNDED, SETTLED])
+        assert sorted(easel.ledger()) == sorted([RESERVED, RESERVED, REFUNDED, SETTLED, LATE])
 
 
 async def test_questions_that_fail_say_nothing_of_the_task(easel: Easel, kie: KieStandIn) -> None:
@@ -190,7 +191,7 @@ async def test_when_kie_cannot_be_asked_the_deadline_still_holds(
         kie.script.clear()
         await easel.told(wish, 2)
         assert await easel.states(wish) == [TaskState.DELIVERED]
-        assert easel.ledger() == [RESERVED, REFUNDED]
+        assert easel.ledger() == [RESERVED, REFUNDED, LATE]
 
 
 async def test_a_hint_makes_the_tracker_ask_at_once(house: House, kie: KieStandIn) -> None:

@@ -57,8 +57,8 @@ async def test_a_signed_address_is_asked_for_as_it_was_given(fetcher: Fetcher) -
 @pytest.mark.parametrize(
     ("behaviour", "error"),
     [
-        (Reply(404, b""), FetchRefused),
-        (Reply(403, b""), FetchRefused),
+        (Reply(404, b""), FetchFailed),
+        (Reply(403, b""), FetchFailed),
         (Reply(410, b""), FetchRefused),
         (Reply(204, b""), FetchRefused),
         (Reply(206, b"part"), FetchRefused),

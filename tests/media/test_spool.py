@@ -46,7 +46,7 @@ async def test_what_was_lost_is_downloaded_again(spool: Spool, kie: KieStandIn, 
 
 
 async def test_what_is_gone_is_no_image(spool: Spool, kie: KieStandIn, address: str, folder: Path) -> None:
-    kie.script.always("result", Reply(404, b""))
+    kie.script.always("result", Reply(410, b""))
     with pytest.raises(NoImage):
         await spool.ensure(ONE, address)
     with pytest.raises(NoImage):

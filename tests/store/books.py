@@ -64,6 +64,8 @@ class Bought:
     state: TaskState = TaskState.RESERVED
     back: bool = False
     """The credits were given back."""
+    late_at: datetime | None = None
+    """KIE made it all the same, and took its price."""
     forgotten: bool = False
     """The account was reset since."""
 
@@ -165,16 +167,14 @@ class Books:
             if allowance is None or allowance.credits is None:
                 continue
             current = sheet(allowance.period, now, zone)
-            spent = sum(
-                (
-                    one.price
-                    for one in self.bought.values()
-                    if (cap is Cap.BUDGET or one.account.guild_id == guild)
-                    and not one.back
-                    and sheet(allowance.period, one.at, zone) == current
-                ),
-                start=ZERO,
-            )
+            moments = [
+                (one.price, moment)
+                for one in self.bought.values()
+                if cap is Cap.BUDGET or one.account.guild_id == guild
+                for moment in (None if one.back else one.at, one.late_at)
+            ]
+            now_on = (price for price, at in moments if at is not None and sheet(allowance.period, at, zone) == current)
+            spent = sum(now_on, start=ZERO)
             left = max(allowance.credits - spent, ZERO)
             found[cap] = allowance.credits, left, turn(allowance.period, now, zone)
         return found

@@ -185,7 +185,8 @@ class Beside(RuleBasedStateMachine):
         )
         for one in self.books.bought.values():
             paid = one.state is TaskState.DELIVERED and not one.back
-            assert ends[one.task] == "reserve" + (" refund" if one.back else " settle" if paid else "")
+            end = " refund" if one.back else " settle" if paid else ""
+            assert ends[one.task] == f"reserve{end}{' late' if one.late_at else ''}"
 
     async def everything(self) -> tuple[list[Standing], list[list[CapState]]]:
         async with self.world.store.read() as tx:

@@ -16,7 +16,7 @@ from hypothesis.stateful import run_state_machine_as_test as run_as_test
 from bot.domain.credits import Account, Allowance, Asker, Credits, Movement, Period
 from bot.domain.errors import CapReached, NotEnoughCredits, TooLateToCancel
 from bot.domain.generation import Request
-from bot.domain.ids import GenerationId, GuildId, KieTaskId, RoleId, TaskId
+from bot.domain.ids import GenerationId, GuildId, KieTaskId, RoleId, TaskId, UserId
 from bot.domain.settings import Settings
 from bot.domain.states import MOVES, TaskState
 from bot.store.store import Store
@@ -148,6 +148,10 @@ class QuotaLife(Beside):
         self.world.told[to.value] += 1
         if self.books.led(one, to):
             self.expect(Movement.REFUND, one.account, one.price, one.by_bonus, one.task)
+        elif to is TaskState.READY and one.back:
+            one.late_at = self.now
+            nobody = Account(UserId(0), one.account.guild_id)
+            self.expect(Movement.LATE, nobody, -one.price, Decimal(0), one.task)
         elif to is TaskState.DELIVERED and not one.back:
             self.expect(Movement.SETTLE, one.account, Decimal(0), Decimal(0), one.task)
         elif to is TaskState.DELIVERED:

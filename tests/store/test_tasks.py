@@ -70,9 +70,10 @@ async def test_a_late_image_costs_nothing_and_is_refunded_once(store: Store, fil
         assert late.free
         assert late.failure is None
         assert await move(tx, late, end, KieTaskId("kie"))
-    assert movements(file) == ["reserve", "refund"]
+    assert movements(file) == ["reserve", "refund", "late"]
     async with store.read() as tx:
         assert await tx.ledger.spent(ALICE, TODAY) == 0
+        assert await tx.ledger.spent_together(TODAY) == 5
 
 
 async def test_what_kie_says_of_an_image_is_kept(store: Store, file: Path) -> None:

@@ -67,7 +67,9 @@ async def test_whose_direct_messages_are_closed_is_told_where_they_asked(stage: 
 
     (post,) = stage.sent("POST", f"/channels/{stage.channel.id}/messages")
     assert post.json is not None
-    assert post.json["content"].startswith(f"{stage.alice.mention} Your request was approved: 5 credits more")
+    assert post.json["content"] == (
+        f"{stage.alice.mention} Your request for more credits was answered. /balance shows what you have."
+    )
     assert post.json["allowed_mentions"] == {"parse": [], "users": [stage.alice.id]}
     assert letters(stage.alice) == []
 
