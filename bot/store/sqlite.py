@@ -48,6 +48,21 @@ def only_one(url: str) -> Generator[None, None, None]:
         lock.release()
 
 
+def schema_version(path: Path) -> str | None:
+    """Which migration the file has come to; None when it has none, is not there, or cannot be read."""
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+    except sqlite3.Error:
+        return None
+    try:
+        row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.Error:
+        return None
+    finally:
+        connection.close()
+    return None if row is None else row[0]
+
+
 def async_url(url: str) -> str:
     """The same URL, served by aiosqlite."""
     return make_url(url).set(drivername="sqlite+aiosqlite").render_as_string(hide_password=False)
