@@ -10,7 +10,7 @@ from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.domain.errors import StoreUnavailable
-from bot.store import sqlite
+from bot.store import driver, sqlite
 from bot.store.accounts import Accounts
 from bot.store.drafts import Drafts
 from bot.store.facts import Facts
@@ -64,6 +64,7 @@ class Store:
             for writes, connections in ((False, _READERS), (True, 1)):
                 engine = create_async_engine(
                     sqlite.async_url(url),
+                    connect_args={"async_creator_fn": driver.connect},
                     pool_size=connections,
                     max_overflow=0,
                     pool_timeout=60,
