@@ -148,7 +148,7 @@ async def assemble(
         attachments = Fetcher(attachments_session, AllowedHosts(config.discord.cdn_hosts), seconds=seconds)
         folder = sqlite.database_file(config.database.url).parent
         spool = Spool(folder / "spool", results)
-        openings = Openings(folder / "openings")
+        openings = stack.enter_context(Openings(folder / "openings.journal"))
         shelf = Shelf(folder / "references", options.shelf_limits(config))
         prices = options.prices(config)
         means = Means(clock, prices, options.limits(config))

@@ -71,14 +71,14 @@ async def apologise(store: Store, openings: Openings, deliverer: Deliverer, jobs
         async with store.read() as tx:
             accepted = await tx.generations.accepted(opening)
         if accepted:
-            openings.told(opening)
+            openings.close(opening.id)
         else:
             jobs.start(_apologise(openings, deliverer, opening))
 
 
 async def _apologise(openings: Openings, deliverer: Deliverer, opening: Opening) -> None:
     await deliverer.apologise(opening)
-    openings.told(opening)
+    openings.close(opening.id)
 
 
 async def _doubt(store: Store, clock: Clock, courier: Courier, task: Task) -> None:

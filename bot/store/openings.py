@@ -1,10 +1,13 @@
-"""Cards that were opened and are no generation yet: a small file each, so that they can be found after a crash.
+"""Cards that were opened and are no generation yet: a journal of them, so that they can be found after a crash.
 
-Files, because a card is opened for every wish and mostly for some milliseconds: what matters is that they outlive the
-process, not that they outlive the machine's power.
+A file and no table, because a card is opened for every wish, mostly for some milliseconds, and while Discord waits: a
+line costs microseconds. It outlives the process, and need not outlive the machine's power.
 """
 
+import os
 from pathlib import Path
+from types import TracebackType
+from typing import Self
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
@@ -14,50 +17,84 @@ from bot.domain.ids import OpeningId
 
 log = structlog.stdlib.get_logger(__name__)
 
-_SUFFIX = ".json"
-_FILE = TypeAdapter(Opening)
+_LINE = TypeAdapter(Opening | OpeningId)
+"""An opening, or the id of one that has come to its end."""
+_COMPACTED_ABOVE = 1 << 20
 
 
 class Openings:
-    """A private folder of cards. Trouble with the disk is logged: it must not keep a wish from being accepted."""
+    """The journal, private to this user. Trouble with the disk is logged: it must not keep a wish from being accepted.
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
-        self._noted: set[OpeningId] = set()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._left = [found for path in sorted(folder.glob(f"*{_SUFFIX}")) if (found := _read(path)) is not None]
+    Use it as a context manager; its time is that of the process.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._open = {opening.id: opening for opening in _read(path)}
+        self._left = tuple(self._open.values())
+        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        self._size = 0
+        self._compact()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        os.close(self._file)
 
     @property
-    def left(self) -> list[Opening]:
+    def left(self) -> tuple[Opening, ...]:
         """What earlier processes opened and did not come to an end with."""
         return self._left
 
     def note(self, opening: Opening) -> None:
         """Write a card down, or what has since become known of it."""
-        self._noted.add(opening.id)
+        self._open[opening.id] = opening
+        self._write(_LINE.dump_json(opening) + b"\n")
+
+    def close(self, opening: OpeningId | None) -> None:
+        """The card shows a generation, or says why there is none; harmless to repeat, and for what was never noted."""
+        if opening is None or self._open.pop(opening, None) is None:
+            return
+        if self._open and self._size < _COMPACTED_ABOVE:
+            self._write(b"%d\n" % opening)
+        else:
+            self._compact()
+
+    def _compact(self) -> None:
+        """Keep what is open, which mostly is nothing."""
         try:
-            self._path(opening.id).write_bytes(_FILE.dump_json(opening))
+            os.ftruncate(self._file, 0)
+        except OSError as error:
+            log.warning("the journal of opened cards cannot be shortened", error=error.strerror)
+        self._size = 0
+        for opening in self._open.values():
+            self._write(_LINE.dump_json(opening) + b"\n")
+
+    def _write(self, line: bytes) -> None:
+        try:
+            self._size += os.write(self._file, line)
         except OSError as error:
             log.warning("an opened card could not be written down", error=error.strerror)
 
-    def close(self, opening: OpeningId | None) -> None:
-        """The card shows a generation, or a refusal; harmless to repeat, and for what was never noted."""
-        if opening is not None and opening in self._noted:
-            self._noted.discard(opening)
-            self._path(opening).unlink(missing_ok=True)
 
-    def told(self, opening: Opening) -> None:
-        """A card that an earlier process left has been seen to."""
-        self._path(opening.id).unlink(missing_ok=True)
-
-    def _path(self, opening: OpeningId) -> Path:
-        return self._folder / f"{opening}{_SUFFIX}"
-
-
-def _read(path: Path) -> Opening | None:
+def _read(path: Path) -> list[Opening]:
+    found: dict[OpeningId, Opening] = {}
     try:
-        return _FILE.validate_json(path.read_bytes())
-    except (OSError, ValidationError):
-        # The process died while it wrote: Discord had not been asked for the card yet.
-        path.unlink(missing_ok=True)
-        return None
+        lines = path.read_bytes().splitlines()
+    except FileNotFoundError:
+        return []
+    for line in lines:
+        try:
+            entry = _LINE.validate_json(line)
+        except ValidationError:
+            # The process died while it wrote it, or the disk was full.
+            continue
+        if isinstance(entry, Opening):
+            found[entry.id] = entry
+        else:
+            found.pop(entry, None)
+    return list(found.values())

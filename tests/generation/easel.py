@@ -232,6 +232,7 @@ class House:
             )
             submitter = Submitter(store, api, self.clock, workload, tracker, courier, tuning.submitting, jobs)
             attachments = Fetcher(files, AllowedHosts(["127.0.0.1"]), seconds=5)
+            openings = stack.enter_context(Openings(self._folder / "openings.journal"))
             desk = Generations(
                 store,
                 self.clock,
@@ -242,7 +243,7 @@ class House:
                 means,
                 workload,
                 courier,
-                Openings(self._folder / "openings"),
+                openings,
             )
             operator = RecordingAnnouncer()
             watcher = Watcher(store, api, self.clock, workload, operator, tuning.watching, jobs)

@@ -113,7 +113,7 @@ async def open_desk(
     prices = PriceList(KIE_PRICES)
     means = Means(clock, prices, limits or limits_of(Allowance(Credits(allowance), Period.DAY)))
     cards = Cards(store, clock, workload, means)
-    with Studio() as studio:
+    with Studio() as studio, Openings(folder / "openings.journal") as openings:
         async with aiohttp.ClientSession() as session, Jobs("job", grace=0) as jobs:
             fetcher = Fetcher(session, AllowedHosts([]), seconds=1)
             shelf = Shelf(folder / "references", ShelfLimits(0, timedelta(days=1)))
@@ -133,6 +133,6 @@ async def open_desk(
                 means,
                 workload,
                 courier,
-                Openings(folder / "openings"),
+                openings,
             )
             yield Desk(generations, Quotas(store, clock, means), means, tracker, workload, clock, api)
