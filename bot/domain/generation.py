@@ -157,7 +157,6 @@ class Delivery(StrEnum):
     """How far the outcome of a generation has been told."""
 
     NONE = "none"
-    BEGUN = "begun"
     DONE = "done"
 
 

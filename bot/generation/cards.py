@@ -25,5 +25,4 @@ class Cards:
         """The card of a generation that has come to its end."""
         async with self._store.read() as tx:
             balance = (await self._means.standing(tx, generation.request.asker)).balance
-        seconds = (self._clock.now() - generation.created_at).total_seconds()
-        return Card(generation, None, None, balance, seconds, late)
+        return Card(generation, None, None, balance, late=late)

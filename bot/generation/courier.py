@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import structlog
@@ -69,6 +70,10 @@ class Courier:
             self._busy.add(generation_id)
             self._jobs.start(self._attend(generation_id))
 
+    def expect(self, task: Task, url: str) -> None:
+        """KIE has made an image, which is about to be written down: begin to download it meanwhile."""
+        self._jobs.start(self._prefetch(replace(task, result_url=url)))
+
     async def _attend(self, generation_id: GenerationId) -> None:
         agreed = False
         try:
@@ -99,15 +104,12 @@ class Courier:
 
     async def _conclude(self, generation: Generation, *, late: bool) -> None:
         limit = generation.request.destination.upload_limit
-        images = await self._images(generation, limit)
+        images, card = await asyncio.gather(self._images(generation, limit), self._cards.outcome(generation, late=late))
         if len(images) < len(generation.ready):
             # Some image is lost for good, which was written down: look at the generation anew.
             self.touch(generation.id)
             return
-        if generation.delivery is Delivery.NONE:
-            async with self._store.write() as tx:
-                await tx.generations.set_delivery(generation.id, Delivery.BEGUN)
-        card = await self._cards.outcome(generation, late=late)
+        card = replace(card, seconds=(self._clock.now() - generation.created_at).total_seconds())
         for attempt in range(_DELIVERY_TRIES):
             try:
                 posted = await self._deliverer.deliver(card, images)
@@ -192,7 +194,7 @@ class Courier:
 
     async def _prefetch(self, task: Task) -> None:
         """Download an image while others of its generation are still being made; trouble is left for the end."""
-        with contextlib.suppress(FetchFailed, NoImage):
+        with contextlib.suppress(FetchFailed, NoImage, OSError):
             await self._spool.ensure(task.id, task.result_url or "")
 
     async def _fitted(self, task: Task, limit: int) -> tuple[Path, Kind]:

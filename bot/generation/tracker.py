@@ -179,6 +179,8 @@ class Tracker:
         seconds = report.seconds
         if seconds is None and task.submitted_at is not None:
             seconds = (now - task.submitted_at).total_seconds()
+        if report.result_url is not None:
+            self._courier.expect(task, report.result_url)
         async with self._store.write() as tx:
             moved = await tx.tasks.ready(task.id, replace(report, seconds=seconds), now)
         if moved and seconds is not None:

@@ -1,7 +1,9 @@
 """The spool: finished images on disk, from the moment KIE has made them until they are posted."""
 
+import asyncio
 from collections.abc import Collection
 from pathlib import Path
+from weakref import WeakValueDictionary
 
 from bot.domain.errors import NoImage
 from bot.domain.ids import TaskId
@@ -17,16 +19,19 @@ class Spool:
     def __init__(self, folder: Path, fetcher: Fetcher) -> None:
         self._folder = folder
         self._fetcher = fetcher
+        self._downloads: WeakValueDictionary[TaskId, asyncio.Lock] = WeakValueDictionary()
+        """Whoever wants what is being downloaded waits for it."""
         folder.mkdir(parents=True, exist_ok=True)
 
     async def ensure(self, task: TaskId, url: str) -> Path:
         """The task's image on disk, downloaded if it is not there; raises NoImage for good, FetchFailed for now."""
         path = self._folder / f"{task}.image"
-        if not path.exists():
-            try:
-                await self._fetcher.to_file(url, path, RESULT_MAX_BYTES)
-            except FetchRefused as error:
-                raise NoImage(f"the result cannot be downloaded: {type(error).__name__}") from error
+        async with self._downloads.setdefault(task, asyncio.Lock()):
+            if not path.exists():
+                try:
+                    await self._fetcher.to_file(url, path, RESULT_MAX_BYTES)
+                except FetchRefused as error:
+                    raise NoImage(f"the result cannot be downloaded: {type(error).__name__}") from error
         return path
 
     def forget(self, task: TaskId) -> None:

@@ -92,7 +92,7 @@ class Generations:
         rows = await self._connection.scalars(
             select(generations.c.id)
             .where(
-                generations.c.delivery.in_((Delivery.NONE, Delivery.BEGUN)),
+                generations.c.delivery == Delivery.NONE,
                 ~exists().where(tasks.c.generation_id == generations.c.id, tasks.c.state.in_(busy)),
             )
             .order_by(generations.c.id)

@@ -114,7 +114,7 @@ async def test_nothing_is_paid_before_the_post(easel: Easel) -> None:
     wish = await easel.ask()
     await until(lambda: len(easel.discord.attempts) >= 5, what="five attempts")
     assert easel.ledger() == [RESERVED]
-    assert (await easel.generation(wish)).delivery == "begun"
+    assert (await easel.generation(wish)).delivery == "none"
     easel.discord.always = None
     await easel.told(wish)
     assert easel.ledger() == [RESERVED, SETTLED]

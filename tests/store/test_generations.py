@@ -111,9 +111,9 @@ async def test_the_card_and_how_far_it_was_told_are_remembered(store: Store) -> 
     generation, other = [await keep(store, make_generation()) for _ in range(2)]
     async with store.write() as tx:
         await tx.generations.set_message(generation.id, MessageId(77))
-        await tx.generations.set_delivery(generation.id, Delivery.BEGUN)
+        await tx.generations.set_delivery(generation.id, Delivery.DONE)
     destination = replace(generation.request.destination, message_id=MessageId(77))
-    told = replace(generation, delivery=Delivery.BEGUN, request=replace(generation.request, destination=destination))
+    told = replace(generation, delivery=Delivery.DONE, request=replace(generation.request, destination=destination))
     assert await found(store, generation.id) == told
     assert await found(store, other.id) == other
 
@@ -141,8 +141,7 @@ async def test_generations_are_counted_not_tasks(store: Store) -> None:
         ([TaskState.RUNNING], Delivery.NONE, False),
         ([TaskState.READY, TaskState.RUNNING], Delivery.NONE, False),
         ([TaskState.READY], Delivery.NONE, True),
-        ([TaskState.READY], Delivery.BEGUN, True),
-        ([TaskState.READY, TaskState.FAILED], Delivery.BEGUN, True),
+        ([TaskState.READY, TaskState.FAILED], Delivery.NONE, True),
         ([TaskState.FAILED], Delivery.NONE, True),
         ([TaskState.CANCELLED], Delivery.NONE, True),
         ([TaskState.OVERDUE, TaskState.CANCELLED], Delivery.NONE, True),
@@ -164,9 +163,7 @@ async def test_what_is_still_to_be_told_comes_oldest_first(store: Store) -> None
         assert await tx.generations.unfinished() == [generation.id for generation in generations[:2]]
 
 
-@pytest.mark.parametrize(
-    ("delivery", "listed"), [(Delivery.NONE, False), (Delivery.BEGUN, False), (Delivery.DONE, True)]
-)
+@pytest.mark.parametrize(("delivery", "listed"), [(Delivery.NONE, False), (Delivery.DONE, True)])
 async def test_images_that_came_after_the_outcome_was_told(store: Store, delivery: Delivery, *, listed: bool) -> None:
     generation = await kept(store, TaskState.OVERDUE, TaskState.OVERDUE, delivery=delivery)
     async with store.write() as tx:

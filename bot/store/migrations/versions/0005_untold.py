@@ -16,4 +16,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["generation_id"], ["generations.id"], name="fk_undelivered_generation_id"),
         sa.PrimaryKeyConstraint("generation_id", name="pk_undelivered"),
     )
+    # Whether posting had begun made no difference to anybody, and cost a write in the moment that matters most.
+    op.execute("UPDATE generations SET delivery = 'none' WHERE delivery = 'begun'")
     op.add_column("credit_requests", sa.Column("untold", sa.Text()))
