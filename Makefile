@@ -6,7 +6,11 @@ RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test run check format lint types contracts lock clean soak-quota
+.PHONY: help demo test run check format lint types contracts lock clean soak-quota crash
+
+# For make crash: how often, and from which seed the dice are thrown (empty: a new one).
+KILLS ?= 320
+SEED ?=
 
 help: ## show the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,6 +40,9 @@ test: $(DEV_READY) ## run the tests
 
 soak-quota: $(DEV_READY) ## try ten thousand random commands against the quotas
 	$(BIN)/python -m pytest tests/soak/quota_life.py
+
+crash: $(DEV_READY) ## kill the bot hundreds of times and audit it
+	$(BIN)/python -m tests.crash.run --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
 check: $(DEV_READY) format lint contracts types test ## everything CI runs
 

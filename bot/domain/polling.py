@@ -1,0 +1,101 @@
+"""A schedule for each class of task, kept up to date, and what all open tasks may ask together."""
+
+from collections import deque
+from collections.abc import Hashable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+from bot.domain.estimate import PUBLISHED_SECONDS
+from bot.domain.learning import Prior, expect
+from bot.domain.lifetimes import Lifetimes
+from bot.domain.schedule import Bounds, Schedule, at_price, plan
+from bot.domain.settings import TaskClass
+
+REMEMBERED: Final = 200
+"""The most recent durations of a class that count."""
+_REBUILT_AFTER: Final = 0.05
+_PRICE_HALVED_AFTER: Final = 0.2
+"""Both as shares of what is known."""
+
+
+@dataclass(slots=True)
+class _Known:
+    recent: deque[float] = field(default_factory=lambda: deque[float](maxlen=REMEMBERED))
+    new: int = 0
+    schedule: Schedule | None = None
+
+
+class Schedules:
+    """When to ask after tasks of each class, from what is published and from the durations that are learned.
+
+    The distribution follows at once; the price of a question follows slowly, by half within a fifth of what is known.
+    """
+
+    def __init__(
+        self, calls: float = 12.0, bounds: Bounds | None = None, recent: Iterable[tuple[TaskClass, float]] = ()
+    ) -> None:
+        self._calls = calls
+        self._bounds = bounds
+        self._classes: dict[TaskClass, _Known] = {}
+        for task_class, seconds in recent:
+            self.learn(task_class, seconds)
+
+    def learn(self, task_class: TaskClass, seconds: float) -> None:
+        """Remember how long a task took; the oldest first at start."""
+        known = self._classes.setdefault(task_class, _Known())
+        known.recent.append(seconds)
+        known.new += 1
+
+    def of(self, task_class: TaskClass) -> Schedule:
+        """The schedule for a task of this class; planned anew when a twentieth of what is known is new."""
+        known = self._classes.setdefault(task_class, _Known())
+        if known.schedule is None or known.new > _REBUILT_AFTER * len(known.recent):
+            prior = Prior(PUBLISHED_SECONDS[task_class.model, task_class.resolution])
+            known.schedule = self._planned(expect(known.recent, prior), known)
+            known.new = 0
+        return known.schedule
+
+    def _planned(self, lifetimes: Lifetimes, known: _Known) -> Schedule:
+        schedule = plan(lifetimes, self._calls, self._bounds)
+        if known.schedule is None:
+            return schedule
+        # The number of questions holds over many tasks. Were it held for each estimate, the late tasks of an outage
+        # would make a question so dear that the quick ones after it were hardly asked after.
+        weight = 0.5 ** (known.new / len(known.recent) / _PRICE_HALVED_AFTER)
+        return at_price(lifetimes, known.schedule.price**weight * schedule.price ** (1 - weight), self._bounds)
+
+
+class FairShare:
+    """How the questions that are allowed in a second are shared among all open tasks.
+
+    Two means: :meth:`stretch` lengthens every task's gaps alike when together they would ask more than is allowed, and
+    :meth:`wait` holds back what is due in one second beyond that. Asked in the order in which they fell due, no task
+    is held back for longer than all others take once.
+    """
+
+    def __init__(self, per_second: int = 20) -> None:
+        self._per_second = per_second
+        self._rates: dict[Hashable, float] = {}
+        self._asked: deque[float] = deque(maxlen=per_second)
+
+    def wish(self, task: Hashable, gap: float) -> None:
+        """A task would ask next after this many seconds, if it were alone."""
+        self._rates[task] = 1 / gap
+
+    def forget(self, task: Hashable) -> None:
+        """A task is asked after no more."""
+        self._rates.pop(task, None)
+
+    def stretch(self) -> float:
+        """How many times longer than wished all gaps must be, at least 1: for :meth:`Schedule.next_after`."""
+        return max(sum(self._rates.values()) / self._per_second, 1.0)
+
+    def wait(self, now: float) -> float:
+        """Seconds until a question may be asked; 0 when it may be at once."""
+        if len(self._asked) < self._per_second:
+            return 0.0
+        return max(self._asked[0] + 1.0 - now, 0.0)
+
+    def asked(self, now: float) -> None:
+        """A question is being asked."""
+        self._asked.append(now)
