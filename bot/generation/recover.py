@@ -45,7 +45,8 @@ async def recover(
                 workload.queue.add(task.user_id, task.generation_id, task.id)
             case TaskState.SUBMITTING if hold_ambiguous:
                 workload.queue.resume(task.user_id)
-                tracker.watch(task)
+                # Its callback may have come since the tasks were read.
+                await tracker.hold(task.id)
             case TaskState.SUBMITTING:
                 await _doubt(store, clock, courier, task)
             case TaskState.RUNNING:

@@ -229,11 +229,7 @@ class Submitter:
             await self._fail(generation_id, task_id, Failure.UNKNOWN_OUTCOME)
             return False
 
-        async def look() -> Task:
-            async with self._store.read() as tx:
-                return await tx.tasks.get(task_id)
-
-        await self._tracker.hold(await self._insist(look))
+        await self._insist(lambda: self._tracker.hold(task_id))
         return True
 
     async def _fail(self, generation_id: GenerationId, task_id: TaskId, failure: Failure) -> None:

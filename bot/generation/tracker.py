@@ -2,7 +2,6 @@
 
 import asyncio
 import heapq
-from collections import OrderedDict
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
@@ -23,7 +22,6 @@ log = structlog.stdlib.get_logger(__name__)
 
 _QUESTIONS_AT_ONCE = 50
 _LONGEST_SETBACK = 15.0
-_TOLD_EARLY_KEPT = 1000
 
 
 @dataclass(slots=True)
@@ -59,7 +57,6 @@ class Tracker:
         self._watch_late = watch_late
         self._jobs = jobs
         self._watched: dict[TaskId, _Watched] = {}
-        self._told_early: OrderedDict[TaskId, KieTaskId] = OrderedDict()
         self._agenda: list[tuple[float, TaskId]] = []
         self._woken = asyncio.Event()
         self._slots = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
@@ -85,34 +82,32 @@ class Tracker:
         return True
 
     async def found(self, task_id: TaskId, kie_task_id: KieTaskId) -> bool:
-        """KIE told the id of a task: follow it if it is held. False when it is not, or not yet.
+        """KIE told the id of a task: write it down if the task lacks one. False when it does not.
 
-        KIE may call back before its own answer to createTask is lost, so the id is kept for :meth:`hold`.
+        KIE may call back while its own answer to createTask is still under way, or before this process has looked at
+        what it found: then :meth:`hold` goes on with it.
         """
-        watched = self._watched.get(task_id)
-        if watched is None:
-            self._told_early[task_id] = kie_task_id
-            if len(self._told_early) > _TOLD_EARLY_KEPT:
-                self._told_early.popitem(last=False)
-            return False
-        if watched.task.state is not TaskState.SUBMITTING:
+        held = self._watched.get(task_id)
+        async with self._store.read() as tx:
+            task = await tx.tasks.find(task_id)
+        if task is None or task.state is not TaskState.SUBMITTING:
             return False
         now = self._clock.now()
         async with self._store.write() as tx:
-            deadline = watched.task.deadline or now
-            if not await tx.tasks.running(task_id, kie_task_id, now, deadline):
+            if not await tx.tasks.running(task_id, kie_task_id, now, task.deadline or now):
                 return False
             task = await tx.tasks.get(task_id)
-        self.watch(task, at_once=True)
+        log.info("task found by its callback", generation=task.generation_id, task=task_id)
+        if held is not None:
+            self.watch(task, at_once=True)
         self._courier.touch(task.generation_id)
         return True
 
-    async def hold(self, task: Task) -> None:
+    async def hold(self, task_id: TaskId) -> None:
         """Keep a SUBMITTING task until its deadline, or go on with it if KIE has told its id already."""
-        self.watch(task)
-        early = self._told_early.pop(task.id, None)
-        if early is not None:
-            await self.found(task.id, early)
+        async with self._store.read() as tx:
+            task = await tx.tasks.get(task_id)
+        self.watch(task, at_once=True)
 
     async def run(self) -> None:
         """Ask until cancelled."""

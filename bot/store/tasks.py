@@ -32,6 +32,11 @@ class Tasks:
         row = rows.mappings().one()
         return task_from(row, row)
 
+    async def find(self, task: TaskId) -> Task | None:
+        """The task as it stands, or None; for ids that come from outside."""
+        row = (await self._connection.execute(_WITH_CLASS.where(tasks.c.id == task))).mappings().one_or_none()
+        return None if row is None else task_from(row, row)
+
     async def in_states(self, states: Collection[TaskState]) -> list[Task]:
         """All tasks in any of these states, oldest first."""
         rows = await self._connection.execute(_WITH_CLASS.where(tasks.c.state.in_(states)).order_by(tasks.c.id))

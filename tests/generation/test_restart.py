@@ -78,6 +78,23 @@ async def test_submitting_is_held_when_callbacks_may_tell(house: House, kie: Kie
         assert len(created(kie)) == 1
 
 
+async def test_a_callback_that_comes_before_the_process_has_looked_around_counts(
+    house: House, kie: KieStandIn
+) -> None:
+    tuning = submitting(hold_ambiguous=True)
+    kie.script.on("createTask", CutAfter())
+    async with house.easel(tuning) as easel:
+        wish = await easel.ask()
+        await until(lambda: len(easel.tracker) == 1, what="the task to be held")
+    async with house.easel(tuning, working=False) as easel:
+        (task,) = await easel.tasks(wish)
+        (kie_task_id,) = kie.tasks
+        assert await easel.tracker.found(task.id, KieTaskId(kie_task_id)) is True
+    async with house.easel(tuning) as easel:
+        await easel.told(wish)
+        assert easel.ledger(wish) == [RESERVED, SETTLED]
+
+
 async def test_running_goes_on(house: House, kie: KieStandIn) -> None:
     kie.script.next_tasks(Succeed(duration=0.6))
     async with house.easel() as easel:
