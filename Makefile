@@ -6,7 +6,7 @@ RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test run check format lint types contracts lock clean soak-quota crash
+.PHONY: help demo test run check format lint types contracts audit lock clean soak-quota crash
 
 # For make crash: how often, and from which seed the dice are thrown (empty: a new one).
 KILLS ?= 320
@@ -44,7 +44,7 @@ soak-quota: $(DEV_READY) ## try ten thousand random commands against the quotas
 crash: $(DEV_READY) ## kill the bot hundreds of times and audit it
 	$(BIN)/python -m tests.crash.run --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
-check: $(DEV_READY) format lint contracts types test ## everything CI runs
+check: $(DEV_READY) format lint contracts types audit test ## everything CI runs
 
 format: $(DEV_READY)
 	$(BIN)/ruff format --check .
@@ -57,6 +57,9 @@ contracts: $(DEV_READY)
 
 types: $(DEV_READY)
 	$(BIN)/basedpyright
+
+audit: $(DEV_READY) ## look the dependencies up in the lists of known holes
+	@$(BIN)/python -m tests.audit
 
 lock: $(DEV_READY) ## pin the newest allowed versions, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --upgrade pyproject.toml --extra demo --group dev -o requirements/dev.txt

@@ -1,16 +1,17 @@
-"""The command line: run, demo, sync, db. Exit codes: 0 done, 1 died, 78 the configuration must be mended."""
+"""The command line: run, demo, sync, db. Exit codes: 0 done, 1 died or damaged, 78 something must be mended first."""
 
 import argparse
 import asyncio
 import sys
 from collections.abc import Coroutine
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
 from bot import app, log
 from bot.config import Config, load, require_secrets
 from bot.domain.errors import OperatorError
-from bot.store import sqlite
+from bot.store import backup, sqlite
 from bot.store.migrate import migrate
 
 EX_CONFIG = 78
@@ -26,7 +27,7 @@ def main(arguments: list[str] | None = None) -> int:
             return _demo(options.port)
         config = _configured(options.config)
         if options.command == "db":
-            return _db(options.action, config)
+            return _db(options.action, getattr(options, "file", None), config)
         require_secrets(config)
         if options.command == "sync":
             _run(app.sync(config))
@@ -47,7 +48,13 @@ def _parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="try the bot in a browser, without any account")
     demo.add_argument("--port", type=int, default=0, help="the port of the demo's page (any free one)")
     db = commands.add_parser("db", help="look after the database")
-    db.add_argument("action", choices=["migrate", "check"], help="bring it to the newest schema, or check the file")
+    actions = db.add_subparsers(dest="action", required=True)
+    actions.add_parser("migrate", help="bring it to the newest schema")
+    actions.add_parser("check", help="check the file")
+    copy = actions.add_parser("backup", help="copy it, also while the bot runs")
+    copy.add_argument("file", type=Path, nargs="?", help="the copy, or a folder for it (backups/ beside the database)")
+    restore = actions.add_parser("restore", help="put a copy in its place; the bot must not run")
+    restore.add_argument("file", type=Path, help="the copy")
     return parser
 
 
@@ -69,12 +76,32 @@ def _run(work: Coroutine[Any, Any, _T]) -> _T:
         return runner.run(work)
 
 
-def _db(action: str, config: Config) -> int:
+def _db(action: str, file: Path | None, config: Config) -> int:
     path = sqlite.database_file(config.database.url)
     if action == "migrate":
         migrate(config.database.url)
         print(f"{path} has the newest schema.")
         return 0
+    if action == "check":
+        return _check(path)
+    now = datetime.now(UTC)
+    try:
+        if action == "restore" and file is not None:
+            aside = backup.restore(config.database.url, file, now)
+            print(f"{path} is restored from {file}." + (f" What stood there is kept as {aside}." if aside else ""))
+            return 0
+        target = backup.default_target(path, now)
+        if file is not None:
+            target = file / target.name if file.is_dir() else file
+        backup.back_up(path, target)
+        print(f"{target} holds {path} as it was, whole and sound.")
+    except backup.Damaged as error:
+        print(f"{file if action == 'restore' else path} is damaged: {error}.")
+        return 1
+    return 0
+
+
+def _check(path: Path) -> int:
     if not path.exists():
         raise OperatorError(f"{path} does not exist: nothing to check.")
     problems = sqlite.integrity_problems(path)

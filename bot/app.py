@@ -45,6 +45,7 @@ from bot.kie.client import KieClient
 from bot.media.darkroom import Darkroom
 from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.pixels import Studio
+from bot.media.resolver import download_session
 from bot.media.shelf import Shelf
 from bot.media.spool import Spool
 from bot.store import sqlite
@@ -139,7 +140,8 @@ async def assemble(
         studio = stack.enter_context(Studio())
         # Each with connections of its own: a host that hangs holds up nothing else, and KIE's key goes to KIE alone.
         tasks_session, uploads_session, results_session, attachments_session = [
-            await stack.enter_async_context(_session()) for _ in range(4)
+            await stack.enter_async_context(opened())
+            for opened in (_session, _session, download_session, download_session)
         ]
         api = KieClient(tasks_session, options.kie_options(config), uploads_session)
         workload = Workload(Capacity(config.kie.new_tasks, config.kie.new_tasks_window, config.kie.running_tasks))
@@ -301,13 +303,13 @@ def _callback_route(config: Config, app: Application) -> CallbackRoute | None:
     key = config.kie.callback_key.get_secret_value()
     if not key:
         raise OperatorError("kie.callback_key is missing: callbacks without a signature would be anybody's.")
-    return CallbackRoute(key, app.tracker, app.clock)
+    return CallbackRoute(key, app.tracker, app.clock, proxies=config.web.trusted_proxies)
 
 
 def _session() -> aiohttp.ClientSession:
     # Shorter than any server's patience: a request on a connection that the server has just closed is ambiguous.
     connector = aiohttp.TCPConnector(limit=200, keepalive_timeout=_KEEPALIVE)
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
 
 def _point_at(api_url: str, gateway_url: str) -> None:

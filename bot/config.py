@@ -7,14 +7,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 from yarl import URL
 
 from bot.domain.credits import KIE_PRICES, Period
 from bot.domain.errors import OperatorError
 from bot.domain.settings import Model, Resolution
-from bot.media.fetch import is_loopback
+from bot.media.addresses import is_loopback
 from bot.store.sqlite import database_file
 
 
@@ -111,6 +111,7 @@ class WebConfig(_Section):
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
 
 
 class QuotaConfig(_Section):

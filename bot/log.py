@@ -14,8 +14,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 _TOKEN_IN_PATH = re.compile(r"(/(?:webhooks|interactions)/\d+/)[\w.%-]{20,}")
 _SIGNED_LINK = re.compile(r"(https?://[^\s'\"?]+)\?[^\s'\"]+")
-# At debug level some of these would print whole requests, and so prompts.
-_QUIET = (
+# At debug level some of these would print whole requests, and so prompts: they are never heard below a warning.
+QUIET = (
     "aiohttp",
     "aiosqlite",
     "alembic",
@@ -90,7 +90,7 @@ def set_up(level: str, style: str, secrets: Collection[str]) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
-    for name in _QUIET:
+    for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
 
 

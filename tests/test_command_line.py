@@ -1,6 +1,7 @@
 """The command line as a person meets it: a process of its own, its exit code, and what it prints."""
 
 import os
+import re
 import socket
 import subprocess
 import sys
@@ -111,7 +112,40 @@ def test_the_database_is_made_and_checked_without_a_token(easel: Easel, tmp_path
     assert "Traceback" not in damaged.stderr
 
 
-@pytest.mark.parametrize("arguments", [[], ["draw"], ["db", "drop"]])
+def test_a_backup_is_made_without_a_token(easel: Easel, tmp_path: Path) -> None:
+    assert "nothing to back up" in complaint(easel("db", "backup"))
+    easel("db", "migrate")
+
+    made = easel("db", "backup", "one.db")
+    assert (made.returncode, made.stdout) == (0, "one.db holds data/easel.db as it was, whole and sound.\n")
+    assert "one.db exists already" in complaint(easel("db", "backup", "one.db"))
+    assert easel("db", "backup").returncode == 0
+    (usual,) = (tmp_path / "data" / "backups").iterdir()
+    assert re.fullmatch(r"easel-\d{8}T\d{6}Z\.db", usual.name)
+    (tmp_path / "shelf").mkdir()
+    assert easel("db", "backup", "shelf").returncode == 0
+    assert len(list((tmp_path / "shelf").iterdir())) == 1
+
+
+def test_a_backup_is_restored_over_a_damaged_database(easel: Easel, tmp_path: Path) -> None:
+    assert "nothing to restore" in complaint(easel("db", "restore", "nowhere.db"))
+    easel("db", "migrate")
+    assert easel("db", "backup", "one.db").returncode == 0
+    (tmp_path / "data" / "easel.db").write_bytes(b"this is not a database" * 400)
+    damaged = easel("db", "backup", "two.db")
+    assert (damaged.returncode, damaged.stdout) == (1, "data/easel.db is damaged: file is not a database.\n")
+    assert easel("db", "restore", "data/easel.db").returncode == 1
+    assert not (tmp_path / "two.db").exists()
+
+    restored = easel("db", "restore", "one.db")
+    assert restored.returncode == 0
+    assert restored.stdout.startswith(
+        "data/easel.db is restored from one.db. What stood there is kept as data/easel.db."
+    )
+    assert easel("db", "check").returncode == 0
+
+
+@pytest.mark.parametrize("arguments", [[], ["draw"], ["db"], ["db", "drop"], ["db", "restore"], ["db", "check", "x"]])
 def test_what_it_does_not_know(easel: Easel, arguments: list[str]) -> None:
     done = easel(*arguments)
     assert done.returncode == 2

@@ -6,6 +6,7 @@ import hmac
 from datetime import datetime, timedelta
 
 ALLOWED_SKEW = timedelta(minutes=5)
+_SIGNATURE_LENGTH = 44
 
 
 def sign(key: str, kie_task_id: str, timestamp: str) -> str:
@@ -14,10 +15,18 @@ def sign(key: str, kie_task_id: str, timestamp: str) -> str:
     return base64.b64encode(digest).decode()
 
 
-def verify(key: str, kie_task_id: str, timestamp: str, signature: str, now: datetime) -> bool:
-    """Whether the signature is right and not older or newer than five minutes; compares in constant time."""
+def could_be_signed(timestamp: str, signature: str, now: datetime) -> bool:
+    """Whether the two headers may be KIE's, as far as can be told without a body: well-formed, and of these minutes."""
+    # A header may hold bytes that are no text, which nothing could compare.
+    if len(signature) != _SIGNATURE_LENGTH or not signature.isascii():
+        return False
     if not (timestamp.isascii() and timestamp.isdigit()) or len(timestamp) > 12:
         return False
-    if abs(now.timestamp() - int(timestamp)) > ALLOWED_SKEW.total_seconds():
+    return abs(now.timestamp() - int(timestamp)) <= ALLOWED_SKEW.total_seconds()
+
+
+def verify(key: str, kie_task_id: str, timestamp: str, signature: str, now: datetime) -> bool:
+    """Whether the signature is right and not older or newer than five minutes; compares in constant time."""
+    if not could_be_signed(timestamp, signature, now):
         return False
     return hmac.compare_digest(sign(key, kie_task_id, timestamp).encode(), signature.encode())

@@ -1,6 +1,5 @@
 """Bounded downloads: from allowed hosts only, up to so many bytes, within so many seconds, never redirected."""
 
-import ipaddress
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -8,6 +7,8 @@ from pathlib import Path
 
 import aiohttp
 from yarl import URL
+
+from bot.media.addresses import is_literal, is_loopback, may_connect
 
 _CHUNK = 1 << 16
 _MAY_PASS = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
@@ -30,7 +31,7 @@ class FetchFailed(Exception):
 class AllowedHosts:
     """Which addresses may be fetched: https on these hosts, and plain http on those that are loopback.
 
-    An entry is ``host`` (any port) or ``host:port``.
+    An entry is ``host`` (any port) or ``host:port``. One that is an address counts only if it is public or loopback.
     """
 
     def __init__(self, hosts: Iterable[str]) -> None:
@@ -47,17 +48,9 @@ class AllowedHosts:
             return False
         if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
             return False
+        if is_literal(host) and not may_connect(host, host):
+            return False
         return host in self._hosts or f"{host}:{port}" in self._hosts
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine, by its name or address as written."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class Fetcher:

@@ -78,9 +78,7 @@ async def test_submitting_is_held_when_callbacks_may_tell(house: House, kie: Kie
         assert len(created(kie)) == 1
 
 
-async def test_a_callback_that_comes_before_the_process_has_looked_around_counts(
-    house: House, kie: KieStandIn
-) -> None:
+async def test_a_callback_that_comes_before_the_process_has_looked_around_counts(house: House, kie: KieStandIn) -> None:
     tuning = submitting(hold_ambiguous=True)
     kie.script.on("createTask", CutAfter())
     async with house.easel(tuning) as easel:

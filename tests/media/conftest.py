@@ -7,6 +7,7 @@ import pytest
 
 from bot.demo.kie import KieStandIn
 from bot.media.fetch import AllowedHosts, Fetcher
+from bot.media.resolver import download_session
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ async def kie() -> AsyncGenerator[KieStandIn, None]:
 
 @pytest.fixture
 async def session() -> AsyncGenerator[aiohttp.ClientSession, None]:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as one:
+    async with download_session() as one:
         yield one
 
 

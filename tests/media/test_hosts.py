@@ -4,7 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.media.fetch import AllowedHosts, is_loopback
+from bot.media.addresses import is_loopback
+from bot.media.fetch import AllowedHosts
 
 HOSTS = AllowedHosts(
     ["files.example.com", "CDN.Example.com", "localhost", "127.0.0.1", "::1", "narrow.example.com:8443"]

@@ -17,6 +17,7 @@ from bot.demo.kie import KieStandIn
 from tests.discord_schema import problems_of
 from tests.front import BotProcess, DiscordFront
 from tests.kie.schema import check_all, created
+from tests.pings import pings_of
 from tests.process.pictures import colour
 from tests.stories.seen import Seen, seen
 from tests.waiting import until
@@ -56,7 +57,7 @@ class Studio:
         """The process, whatever becomes of it."""
         empty = self.folder / "empty.toml"
         empty.touch()
-        environment = {**self._environment(), **settings}
+        environment = {**self.environment(), **settings}
         async with self.front.launch("bot", "--config", str(empty), "run", environment=environment) as bot:
             yield bot
             self.printed.append(bot.output())
@@ -173,7 +174,8 @@ class Studio:
         bodies: list[Any] = [call.json for call in created(self.kie)]
         return [body["input"]["prompt"] for body in bodies]
 
-    def _environment(self) -> dict[str, str]:
+    def environment(self) -> dict[str, str]:
+        """The settings of every process, as variables."""
         return {
             "EASEL__DISCORD__TOKEN": self.front.token,
             "EASEL__DISCORD__API_URL": self.front.api_url,
@@ -208,6 +210,7 @@ async def open_studio(folder: Path, granted: discord.Intents | None = None) -> A
         yield Studio(front, kie, channel, alice, bob, folder)
         check_all(kie, controls=True)
         assert [problem for call in front.requests for problem in problems_of(call.method, call.path, call.body)] == []
+        assert [ping for call in front.requests for ping in pings_of(call.method, call.path, call.body)] == []
 
 
 def filled(prompt: str, **others: Any) -> dict[str, Any]:

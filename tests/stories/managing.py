@@ -106,8 +106,27 @@ async def amount_anyway(
     stage: Stage, who: Actor, card: discord.Message | simcord.ResponseMessage, custom_id: str, amount: str
 ) -> simcord.InteractionResult:
     """The modal of Approve sent off, whether or not it was opened."""
-    field = {"type": ComponentType.TEXT_INPUT, "custom_id": "amount", "value": amount}
-    data = {"custom_id": custom_id, "components": [{"type": ComponentType.LABEL, "component": field}]}
+    return await form_anyway(stage, who, card, custom_id, {"amount": amount})
+
+
+async def form_anyway(
+    stage: Stage,
+    who: Actor,
+    card: discord.Message | simcord.ResponseMessage,
+    custom_id: str,
+    answers: Mapping[str, str | list[str]],
+) -> simcord.InteractionResult:
+    """A modal sent off, whether or not it was opened: texts as they are, choices as lists."""
+    fields = [
+        {"type": ComponentType.TEXT_INPUT, "custom_id": name, "value": answer}
+        if isinstance(answer, str)
+        else {"type": ComponentType.STRING_SELECT, "custom_id": name, "values": answer}
+        for name, answer in answers.items()
+    ]
+    data = {
+        "custom_id": custom_id,
+        "components": [{"type": ComponentType.LABEL, "component": field} for field in fields],
+    }
     return await _sent(stage, who, InteractionType.MODAL_SUBMIT, _channel_of(card), data, card.id)
 
 

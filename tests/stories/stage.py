@@ -25,6 +25,7 @@ from bot.domain.errors import UserError
 from tests.discord_schema import problems_of
 from tests.generation.doubles import ShiftedClock
 from tests.kie.schema import check_all
+from tests.pings import pings_of
 from tests.stories.circumstances import Circumstances, configured
 from tests.stories.running import Process
 from tests.stories.seen import Seen, seen
@@ -232,7 +233,8 @@ def _captured_logs() -> Generator[list[MutableMapping[str, Any]], None, None]:
 
 
 def _problems(calls: Sequence[simcord.HttpLogEntry]) -> list[str]:
-    return [problem for call in calls for problem in problems_of(call.method, call.path, call.json)]
+    problems = [problem for call in calls for problem in problems_of(call.method, call.path, call.json)]
+    return problems + [ping for call in calls for ping in pings_of(call.method, call.path, call.json)]
 
 
 def _unexpected(errors: Sequence[BaseException], expected: Sequence[type[Exception]]) -> list[BaseException]:
