@@ -3,12 +3,14 @@
 import asyncio
 import gc
 import secrets
+import shutil
 import signal
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
+from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -29,6 +31,7 @@ from bot.generation.asking import Asking
 from bot.generation.cards import Cards
 from bot.generation.courier import Courier
 from bot.generation.history import History
+from bot.generation.insist import insist
 from bot.generation.jobs import Jobs
 from bot.generation.leftovers import Leftovers
 from bot.generation.means import Means
@@ -113,7 +116,7 @@ class Application:
                 self.leftovers,
                 hold_ambiguous=self.hold_ambiguous,
             )
-            await self.watcher.restore()
+            await insist(self.watcher.restore)
             async with asyncio.TaskGroup() as group:
                 for worker in (self.submitter, self.tracker, self.watcher):
                     name = type(worker).__name__.lower()
@@ -186,7 +189,7 @@ async def assemble(
             new_id,
             prices,
             config.quota.open_generations,
-            References(attachments, Darkroom(), shelf, api, store, clock),
+            References(attachments, Darkroom(), shelf, api, store, clock, _emptied(folder / "workshop")),
             means,
             workload,
             courier,
@@ -310,6 +313,13 @@ def _session() -> aiohttp.ClientSession:
     # Shorter than any server's patience: a request on a connection that the server has just closed is ambiguous.
     connector = aiohttp.TCPConnector(limit=200, keepalive_timeout=_KEEPALIVE)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+
+
+def _emptied(folder: Path) -> Path:
+    """A private folder without what a process that was killed has left in it: members' pictures."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700, exist_ok=True)
+    return folder
 
 
 def _point_at(api_url: str, gateway_url: str) -> None:

@@ -223,6 +223,10 @@ class StoreUnavailable(EaselError):
     """The database is locked, full, or not to be written; what was to be done may work later."""
 
 
+class DiskTrouble(EaselError):
+    """A file cannot be written or read: the disk is full or failing; it may work later."""
+
+
 class NoImage(EaselError):
     """A finished image cannot be had: gone, refused, too large, or not an image."""
 

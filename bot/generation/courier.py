@@ -8,7 +8,7 @@ from pathlib import Path
 
 import structlog
 
-from bot.domain.errors import DeliveryFailed, NoImage, TooLargeToPost, Undeliverable
+from bot.domain.errors import DeliveryFailed, DiskTrouble, NoImage, StoreUnavailable, TooLargeToPost, Undeliverable
 from bot.domain.generation import Delivery, Generation, Image, Task
 from bot.domain.ids import GenerationId, ImageId
 from bot.domain.ports import Card, Clock, Deliverer, ImageFile, Posted
@@ -26,6 +26,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 _BACKOFF = (0.5, 1, 2, 5, 10, 20, 30, 60)
 _AFTER_AN_ERROR = 30.0
+_WITHOUT_THE_STORE = 2.0
+_AFTER_DISK_TROUBLE = 10.0
 _DOWNLOAD_PAUSES = (0.5, 1, 2, 5, 10, 20, 30, 60, 60, 60)
 """Seconds between tries: four minutes in all, since KIE is paid for the image whether or not it arrives."""
 _SPOILED_TRIES = 3
@@ -75,6 +77,7 @@ class Courier:
         self._jobs.start(self._prefetch(replace(task, result_url=url)))
 
     async def _attend(self, generation_id: GenerationId) -> None:
+        retry = _AFTER_AN_ERROR
         agreed = False
         try:
             await self._open.wait()
@@ -82,11 +85,14 @@ class Courier:
                 self._touched.discard(generation_id)
                 await self._agree(generation_id)
             agreed = True
+        except StoreUnavailable as error:
+            retry = _WITHOUT_THE_STORE
+            log.error("the database is not to be had", generation=generation_id, error=str(error), pause=retry)
         finally:
             self._busy.discard(generation_id)
             if not agreed:
                 # Also after an unexpected error, so that no outcome is ever forgotten.
-                asyncio.get_running_loop().call_later(_AFTER_AN_ERROR, self.touch, generation_id)
+                asyncio.get_running_loop().call_later(retry, self.touch, generation_id)
 
     async def _agree(self, generation_id: GenerationId) -> None:
         async with self._store.read() as tx:
@@ -194,25 +200,33 @@ class Courier:
 
     async def _prefetch(self, task: Task) -> None:
         """Download an image while others of its generation are still being made; trouble is left for the end."""
-        with contextlib.suppress(FetchFailed, NoImage, OSError):
+        with contextlib.suppress(FetchFailed, NoImage, DiskTrouble):
             await self._spool.ensure(task.id, task.result_url or "")
 
     async def _fitted(self, task: Task, limit: int) -> tuple[Path, Kind]:
-        for attempt, pause in enumerate((*_DOWNLOAD_PAUSES, None), start=1):
+        pauses = iter(_DOWNLOAD_PAUSES)
+        spoiled = 0
+        while True:
             try:
                 path = await self._spool.ensure(task.id, task.result_url or "")
                 return await self._studio.run(fit, path, limit)
             except FetchFailed as error:
+                pause = next(pauses, None)
                 log.warning("download failed", task=task.id, error=str(error), pause=pause)
                 if pause is None:
                     raise NoImage("the result could not be downloaded") from error
             except NoImage as error:
-                log.warning("result is no image", task=task.id, error=str(error), attempt=attempt)
-                if pause is None or attempt >= _SPOILED_TRIES:
+                spoiled += 1
+                pause = next(pauses, None)
+                log.warning("result is no image", task=task.id, error=str(error), times=spoiled)
+                if pause is None or spoiled >= _SPOILED_TRIES:
                     raise
                 self._spool.forget(task.id)
+            except DiskTrouble as error:
+                # KIE is paid: however long it takes to make room, the image is not given up.
+                pause = _AFTER_DISK_TROUBLE
+                log.error("the disk is not to be written", task=task.id, error=str(error), pause=pause)
             await asyncio.sleep(pause)
-        raise AssertionError("the last try returns or raises")
 
 
 def _largest(images: Sequence[ImageFile]) -> int:

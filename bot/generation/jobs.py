@@ -8,6 +8,8 @@ from typing import Any, Self
 
 import structlog
 
+from bot.domain.errors import StoreUnavailable
+
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -61,5 +63,10 @@ class Jobs:
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+        if task.cancelled() or (error := task.exception()) is None:
+            return
+        if isinstance(error, StoreUnavailable):
+            # Where it happened tells nothing: it can happen anywhere, and whoever owns the work does it again.
+            log.error("the database is not to be had", job=self._name, error=str(error))
+        else:
             log.error("job failed", job=self._name, exc_info=error)

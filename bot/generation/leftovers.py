@@ -6,7 +6,7 @@ from pathlib import Path
 
 import structlog
 
-from bot.domain.errors import NoImage
+from bot.domain.errors import DiskTrouble, NoImage
 from bot.domain.generation import Generation, Task
 from bot.domain.ids import GenerationId, TaskId, UserId
 from bot.domain.ports import Clock, ImageFile
@@ -63,7 +63,7 @@ class Leftovers:
                 path, kind = await self._studio.run(
                     fit, await self._spool.ensure(task.id, task.result_url or ""), limit
                 )
-            except (NoImage, FetchFailed, OSError) as error:
+            except (NoImage, FetchFailed, DiskTrouble) as error:
                 log.info("an undelivered picture is lost", task=task.id, error=type(error).__name__)
             else:
                 images.append(image_file(task, path, kind))

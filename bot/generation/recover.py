@@ -1,12 +1,16 @@
 """What a new process does with what it finds: every open task goes on from where its row says it was."""
 
+from functools import partial
+
 import structlog
 
 from bot.domain.generation import Opening, Task
-from bot.domain.ids import TaskId
+from bot.domain.ids import GenerationId
 from bot.domain.ports import Clock, Deliverer
+from bot.domain.settings import TaskClass
 from bot.domain.states import OPEN, Failure, TaskState
 from bot.generation.courier import Courier
+from bot.generation.insist import insist
 from bot.generation.jobs import Jobs
 from bot.generation.leftovers import Leftovers
 from bot.generation.tracker import Tracker
@@ -31,14 +35,18 @@ async def recover(
     *,
     hold_ambiguous: bool,
 ) -> None:
-    """Fill line, tracker and courier from the store. Run it once, before the workers."""
-    async with store.read() as tx:
-        tasks = await tx.tasks.in_states(OPEN | {TaskState.OVERDUE})
-        durations = await tx.tasks.recent_durations(_DURATIONS)
-        untold = [*await tx.generations.unfinished(), *await tx.generations.with_late_images()]
+    """Fill line, tracker and courier from the store, as soon as it is to be had. Run it once, before the workers."""
+
+    async def look() -> tuple[list[Task], list[tuple[TaskClass, float]], list[GenerationId]]:
+        async with store.read() as tx:
+            untold = [*await tx.generations.unfinished(), *await tx.generations.with_late_images()]
+            tasks = await tx.tasks.in_states(OPEN | {TaskState.OVERDUE})
+            return tasks, await tx.tasks.recent_durations(_DURATIONS), untold
+
+    tasks, durations, untold = await insist(look)
     for task_class, seconds in durations:
         workload.durations.add(task_class, seconds)
-    wanted: set[TaskId] = await leftovers.restore()
+    wanted = await insist(leftovers.restore)
     for task in tasks:
         match task.state:
             case TaskState.RESERVED:
@@ -46,7 +54,7 @@ async def recover(
             case TaskState.SUBMITTING if hold_ambiguous:
                 workload.queue.resume(task.user_id)
                 # Its callback may have come since the tasks were read.
-                await tracker.hold(task.id)
+                await insist(partial(tracker.hold, task.id))
             case TaskState.SUBMITTING:
                 await _doubt(store, clock, courier, task)
             case TaskState.RUNNING:
@@ -68,10 +76,13 @@ async def apologise(store: Store, openings: Openings, deliverer: Deliverer, jobs
 
     Takes Discord to be reachable; the telling itself is the jobs' to do.
     """
-    for opening in openings.left:
+
+    async def accepted(opening: Opening) -> bool:
         async with store.read() as tx:
-            accepted = await tx.generations.accepted(opening)
-        if accepted:
+            return await tx.generations.accepted(opening)
+
+    for opening in openings.left:
+        if await insist(partial(accepted, opening)):
             openings.close(opening.id)
         else:
             jobs.start(_apologise(openings, deliverer, opening))
@@ -85,6 +96,10 @@ async def _apologise(openings: Openings, deliverer: Deliverer, opening: Opening)
 async def _doubt(store: Store, clock: Clock, courier: Courier, task: Task) -> None:
     """The process died while KIE was being asked, and nobody will tell: never ask again, give the credits back."""
     log.error("nobody knows whether KIE took a task", task=task.id)
-    async with store.write() as tx:
-        await tx.tasks.fail(task.id, Failure.UNKNOWN_OUTCOME, clock.now())
+
+    async def note() -> None:
+        async with store.write() as tx:
+            await tx.tasks.fail(task.id, Failure.UNKNOWN_OUTCOME, clock.now())
+
+    await insist(note)
     courier.touch(task.generation_id)

@@ -33,14 +33,23 @@ class References:
     """Makes references of sources, keeping their order, since prompts speak of "image 2"."""
 
     def __init__(
-        self, fetcher: Fetcher, darkroom: Darkroom, shelf: Shelf, api: ImageApi, store: Store, clock: Clock
+        self,
+        fetcher: Fetcher,
+        darkroom: Darkroom,
+        shelf: Shelf,
+        api: ImageApi,
+        store: Store,
+        clock: Clock,
+        workshop: Path | None = None,
     ) -> None:
+        """``workshop`` is the folder to work in, whose content is nobody else's; the system's for None."""
         self._fetcher = fetcher
         self._darkroom = darkroom
         self._shelf = shelf
         self._api = api
         self._store = store
         self._clock = clock
+        self._workshop = workshop
         self._uploads = asyncio.Semaphore(_UPLOADS_AT_ONCE)
         self._wishes = asyncio.Semaphore(_WISHES_AT_ONCE)
         self._turns: WeakValueDictionary[UserId, asyncio.Lock] = WeakValueDictionary()
@@ -65,7 +74,7 @@ class References:
                 raise UploadFailed from error
 
     async def _take_all(self, wanted: Sequence[Source | Reference]) -> tuple[Reference, ...]:
-        with tempfile.TemporaryDirectory(prefix="easel-") as folder:
+        with tempfile.TemporaryDirectory(prefix="easel-", dir=self._workshop) as folder:
             try:
                 async with asyncio.TaskGroup() as group:
                     taken = [

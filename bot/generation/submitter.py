@@ -1,20 +1,18 @@
 """The submitter: hands waiting tasks to KIE, fairly, within KIE's limits, each at most once."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import chain, repeat
-from typing import TypeVar
 
 import structlog
 
-from bot.domain.errors import Ambiguous, Refused, StoreUnavailable, TryLater
+from bot.domain.errors import Ambiguous, Refused, TryLater
 from bot.domain.generation import Generation, Task
 from bot.domain.ids import GenerationId, KieTaskId, TaskId, UserId
 from bot.domain.ports import Clock, ImageApi, Order
 from bot.domain.states import Failure, TaskState
 from bot.generation.courier import Courier
+from bot.generation.insist import insist
 from bot.generation.jobs import Jobs
 from bot.generation.tracker import Tracker
 from bot.generation.workload import RateWindow, Workload
@@ -22,9 +20,7 @@ from bot.store.store import Store
 
 log = structlog.stdlib.get_logger(__name__)
 
-_DATABASE_PAUSES = (0.5, 1, 2, 5, 10)
 _SOON = 0.01
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +114,7 @@ class Submitter:
 
     async def _hand_over(self, user: UserId, task_id: TaskId) -> bool:
         """Ask KIE for the task; True when it is at work there, or may be."""
-        generation = await self._insist(lambda: self._note_submitting(task_id))
+        generation = await insist(lambda: self._note_submitting(task_id))
         if generation is None:
             return False
         order = _order(generation, task_id)
@@ -164,7 +160,7 @@ class Submitter:
                 await tx.tasks.running(task_id, kie_task_id, now, deadline)
                 return await tx.tasks.get(task_id)
 
-        task = await self._insist(note)
+        task = await insist(note)
         log.info("task submitted", generation=generation_id, task=task_id)
         self._tracker.watch(task)
         self._courier.touch(generation_id)
@@ -191,7 +187,7 @@ class Submitter:
             async with self._store.write() as tx:
                 await tx.tasks.waiting_again(task_id)
 
-        await self._insist(note)
+        await insist(note)
         self._workload.queue.take_back(user, generation_id, task_id)
         self._courier.touch(generation_id)
 
@@ -218,7 +214,7 @@ class Submitter:
             async with self._store.read() as tx:
                 return await tx.tasks.in_states({TaskState.RESERVED})
 
-        waiting = await self._insist(look)
+        waiting = await insist(look)
         for task in waiting:
             if task.created_at <= long_ago and self._workload.queue.discard(task.user_id, task.id):
                 await self._fail(task.generation_id, task.id, failure)
@@ -229,7 +225,7 @@ class Submitter:
             await self._fail(generation_id, task_id, Failure.UNKNOWN_OUTCOME)
             return False
 
-        await self._insist(lambda: self._tracker.hold(task_id))
+        await insist(lambda: self._tracker.hold(task_id))
         return True
 
     async def _fail(self, generation_id: GenerationId, task_id: TaskId, failure: Failure) -> None:
@@ -237,23 +233,17 @@ class Submitter:
             async with self._store.write() as tx:
                 await tx.tasks.fail(task_id, failure, self._clock.now())
 
-        await self._insist(note)
+        await insist(note)
         self._courier.touch(generation_id)
-
-    async def _insist(self, step: Callable[[], Awaitable[_T]]) -> _T:
-        """Do it, however long the database is not to be had: what KIE said is known nowhere else."""
-        for pause in chain(_DATABASE_PAUSES, repeat(_DATABASE_PAUSES[-1])):
-            try:
-                return await step()
-            except StoreUnavailable as error:
-                log.error("the database is not to be had", error=str(error), pause=pause)
-                await asyncio.sleep(pause)
-        raise AssertionError("there is always another pause")
 
     async def _count_what_an_earlier_process_sent(self) -> None:
         now, loop_now = self._clock.now(), asyncio.get_running_loop().time()
-        async with self._store.read() as tx:
-            sent = await tx.tasks.submitted_since(now - timedelta(seconds=self._workload.capacity.window))
+
+        async def look() -> list[datetime]:
+            async with self._store.read() as tx:
+                return await tx.tasks.submitted_since(now - timedelta(seconds=self._workload.capacity.window))
+
+        sent = await insist(look)
         for at in sent:
             self._window.remember(loop_now - (now - at).total_seconds())
 

@@ -1,13 +1,14 @@
 """Bounded downloads: from allowed hosts only, up to so many bytes, within so many seconds, never redirected."""
 
-from collections.abc import AsyncGenerator, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator, Iterable
+from contextlib import asynccontextmanager, contextmanager
 from http import HTTPStatus
 from pathlib import Path
 
 import aiohttp
 from yarl import URL
 
+from bot.domain.errors import DiskTrouble
 from bot.media.addresses import is_literal, is_loopback, may_connect
 
 _CHUNK = 1 << 16
@@ -53,6 +54,15 @@ class AllowedHosts:
         return host in self._hosts or f"{host}:{port}" in self._hosts
 
 
+@contextmanager
+def _on_disk() -> Generator[None, None, None]:
+    """Tell trouble with the disk from trouble with the network, which is an OSError as well."""
+    try:
+        yield
+    except OSError as error:
+        raise DiskTrouble(error.strerror) from error
+
+
 class Fetcher:
     """Downloads from one set of hosts. The session is the caller's to close."""
 
@@ -72,19 +82,26 @@ class Fetcher:
         return bytes(content)
 
     async def to_file(self, address: str, path: Path, limit: int) -> None:
-        """Write the file to ``path``, which appears only when it is whole; raises FetchRefused or FetchFailed."""
+        """Write the file to ``path``, which appears only when it is whole.
+
+        Raises FetchRefused, FetchFailed, or DiskTrouble when it is our own disk that does not take it.
+        """
         partial = path.with_suffix(".part")
         written = 0
+        with _on_disk():
+            file = partial.open("wb", buffering=0)
         try:
-            with partial.open("wb") as file:
-                async with self._open(address, limit) as response:
-                    async for chunk in response.content.iter_chunked(_CHUNK):
-                        written += len(chunk)
-                        if written > limit:
-                            raise FetchTooLarge
+            async with self._open(address, limit) as response:
+                async for chunk in response.content.iter_chunked(_CHUNK):
+                    written += len(chunk)
+                    if written > limit:
+                        raise FetchTooLarge
+                    with _on_disk():
                         file.write(chunk)
-            partial.replace(path)
+            with _on_disk():
+                partial.replace(path)
         finally:
+            file.close()
             partial.unlink(missing_ok=True)
 
     @asynccontextmanager

@@ -12,7 +12,7 @@ from typing import ParamSpec, Self, TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
-from bot.domain.errors import NoImage
+from bot.domain.errors import DiskTrouble, NoImage
 from bot.media.kinds import JPEG, PNG, WEBP, Kind
 
 MAX_PIXELS = 50_000_000
@@ -65,12 +65,17 @@ def fit(path: Path, limit: int) -> tuple[Path, Kind]:
                     image.load()
                 return path, kind
             return _shrink(image, path, limit)
-    except (UnidentifiedImageError, Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+    except (
+        FileNotFoundError,
+        UnidentifiedImageError,
+        Image.DecompressionBombError,
+        Image.DecompressionBombWarning,
+    ) as error:
         raise NoImage("not a picture that Easel knows") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             # The disk's trouble, as when it is full, and not the picture's.
-            raise
+            raise DiskTrouble(error.strerror) from error
         raise NoImage("the picture is damaged") from error
 
 

@@ -15,7 +15,9 @@ _ROWS_PER_CHUNK = 64
 
 
 @dataclass(frozen=True, slots=True)
-class _Answer:
+class Answer:
+    """All that SQLite says to a statement."""
+
     rows: list[Any]
     description: Any
     rowcount: int
@@ -29,7 +31,7 @@ class _Cursor:
 
     def __init__(self, connection: "Connection") -> None:
         self._connection = connection
-        self._answer = _Answer([], None, -1, None)
+        self._answer = Answer([], None, -1, None)
 
     async def __aenter__(self) -> "_Cursor":
         return self
@@ -71,7 +73,7 @@ class Connection(aiosqlite.Connection):
         """A cursor, without a trip."""
         return _Cursor(self)
 
-    async def ask(self, statement: str, parameters: Sequence[Any], *, many: bool) -> _Answer:
+    async def ask(self, statement: str, parameters: Sequence[Any], *, many: bool) -> Answer:
         """Execute a statement and fetch all its rows."""
         return await self._execute(_answered, self._conn, statement, parameters, many=many)
 
@@ -87,7 +89,7 @@ async def connect(database: str, **options: Any) -> Connection:
     return connection
 
 
-def _answered(connection: sqlite3.Connection, statement: str, parameters: Sequence[Any], *, many: bool) -> _Answer:
+def _answered(connection: sqlite3.Connection, statement: str, parameters: Sequence[Any], *, many: bool) -> Answer:
     cursor = connection.cursor()
     try:
         if many:
@@ -95,6 +97,6 @@ def _answered(connection: sqlite3.Connection, statement: str, parameters: Sequen
         else:
             cursor.execute(statement, parameters)
         rows = cursor.fetchall() if cursor.description else []
-        return _Answer(rows, cursor.description, cursor.rowcount, cursor.lastrowid)
+        return Answer(rows, cursor.description, cursor.rowcount, cursor.lastrowid)
     finally:
         cursor.close()

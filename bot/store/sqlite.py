@@ -13,7 +13,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from bot.domain.errors import OperatorError
 
-BUSY_MILLISECONDS = 10_000
+BUSY_MILLISECONDS = 5_000
+"""How long a lock of somebody else's is waited for: a backup tool's takes milliseconds."""
 
 
 def database_file(url: str) -> Path:

@@ -53,6 +53,8 @@ class Store:
     def __init__(self, reader: AsyncEngine, writer: AsyncEngine) -> None:
         self._reader = reader
         self._writer = writer
+        self._turn = asyncio.Lock()
+        self._failed_at = float("-inf")
 
     @classmethod
     @asynccontextmanager
@@ -89,12 +91,18 @@ class Store:
     async def write(self) -> AsyncGenerator[Transaction, None]:
         """Committed when the block ends, rolled back when it raises. Keep it short: there is one writer.
 
-        Raises StoreUnavailable when the database is locked, full or not to be written; nothing was then kept.
+        Raises StoreUnavailable when the database is locked, full or not to be written; nothing was then kept. Whoever
+        was in line meanwhile is told the same: waiting out a lock one after the other would take minutes.
         """
+        came = asyncio.get_running_loop().time()
         try:
-            async with self._writer.begin() as connection:
-                yield Transaction(connection)
+            async with self._turn:
+                if self._failed_at > came:
+                    raise StoreUnavailable("another write has just waited in vain")
+                async with self._writer.begin() as connection:
+                    yield Transaction(connection)
         except (OperationalError, NoConnection) as error:
+            self._failed_at = asyncio.get_running_loop().time()
             raise _unavailable(error) from error
         except asyncio.CancelledError:
             # SQLite keeps a closed connection's lock for as long as somebody refers to a cursor of it, and what was

@@ -10,7 +10,7 @@ import discord
 import structlog
 from discord import app_commands, ui
 
-from bot.domain.errors import NotEnoughCredits, UserError
+from bot.domain.errors import DiskTrouble, NotEnoughCredits, StoreUnavailable, UserError
 from bot.domain.ids import OpeningId, UserId, short
 from bot.store.openings import Openings
 from bot.ui.buttons import ask_button
@@ -85,6 +85,9 @@ def _sentence(what: str, error: BaseException) -> str:
     match error:
         case UserError():
             return refusals.refusal(error)
+        case StoreUnavailable() | DiskTrouble():
+            log.error("the store is not to be had", command=what, error=str(error))
+            return refusals.NO_STORE
         case app_commands.CheckFailure():
             return refusals.FORBIDDEN
         case app_commands.TransformerError():

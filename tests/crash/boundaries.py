@@ -12,7 +12,6 @@ COMMITS: Final = (
     "fail",
     "overdue",
     "cancel",
-    "delivery begun",
     "delivered",
     "undelivered",
     "upload noted",
@@ -39,6 +38,7 @@ CALLS: Final[Mapping[str, tuple[str, str]]] = {
     "remove stale card": ("bot.ui.deliverer:DiscordDeliverer", "_remove_stale"),
     "tell refusal": ("bot.ui.errors:Reporter", "report"),
     "recover": ("bot.app", "recover"),
+    "apologise": ("bot.app", "apologise"),
 }
 """Steps that leave the process or last, and where each is found: a module or class, and a name in it."""
 

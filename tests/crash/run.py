@@ -18,7 +18,7 @@ from tests.crash.boundaries import BOUNDARIES
 from tests.crash.hunt import DOUBTFUL, Hunt, hunt, plans
 from tests.crash.load import Load
 from tests.crash.report import report, table
-from tests.crash.verdict import Strictness, Verdict, judge
+from tests.crash.verdict import Verdict, judge
 from tests.crash.world import open_world
 
 
@@ -28,8 +28,6 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=320, help="how often; every boundary takes one")
     parser.add_argument("--seed", type=int, default=int(time.time()), help="for the same dice again")
     parser.add_argument("--keep", type=Path, help="a folder for the databases and what the processes print")
-    parser.add_argument("--strict-cards", action="store_true", help="no card may wait whose wish was never accepted")
-    parser.add_argument("--strict-callbacks", action="store_true", help="no callback may be forgotten at a start")
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="easel-crash-")))
@@ -57,7 +55,7 @@ async def _run(options: argparse.Namespace, folder: Path, out: TextIO) -> int:
         async with open_world(folder / title.replace(" ", "-"), dice, callbacks=callbacks) as world:
             load = Load(world, dice)
             found = await hunt(world, load, dice, plans(dice, options.kills // 2, boundaries), say)
-            verdict = judge(world, load.wishes, strict=Strictness(options.strict_cards, options.strict_callbacks))
+            verdict = judge(world, load.wishes)
         for line in report(world, found, verdict):
             say(line)
         deaths += found.deaths

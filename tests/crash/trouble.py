@@ -1,13 +1,14 @@
 """What a disk can do to a victim: full, not to be written, or full for files alone. It lasts while a file exists."""
 
 import sqlite3
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path, PosixPath
 from typing import IO, Any, Final
 
 import aiosqlite
 
 from bot.media import fetch
+from bot.store.driver import Answer, Connection
 
 FULL, FULL_AT_COMMIT, READ_ONLY, NO_ROOM_FOR_FILES = "full", "full at commit", "read-only", "no room for files"
 TROUBLES: Final = (FULL, FULL_AT_COMMIT, READ_ONLY, NO_ROOM_FOR_FILES)
@@ -27,17 +28,17 @@ def make_trouble(kind: str, lasting: Path) -> None:
 
 def _refuse_changes(kind: str, lasting: Path) -> None:
     """SQLite itself refuses when a connection may only be read; that the disk is full is said in its stead."""
-    execute = aiosqlite.Cursor.execute
+    ask = Connection.ask
 
-    async def troubled(self: aiosqlite.Cursor, sql: str, parameters: Iterable[Any] | None = None) -> aiosqlite.Cursor:
+    async def troubled(self: Connection, statement: str, parameters: Sequence[Any], *, many: bool) -> Answer:
         there = _is_there(lasting)
-        if kind == READ_ONLY and sql.startswith("BEGIN IMMEDIATE"):
-            await execute(self, f"PRAGMA query_only={'ON' if there else 'OFF'}")
-        if kind == FULL and there and sql.startswith(_CHANGES):
+        if kind == READ_ONLY and statement.startswith("BEGIN IMMEDIATE"):
+            await ask(self, f"PRAGMA query_only={'ON' if there else 'OFF'}", (), many=False)
+        if kind == FULL and there and statement.startswith(_CHANGES):
             raise sqlite3.OperationalError("database or disk is full")
-        return await execute(self, sql, parameters)
+        return await ask(self, statement, parameters, many=many)
 
-    aiosqlite.Cursor.execute = troubled
+    Connection.ask = troubled
 
 
 def _refuse_commits(lasting: Path) -> None:
@@ -54,9 +55,9 @@ def _refuse_commits(lasting: Path) -> None:
 def _fill_the_disk(lasting: Path) -> None:
     """Downloads are written by the fetcher alone; while the disk is full, each goes where the system has no room."""
 
-    def opened(self: Path, mode: str = "r") -> IO[Any]:
+    def opened(self: Path, mode: str = "r", buffering: int = -1) -> IO[Any]:
         place = Path("/dev/full") if "w" in mode and _is_there(lasting) else Path(self)
-        return place.open(mode)
+        return place.open(mode, buffering)
 
     full_path = type("FullPath", (PosixPath,), {"open": opened})
     original = fetch.Fetcher.to_file

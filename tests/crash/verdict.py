@@ -22,25 +22,12 @@ from tests.stories.seen import Seen, seen
 from tests.stories.stage import has_ended
 
 UNKNOWN: Final = "unknown_outcome"
-_NEVER_ACCEPTED: Final = "killed before anything was accepted: Easel promises nothing yet"
+_NEVER_ACCEPTED: Final = "its wish was never accepted, and nobody said so"
 _FORGOTTEN: Final = "its callback came before a new bot had looked at the database, and was forgotten"
 _MET_A_BOT: Final = "its callback met a bot, which did not take it"
 _AT_WORK: Final = ('"recovered"', '"generation accepted"', '"task submitted"')
 _MARGIN: Final = 0.5
 """Seconds around a kill in which a callback may have met either process, or none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Strictness:
-    """What is taken amiss beyond what Easel promises today."""
-
-    cards: bool = False
-    """A card that goes on waiting although its wish was never accepted."""
-    callbacks: bool = False
-    """A callback that is taken and forgotten while a new process starts."""
-
-
-LENIENT: Final = Strictness()
 
 
 @dataclass
@@ -76,16 +63,16 @@ class Shown:
         return tag_of(self.looks)
 
 
-def judge(world: World, wishes: Sequence[Wish], *, strict: Strictness = LENIENT) -> Verdict:
+def judge(world: World, wishes: Sequence[Wish]) -> Verdict:
     """Look at everything, after the last process has ended."""
     verdict = Verdict()
     books = read_books(world.database)
     messages = list(_messages(world))
     verdict.wrong += integrity_problems(world.database)
     _judge_endings(verdict, books)
-    _judge_bill(verdict, world, books, strict_callbacks=strict.callbacks)
+    _judge_bill(verdict, world, books)
     _judge_posts(verdict, books, messages)
-    _judge_cards(verdict, world, wishes, books, messages, strict_cards=strict.cards)
+    _judge_cards(verdict, world, wishes, books, messages)
     _count_wishes(verdict, wishes, books)
     check_all(world.kie)
     verdict.wrong += {
@@ -109,7 +96,7 @@ def _judge_endings(verdict: Verdict, books: Books) -> None:
             verdict.check(task.ending in right, f"a task's money did not end once, as it should: {task}")
 
 
-def _judge_bill(verdict: Verdict, world: World, books: Books, *, strict_callbacks: bool) -> None:
+def _judge_bill(verdict: Verdict, world: World, books: Books) -> None:
     """Every task that KIE has belongs to one of ours, and every credit of the bill to one of the terms."""
     known = {task.kie_task_id: task for task in books.tasks if task.kie_task_id is not None}
     tags = {task.id: generation.tag for generation in books.generations for task in generation.tasks}
@@ -128,7 +115,7 @@ def _judge_bill(verdict: Verdict, world: World, books: Books, *, strict_callback
             unpaid = task.state == "failed"
             verdict.check(unpaid, f"KIE made nothing of a task that has not failed: {task}")
     verdict.check(not known, f"tasks that KIE does not know: {known}")
-    _judge_ambiguous(verdict, world, books, lost, strict_callbacks=strict_callbacks)
+    _judge_ambiguous(verdict, world, books, lost)
     verdict.billed = world.kie.billed
     explained = sum(verdict.bill.values(), Decimal(0))
     verdict.check(explained == verdict.billed, f"KIE bills {verdict.billed}, of which {explained} are explained")
@@ -136,9 +123,7 @@ def _judge_bill(verdict: Verdict, world: World, books: Books, *, strict_callback
     verdict.check(settled == verdict.bill["settled"], f"{settled} settled, {verdict.bill['settled']} of it billed")
 
 
-def _judge_ambiguous(
-    verdict: Verdict, world: World, books: Books, lost: dict[str, list[KieTask]], *, strict_callbacks: bool
-) -> None:
+def _judge_ambiguous(verdict: Verdict, world: World, books: Books, lost: dict[str, list[KieTask]]) -> None:
     """KIE's tasks that no row knows belong to ours whose outcome nobody knew, each to one: nothing was sent twice."""
     forgotten = _forgotten(world.printed)
     unknown: dict[str, list[Task]] = defaultdict(list)
@@ -158,7 +143,7 @@ def _judge_ambiguous(
             if world.callbacks:
                 why = _why_not_found(world, kie_task, forgotten)
                 verdict.ambiguous[f"… {why}"] += 1
-                bad = why == _MET_A_BOT or (strict_callbacks and why == _FORGOTTEN)
+                bad = why in {_MET_A_BOT, _FORGOTTEN}
                 verdict.check(not bad, f"{tag}: an orphan, since {why}: {kie_task.order.callback_url}")
     never = sum(map(len, unknown.values())) - sum(map(len, lost.values()))
     if never:
@@ -235,8 +220,6 @@ def _judge_cards(
     wishes: Sequence[Wish],
     books: Books,
     messages: Sequence[Shown],
-    *,
-    strict_cards: bool,
 ) -> None:
     """No card goes on waiting, but for what nobody can edit and what was never accepted."""
     by_id = {message.id: message for message in messages}
@@ -255,7 +238,7 @@ def _judge_cards(
             continue
         why = _why_waiting(message, refused, accepted, tags)
         verdict.waiting_cards[why] += 1
-        bad = why.startswith("WRONG") or (strict_cards and why == _NEVER_ACCEPTED)
+        bad = why.startswith("WRONG") or why == _NEVER_ACCEPTED
         verdict.check(not bad, f"a card goes on waiting: {why}: {message}")
 
 

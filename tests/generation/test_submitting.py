@@ -270,7 +270,7 @@ async def test_a_database_that_is_locked_for_a_while_loses_nothing(
     house: House, kie: KieStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.store.sqlite.BUSY_MILLISECONDS", 50)
-    monkeypatch.setattr("bot.generation.submitter._DATABASE_PAUSES", (0.05,))
+    monkeypatch.setattr("bot.generation.insist._PAUSES", (0.05,))
     async with house.easel() as easel:
         kie.script.on("createTask", Delay(0.3))
         wish = await easel.ask()

@@ -19,7 +19,7 @@ BOUNDARIES = (
     "after commit: accept",
     "after commit: submitting",
     "after KIE create",
-    "after commit: delivery begun",
+    "before take references",
     "after deliver",
     "before commit: delivered",
 )

@@ -25,10 +25,10 @@ LOCKED = "locked"
 PAID = ("reserve", "settle")
 SOON = {
     "bot.store.sqlite:BUSY_MILLISECONDS": 200,
-    "bot.generation.courier:_AFTER_AN_ERROR": 0.5,
-    "bot.generation.courier:_DOWNLOAD_PAUSES": [0.2] * 60,
+    "bot.generation.courier:_WITHOUT_THE_STORE": 0.5,
+    "bot.generation.courier:_AFTER_DISK_TROUBLE": 0.2,
 }
-"""Waits that last from ten seconds to a minute."""
+"""Waits that last for seconds."""
 
 
 @dataclass(frozen=True)
@@ -117,7 +117,7 @@ async def test_a_database_that_cannot_be_written_loses_nothing(ward: Ward) -> No
     async with ward.bot() as bot:
         with ward.suffering():
             told = await ward.told(await ward.imagine("wish00001 in vain"))
-        assert "Nothing was charged" in told
+        assert "so this was not started. Nothing was charged. Try again in a minute." in told
         assert ward.books.generations == ()
         assert created(ward.world.kie) == []
 
@@ -171,7 +171,7 @@ async def test_a_disk_without_room_for_files_loses_nothing(ward: Ward) -> None:
     async with ward.bot():
         with ward.suffering():
             told = await ward.told(await ward.imagine("wish00001 at night", image=("sketch.png", png())))
-        assert "Nothing was charged" in told
+        assert "so this was not started. Nothing was charged. Try again in a minute." in told
         assert ward.books.generations == ()
         await ward.delivered(await ward.imagine("wish00002 at night", image=("sketch.png", png())))
 
@@ -202,7 +202,7 @@ async def test_a_short_lock_is_waited_for(ward: Ward) -> None:
 
 def failed_jobs(bot: Victim) -> int:
     """How much has been broken off for want of the database."""
-    return sum("StoreUnavailable" in line for line in bot.process.output().splitlines())
+    return sum("the database is not to be had" in line for line in bot.process.output().splitlines())
 
 
 def downloads(world: World) -> int:

@@ -38,6 +38,9 @@ from bot.domain.settings import REFERENCES_MAX, Affordable
 from bot.ui.texts.amounts import in_credits, number, plain, relative
 
 NOTHING_CHARGED = "Nothing was charged."
+NO_STORE = (
+    f"My disk does not take anything right now, so this was not started. {NOTHING_CHARGED} Try again in a minute."
+)
 TOLD_PRIVATELY = "This did not work; whoever asked is told why."
 
 _PROBLEMS = {
