@@ -8,7 +8,7 @@ import signal
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
@@ -26,6 +26,7 @@ from bot.config import Config
 from bot.domain.errors import OperatorError
 from bot.domain.estimate import Capacity
 from bot.domain.ids import IdMaker
+from bot.domain.polling import Steady
 from bot.domain.ports import Clock, Deliverer
 from bot.generation.asking import Asking
 from bot.generation.cards import Cards
@@ -147,7 +148,8 @@ async def assemble(
             for opened in (_session, _session, download_session, download_session)
         ]
         api = KieClient(tasks_session, options.kie_options(config), uploads_session)
-        workload = Workload(Capacity(config.kie.new_tasks, config.kie.new_tasks_window, config.kie.running_tasks))
+        capacity = Capacity(config.kie.new_tasks, config.kie.new_tasks_window, config.kie.running_tasks)
+        workload = Workload(capacity, schedules=options.schedules(config))
         seconds = config.kie.download_timeout
         results = Fetcher(results_session, AllowedHosts(config.kie.result_hosts), seconds=seconds)
         attachments = Fetcher(attachments_session, AllowedHosts(config.discord.cdn_hosts), seconds=seconds)
@@ -169,8 +171,8 @@ async def assemble(
             clock,
             workload,
             courier,
-            options.timings(config),
-            timedelta(seconds=config.tracker.late_for),
+            Steady(config.tracker.poll_every) if config.tracker.poll_every else workload.schedules,
+            options.tracker_options(config),
             jobs,
         )
         submitter = Submitter(store, api, clock, workload, tracker, courier, options.submitter_options(config), jobs)

@@ -151,12 +151,11 @@ class OperatorConfig(_Section):
 
 
 class TrackerConfig(_Section):
-    """When KIE is asked after a task. All in seconds."""
+    """When KIE is asked after a task. Times in seconds."""
 
-    first_poll: Seconds = 4
-    poll_every: Seconds = 1.5
-    slow_after: Seconds = 60
-    slow_every: Seconds = 5
+    calls_per_task: Annotated[float, Field(gt=1, le=1000, allow_inf_nan=False)] = 12
+    calls_per_second: Annotated[int, Field(gt=0, le=10_000)] = 100
+    poll_every: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
     deadline: Seconds = 600
     late_every: Seconds = 60
     late_for: Seconds = 6 * 3600

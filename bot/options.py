@@ -6,11 +6,12 @@ from decimal import Decimal
 from bot.client import CommandOptions
 from bot.config import Config
 from bot.domain.credits import Allowance, Period, PriceList
-from bot.domain.estimate import PollTimings
 from bot.domain.ids import ChannelId, GuildId
+from bot.domain.polling import Schedules
 from bot.domain.settings import Model, Resolution
 from bot.generation.means import Limits
 from bot.generation.submitter import SubmitterOptions
+from bot.generation.tracker import TrackerOptions
 from bot.generation.watcher import WatcherOptions
 from bot.kie.client import KieOptions
 from bot.media.shelf import ShelfLimits
@@ -90,12 +91,20 @@ def submitter_options(config: Config) -> SubmitterOptions:
     )
 
 
-def timings(config: Config) -> PollTimings:
-    """When KIE is asked after a task."""
+_CALLS_WITH_CALLBACKS = 1.2
+"""KIE tells by itself; asking is for what it forgets to tell."""
+
+
+def schedules(config: Config) -> Schedules:
+    """When KIE is asked after a task, as far as that is learned."""
+    calls = config.tracker.calls_per_task
+    return Schedules(min(calls, _CALLS_WITH_CALLBACKS) if config.kie.callback_url else calls)
+
+
+def tracker_options(config: Config) -> TrackerOptions:
+    """What the tracker keeps to."""
     tracker = config.tracker
-    return PollTimings(
-        tracker.first_poll, tracker.poll_every, tracker.slow_after, tracker.slow_every, tracker.late_every
-    )
+    return TrackerOptions(tracker.late_every, tracker.late_for, tracker.calls_per_second)
 
 
 def _credits(amount: float) -> Decimal:

@@ -134,7 +134,7 @@ def test_an_unknown_key_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> N
         ("[references]\nkeep_days = 0", "references.keep_days", "greater than 0"),
         ("[references]\nkeep_days = 100000", "references.keep_days", "less than or equal to 3650"),
         ("[web]\nport = 65536", "web.port", "65535"),
-        ("[tracker]\nfirst_poll = 0", "tracker.first_poll", "greater than 0"),
+        ("[tracker]\ncalls_per_task = 1", "tracker.calls_per_task", "greater than 1"),
         ("[tracker]\ndeadline = inf", "tracker.deadline", "finite"),
         ("[kie]\nbase_url = 'https://api.kie.ai?x=1'", "kie.base_url", "must be a https:// address"),
         ("[kie]\nbalance_every = 0", "kie.balance_every", "greater than 0"),

@@ -120,5 +120,5 @@ def _config(kie_url: str, folder: Path) -> Config:
         ),
         database=DatabaseConfig(url=f"sqlite:///{folder / 'easel.db'}"),
         quota=QuotaConfig(credits=100, period=Period.DAY),
-        tracker=TrackerConfig(first_poll=2, poll_every=0.5, give_up_submitting=15),
+        tracker=TrackerConfig(poll_every=0.5, give_up_submitting=15),
     )

@@ -1,4 +1,4 @@
-"""How long things take, from how long they took: estimates to show, and moments to ask KIE."""
+"""How long things take, from how long they took: estimates to show."""
 
 from collections import deque
 from collections.abc import Iterable, Mapping
@@ -52,22 +52,3 @@ class Capacity:
         by_rate = (position - 1) // self.new_tasks * self.window
         over = max(position - max(self.at_work - at_work, 0), 0)
         return max(by_rate, over * typical / self.at_work)
-
-
-@dataclass(frozen=True, slots=True)
-class PollTimings:
-    """When to ask KIE after a task, in seconds since its submission."""
-
-    first: float = 4.0
-    every: float = 1.5
-    slow_after: float = 60.0
-    slow_every: float = 5.0
-    late_every: float = 60.0
-
-    def next_after(self, age: float, *, overdue: bool = False) -> float:
-        """Seconds to wait from ``age`` until the next question."""
-        if overdue:
-            return self.late_every
-        if age < self.first:
-            return self.first - age
-        return self.every if age < self.slow_after else self.slow_every

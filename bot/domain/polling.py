@@ -1,9 +1,9 @@
 """A schedule for each class of task, kept up to date, and what all open tasks may ask together."""
 
 from collections import deque
-from collections.abc import Hashable, Iterable
+from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, Protocol
 
 from bot.domain.estimate import PUBLISHED_SECONDS
 from bot.domain.learning import Prior, expect
@@ -16,6 +16,28 @@ REMEMBERED: Final = 200
 _REBUILT_AFTER: Final = 0.05
 _PRICE_HALVED_AFTER: Final = 0.2
 """Both as shares of what is known."""
+
+
+class Pace(Protocol):
+    """When to ask after a task."""
+
+    def next_after(self, task_class: TaskClass, age: float, stretch: float = 1.0) -> float:
+        """The age at which to ask again after a task that is open at this one, always later; in seconds.
+
+        With a stretch of 2 gaps are twice as long.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Steady:
+    """Asks every so many seconds, whatever tasks take."""
+
+    every: float
+
+    def next_after(self, task_class: TaskClass, age: float, stretch: float = 1.0) -> float:
+        """The same gap at every age."""
+        return age + self.every * stretch
 
 
 @dataclass(slots=True)
@@ -49,20 +71,48 @@ class Schedules:
     def of(self, task_class: TaskClass) -> Schedule:
         """The schedule for a task of this class; planned anew when a twentieth of what is known is new."""
         known = self._classes.setdefault(task_class, _Known())
-        if known.schedule is None or known.new > _REBUILT_AFTER * len(known.recent):
+        if known.schedule is not None and self.stale(task_class):
+            self.adopt(task_class, self.draft(task_class)())
+        return self.present(task_class)
+
+    def next_after(self, task_class: TaskClass, age: float, stretch: float = 1.0) -> float:
+        """As the schedule says that is there, however stale: planning takes up to some hundredths of a second."""
+        return self.present(task_class).next_after(age, stretch)
+
+    def present(self, task_class: TaskClass) -> Schedule:
+        """The schedule as it was planned last; the first one is planned at once."""
+        known = self._classes.setdefault(task_class, _Known())
+        if known.schedule is None:
             prior = Prior(PUBLISHED_SECONDS[task_class.model, task_class.resolution])
-            known.schedule = self._planned(expect(known.recent, prior), known)
+            known.schedule = plan(expect(known.recent, prior), self._calls, self._bounds)
             known.new = 0
         return known.schedule
 
-    def _planned(self, lifetimes: Lifetimes, known: _Known) -> Schedule:
+    def stale(self, task_class: TaskClass) -> bool:
+        """Whether it ought to be planned anew."""
+        known = self._classes.get(task_class)
+        return known is not None and known.new > _REBUILT_AFTER * len(known.recent)
+
+    def draft(self, task_class: TaskClass) -> Callable[[], Schedule]:
+        """Planning anew, as work that may be done in another thread; :meth:`adopt` its outcome."""
+        known = self._classes.setdefault(task_class, _Known())
+        recent, new, former = tuple(known.recent), known.new, known.schedule
+        prior = Prior(PUBLISHED_SECONDS[task_class.model, task_class.resolution])
+        known.new = 0
+        return lambda: self._planned(expect(recent, prior), former, new / max(len(recent), 1))
+
+    def adopt(self, task_class: TaskClass, schedule: Schedule) -> None:
+        """Ask by this schedule from now on."""
+        self._classes.setdefault(task_class, _Known()).schedule = schedule
+
+    def _planned(self, lifetimes: Lifetimes, former: Schedule | None, share_new: float) -> Schedule:
         schedule = plan(lifetimes, self._calls, self._bounds)
-        if known.schedule is None:
+        if former is None:
             return schedule
         # The number of questions holds over many tasks. Were it held for each estimate, the late tasks of an outage
         # would make a question so dear that the quick ones after it were hardly asked after.
-        weight = 0.5 ** (known.new / len(known.recent) / _PRICE_HALVED_AFTER)
-        return at_price(lifetimes, known.schedule.price**weight * schedule.price ** (1 - weight), self._bounds)
+        weight = 0.5 ** (share_new / _PRICE_HALVED_AFTER)
+        return at_price(lifetimes, former.price**weight * schedule.price ** (1 - weight), self._bounds)
 
 
 class FairShare:
@@ -76,19 +126,25 @@ class FairShare:
     def __init__(self, per_second: int = 20) -> None:
         self._per_second = per_second
         self._rates: dict[Hashable, float] = {}
+        self._total = 0.0
         self._asked: deque[float] = deque(maxlen=per_second)
 
     def wish(self, task: Hashable, gap: float) -> None:
         """A task would ask next after this many seconds, if it were alone."""
+        self.forget(task)
         self._rates[task] = 1 / gap
+        self._total += self._rates[task]
 
     def forget(self, task: Hashable) -> None:
         """A task is asked after no more."""
-        self._rates.pop(task, None)
+        self._total -= self._rates.pop(task, 0.0)
+        if not self._rates:
+            # What rounding has left over.
+            self._total = 0.0
 
     def stretch(self) -> float:
         """How many times longer than wished all gaps must be, at least 1: for :meth:`Schedule.next_after`."""
-        return max(sum(self._rates.values()) / self._per_second, 1.0)
+        return max(self._total / self._per_second, 1.0)
 
     def wait(self, now: float) -> float:
         """Seconds until a question may be asked; 0 when it may be at once."""

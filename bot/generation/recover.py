@@ -21,7 +21,8 @@ from bot.store.store import Store
 
 log = structlog.stdlib.get_logger(__name__)
 
-_DURATIONS = 500
+_DURATIONS = 2000
+"""Over all classes of tasks; two hundred of each count."""
 
 
 async def recover(
@@ -45,7 +46,7 @@ async def recover(
 
     tasks, durations, untold = await insist(look)
     for task_class, seconds in durations:
-        workload.durations.add(task_class, seconds)
+        workload.learn(task_class, seconds)
     wanted = await insist(leftovers.restore)
     for task in tasks:
         match task.state:

@@ -118,6 +118,7 @@ class Submitter:
         if generation is None:
             return False
         order = _order(generation, task_id)
+        asked_at = self._clock.now()
         try:
             kie_task_id = await self._api.create(order)
         except TryLater as trouble:
@@ -141,7 +142,9 @@ class Submitter:
             raise
         self._setbacks = 0
         self._workload.gate.taken()
-        await self._running(generation.id, task_id, kie_task_id)
+        # KIE began somewhere between question and answer; when it is asked after depends on that.
+        began_at = asked_at + (self._clock.now() - asked_at) / 2
+        await self._running(generation.id, task_id, kie_task_id, began_at)
         return True
 
     async def _note_submitting(self, task_id: TaskId) -> Generation | None:
@@ -151,13 +154,14 @@ class Submitter:
                 return None
             return await tx.generations.of_task(task_id)
 
-    async def _running(self, generation_id: GenerationId, task_id: TaskId, kie_task_id: KieTaskId) -> None:
-        now = self._clock.now()
-        deadline = now + timedelta(seconds=self._options.task_deadline)
+    async def _running(
+        self, generation_id: GenerationId, task_id: TaskId, kie_task_id: KieTaskId, at: datetime
+    ) -> None:
+        deadline = at + timedelta(seconds=self._options.task_deadline)
 
         async def note() -> Task:
             async with self._store.write() as tx:
-                await tx.tasks.running(task_id, kie_task_id, now, deadline)
+                await tx.tasks.running(task_id, kie_task_id, at, deadline)
                 return await tx.tasks.get(task_id)
 
         task = await insist(note)

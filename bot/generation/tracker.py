@@ -8,10 +8,11 @@ from datetime import timedelta
 import structlog
 
 from bot.domain.errors import PollFailed
-from bot.domain.estimate import PollTimings
 from bot.domain.generation import Task
 from bot.domain.ids import KieTaskId, TaskId
+from bot.domain.polling import FairShare, Pace
 from bot.domain.ports import Clock, ImageApi, Progress, Report
+from bot.domain.settings import TaskClass
 from bot.domain.states import Failure, TaskState
 from bot.generation.courier import Courier
 from bot.generation.jobs import Jobs
@@ -22,6 +23,22 @@ log = structlog.stdlib.get_logger(__name__)
 
 _QUESTIONS_AT_ONCE = 50
 _LONGEST_SETBACK = 15.0
+_LEAST_GAP = 0.15
+"""Seconds between two questions after one task, whoever hints: KIE takes ten a second (docs.kie.ai)."""
+
+
+@dataclass(frozen=True, slots=True)
+class TrackerOptions:
+    """Times in seconds."""
+
+    late_every: float = 60.0
+    """Between questions after a task that is past its deadline."""
+    late_for: float = 6 * 3600.0
+    """How long those go on."""
+    setback: float = 1.0
+    """From a question that failed to the next; doubled each time, up to fifteen."""
+    calls_per_second: int = 100
+    """What all questions together keep to. KIE names no limit over all tasks; the one for each is far above ours."""
 
 
 @dataclass(slots=True)
@@ -29,6 +46,7 @@ class _Watched:
     task: Task
     due: float
     """When to ask next, by the loop's clock; infinite while being asked."""
+    asked_at: float = float("-inf")
     setbacks: int = 0
     again: bool = False
     """A hint came while it was being asked."""
@@ -44,8 +62,8 @@ class Tracker:
         clock: Clock,
         workload: Workload,
         courier: Courier,
-        timings: PollTimings,
-        watch_late: timedelta,
+        pace: Pace,
+        options: TrackerOptions,
         jobs: Jobs,
     ) -> None:
         self._store = store
@@ -53,8 +71,10 @@ class Tracker:
         self._clock = clock
         self._workload = workload
         self._courier = courier
-        self._timings = timings
-        self._watch_late = watch_late
+        self._pace = pace
+        self._options = options
+        self._share = FairShare(options.calls_per_second)
+        self._planning: set[TaskClass] = set()
         self._jobs = jobs
         self._watched: dict[TaskId, _Watched] = {}
         self._agenda: list[tuple[float, TaskId]] = []
@@ -78,7 +98,8 @@ class Tracker:
         if watched.due == float("inf"):
             watched.again = True
         else:
-            self._plan(watched, 0.0)
+            now = asyncio.get_running_loop().time()
+            self._plan(watched, max(watched.asked_at + _LEAST_GAP - now, 0.0))
         return True
 
     async def found(self, task_id: TaskId, kie_task_id: KieTaskId) -> bool:
@@ -115,13 +136,20 @@ class Tracker:
         while True:
             self._woken.clear()
             now = loop.time()
+            held_back = 0.0
             while self._agenda and self._agenda[0][0] <= now:
-                due, task_id = heapq.heappop(self._agenda)
+                due, task_id = self._agenda[0]
                 watched = self._watched.get(task_id)
-                if watched is not None and watched.due == due:
-                    watched.due = float("inf")
-                    self._jobs.start(self._look(watched))
-            wait = self._agenda[0][0] - now if self._agenda else None
+                if watched is None or watched.due != due:
+                    heapq.heappop(self._agenda)
+                    continue
+                if held_back := self._share.wait(now):
+                    break
+                heapq.heappop(self._agenda)
+                self._share.asked(now)
+                watched.due, watched.asked_at = float("inf"), now
+                self._jobs.start(self._look(watched))
+            wait = held_back or (self._agenda[0][0] - now if self._agenda else None)
             try:
                 async with asyncio.timeout(wait):
                     await self._woken.wait()
@@ -146,7 +174,7 @@ class Tracker:
             # Also after an unexpected error, so that no task is ever forgotten.
             if self._watched.get(task.id) is watched and watched.due == float("inf"):
                 again, watched.again = watched.again, False
-                self._plan(watched, 0.0 if again else self._next_question(watched))
+                self._plan(watched, _LEAST_GAP if again else self._next_question(watched))
 
     async def _ask(self, watched: _Watched, kie_task_id: KieTaskId) -> Report | None:
         async with self._slots:
@@ -179,9 +207,23 @@ class Tracker:
         async with self._store.write() as tx:
             moved = await tx.tasks.ready(task.id, replace(report, seconds=seconds), now)
         if moved and seconds is not None:
-            self._workload.durations.add(task.task_class, seconds)
+            self._learn(task.task_class, seconds)
         log.info("task succeeded", generation=task.generation_id, task=task.id, seconds=seconds)
         self._drop(task)
+
+    def _learn(self, task_class: TaskClass, seconds: float) -> None:
+        self._workload.learn(task_class, seconds)
+        if self._workload.schedules.stale(task_class) and task_class not in self._planning:
+            self._planning.add(task_class)
+            self._jobs.start(self._replan(task_class))
+
+    async def _replan(self, task_class: TaskClass) -> None:
+        """In a thread: it takes some hundredths of a second, and commands want their answer."""
+        schedules = self._workload.schedules
+        try:
+            schedules.adopt(task_class, await asyncio.to_thread(schedules.draft(task_class)))
+        finally:
+            self._planning.discard(task_class)
 
     async def _failed(self, task: Task, failure: Failure) -> None:
         async with self._store.write() as tx:
@@ -196,7 +238,7 @@ class Tracker:
         elif task.state is TaskState.OVERDUE:
             await self._failed(task, Failure.TOO_SLOW)
         else:
-            watch_until = now + self._watch_late
+            watch_until = now + timedelta(seconds=self._options.late_for)
             async with self._store.write() as tx:
                 await tx.tasks.overdue(task.id, now, watch_until)
             log.warning("task overdue", generation=task.generation_id, task=task.id)
@@ -205,6 +247,7 @@ class Tracker:
 
     def _drop(self, task: Task) -> None:
         del self._watched[task.id]
+        self._share.forget(task.id)
         if task.state is not TaskState.OVERDUE:
             self._workload.queue.finish(task.user_id)
             self._workload.changed.set()
@@ -216,8 +259,11 @@ class Tracker:
         if task.kie_task_id is None:
             return remaining
         if watched.setbacks:
-            wait = min(self._timings.every * 2**watched.setbacks, _LONGEST_SETBACK)
+            wait = min(self._options.setback * 2 ** (watched.setbacks - 1), _LONGEST_SETBACK)
+        elif task.state is TaskState.OVERDUE:
+            wait = self._options.late_every
         else:
-            age = (now - task.submitted_at).total_seconds() if task.submitted_at else 0.0
-            wait = self._timings.next_after(age, overdue=task.state is TaskState.OVERDUE)
+            age = max((now - task.submitted_at).total_seconds(), 0.0) if task.submitted_at else 0.0
+            self._share.wish(task.id, self._pace.next_after(task.task_class, age) - age)
+            wait = self._pace.next_after(task.task_class, age, self._share.stretch()) - age
         return min(wait, remaining) if remaining > 0 else wait

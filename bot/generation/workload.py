@@ -7,7 +7,9 @@ from datetime import datetime, timedelta
 
 from bot.domain.estimate import Capacity, Durations
 from bot.domain.generation import Generation
+from bot.domain.polling import Schedules
 from bot.domain.queue import FairQueue
+from bot.domain.settings import TaskClass
 from bot.domain.states import TaskState
 from bot.generation.gate import Gate
 
@@ -19,9 +21,15 @@ class Workload:
     capacity: Capacity
     queue: FairQueue = field(default_factory=FairQueue)
     durations: Durations = field(default_factory=Durations)
+    schedules: Schedules = field(default_factory=Schedules)
     gate: Gate = field(default_factory=Gate)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a task joined the line or left KIE, or the gate was turned."""
+
+    def learn(self, task_class: TaskClass, seconds: float) -> None:
+        """Remember how long a task took at KIE, the oldest first."""
+        self.durations.add(task_class, seconds)
+        self.schedules.learn(task_class, seconds)
 
     def outlook(self, generation: Generation, now: datetime) -> tuple[int | None, datetime | None]:
         """A generation's place in line (None once it left it), and when its last image should be there.

@@ -113,7 +113,6 @@ class World:
             "WEB__PORT": str(self.callback_port or 0),
             "QUOTA__CREDITS": "1000000",
             "QUOTA__OPEN_GENERATIONS": "1000",
-            "TRACKER__FIRST_POLL": "0.1",
             "TRACKER__POLL_EVERY": "0.1",
             "TRACKER__DEADLINE": str(self.deadline),
             "TRACKER__LATE_EVERY": "0.5",

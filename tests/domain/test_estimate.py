@@ -1,4 +1,4 @@
-"""How long things take: what is shown to members, and when KIE is asked."""
+"""How long things take, as members are shown."""
 
 from dataclasses import replace
 from statistics import median
@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.estimate import PUBLISHED_SECONDS, Capacity, Durations, PollTimings
+from bot.domain.estimate import PUBLISHED_SECONDS, Capacity, Durations
 from bot.domain.settings import Model, Resolution, TaskClass
 
 PRO = TaskClass(Model.PRO, Resolution.ONE_K, has_references=False)
@@ -79,20 +79,3 @@ def test_a_place_further_back_or_a_fuller_house_never_shortens_the_wait(
     assert capacity.wait(position + 1, at_work, typical) >= wait
     assert capacity.wait(position, at_work + 1, typical) >= wait
     assert capacity.wait(position, at_work, typical + 1) >= wait
-
-
-@pytest.mark.parametrize(
-    ("age", "wait"), [(0, 4), (1, 3), (3.5, 0.5), (4, 1.5), (30, 1.5), (59.9, 1.5), (60, 5), (600, 5)]
-)
-def test_when_kie_is_asked_again(age: float, wait: float) -> None:
-    assert PollTimings().next_after(age) == pytest.approx(wait)
-
-
-@pytest.mark.parametrize("age", [0, 30, 60, 6000])
-def test_an_overdue_task_is_asked_after_seldom(age: float) -> None:
-    assert PollTimings().next_after(age, overdue=True) == 60
-
-
-@given(st.floats(0, 10_000))
-def test_there_is_always_a_next_question(age: float) -> None:
-    assert 0 < PollTimings().next_after(age) <= 5

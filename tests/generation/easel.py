@@ -16,9 +16,10 @@ import aiohttp
 
 from bot.demo.kie import Json, KieStandIn
 from bot.domain.credits import KIE_PRICES, Account, Allowance, Asker, Period, PriceList
-from bot.domain.estimate import Capacity, PollTimings
+from bot.domain.estimate import Capacity
 from bot.domain.generation import Destination, Generation, InteractionToken, Request, Source, Task
 from bot.domain.ids import ChannelId, GenerationId, GuildId, IdMaker, UserId
+from bot.domain.polling import Pace, Steady
 from bot.domain.ports import ImageApi
 from bot.domain.settings import Settings
 from bot.domain.states import TaskState
@@ -31,7 +32,7 @@ from bot.generation.recover import recover
 from bot.generation.references import References
 from bot.generation.service import Generations
 from bot.generation.submitter import Submitter, SubmitterOptions
-from bot.generation.tracker import Tracker
+from bot.generation.tracker import Tracker, TrackerOptions
 from bot.generation.watcher import Watcher, WatcherOptions
 from bot.generation.workload import Workload
 from bot.kie.client import KieClient, KieOptions
@@ -52,7 +53,8 @@ GUILD = GuildId(7)
 PROMPT = "a lighthouse in a storm"
 
 _SUBMITTING = SubmitterOptions(task_deadline=30, give_up_after=20, backoff=(0.02, 0.05))
-_POLLING = PollTimings(first=0.02, every=0.02, slow_after=30, slow_every=0.05, late_every=0.02)
+_PACE = Steady(0.02)
+_TRACKING = TrackerOptions(late_every=0.02, late_for=60, setback=0.03, calls_per_second=1000)
 _WATCHING = WatcherOptions(every=60, every_while_paused=0.02)
 _CAPACITY = Capacity(new_tasks=1000, window=10, at_work=100)
 
@@ -62,10 +64,10 @@ class Tuning:
     """What a test may want otherwise. Times in seconds."""
 
     submitting: SubmitterOptions = _SUBMITTING
-    polling: PollTimings = _POLLING
+    pace: Pace = _PACE
+    tracking: TrackerOptions = _TRACKING
     watching: WatcherOptions = _WATCHING
     capacity: Capacity = _CAPACITY
-    watch_late: float = 60
     request_seconds: float = 5
     download_seconds: float = 5
     credits: int = 10_000
@@ -226,8 +228,8 @@ class House:
                 self.clock,
                 workload,
                 courier,
-                tuning.polling,
-                timedelta(seconds=tuning.watch_late),
+                tuning.pace,
+                tuning.tracking,
                 jobs,
             )
             submitter = Submitter(store, api, self.clock, workload, tracker, courier, tuning.submitting, jobs)

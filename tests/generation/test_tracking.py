@@ -22,8 +22,8 @@ from bot.demo.kie import (
     SucceedWithoutUrls,
     UnknownState,
 )
-from bot.domain.estimate import PollTimings
 from bot.domain.ids import TaskId
+from bot.domain.polling import Steady
 from bot.domain.states import MADE_IN_VAIN, Failure, TaskState
 from tests.generation.doubles import Stumbling
 from tests.generation.easel import Easel, House, submitting, tuned
@@ -169,12 +169,12 @@ async def test_questions_that_fail_say_nothing_of_the_task(easel: Easel, kie: Ki
 
 async def test_trouble_makes_the_questions_rarer(house: House, kie: KieStandIn) -> None:
     kie.script.on("recordInfo", *[Code(500, "server error")] * 4)
-    async with house.easel(tuned(polling=PollTimings(first=0.02, every=0.03))) as easel:
+    async with house.easel() as easel:
         await easel.told(await easel.ask())
         times = [call.at for call in questions(kie)]
         pauses = [after - before for before, after in itertools.pairwise(times)]
         assert len(pauses) == 4
-        for pause, least in zip(pauses, (0.06, 0.12, 0.24, 0.48), strict=True):
+        for pause, least in zip(pauses, (0.03, 0.06, 0.12, 0.24), strict=True):
             assert pause >= least - 0.01
 
 
@@ -195,7 +195,7 @@ async def test_when_kie_cannot_be_asked_the_deadline_still_holds(
 
 
 async def test_a_hint_makes_the_tracker_ask_at_once(house: House, kie: KieStandIn) -> None:
-    async with house.easel(tuned(polling=PollTimings(first=3600))) as easel:
+    async with house.easel(tuned(pace=Steady(3600))) as easel:
         wish = await easel.ask()
         await easel.reach(wish, TaskState.RUNNING)
         (task,) = await easel.tasks(wish)
@@ -210,7 +210,7 @@ async def test_a_hint_makes_the_tracker_ask_at_once(house: House, kie: KieStandI
 
 async def test_hints_during_a_question_do_no_harm(house: House, kie: KieStandIn) -> None:
     kie.script.always("recordInfo", Delay(0.2))
-    async with house.easel(tuned(polling=PollTimings(first=0.1))) as easel:
+    async with house.easel(tuned(pace=Steady(0.1))) as easel:
         wish = await easel.ask()
         other = await easel.ask("a second wish, still waiting")
         await easel.reach(wish, TaskState.RUNNING)

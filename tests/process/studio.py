@@ -187,7 +187,6 @@ class Studio:
             "EASEL__KIE__RESULT_HOSTS": json.dumps(["127.0.0.1"]),
             "EASEL__DATABASE__URL": f"sqlite:///{self.folder / 'easel.db'}",
             "EASEL__WEB__PORT": "0",
-            "EASEL__TRACKER__FIRST_POLL": "0.1",
             "EASEL__TRACKER__POLL_EVERY": "0.1",
             "EASEL__LOG__LEVEL": "debug",
             "EASEL__LOG__FORMAT": "json",

@@ -10,9 +10,10 @@ from pathlib import Path
 import aiohttp
 
 from bot.domain.credits import KIE_PRICES, Allowance, Credits, Period, PriceList
-from bot.domain.estimate import Capacity, PollTimings
+from bot.domain.estimate import Capacity
 from bot.domain.generation import Opening
 from bot.domain.ids import IdMaker, KieTaskId
+from bot.domain.polling import Steady
 from bot.domain.ports import Card, ImageFile, Order, Posted, Progress, Report
 from bot.domain.rules import ServerSettings
 from bot.generation.cards import Cards
@@ -23,7 +24,7 @@ from bot.generation.means import Limits, Means
 from bot.generation.quotas import Change, Quotas
 from bot.generation.references import References
 from bot.generation.service import Generations
-from bot.generation.tracker import Tracker
+from bot.generation.tracker import Tracker, TrackerOptions
 from bot.generation.workload import Workload
 from bot.media.darkroom import Darkroom
 from bot.media.fetch import AllowedHosts, Fetcher
@@ -121,8 +122,7 @@ async def open_desk(
             leftovers = Leftovers(store, clock, spool, studio)
             courier = Courier(store, clock, cards, ClosedDoor(), spool, studio, leftovers, jobs)
             # Questions are far apart: one that comes soon was asked for.
-            timings = PollTimings(first=3600, every=3600, slow_every=3600, late_every=3600)
-            tracker = Tracker(store, api, clock, workload, courier, timings, timedelta(hours=6), jobs)
+            tracker = Tracker(store, api, clock, workload, courier, Steady(3600), TrackerOptions(late_every=3600), jobs)
             generations = Generations(
                 store,
                 clock,

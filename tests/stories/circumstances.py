@@ -42,9 +42,7 @@ def configured(kie_url: str, database: Path, chosen: Circumstances) -> Config:
         database=DatabaseConfig(url=f"sqlite:///{database}"),
         quota=QuotaConfig(credits=chosen.credits, open_generations=chosen.open_generations),
         tracker=TrackerConfig(
-            first_poll=_SECONDS,
             poll_every=_SECONDS,
-            slow_every=_SECONDS,
             late_every=_SECONDS,
             deadline=chosen.deadline,
             give_up_submitting=chosen.give_up_submitting,
