@@ -143,7 +143,7 @@ class Courier:
         origin = generation.request.origin
         async with self._store.write() as tx:
             await tx.tasks.delivered(generation.ready, now)
-            await tx.generations.set_delivery(generation.id, Delivery.DONE)
+            await tx.generations.told(generation.id, None if card.late else posted.message_id)
             await tx.images.add(
                 [
                     Image(
@@ -158,8 +158,6 @@ class Courier:
                     for image in images
                 ]
             )
-            if not card.late:
-                await tx.generations.set_message(generation.id, posted.message_id)
         for task in generation.ready:
             self._spool.forget(task.id)
         log.info("generation delivered", generation=generation.id, images=len(generation.ready), late=card.late)

@@ -9,7 +9,7 @@ from bot.domain.errors import CapReached, NotEnoughCredits, NotHere
 from bot.domain.generation import Request
 from bot.domain.ids import DIRECT_MESSAGES, GuildId
 from bot.domain.ports import Clock
-from bot.domain.rules import Cap, CapState, Rule, Scope, ServerSettings, applicable
+from bot.domain.rules import Cap, CapState, Rule, ServerSettings, applicable
 from bot.domain.settings import Affordable, Model, Resolution, Settings
 from bot.store.store import Transaction
 
@@ -63,7 +63,7 @@ class Means:
         """The limits over several members that hold for a server (0: direct messages)."""
         found: list[CapState] = []
         if guild_id != DIRECT_MESSAGES:
-            pool = await tx.rules.get(guild_id, Scope.POOL)
+            pool = await tx.rules.pool(guild_id)
             if pool is not None:
                 zone = await zone_of(tx, guild_id)
                 found.append(await self._cap(tx, Cap.POOL, pool.allowance, guild_id, zone))

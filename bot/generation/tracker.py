@@ -23,6 +23,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 _QUESTIONS_AT_ONCE = 50
 _LONGEST_SETBACK = 15.0
+_PLANNED_EVERY = 5.0
+"""Seconds between plans for one class of tasks: a plan takes up to some hundredths of a second."""
 _LEAST_GAP = 0.15
 """Seconds between two questions after one task, whoever hints: KIE takes ten a second (docs.kie.ai)."""
 
@@ -74,7 +76,7 @@ class Tracker:
         self._pace = pace
         self._options = options
         self._share = FairShare(options.calls_per_second)
-        self._planning: set[TaskClass] = set()
+        self._planned_at: dict[TaskClass, float] = {}
         self._jobs = jobs
         self._watched: dict[TaskId, _Watched] = {}
         self._agenda: list[tuple[float, TaskId]] = []
@@ -213,17 +215,16 @@ class Tracker:
 
     def _learn(self, task_class: TaskClass, seconds: float) -> None:
         self._workload.learn(task_class, seconds)
-        if self._workload.schedules.stale(task_class) and task_class not in self._planning:
-            self._planning.add(task_class)
+        now = asyncio.get_running_loop().time()
+        planned_at = self._planned_at.get(task_class, float("-inf"))
+        if self._workload.schedules.stale(task_class) and now - planned_at >= _PLANNED_EVERY:
+            self._planned_at[task_class] = now
             self._jobs.start(self._replan(task_class))
 
     async def _replan(self, task_class: TaskClass) -> None:
-        """In a thread: it takes some hundredths of a second, and commands want their answer."""
+        """In a thread: commands want their answer meanwhile."""
         schedules = self._workload.schedules
-        try:
-            schedules.adopt(task_class, await asyncio.to_thread(schedules.draft(task_class)))
-        finally:
-            self._planning.discard(task_class)
+        schedules.adopt(task_class, await asyncio.to_thread(schedules.draft(task_class)))
 
     async def _failed(self, task: Task, failure: Failure) -> None:
         async with self._store.write() as tx:

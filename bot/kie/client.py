@@ -77,8 +77,12 @@ class KieClient:
     async def report(self, task: KieTaskId) -> Report:
         """Ask recordInfo once. Raises PollFailed for anything but an answer about the task."""
         status, answer = await self._ask("/api/v1/jobs/recordInfo", {"taskId": task})
-        if wire.has_state(answer.data) or (status == HTTPStatus.OK and answer.code == HTTPStatus.OK):
-            return wire.report(answer.data)
+        report = wire.report(answer.data)
+        if report is not None:
+            return report
+        if status == answer.code == HTTPStatus.OK:
+            # Empty just after its creation: still at it.
+            return Report(Progress.RUNNING)
         if answer.code == HTTPStatus.UNPROCESSABLE_ENTITY:
             # "recordInfo is null": also said for a moment of a task that was just created.
             return Report(Progress.RUNNING)

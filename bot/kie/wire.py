@@ -96,16 +96,16 @@ def balance(data: object) -> Decimal | None:
     return round(Decimal(str(data)), 3)
 
 
-def has_state(data: object) -> bool:
-    """Whether the data of recordInfo says anything of the task."""
-    return isinstance(data, dict) and _Record.model_validate(data).state is not None
+def report(data: object) -> Report | None:
+    """What the data of recordInfo says; None when it says nothing of the task's state.
 
-
-def report(data: object) -> Report:
-    """What the data of recordInfo says. Empty data, and states that nobody documented, mean "still at it"."""
+    States that nobody documented mean "still at it".
+    """
     if not isinstance(data, dict):
-        return Report(Progress.RUNNING)
+        return None
     record = _Record.model_validate(data)
+    if record.state is None:
+        return None
     consumed = None if record.credits_consumed is None else round(Decimal(str(record.credits_consumed)), 3)
     match record.state:
         case "success":

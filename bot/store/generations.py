@@ -125,6 +125,13 @@ class Generations:
             update(generations).where(generations.c.id == generation_id).values(delivery=delivery)
         )
 
+    async def told(self, generation_id: GenerationId, message_id: MessageId | None) -> None:
+        """The outcome stands in a message, which becomes the card unless it is None."""
+        card = {} if message_id is None else {"message_id": message_id}
+        await self._connection.execute(
+            update(generations).where(generations.c.id == generation_id).values(delivery=Delivery.DONE, **card)
+        )
+
     async def set_message(self, generation_id: GenerationId, message_id: MessageId) -> None:
         """Record which message is the card."""
         await self._connection.execute(
