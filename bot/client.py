@@ -47,8 +47,9 @@ class EaselTree(app_commands.CommandTree["EaselClient"]):
     async def on_error(
         self, interaction: discord.Interaction["EaselClient"], error: app_commands.AppCommandError, /
     ) -> None:
-        """Tell the member."""
+        """Tell the member; a command that was refused is over as well as one that did its work."""
         await self.client.reporter.report(interaction, error)
+        self.client.dispatch("app_command_refused", interaction)
 
 
 class EaselClient(commands.Bot):

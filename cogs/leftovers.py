@@ -28,6 +28,14 @@ class HandsOver(commands.Cog):
         _command: app_commands.Command[Any, ..., Any] | app_commands.ContextMenu,
     ) -> None:
         """Called by discord.py when a command has done its work."""
+        await self._hand_over(interaction)
+
+    @commands.Cog.listener()
+    async def on_app_command_refused(self, interaction: discord.Interaction[Any]) -> None:
+        """Called by the tree: often it is the place where the picture could not be posted that refuses the next."""
+        await self._hand_over(interaction)
+
+    async def _hand_over(self, interaction: discord.Interaction[Any]) -> None:
         user = UserId(interaction.user.id)
         for generation_id in self._leftovers.take(user):
             handed_over = False

@@ -31,7 +31,7 @@ class Openings:
     def __init__(self, path: Path) -> None:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._open = {opening.id: opening for opening in _read(path)}
+        self._open = {opening.id: opening for opening in read_openings(path)}
         self._left = tuple(self._open.values())
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._size = 0
@@ -81,7 +81,8 @@ class Openings:
             log.warning("an opened card could not be written down", error=error.strerror)
 
 
-def _read(path: Path) -> list[Opening]:
+def read_openings(path: Path) -> list[Opening]:
+    """What a journal says is open."""
     found: dict[OpeningId, Opening] = {}
     try:
         lines = path.read_bytes().splitlines()

@@ -14,15 +14,13 @@ from bot.domain.errors import DiskTrouble, NotEnoughCredits, StoreUnavailable, U
 from bot.domain.ids import OpeningId, UserId, short
 from bot.store.openings import Openings
 from bot.ui.buttons import ask_button
-from bot.ui.interactions import ALREADY_ACKNOWLEDGED
+from bot.ui.interactions import ALREADY_ACKNOWLEDGED, NO_MESSAGE
 from bot.ui.texts import refusals
 
 log = structlog.stdlib.get_logger(__name__)
 
 _GONE = {10015, 10062, 40060, 50027}
 """Discord's codes for an interaction or token that is no more, or was answered before."""
-_NO_MESSAGE = 10008
-"""Discord's code for a message that was deleted."""
 
 
 class Tell(Protocol):
@@ -94,7 +92,7 @@ def _sentence(what: str, error: BaseException) -> str:
             return refusals.UNKNOWN_CHOICE
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
             return refusals.OUTDATED
-        case discord.HTTPException(code=code) if code == _NO_MESSAGE:
+        case discord.HTTPException(code=code) if code == NO_MESSAGE:
             return refusals.MESSAGE_GONE
         case discord.HTTPException() if error.code in _GONE:
             log.info("an interaction was gone before it could be answered", code=error.code)

@@ -12,6 +12,8 @@ from bot.domain.ids import DIRECT_MESSAGES, ChannelId, GuildId, RoleId, UserId
 
 ALREADY_ACKNOWLEDGED = 40060
 """Discord's code for an interaction that has been answered."""
+NO_MESSAGE = 10008
+"""Discord's code for a message that was deleted."""
 
 
 def asker(interaction: discord.Interaction[Any]) -> Asker:

@@ -12,6 +12,7 @@ from bot.domain.ids import GenerationId
 from bot.domain.ports import ImageFile
 from bot.generation.leftovers import Leftovers
 from bot.ui.cards import AMBER, alt_text, finished_view, prompt_line
+from bot.ui.interactions import NO_MESSAGE
 from bot.ui.texts import cards as texts
 
 _LOOKS = (0.2, 0.5, 1, 2, 5, 10, 20)
@@ -41,11 +42,15 @@ async def _is_answered(interaction: discord.Interaction[Any]) -> bool:
     """Wait until "thinking…" is over: what is sent before would take its place, and be seen by everybody."""
     if interaction.response.type is not discord.InteractionResponseType.deferred_channel_message:
         return True
-    placeholder = (await interaction.original_response()).id
-    for pause in _LOOKS:
-        if not (await interaction.followup.fetch_message(placeholder)).flags.loading:
-            return True
-        await asyncio.sleep(pause)
+    try:
+        placeholder = (await interaction.original_response()).id
+        for pause in _LOOKS:
+            if not (await interaction.followup.fetch_message(placeholder)).flags.loading:
+                return True
+            await asyncio.sleep(pause)
+    except discord.NotFound as error:
+        # The command was refused, and the placeholder with it: there is no place left to take.
+        return error.code == NO_MESSAGE
     return False
 
 

@@ -64,10 +64,13 @@ class Reception:
             card = await replies.open_card(message)
             place = replace(replies.destination(card), opening=opening.id)
             yield card, self._known(replace(opening, destination=place), card.id)
+        except (aiohttp.ClientError, OSError, RuntimeError):
+            # Discord was not reached. RuntimeError: the session is closed, since the process is ending.
+            raise
         except Exception:
             self.close(opening.id)
             raise
-        # Not when the process ends in the midst of it: the next one then tells the member.
+        # Not when the process ends or Discord is lost in the midst of it: the next one then tells the member.
         self.close(opening.id)
 
     def close(self, opening: int) -> None:

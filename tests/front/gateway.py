@@ -73,6 +73,16 @@ class Gateway:
             self._detach(connection)
         await asyncio.gather(*(connection.close(code) for connection in tuple(self._connections)))
 
+    def ask_to_reconnect(self) -> None:
+        """Tell every bot to come back over another connection, as Discord does before it moves a session."""
+        self._put({"op": 7, "d": None})
+
+    def invalidate(self, *, resumable: bool) -> None:
+        """Tell every bot that its session is not valid: to be resumed, or gone for good."""
+        if not resumable:
+            self._sessions.clear()
+        self._put({"op": 9, "d": resumable})
+
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
         """Serve one connection for as long as it lasts."""
         socket = web.WebSocketResponse(timeout=1.0, max_msg_size=0)
@@ -161,6 +171,10 @@ class Gateway:
             await connection.close(_NOT_AUTHENTICATED)
             return
         await session.send_members(data)
+
+    def _put(self, message: Mapping[str, Any]) -> None:
+        for connection in self._connections:
+            connection.put(message)
 
     def _session_of(self, connection: Connection) -> Session | None:
         attached = (session for session in self._sessions.values() if session.connection is connection)

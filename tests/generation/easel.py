@@ -91,6 +91,9 @@ class Easel:
     spool: Spool
     watcher: Watcher
     operator: RecordingAnnouncer
+    leftovers: Leftovers
+    openings: Openings
+    jobs: Jobs
 
     async def ask(
         self,
@@ -233,7 +236,7 @@ class House:
                 jobs,
             )
             submitter = Submitter(store, api, self.clock, workload, tracker, courier, tuning.submitting, jobs)
-            attachments = Fetcher(files, AllowedHosts(["127.0.0.1"]), seconds=5)
+            attachments = Fetcher(files, AllowedHosts(["127.0.0.1"]), seconds=tuning.download_seconds)
             openings = stack.enter_context(Openings(self._folder / "openings.journal"))
             desk = Generations(
                 store,
@@ -262,6 +265,9 @@ class House:
                 spool,
                 watcher,
                 operator,
+                leftovers,
+                openings,
+                jobs,
             )
             async with jobs:
                 if working:

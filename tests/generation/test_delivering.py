@@ -1,16 +1,19 @@
 """Bringing the outcome to Discord: once, with what can be had, and paid only then."""
 
+import errno
 from collections.abc import Sequence
 from decimal import Decimal
 from pathlib import Path
 
 import pytest
 
-from bot.demo.kie import Behaviour, CutMidBody, Fail, Hang, Html, KieStandIn, Reply, Succeed
+from bot.demo.kie import Behaviour, CutMidBody, Delay, Fail, Hang, Html, KieStandIn, Reply, Succeed
 from bot.domain.errors import DeliveryFailed, TooLargeToPost, Undeliverable
 from bot.domain.ids import GenerationId
 from bot.domain.ports import Card, ImageFile
 from bot.domain.states import Failure, TaskState
+from bot.media.kinds import Kind
+from bot.media.pixels import fit
 from tests.generation.doubles import RecordingDeliverer
 from tests.generation.easel import Easel, House, tuned
 from tests.kie.schema import created
@@ -51,6 +54,7 @@ async def test_a_result_that_is_gone_or_no_image_is_refunded(
     await lost(easel, await easel.ask(), Failure.NO_IMAGE)
 
 
+@pytest.mark.usefixtures("quick_retries")
 @pytest.mark.parametrize(
     "address",
     ["https://elsewhere.example.com/a.png", "http://192.0.2.1/a.png", "http://localhost/a.png", "https://127.0.0.1@x/"],
@@ -60,6 +64,7 @@ async def test_a_result_on_a_host_of_someone_else_is_refunded(easel: Easel, kie:
     await lost(easel, await easel.ask(), Failure.NO_IMAGE)
 
 
+@pytest.mark.usefixtures("quick_retries")
 async def test_one_of_four_results_is_gone(easel: Easel, kie: KieStandIn) -> None:
     kie.script.next_tasks(Succeed(), Succeed(urls=("https://elsewhere.example.com/a.png",)), Succeed(), Succeed())
     wish = await easel.ask(count=4)
@@ -73,10 +78,25 @@ async def test_one_of_four_results_is_gone(easel: Easel, kie: KieStandIn) -> Non
 
 
 @pytest.mark.usefixtures("quick_retries")
-@pytest.mark.parametrize("trouble", [Html(500), Html(503), CutMidBody(), Reply(429, b""), Hang()], ids=str)
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        Html(500),
+        Html(503),
+        CutMidBody(),
+        Reply(429, b""),
+        Reply(404, b""),
+        Reply(403, b"<Error>", "application/xml"),
+        Reply(200, b"", "image/png"),
+        Reply(200, b"<html>not yet</html>", "image/png"),
+        Hang(),
+        Delay(1),
+    ],
+    ids=lambda one: str(one)[:30],
+)
 async def test_a_download_is_tried_again(house: House, kie: KieStandIn, trouble: Behaviour) -> None:
     kie.script.on("result", trouble, trouble)
-    async with house.easel(tuned(download_seconds=0.3 if isinstance(trouble, Hang) else 5)) as easel:
+    async with house.easel(tuned(download_seconds=0.3 if isinstance(trouble, Hang | Delay) else 5)) as easel:
         wish = await easel.ask()
         await easel.told(wish)
         assert await easel.states(wish) == [TaskState.DELIVERED]
@@ -88,6 +108,31 @@ async def test_a_download_is_tried_again(house: House, kie: KieStandIn, trouble:
 async def test_a_download_that_never_works_is_refunded(easel: Easel, kie: KieStandIn) -> None:
     kie.script.always("result", Html(500))
     await lost(easel, await easel.ask(), Failure.NO_IMAGE)
+
+
+@pytest.mark.usefixtures("quick_retries")
+async def test_a_result_without_end_is_refunded(easel: Easel, kie: KieStandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("bot.media.spool.RESULT_MAX_BYTES", 1 << 19)
+    kie.script.next_tasks(Succeed(noise_megabytes=1))
+    await lost(easel, await easel.ask(), Failure.NO_IMAGE)
+
+
+async def test_a_full_disk_is_not_taken_for_a_bad_picture(
+    easel: Easel, monkeypatch: pytest.MonkeyPatch, failed_jobs: list[BaseException]
+) -> None:
+    full = OSError(errno.ENOSPC, "No space left on device")
+    failed_jobs.append(full)
+    pending = [full]
+
+    def fitted(path: Path, limit: int) -> tuple[Path, Kind]:
+        if pending:
+            raise pending.pop()
+        return fit(path, limit)
+
+    monkeypatch.setattr("bot.generation.courier._AFTER_AN_ERROR", 0.05)
+    monkeypatch.setattr("bot.generation.courier.fit", fitted)
+    await easel.told(await easel.ask())
+    assert easel.ledger() == [RESERVED, SETTLED]
 
 
 @pytest.mark.usefixtures("quick_retries")

@@ -235,6 +235,24 @@ async def test_why_a_task_failed(
     assert (report.progress, report.failure, report.result_url) == (Progress.FAILED, failure, None)
 
 
+@pytest.mark.parametrize(
+    ("fields", "progress"),
+    [
+        ({"state": "success", "failCode": "500", "failMsg": "Internal Error"}, Progress.SUCCEEDED),
+        ({"state": "success", "progress": 0, "completeTime": None}, Progress.SUCCEEDED),
+        ({"state": "fail", "failCode": "200", "failMsg": "success"}, Progress.FAILED),
+        ({"state": "waiting", "failCode": "500", "completeTime": 15_500}, Progress.RUNNING),
+    ],
+    ids=str,
+)
+async def test_of_what_contradicts_itself_the_state_is_believed(
+    client: KieClient, kie: KieStandIn, fields: dict[str, Any], progress: Progress
+) -> None:
+    report = await ask(client, kie, record(resultJson=json.dumps({"resultUrls": [URL]}), **fields))
+    assert report.progress is progress
+    assert (report.result_url is None) is (progress is not Progress.SUCCEEDED)
+
+
 async def test_a_failure_code_may_come_as_a_number(client: KieClient, kie: KieStandIn) -> None:
     assert (await ask(client, kie, record(state="fail", failCode=402))).failure is Failure.OUT_OF_CREDITS
 

@@ -138,8 +138,16 @@ def test_what_cannot_be_made_to_fit_is_no_image(path: Path) -> None:
         fit(path, 50)
 
 
-def test_a_missing_file_is_no_image(path: Path) -> None:
-    with pytest.raises(NoImage):
+def test_what_the_disk_does_not_take_is_no_verdict_on_the_picture(path: Path) -> None:
+    data = encoded(noise(200, 200), "PNG")
+    path.write_bytes(data)
+    (path.parent / "1-fit.webp").mkdir()
+    with pytest.raises(IsADirectoryError):
+        fit(path, len(data) - 1)
+
+
+def test_a_missing_file_is_no_verdict_on_the_picture_either(path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
         fit(path, 1000)
 
 

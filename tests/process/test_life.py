@@ -1,6 +1,8 @@
 """One process from its start to its end."""
 
 import io
+from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -121,6 +123,25 @@ async def test_a_gateway_that_drops_is_resumed(studio: Studio) -> None:
 
     assert (studio.front.gateway.identified, studio.front.gateway.resumed) == (1, 1)
     assert len(studio.posts()) == 2
+
+
+async def test_whatever_the_gateway_says_the_next_command_is_answered(studio: Studio) -> None:
+    gateway = studio.front.gateway
+    says: list[Callable[[], object]] = [
+        gateway.ask_to_reconnect,
+        partial(gateway.invalidate, resumable=True),
+        partial(gateway.invalidate, resumable=False),
+    ]
+    async with studio.bot():
+        for number, say in enumerate(says, start=1):
+            await studio.delivered(await studio.imagine(f"bridge number {number}"))
+            say()
+            await until(lambda told=number: gateway.identified + gateway.resumed > told, what="the bot to come back")
+        await studio.delivered(await studio.imagine("a last bridge"))
+        await studio.settled(generations=4)
+
+    assert (gateway.identified, gateway.resumed) == (2, 2)
+    assert studio.alarms() == []
 
 
 @pytest.mark.parametrize(

@@ -171,6 +171,29 @@ async def test_many_decisions_at_once_count_once(office: Office, file: Path) -> 
     assert notes == [(SECOND, "yes") if decided["approved"] else (ADMIN, "no")]
 
 
+async def test_a_decision_is_kept_until_its_member_was_told(office: Office) -> None:
+    for account in (ALICE, BOB):
+        await office.posted(account)
+    assert await office.asking.untold() == []
+    open_ones = [await office.asking.open_of(Asker(account)) for account in (ALICE, BOB)]
+    first, second = [one.id for one in open_ones if one is not None]
+    approved = await office.asking.approve(first, POST, ADMIN, Credits(30), "yes", "You got 30.")
+    denied = await office.asking.deny(second, POST, ADMIN, "no", "You got nothing.")
+    untold = await office.asking.untold()
+    assert [(one.id, words) for one, words in untold] == [(first, "You got 30."), (second, "You got nothing.")]
+    await office.asking.told(approved)
+    assert [one.id for one, _ in await office.asking.untold()] == [second]
+    await office.asking.told(denied)
+    assert await office.asking.untold() == []
+
+
+async def test_a_request_whose_message_was_deleted_no_longer_counts(office: Office) -> None:
+    asked = await office.posted()
+    await office.asking.lost(asked.request)
+    assert (await office.posted()).request.id != asked.request.id
+    assert await office.asking.untold() == [], "nobody decided anything"
+
+
 async def test_what_is_too_old_or_on_another_message_cannot_be_decided(office: Office) -> None:
     asked = await office.posted()
     with pytest.raises(RequestClosed):

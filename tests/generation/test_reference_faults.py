@@ -1,0 +1,54 @@
+"""Members' pictures that cannot be had from Discord: the wish is refused, and nothing was charged."""
+
+import pytest
+
+from bot.demo.kie import Behaviour, CutBefore, CutMidBody, Delay, Hang, Html, KieStandIn, Reply
+from bot.domain.errors import ReferenceProblem, ReferenceRefused
+from bot.domain.generation import Source
+from tests.generation.easel import Easel, House, tuned
+from tests.kie.schema import created
+
+
+async def picture(easel: Easel) -> Source:
+    """A picture somewhere on this machine, which its server may be told to withhold: KIE plays Discord's."""
+    (task,) = await easel.tasks((await easel.told(await easel.ask())).id)
+    return Source(task.result_url or "", "sketch.png", 500)
+
+
+@pytest.mark.parametrize(
+    ("behaviour", "problem"),
+    [
+        (Reply(404, b""), ReferenceProblem.UNREACHABLE),
+        (Reply(403, b"This content is no longer available."), ReferenceProblem.UNREACHABLE),
+        (Reply(410, b""), ReferenceProblem.UNREACHABLE),
+        (Reply(429, b""), ReferenceProblem.UNREACHABLE),
+        (Reply(302, b"", headers={"Location": "/elsewhere"}), ReferenceProblem.UNREACHABLE),
+        (Html(500), ReferenceProblem.UNREACHABLE),
+        (Html(200), ReferenceProblem.NOT_AN_IMAGE),
+        (Reply(200, b""), ReferenceProblem.NOT_AN_IMAGE),
+        (Reply(200, bytes((1 << 16) + 1)), ReferenceProblem.TOO_LARGE),
+        (CutBefore(), ReferenceProblem.UNREACHABLE),
+        (CutMidBody(), ReferenceProblem.UNREACHABLE),
+        (Delay(1), ReferenceProblem.UNREACHABLE),
+        (Hang(), ReferenceProblem.UNREACHABLE),
+    ],
+    ids=lambda one: str(one)[:30],
+)
+async def test_what_discord_does_not_give_is_named_and_costs_nothing(
+    house: House,
+    kie: KieStandIn,
+    monkeypatch: pytest.MonkeyPatch,
+    behaviour: Behaviour,
+    problem: ReferenceProblem,
+) -> None:
+    async with house.easel(tuned(download_seconds=0.3)) as easel:
+        source = await picture(easel)
+        before = easel.ledger()
+        monkeypatch.setattr("bot.generation.references.SOURCE_MAX_BYTES", 1 << 16)
+        kie.script.always("result", behaviour)
+        with pytest.raises(ReferenceRefused) as refused:
+            await easel.ask(sources=[source])
+
+        assert (refused.value.filename, refused.value.problem) == ("sketch.png", problem)
+        assert easel.ledger() == before
+        assert len(created(kie)) == 1
