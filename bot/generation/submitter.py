@@ -138,7 +138,9 @@ class Submitter:
             return await self._doubt(generation.id, task_id)
         except Exception:
             # A fault of ours, and as much in doubt: without this the task would stand still until the next start.
-            await self._fail(generation.id, task_id, Failure.UNKNOWN_OUTCOME)
+            if await self._doubt(generation.id, task_id):
+                # It stays at work, although this ends with an error.
+                self._workload.queue.resume(user)
             raise
         self._setbacks = 0
         self._workload.gate.taken()

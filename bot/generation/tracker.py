@@ -15,6 +15,7 @@ from bot.domain.ports import Clock, ImageApi, Progress, Report
 from bot.domain.settings import TaskClass
 from bot.domain.states import Failure, TaskState
 from bot.generation.courier import Courier
+from bot.generation.insist import insist
 from bot.generation.jobs import Jobs
 from bot.generation.workload import Workload
 from bot.store.store import Store
@@ -125,6 +126,14 @@ class Tracker:
             self.watch(task, at_once=True)
         self._courier.touch(task.generation_id)
         return True
+
+    def find_later(self, task_id: TaskId, kie_task_id: KieTaskId) -> None:
+        """As :meth:`found`, as soon as the store is to be had."""
+
+        async def find() -> None:
+            await insist(lambda: self.found(task_id, kie_task_id))
+
+        self._jobs.start(find())
 
     async def hold(self, task_id: TaskId) -> None:
         """Keep a SUBMITTING task until its deadline, or go on with it if KIE has told its id already."""

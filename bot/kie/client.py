@@ -177,10 +177,10 @@ def _created(status: int, body: bytes) -> KieTaskId:
         error = TryLater(Failure.UNAVAILABLE, "HTTP 429")
     elif answer is None:
         error = _page(status)
+    elif (task := wire.created_task(answer.data)) is not None:
+        # Whatever the code says: a task that has an id may be made and billed, and its record tells.
+        return KieTaskId(task)
     elif answer.code == HTTPStatus.OK:
-        task = wire.created_task(answer.data)
-        if task is not None:
-            return KieTaskId(task)
         error = Ambiguous("no task id")
     else:
         error = refusal(answer.code, answer.msg)

@@ -11,6 +11,7 @@ import structlog
 from aiohttp import web
 from pydantic import AliasChoices, AliasPath, BaseModel, Field
 
+from bot.domain.errors import StoreUnavailable
 from bot.domain.ids import KieTaskId, TaskId, from_short
 from bot.domain.ports import Clock
 from bot.generation.tracker import Tracker
@@ -84,7 +85,11 @@ class CallbackRoute:
         if not verify(self._key, kie_task_id, timestamp, signature, self._clock.now()):
             return HTTPStatus.UNAUTHORIZED
         if self._is_news(task_id, signature):
-            await self._wake(task_id, kie_task_id)
+            try:
+                await self._wake(task_id, kie_task_id)
+            except StoreUnavailable:
+                # What KIE tells may be known nowhere else: it is written down as soon as that can be done.
+                self._tracker.find_later(task_id, kie_task_id)
         return HTTPStatus.OK
 
     async def _wake(self, task_id: TaskId, kie_task_id: KieTaskId) -> None:

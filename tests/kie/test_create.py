@@ -233,6 +233,14 @@ async def test_a_task_id_as_a_number_is_taken_as_text(client: KieClient, kie: Ki
     assert await client.create(order()) == "1234567"
 
 
+@pytest.mark.parametrize("code", [402, 422, 429, 455, 500])
+async def test_an_answer_that_refuses_and_gives_an_id_is_taken_by_its_id(
+    client: KieClient, kie: KieStandIn, code: int
+) -> None:
+    kie.script.on("createTask", Code(code, "try later", {"taskId": "abc"}))
+    assert await client.create(order()) == "abc"
+
+
 async def test_a_wrong_key_is_the_operators(make_client: ClientMaker) -> None:
     error = await outcome(make_client(api_key="another-key"))
     assert isinstance(error, Refused)

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageChops, ImageStat
 
 from bot.demo.kie.paint import noise as noisy_png
-from bot.domain.errors import NoImage
+from bot.domain.errors import DiskTrouble, NoImage
 from bot.media.pixels import Kind, fit
 from tests.media.pictures import encoded, noise, smooth
 
@@ -142,12 +142,12 @@ def test_what_the_disk_does_not_take_is_no_verdict_on_the_picture(path: Path) ->
     data = encoded(noise(200, 200), "PNG")
     path.write_bytes(data)
     (path.parent / "1-fit.webp").mkdir()
-    with pytest.raises(IsADirectoryError):
+    with pytest.raises(DiskTrouble):
         fit(path, len(data) - 1)
 
 
-def test_a_missing_file_is_no_verdict_on_the_picture_either(path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
+def test_a_missing_file_is_no_image(path: Path) -> None:
+    with pytest.raises(NoImage):
         fit(path, 1000)
 
 

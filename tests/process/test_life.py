@@ -57,7 +57,7 @@ async def test_health_and_readiness(studio: Studio) -> None:
 
 
 async def test_nothing_secret_is_printed(studio: Studio) -> None:
-    signed = f"{studio.kie.base_url}/elsewhere.png?signature=never-to-be-printed"
+    signed = "https://elsewhere.example.com/picture.png?signature=never-to-be-printed"
     studio.kie.script.next_tasks(Succeed(), Succeed(urls=(signed,)))
     async with studio.bot():
         await studio.delivered(await studio.imagine(f"a {WORD} in flight"))

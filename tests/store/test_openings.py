@@ -1,5 +1,6 @@
 """Opened cards: written down, found by the next process, and never in the way of a wish."""
 
+import errno
 from dataclasses import replace
 from pathlib import Path
 
@@ -100,12 +101,22 @@ def test_a_line_that_was_not_written_to_its_end_is_passed_over(journal: Path, li
     assert left(journal) == [BY_REPLY]
 
 
-def test_a_disk_that_takes_nothing_keeps_no_wish_from_being_accepted(tmp_path: Path) -> None:
-    full = tmp_path / "full"
-    full.symlink_to("/dev/full")
-    with Openings(full) as openings:
+def test_a_disk_that_takes_nothing_keeps_no_wish_from_being_accepted(
+    journal: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with Openings(journal) as openings:
+        monkeypatch.setattr("os.write", refuse)
+        monkeypatch.setattr("os.ftruncate", refuse)
         openings.note(BY_COMMAND)
+        openings.note(BY_REPLY)
         openings.close(BY_COMMAND.id)
+        openings.close(BY_REPLY.id)
+        monkeypatch.undo()
+
+    assert left(journal) == []
 
 
 def test_a_token_is_nobody_elses_to_read(journal: Path) -> None:
