@@ -6,7 +6,10 @@ RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test run check format lint types contracts audit lock clean soak-quota crash
+.PHONY: help demo test run check format lint types contracts audit lock clean soak-quota soak-load crash bench
+
+# For make soak-load: hours of work at KIE's limit, which it goes through ten times as fast.
+HOURS ?= 1
 
 # For make crash: how often, and from which seed the dice are thrown (empty: a new one).
 KILLS ?= 320
@@ -40,6 +43,9 @@ test: $(DEV_READY) ## run the tests
 
 soak-quota: $(DEV_READY) ## try ten thousand random commands against the quotas
 	$(BIN)/python -m pytest tests/soak/quota_life.py
+
+soak-load: $(DEV_READY) ## put the bot under load and audit it
+	$(BIN)/python -m tests.soak.load --hours $(HOURS)
 
 crash: $(DEV_READY) ## kill the bot hundreds of times and audit it
 	$(BIN)/python -m tests.crash.run --kills $(KILLS) $(if $(SEED),--seed $(SEED))

@@ -78,6 +78,7 @@ class EaselClient(commands.Bot):
             allowed_mentions=discord.AllowedMentions.none(),
             member_cache_flags=discord.MemberCacheFlags.none(),
             chunk_guilds_at_startup=False,
+            guild_ready_timeout=0.5,
             max_messages=None,
         )
         self.command_options = options

@@ -12,7 +12,7 @@ from bot.store import sqlite
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEWEST = "0005"
+NEWEST = "0006"
 """The schema that this code works with: the last of the migrations, as a test holds."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

@@ -201,6 +201,13 @@ references = Table("generation_references", metadata, _ReferenceColumns)
 
 tasks = Table("tasks", metadata, _TaskColumns)
 Index("ix_tasks_state_user_id", tasks.c.state, tasks.c.user_id)
+Index("ix_tasks_submitted_at", tasks.c.submitted_at)
+Index(
+    "ix_tasks_orphans",
+    tasks.c.state,
+    sqlite_where=text("failure = 'unknown_outcome'"),
+    postgresql_where=text("failure = 'unknown_outcome'"),
+)
 
 images = Table("images", metadata, _ImageColumns)
 
@@ -255,6 +262,13 @@ Index(
     unique=True,
     sqlite_where=text("state = 'open'"),
     postgresql_where=text("state = 'open'"),
+)
+# Decisions whose member has not been told.
+Index(
+    "ix_credit_requests_untold",
+    credit_requests.c.id,
+    sqlite_where=text("untold IS NOT NULL"),
+    postgresql_where=text("untold IS NOT NULL"),
 )
 
 undelivered = Table("undelivered", metadata, _UndeliveredColumns)

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import RowMapping, func, select, update
+from sqlalchemy import RowMapping, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.generation import Task
@@ -140,7 +140,10 @@ class Tasks:
     async def orphans(self) -> int:
         """Tasks of which nobody knows whether KIE made them."""
         count = await self._connection.scalar(
-            select(func.count()).where(tasks.c.state == TaskState.FAILED, tasks.c.failure == Failure.UNKNOWN_OUTCOME)
+            # Written out, since a partial index is not found by a value that comes later.
+            select(func.count()).where(
+                tasks.c.state == TaskState.FAILED, tasks.c.failure == text(f"'{Failure.UNKNOWN_OUTCOME}'")
+            )
         )
         return count or 0
 

@@ -12,8 +12,7 @@ import platform
 import random
 import sys
 import tempfile
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -21,6 +20,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.bench.discord_load import DiscordLoad
+from tests.bench.easel import easel_config, say, until
 from tests.bench.kie_load import picture
 from tests.bench.processes import Child, ChildError, free_port, listening
 from tests.bench.table import HEADER, Round, ratios, row, unknown_requests
@@ -52,58 +52,13 @@ class Plan:
     easel: tuple[str, ...]
 
 
-def say(line: str) -> None:
-    """Print a line at once."""
-    sys.stdout.write(f"{line}\n")
-    sys.stdout.flush()
-
-
-async def until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Wait for a condition; False when time ran out before it held."""
-    deadline = time.monotonic() + seconds
-    while not condition():
-        if time.monotonic() > deadline:
-            return False
-        await asyncio.sleep(0.02)
-    return True
-
-
-def easel_config(folder: Path, discord: DiscordLoad, kie_port: int) -> str:
-    """A config.toml that points Easel at the stand-ins."""
-    kie_url = f"http://127.0.0.1:{kie_port}"
-    return f"""\
-[discord]
-token = "easel-token"
-api_url = "{discord.api_url}"
-gateway_url = "{discord.gateway_url}"
-cdn_hosts = ["127.0.0.1"]
-
-[kie]
-api_key = "bench-key"
-base_url = "{kie_url}"
-upload_url = "{kie_url}"
-result_hosts = ["127.0.0.1"]
-
-[database]
-url = "sqlite:///{folder / "easel.db"}"
-
-[web]
-host = "127.0.0.1"
-port = {free_port()}
-
-[quota]
-credits = 100000
-period = "day"
-"""
-
-
 def bot_process(bot: str, plan: Plan, folder: Path, discord: DiscordLoad, kie_port: int) -> Child:
     """The process of one bot, with a folder of its own."""
     log = folder / "output.log"
     if bot == FLOOR:
         addresses = ("--api-url", discord.api_url, "--gateway-url", discord.gateway_url)
         return Child(bot, ("tests.bench.floor_bot", *addresses), log, cwd=ROOT)
-    (folder / "config.toml").write_text(easel_config(folder, discord, kie_port), encoding="utf-8")
+    (folder / "config.toml").write_text(easel_config(folder, discord, kie_port, free_port()), encoding="utf-8")
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     return Child(bot, plan.easel, log, cwd=folder, environment={"PYTHONPATH": path})
 

@@ -18,6 +18,8 @@ from tests.bench.volley import Command, Volley
 DISCORD_EPOCH_MS: Final = 1_420_070_400_000
 HEARTBEAT_MS: Final = 41_250
 THINKING: Final = 5
+FIRST_NUMBERED: Final = 1_000_000
+"""Above the numbers of members who send one command each."""
 START_LIMIT: Final = {"total": 1000, "remaining": 999, "reset_after": 0, "max_concurrency": 1}
 JSON_HEADERS: Final = {"Content-Type": "application/json"}
 
@@ -41,6 +43,8 @@ class DiscordLoad:
         self._registered: list[Json] = []
         self._messages: dict[str, Json] = {}
         self._volley = Volley({})
+        self.identified_at = 0.0
+        """When the bot was told that it is connected, in Unix seconds: from then on commands can come."""
         self._me = orjson.dumps(payloads.bot_user())
         self._application = orjson.dumps(payloads.application())
 
@@ -68,10 +72,14 @@ class DiscordLoad:
         if self._runner is not None:
             await self._runner.cleanup()
 
-    def reset(self) -> None:
-        """Forget the last bot: its connection, its commands, its messages."""
+    def forget_bot(self) -> None:
+        """Forget the last bot's connection: the next one finds its commands registered and its messages posted."""
         self._ready.clear()
         self._socket = None
+
+    def reset(self) -> None:
+        """Forget the last bot: its connection, its commands, its messages."""
+        self.forget_bot()
         self._registered = []
         self._messages.clear()
         self._volley = Volley({})
@@ -80,27 +88,37 @@ class DiscordLoad:
         """Wait until a bot has identified itself and was told of its server."""
         await self._ready.wait()
 
-    def load(self, offsets: Sequence[float], *, references: int = 0) -> Volley:
-        """Encode one command per offset (seconds from the start), each by a member of its own."""
+    def load(
+        self, offsets: Sequence[float], *, references: int = 0, members: Sequence[int] | None = None, count: int = 1
+    ) -> Volley:
+        """Encode one command per offset (seconds from the start), each for so many pictures.
+
+        Each is by a member of its own, unless ``members`` tells their numbers, one for each offset.
+        """
         imagine = next((c for c in self._registered if c["name"] == "imagine"), payloads.default_imagine())
         urls = [f"http://127.0.0.1:{self._port}/attachments/1/{n}/reference.jpg" for n in range(references)]
         born = int(time.time() * 1000) - DISCORD_EPOCH_MS
         commands: dict[str, Command] = {}
-        for offset in offsets:
+        for place, offset in enumerate(offsets):
             number = next(self._numbers)
+            member = number if members is None else FIRST_NUMBERED + members[place]
             # Even, so that the next higher id is free for the answer.
             interaction_id = ((born + int(offset * 1000)) << 22) + 2 * number
             token = f"t{interaction_id}"
-            data = payloads.imagine_data(imagine, number, references=urls)
-            body = payloads.interaction(str(interaction_id), token, payloads.FIRST_MEMBER_ID + number, data)
-            commands[token] = Command(payloads.event("INTERACTION_CREATE", next(self._sequence), body), offset)
+            data = payloads.imagine_data(imagine, number, references=urls, count=count)
+            body = payloads.interaction(str(interaction_id), token, payloads.FIRST_MEMBER_ID + member, data)
+            frame = payloads.event("INTERACTION_CREATE", next(self._sequence), body)
+            commands[token] = Command(frame, offset, payloads.FIRST_MEMBER_ID + member)
         return Volley(commands)
 
-    async def fire(self, volley: Volley) -> None:
-        """Send each command at its offset, whether or not those before it were answered."""
+    async def fire(self, volley: Volley, *, among: Volley | None = None) -> None:
+        """Send each command at its offset, whether or not those before it were answered.
+
+        ``among`` holds these and others that were sent before; what comes for a command of neither is not counted.
+        """
         if self._socket is None:
             raise ConnectionError("no bot is connected to the gateway")
-        self._volley = volley
+        self._volley = among or volley
         send = self._socket.send_frame
         start = time.perf_counter()
         for command in volley.commands.values():
@@ -162,7 +180,10 @@ class DiscordLoad:
         sent, has_files = await _read(request)
         command = self._volley.commands.get(token)
         if command is not None and has_files:
-            command.pictured = True
+            command.posts += 1
+            command.pictured_at = command.pictured_at or time.perf_counter()
+        if command is not None and request.method == "POST":
+            command.told.append(sent.get("content") or "")
         return self._json(self._keep(message_id, payloads.CHANNEL_IDS[0], sent))
 
     async def _channel(self, request: web.BaseRequest, channel_id: str, message_id: str) -> web.Response:
@@ -219,6 +240,7 @@ class DiscordLoad:
         for name, data in (("READY", ready), ("GUILD_CREATE", payloads.guild())):
             await socket.send_frame(payloads.event(name, next(self._sequence), data), WSMsgType.TEXT)
         self._socket = socket
+        self.identified_at = time.time()
         self._ready.set()
 
     def _register(self, commands: list[Json], scope: list[str]) -> list[Json]:

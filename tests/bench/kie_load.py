@@ -1,4 +1,8 @@
-"""A stand-in for KIE.ai without limits: every task succeeds after a few seconds with the same picture."""
+"""A stand-in for KIE.ai without limits: every task succeeds after a few seconds with the same picture.
+
+It keeps a bill and counts the questions: `GET /stats` tells both. A task that a test has put into Easel's database as
+running is known by its id alone, see `running_id`.
+"""
 
 import argparse
 import asyncio
@@ -7,12 +11,19 @@ import itertools
 import random
 import signal
 import time
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import Any, Final
 
+import aiohttp
 import orjson
 from aiohttp import web
 from PIL import Image
+from pydantic import TypeAdapter
+
+from bot.domain.credits import KIE_PRICES
+from bot.domain.settings import Model, Resolution
 
 PICTURE_SIZE: Final = (1024, 576)
 GRAIN: Final = (160, 90)
@@ -27,52 +38,121 @@ def picture() -> bytes:
     return out.getvalue()
 
 
+@dataclass(frozen=True, slots=True)
+class Questions:
+    """Calls of recordInfo."""
+
+    times: int
+    tasks: int
+    """Different tasks that were asked after."""
+    finished: int
+    """Tasks whose end was told."""
+    last_new_at: float
+    """When a task was asked after for the first time, the last of these moments: Unix seconds, 0 for never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What the stand-in has seen."""
+
+    created: int
+    billed: float
+    """Credits, at KIE's prices."""
+    most_in_window: int
+    """The most createTask calls within any window of the length that it was started with."""
+    made: Questions
+    """After tasks that it was asked for."""
+    found: Questions
+    """After tasks that it knew by their ids alone."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    created: float
+    done: float
+    model: str
+    price: float
+
+
+_STATS: Final = TypeAdapter(Stats)
+
+
+class _Asked:
+    def __init__(self) -> None:
+        self._times = 0
+        self._tasks: dict[str, bool] = {}
+        self._last_new_at = 0.0
+
+    def note(self, task_id: str, *, finished: bool) -> None:
+        self._times += 1
+        if task_id not in self._tasks:
+            self._last_new_at = time.time()
+        self._tasks[task_id] = finished
+
+    def counted(self) -> Questions:
+        return Questions(self._times, len(self._tasks), sum(self._tasks.values()), self._last_new_at)
+
+
 class KieLoad:
     """Tasks by id, each with the moment it is done; times are Unix seconds."""
 
-    def __init__(self, address: str, seconds: float) -> None:
+    def __init__(self, address: str, seconds: float, *, spread: float = 0.0, window: float = 10.0) -> None:
         self._address = address
         self._seconds = seconds
+        self._spread = spread
+        self._window = window
+        self._dice = random.Random(1)
         self._picture = picture()
         self._numbers = itertools.count(1)
-        self._tasks: dict[str, float] = {}
+        self._tasks: dict[str, _Task] = {}
+        self._calls: deque[float] = deque()
+        self._most_in_window = self._created = 0
+        self._billed = 0.0
+        self._made, self._found = _Asked(), _Asked()
 
     async def serve(self, request: web.BaseRequest) -> web.Response:
         """Answer one request."""
         path = request.path
         if path.endswith("/createTask"):
-            await request.read()
-            task_id = f"{next(self._numbers):032x}"
-            self._tasks[task_id] = time.time()
-            return _answer({"taskId": task_id, "recordId": task_id})
+            return self._create(await request.read())
         if path.endswith("/recordInfo"):
-            task_id = request.query["taskId"]
-            if task_id not in self._tasks:
-                return _answer(None, code=422, text="recordInfo is null")
-            return _answer(self._record(task_id))
+            return self._report(request.query["taskId"])
         if path.endswith("/credit"):
             return _answer(1_000_000.0)
+        if path == "/stats":
+            return web.Response(body=orjson.dumps(asdict(self._stats())), content_type="application/json")
         if "/api/file-" in path:
             return await self._upload(request)
         return web.Response(body=self._picture, content_type="image/jpeg")
 
-    def _record(self, task_id: str) -> dict[str, Any]:
-        created = self._tasks[task_id]
-        done = created + self._seconds
-        finished = time.time() >= done
-        urls = [f"{self._address}/results/{task_id}.jpg"]
-        return {
-            "taskId": task_id,
-            "model": "flux-2/pro-text-to-image",
-            "state": "success" if finished else "waiting",
-            "param": "{}",
-            "resultJson": orjson.dumps({"resultUrls": urls}).decode() if finished else "",
-            "failCode": None,
-            "failMsg": None,
-            "costTime": int(self._seconds) if finished else None,
-            "completeTime": int(done * 1000) if finished else None,
-            "createTime": int(created * 1000),
-        }
+    def _create(self, body: bytes) -> web.Response:
+        now, order = time.time(), orjson.loads(body)
+        self._calls.append(now)
+        while self._calls[0] <= now - self._window:
+            self._calls.popleft()
+        self._most_in_window = max(self._most_in_window, len(self._calls))
+        self._created += 1
+        model = Model.FLEX if "/flex-" in order["model"] else Model.PRO
+        price = float(KIE_PRICES[model, Resolution(order["input"]["resolution"])])
+        self._billed += price
+        task_id = f"{next(self._numbers):032x}"
+        done = now + self._seconds + self._dice.uniform(0, self._spread)
+        self._tasks[task_id] = _Task(now, done, order["model"], price)
+        return _answer({"taskId": task_id, "recordId": task_id})
+
+    def _report(self, task_id: str) -> web.Response:
+        task = self._tasks.get(task_id)
+        asked = self._found if task is None else self._made
+        task = task or _from_id(task_id)
+        if task is None:
+            return _answer(None, code=422, text="recordInfo is null")
+        finished = time.time() >= task.done
+        asked.note(task_id, finished=finished)
+        return _answer(_record(task_id, task, f"{self._address}/results/{task_id}.jpg", finished=finished))
+
+    def _stats(self) -> Stats:
+        found = self._found.counted()
+        return Stats(self._created, self._billed, self._most_in_window, self._made.counted(), found)
 
     async def _upload(self, request: web.BaseRequest) -> web.Response:
         async for _ in request.content.iter_any():
@@ -80,16 +160,51 @@ class KieLoad:
         return _answer({"downloadUrl": f"{self._address}/uploads/{next(self._numbers)}.jpg"})
 
 
+def _record(task_id: str, task: _Task, url: str, *, finished: bool) -> dict[str, Any]:
+    return {
+        "taskId": task_id,
+        "model": task.model,
+        "state": "success" if finished else "waiting",
+        "param": "{}",
+        "resultJson": orjson.dumps({"resultUrls": [url]}).decode() if finished else "",
+        "failCode": None,
+        "failMsg": None,
+        "costTime": int(task.done - task.created) if finished else None,
+        "completeTime": int(task.done * 1000) if finished else None,
+        "createTime": int(task.created * 1000),
+        "creditsConsumed": task.price if finished else None,
+    }
+
+
+def running_id(number: int, created: float, done: float) -> str:
+    """The id of a task that the stand-in knows without ever having been asked for it; times are Unix seconds."""
+    return f"running-{number}-{int(created * 1000)}-{int(done * 1000)}"
+
+
+def _from_id(task_id: str) -> _Task | None:
+    match task_id.split("-"):
+        case ["running", _, created, done]:
+            price = float(KIE_PRICES[Model.PRO, Resolution.ONE_K])
+            return _Task(int(created) / 1000, int(done) / 1000, "flux-2/pro-text-to-image", price)
+        case _:
+            return None
+
+
+async def stats(port: int) -> Stats:
+    """Ask a stand-in on this machine what it has seen."""
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/stats") as response:
+        return _STATS.validate_json(await response.read())
+
+
 def _answer(data: object, *, code: int = 200, text: str = "success") -> web.Response:
     body = orjson.dumps({"code": code, "msg": text, "data": data})
     return web.Response(body=body, content_type="application/json")
 
 
-async def serve(port: int, seconds: float) -> None:
+async def serve(port: int, kie: KieLoad) -> None:
     """Serve on a local port until SIGTERM."""
     stop = asyncio.Event()
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stop.set)
-    kie = KieLoad(f"http://127.0.0.1:{port}", seconds)
     runner = web.ServerRunner(web.Server(kie.serve, access_log=None), shutdown_timeout=1)
     await runner.setup()
     await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
@@ -104,8 +219,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--seconds", type=float, default=3.0, help="how long a task takes")
+    parser.add_argument("--spread", type=float, default=0.0, help="how much longer it takes at most")
+    parser.add_argument("--window", type=float, default=10.0, help="in which new tasks are counted")
     given = parser.parse_args(arguments)
-    asyncio.run(serve(given.port, given.seconds))
+    address = f"http://127.0.0.1:{given.port}"
+    asyncio.run(serve(given.port, KieLoad(address, given.seconds, spread=given.spread, window=given.window)))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ JOINED_AT: Final = "2024-05-01T12:00:00.000000+00:00"
 UPLOAD_LIMIT: Final = 10 * 1024 * 1024
 ATTACHMENT_OPTION: Final = 11
 
-PREFERRED: Final = {"aspect_ratio": "16:9", "resolution": "1K", "count": 1}
+PREFERRED: Final = {"aspect_ratio": "16:9", "resolution": "1K"}
 
 
 def user(user_id: str, name: str, *, bot: bool = False) -> Json:
@@ -192,7 +192,7 @@ def default_imagine() -> Json:
     }
 
 
-def imagine_data(command: Json, number: int, *, references: Sequence[str] = ()) -> Json:
+def imagine_data(command: Json, number: int, *, references: Sequence[str] = (), count: int = 1) -> Json:
     """The `data` of an `/imagine` interaction: a prompt, and what else the registered command offers.
 
     Each of the references, given as URLs, takes one of the command's attachment options.
@@ -205,7 +205,7 @@ def imagine_data(command: Json, number: int, *, references: Sequence[str] = ()) 
             attachment_id = str(920_000_000_000_000_000 + number * 10 + len(left))
             attachments[attachment_id] = _attachment(attachment_id, left.pop(0))
             options.append({"name": option["name"], "type": ATTACHMENT_OPTION, "value": attachment_id})
-        elif (value := _preferred(option)) is not None:
+        elif (value := count if option["name"] == "count" else _preferred(option)) is not None:
             options.append({"name": option["name"], "type": option["type"], "value": value})
     data: Json = {"id": command["id"], "name": command["name"], "type": 1, "options": options}
     if attachments:

@@ -23,16 +23,31 @@ class Command:
 
     frame: bytes
     offset: float
+    member: int = 0
     late: float = 0.0
     sent: float | None = None
     acked: float | None = None
     answer: int | None = None
-    pictured: bool = False
+    posts: int = 0
+    """How often something with a file was sent by its token."""
+    pictured_at: float | None = None
+    told: list[str] = field(default_factory=list[str])
+    """The words of messages beside the card: refusals."""
+
+    @property
+    def pictured(self) -> bool:
+        """Whether it was answered with a file."""
+        return self.posts > 0
 
     @property
     def latency(self) -> float | None:
         """Seconds from the frame's sending to the arrival of its callback."""
         return None if self.sent is None or self.acked is None else self.acked - self.sent
+
+    @property
+    def wait(self) -> float | None:
+        """Seconds from the frame's sending to the arrival of the picture."""
+        return None if self.sent is None or self.pictured_at is None else self.pictured_at - self.sent
 
 
 @dataclass(slots=True)

@@ -66,10 +66,13 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "what KIE took": lambda tx: tx.accounts.consumed(NOW),
     "the first task": lambda tx: tx.accounts.first_task_at(),
     "how many tasks are open": lambda tx: tx.accounts.open_tasks(),
+    "orphans": lambda tx: tx.tasks.orphans(),
+    "what KIE was asked for lately": lambda tx: tx.tasks.submitted_since(NOW),
+    "decisions that were not told": lambda tx: tx.requests.untold(),
 }
 
-FEW = {"SCAN line"}
-"""The rows that a recursion has found so far, which are no table."""
+FEW = {"SCAN line", "SCAN credit_requests USING INDEX ix_credit_requests_untold"}
+"""No growing table: the rows that a recursion has found so far, and an index of nothing but what is looked for."""
 
 
 @pytest.fixture
@@ -125,6 +128,9 @@ INDEXES: dict[str, set[str]] = {
     "a reset": {"ix_ledger_resets"},
     "a member's open request": {"uq_credit_requests_open"},
     "what is too old of a member's requests": {"uq_credit_requests_open"},
+    "orphans": {"ix_tasks_orphans"},
+    "what KIE was asked for lately": {"ix_tasks_submitted_at"},
+    "decisions that were not told": {"ix_credit_requests_untold"},
 }
 
 

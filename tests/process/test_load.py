@@ -1,0 +1,31 @@
+"""A short version of `make soak-load`: a burst, and a member who sends commands without a pause."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.soak.load import Plan, run
+
+SHORT = Plan(
+    hours=0,
+    warm_commands=0,
+    burst_commands=60,
+    burst_seconds=2,
+    burst_members=12,
+    others=4,
+    others_every=1.5,
+    flood_rate=40,
+    flood_seconds=2,
+    compare=False,
+    rest=0.5,
+)
+
+
+@pytest.mark.timeout(180)
+async def test_a_burst_and_a_flood_leave_nothing_undone(tmp_path: Path) -> None:
+    outcome = await run(SHORT, tmp_path)
+    assert outcome.wrong == ()
+    burst, flooded, others = outcome.phases
+    assert (burst.posted, burst.refused) == (60, 0)
+    assert flooded.refused > 0
+    assert flooded.posted > others.posted == others.commands
