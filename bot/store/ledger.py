@@ -168,9 +168,13 @@ class Ledger:
         return -(total or NOTHING)
 
     async def recent(self, account: Account, limit: int) -> list[LedgerEntry]:
-        """The account's last movements, newest first: one entry per generation and kind, settles left out."""
+        """The account's last movements, newest first: one entry per generation and kind, settles left out.
+
+        Only the newest rows are looked at, however long the account's past is.
+        """
         c = ledger.c
-        newest = func.max(c.id)
+        mine = (c.user_id == account.user_id, c.guild_id == account.guild_id)
+        newest = select(c.id).where(*mine).order_by(c.id.desc()).limit(_RECENT_ROWS).subquery()
         rows = await self._connection.execute(
             select(
                 func.max(c.at),
@@ -181,14 +185,11 @@ class Ledger:
                 generations.c.resolution,
                 c.note,
             )
+            .join(newest, newest.c.id == c.id)
             .outerjoin(generations, generations.c.id == c.generation_id)
-            .where(
-                c.user_id == account.user_id,
-                c.guild_id == account.guild_id,
-                c.movement.not_in((Movement.SETTLE, Movement.RULE)),
-            )
+            .where(c.movement.not_in((Movement.SETTLE, Movement.RULE)))
             .group_by(func.coalesce(c.generation_id, -c.id), c.movement)
-            .order_by(newest.desc())
+            .order_by(func.max(c.id).desc())
             .limit(limit)
         )
         return [
@@ -226,6 +227,8 @@ class Ledger:
 
 _SPENDING = (Movement.RESERVE, Movement.SETTLE, Movement.REFUND, Movement.LATE)
 _NOBODY = UserId(0)
+_RECENT_ROWS = 400
+"""Fifty generations of four images, each reserved and ended."""
 
 
 def _round_of(account: Account) -> Select[int]:

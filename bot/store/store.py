@@ -53,7 +53,9 @@ class Store:
     def __init__(self, reader: AsyncEngine, writer: AsyncEngine) -> None:
         self._reader = reader
         self._writer = writer
+        # Waiting here has no time-out, as waiting for a connection of a pool would: a long line is no fault.
         self._turn = asyncio.Lock()
+        self._seats = asyncio.Semaphore(_READERS)
         self._failed_at = float("-inf")
 
     @classmethod
@@ -82,7 +84,7 @@ class Store:
     async def read(self) -> AsyncGenerator[Transaction, None]:
         """A consistent view; writing through it is an error. Raises StoreUnavailable."""
         try:
-            async with self._reader.begin() as connection:
+            async with self._seats, self._reader.begin() as connection:
                 yield Transaction(connection)
         except (OperationalError, NoConnection) as error:
             raise _unavailable(error) from error
