@@ -6,7 +6,7 @@ RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test run check format lint types contracts audit lock clean soak-quota soak-load crash bench
+.PHONY: help demo test test-long run check format lint types contracts audit lock clean soak-quota soak-load crash bench
 
 # For make soak-load: hours of work at KIE's limit, which it goes through ten times as fast.
 HOURS ?= 1
@@ -40,6 +40,9 @@ run: $(RUN_READY) ## run the bot for real, with config.toml
 
 test: $(DEV_READY) ## run the tests
 	$(BIN)/python -m pytest -n 4
+
+test-long: $(DEV_READY) ## run the tests that make test leaves out
+	$(BIN)/python -m pytest -n 4 -m long
 
 soak-quota: $(DEV_READY) ## try ten thousand random commands against the quotas
 	$(BIN)/python -m pytest tests/soak/quota_life.py

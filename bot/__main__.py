@@ -2,17 +2,18 @@
 
 import argparse
 import asyncio
+import signal
 import sys
 from collections.abc import Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from types import FrameType
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from bot import app, log
-from bot.config import Config, load, require_secrets
 from bot.domain.errors import OperatorError
-from bot.store import backup, sqlite
-from bot.store.migrate import migrate
+
+if TYPE_CHECKING:
+    from bot.config import Config
 
 EX_CONFIG = 78
 _T = TypeVar("_T")
@@ -21,6 +22,7 @@ _DEFAULT_CONFIG = Path("config.toml")
 
 def main(arguments: list[str] | None = None) -> int:
     """Do what the command line says, and return the exit code."""
+    signal.signal(signal.SIGTERM, _leave)
     options = _parser().parse_args(arguments)
     try:
         if options.command == "demo":
@@ -28,15 +30,29 @@ def main(arguments: list[str] | None = None) -> int:
         config = _configured(options.config)
         if options.command == "db":
             return _db(options.action, getattr(options, "file", None), config)
-        require_secrets(config)
-        if options.command == "sync":
-            _run(app.sync(config))
-            print("Discord has the commands.")
-            return 0
-        return 0 if _run(app.run(config)) else 1
+        return _bot(options.command, config)
     except OperatorError as error:
         print(f"easel: {error}", file=sys.stderr)
         return EX_CONFIG
+
+
+def _leave(_number: int, _frame: FrameType | None) -> None:
+    """Asked to end before anything has begun: importing the bot takes a second."""
+    sys.exit(0)
+
+
+def _bot(command: str, config: "Config") -> int:
+    from bot.config import require_secrets
+
+    # Before the imports, which a mistake need not wait for.
+    require_secrets(config)
+    from bot import app
+
+    if command == "sync":
+        _run(app.sync(config))
+        print("Discord has the commands.")
+        return 0
+    return 0 if _run(app.run(config)) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -58,7 +74,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _configured(path: Path | None) -> Config:
+def _configured(path: Path | None) -> "Config":
+    from bot import log
+    from bot.config import load
+
     if path is None and _DEFAULT_CONFIG.exists():
         path = _DEFAULT_CONFIG
     config = load(path)
@@ -76,7 +95,10 @@ def _run(work: Coroutine[Any, Any, _T]) -> _T:
         return runner.run(work)
 
 
-def _db(action: str, file: Path | None, config: Config) -> int:
+def _db(action: str, file: Path | None, config: "Config") -> int:
+    from bot.store import backup, sqlite
+    from bot.store.migrate import migrate
+
     path = sqlite.database_file(config.database.url)
     if action == "migrate":
         migrate(config.database.url)
@@ -102,6 +124,8 @@ def _db(action: str, file: Path | None, config: Config) -> int:
 
 
 def _check(path: Path) -> int:
+    from bot.store import sqlite
+
     if not path.exists():
         raise OperatorError(f"{path} does not exist: nothing to check.")
     problems = sqlite.integrity_problems(path)

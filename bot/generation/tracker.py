@@ -23,6 +23,7 @@ from bot.store.store import Store
 log = structlog.stdlib.get_logger(__name__)
 
 _QUESTIONS_AT_ONCE = 50
+"""With what is done about their answers: thousands of outcomes at once would wait for one database."""
 _LONGEST_SETBACK = 15.0
 _PLANNED_EVERY = 5.0
 """Seconds between plans for one class of tasks: a plan takes up to some hundredths of a second."""
@@ -49,6 +50,8 @@ class _Watched:
     task: Task
     due: float
     """When to ask next, by the loop's clock; infinite while being asked."""
+    urgent: bool = False
+    """To be asked after once without regard to what all together keep to: nobody knows what happened meanwhile."""
     asked_at: float = float("-inf")
     setbacks: int = 0
     again: bool = False
@@ -82,16 +85,17 @@ class Tracker:
         self._watched: dict[TaskId, _Watched] = {}
         self._agenda: list[tuple[float, TaskId]] = []
         self._woken = asyncio.Event()
-        self._slots = asyncio.Semaphore(_QUESTIONS_AT_ONCE)
+        self._asking = 0
 
     def __len__(self) -> int:
         return len(self._watched)
 
     def watch(self, task: Task, *, at_once: bool = False) -> None:
         """Follow a task that is RUNNING or OVERDUE, or one that is SUBMITTING and held until its deadline."""
-        watched = _Watched(task, 0.0)
+        at_once = at_once and task.kie_task_id is not None
+        watched = _Watched(task, 0.0, urgent=at_once)
         self._watched[task.id] = watched
-        self._plan(watched, 0.0 if at_once and task.kie_task_id else self._next_question(watched))
+        self._plan(watched, 0.0 if at_once else self._next_question(watched))
 
     def hint(self, task_id: TaskId) -> bool:
         """Ask after this task now; False when it is not being followed."""
@@ -154,13 +158,20 @@ class Tracker:
                 if watched is None or watched.due != due:
                     heapq.heappop(self._agenda)
                     continue
-                if held_back := self._share.wait(now):
+                held_back = 0.0 if watched.urgent else self._share.wait(now)
+                if held_back or self._asking >= _QUESTIONS_AT_ONCE:
                     break
                 heapq.heappop(self._agenda)
-                self._share.asked(now)
-                watched.due, watched.asked_at = float("inf"), now
+                if not watched.urgent:
+                    self._share.asked(now)
+                watched.due, watched.asked_at, watched.urgent = float("inf"), now, False
+                self._asking += 1
                 self._jobs.start(self._look(watched))
-            wait = held_back or (self._agenda[0][0] - now if self._agenda else None)
+            if self._asking >= _QUESTIONS_AT_ONCE:
+                # The end of one of them tells.
+                wait = None
+            else:
+                wait = held_back or (self._agenda[0][0] - now if self._agenda else None)
             try:
                 async with asyncio.timeout(wait):
                     await self._woken.wait()
@@ -182,20 +193,21 @@ class Tracker:
                 # Also after an unexpected error: a deadline holds whatever happens.
                 await self._act(watched, report)
         finally:
+            self._asking -= 1
+            self._woken.set()
             # Also after an unexpected error, so that no task is ever forgotten.
             if self._watched.get(task.id) is watched and watched.due == float("inf"):
                 again, watched.again = watched.again, False
                 self._plan(watched, _LEAST_GAP if again else self._next_question(watched))
 
     async def _ask(self, watched: _Watched, kie_task_id: KieTaskId) -> Report | None:
-        async with self._slots:
-            try:
-                report = await self._api.report(kie_task_id)
-            except PollFailed as error:
-                watched.setbacks += 1
-                level = log.info if watched.setbacks == 1 else log.warning
-                level("asking KIE failed", task=watched.task.id, detail=error.detail, times=watched.setbacks)
-                return None
+        try:
+            report = await self._api.report(kie_task_id)
+        except PollFailed as error:
+            watched.setbacks += 1
+            level = log.info if watched.setbacks == 1 else log.warning
+            level("asking KIE failed", task=watched.task.id, detail=error.detail, times=watched.setbacks)
+            return None
         watched.setbacks = 0
         return report
 

@@ -174,7 +174,7 @@ class Ledger:
         """
         c = ledger.c
         mine = (c.user_id == account.user_id, c.guild_id == account.guild_id)
-        newest = select(c.id).where(*mine).order_by(c.id.desc()).limit(_RECENT_ROWS).subquery()
+        newest = select(c.id).where(*mine).order_by(c.id.desc()).limit(_RECENT_ROWS).subquery("newest")
         rows = await self._connection.execute(
             select(
                 func.max(c.at),

@@ -154,7 +154,7 @@ def test_no_side_is_longer_than_every_format_allows(tmp_path: Path, size: tuple[
     assert max(result(tmp_path, encoded(Image.new("RGBA", size), "PNG")).size) <= LONGEST_SIDE
 
 
-@pytest.mark.parametrize("mode", ["RGB", "RGBA"])
+@pytest.mark.parametrize("mode", ["RGB", pytest.param("RGBA", marks=pytest.mark.long)])
 def test_even_noise_is_made_to_fit(tmp_path: Path, mode: str) -> None:
     assert result(tmp_path, encoded(noise(3464, 3464, mode=mode), "PNG", compress_level=0)).width >= 1024
 

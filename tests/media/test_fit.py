@@ -110,7 +110,7 @@ def test_transparency_survives(path: Path, mode: str) -> None:
     assert alpha.crop((width // 2 + 2, 0, width, width)).getextrema()[1] == 255
 
 
-@pytest.mark.parametrize("limit", [10 << 20, 200_000])
+@pytest.mark.parametrize("limit", [10 << 20, pytest.param(200_000, marks=pytest.mark.long)])
 def test_twelve_megabytes_of_noise(path: Path, limit: int) -> None:
     data = noisy_png(12, seed="fit")
     assert len(data) > 12_000_000

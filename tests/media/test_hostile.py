@@ -49,7 +49,9 @@ def test_damage(tmp_path: Path, build: Builder) -> None:
     assert developed(tmp_path, build()) is ReferenceProblem.DAMAGED
 
 
-@pytest.mark.parametrize("share", [0.02, 0.3, 0.7, 0.98])
+@pytest.mark.parametrize(
+    "share", [pytest.param(0.02, marks=pytest.mark.long), 0.3, pytest.param(0.7, marks=pytest.mark.long), 0.98]
+)
 @pytest.mark.parametrize("format_name", FORMATS)
 def test_what_was_cut_off(tmp_path: Path, format_name: str, share: float) -> None:
     assert developed(tmp_path, truncated(format_name, share)) is ReferenceProblem.DAMAGED

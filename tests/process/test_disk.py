@@ -112,7 +112,15 @@ async def ward(tmp_path: Path, trouble: str) -> AsyncGenerator[Ward]:
         yield Ward(world, trouble)
 
 
-@pytest.mark.parametrize("trouble", [FULL, FULL_AT_COMMIT, READ_ONLY, LOCKED])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        pytest.param(FULL, marks=pytest.mark.long),
+        FULL_AT_COMMIT,
+        pytest.param(READ_ONLY, marks=pytest.mark.long),
+        LOCKED,
+    ],
+)
 async def test_a_database_that_cannot_be_written_loses_nothing(ward: Ward) -> None:
     async with ward.bot() as bot:
         with ward.suffering():

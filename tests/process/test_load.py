@@ -18,6 +18,7 @@ SHORT = Plan(
     flood_seconds=2,
     compare=False,
     rest=0.5,
+    poll_every=0.25,
 )
 
 

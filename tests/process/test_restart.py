@@ -9,7 +9,10 @@ from tests.front import Fault
 from tests.process.studio import Studio
 from tests.waiting import until
 
-SIGNALS = pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
+SIGNALS = pytest.mark.parametrize(
+    "number",
+    [pytest.param(signal.SIGTERM, id="SIGTERM", marks=pytest.mark.long), pytest.param(signal.SIGKILL, id="SIGKILL")],
+)
 
 
 @SIGNALS

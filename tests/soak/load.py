@@ -55,6 +55,8 @@ class Plan:
     burst_commands: int = 500
     burst_seconds: float = 10.0
     burst_members: int = 100
+    poll_every: float = 0.0
+    """Asks KIE so often instead of by what it learned."""
     others: int = 9
     others_every: float = 2.0
     flood_rate: float = 100.0
@@ -177,7 +179,9 @@ async def run(plan: Plan, folder: Path) -> Outcome:
 
 @asynccontextmanager
 async def _bench(discord: DiscordLoad, folder: Path, kie_port: int, plan: Plan) -> AsyncGenerator[_Bench]:
-    async with easel(folder, discord, kie_port, SETTINGS) as started:
+    async with easel(
+        folder, discord, kie_port, {**SETTINGS, "EASEL__TRACKER__POLL_EVERY": str(plan.poll_every)}
+    ) as started:
         bench = _Bench(discord, started.child, plan, random.Random(plan.seed))
         watching = asyncio.create_task(bench.watch())
         try:

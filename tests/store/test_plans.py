@@ -71,8 +71,8 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "decisions that were not told": lambda tx: tx.requests.untold(),
 }
 
-FEW = {"SCAN line", "SCAN credit_requests USING INDEX ix_credit_requests_untold"}
-"""No growing table: the rows that a recursion has found so far, and an index of nothing but what is looked for."""
+FEW = {"SCAN line", "SCAN newest", "SCAN credit_requests USING INDEX ix_credit_requests_untold"}
+"""No growing table: rows that a recursion has found so far, the newest of an account, what is looked for."""
 
 
 @pytest.fixture
