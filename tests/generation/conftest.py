@@ -1,6 +1,5 @@
 """A stand-in for KIE, and a house to start Easel in."""
 
-import shutil
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.demo.kie import KieStandIn
-from bot.store.migrate import migrate
+from tests.fresh import put_fresh_database
 from tests.generation.easel import Easel, House
 from tests.kie.schema import check_all
 
@@ -30,17 +29,9 @@ def failed_jobs() -> Generator[list[BaseException], None, None]:
     assert failures == on_purpose
 
 
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with the newest schema and nothing in it: migrating one for each test takes long."""
-    path = tmp_path_factory.mktemp("migrated") / "easel.db"
-    migrate(f"sqlite:///{path}")
-    return path
-
-
 @pytest.fixture
-def house(tmp_path: Path, kie: KieStandIn, migrated: Path) -> House:
-    shutil.copy(migrated, tmp_path / "easel.db")
+def house(tmp_path: Path, kie: KieStandIn) -> House:
+    put_fresh_database(tmp_path / "easel.db")
     return House(tmp_path, kie)
 
 

@@ -15,6 +15,7 @@ from simcord import ChannelHandle, InteractionResult, MemberActor
 
 from bot.demo.kie import KieStandIn
 from tests.discord_schema import problems_of
+from tests.fresh import put_fresh_database
 from tests.front import BotProcess, DiscordFront
 from tests.kie.schema import check_all, created
 from tests.pings import pings_of
@@ -199,6 +200,7 @@ async def open_studio(folder: Path, granted: discord.Intents | None = None) -> A
 
     At the end everything that was sent to Discord and KIE is judged.
     """
+    put_fresh_database(folder / "easel.db")
     async with AsyncExitStack() as stack:
         kie = await stack.enter_async_context(KieStandIn(api_key=KIE_KEY, durations=0.2, shrink=4))
         front = await stack.enter_async_context(DiscordFront(approved_intents=granted))

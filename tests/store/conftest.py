@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.store.store import Store
+from tests.fresh import put_fresh_database
 
 
 @pytest.fixture
@@ -19,6 +20,7 @@ def url(file: Path) -> str:
 
 
 @pytest.fixture
-async def store(url: str) -> AsyncGenerator[Store, None]:
+async def store(url: str, file: Path) -> AsyncGenerator[Store, None]:
+    put_fresh_database(file)
     async with Store.open(url) as one:
         yield one

@@ -23,6 +23,7 @@ from bot.demo.cdn import CdnServer
 from bot.demo.kie import KieStandIn
 from bot.domain.errors import UserError
 from tests.discord_schema import problems_of
+from tests.fresh import put_fresh_database
 from tests.generation.doubles import ShiftedClock
 from tests.kie.schema import check_all
 from tests.pings import pings_of
@@ -180,6 +181,7 @@ async def open_stage(
     """The bot in a world of its own, its database in ``folder``; at the end all that it sent is judged."""
     chosen = circumstances or Circumstances()
     database = folder / "easel.db"
+    put_fresh_database(database)
     clock = ShiftedClock()
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
