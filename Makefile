@@ -53,6 +53,9 @@ soak-load: $(DEV_READY) ## put the bot under load and audit it
 crash: $(DEV_READY) ## kill the bot hundreds of times and audit it
 	$(BIN)/python -m tests.crash.run --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
+bench: $(DEV_READY) ## measure everything, into docs/performance.md (half an hour)
+	$(BIN)/python -m tests.bench
+
 check: $(DEV_READY) format lint contracts types audit test ## everything CI runs
 
 format: $(DEV_READY)
