@@ -54,8 +54,8 @@ SECTIONS: Final = (
     Section(
         "pipeline",
         "From done to posted",
-        "The bot as a process; 200 tasks teach it how long tasks take, the next 200 count.",
-        ("tests.bench.pipeline",),
+        "The bot as a process; so many tasks teach it how long tasks take, as many count.",
+        ("tests.bench.pipeline", "--taught", "120", "--counted", "120"),
     ),
     Section(
         "ack",
@@ -76,7 +76,7 @@ SECTIONS: Final = (
         "scale",
         "Many open tasks",
         "A bot that finds so many tasks open at its start; they end within the given spread of seconds.",
-        ("tests.bench.scale", "--sizes", "100", "1000", "10000", "--rounds", "1", "--spread", "120"),
+        ("tests.bench.scale", "--sizes", "100", "1000", "10000", "--rounds", "1", "--spread", "60"),
     ),
     Section(
         "history",

@@ -107,14 +107,25 @@ def database_url(folder: Path) -> str:
 
 @asynccontextmanager
 async def easel(
-    folder: Path, discord: DiscordLoad, kie_port: int, environment: Mapping[str, str] | None = None
+    folder: Path,
+    discord: DiscordLoad,
+    kie_port: int,
+    environment: Mapping[str, str] | None = None,
+    *,
+    callback_key: str = "",
 ) -> AsyncGenerator[Started]:
-    """A bot in a folder of its own, ready; ``environment`` are further settings. It is ended with the block."""
+    """A bot in a folder of its own, ready; ``environment`` are further settings. It is ended with the block.
+
+    With a key for callbacks, KIE is asked to call back.
+    """
     web_port = free_port()
     (folder / "config.toml").write_text(easel_config(folder, discord, kie_port, web_port), encoding="utf-8")
     path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
     begun = time.time()
     settings = {"PYTHONPATH": path, **(environment or {})}
+    if callback_key:
+        settings["EASEL__KIE__CALLBACK_URL"] = f"http://127.0.0.1:{web_port}"
+        settings["EASEL__KIE__CALLBACK_KEY"] = callback_key
     async with Child("easel", ("bot", "run"), folder / "output.log", cwd=folder, environment=settings) as child:
         await child.outlive(_ready(web_port), START_SECONDS, "starting")
         yield Started(child, begun, time.time())
