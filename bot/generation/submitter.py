@@ -21,6 +21,8 @@ from bot.store.store import Store
 log = structlog.stdlib.get_logger(__name__)
 
 _SOON = 0.01
+_ANSWERS_TAKE = 1.0
+"""Seconds by which an answer of KIE's may be later than the moment that is written down for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,14 +246,15 @@ class Submitter:
 
     async def _count_what_an_earlier_process_sent(self) -> None:
         now, loop_now = self._clock.now(), asyncio.get_running_loop().time()
+        since = now - timedelta(seconds=self._workload.capacity.window + _ANSWERS_TAKE)
 
         async def look() -> list[datetime]:
             async with self._store.read() as tx:
-                return await tx.tasks.submitted_since(now - timedelta(seconds=self._workload.capacity.window))
+                return await tx.tasks.submitted_since(since)
 
         sent = await insist(look)
         for at in sent:
-            self._window.remember(loop_now - (now - at).total_seconds())
+            self._window.remember(loop_now - (now - at).total_seconds() + _ANSWERS_TAKE)
 
 
 def _order(generation: Generation, task_id: TaskId) -> Order:
