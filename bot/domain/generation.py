@@ -182,6 +182,10 @@ class Generation:
         """What remains reserved or paid: refunded and late tasks cost nothing."""
         return self.unit_price * sum(task.state not in REFUNDED and not task.free for task in self.tasks)
 
+    def task(self, task_id: TaskId) -> Task:
+        """One of its tasks, which must be such."""
+        return next(task for task in self.tasks if task.id == task_id)
+
     @property
     def ready(self) -> tuple[Task, ...]:
         """Tasks whose image exists and is not posted yet, in their order."""

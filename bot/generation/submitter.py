@@ -1,7 +1,7 @@
 """The submitter: hands waiting tasks to KIE, fairly, within KIE's limits, each at most once."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -148,7 +148,7 @@ class Submitter:
         self._workload.gate.taken()
         # KIE began somewhere between question and answer; when it is asked after depends on that.
         began_at = asked_at + (self._clock.now() - asked_at) / 2
-        await self._running(generation.id, task_id, kie_task_id, began_at)
+        await self._running(generation.task(task_id), kie_task_id, began_at)
         return True
 
     async def _note_submitting(self, task_id: TaskId) -> Generation | None:
@@ -158,20 +158,19 @@ class Submitter:
                 return None
             return await tx.generations.of_task(task_id)
 
-    async def _running(
-        self, generation_id: GenerationId, task_id: TaskId, kie_task_id: KieTaskId, at: datetime
-    ) -> None:
+    async def _running(self, task: Task, kie_task_id: KieTaskId, at: datetime) -> None:
         deadline = at + timedelta(seconds=self._options.task_deadline)
+        taken = replace(task, state=TaskState.RUNNING, kie_task_id=kie_task_id, submitted_at=at, deadline=deadline)
 
         async def note() -> Task:
             async with self._store.write() as tx:
-                await tx.tasks.running(task_id, kie_task_id, at, deadline)
-                return await tx.tasks.get(task_id)
+                moved = await tx.tasks.running(task.id, kie_task_id, at, deadline)
+                return taken if moved else await tx.tasks.get(task.id)
 
-        task = await insist(note)
-        log.info("task submitted", generation=generation_id, task=task_id)
-        self._tracker.watch(task)
-        self._courier.touch(generation_id)
+        running = await insist(note)
+        log.info("task submitted", generation=task.generation_id, task=task.id)
+        self._tracker.watch(running)
+        self._courier.touch(task.generation_id)
 
     async def _later(self, user: UserId, generation_id: GenerationId, task_id: TaskId, trouble: TryLater) -> None:
         now = asyncio.get_running_loop().time()

@@ -1,9 +1,10 @@
 """Generations: what was asked for, where it is shown, and how far its outcome has been told."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
-from sqlalchemy import Row, RowMapping, exists, func, insert, select, update
+from sqlalchemy import Row, RowMapping, Select, bindparam, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.credits import Account, Asker
@@ -19,10 +20,45 @@ from bot.domain.generation import (
 )
 from bot.domain.ids import GenerationId, MessageId, RoleId, TaskId, UserId, first_id
 from bot.domain.states import OPEN, TaskState
+from bot.store.clauses import among
 from bot.store.tables import generations, references, tasks
 from bot.store.tasks import settings_from, task_from, task_values
 
 _CLOCKS_DIFFER = timedelta(minutes=1)
+
+_ONE = select(generations).where(generations.c.id == bindparam("generation"))
+_OF_TASK = select(generations).where(
+    generations.c.id == select(tasks.c.generation_id).where(tasks.c.id == bindparam("task")).scalar_subquery()
+)
+_TASKS = select(tasks).where(tasks.c.generation_id == bindparam("generation")).order_by(tasks.c.position)
+_REFERENCES = (
+    select(references.c.url, references.c.filename, references.c.digest)
+    .where(references.c.generation_id == bindparam("generation"))
+    .order_by(references.c.position)
+)
+_OPEN_COUNT = select(func.count(tasks.c.generation_id.distinct())).where(
+    among(tasks.c.state, OPEN), tasks.c.user_id == bindparam("user")
+)
+_BUSY = (TaskState.RESERVED, TaskState.SUBMITTING, TaskState.RUNNING)
+_UNFINISHED = (
+    select(generations.c.id)
+    .where(
+        generations.c.delivery == Delivery.NONE,
+        ~exists().where(tasks.c.generation_id == generations.c.id, among(tasks.c.state, _BUSY)),
+    )
+    .order_by(generations.c.id)
+)
+_WITH_LATE_IMAGES = (
+    select(tasks.c.generation_id)
+    .distinct()
+    .join(generations, generations.c.id == tasks.c.generation_id)
+    .where(tasks.c.state == TaskState.READY, generations.c.delivery == Delivery.DONE)
+)
+# Ids sort by time: only what was made since is looked at.
+_SINCE = generations.c.id >= bindparam("since")
+_ACCEPTED_BY_TOKEN = select(exists().where(_SINCE, generations.c.interaction_token == bindparam("token")))
+_ACCEPTED_BY_CARD = select(exists().where(_SINCE, generations.c.message_id == bindparam("card")))
+_CHANGE = update(generations).where(generations.c.id == bindparam("generation"))
 
 
 class Generations:
@@ -52,91 +88,65 @@ class Generations:
 
     async def get(self, generation_id: GenerationId) -> Generation | None:
         """A generation as it stands, or None."""
-        found = await self._connection.execute(select(generations).where(generations.c.id == generation_id))
-        row = found.mappings().one_or_none()
-        if row is None:
-            return None
-        task_rows = await self._connection.execute(
-            select(tasks).where(tasks.c.generation_id == generation_id).order_by(tasks.c.position)
-        )
-        reference_rows: Sequence[Row[str, str, str | None]] = ()
-        if row["reference_count"]:
-            found = await self._connection.execute(
-                select(references.c.url, references.c.filename, references.c.digest)
-                .where(references.c.generation_id == generation_id)
-                .order_by(references.c.position)
-            )
-            reference_rows = found.all()
-        return _generation(row, task_rows.mappings().all(), reference_rows)
+        return await self._whole(_ONE, {"generation": generation_id})
 
     async def of_task(self, task_id: TaskId) -> Generation:
         """The generation of a task, which must exist."""
-        generation_id = await self._connection.scalar(select(tasks.c.generation_id).where(tasks.c.id == task_id))
-        generation = None if generation_id is None else await self.get(generation_id)
+        generation = await self._whole(_OF_TASK, {"task": task_id})
         if generation is None:
             raise LookupError(f"no generation has task {task_id}")
         return generation
 
+    async def _whole(self, statement: Select[*tuple[Any, ...]], values: Mapping[str, int]) -> Generation | None:
+        row = (await self._connection.execute(statement, values)).mappings().one_or_none()
+        if row is None:
+            return None
+        key = {"generation": row["id"]}
+        task_rows = (await self._connection.execute(_TASKS, key)).mappings().all()
+        reference_rows: Sequence[Row[str, str, str | None]] = ()
+        if row["reference_count"]:
+            reference_rows = (await self._connection.execute(_REFERENCES, key)).all()
+        return _generation(row, task_rows, reference_rows)
+
     async def open_count(self, user_id: UserId) -> int:
         """How many generations of this member are still being waited for, over all servers."""
-        count = await self._connection.scalar(
-            select(func.count(tasks.c.generation_id.distinct())).where(
-                tasks.c.state.in_(OPEN), tasks.c.user_id == user_id
-            )
-        )
-        return count or 0
+        return await self._connection.scalar(_OPEN_COUNT, {"user": user_id}) or 0
 
     async def unfinished(self) -> list[GenerationId]:
         """Generations on which no task is being worked any more, but whose outcome has not been told."""
-        busy = (TaskState.RESERVED, TaskState.SUBMITTING, TaskState.RUNNING)
-        rows = await self._connection.scalars(
-            select(generations.c.id)
-            .where(
-                generations.c.delivery == Delivery.NONE,
-                ~exists().where(tasks.c.generation_id == generations.c.id, tasks.c.state.in_(busy)),
-            )
-            .order_by(generations.c.id)
-        )
-        return list(rows)
+        return list(await self._connection.scalars(_UNFINISHED))
 
     async def with_late_images(self) -> list[GenerationId]:
         """Generations that were told already, and have since got an image after all."""
-        rows = await self._connection.scalars(
-            select(tasks.c.generation_id)
-            .distinct()
-            .join(generations, generations.c.id == tasks.c.generation_id)
-            .where(tasks.c.state == TaskState.READY, generations.c.delivery == Delivery.DONE)
-        )
-        return list(rows)
+        return list(await self._connection.scalars(_WITH_LATE_IMAGES))
 
     async def accepted(self, opening: Opening) -> bool:
         """Whether an opened card has become a generation's."""
-        token, card, c = opening.destination.token, opening.destination.message_id, generations.c
-        if token is None and card is None:
-            return False
-        its_card = c.interaction_token == token.value if token is not None else c.message_id == card
-        # Ids sort by time: only what was made since is looked at.
+        token, card = opening.destination.token, opening.destination.message_id
         since = first_id(opening.opened_at - _CLOCKS_DIFFER)
-        return bool(await self._connection.scalar(select(exists().where(c.id >= since, its_card))))
+        if token is not None:
+            found = await self._connection.scalar(_ACCEPTED_BY_TOKEN, {"since": since, "token": token.value})
+        elif card is not None:
+            found = await self._connection.scalar(_ACCEPTED_BY_CARD, {"since": since, "card": card})
+        else:
+            found = False
+        return bool(found)
 
     async def set_delivery(self, generation_id: GenerationId, delivery: Delivery) -> None:
         """Record how far the outcome has been told."""
-        await self._connection.execute(
-            update(generations).where(generations.c.id == generation_id).values(delivery=delivery)
-        )
+        await self._change(generation_id, delivery=delivery)
 
     async def told(self, generation_id: GenerationId, message_id: MessageId | None) -> None:
         """The outcome stands in a message, which becomes the card unless it is None."""
         card = {} if message_id is None else {"message_id": message_id}
-        await self._connection.execute(
-            update(generations).where(generations.c.id == generation_id).values(delivery=Delivery.DONE, **card)
-        )
+        await self._change(generation_id, delivery=Delivery.DONE, **card)
 
     async def set_message(self, generation_id: GenerationId, message_id: MessageId) -> None:
         """Record which message is the card."""
-        await self._connection.execute(
-            update(generations).where(generations.c.id == generation_id).values(message_id=message_id)
-        )
+        await self._change(generation_id, message_id=message_id)
+
+    async def _change(self, generation_id: GenerationId, **values: object) -> None:
+        await self._connection.execute(_CHANGE, {"generation": generation_id, **values})
 
 
 def _generation_values(generation: Generation) -> dict[str, object]:

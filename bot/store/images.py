@@ -2,12 +2,18 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import RowMapping, insert, select
+from sqlalchemy import RowMapping, bindparam, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.generation import Image
 from bot.domain.ids import ImageId, MessageId
 from bot.store.tables import images
+
+_IN_MESSAGE = select(images).where(images.c.message_id == bindparam("message")).order_by(images.c.id)
+_TIP = select(images, images.c.id.label("tip")).where(images.c.id == bindparam("image")).cte("line", recursive=True)
+_BACK = _TIP.union_all(select(images, _TIP.c.tip).join(_TIP, _TIP.c.parent_id == images.c.id))
+# A parent is older than what was made from it, so its id is smaller.
+_LINE = select(_BACK).order_by(_BACK.c.id.desc())
 
 
 class Images:
@@ -23,17 +29,12 @@ class Images:
 
     async def in_message(self, message_id: MessageId) -> list[Image]:
         """The images of ours that a message shows."""
-        rows = await self._connection.execute(
-            select(images).where(images.c.message_id == message_id).order_by(images.c.id)
-        )
+        rows = await self._connection.execute(_IN_MESSAGE, {"message": message_id})
         return [_image(row) for row in rows.mappings()]
 
     async def line(self, image_id: ImageId) -> list[Image]:
         """The image, its parent, that one's parent and so on, back to the first of the line."""
-        one = select(images, images.c.id.label("tip")).where(images.c.id == image_id).cte("line", recursive=True)
-        back = one.union_all(select(images, one.c.tip).join(one, one.c.parent_id == images.c.id))
-        # A parent is older than what was made from it, so its id is smaller.
-        rows = await self._connection.execute(select(back).order_by(back.c.id.desc()))
+        rows = await self._connection.execute(_LINE, {"image": image_id})
         return [_image(row) for row in rows.mappings()]
 
 

@@ -2,15 +2,79 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import Integer, Select, func, insert, literal, select, text, type_coerce
+from sqlalchemy import ColumnElement, Insert, Integer, bindparam, func, insert, literal, select, text, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.credits import NOTHING, Account, Credits, LedgerEntry, Movement, Span
 from bot.domain.ids import GenerationId, GuildId, TaskId, UserId
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
+from bot.store.clauses import among, among_given
 from bot.store.tables import generations, ledger
 from bot.store.types import CreditAmount
+
+_SPENDING = (Movement.RESERVE, Movement.SETTLE, Movement.REFUND, Movement.LATE)
+_UNLISTED = (Movement.SETTLE, Movement.RULE)
+_NOBODY = UserId(0)
+_RECENT_ROWS = 400
+"""Fifty generations of four images, each reserved and ended."""
+
+_C = ledger.c
+_OF_ACCOUNT = (_C.user_id == bindparam("user"), _C.guild_id == bindparam("guild"))
+_IN_SPAN = (_C.counts_at >= bindparam("start"), _C.counts_at < bindparam("end"))
+_ROUND = select(func.max(_C.round)).where(*_OF_ACCOUNT, _C.movement == text("'reset'"))
+_RESERVE = insert(ledger).values(movement=Movement.RESERVE, round=func.coalesce(_ROUND.scalar_subquery(), 0))
+_SPENT = select(func.sum(type_coerce(_C.credits - _C.bonus, CreditAmount))).where(
+    *_OF_ACCOUNT, *_IN_SPAN, _C.round == func.coalesce(_ROUND.scalar_subquery(), 0)
+)
+_BONUS = select(func.sum(_C.bonus)).where(*_OF_ACCOUNT, _C.bonus != text("0"))
+_SPENT_EVERYWHERE = select(func.sum(_C.credits)).where(*_IN_SPAN, among(_C.movement, _SPENDING))
+_SPENT_IN_GUILD = _SPENT_EVERYWHERE.where(_C.guild_id == bindparam("guild"))
+_NEWEST = select(_C.id).where(*_OF_ACCOUNT).order_by(_C.id.desc()).limit(_RECENT_ROWS).subquery("newest")
+_RECENT = (
+    select(
+        func.max(_C.at),
+        _C.movement,
+        func.sum(_C.credits),
+        generations.c.model,
+        generations.c.aspect_ratio,
+        generations.c.resolution,
+        _C.note,
+    )
+    .join(_NEWEST, _NEWEST.c.id == _C.id)
+    .outerjoin(generations, generations.c.id == _C.generation_id)
+    .where(~among(_C.movement, _UNLISTED))
+    .group_by(func.coalesce(_C.generation_id, -_C.id), _C.movement)
+    .order_by(func.max(_C.id).desc())
+    .limit(bindparam("most"))
+)
+
+
+def _ending(movement: Movement, share: int) -> Insert:
+    """A row for each reservation that ends so, in which ``share`` times what was reserved moves."""
+    times = literal(share, Integer)
+    return _copying(movement, _C.counts_at, _C.user_id, _C.credits * times, _C.bonus * times)
+
+
+def _copying(movement: Movement, *changed: ColumnElement[Any]) -> Insert:
+    """A row that tells of a task's reservation, with ``counts_at``, ``user_id``, ``credits`` and ``bonus`` as given."""
+    copied = (_C.guild_id, _C.generation_id, _C.task_id, _C.round, _C.note)
+    return insert(ledger).from_select(
+        ["at", "movement", "counts_at", "user_id", "credits", "bonus", *(column.name for column in copied)],
+        select(_MOMENT, literal(movement, _C.movement.type), *changed, *copied).where(
+            among_given(_C.task_id, "reserved"), _C.movement == Movement.RESERVE
+        ),
+    )
+
+
+_MOMENT = bindparam("moment", type_=_C.at.type)
+_ENDING = {
+    Movement.SETTLE: _ending(Movement.SETTLE, 0),
+    Movement.REFUND: _ending(Movement.REFUND, -1),
+    Movement.GOODWILL: _ending(Movement.GOODWILL, -1),
+}
+_LATE = _copying(Movement.LATE, _MOMENT, literal(_NOBODY, _C.user_id.type), _C.credits, literal(NOTHING, _C.bonus.type))
 
 
 class Ledger:
@@ -28,24 +92,22 @@ class Ledger:
         at: datetime,
     ) -> None:
         """Set ``price`` aside for each task, of which the bonus pays what stands beside it."""
-        round_ = await self._round(account)
         rows = [
             {
                 "at": at,
                 "counts_at": at,
                 "user_id": account.user_id,
                 "guild_id": account.guild_id,
-                "movement": Movement.RESERVE,
                 "credits": -price,
                 "generation_id": generation,
                 "task_id": task,
                 "bonus": -bonus,
-                "round": round_,
                 "note": "",
+                **_of(account),
             }
             for task, bonus in tasks.items()
         ]
-        await self._connection.execute(insert(ledger), rows)
+        await self._connection.execute(_RESERVE, rows)
 
     async def grant(self, account: Account, amount: Credits, actor: UserId, note: str, at: datetime) -> None:
         """Give bonus credits."""
@@ -78,12 +140,11 @@ class Ledger:
 
     async def _round(self, account: Account) -> int:
         """How often the account was reset."""
-        found = await self._connection.scalar(_round_of(account))
-        return found or 0
+        return await self._connection.scalar(_ROUND, _of(account)) or 0
 
     async def settle(self, tasks: Iterable[TaskId], at: datetime) -> None:
         """Make the tasks' reservations final. Raises IntegrityError if one has ended before."""
-        await self._end(tasks, Movement.SETTLE, 0, at)
+        await self._connection.execute(_ENDING[Movement.SETTLE], {"reserved": list(tasks), "moment": at})
 
     async def refund(self, tasks: Iterable[TaskId], at: datetime, *, in_vain: bool = False) -> None:
         """Give the tasks' reservations back. Raises IntegrityError if one has ended before.
@@ -91,80 +152,32 @@ class Ledger:
         A refund counts against the period of its reservation: what was reserved yesterday is not today's gain. What
         KIE made in vain is given back to the member, but not to the limits over all.
         """
-        await self._end(tasks, Movement.GOODWILL if in_vain else Movement.REFUND, -1, at)
+        movement = Movement.GOODWILL if in_vain else Movement.REFUND
+        await self._connection.execute(_ENDING[movement], {"reserved": list(tasks), "moment": at})
 
     async def late(self, task: TaskId, at: datetime) -> None:
         """KIE has made, and taken its price for, an image that was refunded: the limits over all count it today.
 
         It stands on nobody's account, so that no member's balance knows of it.
         """
-        c = ledger.c
-        copied = [c.guild_id, c.generation_id, c.task_id, c.round, c.credits, c.note]
-        moment = literal(at, c.at.type)
-        await self._connection.execute(
-            insert(ledger).from_select(
-                ["at", "counts_at", "movement", "user_id", "bonus", *(column.name for column in copied)],
-                select(
-                    moment,
-                    moment,
-                    literal(Movement.LATE, c.movement.type),
-                    literal(_NOBODY, c.user_id.type),
-                    literal(NOTHING, c.bonus.type),
-                    *copied,
-                ).where(c.task_id == task, c.movement == Movement.RESERVE),
-            )
-        )
-
-    async def _end(self, tasks: Iterable[TaskId], movement: Movement, share: int, at: datetime) -> None:
-        """End reservations with a row each, in which ``share`` times what was reserved moves."""
-        c, times = ledger.c, literal(share, Integer)
-        copied = [c.counts_at, c.user_id, c.guild_id, c.generation_id, c.task_id, c.round, c.note]
-        await self._connection.execute(
-            insert(ledger).from_select(
-                ["at", "movement", "credits", "bonus", *(column.name for column in copied)],
-                select(
-                    literal(at, c.at.type),
-                    literal(movement, c.movement.type),
-                    c.credits * times,
-                    c.bonus * times,
-                    *copied,
-                ).where(c.task_id.in_(list(tasks)), c.movement == Movement.RESERVE),
-            )
-        )
+        await self._connection.execute(_LATE, {"reserved": [task], "moment": at})
 
     async def spent(self, account: Account, span: Span) -> Credits:
         """What the account has reserved or paid of its allowance within the span, refunds taken off."""
-        total = await self._connection.scalar(
-            select(func.sum(type_coerce(ledger.c.credits - ledger.c.bonus, CreditAmount))).where(
-                ledger.c.user_id == account.user_id,
-                ledger.c.guild_id == account.guild_id,
-                ledger.c.counts_at >= span.start,
-                ledger.c.counts_at < span.end,
-                ledger.c.round == func.coalesce(_round_of(account).scalar_subquery(), 0),
-            )
-        )
+        total = await self._connection.scalar(_SPENT, _of(account) | _within(span))
         return -(total or NOTHING)
 
     async def bonus(self, account: Account) -> Credits:
         """What is left of all that was granted to the account."""
-        total = await self._connection.scalar(
-            select(func.sum(ledger.c.bonus)).where(
-                ledger.c.user_id == account.user_id, ledger.c.guild_id == account.guild_id, ledger.c.bonus != text("0")
-            )
-        )
+        total = await self._connection.scalar(_BONUS, _of(account))
         return total or NOTHING
 
     async def spent_together(self, span: Span, guild_id: GuildId | None = None) -> Credits:
         """What all members of a server, or of all servers, have reserved or paid within the span, bonus included."""
-        in_guild = [ledger.c.guild_id == guild_id] if guild_id is not None else []
-        total = await self._connection.scalar(
-            select(func.sum(ledger.c.credits)).where(
-                *in_guild,
-                ledger.c.counts_at >= span.start,
-                ledger.c.counts_at < span.end,
-                ledger.c.movement.in_(_SPENDING),
-            )
-        )
+        if guild_id is None:
+            total = await self._connection.scalar(_SPENT_EVERYWHERE, _within(span))
+        else:
+            total = await self._connection.scalar(_SPENT_IN_GUILD, {"guild": guild_id, **_within(span)})
         return -(total or NOTHING)
 
     async def recent(self, account: Account, limit: int) -> list[LedgerEntry]:
@@ -172,26 +185,7 @@ class Ledger:
 
         Only the newest rows are looked at, however long the account's past is.
         """
-        c = ledger.c
-        mine = (c.user_id == account.user_id, c.guild_id == account.guild_id)
-        newest = select(c.id).where(*mine).order_by(c.id.desc()).limit(_RECENT_ROWS).subquery("newest")
-        rows = await self._connection.execute(
-            select(
-                func.max(c.at),
-                c.movement,
-                func.sum(c.credits),
-                generations.c.model,
-                generations.c.aspect_ratio,
-                generations.c.resolution,
-                c.note,
-            )
-            .join(newest, newest.c.id == c.id)
-            .outerjoin(generations, generations.c.id == c.generation_id)
-            .where(c.movement.not_in((Movement.SETTLE, Movement.RULE)))
-            .group_by(func.coalesce(c.generation_id, -c.id), c.movement)
-            .order_by(func.max(c.id).desc())
-            .limit(limit)
-        )
+        rows = await self._connection.execute(_RECENT, {"most": limit, **_of(account)})
         return [
             LedgerEntry(at, movement, total, _settings(model, ratio, resolution), account.user_id, note=note)
             for at, movement, total, model, ratio, resolution, note in rows
@@ -225,18 +219,12 @@ class Ledger:
         ]
 
 
-_SPENDING = (Movement.RESERVE, Movement.SETTLE, Movement.REFUND, Movement.LATE)
-_NOBODY = UserId(0)
-_RECENT_ROWS = 400
-"""Fifty generations of four images, each reserved and ended."""
+def _of(account: Account) -> dict[str, object]:
+    return {"user": account.user_id, "guild": account.guild_id}
 
 
-def _round_of(account: Account) -> Select[int]:
-    return select(func.max(ledger.c.round)).where(
-        ledger.c.user_id == account.user_id,
-        ledger.c.guild_id == account.guild_id,
-        ledger.c.movement == text("'reset'"),
-    )
+def _within(span: Span) -> dict[str, object]:
+    return {"start": span.start, "end": span.end}
 
 
 def _settings(model: Model | None, ratio: AspectRatio | None, resolution: Resolution | None) -> Settings | None:

@@ -1,14 +1,31 @@
 """Rules and servers' settings: what holds now. How it came to that stands in the ledger."""
 
-from collections.abc import Mapping, Sequence
-
-from sqlalchemy import and_, delete, insert, or_, select
+from sqlalchemy import and_, bindparam, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.credits import Allowance, Asker
+from bot.domain.credits import Allowance, Asker, Credits, Period
 from bot.domain.ids import ChannelId, GuildId
 from bot.domain.rules import Rule, Scope, ServerSettings
+from bot.store.clauses import among, among_given
 from bot.store.tables import rules, servers
+
+_C = rules.c
+_OF_SUBJECT = and_(
+    _C.guild_id == bindparam("guild"), _C.scope == bindparam("of_scope"), _C.subject == bindparam("of_subject")
+)
+_RULE = select(_C.scope, _C.subject, _C.credits, _C.period)
+_ONE = _RULE.where(_OF_SUBJECT)
+# One branch for each key, so that each goes by the table's own.
+_CONCERNING = _RULE.where(
+    or_(
+        and_(_C.guild_id == bindparam("guild"), _C.scope == Scope.MEMBER, _C.subject == bindparam("user")),
+        and_(_C.guild_id == bindparam("guild"), _C.scope == Scope.ROLE, among_given(_C.subject, "roles")),
+        and_(_C.guild_id == bindparam("guild"), among(_C.scope, (Scope.SERVER, Scope.POOL)), _C.subject == 0),
+    )
+)
+_REMOVE = delete(rules).where(_OF_SUBJECT)
+_SETTINGS = select(servers).where(servers.c.guild_id == bindparam("guild"))
+_REMOVE_SETTINGS = delete(servers).where(servers.c.guild_id == bindparam("guild"))
 
 
 class Rules:
@@ -23,13 +40,8 @@ class Rules:
     async def concerning(self, asker: Asker) -> list[Rule]:
         """Every rule of the server that could apply to a member with these roles."""
         guild_id = asker.account.guild_id
-        subjects = {
-            Scope.MEMBER: [asker.account.user_id],
-            Scope.ROLE: sorted(asker.roles),
-            Scope.SERVER: [0],
-            Scope.POOL: [0],
-        }
-        found = await self._find(guild_id, subjects)
+        given = {"guild": guild_id, "user": asker.account.user_id, "roles": sorted(asker.roles)}
+        found = [_rule(*row) for row in await self._connection.execute(_CONCERNING, given)]
         self._pools[guild_id] = next((rule for rule in found if rule.scope is Scope.POOL), None)
         return [rule for rule in found if rule.scope is not Scope.POOL]
 
@@ -41,8 +53,8 @@ class Rules:
 
     async def get(self, guild_id: GuildId, scope: Scope, subject: int = 0) -> Rule | None:
         """One rule, or None."""
-        found = await self._find(guild_id, {scope: [subject]})
-        return found[0] if found else None
+        rows = await self._connection.execute(_ONE, _key(guild_id, scope, subject))
+        return next((_rule(*row) for row in rows), None)
 
     async def put(self, guild_id: GuildId, rule: Rule) -> None:
         """Set a rule in place of an earlier one for the same subject."""
@@ -60,9 +72,7 @@ class Rules:
     async def remove(self, guild_id: GuildId, scope: Scope, subject: int = 0) -> bool:
         """Remove a rule; whether there was one."""
         self._pools.pop(guild_id, None)
-        result = await self._connection.execute(
-            delete(rules).where(rules.c.guild_id == guild_id, rules.c.scope == scope, rules.c.subject == subject)
-        )
+        result = await self._connection.execute(_REMOVE, _key(guild_id, scope, subject))
         return result.rowcount > 0
 
     async def settings(self, guild_id: GuildId) -> ServerSettings:
@@ -72,7 +82,7 @@ class Rules:
         return self._settings[guild_id]
 
     async def _read_settings(self, guild_id: GuildId) -> ServerSettings:
-        found = await self._connection.execute(select(servers).where(servers.c.guild_id == guild_id))
+        found = await self._connection.execute(_SETTINGS, {"guild": guild_id})
         row = found.mappings().one_or_none()
         if row is None:
             return ServerSettings()
@@ -86,7 +96,7 @@ class Rules:
     async def put_settings(self, guild_id: GuildId, settings: ServerSettings) -> None:
         """Set a server's settings."""
         self._settings.pop(guild_id, None)
-        await self._connection.execute(delete(servers).where(servers.c.guild_id == guild_id))
+        await self._connection.execute(_REMOVE_SETTINGS, {"guild": guild_id})
         await self._connection.execute(
             insert(servers).values(
                 guild_id=guild_id,
@@ -97,10 +107,10 @@ class Rules:
             )
         )
 
-    async def _find(self, guild_id: GuildId, subjects: Mapping[Scope, Sequence[int]]) -> list[Rule]:
-        c = rules.c
-        each = (
-            and_(c.guild_id == guild_id, c.scope == scope, c.subject.in_(wanted)) for scope, wanted in subjects.items()
-        )
-        rows = await self._connection.execute(select(c.scope, c.subject, c.credits, c.period).where(or_(*each)))
-        return [Rule(scope, subject, Allowance(amount, period)) for scope, subject, amount, period in rows]
+
+def _key(guild_id: GuildId, scope: Scope, subject: int) -> dict[str, object]:
+    return {"guild": guild_id, "of_scope": scope, "of_subject": subject}
+
+
+def _rule(scope: Scope, subject: int, amount: Credits | None, period: Period) -> Rule:
+    return Rule(scope, subject, Allowance(amount, period))

@@ -12,6 +12,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from bot.domain.errors import OperatorError
+from bot.store import driver
 
 BUSY_MILLISECONDS = 5_000
 """How long a lock of somebody else's is waited for: a backup tool's takes milliseconds."""
@@ -87,7 +88,11 @@ def configure(engine: Engine, *, writes: bool) -> None:
         cursor.close()
 
     def begun(connection: Connection) -> None:
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        words, beneath = "BEGIN IMMEDIATE" if writes else "BEGIN", connection.connection.driver_connection
+        if isinstance(beneath, driver.Connection):
+            beneath.begin(words)
+        else:
+            connection.exec_driver_sql(words)
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", begun)

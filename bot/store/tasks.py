@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import RowMapping, func, select, text, update
+from sqlalchemy import RowMapping, Update, bindparam, exists, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.generation import Task
@@ -11,12 +11,47 @@ from bot.domain.ids import GenerationId, KieTaskId, TaskId
 from bot.domain.ports import Report
 from bot.domain.settings import Settings, TaskClass
 from bot.domain.states import MADE_IN_VAIN, MOVES, REFUNDED, Failure, TaskState
+from bot.store.clauses import among, among_given
 from bot.store.ledger import Ledger
 from bot.store.tables import generations, tasks
 
 _WITH_CLASS = select(tasks, generations.c.model, generations.c.resolution, generations.c.reference_count).join(
     generations, generations.c.id == tasks.c.generation_id
 )
+_ONE = _WITH_CLASS.where(tasks.c.id == bindparam("task"))
+_IN_STATES = _WITH_CLASS.where(among_given(tasks.c.state, "states")).order_by(tasks.c.id)
+_BEFORE = select(tasks.c.state, tasks.c.free).where(tasks.c.id == bindparam("task"))
+_WAITING = select(tasks.c.id).where(
+    tasks.c.generation_id == bindparam("generation"), tasks.c.state == TaskState.RESERVED
+)
+_SUBMITTED_SINCE = (
+    select(tasks.c.submitted_at).where(tasks.c.submitted_at >= bindparam("since")).order_by(tasks.c.submitted_at)
+)
+_RECENT_DURATIONS = (
+    select(generations.c.model, generations.c.resolution, generations.c.reference_count, tasks.c.seconds)
+    .join(generations, generations.c.id == tasks.c.generation_id)
+    .where(tasks.c.seconds.is_not(None))
+    .order_by(tasks.c.id.desc())
+    .limit(bindparam("most"))
+)
+_ORPHANS = select(func.count()).where(
+    # Written out, since a partial index is not found by a value that comes later.
+    tasks.c.state == TaskState.FAILED,
+    tasks.c.failure == text(f"'{Failure.UNKNOWN_OUTCOME}'"),
+)
+
+
+def _moving(to: TaskState, *sources: TaskState) -> Update:
+    return update(tasks).where(tasks.c.id == bindparam("moved"), among(tasks.c.state, sources)).values(state=to)
+
+
+_MOVING = {to: _moving(to, *(state for state, targets in MOVES.items() if to in targets)) for to in TaskState}
+_OTHERS = tasks.alias("others")
+_RUNNING_UNCLAIMED = _MOVING[TaskState.RUNNING].where(
+    ~exists().where(_OTHERS.c.kie_task_id == bindparam("claimed"), _OTHERS.c.id != bindparam("moved"))
+)
+_READY_IN_TIME = _moving(TaskState.READY, TaskState.RUNNING)
+_READY_LATE = _moving(TaskState.READY, TaskState.OVERDUE)
 
 
 class Tasks:
@@ -28,18 +63,17 @@ class Tasks:
 
     async def get(self, task: TaskId) -> Task:
         """The task as it stands; it must exist."""
-        rows = await self._connection.execute(_WITH_CLASS.where(tasks.c.id == task))
-        row = rows.mappings().one()
+        row = (await self._connection.execute(_ONE, {"task": task})).mappings().one()
         return task_from(row, row)
 
     async def find(self, task: TaskId) -> Task | None:
         """The task as it stands, or None; for ids that come from outside."""
-        row = (await self._connection.execute(_WITH_CLASS.where(tasks.c.id == task))).mappings().one_or_none()
+        row = (await self._connection.execute(_ONE, {"task": task})).mappings().one_or_none()
         return None if row is None else task_from(row, row)
 
     async def in_states(self, states: Collection[TaskState]) -> list[Task]:
         """All tasks in any of these states, oldest first."""
-        rows = await self._connection.execute(_WITH_CLASS.where(tasks.c.state.in_(states)).order_by(tasks.c.id))
+        rows = await self._connection.execute(_IN_STATES, {"states": list(states)})
         return [task_from(row, row) for row in rows.mappings()]
 
     async def submitting(self, task: TaskId, deadline: datetime) -> bool:
@@ -52,28 +86,24 @@ class Tasks:
 
     async def running(self, task: TaskId, kie_task_id: KieTaskId, at: datetime, deadline: datetime) -> bool:
         """KIE has it. A KIE task that is another task's already is refused, whoever says so."""
-        taken = select(tasks.c.id).where(tasks.c.kie_task_id == kie_task_id, tasks.c.id != task)
-        if await self._connection.scalar(taken) is not None:
-            return False
-        return await self._move(task, TaskState.RUNNING, kie_task_id=kie_task_id, submitted_at=at, deadline=deadline)
+        values = {"kie_task_id": kie_task_id, "claimed": kie_task_id, "submitted_at": at, "deadline": deadline}
+        return await self._execute(_RUNNING_UNCLAIMED, task, **values)
 
     async def ready(self, task: TaskId, report: Report, at: datetime) -> bool:
         """KIE has made the image."""
-        before = await self._state(task)
-        is_late = before is TaskState.OVERDUE
-        moved = await self._move(
-            task,
-            TaskState.READY,
-            result_url=report.result_url,
-            seconds=report.seconds,
-            consumed=report.consumed,
-            finished_at=at,
-            failure=None,
-            free=is_late,
-        )
-        if moved and is_late:
+        values = {
+            "result_url": report.result_url,
+            "seconds": report.seconds,
+            "consumed": report.consumed,
+            "finished_at": at,
+            "failure": None,
+        }
+        if await self._execute(_READY_IN_TIME, task, **values, free=False):
+            return True
+        is_late = await self._execute(_READY_LATE, task, **values, free=True)
+        if is_late:
             await self._ledger.late(task, at)
-        return moved
+        return is_late
 
     async def delivered(self, ready: Iterable[Task], at: datetime) -> None:
         """The images are posted: what was reserved for them is paid, except for those that came after their refund."""
@@ -92,9 +122,7 @@ class Tasks:
 
     async def fail(self, task: TaskId, failure: Failure, at: datetime) -> bool:
         """There will be no image: refunded, unless it was before."""
-        row = (
-            await self._connection.execute(select(tasks.c.state, tasks.c.free).where(tasks.c.id == task))
-        ).one_or_none()
+        row = (await self._connection.execute(_BEFORE, {"task": task})).one_or_none()
         if not await self._move(task, TaskState.FAILED, finished_at=at, failure=failure):
             return False
         if row is not None and row.state not in REFUNDED and not row.free:
@@ -103,11 +131,7 @@ class Tasks:
 
     async def cancel(self, generation: GenerationId, at: datetime) -> list[TaskId]:
         """Take back every task of the generation that KIE has not been asked for; refunded."""
-        waiting = list(
-            await self._connection.scalars(
-                select(tasks.c.id).where(tasks.c.generation_id == generation, tasks.c.state == TaskState.RESERVED)
-            )
-        )
+        waiting = list(await self._connection.scalars(_WAITING, {"generation": generation}))
         for task in waiting:
             await self._move(task, TaskState.CANCELLED, finished_at=at)
         if waiting:
@@ -116,20 +140,12 @@ class Tasks:
 
     async def submitted_since(self, since: datetime) -> list[datetime]:
         """When tasks were handed to KIE since then, oldest first."""
-        rows = await self._connection.scalars(
-            select(tasks.c.submitted_at).where(tasks.c.submitted_at >= since).order_by(tasks.c.submitted_at)
-        )
+        rows = await self._connection.scalars(_SUBMITTED_SINCE, {"since": since})
         return [at for at in rows if at is not None]
 
     async def recent_durations(self, limit: int) -> list[tuple[TaskClass, float]]:
         """How long the last finished tasks took, in seconds, oldest first."""
-        rows = await self._connection.execute(
-            select(generations.c.model, generations.c.resolution, generations.c.reference_count, tasks.c.seconds)
-            .join(generations, generations.c.id == tasks.c.generation_id)
-            .where(tasks.c.seconds.is_not(None))
-            .order_by(tasks.c.id.desc())
-            .limit(limit)
-        )
+        rows = await self._connection.execute(_RECENT_DURATIONS, {"most": limit})
         found = [
             (TaskClass(model, resolution, reference_count > 0), seconds)
             for model, resolution, reference_count, seconds in rows
@@ -139,22 +155,13 @@ class Tasks:
 
     async def orphans(self) -> int:
         """Tasks of which nobody knows whether KIE made them."""
-        count = await self._connection.scalar(
-            # Written out, since a partial index is not found by a value that comes later.
-            select(func.count()).where(
-                tasks.c.state == TaskState.FAILED, tasks.c.failure == text(f"'{Failure.UNKNOWN_OUTCOME}'")
-            )
-        )
-        return count or 0
-
-    async def _state(self, task: TaskId) -> TaskState | None:
-        return await self._connection.scalar(select(tasks.c.state).where(tasks.c.id == task))
+        return await self._connection.scalar(_ORPHANS) or 0
 
     async def _move(self, task: TaskId, to: TaskState, **values: object) -> bool:
-        sources = [state for state, targets in MOVES.items() if to in targets]
-        result = await self._connection.execute(
-            update(tasks).where(tasks.c.id == task, tasks.c.state.in_(sources)).values(state=to, **values)
-        )
+        return await self._execute(_MOVING[to], task, **values)
+
+    async def _execute(self, statement: Update, task: TaskId, **values: object) -> bool:
+        result = await self._connection.execute(statement, {"moved": task, **values})
         return result.rowcount == 1
 
 

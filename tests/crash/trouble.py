@@ -32,7 +32,7 @@ def _refuse_changes(kind: str, lasting: Path) -> None:
 
     async def troubled(self: Connection, statement: str, parameters: Sequence[Any], *, many: bool) -> Answer:
         there = _is_there(lasting)
-        if kind == READ_ONLY and statement.startswith("BEGIN IMMEDIATE"):
+        if kind == READ_ONLY and statement.startswith(_CHANGES):
             await ask(self, f"PRAGMA query_only={'ON' if there else 'OFF'}", (), many=False)
         if kind == FULL and there and statement.startswith(_CHANGES):
             raise sqlite3.OperationalError("database or disk is full")

@@ -167,10 +167,11 @@ async def test_pragmas_hold_on_every_connection(store: Store, pragmas: list[tupl
         assert pragmas == [("wal", full, 1, sqlite.BUSY_MILLISECONDS, 1)] * 4
 
 
-async def test_a_write_transaction_holds_the_lock_from_its_beginning(store: Store, file: Path) -> None:
+async def test_a_write_transaction_holds_the_lock_from_its_first_statement(store: Store, file: Path) -> None:
     """A second process then waits for its turn at BEGIN, and never fails at its first write."""
     other = sqlite3.connect(file, timeout=0)
-    async with store.write():
+    async with store.write() as tx:
+        await tx.facts.get("count")
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             other.execute("BEGIN IMMEDIATE")
     other.execute("BEGIN IMMEDIATE")
