@@ -340,7 +340,7 @@ def _stop_signal() -> asyncio.Event:
 
 
 def _calm_the_garbage_collector() -> None:
-    """What was made at start stays: not looking at it again spares pauses of tens of milliseconds."""
-    gc.collect()
+    """What was made at start stays: never looking at it spares pauses of tens of milliseconds."""
     gc.freeze()
+    gc.enable()
     gc.set_threshold(_YOUNG_OBJECTS, 20, 50)
