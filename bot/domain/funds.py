@@ -7,7 +7,7 @@ from decimal import Decimal
 from enum import Enum, auto
 
 from bot.domain.credits import NOTHING, Credits
-from bot.domain.report import PriceClass
+from bot.domain.report import PRICE_CLASSES, PriceClass
 
 TRY_AFTER = timedelta(seconds=30)
 """From a refusal to trying one task, when the balance does not tell whether KIE would take it."""
@@ -97,11 +97,37 @@ class ClassAccount:
     consumed: Credits
     unreported: int
     """Images for which it did not."""
+    presumed: Credits
+    """What those cost by the price they were charged at."""
+
+    def __add__(self, other: "ClassAccount") -> "ClassAccount":
+        """Of both together; they must be of one class."""
+        return ClassAccount(
+            self.price_class,
+            self.images + other.images,
+            self.charged + other.charged,
+            self.consumed + other.consumed,
+            self.unreported + other.unreported,
+            self.presumed + other.presumed,
+        )
 
     @property
     def difference(self) -> Credits:
         """What KIE took beyond what members were charged."""
         return self.consumed - self.charged
+
+
+def together(accounts: Iterable[ClassAccount]) -> tuple[ClassAccount, ...]:
+    """One account for each price class, in the order in which members see them."""
+    found: dict[PriceClass, ClassAccount] = {}
+    for one in accounts:
+        found[one.price_class] = found[one.price_class] + one if one.price_class in found else one
+    return tuple(found[price_class] for price_class in PRICE_CLASSES if price_class in found)
+
+
+def total_taken(accounts: Iterable[ClassAccount]) -> Credits:
+    """What KIE took, by its own word, or by the price where it said nothing."""
+    return sum((one.consumed + one.presumed for one in accounts), start=NOTHING)
 
 
 def total_difference(accounts: Iterable[ClassAccount]) -> Credits:

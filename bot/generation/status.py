@@ -6,16 +6,17 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.credits import Credits, Period, period_around
-from bot.domain.funds import ClassAccount, Pause, Reading, days_left
+from bot.domain.funds import ClassAccount, Pause, Reading, days_left, total_taken
 from bot.domain.ports import Clock
+from bot.generation.accounting import Accounting, over
 from bot.generation.submitter import Submitter
 from bot.generation.watcher import Watcher
 from bot.generation.workload import Workload
 from bot.store.store import Store
 
-_RATE_OVER = timedelta(days=7)
-ACCOUNTS_OVER = timedelta(days=30)
-"""How far back charges are held against what KIE took."""
+_RATE_DAYS = 7
+ACCOUNT_DAYS = 30
+"""How far back charges are held against what KIE took: today by UTC, and the days before."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Status:
     undelivered: int
     balance: Reading | None
     days_left: float | None
-    """How long the balance lasts at the rate of the last seven days."""
+    """How long the balance lasts at the rate of today and the six days before."""
     spent_today: Credits
     """Over all servers, by UTC."""
     accounts: tuple[ClassAccount, ...]
@@ -70,15 +71,16 @@ class StatusBoard:
         self._submitter = submitter
         self._watcher = watcher
         self._workers = workers
+        self._accounting = Accounting(ACCOUNT_DAYS)
         self._started_at = clock.now()
 
     async def status(self) -> Status:
         """How everything stands now."""
         now, reading = self._clock.now(), self._watcher.reading
         async with self._store.read() as tx:
+            days = await self._accounting.days(tx, now)
+            taken, began = total_taken(over(days[-_RATE_DAYS:])), _rate_began(now)
             first = await tx.accounts.first_task_at()
-            consumed = await tx.accounts.consumed(now - _RATE_OVER)
-            known_for = min(now - first, _RATE_OVER) if first is not None else _RATE_OVER
             return Status(
                 started_at=self._started_at,
                 workers={name: not task.done() for name, task in self._workers.items()},
@@ -87,9 +89,11 @@ class StatusBoard:
                 orphans=await tx.tasks.orphans(),
                 undelivered=len({*await tx.generations.unfinished(), *await tx.generations.with_late_images()}),
                 balance=reading,
-                days_left=days_left(reading.balance, consumed, known_for) if reading is not None else None,
+                days_left=days_left(reading.balance, taken, now - max(first or began, began))
+                if reading is not None
+                else None,
                 spent_today=await tx.ledger.spent_together(period_around(Period.DAY, now)),
-                accounts=tuple(await tx.accounts.by_class(now - ACCOUNTS_OVER)),
+                accounts=over(days),
             )
 
     def _line(self) -> Line:
@@ -103,3 +107,7 @@ class StatusBoard:
             pause=work.gate.pause,
             trying=work.gate.ajar,
         )
+
+
+def _rate_began(now: datetime) -> datetime:
+    return period_around(Period.DAY, now).start - timedelta(days=_RATE_DAYS - 1)

@@ -3,70 +3,68 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import and_, case, func, or_, select
+from sqlalchemy import and_, bindparam, case, func, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.credits import NOTHING, Credits
+from bot.domain.credits import NOTHING
 from bot.domain.funds import ClassAccount
 from bot.domain.ids import first_id, moment_of
 from bot.domain.report import PriceClass
 from bot.domain.states import OPEN, TaskState
+from bot.store.clauses import among
 from bot.store.tables import generations, tasks
 
-_MADE = tasks.c.state.in_((TaskState.READY, TaskState.DELIVERED))
+_MADE = among(tasks.c.state, (TaskState.READY, TaskState.DELIVERED))
 _REPORTED = tasks.c.consumed.is_not(None)
+_PAID = and_(_REPORTED, _MADE, tasks.c.free.is_(False))
+_BY_CLASS = (
+    select(
+        generations.c.model,
+        generations.c.resolution,
+        func.count(tasks.c.consumed),
+        func.sum(case((_PAID, generations.c.unit_price), else_=NOTHING)),
+        func.sum(tasks.c.consumed),
+        func.sum(case((_REPORTED, 0), else_=1)),
+        func.sum(case((~_REPORTED, generations.c.unit_price), else_=NOTHING)),
+    )
+    .select_from(tasks)
+    .join(generations, generations.c.id == tasks.c.generation_id)
+    # Ids sort by time, so that the table's own key finds them.
+    .where(tasks.c.id >= bindparam("first"), tasks.c.id < bindparam("end"), or_(_MADE, _REPORTED))
+    .group_by(generations.c.model, generations.c.resolution)
+)
+_FIRST_TASK = select(func.min(tasks.c.id))
+_FIRST_UNENDED = _FIRST_TASK.where(among(tasks.c.state, OPEN | {TaskState.OVERDUE}))
+_OPEN_TASKS = select(func.count()).where(among(tasks.c.state, OPEN))
 
 
 class Accounts:
-    """Sums over the tasks that were asked for since some moment, within one transaction.
-
-    Ids sort by time, so that the tables' own keys find them.
-    """
+    """Sums over the tasks that were asked for within some time, within one transaction."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def by_class(self, since: datetime) -> Sequence[ClassAccount]:
-        """Per price class, what images were charged at and what KIE took for them.
+    async def by_class(self, start: datetime, end: datetime) -> Sequence[ClassAccount]:
+        """Per price class, what images were charged at and what KIE took for them, up to but without ``end``.
 
         A late image, and one that could not be posted, cost the operator and were free for the member.
         """
-        paid = and_(_REPORTED, _MADE, tasks.c.free.is_(False))
-        rows = await self._connection.execute(
-            select(
-                generations.c.model,
-                generations.c.resolution,
-                func.count(tasks.c.consumed),
-                func.sum(case((paid, generations.c.unit_price), else_=NOTHING)),
-                func.sum(tasks.c.consumed),
-                func.sum(case((_REPORTED, 0), else_=1)),
-            )
-            .select_from(tasks)
-            .join(generations, generations.c.id == tasks.c.generation_id)
-            .where(tasks.c.id >= first_id(since), or_(_MADE, _REPORTED))
-            .group_by(generations.c.model, generations.c.resolution)
-            .order_by(generations.c.model.desc(), generations.c.resolution)
-        )
+        rows = await self._connection.execute(_BY_CLASS, {"first": first_id(start), "end": first_id(end)})
         return [
-            ClassAccount(PriceClass(model, resolution), images, charged, consumed or NOTHING, unreported)
-            for model, resolution, images, charged, consumed, unreported in rows
+            ClassAccount(PriceClass(model, resolution), images, charged, consumed or NOTHING, unreported, presumed)
+            for model, resolution, images, charged, consumed, unreported, presumed in rows
         ]
-
-    async def consumed(self, since: datetime) -> Credits:
-        """What KIE took, by its own word, or by the price where it said nothing."""
-        total = await self._connection.scalar(
-            select(func.sum(func.coalesce(tasks.c.consumed, generations.c.unit_price)))
-            .select_from(tasks)
-            .join(generations, generations.c.id == tasks.c.generation_id)
-            .where(tasks.c.id >= first_id(since), or_(_MADE, _REPORTED))
-        )
-        return total or NOTHING
 
     async def first_task_at(self) -> datetime | None:
         """When the very first task was asked for."""
-        found = await self._connection.scalar(select(func.min(tasks.c.id)))
+        found = await self._connection.scalar(_FIRST_TASK)
+        return None if found is None else moment_of(found)
+
+    async def first_unended_at(self) -> datetime | None:
+        """When the oldest task was asked for that has not come to its end."""
+        found = await self._connection.scalar(_FIRST_UNENDED)
         return None if found is None else moment_of(found)
 
     async def open_tasks(self) -> int:
         """Tasks that members are waiting for."""
-        return await self._connection.scalar(select(func.count()).where(tasks.c.state.in_(OPEN))) or 0
+        return await self._connection.scalar(_OPEN_TASKS) or 0

@@ -35,11 +35,12 @@ from bot.domain.ids import (
 from bot.domain.requests import CreditRequest
 from bot.domain.rules import Rule, Scope
 from bot.domain.states import OPEN, Failure, TaskState
+from bot.generation.accounting import Accounting
 from bot.generation.asking import Asking
 from bot.generation.history import History
 from bot.generation.means import Means
 from bot.generation.quotas import Change, Quotas
-from bot.generation.status import ACCOUNTS_OVER
+from bot.generation.status import ACCOUNT_DAYS
 from bot.store.store import Store, Transaction
 from tests.bench.past import ALICE, NOW, OURS
 from tests.factories import limits_of, make_destination, make_generation, make_request
@@ -76,6 +77,7 @@ class Desk:
     quotas: Quotas
     history: History
     asking: Asking
+    accounting: Accounting
     new_id: Callable[[], int]
     delivered: Generation
     """The last of Alice's that is done, edited once."""
@@ -126,6 +128,7 @@ async def furnish(store: Store) -> Desk:
         quotas,
         History(store, Clock(), new_id),
         Asking(store, Clock(), means, new_id),
+        Accounting(ACCOUNT_DAYS),
         new_id,
         last,
         reserved,
@@ -257,11 +260,10 @@ PATHS: Final[Mapping[str, Callable[[Desk], Awaitable[object]]]] = {
     "/quota settings": lambda desk: desk.quotas.settings(_CHANGE.guild_id),
     "request for more": _ask,
     "ops: first task": lambda desk: desk.read(lambda tx: tx.accounts.first_task_at()),
-    "ops: consumed in 7 days": lambda desk: desk.read(lambda tx: tx.accounts.consumed(NOW - _WEEK)),
     "ops: open tasks": lambda desk: desk.read(lambda tx: tx.accounts.open_tasks()),
     "ops: orphans": lambda desk: desk.read(lambda tx: tx.tasks.orphans()),
     "ops: spent today": lambda desk: desk.read(lambda tx: tx.ledger.spent_together(_DAY)),
-    "ops: accounts of 30 days": lambda desk: desk.read(lambda tx: tx.accounts.by_class(NOW - ACCOUNTS_OVER)),
+    "ops: accounts of 30 days": lambda desk: desk.read(lambda tx: desk.accounting.days(tx, NOW)),
     "start: open tasks": lambda desk: desk.read(lambda tx: tx.tasks.in_states(OPEN | {TaskState.OVERDUE})),
     "start: recent durations": lambda desk: desk.read(lambda tx: tx.tasks.recent_durations(_THIS_MONTH)),
     "start: unfinished": lambda desk: desk.read(lambda tx: tx.generations.unfinished()),

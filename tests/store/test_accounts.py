@@ -2,19 +2,18 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 from itertools import count
 
 import pytest
 
-from bot.domain.credits import Credits
-from bot.domain.funds import ClassAccount
+from bot.domain.credits import NOTHING, Credits
+from bot.domain.funds import ClassAccount, together, total_taken
 from bot.domain.generation import Generation
 from bot.domain.ids import GenerationId, TaskId, first_id
 from bot.domain.ports import Progress, Report
 from bot.domain.report import PriceClass
 from bot.domain.settings import Model, Resolution, Settings
-from bot.domain.states import Failure, TaskState
+from bot.domain.states import OPEN, Failure, TaskState
 from bot.store.store import Store, Transaction
 from tests.factories import NOW, make_generation, make_request
 from tests.store.stored import bring, keep
@@ -22,6 +21,7 @@ from tests.store.stored import bring, keep
 PRO, FLEX = PriceClass(Model.PRO, Resolution.ONE_K), PriceClass(Model.FLEX, Resolution.TWO_K)
 BIG = Settings(Model.FLEX, resolution=Resolution.TWO_K)
 MONTH = timedelta(days=30)
+SOON = NOW + timedelta(minutes=1)
 _numbers = count(1)
 
 
@@ -55,10 +55,11 @@ async def test_each_price_class_has_its_own_sums(store: Store) -> None:
             await made(tx, wish, consumed)
         await tx.tasks.delivered([await tx.tasks.get(wishes[0].tasks[0].id)], NOW)
     async with store.read() as tx:
-        assert await tx.accounts.by_class(NOW - MONTH) == [
-            ClassAccount(PRO, 2, Credits(10), Credits("11.5"), 0),
-            ClassAccount(FLEX, 1, Credits(24), Credits(24), 0),
-        ]
+        accounts = await tx.accounts.by_class(NOW - MONTH, SOON)
+        assert together(accounts) == (
+            ClassAccount(PRO, 2, Credits(10), Credits("11.5"), 0, NOTHING),
+            ClassAccount(FLEX, 1, Credits(24), Credits(24), 0, NOTHING),
+        )
 
 
 async def test_what_kie_did_not_report_is_counted_apart(store: Store) -> None:
@@ -67,8 +68,9 @@ async def test_what_kie_did_not_report_is_counted_apart(store: Store) -> None:
         await made(tx, wishes[0], "5")
         await made(tx, wishes[1], None)
     async with store.read() as tx:
-        assert await tx.accounts.by_class(NOW - MONTH) == [ClassAccount(PRO, 1, Credits(5), Credits(5), 1)]
-        assert await tx.accounts.consumed(NOW - MONTH) == 10
+        (account,) = await tx.accounts.by_class(NOW - MONTH, SOON)
+        assert account == ClassAccount(PRO, 1, Credits(5), Credits(5), 1, presumed=Credits(5))
+        assert total_taken([account]) == 10
 
 
 @pytest.mark.parametrize("end", ["late", "undeliverable"])
@@ -79,7 +81,7 @@ async def test_what_was_free_for_the_member_still_cost_the_operator(store: Store
         if end == "undeliverable":
             assert await tx.tasks.fail(wish.tasks[0].id, Failure.UNDELIVERABLE, NOW)
     async with store.read() as tx:
-        (account,) = await tx.accounts.by_class(NOW - MONTH)
+        (account,) = await tx.accounts.by_class(NOW - MONTH, SOON)
         assert (account.charged, account.consumed, account.difference) == (0, 5, 5)
 
 
@@ -89,25 +91,34 @@ async def test_what_made_no_image_is_no_part_of_it(store: Store) -> None:
         async with store.write() as tx:
             await bring(tx, wish.tasks[0], state)
     async with store.read() as tx:
-        assert await tx.accounts.by_class(NOW - MONTH) == []
-        assert await tx.accounts.consumed(NOW - MONTH) == 0
+        assert await tx.accounts.by_class(NOW - MONTH, SOON) == []
         assert await tx.accounts.open_tasks() == 2
 
 
-async def test_only_what_was_asked_for_since_then_counts(store: Store) -> None:
+async def test_only_what_was_asked_for_within_the_time_counts(store: Store) -> None:
     for days_ago in (31, 29, 8, 6):
         wish = await asked(store, days_ago=days_ago)
         async with store.write() as tx:
             await made(tx, wish, "5")
     async with store.read() as tx:
-        assert [account.images for account in await tx.accounts.by_class(NOW - MONTH)] == [3]
-        assert await tx.accounts.consumed(NOW - timedelta(days=7)) == Decimal(5)
+        assert [account.images for account in await tx.accounts.by_class(NOW - MONTH, SOON)] == [3]
+        assert [account.images for account in await tx.accounts.by_class(NOW - MONTH, NOW - timedelta(days=7))] == [2]
         assert await tx.accounts.first_task_at() == NOW - timedelta(days=31)
+
+
+@pytest.mark.parametrize("state", sorted(OPEN | {TaskState.OVERDUE}))
+async def test_the_oldest_that_has_not_ended_is_found(store: Store, state: TaskState) -> None:
+    for days_ago, until in ((9, TaskState.FAILED), (5, state), (3, state)):
+        wish = await asked(store, days_ago=days_ago)
+        async with store.write() as tx:
+            await bring(tx, wish.tasks[0], until)
+    async with store.read() as tx:
+        assert await tx.accounts.first_unended_at() == NOW - timedelta(days=5)
 
 
 async def test_an_empty_store_has_no_accounts(store: Store) -> None:
     async with store.read() as tx:
-        assert await tx.accounts.by_class(NOW - MONTH) == []
-        assert await tx.accounts.consumed(NOW) == 0
+        assert await tx.accounts.by_class(NOW - MONTH, SOON) == []
+        assert await tx.accounts.first_unended_at() is None
         assert await tx.accounts.first_task_at() is None
         assert await tx.accounts.open_tasks() == 0

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Generator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -62,9 +63,9 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "an upload": lambda tx: tx.uploads.find("ab" * 32, NOW),
     "a new upload": lambda tx: tx.uploads.remember("ab" * 32, "https://kie.example/a.png", NOW, forget_before=NOW),
     "late images": lambda tx: tx.generations.with_late_images(),
-    "charged and consumed": lambda tx: tx.accounts.by_class(NOW),
-    "what KIE took": lambda tx: tx.accounts.consumed(NOW),
+    "charged and consumed": lambda tx: tx.accounts.by_class(NOW, NOW + timedelta(days=1)),
     "the first task": lambda tx: tx.accounts.first_task_at(),
+    "the first that has not ended": lambda tx: tx.accounts.first_unended_at(),
     "how many tasks are open": lambda tx: tx.accounts.open_tasks(),
     "orphans": lambda tx: tx.tasks.orphans(),
     "what KIE was asked for lately": lambda tx: tx.tasks.submitted_since(NOW),

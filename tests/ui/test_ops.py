@@ -7,7 +7,7 @@ from typing import Any
 import discord
 import pytest
 
-from bot.domain.credits import Credits
+from bot.domain.credits import NOTHING, Credits
 from bot.domain.funds import ClassAccount, LowBalance, Pause, Paused, Reading, Resumed
 from bot.domain.report import PriceClass
 from bot.domain.settings import Model, Resolution
@@ -92,7 +92,7 @@ def test_without_a_latency_it_is_not_connected() -> None:
     ],
 )
 def test_differences_have_a_direction(consumed: int, unreported: int, words: str) -> None:
-    account = ClassAccount(PRO, 3, Credits(15), Credits(consumed), unreported)
+    account = ClassAccount(PRO, 3, Credits(15), Credits(consumed), unreported, NOTHING)
 
     assert ops.account(account) == words
     assert f"-# {words}\n-# together: " in shown(replace(USUAL, accounts=(account,)))[1]

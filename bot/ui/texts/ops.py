@@ -4,7 +4,7 @@ from datetime import datetime
 
 from bot.domain.credits import Credits
 from bot.domain.funds import ClassAccount, LowBalance, Paused, Reading, Resumed, total_difference
-from bot.generation.status import ACCOUNTS_OVER, Line, Status
+from bot.generation.status import ACCOUNT_DAYS, Line, Status
 from bot.ui.texts.amounts import in_credits, number, relative
 
 GROUP = "Show how the bot is doing"
@@ -12,7 +12,7 @@ COMMAND_STATUS = "Show queue, workers, KIE's balance, and what was charged again
 
 LINE_TITLE = "The way to KIE"
 BALANCE_TITLE = "KIE's balance"
-ACCOUNTS_TITLE = f"Charged and taken by KIE, last {ACCOUNTS_OVER.days} days"
+ACCOUNTS_TITLE = f"Charged and taken by KIE, last {ACCOUNT_DAYS} days"
 NO_BALANCE = "It could not be read yet."
 NO_ACCOUNTS = "No picture yet."
 _TOP_UP = "Fill the account up at kie.ai."
