@@ -53,7 +53,7 @@ soak-load: $(DEV_READY) ## put the bot under load and audit it
 crash: $(DEV_READY) ## kill the bot hundreds of times and audit it
 	$(BIN)/python -m tests.crash.run --kills $(KILLS) $(if $(SEED),--seed $(SEED))
 
-bench: $(DEV_READY) ## measure everything, into docs/performance.md (half an hour)
+bench: $(DEV_READY) ## measure everything, into docs/performance.md (three quarters of an hour)
 	$(BIN)/python -m tests.bench
 
 check: $(DEV_READY) format lint contracts types audit test ## everything CI runs

@@ -55,28 +55,44 @@ SECTIONS: Final = (
         "pipeline",
         "From done to posted",
         "The bot as a process; so many tasks teach it how long tasks take, as many count.",
-        ("tests.bench.pipeline", "--taught", "120", "--counted", "120"),
+        ("tests.bench.pipeline", "--taught", "100", "--counted", "120", "--rate", "5", "--all-hosts"),
     ),
     Section(
         "ack",
         "From a command to its acknowledgement",
         "50 commands a second, each carried on to its picture, against a bot that does nothing but defer, in turns; "
         "milliseconds.",
-        ("tests.bench.ack", "--rounds", "3", "--seconds", "6"),
+        ("tests.bench.ack", "--rounds", "5", "--seconds", "6"),
         NO_LIMITS,
     ),
     Section(
         "burst",
         "Fifty commands at one instant",
         "Once a second; milliseconds.",
-        ("tests.bench.ack", "--rounds", "2", "--seconds", "5", "--pattern", "burst"),
+        ("tests.bench.ack", "--rounds", "3", "--seconds", "5", "--pattern", "burst"),
+        NO_LIMITS,
+    ),
+    Section(
+        "mixed",
+        "From a command to its acknowledgement, with everything else at once",
+        "50 commands a second, a quarter of them with photographs, while a thousand tasks are open, asked after and "
+        "ending; KIE's default limit of new tasks, so that the others wait in line. The bot that does nothing but "
+        "defer has the machine to itself. Milliseconds.",
+        ("tests.bench.mixed", "--rounds", "5"),
+    ),
+    Section(
+        "mixed-unlimited",
+        "The same without KIE's limit",
+        "Every command's task is begun at once and takes three seconds.",
+        ("tests.bench.mixed", "--rounds", "3", "--task-seconds", "3"),
         NO_LIMITS,
     ),
     Section(
         "scale",
         "Many open tasks",
-        "A bot that finds so many tasks open at its start; they end within the given spread of seconds.",
-        ("tests.bench.scale", "--sizes", "100", "10000", "--rounds", "1", "--spread", "60"),
+        "A bot that finds so many tasks open at its start and goes on at the same rate of commands, results and "
+        "questions for every number: tasks last the longer, the more of them are open. Ratios are of the same round.",
+        ("tests.bench.scale", "--rounds", "2"),
     ),
     Section(
         "history",

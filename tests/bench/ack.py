@@ -6,7 +6,6 @@ Under a uniform load an idle bot runs on cold caches, so that a busier one can h
 
 import argparse
 import asyncio
-import gc
 import os
 import platform
 import random
@@ -17,23 +16,27 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
-from typing import Final
 
 from tests.bench.discord_load import DiscordLoad
-from tests.bench.easel import easel_config, say, until
+from tests.bench.duel import (
+    ANSWER_SECONDS,
+    EASEL,
+    FLOOR,
+    SETTLE_SECONDS,
+    USUAL,
+    acknowledged,
+    bot_process,
+    calm,
+    concerns,
+    order,
+    report,
+    warm_up,
+)
+from tests.bench.easel import kie_stand_in, say, until
 from tests.bench.kie_load import picture
-from tests.bench.processes import Child, ChildError, free_port, listening
-from tests.bench.table import HEADER, Round, ratios, row, unknown_requests
+from tests.bench.processes import ChildError
+from tests.bench.table import HEADER, Round, ratios, row
 from tests.bench.volley import Pattern, Volley, offsets
-
-ROOT: Final = Path(__file__).resolve().parents[2]
-START_SECONDS: Final = 60.0
-ANSWER_SECONDS: Final = 30.0
-TRY_SECONDS: Final = 2.0
-SETTLE_SECONDS: Final = 0.5
-
-FLOOR: Final = "floor"
-EASEL: Final = "easel"
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,39 +55,9 @@ class Plan:
     easel: tuple[str, ...]
 
 
-def bot_process(bot: str, plan: Plan, folder: Path, discord: DiscordLoad, kie_port: int) -> Child:
-    """The process of one bot, with a folder of its own."""
-    log = folder / "output.log"
-    if bot == FLOOR:
-        addresses = ("--api-url", discord.api_url, "--gateway-url", discord.gateway_url)
-        return Child(bot, ("tests.bench.floor_bot", *addresses), log, cwd=ROOT)
-    (folder / "config.toml").write_text(easel_config(folder, discord, kie_port, free_port()), encoding="utf-8")
-    path = os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH"))))
-    return Child(bot, plan.easel, log, cwd=folder, environment={"PYTHONPATH": path})
-
-
-async def first_answer(discord: DiscordLoad) -> None:
-    """Fire single commands until one is acknowledged."""
-    while True:
-        volley = discord.load([0.0])
-        await discord.fire(volley)
-        if await until(lambda volley=volley: volley.acked == 1, TRY_SECONDS):
-            return
-
-
-async def warm_up(discord: DiscordLoad, child: Child, plan: Plan) -> None:
-    """Wait for the bot, then hold the rate for a second that is not counted."""
-    await child.outlive(discord.wait_ready(), START_SECONDS, "connecting to the gateway")
-    await child.outlive(first_answer(discord), START_SECONDS, "answering its first command")
-    volley = discord.load(offsets(Pattern.UNIFORM, plan.rate, 1.0, random.Random(0)), references=plan.references)
-    await child.outlive(discord.fire(volley), ANSWER_SECONDS, "warming up")
-    await until(lambda: volley.acked == len(volley.commands), ANSWER_SECONDS)
-    await asyncio.sleep(SETTLE_SECONDS)
-
-
 async def finish(volley: Volley, bot: str, plan: Plan) -> None:
     """Wait for the last acknowledgement and, from Easel, for the last picture."""
-    await until(lambda: volley.acked == len(volley.commands), ANSWER_SECONDS)
+    await acknowledged(volley)
     if bot == EASEL:
         await until(lambda: volley.pictured >= len(volley.commands), plan.drain_seconds)
 
@@ -93,33 +66,21 @@ async def measure(bot: str, number: int, plan: Plan, discord: DiscordLoad, kie_p
     """Start a bot, warm it up, fire a volley at it, and end it."""
     discord.reset()
     with tempfile.TemporaryDirectory(prefix="easel-bench-") as name:
-        child = bot_process(bot, plan, Path(name), discord, kie_port)
+        child = bot_process(bot, Path(name), discord, kie_port, plan.easel)
         async with child:
-            await warm_up(discord, child, plan)
+            await warm_up(discord, child, plan.rate, plan.references, Volley({}))
             dice = random.Random(plan.seed + number)
             volley = discord.load(offsets(plan.pattern, plan.rate, plan.seconds, dice), references=plan.references)
-            gc.collect()
-            gc.disable()
-            try:
+            with calm():
                 before = child.cpu_seconds()
                 limit = plan.seconds * 2 + ANSWER_SECONDS
                 await child.outlive(discord.fire(volley), limit, "under load")
                 limit = ANSWER_SECONDS + plan.drain_seconds + SETTLE_SECONDS
                 await child.outlive(finish(volley, bot, plan), limit, "finishing")
                 cpu_seconds = child.cpu_seconds() - before
-            finally:
-                gc.enable()
-        if child.killed:
-            say(f"{bot} did not end on SIGTERM and was killed")
         measured = Round.of(volley, errors=child.errors(), cpu_seconds=cpu_seconds)
-        if measured.errors or len(measured.latencies) < measured.fired:
-            say(f"{bot}'s last lines:\n{child.tail()}")
+        concerns(child, measured)
         return measured
-
-
-def order(bots: Sequence[str], number: int) -> Sequence[str]:
-    """Who goes first changes with every round."""
-    return bots if number % 2 == 0 else bots[::-1]
 
 
 async def run(plan: Plan) -> dict[str, list[Round]]:
@@ -128,11 +89,9 @@ async def run(plan: Plan) -> dict[str, list[Round]]:
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="easel-bench-kie-")))
         discord = await stack.enter_async_context(DiscordLoad(reference=picture()))
-        kie_port = free_port()
+        kie_port = 0
         if EASEL in plan.bots:
-            arguments = ("tests.bench.kie_load", "--port", str(kie_port), "--seconds", str(plan.task_seconds))
-            kie = await stack.enter_async_context(Child("kie", arguments, folder / "output.log", cwd=ROOT))
-            await kie.outlive(listening(kie_port), START_SECONDS, "starting to listen")
+            kie_port = await stack.enter_async_context(kie_stand_in(folder, seconds=plan.task_seconds))
         for number in range(plan.rounds):
             for bot in order(plan.bots, number):
                 measured = await measure(bot, number, plan, discord, kie_port)
@@ -141,19 +100,6 @@ async def run(plan: Plan) -> dict[str, list[Round]]:
             if len(plan.bots) > 1:
                 say(ratios(str(number + 1), results[FLOOR][-1], results[EASEL][-1]))
     return results
-
-
-def report(results: dict[str, list[Round]]) -> None:
-    """Print what all rounds add up to."""
-    totals = {bot: Round.sum(rounds) for bot, rounds in results.items()}
-    say("")
-    say(HEADER)
-    for bot, total in totals.items():
-        say(row("total", bot, total))
-    if len(totals) > 1:
-        say(ratios("total", totals[FLOOR], totals[EASEL]))
-    if unknown := unknown_requests(totals.values()):
-        say(unknown)
 
 
 def parse(arguments: Sequence[str] | None) -> Plan:
@@ -168,7 +114,7 @@ def parse(arguments: Sequence[str] | None) -> Plan:
     parser.add_argument("--task-seconds", type=float, default=3.0, help="how long a task takes at KIE's stand-in")
     parser.add_argument("--drain-seconds", type=float, default=60.0, help="how long to wait for the last picture")
     parser.add_argument("--seed", type=int, default=1, help="of the Poisson pattern")
-    parser.add_argument("--easel", nargs="+", default=["bot", "run"], metavar="WORD", help="module and arguments")
+    parser.add_argument("--easel", nargs="+", default=list(USUAL), metavar="WORD", help="module and arguments")
     given = parser.parse_args(arguments)
     return Plan(
         rate=given.rate,

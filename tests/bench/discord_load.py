@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from types import TracebackType
 from typing import Final, Self, cast
 
@@ -18,6 +18,7 @@ from tests.bench.volley import Command, Volley
 DISCORD_EPOCH_MS: Final = 1_420_070_400_000
 HEARTBEAT_MS: Final = 41_250
 THINKING: Final = 5
+MOST_ATTACHED: Final = 10
 FIRST_NUMBERED: Final = 1_000_000
 """Above the numbers of members who send one command each."""
 START_LIMIT: Final = {"total": 1000, "remaining": 999, "reset_after": 0, "max_concurrency": 1}
@@ -29,10 +30,10 @@ PAYLOAD_PART: Final = re.compile(rb'name="payload_json".*?\r\n\r\n(.*?)\r\n--', 
 class DiscordLoad:
     """Discord's REST API and gateway on one local port, for one bot at a time.
 
-    `reference` is the picture that stands behind every attachment.
+    `reference` is the picture that stands behind every attachment, or makes one for each attachment's number.
     """
 
-    def __init__(self, *, reference: bytes = b"") -> None:
+    def __init__(self, *, reference: bytes | Callable[[int], bytes] = b"") -> None:
         self._reference = reference
         self._runner: web.ServerRunner | None = None
         self._port = 0
@@ -89,18 +90,26 @@ class DiscordLoad:
         await self._ready.wait()
 
     def load(
-        self, offsets: Sequence[float], *, references: int = 0, members: Sequence[int] | None = None, count: int = 1
+        self,
+        offsets: Sequence[float],
+        *,
+        references: int | Sequence[int] = 0,
+        members: Sequence[int] | None = None,
+        count: int = 1,
     ) -> Volley:
         """Encode one command per offset (seconds from the start), each for so many pictures.
 
-        Each is by a member of its own, unless ``members`` tells their numbers, one for each offset.
+        Each has so many references, or as many as ``references`` tells for its offset. Each is by a member of its own,
+        unless ``members`` tells their numbers, one for each offset.
         """
         imagine = next((c for c in self._registered if c["name"] == "imagine"), payloads.default_imagine())
-        urls = [f"http://127.0.0.1:{self._port}/attachments/1/{n}/reference.jpg" for n in range(references)]
+        attached = [references] * len(offsets) if isinstance(references, int) else references
         born = int(time.time() * 1000) - DISCORD_EPOCH_MS
         commands: dict[str, Command] = {}
         for place, offset in enumerate(offsets):
             number = next(self._numbers)
+            numbers = range(number * MOST_ATTACHED, number * MOST_ATTACHED + attached[place])
+            urls = [f"http://127.0.0.1:{self._port}/attachments/1/{n}/reference.jpg" for n in numbers]
             member = number if members is None else FIRST_NUMBERED + members[place]
             # Even, so that the next higher id is free for the answer.
             interaction_id = ((born + int(offset * 1000)) << 22) + 2 * number
@@ -146,8 +155,9 @@ class DiscordLoad:
                 return await self._rest(request, rest)
             case ["gateway", *_]:
                 return await self._gateway(request)
-            case ["attachments", *_]:
-                return web.Response(body=self._reference, content_type="image/jpeg")
+            case ["attachments", _, number, _]:
+                picture = self._reference if isinstance(self._reference, bytes) else self._reference(int(number))
+                return web.Response(body=picture, content_type="image/jpeg")
             case _:
                 return self._refuse(request)
 

@@ -133,12 +133,13 @@ async def easel(
 
 @asynccontextmanager
 async def kie_stand_in(
-    folder: Path, *, seconds: float, spread: float = 0.0, window: float = 10.0
+    folder: Path, *, seconds: float, spread: float = 0.0, lognormal: float = 0.0, window: float = 10.0
 ) -> AsyncGenerator[int]:
-    """The KIE stand-in as a process of its own; yields its port."""
+    """The KIE stand-in as a process of its own, whose options these are; yields its port."""
     port = free_port()
-    figures = ("--port", str(port), "--seconds", str(seconds), "--spread", str(spread), "--window", str(window))
-    async with Child("kie", ("tests.bench.kie_load", *figures), folder / "kie.log", cwd=ROOT) as child:
+    figures = {"port": port, "seconds": seconds, "spread": spread, "lognormal": lognormal, "window": window}
+    options = [f"--{name}={figure}" for name, figure in figures.items()]
+    async with Child("kie", ("tests.bench.kie_load", *options), folder / "kie.log", cwd=ROOT) as child:
         await child.outlive(listening(port), START_SECONDS, "starting to listen")
         yield port
 

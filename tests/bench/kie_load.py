@@ -12,7 +12,7 @@ import random
 import signal
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -24,6 +24,7 @@ from pydantic import TypeAdapter
 
 from bot.domain.credits import KIE_PRICES
 from bot.domain.settings import Model, Resolution
+from tests.bench.takes import Takes
 
 PICTURE_SIZE: Final = (1024, 576)
 GRAIN: Final = (160, 90)
@@ -64,6 +65,7 @@ class Stats:
     """After tasks that it was asked for."""
     found: Questions
     """After tasks that it knew by their ids alone."""
+    uploads: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,17 +98,16 @@ class _Asked:
 class KieLoad:
     """Tasks by id, each with the moment it is done; times are Unix seconds."""
 
-    def __init__(self, address: str, seconds: float, *, spread: float = 0.0, window: float = 10.0) -> None:
+    def __init__(self, address: str, take: Callable[[], float], *, window: float = 10.0) -> None:
+        """``take`` tells how long the next task takes, in seconds."""
         self._address = address
-        self._seconds = seconds
-        self._spread = spread
+        self._take = take
         self._window = window
-        self._dice = random.Random(1)
         self._picture = picture()
         self._numbers = itertools.count(1)
         self._tasks: dict[str, _Task] = {}
         self._calls: deque[float] = deque()
-        self._most_in_window = self._created = 0
+        self._most_in_window = self._created = self._uploads = 0
         self._billed = 0.0
         self._made, self._found = _Asked(), _Asked()
 
@@ -136,8 +137,7 @@ class KieLoad:
         price = float(KIE_PRICES[model, Resolution(order["input"]["resolution"])])
         self._billed += price
         task_id = f"{next(self._numbers):032x}"
-        done = now + self._seconds + self._dice.uniform(0, self._spread)
-        self._tasks[task_id] = _Task(now, done, order["model"], price)
+        self._tasks[task_id] = _Task(now, now + self._take(), order["model"], price)
         return _answer({"taskId": task_id, "recordId": task_id})
 
     def _report(self, task_id: str) -> web.Response:
@@ -151,12 +151,13 @@ class KieLoad:
         return _answer(_record(task_id, task, f"{self._address}/results/{task_id}.jpg", finished=finished))
 
     def _stats(self) -> Stats:
-        found = self._found.counted()
-        return Stats(self._created, self._billed, self._most_in_window, self._made.counted(), found)
+        made, found = self._made.counted(), self._found.counted()
+        return Stats(self._created, self._billed, self._most_in_window, made, found, self._uploads)
 
     async def _upload(self, request: web.BaseRequest) -> web.Response:
         async for _ in request.content.iter_any():
             pass
+        self._uploads += 1
         return _answer({"downloadUrl": f"{self._address}/uploads/{next(self._numbers)}.jpg"})
 
 
@@ -220,10 +221,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--port", type=int, required=True)
     parser.add_argument("--seconds", type=float, default=3.0, help="how long a task takes")
     parser.add_argument("--spread", type=float, default=0.0, help="how much longer it takes at most")
+    parser.add_argument("--lognormal", type=float, default=0.0, help="spread of the logarithm, with that mean")
     parser.add_argument("--window", type=float, default=10.0, help="in which new tasks are counted")
     given = parser.parse_args(arguments)
     address = f"http://127.0.0.1:{given.port}"
-    asyncio.run(serve(given.port, KieLoad(address, given.seconds, spread=given.spread, window=given.window)))
+    takes, dice = Takes(given.seconds, given.lognormal), random.Random(1)
+    kie = KieLoad(address, lambda: takes.draw(dice) + dice.uniform(0, given.spread), window=given.window)
+    asyncio.run(serve(given.port, kie))
 
 
 if __name__ == "__main__":

@@ -91,14 +91,21 @@ class Child:
 
     def cpu_seconds(self) -> float:
         """User and system time the process has used so far, all of its threads together (proc(5), stat)."""
-        stat = Path(f"/proc/{self._running().pid}/stat").read_text(encoding="ascii", errors="replace")
-        fields = stat.rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return self._ticks(11, 12)
+
+    def children_cpu_seconds(self) -> float:
+        """The same of processes that it started and that have ended."""
+        return self._ticks(13, 14)
 
     def cpu_precisely(self) -> float:
         """The same to a nanosecond, but only of threads that still live (proc(5), schedstat)."""
         threads = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
         return sum(int(one.read_text(encoding="ascii").split()[0]) for one in threads) / 1e9
+
+    def main_thread(self) -> tuple[float, float]:
+        """Seconds that its main thread has run, and those that it wanted to but others did (proc(5), schedstat)."""
+        ran, waited, _ = Path(f"/proc/{self.pid}/schedstat").read_text(encoding="ascii").split()
+        return int(ran) / 1e9, int(waited) / 1e9
 
     def memory(self) -> int:
         """Bytes that the process holds in memory now."""
@@ -116,6 +123,11 @@ class Child:
     def log(self) -> str:
         """Everything that it has printed."""
         return self._log.read_text(encoding="utf-8", errors="replace")
+
+    def _ticks(self, *places: int) -> float:
+        stat = Path(f"/proc/{self.pid}/stat").read_text(encoding="ascii", errors="replace")
+        fields = stat.rpartition(")")[2].split()
+        return sum(int(fields[place]) for place in places) / os.sysconf("SC_CLK_TCK")
 
     def _status(self, field: str) -> int:
         lines = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii", errors="replace").splitlines()

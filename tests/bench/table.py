@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from tests.bench.easel import Spread
 from tests.bench.volley import Volley
 
 HEADER: Final = (
@@ -79,8 +80,19 @@ def row(label: str, bot: str, measured: Round) -> str:
 
 def ratios(label: str, floor: Round, easel: Round) -> str:
     """Easel's median and p99 as multiples of the floor's."""
-    median, p99 = (percentile(easel.latencies, share) / percentile(floor.latencies, share) for share in (0.5, 0.99))
+    median, p99 = (_ratio(floor, easel, share) for share in (0.5, 0.99))
     return f"{label:<6} ratio  median x{median:.2f}  p99 x{p99:.2f}"
+
+
+def spread_of_ratios(floors: Sequence[Round], easels: Sequence[Round]) -> str:
+    """The same of every round: their medians, and their ranges."""
+    rounds = list(zip(floors, easels, strict=True))
+    median, p99 = (Spread.of([_ratio(floor, easel, share) for floor, easel in rounds]) for share in (0.5, 0.99))
+    return f"of the rounds' ratios: median x{median.text()}  p99 x{p99.text()}"
+
+
+def _ratio(floor: Round, easel: Round, share: float) -> float:
+    return percentile(easel.latencies, share) / percentile(floor.latencies, share)
 
 
 def unknown_requests(rounds: Iterable[Round]) -> str:

@@ -58,6 +58,10 @@ class Volley:
     channel_pictures: int = 0
     unknown: Counter[str] = field(default_factory=Counter[str])
 
+    def beside(self, others: "Volley") -> "Volley":
+        """These commands and others, as one volley; what is unknown to it, these take note of."""
+        return Volley({**self.commands, **others.commands}, unknown=self.unknown)
+
     @property
     def acked(self) -> int:
         """How many were acknowledged so far."""
@@ -69,7 +73,7 @@ class Volley:
         return sum(command.pictured for command in self.commands.values()) + self.channel_pictures
 
 
-def offsets(pattern: Pattern, rate: float, seconds: float, dice: random.Random) -> list[float]:
+def offsets(pattern: Pattern, rate: float, seconds: float, dice: random.Random | None = None) -> list[float]:
     """The instants, in seconds from the start, at which to fire `rate * seconds` commands.
 
     A burst is a second's worth of commands at one instant, once a second.
@@ -79,7 +83,7 @@ def offsets(pattern: Pattern, rate: float, seconds: float, dice: random.Random) 
         case Pattern.UNIFORM:
             return [n / rate for n in range(count)]
         case Pattern.POISSON:
-            return list(itertools.islice(_arrivals(rate, dice), count))
+            return list(itertools.islice(_arrivals(rate, dice or random.Random()), count))
         case Pattern.BURST:
             return [float(n // max(1, round(rate))) for n in range(count)]
     assert_never(pattern)
