@@ -1,6 +1,7 @@
 """The darkroom: what a picture does to its process it does not do to the bot."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import time
@@ -20,7 +21,11 @@ from tests.waiting import until
 
 def children() -> set[int]:
     """The processes that this one has started and that are still there."""
-    return {int(pid) for pid in Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text().split()}
+    found: set[int] = set()
+    for thread in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError):
+            found.update(map(int, thread.read_text().split()))
+    return found
 
 
 @pytest.fixture

@@ -1,15 +1,12 @@
 """The drawing room: matplotlib takes half a second to load and tens of megabytes, so it never enters the bot."""
 
 import asyncio
-import contextlib
-import os
-import sys
 import tempfile
-from pathlib import Path
 
 import structlog
 from pydantic import TypeAdapter
 
+from bot.media import child
 from bot.media.charts.chart import Chart
 
 log = structlog.stdlib.get_logger(__name__)
@@ -36,29 +33,12 @@ class DrawingRoom:
             return None
 
     async def _draw(self, chart: bytes, folder: str) -> bytes | None:
-        process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-m",
-            "bot.media.charts",
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            cwd=Path(__file__).parents[3],
-            # Its list of fonts goes into the folder and away with it; more threads would only take memory.
-            env={**os.environ, "MPLCONFIGDIR": folder, "OPENBLAS_NUM_THREADS": "1"},
-        )
-        picture = b""
-        try:
-            async with asyncio.timeout(_SECONDS):
-                picture, _ = await process.communicate(chart)
-        except TimeoutError:
+        # Its list of fonts goes into the folder and away with it; more threads would only take memory.
+        environment = {"MPLCONFIGDIR": folder, "OPENBLAS_NUM_THREADS": "1"}
+        ended = await child.run("bot.media.charts", seconds=_SECONDS, given=chart, environment=environment)
+        if not ended.in_time:
             log.warning("a chart took too long")
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    process.kill()
-                await process.wait()
-        if process.returncode != 0 or not picture.startswith(PNG_SIGNATURE):
-            log.warning("a chart was not drawn", exit_code=process.returncode)
+        if ended.exit_code != 0 or not ended.said.startswith(PNG_SIGNATURE):
+            log.warning("a chart was not drawn", exit_code=ended.exit_code)
             return None
-        return picture
+        return ended.said
