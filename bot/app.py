@@ -65,8 +65,10 @@ from bot.web.server import serve
 
 log = structlog.stdlib.get_logger(__name__)
 
-_GRACE = 8.0
-"""Seconds that work under way gets at the end; container engines kill after ten."""
+_ACCEPTING_GRACE = 2.0
+_GRACE = 6.0
+"""Seconds that wishes under way get at the end, and then what is under way for them; container engines kill after ten.
+"""
 _LOGIN_PAUSES = (1, 2, 5, 10, 30)
 _KEEPALIVE = 10.0
 _YOUNG_OBJECTS = 50_000
@@ -236,7 +238,7 @@ async def run(config: Config) -> bool:
         died = [task for task in ended if task is not stopping]
         # Let what is under way finish while Discord and KIE can still be reached.
         if not died:
-            await app.client.generations.finish(_GRACE / 2)
+            await app.client.generations.finish(_ACCEPTING_GRACE)
         await _end(working)
     for task in died:
         error = task.exception() if not task.cancelled() else None

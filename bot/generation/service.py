@@ -1,11 +1,11 @@
 """What commands and buttons may ask for: accept a wish, take it back, tell the balance."""
 
 import asyncio
-import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import Any
 
 import structlog
 
@@ -73,7 +73,7 @@ class Generations:
         self._courier = courier
         self._openings = openings
         self._under_way: Counter[UserId] = Counter()
-        self._idle = asyncio.Event()
+        self._wishes: set[asyncio.Task[Any]] = set()
 
     async def accept(self, request: Request, sources: Sequence[Source | Reference] = ()) -> GenerationId:
         """Check the wish, make references of the sources, reserve the price, and put the tasks in line.
@@ -86,22 +86,25 @@ class Generations:
         self._workload.gate.check()
         user = request.account.user_id
         self._under_way[user] += 1
+        wish = _current_task()
+        self._wishes.add(wish)
         try:
             return await self._accept(request, sources)
         finally:
+            self._wishes.discard(wish)
             self._under_way[user] -= 1
             if not self._under_way[user]:
                 del self._under_way[user]
-            if not self._under_way:
-                self._idle.set()
 
     async def finish(self, within: float) -> None:
-        """Wait, so many seconds at most, until no wish is half accepted."""
-        self._idle.clear()
-        if self._under_way:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(within):
-                    await self._idle.wait()
+        """Wait, so many seconds at most, until no wish is half accepted; then break off what is.
+
+        The next process tells the members whose wishes these were.
+        """
+        if self._wishes:
+            await asyncio.wait(self._wishes, timeout=within)
+        for wish in self._wishes:
+            wish.cancel()
 
     async def _accept(self, request: Request, sources: Sequence[Source | Reference]) -> GenerationId:
         asked_at = self._clock.now()
@@ -174,6 +177,13 @@ class Generations:
             for position in range(request.count)
         )
         return Generation(generation_id, request, self._prices.of(settings), asked_at, Delivery.NONE, tasks)
+
+
+def _current_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    if task is None:
+        raise AssertionError("what is awaited is always awaited by a task")
+    return task
 
 
 async def _recognised(tx: Transaction, origin: Origin | None, sources: Sequence[Source | Reference]) -> Origin | None:
