@@ -5,17 +5,17 @@ The estimate lives on the logarithm of the duration, where those of image models
 - what is published, as a lognormal distribution: it counts while next to nothing was measured;
 - a normal fit whose mean and spread are themselves uncertain: the posterior predictive of the normal-inverse-gamma
   model, a Student t (Gelman et al., Bayesian Data Analysis, 3rd ed., section 3.3). A few durations are enough for it;
-- three kernel densities, at Silverman's bandwidth (Density Estimation, 1986, section 3.4.2), a half and a quarter of
-  it: what is no lognormal, such as two kinds of work behind one name, is followed by these;
+- the same fit to the time beyond a least one: no picture is made in no time, and some hosts add waiting to a fixed
+  amount of work. The least is as far below the shortest duration as the next ones are above it on average;
+- three kernel densities, at Silverman's bandwidth (Density Estimation, 1986, section 3.4.2), two fifths and a sixth of
+  it: what is neither, such as two kinds of work behind one name, is followed by these;
 - what was usual before the last change, as a kernel density: after an outage it is usual again.
 
 The weights are those under which each duration is foretold best by the others (stacking; Wolpert, Neural Networks 5,
 1992), found by expectation maximisation with a fraction of an imagined duration for each part. A small rest, the guard,
 is spread evenly over the logarithm of all durations: what was never seen may happen, so no gap goes unwatched.
 
-Older durations count less, by half for every sixty tasks, and those from before a change not at all: the newest k are
-compared with all before them by the two-sample test of Kolmogorov and Smirnov, for some k, and where any comparison is
-significant, the newest of the most significant one alone are the sample.
+Older durations count less, and those from before a change not at all: see :mod:`bot.domain.changes`.
 
 What tasks still open tell, that they have lasted at least their age, is left out. Even knowing how long a task will
 last as soon as it outlives 20 seconds, which is more than its age can tell, saved no more than 3 of 20 questions in
@@ -24,10 +24,11 @@ the first 50 tasks after durations had doubled (a task every 4 seconds), and not
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import accumulate, pairwise
+from itertools import accumulate
 from math import exp, lgamma, log, pi, sqrt
 from typing import Final
 
+from bot.domain.changes import memory, unchanged
 from bot.domain.lifetimes import Lifetimes
 
 SHORTEST: Final = 0.1
@@ -43,15 +44,19 @@ _IMAGINED_PRIOR: Final = 0.2
 _IMAGINED_FIT: Final = 0.5
 _IMAGINED_KERNEL: Final = 0.1
 _IMAGINED_FORMER: Final = 0.5
-_BANDWIDTHS: Final = (1.0, 0.5, 0.25)
-_NARROWEST: Final = 0.02
+_BANDWIDTHS: Final = (1.0, 0.4, 0.16)
+_NARROWEST: Final = 0.015
 _ROUNDS: Final = 12
+_ENOUGH_FOR_KERNELS: Final = 8
+_SHORTEST_FEW: Final = 3
+_LEAST_BELOW: Final = 0.005
+_GUARD: Final = 0.5
+_PUBLISHED_STAYS: Final = 0.005
+"""The least share of what is published: after an hour of slow tasks they may be as quick again."""
+_GUARD_FALLS_UNTIL: Final = 90
+"""With this many durations, the guard stays: however long nothing has changed, it may."""
 
-_HALF_AFTER: Final = 60.0
-"""A duration counts half as much as one that is so many tasks newer."""
-_CUTS: Final = (8, 12, 18, 27, 40, 60, 90, 130)
-_SIGNIFICANT: Final = 2.0
-"""One false alarm in 1500 for one comparison of stable durations: 2 exp(-2 * 2.0 ** 2)."""
+_FORMER_HALF_AFTER: Final = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,42 +75,23 @@ def expect(recent: Sequence[float], prior: Prior) -> Lifetimes:
     """The distribution of the next duration after these; seconds, oldest first."""
     logs = [log(min(max(seconds, SHORTEST), LONGEST)) for seconds in recent]
     kept = unchanged(logs)
-    former, logs = _Sample.of(logs[: len(logs) - kept]), _Sample.of(logs[len(logs) - kept :])
+    old, new = logs[: len(logs) - kept], logs[len(logs) - kept :]
+    former, logs = _Sample.of(old, _FORMER_HALF_AFTER), _Sample.of(new, memory(new))
     parts = [_published(logs, prior)]
     if former.values:
         parts.append(_former(logs, former))
     if len(logs.values) > 1:
         parts.append(_fit(logs, prior))
-    if len(logs.values) >= _CUTS[0]:
+    if len(logs.values) >= _ENOUGH_FOR_KERNELS:
         parts.extend(_kernels(logs))
-    guard = 0.5 / (60 + logs.count)
-    cells = [guard / _CELLS] * _CELLS
+        parts.append(_above(logs))
+    guard = _GUARD / (60 + min(logs.count, _GUARD_FALLS_UNTIL))
+    published = sum(parts[0].cells)
+    cells = [guard / _CELLS + _PUBLISHED_STAYS * mass / published for mass in parts[0].cells]
     for part, weight in zip(parts, _weights(parts, logs), strict=True):
-        share = weight * (1 - guard) / sum(part.cells)
+        share = weight * (1 - guard - _PUBLISHED_STAYS) / sum(part.cells)
         cells = [mass + share * more for mass, more in zip(cells, part.cells, strict=True)]
     return Lifetimes.of(_EDGES, list(accumulate(cells, initial=0.0)))
-
-
-def unchanged(values: Sequence[float]) -> int:
-    """How many of the newest values seem to be of one kind; the values are oldest first."""
-    kept, strongest = len(values), _SIGNIFICANT
-    for cut in _CUTS:
-        older = len(values) - cut
-        if older < _CUTS[0]:
-            break
-        strength = _distance(values[older:], values[:older]) * sqrt(cut * older / (cut + older))
-        if strength > strongest:
-            kept, strongest = cut, strength
-    return kept
-
-
-def _distance(some: Sequence[float], others: Sequence[float]) -> float:
-    """The largest difference between the cumulative shares of two samples."""
-    up, down = 1 / len(some), 1 / len(others)
-    steps = sorted([(x, up) for x in some] + [(x, -down) for x in others])
-    heights = accumulate(step for _, step in steps)
-    apart = (here[0] < there[0] for here, there in pairwise(steps))
-    return max((abs(height) for height, ends in zip(heights, apart, strict=False) if ends), default=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +103,8 @@ class _Sample:
     count: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "_Sample":
-        counts = [0.5 ** (age / _HALF_AFTER) for age in range(len(values) - 1, -1, -1)]
+    def of(cls, values: Sequence[float], half_after: float) -> "_Sample":
+        counts = [0.5 ** (age / half_after) for age in range(len(values) - 1, -1, -1)]
         return cls(values, counts, sum(counts))
 
     def spread(self) -> float:
@@ -151,19 +137,43 @@ def _published(logs: _Sample, prior: Prior) -> _Part:
 
 
 def _fit(logs: _Sample, prior: Prior) -> _Part:
-    pairs = list(zip(logs.values, logs.counts, strict=True))
-    total, squares = sum(n * x for x, n in pairs), sum(n * x * x for x, n in pairs)
-    foretold = [_student(logs.count - n, total - n * x, squares - n * x * x, prior)(x) for x, n in pairs]
-    density = _student(logs.count, total, squares, prior)
-    return _Part(_IMAGINED_FIT, foretold, [density(x) for x in _CENTRES])
+    model, foretold = _students(logs.values, logs.counts, log(prior.median))
+    return _Part(_IMAGINED_FIT, foretold, [model(x) for x in _CENTRES])
 
 
-def _student(count: float, total: float, squares: float, prior: Prior) -> Callable[[float], float]:
+def _above(logs: _Sample) -> _Part:
+    """A fit to the time beyond a least one, where what is left is estimated as usual for an end point."""
+    ordered = sorted(logs.values)[:_SHORTEST_FEW]
+    first = exp(ordered[0])
+    below = (exp(ordered[-1]) - first) / (len(ordered) - 1)
+    least = max(first - max(below, _LEAST_BELOW * first), 0.0)
+    beyond = [exp(x) - least for x in logs.values]
+    model, foretold = _students([log(y) for y in beyond], logs.counts, None)
+    slopes = [(least + y) / y for y in beyond]
+    cells = [0.0] * _CELLS
+    for i, x in enumerate(_CENTRES):
+        if (y := exp(x) - least) > 0:
+            cells[i] = model(log(y)) * (least + y) / y
+    return _Part(_IMAGINED_KERNEL, [one * slope for one, slope in zip(foretold, slopes, strict=True)], cells)
+
+
+def _students(
+    values: Sequence[float], counts: Sequence[float], expected: float | None
+) -> tuple[Callable[[float], float], list[float]]:
+    """The predictive density after these, and how likely each was by the others."""
+    pairs = list(zip(values, counts, strict=True))
+    count, total, squares = sum(counts), sum(n * x for x, n in pairs), sum(n * x * x for x, n in pairs)
+    around = total / count if expected is None else expected
+    foretold = [_student(count - n, total - n * x, squares - n * x * x, around)(x) for x, n in pairs]
+    return _student(count, total, squares, around), foretold
+
+
+def _student(count: float, total: float, squares: float, expected: float) -> Callable[[float], float]:
     """The predictive density after ``count`` values of this sum and sum of squares.
 
     The model's prior is a tenth of a duration for the mean and one and a half, of spread 0.3, for the spread.
     """
-    belief, freedom, expected = 0.1 + count, 1.5 + count, log(prior.median)
+    belief, freedom = 0.1 + count, 1.5 + count
     mean = (0.1 * expected + total) / belief
     scatter = 1.5 * 0.3**2 + squares - total**2 / count + 0.1 * count / belief * (total / count - expected) ** 2
     scale = sqrt(scatter / freedom * (1 + 1 / belief))

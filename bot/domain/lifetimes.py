@@ -42,3 +42,12 @@ class Lifetimes:
             return self.ages[min(i, len(self.ages) - 1)]
         low, high = self.ended[i - 1], self.ended[i]
         return self.ages[i - 1] + (self.ages[i] - self.ages[i - 1]) * (share - low) / (high - low)
+
+    def heavier(self, begin: float, end: float, extra: float) -> "Lifetimes":
+        """As if those that end between these shares counted so much more, as a share of all that then count."""
+
+        def so_far(share: float) -> float:
+            return share + extra * (min(max(share, begin), end) - begin)
+
+        everything = so_far(1.0)
+        return Lifetimes.of(self.ages, [so_far(share) / everything for share in self.ended])

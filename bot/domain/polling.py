@@ -11,11 +11,27 @@ from bot.domain.lifetimes import Lifetimes
 from bot.domain.schedule import Bounds, Schedule, at_price, plan
 from bot.domain.settings import TaskClass
 
-REMEMBERED: Final = 200
+REMEMBERED: Final = 300
 """The most recent durations of a class that count."""
 _REBUILT_AFTER: Final = 0.05
 _PRICE_HALVED_AFTER: Final = 0.2
 """Both as shares of what is known."""
+_CHEAPER_AT_ONCE: Final = 2.0
+"""A price that falls by more than this factor is no noise: tasks have become quick again."""
+_SURPRISE: Final = 2
+"""How many more a duration counts for, in planning anew, that the schedule did not expect."""
+_AIM: Final = 0.97
+"""The share of the wished questions that is aimed at: what is learned a little late costs about that much more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is usual for tasks of a class."""
+
+    most_by: float
+    """The age in seconds by which nineteen of twenty have ended."""
+    price: float
+    """Seconds of delay that one question is worth."""
 
 
 class Pace(Protocol):
@@ -26,6 +42,10 @@ class Pace(Protocol):
 
         With a stretch of 2 gaps are twice as long.
         """
+        ...
+
+    def terms(self, task_class: TaskClass) -> Terms:
+        """What is usual for a class, as far as it is known."""
         ...
 
 
@@ -39,24 +59,31 @@ class Steady:
         """The same gap at every age."""
         return age + self.every * stretch
 
+    def terms(self, task_class: TaskClass) -> Terms:
+        """Nothing is ever late."""
+        return Terms(float("inf"), 0.0)
+
 
 @dataclass(slots=True)
 class _Known:
     recent: deque[float] = field(default_factory=lambda: deque[float](maxlen=REMEMBERED))
     new: int = 0
+    surprises: int = 0
+    """Of those, how many were far from what the schedule expected."""
     schedule: Schedule | None = None
 
 
 class Schedules:
     """When to ask after tasks of each class, from what is published and from the durations that are learned.
 
-    The distribution follows at once; the price of a question follows slowly, by half within a fifth of what is known.
+    The distribution follows at once; the price of a question follows slowly, by half within a fifth of what is known,
+    unless it falls steeply.
     """
 
     def __init__(
         self, calls: float = 12.0, bounds: Bounds | None = None, recent: Iterable[tuple[TaskClass, float]] = ()
     ) -> None:
-        self._calls = calls
+        self._calls = max(_AIM * calls, 1.1)
         self._bounds = bounds
         self._classes: dict[TaskClass, _Known] = {}
         for task_class, seconds in recent:
@@ -66,7 +93,10 @@ class Schedules:
         """Remember how long a task took; the oldest first at start."""
         known = self._classes.setdefault(task_class, _Known())
         known.recent.append(seconds)
+        schedule = known.schedule
         known.new += 1
+        if schedule is not None and not schedule.then[0] / 2 < seconds < schedule.late_from:
+            known.surprises += 1
 
     def of(self, task_class: TaskClass) -> Schedule:
         """The schedule for a task of this class; planned anew when a twentieth of what is known is new."""
@@ -79,26 +109,31 @@ class Schedules:
         """As the schedule says that is there, however stale: planning takes up to some hundredths of a second."""
         return self.present(task_class).next_after(age, stretch)
 
+    def terms(self, task_class: TaskClass) -> Terms:
+        """As the schedule says that is there."""
+        schedule = self.present(task_class)
+        return Terms(schedule.most_by, schedule.price)
+
     def present(self, task_class: TaskClass) -> Schedule:
         """The schedule as it was planned last; the first one is planned at once."""
         known = self._classes.setdefault(task_class, _Known())
         if known.schedule is None:
             prior = Prior(PUBLISHED_SECONDS[task_class.model, task_class.resolution])
             known.schedule = plan(expect(known.recent, prior), self._calls, self._bounds)
-            known.new = 0
+            known.new = known.surprises = 0
         return known.schedule
 
     def stale(self, task_class: TaskClass) -> bool:
         """Whether it ought to be planned anew."""
         known = self._classes.get(task_class)
-        return known is not None and known.new > _REBUILT_AFTER * len(known.recent)
+        return known is not None and known.new + _SURPRISE * known.surprises > _REBUILT_AFTER * len(known.recent)
 
     def draft(self, task_class: TaskClass) -> Callable[[], Schedule]:
         """Planning anew, as work that may be done in another thread; :meth:`adopt` its outcome."""
         known = self._classes.setdefault(task_class, _Known())
         recent, new, former = tuple(known.recent), known.new, known.schedule
         prior = Prior(PUBLISHED_SECONDS[task_class.model, task_class.resolution])
-        known.new = 0
+        known.new = known.surprises = 0
         return lambda: self._planned(expect(recent, prior), former, new / max(len(recent), 1))
 
     def adopt(self, task_class: TaskClass, schedule: Schedule) -> None:
@@ -109,9 +144,9 @@ class Schedules:
         schedule = plan(lifetimes, self._calls, self._bounds)
         if former is None:
             return schedule
-        # The number of questions holds over many tasks. Were it held for each estimate, the late tasks of an outage
-        # would make a question so dear that the quick ones after it were hardly asked after.
-        weight = 0.5 ** (share_new / _PRICE_HALVED_AFTER)
+        # The number of questions holds over many tasks. Were it held for each estimate, a few slow tasks would make a
+        # question so dear that the quick ones after them were hardly asked after.
+        weight = 0.5 ** (share_new / _PRICE_HALVED_AFTER) if schedule.price > former.price / _CHEAPER_AT_ONCE else 0.0
         return at_price(lifetimes, former.price**weight * schedule.price ** (1 - weight), self._bounds)
 
 

@@ -21,8 +21,8 @@ from bot.store.store import Store
 
 log = structlog.stdlib.get_logger(__name__)
 
-_DURATIONS = 2000
-"""Over all classes of tasks; two hundred of each count."""
+_DURATIONS = 2400
+"""Over all classes of tasks; three hundred of each of the eight count."""
 
 
 async def recover(

@@ -3,7 +3,7 @@
 import asyncio
 import heapq
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -14,6 +14,7 @@ from bot.domain.polling import FairShare, Pace
 from bot.domain.ports import Clock, ImageApi, Progress, Report
 from bot.domain.settings import TaskClass
 from bot.domain.states import Failure, TaskState
+from bot.domain.turns import Turns
 from bot.generation.courier import Courier
 from bot.generation.insist import insist
 from bot.generation.jobs import Jobs
@@ -77,9 +78,9 @@ class Tracker:
         self._clock = clock
         self._workload = workload
         self._courier = courier
-        self._pace = pace
         self._options = options
         self._share = FairShare(options.calls_per_second)
+        self._turns = Turns[TaskId](pace, self._share)
         self._planned_at: dict[TaskClass, float] = {}
         self._jobs = jobs
         self._watched: dict[TaskId, _Watched] = {}
@@ -105,8 +106,7 @@ class Tracker:
         if watched.due == float("inf"):
             watched.again = True
         else:
-            now = asyncio.get_running_loop().time()
-            self._plan(watched, max(watched.asked_at + _LEAST_GAP - now, 0.0))
+            self._hasten(watched)
         return True
 
     async def found(self, task_id: TaskId, kie_task_id: KieTaskId) -> bool:
@@ -183,6 +183,10 @@ class Tracker:
         heapq.heappush(self._agenda, (watched.due, watched.task.id))
         self._woken.set()
 
+    def _hasten(self, watched: _Watched) -> None:
+        now = asyncio.get_running_loop().time()
+        self._plan(watched, max(watched.asked_at + _LEAST_GAP - now, 0.0))
+
     async def _look(self, watched: _Watched) -> None:
         task = watched.task
         report = None
@@ -214,11 +218,23 @@ class Tracker:
     async def _act(self, watched: _Watched, report: Report | None) -> None:
         task, now = watched.task, self._clock.now()
         if report is not None and report.progress is Progress.SUCCEEDED:
+            self._tell_others(task, report.seconds, now)
             await self._succeeded(task, report)
         elif report is not None and report.progress is Progress.FAILED:
+            self._tell_others(task, report.seconds, now)
             await self._failed(task, report.failure or Failure.BROKEN)
         elif task.deadline is not None and now >= task.deadline:
             await self._expired(watched)
+
+    def _tell_others(self, task: Task, seconds: float | None, now: datetime) -> None:
+        """One that ended late is news about the others that are."""
+        at = now.timestamp()
+        if task.submitted_at is not None and seconds is not None:
+            at = min(task.submitted_at.timestamp() + seconds, at)
+        for other in self._turns.ended(task.id, at, now.timestamp()):
+            watched = self._watched.get(other)
+            if watched is not None and watched.due != float("inf"):
+                self._hasten(watched)
 
     async def _succeeded(self, task: Task, report: Report) -> None:
         now = self._clock.now()
@@ -230,17 +246,19 @@ class Tracker:
         async with self._store.write() as tx:
             moved = await tx.tasks.ready(task.id, replace(report, seconds=seconds), now)
         if moved and seconds is not None:
-            self._learn(task.task_class, seconds)
+            self._learn(task, seconds)
         log.info("task succeeded", generation=task.generation_id, task=task.id, seconds=seconds)
         self._drop(task)
 
-    def _learn(self, task_class: TaskClass, seconds: float) -> None:
-        self._workload.learn(task_class, seconds)
+    def _learn(self, task: Task, seconds: float) -> None:
         now = asyncio.get_running_loop().time()
-        planned_at = self._planned_at.get(task_class, float("-inf"))
-        if self._workload.schedules.stale(task_class) and now - planned_at >= _PLANNED_EVERY:
-            self._planned_at[task_class] = now
-            self._jobs.start(self._replan(task_class))
+        submitted = task.submitted_at.timestamp() if task.submitted_at else float("inf")
+        for task_class, taken in self._turns.learnable(task.task_class, submitted, seconds):
+            self._workload.learn(task_class, taken)
+            planned_at = self._planned_at.get(task_class, float("-inf"))
+            if self._workload.schedules.stale(task_class) and now - planned_at >= _PLANNED_EVERY:
+                self._planned_at[task_class] = now
+                self._jobs.start(self._replan(task_class))
 
     async def _replan(self, task_class: TaskClass) -> None:
         """In a thread: commands want their answer meanwhile."""
@@ -269,7 +287,7 @@ class Tracker:
 
     def _drop(self, task: Task) -> None:
         del self._watched[task.id]
-        self._share.forget(task.id)
+        self._turns.forget(task.id)
         if task.state is not TaskState.OVERDUE:
             self._workload.queue.finish(task.user_id)
             self._workload.changed.set()
@@ -285,7 +303,6 @@ class Tracker:
         elif task.state is TaskState.OVERDUE:
             wait = self._options.late_every
         else:
-            age = max((now - task.submitted_at).total_seconds(), 0.0) if task.submitted_at else 0.0
-            self._share.wish(task.id, self._pace.next_after(task.task_class, age) - age)
-            wait = self._pace.next_after(task.task_class, age, self._share.stretch()) - age
+            submitted = task.submitted_at or now
+            wait = self._turns.gap(task.id, task.task_class, submitted.timestamp(), now.timestamp())
         return min(wait, remaining) if remaining > 0 else wait

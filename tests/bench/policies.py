@@ -10,12 +10,16 @@ from math import ceil, exp, log, sqrt
 from statistics import NormalDist, fmean
 from typing import Final
 
+from bot.domain.estimate import PUBLISHED_SECONDS
 from bot.domain.lifetimes import Lifetimes
 from bot.domain.schedule import Bounds, Schedule, at_price
+from bot.domain.settings import Model, Resolution, TaskClass
 from tests.bench.table import percentile
 
-FREE: Final = Bounds(late_beyond=1.0)
+FREE: Final = Bounds(late_beyond=1.0, quick_extra=0.0)
 """The optimum's bounds: nothing is late to it."""
+PRO: Final = TaskClass(Model.PRO, Resolution.ONE_K, has_references=False)
+FLEX: Final = TaskClass(Model.FLEX, Resolution.ONE_K, has_references=False)
 _HORIZON: Final = 50_000.0
 _NODES: Final = 3000
 _PRICES: Final = tuple(1e-3 * exp(i / 2) for i in range(22))
@@ -25,11 +29,16 @@ _P95: Final = _NORMAL.inv_cdf(0.95)
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """How long tasks really take, and the published median from which Easel starts."""
+    """How long tasks really take, and the class whose published median Easel starts from."""
 
     name: str
     quantile: Callable[[float], float]
-    published: float = 15.0
+    known_as: TaskClass = PRO
+
+    @property
+    def published(self) -> float:
+        """The published median, in seconds."""
+        return PUBLISHED_SECONDS[self.known_as.model, self.known_as.resolution]
 
     def durations(self, count: int) -> list[float]:
         """As many, evenly over the distribution."""
@@ -188,7 +197,7 @@ def truths() -> tuple[Truth, ...]:
     return (
         Truth("pro, one host", published(14.1, 38.2)),
         Truth("pro, another", published(16.6, 21.7)),
-        Truth("flex", published(15.8, 27.2), 16.0),
+        Truth("flex", published(15.8, 27.2), FLEX),
         Truth("two kinds", two_kinds(0.6, lognormal(12.0, 0.15), lognormal(45.0, 0.15))),
         Truth("spread 1.2", lognormal(15.0, 1.2)),
         Truth("Pareto 1.5", pareto(10.0, 1.5)),

@@ -3,7 +3,6 @@
 Delays are from a task's end to the question that finds it, without the round trip, which is the same for all.
 """
 
-import heapq
 import random
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -11,14 +10,12 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from bot.domain.learning import Prior, expect
 from bot.domain.polling import Schedules
 from bot.domain.schedule import plan
-from bot.domain.settings import Model, Resolution, TaskClass
-from tests.bench.policies import FIXED, Outcome, Reference, Truth, ask, lognormal, planned, published, truths
+from tests.bench.outages import report
+from tests.bench.policies import FIXED, PRO, Outcome, Reference, Truth, ask, lognormal, planned, published, truths
 
 CALLS: Final = 12.0
-_CLASS: Final = TaskClass(Model.PRO, Resolution.ONE_K, has_references=False)
 _SEEDS: Final = {0: 1, 5: 20, 20: 20, 50: 10, 200: 10}
 _EVEN: Final = 2000
 
@@ -77,7 +74,7 @@ def stable(truth: Truth) -> Iterator[Result]:
         outcomes: list[tuple[Outcome, Reference]] = []
         for seed in range(seeds):
             recent = truth.sample(random.Random(1000 * seed + known), known)
-            schedule = plan(expect(recent, Prior(truth.published)), CALLS)
+            schedule = Schedules(CALLS, recent=((truth.known_as, seconds) for seconds in recent)).of(truth.known_as)
             outcomes.append((ask(planned(schedule), durations), reference))
         yield Result.of(truth.name, f"Easel after {known}", outcomes)
     optimum = plan(truth.lifetimes(), CALLS)
@@ -100,11 +97,11 @@ def drifting(drift: Drift, seeds: int = 5) -> Iterator[Result]:
         dice = random.Random(seed)
         staged = [(truth, truth.sample(dice, drift.tasks)) for truth in drift.stages(dice)]
         reference = Reference.of(staged[1:])
-        schedules = Schedules(CALLS, recent=((_CLASS, seconds) for seconds in staged[0][1]))
+        schedules = Schedules(CALLS, recent=((PRO, seconds) for seconds in staged[0][1]))
         asked: list[tuple[float, int]] = []
         for seconds in reference.durations:
             asked.append(_ask_one(schedules, seconds))
-            schedules.learn(_CLASS, seconds)
+            schedules.learn(PRO, seconds)
         found["Easel"].append((Outcome.of(asked), reference))
         for policy, moments in FIXED.items():
             found[policy].append((ask(moments, reference.durations), reference))
@@ -114,7 +111,7 @@ def drifting(drift: Drift, seeds: int = 5) -> Iterator[Result]:
 def _ask_one(schedules: Schedules, seconds: float) -> tuple[float, int]:
     age, calls = 0.0, 0
     while age < seconds:
-        age = schedules.of(_CLASS).next_after(age)
+        age = schedules.of(PRO).next_after(age)
         calls += 1
     return age - seconds, calls
 
@@ -141,68 +138,6 @@ DRIFTS: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Outage:
-    """A provider ends nothing for so long, with tasks coming in all the while."""
-
-    policy: str
-    minutes: float
-    caught: Outcome
-    """Tasks that the outage held up."""
-    worst_share: float
-    """The largest delay as a share of the task's age."""
-    longest: float
-    after: Outcome
-    """The next hundred tasks."""
-
-
-def outages(minutes: float = 5.0, seed: int = 1) -> Iterator[Outage]:
-    """One outage for Easel, learning as answers come in, and for the fixed policies."""
-    truth, dice = Truth("before", published(16.6, 21.7)), random.Random(seed)
-    begin, end = 300.0, 300.0 + 60 * minutes
-    tasks: list[tuple[float, float]] = []
-    start = 0.0
-    while start < end + 240:
-        start += dice.expovariate(1 / 4)
-        done = start + truth.quantile(dice.random())
-        # What was held up ends one after the other once the provider is back.
-        tasks.append((start, done - start if done < begin or start > end else end - start + dice.uniform(0, 30)))
-    caught = [i for i, (start, seconds) in enumerate(tasks) if start < end and start + seconds > end]
-    for policy in ("Easel", *FIXED):
-        asked = _live(tasks, truth) if policy == "Easel" else [_fixed(policy, seconds) for _, seconds in tasks]
-        shares = [asked[i][0] / tasks[i][1] for i in caught]
-        yield Outage(
-            policy,
-            minutes,
-            Outcome.of([asked[i] for i in caught]),
-            max(shares),
-            max(asked[i][0] for i in caught),
-            Outcome.of(asked[caught[-1] + 1 :][:100]),
-        )
-
-
-def _fixed(policy: str, seconds: float) -> tuple[float, int]:
-    outcome = ask(FIXED[policy], [seconds])
-    return outcome.mean, round(outcome.calls)
-
-
-def _live(tasks: Sequence[tuple[float, float]], truth: Truth) -> list[tuple[float, int]]:
-    """Every question in its turn, by what was learned until then."""
-    schedules = Schedules(CALLS, recent=((_CLASS, seconds) for seconds in truth.sample(random.Random(7), 200)))
-    agenda = [(start, i, 0) for i, (start, _) in enumerate(tasks)]
-    asked: list[tuple[float, int]] = [(0.0, 0)] * len(tasks)
-    heapq.heapify(agenda)
-    while agenda:
-        now, i, calls = heapq.heappop(agenda)
-        start, seconds = tasks[i]
-        if calls and now - start >= seconds:
-            asked[i] = now - start - seconds, calls
-            schedules.learn(_CLASS, seconds)
-        else:
-            heapq.heappush(agenda, (start + schedules.of(_CLASS).next_after(now - start), i, calls + 1))
-    return asked
-
-
 def results() -> Iterator[Result]:
     """Every policy on everything that is stable or drifts."""
     for truth in truths():
@@ -220,18 +155,16 @@ def _figure(spread: Spread) -> str:
 def main() -> None:
     """Print all."""
     say = sys.stdout.write
+    columns = ("mean", "median", "p95", "calls", "to optimum", "to even")
+    say(f"{'durations':<27} {'policy':<20}{''.join(f'{column:>8}{chr(32):14}' for column in columns)}\n")
     for result in results():
         figures = (result.mean, result.median, result.p95, result.calls, result.to_optimum, result.to_fixed)
         lost = f" {result.unanswered} given up" if result.unanswered else ""
         say(f"{result.durations:<27} {result.policy:<20}{''.join(_figure(figure) for figure in figures)}{lost}\n")
         sys.stdout.flush()
-    for outage in outages():
-        caught, after = outage.caught, outage.after
-        say(
-            f"outage of {outage.minutes:.0f} min {outage.policy:<20} caught: delay {caught.mean:.2f} "
-            f"(p95 {caught.p95:.2f}, at most {outage.longest:.1f} s and {outage.worst_share:.1%} of the age), "
-            f"{caught.calls:.1f} calls; after: delay {after.mean:.2f}, {after.calls:.1f} calls\n"
-        )
+    for line in report():
+        say(f"{line}\n")
+        sys.stdout.flush()
 
 
 if __name__ == "__main__":

@@ -10,8 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from bot.domain.learning import Prior, expect, unchanged
+from bot.domain.changes import memory, unchanged
+from bot.domain.learning import Prior, expect
 from bot.domain.lifetimes import Lifetimes
+from bot.domain.polling import Schedules
 from bot.domain.schedule import Bounds, Schedule, at_price, plan
 from tests.bench.policies import FREE, Reference, Truth, ask, planned, truths
 
@@ -23,6 +25,11 @@ KNOWN = st.lists(st.floats(0.05, 4000), max_size=60)
 def learned(truth: Truth, known: int, seed: int = 1, calls: float = 12.0) -> Schedule:
     recent = truth.sample(random.Random(1000 * seed + known), known)
     return plan(expect(recent, Prior(truth.published)), calls)
+
+
+def by_default(truth: Truth, known: int, seed: int = 1) -> Schedule:
+    recent = truth.sample(random.Random(1000 * seed + known), known)
+    return Schedules(recent=((truth.known_as, seconds) for seconds in recent)).of(truth.known_as)
 
 
 def asked_until(schedule: Schedule, age: float) -> list[float]:
@@ -81,7 +88,9 @@ def test_the_optimum_that_is_known(name: str, calls: float, median: float, p95: 
 @pytest.mark.parametrize("calls", [2.0, 5.0, 12.0, 30.0])
 @pytest.mark.parametrize("truth", truths(), ids=lambda truth: truth.name)
 def test_about_as_many_questions_as_wished(truth: Truth, calls: float) -> None:
-    assert learned(truth, 100, calls=calls).calls == pytest.approx(calls, rel=0.1)
+    # Where all ends at once, or nothing does for long, the number falls in steps as the price rises.
+    steps = truth.name in {"two kinds", "Pareto 1.5"}
+    assert learned(truth, 100, calls=calls).calls == pytest.approx(calls, rel=0.15 if steps else 0.1)
 
 
 def test_a_dearer_question_is_asked_less() -> None:
@@ -128,10 +137,29 @@ def test_better_than_even_intervals(references: dict[str, Reference], name: str,
 @pytest.mark.parametrize("name", ["pro, one host", "pro, another", "flex"])
 def test_what_a_member_notices_with_the_default_setting(name: str) -> None:
     truth = BY_NAME[name]
-    outcomes = [ask(planned(learned(truth, 200, seed)), truth.durations(EVEN)) for seed in range(8)]
+    outcomes = [ask(planned(by_default(truth, 200, seed)), truth.durations(EVEN)) for seed in range(12)]
     assert fmean(outcome.median for outcome in outcomes) <= 0.6
-    assert fmean(outcome.p95 for outcome in outcomes) <= 1.25
-    assert fmean(outcome.calls for outcome in outcomes) <= 12.5
+    assert fmean(outcome.p95 for outcome in outcomes) <= 1.2
+    assert fmean(outcome.calls for outcome in outcomes) <= 12
+
+
+def test_what_nobody_is_done_before_is_learned() -> None:
+    truth = BY_NAME["Pareto 1.5"]
+    schedules = [learned(truth, 200, seed) for seed in range(8)]
+    before = [len(asked_until(schedule, 9.9)) for schedule in schedules]
+    assert fmean(before) < 0.8
+
+
+@pytest.mark.parametrize(("wander", "least", "most"), [(0.0, 100, 540), (0.1, 20, 60)])
+def test_what_wanders_is_forgotten_sooner(wander: float, least: float, most: float) -> None:
+    def walk(dice: random.Random) -> list[float]:
+        level, kept = 0.0, list[float]()
+        for _ in range(200):
+            level += dice.gauss(0, wander)
+            kept.append(level + dice.gauss(0, 0.3))
+        return kept
+
+    assert least <= fmean(memory(walk(random.Random(seed))) for seed in range(10)) <= most
 
 
 def test_two_kinds_of_tasks_are_told_apart() -> None:

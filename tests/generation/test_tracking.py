@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
@@ -23,7 +24,8 @@ from bot.demo.kie import (
     UnknownState,
 )
 from bot.domain.ids import TaskId
-from bot.domain.polling import Steady
+from bot.domain.polling import Steady, Terms
+from bot.domain.settings import TaskClass
 from bot.domain.states import MADE_IN_VAIN, Failure, TaskState
 from tests.generation.doubles import Stumbling
 from tests.generation.easel import Easel, House, submitting, tuned
@@ -224,6 +226,37 @@ async def test_hints_during_a_question_do_no_harm(house: House, kie: KieStandIn)
         await until(lambda: len(easel.tracker) == 0, what="the tracker to be done")
         assert easel.ledger(wish) == [RESERVED, SETTLED]
         assert easel.workload.queue.at_work == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """Asks once, and then not again for an hour."""
+
+    at: float = 0.1
+
+    def next_after(self, task_class: TaskClass, age: float, stretch: float = 1.0) -> float:
+        """As said."""
+        return self.at if age < self.at / 2 else age + 3600
+
+    def terms(self, task_class: TaskClass) -> Terms:
+        """Who was asked is late."""
+        return Terms(self.at / 2, 0.05)
+
+
+async def test_when_one_of_many_late_tasks_has_ended_the_others_are_asked_at_once(
+    house: House, kie: KieStandIn
+) -> None:
+    kie.script.next_tasks(*[Succeed(duration=0.6)] * 4)
+    async with house.easel(tuned(pace=Once())) as easel:
+        wish = await easel.ask(count=4)
+        await until(lambda: len(questions(kie)) == 4, what="the first questions")
+        await until(lambda: all(one.ended for one in kie.tasks.values()), what="KIE to be done")
+        first, *_ = await easel.tasks(wish)
+        assert easel.tracker.hint(first.id) is True
+        await easel.told(wish)
+        assert await easel.states(wish) == [TaskState.DELIVERED] * 4
+        assert len(questions(kie)) == 8
+        assert easel.workload.durations.typical(first.task_class) == 15, "what an outage took is not usual"
 
 
 async def test_an_unexpected_error_while_asking_does_not_lose_the_task(
