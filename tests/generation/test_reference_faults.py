@@ -1,5 +1,7 @@
 """Members' pictures that cannot be had from Discord: the wish is refused, and nothing was charged."""
 
+import asyncio
+
 import pytest
 
 from bot.demo.kie import Behaviour, CutBefore, CutMidBody, Delay, Hang, Html, KieStandIn, Reply
@@ -7,6 +9,7 @@ from bot.domain.errors import ReferenceProblem, ReferenceRefused
 from bot.domain.generation import Source
 from tests.generation.easel import Easel, House, tuned
 from tests.kie.schema import created
+from tests.waiting import until
 
 
 async def picture(easel: Easel) -> Source:
@@ -52,3 +55,18 @@ async def test_what_discord_does_not_give_is_named_and_costs_nothing(
         assert (refused.value.filename, refused.value.problem) == ("sketch.png", problem)
         assert easel.ledger() == before
         assert len(created(kie)) == 1
+
+
+async def test_what_is_half_accepted_at_the_end_is_broken_off(house: House, kie: KieStandIn) -> None:
+    async with house.easel() as easel:
+        source = await picture(easel)
+        before = easel.ledger()
+        kie.script.always("upload", Hang())
+        asking = [asyncio.create_task(easel.ask(sources=[source])) for _ in range(2)]
+        await until(lambda: any(call.path.endswith("upload") for call in kie.requests), what="the upload")
+        await easel.desk.finish(0.05)
+
+        done, _ = await asyncio.wait(asking, timeout=5)
+        assert len(done) == len(asking)
+        assert all(one.cancelled() for one in asking)
+        assert easel.ledger() == before
