@@ -159,6 +159,7 @@ async def assemble(
         spool = Spool(folder / "spool", results)
         openings = stack.enter_context(Openings(folder / "openings.journal"))
         shelf = Shelf(folder / "references", options.shelf_limits(config))
+        darkroom = await stack.enter_async_context(Darkroom())
         prices = options.prices(config)
         means = Means(clock, prices, options.limits(config))
         cards = Cards(store, clock, workload, means)
@@ -193,7 +194,7 @@ async def assemble(
             new_id,
             prices,
             config.quota.open_generations,
-            References(attachments, Darkroom(), shelf, api, store, clock, _emptied(folder / "workshop")),
+            References(attachments, darkroom, shelf, api, store, clock, _emptied(folder / "workshop")),
             means,
             workload,
             courier,

@@ -41,13 +41,29 @@ async def run(
     It is killed when it takes longer than so many seconds, or when the caller is cancelled, and is always waited for.
     """
     child = _Child()
-    command = [sys.executable, "-m", module, *arguments]
+    command = (module, *arguments)
     running = asyncio.get_running_loop().run_in_executor(None, child.run, command, given, seconds, environment)
     try:
         return await asyncio.shield(running)
     finally:
         child.kill()
         await asyncio.wait({running})
+
+
+def started(module: str, *arguments: str, environment: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
+    """Start ``python -m module``, with pipes to and from it. To be called in a thread."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", module, *arguments],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        cwd=_ROOT,
+        env={**os.environ, **(environment or {})},
+    )
+    if sys.platform != "win32":
+        with contextlib.suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, _BEHIND)
+    return process
 
 
 class _Child:
@@ -58,22 +74,14 @@ class _Child:
         self._process: subprocess.Popen[bytes] | None = None
         self._is_unwanted = False
 
-    def run(self, command: list[str], given: bytes, seconds: float, environment: Mapping[str, str] | None) -> Ended:
+    def run(
+        self, command: tuple[str, ...], given: bytes, seconds: float, environment: Mapping[str, str] | None
+    ) -> Ended:
         """Start it and stay with it to its end."""
         with self._lock:
             if self._is_unwanted:
                 return Ended(b"", 0, in_time=False)
-            self._process = process = subprocess.Popen(
-                command,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.DEVNULL,
-                cwd=_ROOT,
-                env={**os.environ, **(environment or {})},
-            )
-        if sys.platform != "win32":
-            with contextlib.suppress(ProcessLookupError):
-                os.setpriority(os.PRIO_PROCESS, process.pid, _BEHIND)
+            self._process = process = started(*command, environment=environment)
         with process:
             try:
                 said, _ = process.communicate(given, seconds)

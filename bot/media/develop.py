@@ -1,8 +1,9 @@
 """What happens to a member's picture before KIE sees it: recognised, righted, stripped, made to fit.
 
-Plain blocking code that trusts nothing in the file; :mod:`bot.media.darkroom` runs this module in a process of its
-own, ``python -m bot.media.develop SOURCE TARGET``, which prints its verdict in one word. The decoders are imported
-only there and only when needed, so that the bot's own process never holds them.
+Plain blocking code that trusts nothing in the file; :mod:`bot.media.darkroom` has it run in a process for each
+picture, which says its verdict in one word: forked by :mod:`bot.media.assistant` or, where processes cannot fork,
+``python -m bot.media.develop SOURCE TARGET``. The decoders are imported only there and only when needed, so that the
+bot's own process never holds them.
 """
 
 import sys
@@ -74,22 +75,22 @@ def _print(source: Path, target: Path) -> Kind:
 
 
 def read_verdict(said: str, target: Path) -> Developed | ReferenceProblem | None:
-    """The verdict that the process printed; None when it printed none."""
+    """The verdict that the process told; None when it told none."""
     word = said.strip()
     if word in _KINDS:
         return Developed(target, _KINDS[word])
     return ReferenceProblem(word) if word in {problem.value for problem in ReferenceProblem} else None
 
 
-def _main() -> None:
+def verdict_on(source: Path, target: Path) -> str:
+    """The verdict in one word, from a process that has nothing else to do and may take no more than its memory."""
     if sys.platform != "win32":
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_LIMIT, _MEMORY_LIMIT))
-    source, target = (Path(argument) for argument in sys.argv[1:])
     verdict = develop(source, target)
-    sys.stdout.write(verdict.kind.suffix if isinstance(verdict, Developed) else verdict.value)
+    return verdict.kind.suffix if isinstance(verdict, Developed) else verdict.value
 
 
 if __name__ == "__main__":
-    _main()
+    sys.stdout.write(verdict_on(*map(Path, sys.argv[1:])))

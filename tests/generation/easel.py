@@ -218,6 +218,7 @@ class House:
             workload = Workload(tuning.capacity)
             results = Fetcher(files, AllowedHosts(tuning.result_hosts), seconds=tuning.download_seconds)
             spool = Spool(self._folder / "spool", results)
+            darkroom = await stack.enter_async_context(Darkroom())
             shelf = Shelf(self._folder / "references", ShelfLimits(100_000_000, timedelta(days=90)))
             prices = PriceList(KIE_PRICES)
             means = Means(self.clock, prices, limits_of(Allowance(Decimal(tuning.credits), Period.DAY)))
@@ -244,7 +245,7 @@ class House:
                 IdMaker(self.clock.now, start=next(self._starts)),
                 prices,
                 tuning.open_limit,
-                References(attachments, Darkroom(), shelf, api, store, self.clock),
+                References(attachments, darkroom, shelf, api, store, self.clock),
                 means,
                 workload,
                 courier,

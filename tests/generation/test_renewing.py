@@ -84,9 +84,10 @@ class Bench:
 async def bench(tmp_path: Path) -> AsyncGenerator[Bench, None]:
     shelf = Shelf(tmp_path / "references", ShelfLimits(1_000_000, timedelta(days=90)))
     clock, api = ShiftedClock(), Uploads()
-    async with Store.open(f"sqlite:///{tmp_path / 'easel.db'}") as store, aiohttp.ClientSession() as session:
+    store_open, session_open = Store.open(f"sqlite:///{tmp_path / 'easel.db'}"), aiohttp.ClientSession()
+    async with store_open as store, session_open as session, Darkroom() as darkroom:
         fetcher = Fetcher(session, AllowedHosts([]), seconds=1)
-        references = References(fetcher, Darkroom(), shelf, api, store, clock)
+        references = References(fetcher, darkroom, shelf, api, store, clock)
         yield Bench(references, shelf, store, api, clock, tmp_path)
 
 

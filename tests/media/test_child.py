@@ -8,7 +8,7 @@ import pytest
 
 from bot.media import child
 from bot.media.child import Ended
-from tests.media.test_darkroom import children
+from tests.media.family import children
 from tests.waiting import until
 
 

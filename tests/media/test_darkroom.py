@@ -1,10 +1,10 @@
 """The darkroom: what a picture does to its process it does not do to the bot."""
 
 import asyncio
-import contextlib
 import os
 import signal
 import time
+from collections.abc import AsyncGenerator
 from pathlib import Path
 
 import pytest
@@ -15,17 +15,15 @@ from bot.media import darkroom
 from bot.media.darkroom import Darkroom
 from bot.media.develop import Developed
 from bot.media.kinds import PNG
+from tests.media.family import children, grandchildren, is_there
 from tests.media.pictures import encoded, noise
 from tests.waiting import until
 
 
-def children() -> set[int]:
-    """The processes that this one has started and that are still there."""
-    found: set[int] = set()
-    for thread in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
-        with contextlib.suppress(FileNotFoundError):
-            found.update(map(int, thread.read_text().split()))
-    return found
+@pytest.fixture
+async def room() -> AsyncGenerator[Darkroom, None]:
+    async with Darkroom() as one:
+        yield one
 
 
 @pytest.fixture
@@ -35,54 +33,133 @@ def picture(tmp_path: Path) -> Path:
     return path
 
 
-async def test_a_picture_is_developed(picture: Path, tmp_path: Path) -> None:
+async def test_a_picture_is_developed(room: Darkroom, picture: Path, tmp_path: Path) -> None:
     target = tmp_path / "target"
-    assert await Darkroom().develop(picture, target) == Developed(target, PNG)
-    with Image.open(target) as made:
-        assert made.size == (40, 30)
+    assert await room.develop(picture, target) == Developed(target, PNG)
+    with Image.open(target) as image:
+        assert image.size == (40, 30)
 
 
-async def test_what_is_no_picture_is_refused(tmp_path: Path) -> None:
+async def test_what_is_no_picture_is_refused(room: Darkroom, tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("hello")
-    assert await Darkroom().develop(text, tmp_path / "target") is ReferenceProblem.NOT_AN_IMAGE
-    assert await Darkroom().develop(tmp_path / "nothing", tmp_path / "target") is ReferenceProblem.DAMAGED
+    assert await room.develop(text, tmp_path / "target") is ReferenceProblem.NOT_AN_IMAGE
+    assert await room.develop(tmp_path / "nothing", tmp_path / "target") is ReferenceProblem.DAMAGED
 
 
-async def test_a_process_that_dies_is_a_damaged_picture(picture: Path, tmp_path: Path) -> None:
-    before = children()
-    room = Darkroom()
-    developing = asyncio.create_task(room.develop(picture, tmp_path / "target"))
-    (started,) = await until(lambda: children() - before, what="the process to start")
-    os.kill(started, signal.SIGKILL)
+@pytest.fixture
+def endless(tmp_path: Path) -> Path:
+    """A picture that never comes to its end."""
+    path = tmp_path / "endless"
+    os.mkfifo(path)
+    return path
+
+
+async def at_work() -> int:
+    """The process that is at a picture."""
+    (one,) = await until(grandchildren, what="the process to start")
+    return one
+
+
+async def test_a_process_that_dies_is_a_damaged_picture(
+    room: Darkroom, endless: Path, picture: Path, tmp_path: Path
+) -> None:
+    developing = asyncio.create_task(room.develop(endless, tmp_path / "target"))
+    os.kill(await at_work(), signal.SIGKILL)
     assert await developing is ReferenceProblem.DAMAGED
     assert isinstance(await room.develop(picture, tmp_path / "target"), Developed)
 
 
-async def test_a_picture_that_never_ends_is_damaged(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(darkroom, "_SECONDS", 0.5)
-    endless = tmp_path / "endless"
-    os.mkfifo(endless)
+async def test_an_assistant_that_dies_is_replaced(room: Darkroom, endless: Path, picture: Path, tmp_path: Path) -> None:
     before = children()
-    assert await Darkroom().develop(endless, tmp_path / "target") is ReferenceProblem.DAMAGED
+    developing = asyncio.create_task(room.develop(endless, tmp_path / "target"))
+    orphan = await at_work()
+    (assistant,) = children() - before
+    os.kill(assistant, signal.SIGKILL)
+    assert await developing is ReferenceProblem.DAMAGED
+    os.kill(orphan, signal.SIGKILL)
+    assert isinstance(await room.develop(picture, tmp_path / "target"), Developed)
+
+
+async def test_a_picture_that_never_ends_is_damaged(
+    room: Darkroom, endless: Path, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(darkroom, "_SECONDS", 0.5)
+    assert await room.develop(endless, tmp_path / "target") is ReferenceProblem.DAMAGED
+    assert grandchildren() == set()
+    monkeypatch.setattr(darkroom, "_SECONDS", 30.0)
+    assert isinstance(await room.develop(picture, tmp_path / "target"), Developed)
+
+
+async def test_whoever_waits_no_more_leaves_nothing_behind(
+    room: Darkroom, endless: Path, picture: Path, tmp_path: Path
+) -> None:
+    before = children()
+    developing = asyncio.create_task(room.develop(endless, tmp_path / "target"))
+    child = await at_work()
+    developing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await developing
     assert children() == before
+    assert not is_there(child)
+    assert isinstance(await room.develop(picture, tmp_path / "target"), Developed)
 
 
-async def test_one_picture_at_a_time(picture: Path, tmp_path: Path) -> None:
-    room, most, before = Darkroom(), 0, children()
+async def test_leaving_ends_what_is_at_work(endless: Path, tmp_path: Path) -> None:
+    before = children()
+    async with Darkroom() as room:
+        developing = asyncio.create_task(room.develop(endless, tmp_path / "target"))
+        child = await at_work()
+    with pytest.raises(RuntimeError, match="closed"):
+        await developing
+    with pytest.raises(RuntimeError, match="closed"):
+        await room.develop(endless, tmp_path / "target")
+    assert children() == before
+    assert not is_there(child)
+
+
+async def test_the_assistant_goes_home_when_nothing_comes(
+    room: Darkroom, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(darkroom, "_IDLE_SECONDS", 0.05)
+    before = children()
+    assert isinstance(await room.develop(picture, tmp_path / "target"), Developed)
+    await until(lambda: children() == before, what="the assistant to go")
+    assert isinstance(await room.develop(picture, tmp_path / "target"), Developed)
+
+
+async def test_one_assistant_forks_for_each_picture(room: Darkroom, picture: Path, tmp_path: Path) -> None:
+    before = children()
+    await room.develop(picture, tmp_path / "first")
+    (assistant,) = children() - before
+    await room.develop(picture, tmp_path / "second")
+    assert children() - before == {assistant}
+
+
+async def test_one_picture_at_a_time(room: Darkroom, picture: Path, tmp_path: Path) -> None:
+    most = 0
     developing = asyncio.gather(*(room.develop(picture, tmp_path / str(number)) for number in range(4)))
     while not developing.done():
-        most = max(most, len(children() - before))
+        most = max(most, len(grandchildren()))
         await asyncio.sleep(0)
     assert most == 1
     assert all(isinstance(verdict, Developed) for verdict in await developing)
 
 
-async def test_the_event_loop_never_waits(tmp_path: Path) -> None:
+async def test_the_bot_goes_first(room: Darkroom, endless: Path, tmp_path: Path) -> None:
+    developing = asyncio.create_task(room.develop(endless, tmp_path / "target"))
+    child = await at_work()
+    assert os.getpriority(os.PRIO_PROCESS, child) >= os.getpriority(os.PRIO_PROCESS, 0) + 10
+    developing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await developing
+
+
+async def test_the_event_loop_never_waits(room: Darkroom, tmp_path: Path) -> None:
     large = tmp_path / "large"
     large.write_bytes(encoded(Image.effect_noise((5472, 3648), 40), "TIFF"))
     longest, last = 0.0, time.perf_counter()
-    developing = asyncio.create_task(Darkroom().develop(large, tmp_path / "target"))
+    developing = asyncio.create_task(room.develop(large, tmp_path / "target"))
     while not developing.done():
         await asyncio.sleep(0)
         now = time.perf_counter()

@@ -1,7 +1,6 @@
 """Files made to harm: each ends as a refusal or as a harmless picture, in time, and the bot does not notice."""
 
 import asyncio
-import os
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -14,11 +13,17 @@ from bot.domain.errors import ReferenceProblem
 from bot.media.darkroom import Darkroom
 from bot.media.develop import REFERENCE_MAX_BYTES, Developed
 from bot.media.limits import ENOUGH_PIXELS
+from tests.media.family import children
 from tests.media.hostile import DAMAGED, HARMLESS, NOT_IMAGES, TOO_MANY_PIXELS, truncated
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIC")
 QUICK_SECONDS = 10.0
 Builder = Callable[[], bytes]
+
+
+async def alone(source: Path, target: Path) -> Developed | ReferenceProblem:
+    async with Darkroom() as darkroom:
+        return await darkroom.develop(source, target)
 
 
 def developed(folder: Path, data: bytes) -> Developed | ReferenceProblem:
@@ -27,10 +32,10 @@ def developed(folder: Path, data: bytes) -> Developed | ReferenceProblem:
     source.write_bytes(data)
     begun = time.monotonic()
     with capture_logs() as logs:
-        verdict = asyncio.run(Darkroom().develop(source, target))
+        verdict = asyncio.run(alone(source, target))
     assert logs == [], "the process was brought down"
     assert time.monotonic() - begun < QUICK_SECONDS
-    assert Path(f"/proc/{os.getpid()}/task/{os.getpid()}/children").read_text() == ""
+    assert children() == set()
     return verdict
 
 

@@ -115,7 +115,7 @@ async def open_desk(
     means = Means(clock, prices, limits or limits_of(Allowance(Credits(allowance), Period.DAY)))
     cards = Cards(store, clock, workload, means)
     with Studio() as studio, Openings(folder / "openings.journal") as openings:
-        async with aiohttp.ClientSession() as session, Jobs("job", grace=0) as jobs:
+        async with aiohttp.ClientSession() as session, Jobs("job", grace=0) as jobs, Darkroom() as darkroom:
             fetcher = Fetcher(session, AllowedHosts([]), seconds=1)
             shelf = Shelf(folder / "references", ShelfLimits(0, timedelta(days=1)))
             spool = Spool(folder / "spool", fetcher)
@@ -129,7 +129,7 @@ async def open_desk(
                 IdMaker(clock.now, start=0),
                 prices,
                 open_limit,
-                References(fetcher, Darkroom(), shelf, api, store, clock),
+                References(fetcher, darkroom, shelf, api, store, clock),
                 means,
                 workload,
                 courier,
