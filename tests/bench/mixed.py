@@ -1,9 +1,14 @@
 """Measures the time from a command to its acknowledgement while the bot does everything else as well.
 
-Run `python -m tests.bench.mixed`. Easel finds a thousand tasks open at KIE, which it asks after; they end evenly and
-are posted all the while; every fourth command brings one or two photographs, which are downloaded, developed and
-uploaded. Beside it, in turns, a bot that only defers gets the same commands, with the machine to itself: it shows what
-Discord's stand-in, the library and the machine need, not what they would need on a machine as busy as with Easel.
+Run `python -m tests.bench.mixed`. Easel finds tasks open at KIE, of which a thousand are left when counting begins; it
+asks after them, they end evenly and are posted all the while; every fourth command brings one or two photographs, which
+are downloaded, developed and uploaded. Beside it, in turns, a bot that only defers gets the same commands, with the
+machine to itself: it shows what Discord's stand-in, the library and the machine need, not what they would need on a
+machine as busy as with Easel.
+
+At its start Easel asks after all tasks at once, and counts those that were begun just before against its limit of new
+ones. So counting begins when questions are out of step, as many results are posted as end, and tasks are begun as fast
+as the limit allows; until then, about as many commands come as it lets through.
 
 Easel's limit of new tasks is the default one, unless EASEL__KIE__NEW_TASKS raises it: what exceeds it waits in line.
 What really happened in the counted seconds is printed below each of Easel's rows; processors' time is in processors.
@@ -20,6 +25,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from bot.domain.generation import Reference
 from bot.domain.settings import Resolution, Settings
 from bot.store.store import Store
 from tests.bench.discord_load import DiscordLoad
@@ -35,8 +41,8 @@ from tests.bench.duel import (
     report,
     warm_up,
 )
-from tests.bench.easel import Spread, database_url, kie_stand_in, say
-from tests.bench.open_tasks import put, steady
+from tests.bench.easel import START_SECONDS, Spread, database_url, kie_stand_in, say
+from tests.bench.open_tasks import learned, put, steady
 from tests.bench.photos import Photos
 from tests.bench.processes import Child, ChildError
 from tests.bench.table import HEADER, Round, percentile, ratios, row
@@ -44,12 +50,17 @@ from tests.bench.takes import Takes
 from tests.bench.volley import Pattern, Volley, offsets
 from tests.bench.window import Look, Window
 
-FILL_PER_TASK: Final = 0.006
-LEAD_SECONDS: Final = 5.0
+FILL_PER_TASK: Final = 0.002
+"""Seconds that writing it down takes, at most."""
+IDLE_SECONDS: Final = 6.0
+"""From the end of the filling to the beginning of the settling, and from the end of that to the counting."""
+SETTLING_RATE: Final = 2.0
+"""Commands a second, as KIE lets through."""
 DURATIONS_SPREAD: Final = 0.33
 """Of the logarithm, as published for flex."""
 OTHERS: Final = Settings(resolution=Resolution.TWO_K)
 """Of the open tasks: another class than the commands', which may take another time."""
+REFERENCE: Final = Reference("https://tempfile.example/uploads/1.jpg", "reference.jpg")
 SETTINGS: Final = {"EASEL__KIE__RUNNING_TASKS": "100000"}
 """As many at work as the tasks that are found: with fewer allowed, no new one would be begun."""
 NEAR: Final = 0.1
@@ -67,6 +78,19 @@ class Plan:
     referenced: float
     """The share of commands with photographs."""
     task_seconds: float
+    settle: float
+    """How long Easel is left to itself, nearly, before what is counted."""
+
+    @property
+    def takes(self) -> Takes:
+        """How long the tasks take that are found: as many are open when counting begins, with those begun since."""
+        begun = SETTLING_RATE * self.settle
+        return Takes((self.tasks - begun) / self.results + IDLE_SECONDS + self.settle, DURATIONS_SPREAD)
+
+    @property
+    def new_takes(self) -> Takes:
+        """How long those take that are begun."""
+        return Takes(self.task_seconds or self.takes.mean, DURATIONS_SPREAD)
 
     def references(self, seconds: float) -> list[int]:
         """How many photographs come with each command of so many seconds: none, or one and two in turns."""
@@ -139,23 +163,34 @@ async def floor(plan: Plan, discord: DiscordLoad) -> Round:
         return measured
 
 
+async def settle(child: Child, plan: Plan, discord: DiscordLoad, found: Volley) -> Volley:
+    """Wait until Easel does as much in each second as in any other; all that may be posted from then on."""
+    await child.outlive(discord.wait_ready(), START_SECONDS, "connecting to the gateway")
+    volley = discord.load(offsets(Pattern.UNIFORM, SETTLING_RATE, plan.settle))
+    everything = volley.beside(found)
+    await child.outlive(discord.fire(volley, among=everything), plan.settle * 2 + ANSWER_SECONDS, "settling")
+    return everything
+
+
 async def easel(plan: Plan, discord: DiscordLoad) -> tuple[Round, Busy]:
     """Easel with everything that it has to do, once."""
     discord.reset()
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="easel-bench-")))
-        takes = Takes(plan.tasks / plan.results, DURATIONS_SPREAD)
-        kie_port = await stack.enter_async_context(
-            kie_stand_in(folder, seconds=plan.task_seconds or takes.mean, lognormal=DURATIONS_SPREAD)
-        )
-        tasks = steady(plan.results, takes, time.time() + FILL_PER_TASK * plan.tasks + LEAD_SECONDS)
+        takes, new = plan.takes, plan.new_takes
+        kie_port = await stack.enter_async_context(kie_stand_in(folder, seconds=new.mean, lognormal=new.spread))
+        tasks = steady(plan.results, takes, time.time() + FILL_PER_TASK * plan.results * takes.mean)
         async with Store.open(database_url(folder)) as store:
-            found = Volley(await put(store, tasks, takes, OTHERS))
+            await learned(store, takes, OTHERS)
+            for references in ((), (REFERENCE,)):
+                await learned(store, new, Settings(), references)
+            found = Volley(await put(store, tasks, OTHERS))
         async with bot_process(EASEL, folder, discord, kie_port, settings=SETTINGS) as child:
-            await warm_up(discord, child, plan.rate, plan.references(1.0), found)
-            first = await Look.now(child, kie_port, len(tasks), found)
-            volley = await fire(child, plan, discord, found)
-            last = await Look.now(child, kie_port, len(tasks), volley.beside(found))
+            earlier = await settle(child, plan, discord, found)
+            await warm_up(discord, child, plan.rate, plan.references(1.0), earlier)
+            first = await Look.now(child, kie_port, len(tasks), earlier)
+            volley = await fire(child, plan, discord, earlier)
+            last = await Look.now(child, kie_port, len(tasks), volley.beside(earlier))
             await acknowledged(volley)
             # Ended with pictures in its line, it says so in its log.
             errors = child.errors()
@@ -205,13 +240,21 @@ def parse(arguments: Sequence[str] | None) -> Plan:
     parser.add_argument("--rate", type=float, default=50.0, help="commands per second")
     parser.add_argument("--seconds", type=float, default=15.0, help="length of a round")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--tasks", type=int, default=1000, help="open at the start")
+    parser.add_argument("--tasks", type=int, default=1000, help="open when counting begins")
     parser.add_argument("--results", type=float, default=5.0, help="of those that end per second")
     parser.add_argument("--referenced", type=float, default=0.25, help="share of commands with photographs")
     parser.add_argument("--task-seconds", type=float, default=0.0, help="of new tasks; 0: as those that are open")
+    parser.add_argument("--settle", type=float, default=40.0, help="seconds of Easel's before what is counted")
     given = parser.parse_args(arguments)
     return Plan(
-        given.rate, given.seconds, given.rounds, given.tasks, given.results, given.referenced, given.task_seconds
+        given.rate,
+        given.seconds,
+        given.rounds,
+        given.tasks,
+        given.results,
+        given.referenced,
+        given.task_seconds,
+        given.settle,
     )
 
 

@@ -5,10 +5,10 @@ import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from typing import Final, Self
 
 from bot.domain.credits import NOTHING, Account, Asker
-from bot.domain.generation import Delivery, Generation, InteractionToken, Task
+from bot.domain.generation import Delivery, Generation, InteractionToken, Reference, Task
 from bot.domain.ids import ChannelId, GenerationId, GuildId, IdMaker, KieTaskId, MessageId, TaskId, UserId
 from bot.domain.ports import Progress, Report
 from bot.domain.settings import Settings
@@ -47,18 +47,23 @@ def steady(rate: float, takes: Takes, at: float) -> list[Open]:
     return [Open(n, then, then + seconds) for n, (then, seconds) in enumerate(arrived) if then + seconds > at]
 
 
-async def put(store: Store, tasks: Sequence[Open], takes: Takes, settings: Settings) -> dict[str, Command]:
-    """Write the tasks down as RUNNING, each of a member of its own; their tokens, as commands to be answered.
-
-    They come in the order of the tasks. Two hundred durations of their kind are also there to be learned from.
-    """
-    now = datetime.now(UTC)
-    write = _Writer(settings, IdMaker(lambda: now, start=1), now)
+async def learned(store: Store, takes: Takes, settings: Settings, references: tuple[Reference, ...] = ()) -> None:
+    """Write two hundred tasks of one kind down that have ended, so that it is known how long they take."""
+    write = _Writer.now(settings, references)
     past = list(itertools.islice(takes.evenly(), _LEARNED))
     random.Random(1).shuffle(past)
+    ended = write.at.timestamp()
     async with store.write() as tx:
         for number, seconds in enumerate(past):
-            await write.delivered(tx, Open(-1 - number, now.timestamp() - seconds, now.timestamp()))
+            await write.delivered(tx, Open(-1 - number, ended - seconds, ended))
+
+
+async def put(store: Store, tasks: Sequence[Open], settings: Settings) -> dict[str, Command]:
+    """Write the tasks down as RUNNING, each of a member of its own; their tokens, as commands to be answered.
+
+    They come in the order of the tasks.
+    """
+    write = _Writer.now(settings)
     tokens: dict[str, Command] = {}
     for first in range(0, len(tasks), _PER_TRANSACTION):
         async with store.write() as tx:
@@ -71,8 +76,15 @@ async def put(store: Store, tasks: Sequence[Open], takes: Takes, settings: Setti
 @dataclass(frozen=True, slots=True)
 class _Writer:
     settings: Settings
+    references: tuple[Reference, ...]
     new_id: Callable[[], int]
-    now: datetime
+    at: datetime
+
+    @classmethod
+    def now(cls, settings: Settings, references: tuple[Reference, ...] = ()) -> Self:
+        """With ids of this moment, which no other moment's repeat."""
+        at = datetime.now(UTC)
+        return cls(settings, references, IdMaker(lambda: at, start=1), at)
 
     async def running(self, tx: Transaction, one: Open) -> Generation:
         submitted = datetime.fromtimestamp(one.submitted, UTC)
@@ -91,8 +103,8 @@ class _Writer:
         generation = await self.running(tx, one)
         task: Task = generation.tasks[0]
         url, seconds = "https://tempfile.example/a.png", one.done - one.submitted
-        await tx.tasks.ready(task.id, Report(Progress.SUCCEEDED, result_url=url, seconds=seconds), self.now)
-        await tx.tasks.delivered([await tx.tasks.get(task.id)], self.now)
+        await tx.tasks.ready(task.id, Report(Progress.SUCCEEDED, result_url=url, seconds=seconds), self.at)
+        await tx.tasks.delivered([await tx.tasks.get(task.id)], self.at)
         await tx.generations.set_delivery(generation.id, Delivery.DONE)
 
     def _generation(self, one: Open) -> Generation:
@@ -100,12 +112,12 @@ class _Writer:
         member = UserId(_FIRST_MEMBER + one.number)
         destination = make_destination(
             channel_id=ChannelId(int(payloads.CHANNEL_IDS[0])),
-            token=InteractionToken(int(payloads.APPLICATION_ID), f"t{identifier}", self.now + _TOKEN_LIVES),
+            token=InteractionToken(int(payloads.APPLICATION_ID), f"t{identifier}", self.at + _TOKEN_LIVES),
             message_id=MessageId(identifier + 1),
         )
         asker = Asker(Account(member, GuildId(int(payloads.GUILD_ID))))
-        request = make_request(asker=asker, destination=destination, settings=self.settings)
-        made = make_generation(id=identifier, created_at=self.now, request=request)
+        request = make_request(asker=asker, destination=destination, settings=self.settings, references=self.references)
+        made = make_generation(id=identifier, created_at=self.at, request=request)
         return replace(made, tasks=tuple(replace(task, id=task_id) for task in made.tasks))
 
 

@@ -32,7 +32,7 @@ class Look:
     loop_waited: float
     """and for how long others had the processors when it could have run."""
     darkroom_cpu: float
-    """Of the bot's children that have ended, each of which develops one picture of a member's."""
+    """Of the processes that the bot has started, and of theirs: they develop members' pictures."""
     discord_cpu: float
     """Of this process, in which Discord's stand-in is."""
     machine_cpu: float
