@@ -52,6 +52,7 @@ def _bot(command: str, config: "Config") -> int:
     from bot import app
 
     if command == "sync":
+        gc.enable()
         _run(app.sync(config))
         print("Discord has the commands.")
         return 0

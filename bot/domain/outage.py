@@ -1,7 +1,9 @@
 """Tasks that an outage holds up: seldom asked after while it lasts, together when it ends, and not learned from.
 
 Silence. Tasks that are late although others end are late each for itself. But where several are late and nothing at all
-has ended since, one cause is likely to hold all of them, and a question after any tells of every other. Let n be held,
+has ended since, one cause may hold all of them. Were they late each for itself, none of them would go on without an end
+with the chance exp(-sum of rate * seconds), each by the rate at which such tasks end. Where that chance is small, one
+cause does hold them, and a question after any tells of every other. Let n be held,
 the cause end at the rate h, and someone be asked every g seconds: then price / g + h n g / 2 is spent each second,
 since all n wait for the question that finds out. The best g is sqrt(2 price / (n h)). One task alone would be asked
 every sqrt(2 price / h), so with n of them each is asked sqrt(n) times as seldom as alone, and still the end is found
@@ -34,7 +36,8 @@ Name = TypeVar("Name", bound=Hashable)
 Duration = TypeVar("Duration")
 
 _ENOUGH: Final = 3
-"""So many held at once are no coincidence: one in twenty is late by itself."""
+_EVIDENCE: Final = 5.0
+"""So many must be held, and as many ends be missing: by chance they are once in 150."""
 _LEAST_GAP: Final = 1.0
 """Seconds between two questions after one task, during the silence and the recovery."""
 _LONGEST_GAP: Final = 10.0
@@ -57,20 +60,31 @@ class _Recovery(Generic[Name]):
     """Seconds that they were open since, added up."""
 
     def watch(self, now: float) -> None:
+        # A clock that was set back costs what lies between, and no more.
         self.exposure += len(self.open) * max(now - self.updated, 0.0)
-        self.updated = max(self.updated, now)
+        self.updated = now
 
     def gap(self, price: float, now: float) -> float:
         self.watch(now)
         return max(sqrt(2 * price * self.exposure / (self.ends + 0.5)), _LEAST_GAP)
 
 
+@dataclass(slots=True)
+class _Held:
+    """One that is late, and nothing has ended since."""
+
+    since: float
+    missing: float = 0.0
+    """How many ends should have come of it by when it was last asked after."""
+
+
 class Outages(Generic[Name]):
-    """Who is held, and what the end of one task says about the others. Moments are seconds by any clock."""
+    """Who is held, and what the end of one task says about the others of its class. Moments are seconds."""
 
     def __init__(self) -> None:
-        self._held: dict[Name, float] = {}
-        """Since when each is late; nothing has ended since."""
+        self._held: dict[Name, _Held] = {}
+        self._missing = 0.0
+        self._last_end = float("-inf")
         self._strays: set[Name] = set()
         """Late while others end."""
         self._recovery: _Recovery[Name] | None = None
@@ -86,11 +100,14 @@ class Outages(Generic[Name]):
             recovery.open.discard(task)
         elif task in self._strays:
             return alone
-        silent = len(self._held) >= _ENOUGH
-        if age < terms.most_by and not (silent and age > alone):
+        late_for = age - terms.most_by
+        if late_for < 0 and not (self._is_silent and age > alone):
             return alone
-        self._held.setdefault(task, now - max(age - terms.most_by, 0.0))
-        if not silent:
+        if late_for >= 0 and task not in self._held and now - late_for < self._last_end:
+            self._strays.add(task)
+            return alone
+        self._hold(task, max(late_for, 0.0), terms, now)
+        if not self._is_silent:
             return alone
         self._turn += 1
         out_of_step = 0.75 + 0.5 * (self._turn * _GOLDEN % 1)
@@ -103,24 +120,44 @@ class Outages(Generic[Name]):
         if recovery is not None:
             recovery.watch(now)
             recovery.ends += task in recovery.open
-        was_held = self._held.pop(task, None) is not None
+        was_silent, self._last_end = self._is_silent, max(self._last_end, at)
         self.forget(task)
-        freed = [other for other, since in self._held.items() if since < at]
+        freed = [other for other, held in self._held.items() if held.since < at]
         for other in freed:
-            del self._held[other]
-        if len(freed) + was_held < _ENOUGH:
+            self._free(other)
+        if not was_silent:
             # Those held by the same cause may become late only now; others are late each for itself.
             (recovery.open if recovery is not None and recovery.open else self._strays).update(freed)
             return []
         self._recovery = _Recovery(at, {*freed, *(recovery.open if recovery else ())}, at, 1)
         return freed
 
+    def failed(self, task: Name, at: float, now: float) -> list[Name]:
+        """As :meth:`ended`, for one that KIE gave up on: that can be quick, and then says nothing about the others."""
+        return self.ended(task, at, now) if task in self._held else []
+
     def forget(self, task: Name) -> None:
         """A task is asked after no more, or not by its schedule."""
-        self._held.pop(task, None)
+        self._free(task)
         self._strays.discard(task)
         if self._recovery is not None:
             self._recovery.open.discard(task)
+
+    @property
+    def _is_silent(self) -> bool:
+        return len(self._held) >= _ENOUGH and self._missing >= _EVIDENCE
+
+    def _hold(self, task: Name, late_for: float, terms: Terms, now: float) -> None:
+        held = self._held.setdefault(task, _Held(now - late_for))
+        missing = terms.late_rate * late_for
+        self._missing += missing - held.missing
+        held.missing = missing
+
+    def _free(self, task: Name) -> None:
+        held = self._held.pop(task, None)
+        if held is not None:
+            # What rounding has left over goes with the last one.
+            self._missing = self._missing - held.missing if self._held else 0.0
 
     @property
     def recovered(self) -> float:

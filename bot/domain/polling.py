@@ -30,6 +30,8 @@ class Terms:
 
     most_by: float
     """The age in seconds by which nineteen of twenty have ended."""
+    late_rate: float
+    """How fast those end that have not by then: the chance in a second."""
     price: float
     """Seconds of delay that one question is worth."""
 
@@ -61,7 +63,7 @@ class Steady:
 
     def terms(self, task_class: TaskClass) -> Terms:
         """Nothing is ever late."""
-        return Terms(float("inf"), 0.0)
+        return Terms(float("inf"), 0.0, 0.0)
 
 
 @dataclass(slots=True)
@@ -112,7 +114,7 @@ class Schedules:
     def terms(self, task_class: TaskClass) -> Terms:
         """As the schedule says that is there."""
         schedule = self.present(task_class)
-        return Terms(schedule.most_by, schedule.price)
+        return Terms(schedule.most_by, schedule.late_rate, schedule.price)
 
     def present(self, task_class: TaskClass) -> Schedule:
         """The schedule as it was planned last; the first one is planned at once."""

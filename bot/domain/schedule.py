@@ -41,7 +41,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, pairwise
-from math import sqrt
+from math import log, sqrt
 from typing import Final
 
 from bot.domain.lifetimes import Lifetimes
@@ -83,6 +83,8 @@ class Schedule:
     """When to ask after a task known to be open at each of these ages; straight lines between."""
     most_by: float
     """The age by which nineteen of twenty tasks have ended."""
+    late_rate: float
+    """How fast those end that have not by then: the chance in a second."""
     late_from: float
     bounds: Bounds
     price: float
@@ -162,7 +164,10 @@ def at_price(lifetimes: Lifetimes, price: float, bounds: Bounds | None = None, p
         calls[i] = open_at[i] + later
         then[i] = moment
     delay = max(costs[0] - price * calls[0], 0.0)
-    return Schedule(tuple(ages), tuple(then), lifetimes.quantile(0.95), late_from, bounds, price, calls[0], delay)
+    most_by = lifetimes.quantile(0.95)
+    # From one in twenty to one in 200: a tenth is left.
+    late_rate = log(10) / max(lifetimes.quantile(0.995) - most_by, bounds.least_gap)
+    return Schedule(tuple(ages), tuple(then), most_by, late_rate, late_from, bounds, price, calls[0], delay)
 
 
 class _Envelope:

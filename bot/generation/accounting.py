@@ -7,6 +7,8 @@ from bot.domain.funds import ClassAccount, together
 from bot.store.store import Transaction
 
 _DAY = timedelta(days=1)
+_SURELY = timedelta(hours=1)
+"""A task's id may be made just before midnight and kept just after."""
 
 
 class Accounting:
@@ -24,8 +26,10 @@ class Accounting:
         today = datetime.combine(now.astimezone(UTC), time(), UTC)
         first = today - (self._most_days - 1) * _DAY
         unended = await tx.accounts.first_unended_at()
-        closed_until = today if unended is None else min(today, unended)
-        self._closed = {day: kept for day, kept in self._closed.items() if day >= first}
+        over_by = now - _SURELY
+        closed_until = over_by if unended is None else min(over_by, unended)
+        # The clock may have been set back.
+        self._closed = {day: kept for day, kept in self._closed.items() if first <= day < today}
         found: list[Sequence[ClassAccount]] = []
         for number in range(self._most_days):
             day = first + number * _DAY

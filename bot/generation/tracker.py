@@ -57,6 +57,8 @@ class _Watched:
     setbacks: int = 0
     again: bool = False
     """A hint came while it was being asked."""
+    endings: int = 0
+    """How often it was found to have ended: more than once when that could not be written down."""
 
 
 class Tracker:
@@ -218,23 +220,27 @@ class Tracker:
     async def _act(self, watched: _Watched, report: Report | None) -> None:
         task, now = watched.task, self._clock.now()
         if report is not None and report.progress is Progress.SUCCEEDED:
-            self._tell_others(task, report.seconds, now)
+            self._tell_others(watched, report, now)
             await self._succeeded(task, report)
         elif report is not None and report.progress is Progress.FAILED:
-            self._tell_others(task, report.seconds, now)
+            self._tell_others(watched, report, now)
             await self._failed(task, report.failure or Failure.BROKEN)
         elif task.deadline is not None and now >= task.deadline:
             await self._expired(watched)
 
-    def _tell_others(self, task: Task, seconds: float | None, now: datetime) -> None:
+    def _tell_others(self, watched: _Watched, report: Report, now: datetime) -> None:
         """One that ended late is news about the others that are."""
-        at = now.timestamp()
-        if task.submitted_at is not None and seconds is not None:
-            at = min(task.submitted_at.timestamp() + seconds, at)
-        for other in self._turns.ended(task.id, at, now.timestamp()):
-            watched = self._watched.get(other)
-            if watched is not None and watched.due != float("inf"):
-                self._hasten(watched)
+        task, at = watched.task, now.timestamp()
+        watched.endings += 1
+        if watched.endings > 1:
+            return
+        if task.submitted_at is not None and report.seconds is not None:
+            at = min(task.submitted_at.timestamp() + report.seconds, at)
+        tell = self._turns.ended if report.progress is Progress.SUCCEEDED else self._turns.failed
+        for other in tell(task.id, task.task_class, at, now.timestamp()):
+            waiting = self._watched.get(other)
+            if waiting is not None and waiting.due != float("inf"):
+                self._hasten(waiting)
 
     async def _succeeded(self, task: Task, report: Report) -> None:
         now = self._clock.now()
@@ -253,12 +259,12 @@ class Tracker:
     def _learn(self, task: Task, seconds: float) -> None:
         now = asyncio.get_running_loop().time()
         submitted = task.submitted_at.timestamp() if task.submitted_at else float("inf")
-        for task_class, taken in self._turns.learnable(task.task_class, submitted, seconds):
-            self._workload.learn(task_class, taken)
-            planned_at = self._planned_at.get(task_class, float("-inf"))
-            if self._workload.schedules.stale(task_class) and now - planned_at >= _PLANNED_EVERY:
-                self._planned_at[task_class] = now
-                self._jobs.start(self._replan(task_class))
+        for taken in self._turns.learnable(task.task_class, submitted, seconds):
+            self._workload.learn(task.task_class, taken)
+        planned_at = self._planned_at.get(task.task_class, float("-inf"))
+        if self._workload.schedules.stale(task.task_class) and now - planned_at >= _PLANNED_EVERY:
+            self._planned_at[task.task_class] = now
+            self._jobs.start(self._replan(task.task_class))
 
     async def _replan(self, task_class: TaskClass) -> None:
         """In a thread: commands want their answer meanwhile."""
@@ -298,8 +304,8 @@ class Tracker:
         remaining = max((task.deadline - now).total_seconds(), 0.0) if task.deadline else float("inf")
         if task.kie_task_id is None:
             return remaining
-        if watched.setbacks:
-            wait = min(self._options.setback * 2 ** (watched.setbacks - 1), _LONGEST_SETBACK)
+        if setbacks := watched.setbacks or watched.endings:
+            wait = min(self._options.setback * 2 ** min(setbacks - 1, 10), _LONGEST_SETBACK)
         elif task.state is TaskState.OVERDUE:
             wait = self._options.late_every
         else:

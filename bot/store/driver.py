@@ -71,6 +71,7 @@ class Connection(aiosqlite.Connection):
         self._thread.daemon = True
         self._beginning: str | None = None
         self._at_rest = False
+        self._is_lost = False
 
     def cursor(self) -> Any:
         """A cursor, without a trip."""
@@ -82,14 +83,21 @@ class Connection(aiosqlite.Connection):
 
     async def ask(self, statement: str, parameters: Sequence[Any], *, many: bool) -> Answer:
         """Execute a statement and fetch all its rows."""
+        self._check()
         beginning, self._beginning = self._beginning, None
         self._at_rest = False
-        answer = await self._execute(_answered, self._conn, beginning, statement, parameters, many=many)
+        began = beginning is not None or self.in_transaction
+        try:
+            answer = await self._execute(_answered, self._conn, beginning, statement, parameters, many=many)
+        except sqlite3.Error:
+            self._is_lost = began and not self.in_transaction
+            raise
         self._at_rest = True
         return answer
 
     async def commit(self) -> None:
         """Commit the transaction, if it has begun."""
+        self._check()
         if self._is_idle():
             return
         self._at_rest = False
@@ -98,11 +106,17 @@ class Connection(aiosqlite.Connection):
 
     async def rollback(self) -> None:
         """Roll the transaction back, if it has begun."""
+        self._is_lost = False
         if self._is_idle():
             return
         self._at_rest = False
         await super().rollback()
         self._at_rest = True
+
+    def _check(self) -> None:
+        """What follows a transaction that could not begin, or that SQLite ended with an error, must not stand alone."""
+        if self._is_lost:
+            raise sqlite3.OperationalError("the transaction has ended with an error")
 
     def _is_idle(self) -> bool:
         """Whether surely nothing has begun: after a cancelled statement its thread may still be about to."""

@@ -105,9 +105,9 @@ def follow(tasks: Sequence[One], seed: int = 7) -> list[tuple[float, int]]:
         hasten: list[int] = []
         if now >= one.end:
             del due[i]
-            hasten = turns.ended(i, one.end, now)
-            for task_class, seconds in turns.learnable(PRO, one.submitted, one.seconds):
-                schedules.learn(task_class, seconds)
+            hasten = turns.ended(i, PRO, one.end, now)
+            for seconds in turns.learnable(PRO, one.submitted, one.seconds):
+                schedules.learn(PRO, seconds)
             schedules.of(PRO)
         else:
             due[i] = now + turns.gap(i, PRO, one.submitted, now)

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import pytest
 
-from bot.domain.credits import Credits
+from bot.domain.credits import NOTHING, Credits
 from bot.domain.funds import (
     TRY_AFTER,
     TRY_POOR_AFTER,
@@ -115,7 +115,7 @@ def test_how_long_a_balance_lasts(balance: int, spent: int, days: float, left: f
 
 def test_differences_add_up() -> None:
     def account(charged: str, consumed: str) -> ClassAccount:
-        return ClassAccount(PriceClass(Model.PRO, Resolution.ONE_K), 3, Credits(charged), Credits(consumed), 0)
+        return ClassAccount(PriceClass(Model.PRO, Resolution.ONE_K), 3, Credits(charged), Credits(consumed), 0, NOTHING)
 
     assert account("15", "18").difference == 3
     assert total_difference([account("15", "18"), account("14", "13.5")]) == Decimal("2.5")

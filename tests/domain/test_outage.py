@@ -12,7 +12,7 @@ from bot.domain.turns import Turns
 from tests.bench.outages import troubled
 from tests.bench.policies import FLEX, PRO
 
-TERMS = Terms(most_by=20.0, price=0.05)
+TERMS = Terms(most_by=20.0, late_rate=0.1, price=0.05)
 
 
 def held(count: int, now: float = 100.0) -> Outages[int]:
@@ -109,14 +109,48 @@ def test_slow_tasks_are_learned_though_ever_new_ones_are_held() -> None:
     assert len(told) > 30
 
 
+def test_tasks_that_are_late_by_chance_are_no_outage() -> None:
+    """Of many long tasks some are always late, and have been for a while when the next end is found."""
+    outages = Outages[int]()
+    assert [outages.gap(task, 22.0, 2.0, TERMS, 100.0) for task in range(9)] == [2.0] * 9
+    assert outages.ended(0, 99.0, 100.0) == []
+    assert outages.gap(1, 90.0, 2.0, TERMS, 170.0) == 2.0, "it was late while another ended"
+
+
+@pytest.mark.parametrize(("late_for", "freed"), [(0.5, 0), (25.0, 8)])
+def test_that_kie_gives_up_on_a_task_says_something_when_it_was_held(late_for: float, freed: int) -> None:
+    outages = held(9) if late_for > 1 else Outages[int]()
+    assert outages.failed(77, 99.0, 100.0) == []
+    assert len(outages.failed(0, 99.0, 100.0)) == freed
+
+
+def test_a_clock_that_was_set_back_makes_nobody_be_asked_every_second_for_long() -> None:
+    outages = held(50)
+    outages.ended(0, 3700.0, 3700.0)
+    outages.gap(1, 40.0, 8.0, TERMS, 100.0)
+    assert outages.gap(1, 40.0, 8.0, TERMS, 110.0) > 2
+
+
 # All together
+
+
+def test_one_class_that_stands_still_leaves_the_others_alone() -> None:
+    schedules = Schedules()
+    alone, beside = Turns[int](schedules, FairShare(100)), Turns[int](schedules, FairShare(100))
+    for task in range(50):
+        beside.gap(task, FLEX, 0.0, 300.0)
+    ages = (0.0, 8.0, 11.0, 14.0, 20.0)
+    assert [beside.gap(99, PRO, 300.0 - age, 300.0) for age in ages] == [
+        alone.gap(99, PRO, 300.0 - age, 300.0) for age in ages
+    ]
+    assert beside.ended(99, PRO, 299.0, 300.0) == []
 
 
 def test_steady_questions_know_of_no_outage() -> None:
     turns = Turns[int](Steady(5.0), FairShare(100))
     assert [turns.gap(task, PRO, 0.0, 500.0) for task in range(10)] == [5.0] * 10
-    assert turns.ended(0, 499.0, 500.0) == []
-    assert turns.learnable(PRO, 0.0, 499.0) == [(PRO, 499.0)]
+    assert turns.ended(0, PRO, 499.0, 500.0) == []
+    assert turns.learnable(PRO, 0.0, 499.0) == [499.0]
 
 
 @pytest.mark.parametrize("task_class", [PRO, FLEX])

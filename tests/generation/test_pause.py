@@ -97,7 +97,7 @@ async def test_while_paused_no_time_is_promised(house: House, kie: KieStandIn) -
         wish = await easel.ask()
         await paused(easel)
         await easel.reach(wish, TaskState.RESERVED)
-        assert len(easel.workload.queue) == 1
+        await until(lambda: len(easel.workload.queue) == 1, what="the wish to be in line again")
         await until(lambda: promises_nothing(easel.discord.shown[-1]), what="a card in line without a time")
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import itertools
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 
@@ -23,10 +25,13 @@ from bot.demo.kie import (
     SucceedWithoutUrls,
     UnknownState,
 )
+from bot.domain.errors import StoreUnavailable
 from bot.domain.ids import TaskId
 from bot.domain.polling import Steady, Terms
 from bot.domain.settings import TaskClass
 from bot.domain.states import MADE_IN_VAIN, Failure, TaskState
+from bot.generation.tracker import TrackerOptions
+from bot.store.store import Transaction
 from tests.generation.doubles import Stumbling
 from tests.generation.easel import Easel, House, submitting, tuned
 from tests.kie.schema import created
@@ -240,7 +245,7 @@ class Once:
 
     def terms(self, task_class: TaskClass) -> Terms:
         """Who was asked is late."""
-        return Terms(self.at / 2, 0.05)
+        return Terms(self.at / 2, 100.0, 0.05)
 
 
 async def test_when_one_of_many_late_tasks_has_ended_the_others_are_asked_at_once(
@@ -257,6 +262,30 @@ async def test_when_one_of_many_late_tasks_has_ended_the_others_are_asked_at_onc
         assert await easel.states(wish) == [TaskState.DELIVERED] * 4
         assert len(questions(kie)) == 8
         assert easel.workload.durations.typical(first.task_class) == 15, "what an outage took is not usual"
+
+
+async def test_an_end_that_cannot_be_written_down_is_asked_after_more_and_more_seldom(
+    house: House, kie: KieStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @asynccontextmanager
+    async def refused() -> AsyncGenerator[Transaction, None]:
+        raise StoreUnavailable("database or disk is full")
+        yield
+
+    async with house.easel(tuned(tracking=TrackerOptions(setback=0.1))) as easel:
+        wish = await easel.ask()
+        await easel.reach(wish, TaskState.RUNNING)
+        with monkeypatch.context() as trouble:
+            trouble.setattr(easel.store, "write", refused)
+            await until(lambda: all(one.ended for one in kie.tasks.values()), what="KIE to be done")
+            before = len(questions(kie))
+            await until(lambda: len(questions(kie)) >= before + 5, what="five more questions")
+        times = [call.at for call in questions(kie)[-4:]]
+        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
+        assert gaps[-1] >= 0.4
+        assert gaps[1] >= 1.5 * gaps[0]
+        await easel.told(wish)
+        assert easel.ledger(wish) == [RESERVED, SETTLED]
 
 
 async def test_an_unexpected_error_while_asking_does_not_lose_the_task(

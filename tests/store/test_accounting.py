@@ -77,3 +77,19 @@ async def test_a_day_with_a_task_that_has_not_ended_is_looked_at_again(store: St
     async with store.write() as tx:
         assert await tx.tasks.ready(wish.tasks[0].id, replace(RESULT, consumed=Credits(5)), NOW)
     assert await images(store, accounting) == [0, 1, 0, 0]
+
+
+async def test_a_day_is_not_over_just_after_midnight(store: Store, sums: list[str]) -> None:
+    accounting = Accounting(3)
+    just_after = NOW.replace(hour=0, minute=20) + DAY
+    for _ in range(2):
+        async with store.read() as tx:
+            await accounting.days(tx, just_after)
+    assert len(sums) == 3 + 2
+
+
+async def test_a_clock_that_was_ahead_closes_no_day(store: Store) -> None:
+    accounting = Accounting(3)
+    await images(store, accounting, days_later=1)
+    await wish_made(store, 0)
+    assert await images(store, accounting) == [0, 0, 1]

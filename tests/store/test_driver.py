@@ -1,6 +1,7 @@
 """How many trips to SQLite a transaction takes, and that none is left open by one that was cut short."""
 
 import asyncio
+import sqlite3
 from collections.abc import AsyncGenerator
 from pathlib import Path
 
@@ -74,3 +75,34 @@ async def test_a_beginning_that_is_still_on_its_way_is_rolled_back_as_well(conne
     answer = await connection.ask("SELECT key FROM facts", (), many=False)
     assert answer.rows == []
     await connection.rollback()
+
+
+async def test_what_follows_a_failed_beginning_is_not_kept_alone(connection: driver.Connection, tmp_path: Path) -> None:
+    other = sqlite3.connect(tmp_path / "a.db", isolation_level=None)
+    other.execute(BEGIN)
+    await connection.ask("PRAGMA busy_timeout=0", (), many=False)
+    connection.begin(BEGIN)
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        await put(connection, "a")
+    other.execute("ROLLBACK")
+    other.close()
+    for go_on in (put(connection, "b"), connection.commit()):
+        with pytest.raises(sqlite3.OperationalError, match="ended with an error"):
+            await go_on
+    await connection.rollback()
+    connection.begin(BEGIN)
+    await put(connection, "c")
+    await connection.commit()
+    answer = await connection.ask("SELECT key FROM facts", (), many=False)
+    assert answer.rows == [("c",)]
+
+
+async def test_a_statement_that_fails_leaves_the_transaction_as_it_is(connection: driver.Connection) -> None:
+    connection.begin(BEGIN)
+    await put(connection, "a")
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        await connection.ask("INSERT INTO elsewhere VALUES (1)", (), many=False)
+    await put(connection, "b")
+    await connection.commit()
+    answer = await connection.ask("SELECT key FROM facts", (), many=False)
+    assert answer.rows == [("a",), ("b",)]
