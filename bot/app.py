@@ -71,7 +71,7 @@ _GRACE = 6.0
 """
 _LOGIN_PAUSES = (1, 2, 5, 10, 30)
 _KEEPALIVE = 10.0
-_YOUNG_OBJECTS = 50_000
+_YOUNG_OBJECTS = 5_000
 
 
 class SystemClock:

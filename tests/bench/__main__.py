@@ -78,7 +78,7 @@ SECTIONS: Final = (
         "50 commands a second, a quarter of them with photographs, while a thousand tasks are open, asked after and "
         "ending; KIE's default limit of new tasks, so that the others wait in line. The bot that does nothing but "
         "defer has the machine to itself. Milliseconds.",
-        ("tests.bench.mixed", "--rounds", "5"),
+        ("tests.bench.mixed", "--rounds", "4"),
     ),
     Section(
         "mixed-unlimited",
