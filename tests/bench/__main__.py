@@ -84,7 +84,7 @@ SECTIONS: Final = (
         "mixed-unlimited",
         "The same without KIE's limit",
         "Every command's task is begun at once and takes three seconds.",
-        ("tests.bench.mixed", "--rounds", "3", "--task-seconds", "3"),
+        ("tests.bench.mixed", "--rounds", "2", "--task-seconds", "3"),
         NO_LIMITS,
     ),
     Section(
