@@ -3,6 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable
 from dataclasses import dataclass, field
+from operator import itemgetter
 from typing import Final, Protocol
 
 from bot.domain.estimate import PUBLISHED_SECONDS
@@ -68,11 +69,16 @@ class Steady:
 
 @dataclass(slots=True)
 class _Known:
-    recent: deque[float] = field(default_factory=lambda: deque[float](maxlen=REMEMBERED))
+    recent: deque[tuple[float, float]] = field(default_factory=lambda: deque[tuple[float, float]](maxlen=REMEMBERED))
+    """When tasks were submitted, and how long they took."""
     new: int = 0
     surprises: int = 0
     """Of those, how many were far from what the schedule expected."""
     schedule: Schedule | None = None
+
+    def durations(self) -> list[float]:
+        """The oldest first, by when the tasks were submitted."""
+        return [seconds for _, seconds in sorted(self.recent, key=itemgetter(0))]
 
 
 class Schedules:
@@ -91,10 +97,10 @@ class Schedules:
         for task_class, seconds in recent:
             self.learn(task_class, seconds)
 
-    def learn(self, task_class: TaskClass, seconds: float) -> None:
-        """Remember how long a task took; the oldest first at start."""
+    def learn(self, task_class: TaskClass, seconds: float, submitted: float = float("-inf")) -> None:
+        """Remember how long a task took that was submitted at this moment; without one, they came in this order."""
         known = self._classes.setdefault(task_class, _Known())
-        known.recent.append(seconds)
+        known.recent.append((submitted, seconds))
         schedule = known.schedule
         known.new += 1
         if schedule is not None and not schedule.then[0] / 2 < seconds < schedule.late_from:
@@ -121,7 +127,7 @@ class Schedules:
         known = self._classes.setdefault(task_class, _Known())
         if known.schedule is None:
             prior = Prior(PUBLISHED_SECONDS[task_class.model, task_class.resolution])
-            known.schedule = plan(expect(known.recent, prior), self._calls, self._bounds)
+            known.schedule = plan(expect(known.durations(), prior), self._calls, self._bounds)
             known.new = known.surprises = 0
         return known.schedule
 
@@ -133,7 +139,7 @@ class Schedules:
     def draft(self, task_class: TaskClass) -> Callable[[], Schedule]:
         """Planning anew, as work that may be done in another thread; :meth:`adopt` its outcome."""
         known = self._classes.setdefault(task_class, _Known())
-        recent, new, former = tuple(known.recent), known.new, known.schedule
+        recent, new, former = known.durations(), known.new, known.schedule
         prior = Prior(PUBLISHED_SECONDS[task_class.model, task_class.resolution])
         known.new = known.surprises = 0
         return lambda: self._planned(expect(recent, prior), former, new / max(len(recent), 1))

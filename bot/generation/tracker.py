@@ -259,8 +259,9 @@ class Tracker:
     def _learn(self, task: Task, seconds: float) -> None:
         now = asyncio.get_running_loop().time()
         submitted = task.submitted_at.timestamp() if task.submitted_at else float("inf")
-        for taken in self._turns.learnable(task.task_class, submitted, seconds):
-            self._workload.learn(task.task_class, taken)
+        wall = self._clock.now().timestamp()
+        for begun, taken in self._turns.learnable(task.task_class, submitted, seconds, wall):
+            self._workload.learn(task.task_class, taken, begun)
         planned_at = self._planned_at.get(task.task_class, float("-inf"))
         if self._workload.schedules.stale(task.task_class) and now - planned_at >= _PLANNED_EVERY:
             self._planned_at[task.task_class] = now

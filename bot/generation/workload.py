@@ -26,10 +26,10 @@ class Workload:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a task joined the line or left KIE, or the gate was turned."""
 
-    def learn(self, task_class: TaskClass, seconds: float) -> None:
-        """Remember how long a task took at KIE, the oldest first."""
+    def learn(self, task_class: TaskClass, seconds: float, submitted: float = float("-inf")) -> None:
+        """Remember how long a task took at KIE, as :meth:`Schedules.learn` does."""
         self.durations.add(task_class, seconds)
-        self.schedules.learn(task_class, seconds)
+        self.schedules.learn(task_class, seconds, submitted)
 
     def outlook(self, generation: Generation, now: datetime) -> tuple[int | None, datetime | None]:
         """A generation's place in line (None once it left it), and when its last image should be there.

@@ -106,8 +106,8 @@ def follow(tasks: Sequence[One], seed: int = 7) -> list[tuple[float, int]]:
         if now >= one.end:
             del due[i]
             hasten = turns.ended(i, PRO, one.end, now)
-            for seconds in turns.learnable(PRO, one.submitted, one.seconds):
-                schedules.learn(PRO, seconds)
+            for submitted, seconds in turns.learnable(PRO, one.submitted, one.seconds, now):
+                schedules.learn(PRO, seconds, submitted)
             schedules.of(PRO)
         else:
             due[i] = now + turns.gap(i, PRO, one.submitted, now)

@@ -150,7 +150,7 @@ def test_steady_questions_know_of_no_outage() -> None:
     turns = Turns[int](Steady(5.0), FairShare(100))
     assert [turns.gap(task, PRO, 0.0, 500.0) for task in range(10)] == [5.0] * 10
     assert turns.ended(0, PRO, 499.0, 500.0) == []
-    assert turns.learnable(PRO, 0.0, 499.0) == [499.0]
+    assert turns.learnable(PRO, 0.0, 499.0, 500.0) == [(0.0, 499.0)]
 
 
 @pytest.mark.parametrize("task_class", [PRO, FLEX])
