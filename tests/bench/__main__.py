@@ -62,14 +62,14 @@ SECTIONS: Final = (
         "From a command to its acknowledgement",
         "50 commands a second, each carried on to its picture, against a bot that does nothing but defer, in turns; "
         "milliseconds.",
-        ("tests.bench.ack", "--rounds", "4", "--seconds", "6"),
+        ("tests.bench.ack", "--rounds", "3", "--seconds", "6"),
         NO_LIMITS,
     ),
     Section(
         "burst",
         "Fifty commands at one instant",
         "Once a second; milliseconds.",
-        ("tests.bench.ack", "--rounds", "3", "--seconds", "5", "--pattern", "burst"),
+        ("tests.bench.ack", "--rounds", "2", "--seconds", "5", "--pattern", "burst"),
         NO_LIMITS,
     ),
     Section(
@@ -78,7 +78,7 @@ SECTIONS: Final = (
         "50 commands a second, a quarter of them with photographs, while a thousand tasks are open, asked after and "
         "ending; KIE's default limit of new tasks, so that the others wait in line. The bot that does nothing but "
         "defer has the machine to itself. Milliseconds.",
-        ("tests.bench.mixed", "--rounds", "3"),
+        ("tests.bench.mixed", "--rounds", "2"),
     ),
     Section(
         "mixed-unlimited",
@@ -92,7 +92,7 @@ SECTIONS: Final = (
         "Many open tasks",
         "A bot that finds so many tasks open at its start and goes on at the same rate of commands, results and "
         "questions for every number: tasks last the longer, the more of them are open. Ratios are of the same round.",
-        ("tests.bench.scale", "--rounds", "1"),
+        ("tests.bench.scale", "--sizes", "10", "1000", "10000", "--rounds", "1"),
     ),
     Section(
         "history",
