@@ -15,9 +15,12 @@ Name = TypeVar("Name", bound=Hashable)
 class Turns(Generic[Name]):
     """When to ask again after each open task. Moments are seconds by any clock, the same one in all calls."""
 
-    def __init__(self, pace: Pace, share: FairShare) -> None:
+    def __init__(self, pace: Pace, share: FairShare, began: float = float("-inf")) -> None:
         self._pace = pace
         self._share = share
+        # Of what an earlier process submitted, the quick ones have ended before: the others tell in the order of their
+        # ends, in which they are as usual.
+        self._began = began
         # One class can stand still while others go on.
         self._outages: defaultdict[TaskClass, Outages[Name]] = defaultdict(Outages)
         self._doubts: defaultdict[TaskClass, Doubts[tuple[float, float]]] = defaultdict(Doubts)
@@ -27,7 +30,8 @@ class Turns(Generic[Name]):
         """In how many seconds to ask after an open task."""
         terms, age = self._pace.terms(task_class), max(now - submitted, 0.0)
         alone = self._pace.next_after(task_class, age) - age
-        self._cohorts[task_class].opened(task, submitted)
+        if submitted >= self._began:
+            self._cohorts[task_class].opened(task, submitted)
         wished = self._outages[task_class].gap(task, age, alone, terms, now)
         self._share.wish(task, wished)
         stretch = self._share.stretch()
@@ -64,5 +68,5 @@ class Turns(Generic[Name]):
         most_by, recovered = self._pace.terms(task_class).most_by, self._outages[task_class].recovered
         cohorts, taken = self._cohorts[task_class], (submitted, seconds)
         for one in self._doubts[task_class].sift(taken, submitted, recovered, late=seconds > most_by):
-            cohorts.ended(*one)
+            cohorts.ended(one[0] if one[0] >= self._began else float("-inf"), one[1])
         return cohorts.told(now - most_by if most_by < float("inf") else now)

@@ -82,7 +82,7 @@ class Tracker:
         self._courier = courier
         self._options = options
         self._share = FairShare(options.calls_per_second)
-        self._turns = Turns[TaskId](pace, self._share)
+        self._turns = Turns[TaskId](pace, self._share, clock.now().timestamp())
         self._planned_at: dict[TaskClass, float] = {}
         self._jobs = jobs
         self._watched: dict[TaskId, _Watched] = {}

@@ -72,3 +72,14 @@ def test_a_burst_looks_like_no_change(seed: int) -> None:
     assert unchanged([log(durations[task]) for task in ends]) < 100
     usual = Schedules(recent=[(FLEX, seconds) for seconds in durations]).of(FLEX)
     assert schedules.of(FLEX).then[0] == pytest.approx(usual.then[0], rel=0.1)
+
+
+def test_what_an_earlier_process_submitted_tells_at_once_and_holds_up_nobody() -> None:
+    """The quick ones of its time have ended before: by submission only slow ones would be left."""
+    turns = Turns[int](Schedules(), FairShare(100), began=100.0)
+    for task, submitted in enumerate((90.0, 95.0, 101.0)):
+        turns.gap(task, FLEX, submitted, 102.0)
+    turns.ended(1, FLEX, 105.0, 105.0)
+    assert turns.learnable(FLEX, 95.0, 10.0, 105.0) == [(LONG_AGO, 10.0)]
+    turns.ended(2, FLEX, 106.0, 106.0)
+    assert turns.learnable(FLEX, 101.0, 5.0, 106.0) == [(101.0, 5.0)]
