@@ -1,23 +1,23 @@
 """Tasks that an outage holds up: seldom asked after while it lasts, together when it ends, and not learned from.
 
 Silence. Tasks that are late although others end are late each for itself. But where several are late and nothing at all
-has ended since, one cause may hold all of them. Were they late each for itself, none of them would go on without an end
-with the chance exp(-sum of rate * seconds), each by the rate at which such tasks end. Where that chance is small, one
-cause does hold them, and a question after any tells of every other. Let n be held,
-the cause end at the rate h, and someone be asked every g seconds: then price / g + h n g / 2 is spent each second,
-since all n wait for the question that finds out. The best g is sqrt(2 price / (n h)). One task alone would be asked
-every sqrt(2 price / h), so with n of them each is asked sqrt(n) times as seldom as alone, and still the end is found
-sqrt(n) times as soon. It does so only when they are asked out of step. While this lasts it holds for whoever is asked
-more than once, also before being late.
+has ended since, one cause may hold all of them. Were each late for itself, the chance that none has ended would be
+exp(-sum of rate * seconds), by the rate at which late tasks end and the seconds for which each was late. Where that is
+small, one cause does hold them, and a question after any tells of every other. Let n be held, the cause end at the rate
+h, and someone be asked every g seconds: then price / g + h n g / 2 is spent each second, since all n wait for the
+question that finds out. The best g is sqrt(2 price / (n h)). One task alone would be asked every sqrt(2 price / h), so
+with n of them each is asked sqrt(n) times as seldom as alone, and still the end is found sqrt(n) times as soon. It does
+so only when they are asked out of step. While this lasts it holds for whoever is asked more than once, also before
+being late.
 
 Recovery. The first end breaks the silence: all that were held are asked at once. What has not ended by then is still
 on its way, and the others tell how fast: k ends within so many task-seconds since the first make a rate of
 h = (k + 1/2) / task-seconds for each (the half is Jeffreys' prior), and a question every sqrt(2 price / h) is best
 again (Keller, see :mod:`bot.domain.schedule`). When ends fail to come the rate falls, until the task's own schedule
-would ask as often: then it counts as held anew.
+would ask as often: from then on it keeps to that, unless nothing has ended since it became late.
 
 What this can cost. A task is asked at once only after a silence, which is over then, and no more than once a second
-afterwards. To be held again it must have gone without news for longer than its own schedule would have waited.
+afterwards. One that was late before another ended is held no more, so no task is asked at once after every end.
 
 Learning. How long a task took that an outage held says when the outage was, not how long tasks take. Whether it was an
 outage, or tasks are slower from now on, the first few tell that were submitted after the silence: until then what the
