@@ -33,7 +33,7 @@ $(DEV_READY): requirements/dev.txt pyproject.toml | $(VENV)/bin/python
 	@touch $@ $(RUN_READY)
 
 demo: $(DEV_READY) ## try the bot in a browser, without any account
-	@$(BIN)/python -m bot demo
+	@$(BIN)/python -m demo
 
 run: $(RUN_READY) ## run the bot for real, with config.toml
 	@$(BIN)/python -m bot run

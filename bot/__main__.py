@@ -1,4 +1,4 @@
-"""The command line: run, demo, sync, db. Exit codes: 0 done, 1 died or damaged, 78 something must be mended first."""
+"""The command line: run, sync, db. Exit codes: 0 done, 1 died or damaged, 78 something must be mended first."""
 
 import argparse
 import asyncio
@@ -26,8 +26,6 @@ def main(arguments: list[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, _leave)
     options = _parser().parse_args(arguments)
     try:
-        if options.command == "demo":
-            return _demo(options.port)
         config = _configured(options.config)
         if options.command == "db":
             return _db(options.action, getattr(options, "file", None), config)
@@ -65,8 +63,6 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run the bot")
     commands.add_parser("sync", help="tell Discord the commands anew")
-    demo = commands.add_parser("demo", help="try the bot in a browser, without any account")
-    demo.add_argument("--port", type=int, default=0, help="the port of the demo's page (any free one)")
     db = commands.add_parser("db", help="look after the database")
     actions = db.add_subparsers(dest="action", required=True)
     actions.add_parser("migrate", help="bring it to the newest schema")
@@ -137,14 +133,6 @@ def _check(path: Path) -> int:
         print(problem)
     print(f"{path} is {'damaged' if problems else 'sound'}.")
     return 1 if problems else 0
-
-
-def _demo(port: int) -> int:
-    try:
-        from bot.demo.run import run_demo
-    except ModuleNotFoundError as error:
-        raise OperatorError(f"the demo needs {error.name}: install easel[demo], or use make demo.") from error
-    return run_demo(port)
 
 
 if __name__ == "__main__":

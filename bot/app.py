@@ -27,39 +27,38 @@ from bot.domain.errors import OperatorError
 from bot.domain.estimate import Capacity
 from bot.domain.ids import IdMaker
 from bot.domain.polling import Steady
-from bot.domain.ports import Clock, Deliverer
-from bot.generation.asking import Asking
+from bot.domain.ports import Clock, MessageSender
 from bot.generation.cards import Cards
-from bot.generation.courier import Courier
+from bot.generation.delivery import DeliveryWorker
 from bot.generation.history import History
-from bot.generation.insist import insist
-from bot.generation.jobs import Jobs
-from bot.generation.leftovers import Leftovers
-from bot.generation.means import Means
-from bot.generation.quotas import Quotas
-from bot.generation.recover import apologise, recover
-from bot.generation.references import References
-from bot.generation.service import Generations
+from bot.generation.pending_cards import PendingCardJournal
+from bot.generation.recover import recover, report_interrupted
+from bot.generation.references import ReferencePreparer
+from bot.generation.service import GenerationService
 from bot.generation.status import StatusBoard
 from bot.generation.submitter import Submitter
 from bot.generation.tracker import Tracker
-from bot.generation.watcher import Watcher
+from bot.generation.undelivered import Undelivered
 from bot.generation.workload import Workload
 from bot.kie.client import KieClient
-from bot.media.darkroom import Darkroom
+from bot.media.decode_sandbox import DecodeSandbox
 from bot.media.fetch import AllowedHosts, Fetcher
-from bot.media.pixels import Studio
-from bot.media.resolver import download_session
-from bot.media.shelf import Shelf
+from bot.media.fitting import ImageThreads
+from bot.media.reference_cache import ReferenceCache
 from bot.media.spool import Spool
+from bot.media.ssrf import download_session
+from bot.quota.balance_monitor import BalanceMonitor
+from bot.quota.credit_requests import CreditRequests
+from bot.quota.policy import QuotaPolicy
+from bot.quota.service import QuotaService
+from bot.runtime import BackgroundTasks, retry_until_available
 from bot.store import sqlite
-from bot.store.openings import Openings
 from bot.store.store import Store
-from bot.ui.announcer import DiscordAnnouncer
-from bot.ui.deliverer import DiscordDeliverer
-from bot.ui.errors import Reporter
-from bot.ui.reception import Reception
-from bot.ui.requests import tell_untold
+from bot.ui.acknowledger import Acknowledger
+from bot.ui.alerts import DiscordAlerts
+from bot.ui.credit_requests import notify_decisions
+from bot.ui.errors import ErrorReporter
+from bot.ui.message_sender import DiscordMessageSender
 from bot.web.callback import CallbackRoute
 from bot.web.server import serve
 
@@ -92,13 +91,13 @@ class Application:
     workload: Workload
     submitter: Submitter
     tracker: Tracker
-    watcher: Watcher
-    courier: Courier
+    watcher: BalanceMonitor
+    courier: DeliveryWorker
     spool: Spool
-    leftovers: Leftovers
-    openings: Openings
-    deliverer: Deliverer
-    jobs: Jobs
+    leftovers: Undelivered
+    openings: PendingCardJournal
+    deliverer: MessageSender
+    jobs: BackgroundTasks
     workers: dict[str, asyncio.Task[None]]
     """The running workers by name; filled by :meth:`work`."""
     hold_ambiguous: bool
@@ -119,15 +118,15 @@ class Application:
                 self.leftovers,
                 hold_ambiguous=self.hold_ambiguous,
             )
-            await insist(self.watcher.restore)
+            await retry_until_available(self.watcher.restore)
             async with asyncio.TaskGroup() as group:
                 for worker in (self.submitter, self.tracker, self.watcher):
                     name = type(worker).__name__.lower()
                     self.workers[name] = group.create_task(worker.run(), name=name)
                 await self.client.wait_until_logged_in()
                 self.courier.open()
-                await apologise(self.store, self.openings, self.deliverer, self.jobs)
-                self.jobs.start(tell_untold(self.client, self.client.asking))
+                await report_interrupted(self.store, self.openings, self.deliverer, self.jobs)
+                self.jobs.start(notify_decisions(self.client, self.client.asking))
 
 
 @asynccontextmanager
@@ -143,7 +142,7 @@ async def assemble(
     async with AsyncExitStack() as stack:
         stack.enter_context(sqlite.only_one(config.database.url))
         store = await stack.enter_async_context(Store.open(config.database.url))
-        studio = stack.enter_context(Studio())
+        studio = stack.enter_context(ImageThreads())
         # Each with connections of its own: a host that hangs holds up nothing else, and KIE's key goes to KIE alone.
         tasks_session, uploads_session, results_session, attachments_session = [
             await stack.enter_async_context(opened())
@@ -157,17 +156,17 @@ async def assemble(
         attachments = Fetcher(attachments_session, AllowedHosts(config.discord.cdn_hosts), seconds=seconds)
         folder = sqlite.database_file(config.database.url).parent
         spool = Spool(folder / "spool", results)
-        openings = stack.enter_context(Openings(folder / "openings.journal"))
-        shelf = Shelf(folder / "references", options.shelf_limits(config))
-        darkroom = await stack.enter_async_context(Darkroom())
+        openings = stack.enter_context(PendingCardJournal(folder / "openings.journal"))
+        shelf = ReferenceCache(folder / "references", options.shelf_limits(config))
+        darkroom = await stack.enter_async_context(DecodeSandbox())
         prices = options.prices(config)
-        means = Means(clock, prices, options.limits(config))
+        means = QuotaPolicy(clock, prices, options.limits(config))
         cards = Cards(store, clock, workload, means)
-        jobs = Jobs("job", grace=_GRACE)
+        jobs = BackgroundTasks("job", grace=_GRACE)
         client = EaselClient(store, options.command_options(config, prices), reads_messages=reads_messages)
-        leftovers = client.leftovers = Leftovers(store, clock, spool, studio)
-        deliverer = DiscordDeliverer(client, clock)
-        courier = Courier(store, clock, cards, deliverer, spool, studio, leftovers, jobs)
+        leftovers = client.leftovers = Undelivered(store, clock, spool, studio)
+        deliverer = DiscordMessageSender(client, clock)
+        courier = DeliveryWorker(store, clock, cards, deliverer, spool, studio, leftovers, jobs)
         tracker = Tracker(
             store,
             api,
@@ -179,22 +178,22 @@ async def assemble(
             jobs,
         )
         submitter = Submitter(store, api, clock, workload, tracker, courier, options.submitter_options(config), jobs)
-        client.reporter, client.reception = Reporter(openings), Reception(openings, clock)
-        alarms = DiscordAnnouncer(client, options.alarm_channel(config), client.wait_until_logged_in)
-        watcher = Watcher(store, api, clock, workload, alarms, options.watcher_options(config), jobs)
+        client.reporter, client.reception = ErrorReporter(openings), Acknowledger(openings, clock)
+        alarms = DiscordAlerts(client, options.alarm_channel(config), client.wait_until_logged_in)
+        watcher = BalanceMonitor(store, api, clock, workload, alarms, options.watcher_options(config), jobs)
         workers: dict[str, asyncio.Task[None]] = {}
         client.board = StatusBoard(store, clock, workload, submitter, watcher, workers)
         new_id = IdMaker(clock.now, start=secrets.randbits(22))
         client.history = History(store, clock, new_id)
-        client.quotas = Quotas(store, clock, means)
-        client.asking = Asking(store, clock, means, new_id)
-        client.generations = Generations(
+        client.quotas = QuotaService(store, clock, means)
+        client.asking = CreditRequests(store, clock, means, new_id)
+        client.generations = GenerationService(
             store,
             clock,
             new_id,
             prices,
             config.quota.open_generations,
-            References(attachments, darkroom, shelf, api, store, clock, _emptied(folder / "workshop")),
+            ReferencePreparer(attachments, darkroom, shelf, api, store, clock, _emptied(folder / "workshop")),
             means,
             workload,
             courier,

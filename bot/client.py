@@ -12,20 +12,20 @@ from discord.ext import commands
 
 from bot.domain.credits import PriceList
 from bot.domain.ids import GuildId
-from bot.generation.asking import Asking
 from bot.generation.history import History
-from bot.generation.leftovers import Leftovers
-from bot.generation.quotas import Quotas
-from bot.generation.service import Generations
+from bot.generation.service import GenerationService
 from bot.generation.status import StatusBoard
+from bot.generation.undelivered import Undelivered
+from bot.quota.credit_requests import CreditRequests
+from bot.quota.service import QuotaService
 from bot.store.store import Store
+from bot.ui.acknowledger import Acknowledger
 from bot.ui.card_button import CardButton
-from bot.ui.errors import Reporter
-from bot.ui.reception import Reception
+from bot.ui.errors import ErrorReporter
 
 log = structlog.stdlib.get_logger(__name__)
 
-COGS = ("cogs.imagine", "cogs.edit", "cogs.balance", "cogs.quota", "cogs.ops", "cogs.leftovers")
+COGS = ("cogs.imagine", "cogs.edit", "cogs.balance", "cogs.quota", "cogs.ops", "cogs.undelivered")
 _SYNCED = "commands.synced"
 _SYNCED_OPERATOR = "commands.synced.operator"
 
@@ -55,15 +55,15 @@ class EaselTree(app_commands.CommandTree["EaselClient"]):
 class EaselClient(commands.Bot):
     """Easel's side of Discord. It is handed what commands and buttons need, and owns none of it."""
 
-    generations: Generations
+    generations: GenerationService
     """Set by the application before the client starts: it needs the client, and the client's cogs need it."""
     history: History
-    quotas: Quotas
-    asking: Asking
+    quotas: QuotaService
+    asking: CreditRequests
     board: StatusBoard
-    leftovers: Leftovers
-    reporter: Reporter
-    reception: Reception
+    leftovers: Undelivered
+    reporter: ErrorReporter
+    reception: Acknowledger
     """Set by the application as well."""
 
     def __init__(self, store: Store, options: CommandOptions, *, reads_messages: bool = False) -> None:
@@ -114,13 +114,13 @@ class EaselClient(commands.Bot):
         told = await self._sync(_SYNCED, None, force=force)
         guild = self.command_options.operator_guild
         async with self._store.read() as tx:
-            before = await tx.facts.get(_SYNCED_OPERATOR) or ""
+            before = await tx.key_values.get(_SYNCED_OPERATOR) or ""
         former, _, _ = before.partition(":")
         if former and former != str(guild or ""):
             await self._sync(_SYNCED_OPERATOR, GuildId(int(former)), force=True)
             # Also when that failed: whoever removed the bot removed its commands.
             async with self._store.write() as tx:
-                await tx.facts.put(_SYNCED_OPERATOR, "")
+                await tx.key_values.put(_SYNCED_OPERATOR, "")
         if guild is not None:
             told = await self._sync(_SYNCED_OPERATOR, guild, force=force) or told
         return told
@@ -133,7 +133,7 @@ class EaselClient(commands.Bot):
         if guild is not None:
             fingerprint = f"{guild.id}:{fingerprint}"
         async with self._store.read() as tx:
-            known = await tx.facts.get(fact)
+            known = await tx.key_values.get(fact)
         if known == fingerprint and not force:
             return False
         try:
@@ -144,6 +144,6 @@ class EaselClient(commands.Bot):
             log.warning("the operator's commands cannot be told: the bot is not in that server", guild=guild.id)
             return False
         async with self._store.write() as tx:
-            await tx.facts.put(fact, fingerprint)
+            await tx.key_values.put(fact, fingerprint)
         log.info("commands synced", commands=len(definitions), guild=guild_id)
         return True

@@ -9,12 +9,12 @@ from bot.domain.credits import Allowance, Period, PriceList
 from bot.domain.ids import ChannelId, GuildId
 from bot.domain.polling import Schedules
 from bot.domain.settings import Model, Resolution
-from bot.generation.means import Limits
 from bot.generation.submitter import SubmitterOptions
 from bot.generation.tracker import TrackerOptions
-from bot.generation.watcher import WatcherOptions
 from bot.kie.client import KieOptions
-from bot.media.shelf import ShelfLimits
+from bot.media.reference_cache import ReferenceCacheLimits
+from bot.quota.balance_monitor import BalanceMonitorOptions
+from bot.quota.policy import QuotaLimits
 
 _SHELF_TIDIED_EVERY = 60.0
 
@@ -56,16 +56,16 @@ def alarm_channel(config: Config) -> ChannelId | None:
     return ChannelId(channel) if channel else None
 
 
-def watcher_options(config: Config) -> WatcherOptions:
+def watcher_options(config: Config) -> BalanceMonitorOptions:
     """When KIE's balance is asked after, and when it is low."""
     kie = config.kie
-    return WatcherOptions(kie.balance_every, kie.balance_every_paused, _credits(config.operator.alarm_below))
+    return BalanceMonitorOptions(kie.balance_every, kie.balance_every_paused, _credits(config.operator.alarm_below))
 
 
-def limits(config: Config) -> Limits:
+def limits(config: Config) -> QuotaLimits:
     """What may be spent where no server's rule says otherwise, and at most."""
     quota, limits = config.quota, config.limits
-    return Limits(
+    return QuotaLimits(
         members=Allowance(_credits(quota.credits), quota.period),
         direct=Allowance(_credits(quota.direct_credits), quota.direct_period),
         budget=Allowance(_limit(limits.daily_budget), Period.DAY),
@@ -76,10 +76,10 @@ def limits(config: Config) -> Limits:
     )
 
 
-def shelf_limits(config: Config) -> ShelfLimits:
+def shelf_limits(config: Config) -> ReferenceCacheLimits:
     """How much of members' pictures is kept."""
     kept = config.references
-    return ShelfLimits(kept.keep_megabytes * 1_000_000, timedelta(days=kept.keep_days), _SHELF_TIDIED_EVERY)
+    return ReferenceCacheLimits(kept.keep_megabytes * 1_000_000, timedelta(days=kept.keep_days), _SHELF_TIDIED_EVERY)
 
 
 def submitter_options(config: Config) -> SubmitterOptions:

@@ -7,8 +7,8 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.client import EaselClient
-from bot.generation.service import Generations
-from bot.ui.interactions import asker
+from bot.generation.service import GenerationService
+from bot.ui.interactions import requester
 from bot.ui.statement import statement_view
 from bot.ui.texts.commands import COMMAND_BALANCE
 
@@ -17,14 +17,14 @@ from bot.ui.texts.commands import COMMAND_BALANCE
 class Balance(commands.Cog):
     """A member's own account."""
 
-    def __init__(self, generations: Generations) -> None:
+    def __init__(self, generations: GenerationService) -> None:
         self._generations = generations
 
     @app_commands.command(description=COMMAND_BALANCE)
     async def balance(self, interaction: discord.Interaction[Any]) -> None:
         """Show the account, to its owner alone."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        statement = await self._generations.statement(asker(interaction))
+        statement = await self._generations.statement(requester(interaction))
         await interaction.edit_original_response(view=statement_view(statement))
 
 

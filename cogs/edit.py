@@ -8,18 +8,18 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.client import EaselClient
-from bot.domain.errors import MayNotPost, NoPicture
-from bot.domain.generation import Destination, Origin, Request
+from bot.domain.errors import MayNotPost, NoSourceImage
+from bot.domain.generation import Destination, GenerationRequest, Origin
 from bot.domain.ids import ChannelId, MessageId, UserId
 from bot.domain.settings import REFERENCES_MAX, AspectRatio, Settings
 from bot.ui import replies
+from bot.ui.button_handlers import handle_modal
 from bot.ui.custom_ids import Action, CustomId
-from bot.ui.desk import Desk
-from bot.ui.interactions import asker_of
+from bot.ui.interactions import requester_of
 from bot.ui.mentions import Call, Hint, read_call
+from bot.ui.message_images import images_of
 from bot.ui.modals import draft_modal
-from bot.ui.pictures import pictures_of
-from bot.ui.presses import submitted
+from bot.ui.services import Services
 from bot.ui.texts import editing
 from bot.ui.texts.refusals import refusal
 
@@ -28,7 +28,7 @@ from bot.ui.texts.refusals import refusal
 class Edit(commands.Cog):
     """Every way to build on a picture that stands in a message."""
 
-    def __init__(self, desk: Desk, client: EaselClient) -> None:
+    def __init__(self, desk: Services, client: EaselClient) -> None:
         self._desk = desk
         self._client = client
         self._menu = app_commands.ContextMenu(name=editing.COMMAND_EDIT, callback=self.edit_image)
@@ -43,9 +43,9 @@ class Edit(commands.Cog):
 
     async def edit_image(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """Ask what to change, and keep which pictures it is about."""
-        pictures = pictures_of(message)[:REFERENCES_MAX]
+        pictures = images_of(message)[:REFERENCES_MAX]
         if not pictures:
-            raise NoPicture
+            raise NoSourceImage
         origin = Origin(ChannelId(message.channel.id), MessageId(message.id))
         draft = self._desk.history.new_draft(UserId(interaction.user.id), origin, pictures)
         await self._desk.history.keep(draft)
@@ -61,7 +61,7 @@ class Edit(commands.Cog):
         custom_id = CustomId.parse(str((interaction.data or {}).get("custom_id", "")))
         if custom_id is not None:
             async with self._desk.reporter.reporting(interaction):
-                await submitted(self._desk, interaction, custom_id)
+                await handle_modal(self._desk, interaction, custom_id)
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
@@ -92,9 +92,9 @@ class Edit(commands.Cog):
     async def _edit(self, message: discord.Message, place: Destination, call: Call) -> None:
         if call.note is not None:
             await replies.say(message, call.note)
-        asker = asker_of(message.author, message.guild.id if message.guild else None)
+        asker = requester_of(message.author, message.guild.id if message.guild else None)
         settings = Settings(aspect_ratio=AspectRatio.AUTO)
-        request = Request(asker, call.prompt, settings, 1, (), place, call.origin)
+        request = GenerationRequest(asker, call.prompt, settings, 1, (), place, call.origin)
         await self._desk.generations.accept(request, call.sources)
 
 

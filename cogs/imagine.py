@@ -9,7 +9,7 @@ from discord.ext import commands
 
 from bot.client import EaselClient
 from bot.domain.credits import PriceList
-from bot.domain.generation import Request
+from bot.domain.generation import GenerationRequest
 from bot.domain.settings import (
     COUNT_MAX,
     GUIDANCE_MAX,
@@ -22,9 +22,9 @@ from bot.domain.settings import (
     Resolution,
     Settings,
 )
-from bot.generation.service import Generations
-from bot.ui.interactions import asker, sources
-from bot.ui.reception import Reception
+from bot.generation.service import GenerationService
+from bot.ui.acknowledger import Acknowledger
+from bot.ui.interactions import requester, sources
 from bot.ui.texts import commands as texts
 
 Tree = app_commands.CommandTree[EaselClient]
@@ -52,7 +52,7 @@ class _Imagine(commands.Cog):
 
     _command: Command
 
-    def __init__(self, generations: Generations, reception: Reception, tree: Tree) -> None:
+    def __init__(self, generations: GenerationService, reception: Acknowledger, tree: Tree) -> None:
         self._generations = generations
         self._reception = reception
         self._tree = tree
@@ -76,7 +76,7 @@ class _Imagine(commands.Cog):
         private: bool,
     ) -> None:
         destination = await self._reception.acknowledge(interaction, private=private)
-        request = Request(asker(interaction), prompt, settings, count, (), destination)
+        request = GenerationRequest(requester(interaction), prompt, settings, count, (), destination)
         await self._generations.accept(request, sources(images))
 
 
@@ -84,7 +84,7 @@ class _Imagine(commands.Cog):
 class Imagine(_Imagine):
     """The command as KIE's schema has it."""
 
-    def __init__(self, generations: Generations, reception: Reception, tree: Tree, prices: PriceList) -> None:
+    def __init__(self, generations: GenerationService, reception: Acknowledger, tree: Tree, prices: PriceList) -> None:
         super().__init__(generations, reception, tree)
         self._command = _command(self.imagine, prices)
 
@@ -117,7 +117,7 @@ class Imagine(_Imagine):
 class ImagineWithFlexControls(_Imagine):
     """The command with the two controls for flex that an operator can turn on."""
 
-    def __init__(self, generations: Generations, reception: Reception, tree: Tree, prices: PriceList) -> None:
+    def __init__(self, generations: GenerationService, reception: Acknowledger, tree: Tree, prices: PriceList) -> None:
         super().__init__(generations, reception, tree)
         self._command = _command(self.imagine, prices)
 

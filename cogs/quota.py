@@ -10,17 +10,17 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.client import EaselClient
-from bot.domain.credits import NOTHING, Allowance, Credits, Period
+from bot.domain.credits import ZERO, Allowance, Credits, Period
 from bot.domain.errors import CreditsMissing, NothingToChange, UnknownZone
 from bot.domain.ids import ChannelId, GuildId, RoleId, UserId
 from bot.domain.rules import Rule, Scope, ServerSettings
-from bot.generation.quotas import Change, Quotas
 from bot.media.charts.room import DrawingRoom
+from bot.quota.service import Change, QuotaService
 from bot.ui.cards import BLURPLE, finished_view
-from bot.ui.interactions import asker_of
+from bot.ui.interactions import requester_of
 from bot.ui.ledger import ledger_view
-from bot.ui.managers import check_manager
 from bot.ui.names import names_of
+from bot.ui.permissions import check_manager
 from bot.ui.report import report_message
 from bot.ui.texts import quota as texts
 from bot.ui.texts.statement import allowance
@@ -43,7 +43,7 @@ _periods = app_commands.choices(
 class Quota(commands.GroupCog, group_name="quota", group_description=texts.COMMAND_QUOTA):
     """The admins' commands. Each checks for itself who uses it: what Discord shows to whom is only a courtesy."""
 
-    def __init__(self, quotas: Quotas, drawing_room: DrawingRoom) -> None:
+    def __init__(self, quotas: QuotaService, drawing_room: DrawingRoom) -> None:
         self._quotas = quotas
         self._drawing_room = drawing_room
         # Names that stand for this machine's own settings are no zones for a server.
@@ -54,7 +54,7 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.COMMA
     async def show(self, interaction: discord.Interaction[Any], member: discord.Member | None = None) -> None:
         """A member's rule and balance (one's own unless another is named), and the limits over all."""
         guild_id = await self._admit(interaction)
-        asker = asker_of(member or interaction.user, guild_id)
+        asker = requester_of(member or interaction.user, guild_id)
         found = await self._quotas.overview(asker)
         rule, balance = found.standing.rule, found.standing.balance
         why = texts.because(rule)
@@ -234,7 +234,7 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.COMMA
         limits: list[str] = []
         if scope is Scope.POOL:
             # The operator's limit holds whatever the pool says: better seen now than by the first one refused.
-            overview = await self._quotas.overview(asker_of(interaction.user, guild_id))
+            overview = await self._quotas.overview(requester_of(interaction.user, guild_id))
             limits = [texts.cap(cap) for cap in overview.caps]
         await _answer(interaction, [words, *limits, texts.RUNNING_HINT])
 
@@ -244,7 +244,7 @@ def _allowance(amount: float | None, period: str) -> Allowance:
         case texts.UNLIMITED:
             return Allowance(None, Period.MONTH)
         case texts.NONE:
-            return Allowance(NOTHING, Period.DAY)
+            return Allowance(ZERO, Period.DAY)
         case _ if period not in set(Period):
             raise NothingToChange
         case _ if amount is None:

@@ -5,12 +5,13 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from bot.domain.credits import KIE_PRICES, NOTHING, Period, Span, period_around
+from bot.domain.credits import KIE_PRICES, ZERO, Period, Span, period_around
 from bot.domain.ids import UserId
-from bot.domain.report import PRICE_CLASSES, Outcome, ReportRow, days_of, report_of
 from bot.domain.rules import CapState
+from bot.domain.spending import PRICE_CLASSES, Outcome, SpendingRow
 from bot.domain.states import Failure
 from bot.media.charts.chart import Chart
+from bot.quota.spending_report import build_report, days_of
 from bot.ui.report_chart import chart_of
 from tests.domain.reports import make_pool, make_row
 
@@ -40,36 +41,36 @@ NAMES = dict(zip(MEMBERS, HOSTILE, strict=True))
 FAILURES = (Failure.TOO_SLOW, Failure.UNAVAILABLE)
 
 
-def some_rows(span: Span, members: int, *, images: int = 20, price: str = "1") -> list[ReportRow]:
+def some_rows(span: Span, members: int, *, images: int = 20, price: str = "1") -> list[SpendingRow]:
     """Rows of every kind, the same for the same arguments."""
     dice = random.Random(images)
-    rows: list[ReportRow] = []
+    rows: list[SpendingRow] = []
     for day in days_of(span, BERLIN):
         for user in MEMBERS[:members]:
             for kind in PRICE_CLASSES:
                 made = dice.randrange(images)
                 paid = KIE_PRICES[kind.model, kind.resolution] * Decimal(price) * made
                 rows += [
-                    ReportRow(day.date, user, kind, Outcome.DELIVERED, None, made, paid),
-                    ReportRow(day.date, user, kind, Outcome.FAILED, dice.choice(FAILURES), dice.randrange(3), NOTHING),
+                    SpendingRow(day.date, user, kind, Outcome.DELIVERED, None, made, paid),
+                    SpendingRow(day.date, user, kind, Outcome.FAILED, dice.choice(FAILURES), dice.randrange(3), ZERO),
                 ]
         rows += [
-            make_row(day=day.date, user_id=MEMBERS[0], outcome=outcome, images=1, credits=NOTHING)
+            make_row(day=day.date, user_id=MEMBERS[0], outcome=outcome, images=1, credits=ZERO)
             for outcome in (Outcome.MODERATED, Outcome.CANCELLED, Outcome.AT_WORK)
         ]
     return rows
 
 
 def chart(
-    rows: list[ReportRow], span: Span, pool: CapState | None = None, server: str = "Painters’ Corner 🎨"
+    rows: list[SpendingRow], span: Span, pool: CapState | None = None, server: str = "Painters’ Corner 🎨"
 ) -> Chart:
     """The rows as a chart."""
-    return chart_of(report_of(rows, span, BERLIN, pool), NAMES, server)
+    return chart_of(build_report(rows, span, BERLIN, pool), NAMES, server)
 
 
 LOST = [
-    make_row(day=NOW.date(), outcome=Outcome.FAILED, failure=Failure.BROKEN, credits=NOTHING),
-    make_row(day=NOW.date(), outcome=Outcome.MODERATED, failure=Failure.MODERATED, credits=NOTHING),
+    make_row(day=NOW.date(), outcome=Outcome.FAILED, failure=Failure.BROKEN, credits=ZERO),
+    make_row(day=NOW.date(), outcome=Outcome.MODERATED, failure=Failure.MODERATED, credits=ZERO),
 ]
 CHARTS = {
     "month": chart(some_rows(MONTH, 14), MONTH, make_pool("12000", "8400")),

@@ -6,12 +6,12 @@ from datetime import UTC, datetime, timedelta
 from itertools import count as counting
 from typing import Any
 
-from bot.domain.credits import KIE_PRICES, Account, Allowance, Asker, Period
-from bot.domain.generation import Delivery, Destination, Generation, InteractionToken, Request, Task
+from bot.domain.credits import KIE_PRICES, Account, Allowance, Period, Requester
+from bot.domain.generation import Delivery, Destination, Generation, GenerationRequest, InteractionToken, Task
 from bot.domain.ids import ChannelId, GenerationId, GuildId, TaskId, UserId
 from bot.domain.settings import Settings, TaskClass
 from bot.domain.states import TaskState
-from bot.generation.means import Limits
+from bot.quota.policy import QuotaLimits
 
 NOW = datetime(2025, 10, 9, 12, 30, tzinfo=UTC)
 ALICE = Account(UserId(101), GuildId(900))
@@ -21,10 +21,10 @@ MEBIBYTE = 1 << 20
 _numbers = counting(1_000)
 
 
-def limits_of(allowance: Allowance) -> Limits:
+def limits_of(allowance: Allowance) -> QuotaLimits:
     """The operator's limits when every member has this allowance and nothing else holds."""
     unlimited = Allowance(None, Period.DAY)
-    return Limits(members=allowance, direct=allowance, budget=unlimited, servers=unlimited)
+    return QuotaLimits(members=allowance, direct=allowance, budget=unlimited, servers=unlimited)
 
 
 def make_destination(**overrides: Any) -> Destination:
@@ -39,11 +39,11 @@ def make_destination(**overrides: Any) -> Destination:
     return replace(usual, **overrides)
 
 
-def make_request(**overrides: Any) -> Request:
+def make_request(**overrides: Any) -> GenerationRequest:
     """Alice's wish for one picture, without references, at 5 credits; ``account`` names another who asks."""
     if "account" in overrides:
-        overrides["asker"] = Asker(overrides.pop("account"))
-    usual = Request(Asker(ALICE), "a lighthouse in a storm", Settings(), 1, (), make_destination())
+        overrides["asker"] = Requester(overrides.pop("account"))
+    usual = GenerationRequest(Requester(ALICE), "a lighthouse in a storm", Settings(), 1, (), make_destination())
     return replace(usual, **overrides)
 
 
@@ -63,7 +63,7 @@ def make_task(**overrides: Any) -> Task:
 
 
 def make_generation(
-    *, states: Sequence[TaskState] = (TaskState.RESERVED,), request: Request | None = None, **overrides: Any
+    *, states: Sequence[TaskState] = (TaskState.RESERVED,), request: GenerationRequest | None = None, **overrides: Any
 ) -> Generation:
     """A generation with one task for each state; price, task class and owner follow from the request."""
     request = replace(request or make_request(), count=len(states))

@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 import structlog
 
-from bot.demo.kie import server as kie_server
-from bot.demo.kie.order import Order, read_order
-from bot.demo.kie.wire import Json, Refusal
-from bot.domain.generation import Generation, Request
-from bot.generation.service import Generations
+from bot.domain.generation import Generation, GenerationRequest
+from bot.generation.service import GenerationService
 from bot.log import QUIET
+from demo.kie import server as kie_server
+from demo.kie.order import Order, read_order
+from demo.kie.wire import Json, Refusal
 
 KEYS = (
     "test-key",
@@ -74,7 +74,7 @@ class Watch:
         """Look on for as long as the patches last."""
         for name in QUIET:
             patch.setattr(logging.getLogger(name), "level", logging.WARNING)
-        patch.setattr(Generations, "accept", self._accepting(Generations.accept))
+        patch.setattr(GenerationService, "accept", self._accepting(GenerationService.accept))
         patch.setattr(kie_server, "read_order", self._reading)
         # Entries are noted before a test's own capture keeps them from being printed. Local variables are shown neither
         # by the bot's set-up nor here.
@@ -89,7 +89,7 @@ class Watch:
         )
 
     def _accepting(self, accept: Callable[..., Any]) -> Callable[..., Any]:
-        async def noted(desk: Generations, request: Request, *others: Any) -> Generation:
+        async def noted(desk: GenerationService, request: GenerationRequest, *others: Any) -> Generation:
             self.prompts.add(request.prompt)
             return await accept(desk, request, *others)
 

@@ -20,7 +20,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
-from bot.demo.kie import server
+from demo.kie import server
 
 LINK = "https://cdn.example.com/a.png?ex=" + "68e"
 

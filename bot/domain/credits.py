@@ -12,7 +12,7 @@ from bot.domain.settings import Model, Resolution, Settings
 Credits = Decimal
 """KIE's unit of price (1 credit = $0.005). Kept exact to a thousandth."""
 
-NOTHING = Credits(0)
+ZERO = Credits(0)
 
 KIE_PRICES: Mapping[tuple[Model, Resolution], Credits] = {
     (Model.PRO, Resolution.ONE_K): Credits(5),
@@ -43,7 +43,7 @@ class Account:
 
 
 @dataclass(frozen=True, slots=True)
-class Asker:
+class Requester:
     """Who asks: the account that pays, and the roles that its owner has in that server."""
 
     account: Account
@@ -98,7 +98,7 @@ class Balance:
     spent: Credits
     """Of the allowance, in this period."""
     renews_at: datetime
-    bonus: Credits = NOTHING
+    bonus: Credits = ZERO
     """Granted credits that are left; they do not expire and are used after the allowance."""
 
     @property
@@ -116,10 +116,10 @@ class Balance:
         """For each of ``count`` images at this price, how much of it the bonus pays; None when they are too dear."""
         allowance, bonus = self.left_of_allowance, self.bonus
         if allowance is None:
-            return [NOTHING] * count
+            return [ZERO] * count
         parts: list[Credits] = []
         for _ in range(count):
-            part = max(price - allowance, NOTHING)
+            part = max(price - allowance, ZERO)
             if part > bonus:
                 return None
             parts.append(part)
@@ -129,7 +129,7 @@ class Balance:
 
 def remaining(allowance: Allowance, spent: Credits) -> Credits | None:
     """What is left of an allowance, never below zero; None without limit."""
-    return None if allowance.credits is None else max(allowance.credits - spent, NOTHING)
+    return None if allowance.credits is None else max(allowance.credits - spent, ZERO)
 
 
 class Movement(StrEnum):

@@ -7,7 +7,7 @@ from enum import StrEnum
 from bot.domain.credits import Credits
 from bot.domain.ids import ChannelId
 from bot.domain.rules import Cap
-from bot.domain.settings import Affordable
+from bot.domain.settings import CheaperOption
 from bot.domain.states import Failure
 
 
@@ -62,11 +62,11 @@ class ReferencesGone(UserError):
     """The pictures of an earlier wish are not kept any more."""
 
 
-class TooManyPictures(UserError):
+class TooManyImages(UserError):
     """More pictures than a prompt may work from."""
 
 
-class NoPicture(UserError):
+class NoSourceImage(UserError):
     """There is no picture to work from in the message."""
 
 
@@ -86,7 +86,7 @@ class NotEnoughCredits(UserError):
     left: Credits
     allowance: Credits
     renews_at: datetime
-    affordable: tuple[Affordable, ...] = ()
+    affordable: tuple[CheaperOption, ...] = ()
     """What could be had instead."""
     can_ask: bool = False
     """There is somebody to ask for more."""
@@ -100,11 +100,11 @@ class CapReached(UserError):
     price: Credits
     left: Credits
     renews_at: datetime
-    affordable: tuple[Affordable, ...] = ()
+    affordable: tuple[CheaperOption, ...] = ()
 
 
 @dataclass(eq=False)
-class NotHere(UserError):
+class ChannelNotAllowed(UserError):
     """The server's admins allow the bot in other channels only."""
 
     channels: tuple[ChannelId, ...]
@@ -140,18 +140,18 @@ class NothingToChange(UserError):
     """A command was used without saying what to do."""
 
 
-class NobodyToAsk(UserError):
+class NoRequestsChannel(UserError):
     """The server has no channel for requests, or the bot may not post there."""
 
 
 @dataclass(eq=False)
-class AlreadyAsked(UserError):
+class AlreadyRequested(UserError):
     """The member's last request is still open."""
 
     expires_at: datetime
 
 
-class RequestClosed(UserError):
+class CreditRequestClosed(UserError):
     """The request was decided by somebody else, or has expired."""
 
 
@@ -177,7 +177,7 @@ class TooLateToCancel(UserError):
     """KIE already has every task of the generation; it has no way to cancel."""
 
 
-class AccountEmpty(UserError):
+class SubmissionsPaused(UserError):
     """The operator's account at KIE has run out of credits: nobody's wish is taken until it has some."""
 
 
@@ -190,7 +190,7 @@ class ImageApiError(EaselError):
 
 
 @dataclass(eq=False)
-class Refused(ImageApiError):
+class TaskRefused(ImageApiError):
     """The API surely did not take the task and will not: asking again would not help."""
 
     failure: Failure
@@ -223,11 +223,11 @@ class StoreUnavailable(EaselError):
     """The database is locked, full, or not to be written; what was to be done may work later."""
 
 
-class DiskTrouble(EaselError):
+class DiskError(EaselError):
     """A file cannot be written or read: the disk is full or failing; it may work later."""
 
 
-class NoImage(EaselError):
+class ResultUnavailable(EaselError):
     """A finished image cannot be had: gone, refused, too large, or not an image."""
 
 

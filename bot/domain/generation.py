@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from bot.domain.credits import Account, Asker, Credits
+from bot.domain.credits import Account, Credits, Requester
 from bot.domain.ids import (
     ChannelId,
     DraftId,
@@ -12,7 +12,7 @@ from bot.domain.ids import (
     ImageId,
     KieTaskId,
     MessageId,
-    OpeningId,
+    PendingCardId,
     TaskId,
     UserId,
 )
@@ -83,15 +83,15 @@ class Destination:
     """Bytes that a file may have in this place."""
     parent_channel_id: ChannelId | None = None
     """The channel of a thread; known only while the wish is being accepted."""
-    opening: OpeningId | None = None
+    pending_card: PendingCardId | None = None
     """Under what the card was written down; known only while the wish is being accepted."""
 
 
 @dataclass(frozen=True, slots=True)
-class Opening:
+class PendingCard:
     """A card that Discord shows, or is about to, while no generation stands behind it yet."""
 
-    id: OpeningId
+    id: PendingCardId
     user_id: UserId
     opened_at: datetime
     destination: Destination
@@ -100,10 +100,10 @@ class Opening:
 
 
 @dataclass(frozen=True, slots=True)
-class Request:
+class GenerationRequest:
     """What a member asked for, checked and complete, before it costs anything."""
 
-    asker: Asker
+    requester: Requester
     prompt: str
     settings: Settings
     count: int
@@ -115,7 +115,7 @@ class Request:
     @property
     def account(self) -> Account:
         """Whose credits it spends."""
-        return self.asker.account
+        return self.requester.account
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +165,7 @@ class Generation:
     """What a member asked for, and how far it has come."""
 
     id: GenerationId
-    request: Request
+    request: GenerationRequest
     unit_price: Credits
     created_at: datetime
     """When the member asked; the tasks are younger by the time that references took."""

@@ -15,9 +15,9 @@ ImageId = NewType("ImageId", int)
 """An image's id is the number of the task that made it."""
 DraftId = NewType("DraftId", int)
 RoleId = NewType("RoleId", int)
-OpeningId = NewType("OpeningId", int)
+PendingCardId = NewType("PendingCardId", int)
 """Discord's id of the interaction or message that a card answers."""
-RequestId = NewType("RequestId", int)
+CreditRequestId = NewType("CreditRequestId", int)
 """Of a member's request for more credits."""
 
 DIRECT_MESSAGES = GuildId(0)
@@ -48,17 +48,17 @@ class IdMaker:
         return self._last
 
 
-def first_id(moment: datetime) -> int:
+def first_snowflake(moment: datetime) -> int:
     """The smallest id that could have been made at that moment."""
     return max(int((moment - _EPOCH).total_seconds() * 1000), 0) << _SEQUENCE_BITS
 
 
-def moment_of(identifier: int) -> datetime:
+def snowflake_time(identifier: int) -> datetime:
     """When an id was made, to a millisecond."""
     return _EPOCH + timedelta(milliseconds=identifier >> _SEQUENCE_BITS)
 
 
-def short(identifier: int) -> str:
+def to_base36(identifier: int) -> str:
     """The id in base 36: for custom ids, nonces and references that a person may read out."""
     digits = ""
     while identifier:
@@ -67,8 +67,8 @@ def short(identifier: int) -> str:
     return digits or "0"
 
 
-def from_short(text: str) -> int:
-    """The reverse of :func:`short`; raises ValueError for anything that is no 63-bit number."""
+def from_base36(text: str) -> int:
+    """The reverse of :func:`to_base36`; raises ValueError for anything that is no 63-bit number."""
     number = int(text, 36)
     if not 0 <= number < 1 << 63:
         raise ValueError("not an id")

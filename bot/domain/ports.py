@@ -9,9 +9,9 @@ from pathlib import PurePath
 from typing import Protocol
 
 from bot.domain.credits import Balance
-from bot.domain.funds import News
-from bot.domain.generation import Generation, Opening
+from bot.domain.generation import Generation, PendingCard
 from bot.domain.ids import ChannelId, KieTaskId, MessageId, TaskId
+from bot.domain.kie_account import Alert
 from bot.domain.settings import Settings
 from bot.domain.states import Failure
 
@@ -25,7 +25,7 @@ class Clock(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Order:
+class TaskInput:
     """One task as the image API takes it."""
 
     task_id: TaskId
@@ -43,7 +43,7 @@ class Progress(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
+class TaskReport:
     """The image API's record of a task."""
 
     progress: Progress
@@ -58,11 +58,11 @@ class Report:
 class ImageApi(Protocol):
     """KIE, as the generation room sees it."""
 
-    async def create(self, order: Order) -> KieTaskId:
+    async def create(self, order: TaskInput) -> KieTaskId:
         """Start a task. Sent at most once per call; raises Refused, TryLater or Ambiguous."""
         ...
 
-    async def report(self, task: KieTaskId) -> Report:
+    async def report(self, task: KieTaskId) -> TaskReport:
         """The task's record; raises PollFailed."""
         ...
 
@@ -107,7 +107,7 @@ class Posted:
     message_id: MessageId
 
 
-class Deliverer(Protocol):
+class MessageSender(Protocol):
     """Discord, as the generation room sees it."""
 
     async def show(self, card: Card) -> None:
@@ -121,14 +121,14 @@ class Deliverer(Protocol):
         """
         ...
 
-    async def apologise(self, opening: Opening) -> None:
+    async def show_interrupted(self, opening: PendingCard) -> None:
         """Say on an opened card that its wish was lost in a restart; never raises for a card that cannot be reached."""
         ...
 
 
-class Announcer(Protocol):
+class OperatorAlerts(Protocol):
     """The operator's ear, as the generation room sees it."""
 
-    async def announce(self, news: News) -> None:
+    async def announce(self, news: Alert) -> None:
         """Tell the operator; when that fails it is logged and nothing else."""
         ...

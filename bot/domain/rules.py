@@ -1,16 +1,12 @@
 """Who may spend how much: rules, and which of them applies."""
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from enum import StrEnum
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from bot.domain.credits import Allowance, Asker, Credits, Period, remaining
+from bot.domain.credits import Allowance, Credits, remaining
 from bot.domain.ids import ChannelId, RoleId
-
-_DAYS = {Period.DAY: Decimal(1), Period.WEEK: Decimal(7), Period.MONTH: Decimal(365) / 12}
 
 
 class Scope(StrEnum):
@@ -33,25 +29,6 @@ class Rule:
     scope: Scope
     subject: int
     allowance: Allowance
-
-
-def applicable(rules: Iterable[Rule], asker: Asker, default: Allowance) -> Rule:
-    """The rule that applies: the member's own, else the largest of their roles', else the server's, else the default.
-
-    Roles with different periods are compared by credits a day.
-    """
-    by_scope: dict[Scope, list[Rule]] = {scope: [] for scope in Scope}
-    for rule in rules:
-        by_scope[rule.scope].append(rule)
-    own = [rule for rule in by_scope[Scope.MEMBER] if rule.subject == asker.account.user_id]
-    roles = [rule for rule in by_scope[Scope.ROLE] if RoleId(rule.subject) in asker.roles]
-    largest = sorted(roles, key=lambda rule: _a_day(rule.allowance), reverse=True)
-    found = (*own, *largest, *by_scope[Scope.SERVER], Rule(Scope.OPERATOR, 0, default))
-    return found[0]
-
-
-def _a_day(allowance: Allowance) -> Decimal:
-    return Decimal("Infinity") if allowance.credits is None else allowance.credits / _DAYS[allowance.period]
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,7 +52,7 @@ class Settings:
 
 
 @dataclass(frozen=True, slots=True)
-class Affordable:
+class CheaperOption:
     """A cheaper way to something like what was asked for."""
 
     settings: Settings

@@ -61,5 +61,5 @@ class Failure(StrEnum):
     UNDELIVERABLE = "undeliverable"
 
 
-MADE_IN_VAIN = frozenset({Failure.NO_IMAGE, Failure.UNDELIVERABLE})
+BILLED_FAILURES = frozenset({Failure.NO_IMAGE, Failure.UNDELIVERABLE})
 """Failures that KIE is paid for all the same: it finished, but nobody got the image."""

@@ -4,19 +4,18 @@ from functools import partial
 
 import structlog
 
-from bot.domain.generation import Opening, Task
+from bot.domain.generation import PendingCard, Task
 from bot.domain.ids import GenerationId
-from bot.domain.ports import Clock, Deliverer
+from bot.domain.ports import Clock, MessageSender
 from bot.domain.settings import TaskClass
 from bot.domain.states import OPEN, Failure, TaskState
-from bot.generation.courier import Courier
-from bot.generation.insist import insist
-from bot.generation.jobs import Jobs
-from bot.generation.leftovers import Leftovers
+from bot.generation.delivery import DeliveryWorker
+from bot.generation.pending_cards import PendingCardJournal
 from bot.generation.tracker import Tracker
+from bot.generation.undelivered import Undelivered
 from bot.generation.workload import Workload
 from bot.media.spool import Spool
-from bot.store.openings import Openings
+from bot.runtime import BackgroundTasks, retry_until_available
 from bot.store.store import Store
 
 log = structlog.stdlib.get_logger(__name__)
@@ -30,9 +29,9 @@ async def recover(
     clock: Clock,
     workload: Workload,
     tracker: Tracker,
-    courier: Courier,
+    courier: DeliveryWorker,
     spool: Spool,
-    leftovers: Leftovers,
+    leftovers: Undelivered,
     *,
     hold_ambiguous: bool,
 ) -> None:
@@ -44,10 +43,10 @@ async def recover(
             tasks = await tx.tasks.in_states(OPEN | {TaskState.OVERDUE})
             return tasks, await tx.tasks.recent_durations(_DURATIONS), untold
 
-    tasks, durations, untold = await insist(look)
+    tasks, durations, untold = await retry_until_available(look)
     for task_class, seconds in durations:
         workload.learn(task_class, seconds)
-    wanted = await insist(leftovers.restore)
+    wanted = await retry_until_available(leftovers.restore)
     for task in tasks:
         match task.state:
             case TaskState.RESERVED:
@@ -55,7 +54,7 @@ async def recover(
             case TaskState.SUBMITTING if hold_ambiguous:
                 workload.queue.resume(task.user_id)
                 # Its callback may have come since the tasks were read.
-                await insist(partial(tracker.hold, task.id))
+                await retry_until_available(partial(tracker.hold, task.id))
             case TaskState.SUBMITTING:
                 await _doubt(store, clock, courier, task)
             case TaskState.RUNNING:
@@ -72,29 +71,31 @@ async def recover(
         log.info("recovered", open_tasks=len(tasks), untold_generations=len(untold))
 
 
-async def apologise(store: Store, openings: Openings, deliverer: Deliverer, jobs: Jobs) -> None:
+async def report_interrupted(
+    store: Store, openings: PendingCardJournal, deliverer: MessageSender, jobs: BackgroundTasks
+) -> None:
     """Tell whoever was waiting when an earlier process ended before their wish was accepted: nothing was charged.
 
     Takes Discord to be reachable; the telling itself is the jobs' to do.
     """
 
-    async def accepted(opening: Opening) -> bool:
+    async def accepted(opening: PendingCard) -> bool:
         async with store.read() as tx:
             return await tx.generations.accepted(opening)
 
     for opening in openings.left:
-        if await insist(partial(accepted, opening)):
+        if await retry_until_available(partial(accepted, opening)):
             openings.close(opening.id)
         else:
             jobs.start(_apologise(openings, deliverer, opening))
 
 
-async def _apologise(openings: Openings, deliverer: Deliverer, opening: Opening) -> None:
-    await deliverer.apologise(opening)
+async def _apologise(openings: PendingCardJournal, deliverer: MessageSender, opening: PendingCard) -> None:
+    await deliverer.show_interrupted(opening)
     openings.close(opening.id)
 
 
-async def _doubt(store: Store, clock: Clock, courier: Courier, task: Task) -> None:
+async def _doubt(store: Store, clock: Clock, courier: DeliveryWorker, task: Task) -> None:
     """The process died while KIE was being asked, and nobody will tell: never ask again, give the credits back."""
     log.error("nobody knows whether KIE took a task", task=task.id)
 
@@ -102,5 +103,5 @@ async def _doubt(store: Store, clock: Clock, courier: Courier, task: Task) -> No
         async with store.write() as tx:
             await tx.tasks.fail(task.id, Failure.UNKNOWN_OUTCOME, clock.now())
 
-    await insist(note)
+    await retry_until_available(note)
     courier.touch(task.generation_id)

@@ -13,11 +13,11 @@ from bot.domain.errors import ReferenceProblem, ReferenceRefused, ReferencesGone
 from bot.domain.generation import Reference, Source
 from bot.domain.ids import UserId
 from bot.domain.ports import Clock, ImageApi
-from bot.media.darkroom import Darkroom
-from bot.media.develop import Developed
+from bot.media.decode_sandbox import DecodeSandbox
 from bot.media.fetch import Fetcher, FetchFailed, FetchRefused, FetchTooLarge
-from bot.media.kinds import Kind
-from bot.media.shelf import Shelf
+from bot.media.formats import FileType
+from bot.media.reference_cache import ReferenceCache
+from bot.media.sanitize import Sanitized
 from bot.store.store import Store
 
 SOURCE_MAX_BYTES = 50_000_000
@@ -29,14 +29,14 @@ _UPLOADS_AT_ONCE = 8
 _SECONDS = 180.0
 
 
-class References:
+class ReferencePreparer:
     """Makes references of sources, keeping their order, since prompts speak of "image 2"."""
 
     def __init__(
         self,
         fetcher: Fetcher,
-        darkroom: Darkroom,
-        shelf: Shelf,
+        darkroom: DecodeSandbox,
+        shelf: ReferenceCache,
         api: ImageApi,
         store: Store,
         clock: Clock,
@@ -97,7 +97,7 @@ class References:
         except (FetchRefused, FetchFailed) as error:
             raise ReferenceRefused(source.filename, ReferenceProblem.UNREACHABLE) from error
         verdict = await self._darkroom.develop(path, path.with_suffix(".developed"))
-        if not isinstance(verdict, Developed):
+        if not isinstance(verdict, Sanitized):
             raise ReferenceRefused(source.filename, verdict)
         digest = await asyncio.to_thread(_digest, verdict.path)
         url = await self._uploaded(verdict.path, digest, verdict.kind)
@@ -120,7 +120,7 @@ class References:
         async with self._store.read() as tx:
             return await tx.uploads.find(digest, self._clock.now() - UPLOAD_REUSED_FOR)
 
-    async def _uploaded(self, picture: Path, digest: str, kind: Kind) -> str:
+    async def _uploaded(self, picture: Path, digest: str, kind: FileType) -> str:
         async with self._uploads:
             known = await self._known(digest)
             if known is not None:

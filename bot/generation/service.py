@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from bot.domain.credits import Asker, Credits, LedgerEntry, PriceList
+from bot.domain.credits import Credits, LedgerEntry, PriceList, Requester
 from bot.domain.errors import (
     AutoNeedsReference,
     ControlsNeedFlex,
@@ -17,19 +17,19 @@ from bot.domain.errors import (
     NotYours,
     PromptLength,
     TooLateToCancel,
+    TooManyImages,
     TooManyOpen,
-    TooManyPictures,
 )
-from bot.domain.generation import Delivery, Generation, Origin, Reference, Request, Source, Task
+from bot.domain.generation import Delivery, Generation, GenerationRequest, Origin, Reference, Source, Task
 from bot.domain.ids import GenerationId, TaskId, UserId
 from bot.domain.ports import Clock
 from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, TaskClass
 from bot.domain.states import TaskState
-from bot.generation.courier import Courier
-from bot.generation.means import Means, Standing
-from bot.generation.references import References
+from bot.generation.delivery import DeliveryWorker
+from bot.generation.pending_cards import PendingCardJournal
+from bot.generation.references import ReferencePreparer
 from bot.generation.workload import Workload
-from bot.store.openings import Openings
+from bot.quota.policy import MemberQuota, QuotaPolicy
 from bot.store.store import Store, Transaction
 
 log = structlog.stdlib.get_logger(__name__)
@@ -41,12 +41,12 @@ _MOVEMENTS_SHOWN = 8
 class Statement:
     """What ``/balance`` tells."""
 
-    standing: Standing
+    standing: MemberQuota
     prices: PriceList
     movements: tuple[LedgerEntry, ...]
 
 
-class Generations:
+class GenerationService:
     """The front desk of the room. What it raises for a member is a UserError, and then nothing was charged."""
 
     def __init__(
@@ -56,11 +56,11 @@ class Generations:
         new_id: Callable[[], int],
         prices: PriceList,
         open_limit: int,
-        references: References,
-        means: Means,
+        references: ReferencePreparer,
+        means: QuotaPolicy,
         workload: Workload,
-        courier: Courier,
-        openings: Openings,
+        courier: DeliveryWorker,
+        openings: PendingCardJournal,
     ) -> None:
         self._store = store
         self._clock = clock
@@ -75,7 +75,7 @@ class Generations:
         self._under_way: Counter[UserId] = Counter()
         self._wishes: set[asyncio.Task[Any]] = set()
 
-    async def accept(self, request: Request, sources: Sequence[Source | Reference] = ()) -> GenerationId:
+    async def accept(self, request: GenerationRequest, sources: Sequence[Source | Reference] = ()) -> GenerationId:
         """Check the wish, make references of the sources, reserve the price, and put the tasks in line.
 
         A source is a picture on Discord, or a reference of an earlier generation, which is then renewed.
@@ -83,7 +83,7 @@ class Generations:
         Raises a UserError when something about the wish, its references or the allowance does not allow it.
         """
         _check(request, len(sources))
-        self._workload.gate.check()
+        self._workload.funds_breaker.check()
         user = request.account.user_id
         self._under_way[user] += 1
         wish = _current_task()
@@ -106,7 +106,7 @@ class Generations:
         for wish in self._wishes:
             wish.cancel()
 
-    async def _accept(self, request: Request, sources: Sequence[Source | Reference]) -> GenerationId:
+    async def _accept(self, request: GenerationRequest, sources: Sequence[Source | Reference]) -> GenerationId:
         asked_at = self._clock.now()
         if sources:
             async with self._store.read() as tx:
@@ -120,7 +120,7 @@ class Generations:
             await tx.generations.add(generation)
             parts = {task.id: part for task, part in zip(generation.tasks, from_bonus, strict=True)}
             await tx.ledger.reserve(request.account, generation.id, parts, generation.unit_price, self._clock.now())
-        self._openings.close(request.destination.opening)
+        self._openings.close(request.destination.pending_card)
         log.info("generation accepted", generation=generation.id, count=request.count, price=str(generation.price))
         for task in generation.tasks:
             self._workload.queue.add(task.user_id, generation.id, task.id)
@@ -144,22 +144,22 @@ class Generations:
         log.info("generation cancelled", generation=generation_id, tasks=len(cancelled))
         self._courier.touch(generation_id)
 
-    async def statement(self, asker: Asker) -> Statement:
+    async def statement(self, asker: Requester) -> Statement:
         """The account's balance and its rule, the prices, and its last movements."""
         async with self._store.read() as tx:
             standing = await self._means.standing(tx, asker)
             movements = await tx.ledger.recent(asker.account, _MOVEMENTS_SHOWN)
         return Statement(standing, self._prices, tuple(movements))
 
-    async def _check_means(self, tx: Transaction, request: Request) -> list[Credits]:
+    async def _check_means(self, tx: Transaction, request: GenerationRequest) -> list[Credits]:
         """For each image, how much of its price the bonus pays; raises a UserError when it may not be made."""
         user = request.account.user_id
         others = self._under_way[user] - 1
         if await tx.generations.open_count(user) + others >= self._open_limit:
             raise TooManyOpen(self._open_limit)
-        return await self._means.afford(tx, request)
+        return await self._means.authorize(tx, request)
 
-    def _draw_up(self, request: Request, asked_at: datetime) -> Generation:
+    def _draw_up(self, request: GenerationRequest, asked_at: datetime) -> Generation:
         now = self._clock.now()
         generation_id = GenerationId(self._new_id())
         settings = request.settings
@@ -195,10 +195,10 @@ async def _recognised(tx: Transaction, origin: Origin | None, sources: Sequence[
     return replace(origin, image_id=next(found, None))
 
 
-def _check(request: Request, source_count: int) -> None:
+def _check(request: GenerationRequest, source_count: int) -> None:
     """What can be told without asking anybody."""
     if source_count + len(request.references) > REFERENCES_MAX:
-        raise TooManyPictures
+        raise TooManyImages
     length = len(request.prompt)
     if len(request.prompt.strip()) < PROMPT_MIN or length > PROMPT_MAX:
         raise PromptLength(length if length > PROMPT_MAX else len(request.prompt.strip()), PROMPT_MIN, PROMPT_MAX)

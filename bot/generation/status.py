@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from bot.domain.credits import Credits, Period, period_around
-from bot.domain.funds import ClassAccount, Pause, Reading, days_left, total_taken
+from bot.domain.kie_account import BalanceReading, ClassCosts
 from bot.domain.ports import Clock
-from bot.generation.accounting import Accounting, over
 from bot.generation.submitter import Submitter
-from bot.generation.watcher import Watcher
 from bot.generation.workload import Workload
+from bot.quota.balance_monitor import BalanceMonitor
+from bot.quota.costs import CostHistory, days_left, over, total_taken
+from bot.quota.funds_breaker import Pause
 from bot.store.store import Store
 
 _RATE_DAYS = 7
@@ -20,7 +21,7 @@ ACCOUNT_DAYS = 30
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class QueueStatus:
     """The way to KIE at one instant."""
 
     waiting: int
@@ -41,16 +42,16 @@ class Status:
     started_at: datetime
     workers: Mapping[str, bool]
     """By name, whether they are alive."""
-    line: Line
+    line: QueueStatus
     open_tasks: int
     orphans: int
     undelivered: int
-    balance: Reading | None
+    balance: BalanceReading | None
     days_left: float | None
     """How long the balance lasts at the rate of today and the six days before."""
     spent_today: Credits
     """Over all servers, by UTC."""
-    accounts: tuple[ClassAccount, ...]
+    accounts: tuple[ClassCosts, ...]
 
 
 class StatusBoard:
@@ -62,7 +63,7 @@ class StatusBoard:
         clock: Clock,
         workload: Workload,
         submitter: Submitter,
-        watcher: Watcher,
+        watcher: BalanceMonitor,
         workers: Mapping[str, asyncio.Task[None]],
     ) -> None:
         self._store = store
@@ -71,7 +72,7 @@ class StatusBoard:
         self._submitter = submitter
         self._watcher = watcher
         self._workers = workers
-        self._accounting = Accounting(ACCOUNT_DAYS)
+        self._accounting = CostHistory(ACCOUNT_DAYS)
         self._started_at = clock.now()
 
     async def status(self) -> Status:
@@ -80,12 +81,12 @@ class StatusBoard:
         async with self._store.read() as tx:
             days = await self._accounting.days(tx, now)
             taken, began = total_taken(over(days[-_RATE_DAYS:])), _rate_began(now)
-            first = await tx.accounts.first_task_at()
+            first = await tx.costs.first_task_at()
             return Status(
                 started_at=self._started_at,
                 workers={name: not task.done() for name, task in self._workers.items()},
                 line=self._line(),
-                open_tasks=await tx.accounts.open_tasks(),
+                open_tasks=await tx.costs.open_tasks(),
                 orphans=await tx.tasks.orphans(),
                 undelivered=len({*await tx.generations.unfinished(), *await tx.generations.with_late_images()}),
                 balance=reading,
@@ -96,16 +97,16 @@ class StatusBoard:
                 accounts=over(days),
             )
 
-    def _line(self) -> Line:
+    def _line(self) -> QueueStatus:
         work = self._workload
-        return Line(
+        return QueueStatus(
             waiting=len(work.queue),
             at_kie=work.queue.at_work,
             calls=self._submitter.calls_in_window,
             calls_allowed=work.capacity.new_tasks,
             window=work.capacity.window,
-            pause=work.gate.pause,
-            trying=work.gate.ajar,
+            pause=work.funds_breaker.pause,
+            trying=work.funds_breaker.is_half_open,
         )
 
 

@@ -6,16 +6,15 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.domain.errors import Ambiguous, Refused, TryLater
+from bot.domain.errors import Ambiguous, TaskRefused, TryLater
 from bot.domain.generation import Generation, Task
 from bot.domain.ids import GenerationId, KieTaskId, TaskId, UserId
-from bot.domain.ports import Clock, ImageApi, Order
+from bot.domain.ports import Clock, ImageApi, TaskInput
 from bot.domain.states import Failure, TaskState
-from bot.generation.courier import Courier
-from bot.generation.insist import insist
-from bot.generation.jobs import Jobs
+from bot.generation.delivery import DeliveryWorker
 from bot.generation.tracker import Tracker
 from bot.generation.workload import RateWindow, Workload
+from bot.runtime import BackgroundTasks, retry_until_available
 from bot.store.store import Store
 
 log = structlog.stdlib.get_logger(__name__)
@@ -49,9 +48,9 @@ class Submitter:
         clock: Clock,
         workload: Workload,
         tracker: Tracker,
-        courier: Courier,
+        courier: DeliveryWorker,
         options: SubmitterOptions,
-        jobs: Jobs,
+        jobs: BackgroundTasks,
     ) -> None:
         self._store = store
         self._api = api
@@ -77,7 +76,7 @@ class Submitter:
         await self._count_what_an_earlier_process_sent()
         while True:
             self._workload.changed.clear()
-            wait = await self._stand_at_the_gate() if self._workload.gate.shut else self._wait()
+            wait = await self._stand_at_the_gate() if self._workload.funds_breaker.is_open else self._wait()
             if wait == 0:
                 found = self._workload.queue.pop()
                 if found is not None:
@@ -97,7 +96,7 @@ class Submitter:
         now = asyncio.get_running_loop().time()
         if self._workload.queue.at_work >= self._workload.capacity.at_work:
             return None
-        if self._workload.gate.ajar and self._under_way:
+        if self._workload.funds_breaker.is_half_open and self._under_way:
             return None
         if self._paused_until > now:
             return self._paused_until - now
@@ -116,7 +115,7 @@ class Submitter:
 
     async def _hand_over(self, user: UserId, task_id: TaskId) -> bool:
         """Ask KIE for the task; True when it is at work there, or may be."""
-        generation = await insist(lambda: self._note_submitting(task_id))
+        generation = await retry_until_available(lambda: self._note_submitting(task_id))
         if generation is None:
             return False
         order = _order(generation, task_id)
@@ -126,12 +125,12 @@ class Submitter:
         except TryLater as trouble:
             if trouble.failure is Failure.OUT_OF_CREDITS:
                 log.warning("KIE's account is out of credits", task=task_id, detail=trouble.detail)
-                self._workload.gate.refused(generation.unit_price, self._clock.now())
+                self._workload.funds_breaker.refused(generation.unit_price, self._clock.now())
                 await self._back_in_line(user, generation.id, task_id)
             else:
                 await self._later(user, generation.id, task_id, trouble)
             return False
-        except Refused as refusal:
+        except TaskRefused as refusal:
             log.warning("KIE refused a task", task=task_id, failure=refusal.failure, detail=refusal.detail)
             await self._fail(generation.id, task_id, refusal.failure)
             return False
@@ -145,7 +144,7 @@ class Submitter:
                 self._workload.queue.resume(user)
             raise
         self._setbacks = 0
-        self._workload.gate.taken()
+        self._workload.funds_breaker.taken()
         # KIE began somewhere between question and answer; when it is asked after depends on that.
         began_at = asked_at + (self._clock.now() - asked_at) / 2
         await self._running(generation.task(task_id), kie_task_id, began_at)
@@ -167,7 +166,7 @@ class Submitter:
                 moved = await tx.tasks.running(task.id, kie_task_id, at, deadline)
                 return taken if moved else await tx.tasks.get(task.id)
 
-        running = await insist(note)
+        running = await retry_until_available(note)
         log.info("task submitted", generation=task.generation_id, task=task.id)
         self._tracker.watch(running)
         self._courier.touch(task.generation_id)
@@ -194,13 +193,13 @@ class Submitter:
             async with self._store.write() as tx:
                 await tx.tasks.waiting_again(task_id)
 
-        await insist(note)
+        await retry_until_available(note)
         self._workload.queue.take_back(user, generation_id, task_id)
         self._courier.touch(generation_id)
 
     async def _stand_at_the_gate(self) -> float | None:
         """Give up on who has waited too long for KIE's account to be filled up; seconds until somebody else has."""
-        pause = self._workload.gate.pause
+        pause = self._workload.funds_breaker.pause
         paused_for = (self._clock.now() - pause.since).total_seconds() if pause else 0.0
         if paused_for < self._options.give_up_after:
             return self._options.give_up_after - paused_for
@@ -221,7 +220,7 @@ class Submitter:
             async with self._store.read() as tx:
                 return await tx.tasks.in_states({TaskState.RESERVED})
 
-        waiting = await insist(look)
+        waiting = await retry_until_available(look)
         for task in waiting:
             if task.created_at <= long_ago and self._workload.queue.discard(task.user_id, task.id):
                 await self._fail(task.generation_id, task.id, failure)
@@ -232,7 +231,7 @@ class Submitter:
             await self._fail(generation_id, task_id, Failure.UNKNOWN_OUTCOME)
             return False
 
-        await insist(lambda: self._tracker.hold(task_id))
+        await retry_until_available(lambda: self._tracker.hold(task_id))
         return True
 
     async def _fail(self, generation_id: GenerationId, task_id: TaskId, failure: Failure) -> None:
@@ -240,7 +239,7 @@ class Submitter:
             async with self._store.write() as tx:
                 await tx.tasks.fail(task_id, failure, self._clock.now())
 
-        await insist(note)
+        await retry_until_available(note)
         self._courier.touch(generation_id)
 
     async def _count_what_an_earlier_process_sent(self) -> None:
@@ -251,11 +250,11 @@ class Submitter:
             async with self._store.read() as tx:
                 return await tx.tasks.submitted_since(since)
 
-        sent = await insist(look)
+        sent = await retry_until_available(look)
         for at in sent:
             self._window.remember(loop_now - (now - at).total_seconds() + _ANSWERS_TAKE)
 
 
-def _order(generation: Generation, task_id: TaskId) -> Order:
+def _order(generation: Generation, task_id: TaskId) -> TaskInput:
     request = generation.request
-    return Order(task_id, request.prompt, request.settings, tuple(one.url for one in request.references))
+    return TaskInput(task_id, request.prompt, request.settings, tuple(one.url for one in request.references))

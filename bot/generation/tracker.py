@@ -11,14 +11,13 @@ from bot.domain.errors import PollFailed
 from bot.domain.generation import Task
 from bot.domain.ids import KieTaskId, TaskId
 from bot.domain.polling import FairShare, Pace
-from bot.domain.ports import Clock, ImageApi, Progress, Report
+from bot.domain.ports import Clock, ImageApi, Progress, TaskReport
 from bot.domain.settings import TaskClass
 from bot.domain.states import Failure, TaskState
 from bot.domain.turns import Turns
-from bot.generation.courier import Courier
-from bot.generation.insist import insist
-from bot.generation.jobs import Jobs
+from bot.generation.delivery import DeliveryWorker
 from bot.generation.workload import Workload
+from bot.runtime import BackgroundTasks, retry_until_available
 from bot.store.store import Store
 
 log = structlog.stdlib.get_logger(__name__)
@@ -70,10 +69,10 @@ class Tracker:
         api: ImageApi,
         clock: Clock,
         workload: Workload,
-        courier: Courier,
+        courier: DeliveryWorker,
         pace: Pace,
         options: TrackerOptions,
-        jobs: Jobs,
+        jobs: BackgroundTasks,
     ) -> None:
         self._store = store
         self._api = api
@@ -100,7 +99,7 @@ class Tracker:
         self._watched[task.id] = watched
         self._plan(watched, 0.0 if at_once else self._next_question(watched))
 
-    def hint(self, task_id: TaskId) -> bool:
+    def poll_now(self, task_id: TaskId) -> bool:
         """Ask after this task now; False when it is not being followed."""
         watched = self._watched.get(task_id)
         if watched is None or watched.task.kie_task_id is None:
@@ -111,7 +110,7 @@ class Tracker:
             self._hasten(watched)
         return True
 
-    async def found(self, task_id: TaskId, kie_task_id: KieTaskId) -> bool:
+    async def attach_kie_id(self, task_id: TaskId, kie_task_id: KieTaskId) -> bool:
         """KIE told the id of a task: write it down if the task lacks one. False when it does not.
 
         KIE may call back while its own answer to createTask is still under way, or before this process has looked at
@@ -133,11 +132,11 @@ class Tracker:
         self._courier.touch(task.generation_id)
         return True
 
-    def find_later(self, task_id: TaskId, kie_task_id: KieTaskId) -> None:
+    def attach_kie_id_later(self, task_id: TaskId, kie_task_id: KieTaskId) -> None:
         """As :meth:`found`, as soon as the store is to be had."""
 
         async def find() -> None:
-            await insist(lambda: self.found(task_id, kie_task_id))
+            await retry_until_available(lambda: self.attach_kie_id(task_id, kie_task_id))
 
         self._jobs.start(find())
 
@@ -206,7 +205,7 @@ class Tracker:
                 again, watched.again = watched.again, False
                 self._plan(watched, _LEAST_GAP if again else self._next_question(watched))
 
-    async def _ask(self, watched: _Watched, kie_task_id: KieTaskId) -> Report | None:
+    async def _ask(self, watched: _Watched, kie_task_id: KieTaskId) -> TaskReport | None:
         try:
             report = await self._api.report(kie_task_id)
         except PollFailed as error:
@@ -217,7 +216,7 @@ class Tracker:
         watched.setbacks = 0
         return report
 
-    async def _act(self, watched: _Watched, report: Report | None) -> None:
+    async def _act(self, watched: _Watched, report: TaskReport | None) -> None:
         task, now = watched.task, self._clock.now()
         if report is not None and report.progress is Progress.SUCCEEDED:
             self._tell_others(watched, report, now)
@@ -228,7 +227,7 @@ class Tracker:
         elif task.deadline is not None and now >= task.deadline:
             await self._expired(watched)
 
-    def _tell_others(self, watched: _Watched, report: Report, now: datetime) -> None:
+    def _tell_others(self, watched: _Watched, report: TaskReport, now: datetime) -> None:
         """One that ended late is news about the others that are."""
         task, at = watched.task, now.timestamp()
         watched.endings += 1
@@ -242,7 +241,7 @@ class Tracker:
             if waiting is not None and waiting.due != float("inf"):
                 self._hasten(waiting)
 
-    async def _succeeded(self, task: Task, report: Report) -> None:
+    async def _succeeded(self, task: Task, report: TaskReport) -> None:
         now = self._clock.now()
         seconds = report.seconds
         if seconds is None and task.submitted_at is not None:

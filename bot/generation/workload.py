@@ -11,7 +11,7 @@ from bot.domain.polling import Schedules
 from bot.domain.queue import FairQueue
 from bot.domain.settings import TaskClass
 from bot.domain.states import TaskState
-from bot.generation.gate import Gate
+from bot.quota.funds_breaker import FundsBreaker
 
 
 @dataclass(slots=True)
@@ -22,7 +22,7 @@ class Workload:
     queue: FairQueue = field(default_factory=FairQueue)
     durations: Durations = field(default_factory=Durations)
     schedules: Schedules = field(default_factory=Schedules)
-    gate: Gate = field(default_factory=Gate)
+    funds_breaker: FundsBreaker = field(default_factory=FundsBreaker)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a task joined the line or left KIE, or the gate was turned."""
 
@@ -31,7 +31,7 @@ class Workload:
         self.durations.add(task_class, seconds)
         self.schedules.learn(task_class, seconds, submitted)
 
-    def outlook(self, generation: Generation, now: datetime) -> tuple[int | None, datetime | None]:
+    def estimate_completion(self, generation: Generation, now: datetime) -> tuple[int | None, datetime | None]:
         """A generation's place in line (None once it left it), and when its last image should be there.
 
         Nobody knows when that is while the gate is shut.
@@ -45,7 +45,7 @@ class Workload:
         ]
         waiting = [task for task in generation.tasks if task.state is TaskState.RESERVED]
         if place is not None and waiting:
-            if self.gate.shut:
+            if self.funds_breaker.is_open:
                 return place, None
             typical = self.durations.typical(waiting[0].task_class)
             last = place + len(waiting) - 1

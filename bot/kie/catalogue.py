@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from bot.domain.ports import Order
+from bot.domain.ports import TaskInput
 from bot.domain.settings import Model
 
 TEXT_TO_IMAGE: Mapping[Model, str] = {
@@ -23,7 +23,7 @@ class Catalogue:
     nsfw_checker: bool
     """Whether KIE's own filter judges prompt and image; KIE's default is off, so it is always said."""
 
-    def body(self, order: Order, callback_url: str | None) -> dict[str, object]:
+    def body(self, order: TaskInput, callback_url: str | None) -> dict[str, object]:
         """The request's JSON. With references it names an image-to-image model, else a text-to-image one."""
         settings = order.settings
         model = (IMAGE_TO_IMAGE if order.reference_urls else TEXT_TO_IMAGE)[settings.model]

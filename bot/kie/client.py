@@ -12,9 +12,9 @@ import aiohttp
 import orjson
 import structlog
 
-from bot.domain.errors import Ambiguous, ImageApiError, PollFailed, Refused, TryLater, UploadFailed
-from bot.domain.ids import KieTaskId, short
-from bot.domain.ports import Order, Progress, Report
+from bot.domain.errors import Ambiguous, ImageApiError, PollFailed, TaskRefused, TryLater, UploadFailed
+from bot.domain.ids import KieTaskId, to_base36
+from bot.domain.ports import Progress, TaskInput, TaskReport
 from bot.domain.states import Failure
 from bot.kie import wire
 from bot.kie.catalogue import Catalogue
@@ -57,14 +57,14 @@ class KieClient:
         self._catalogue = Catalogue(options.nsfw_checker)
         self._headers = {"Authorization": f"Bearer {options.api_key}", "User-Agent": _USER_AGENT}
 
-    async def create(self, order: Order) -> KieTaskId:
+    async def create(self, order: TaskInput) -> KieTaskId:
         """Send createTask once.
 
         Raises Refused or TryLater when KIE surely has no task of it, Ambiguous when nobody can know.
         """
         callback = None
         if self._options.callback_url:
-            callback = f"{self._options.callback_url.rstrip('/')}/kie/callback/{short(order.task_id)}"
+            callback = f"{self._options.callback_url.rstrip('/')}/kie/callback/{to_base36(order.task_id)}"
         body = orjson.dumps(self._catalogue.body(order, callback))
         try:
             status, answer = await self._post_json("/api/v1/jobs/createTask", body)
@@ -74,7 +74,7 @@ class KieClient:
             raise Ambiguous(type(error).__name__) from error
         return _created(status, answer)
 
-    async def report(self, task: KieTaskId) -> Report:
+    async def report(self, task: KieTaskId) -> TaskReport:
         """Ask recordInfo once. Raises PollFailed for anything but an answer about the task."""
         status, answer = await self._ask("/api/v1/jobs/recordInfo", {"taskId": task})
         report = wire.report(answer.data)
@@ -82,10 +82,10 @@ class KieClient:
             return report
         if status == answer.code == HTTPStatus.OK:
             # Empty just after its creation: still at it.
-            return Report(Progress.RUNNING)
+            return TaskReport(Progress.RUNNING)
         if answer.code == HTTPStatus.UNPROCESSABLE_ENTITY:
             # "recordInfo is null": also said for a moment of a task that was just created.
-            return Report(Progress.RUNNING)
+            return TaskReport(Progress.RUNNING)
         raise PollFailed(f"code {answer.code}")
 
     async def balance(self) -> Decimal:
@@ -192,7 +192,7 @@ def _page(status: int) -> ImageApiError:
     if status in _REFUSALS:
         return refusal(status, None)
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.REQUEST_TIMEOUT:
-        return Refused(Failure.UNAVAILABLE, f"HTTP {status}")
+        return TaskRefused(Failure.UNAVAILABLE, f"HTTP {status}")
     return Ambiguous(f"HTTP {status}")
 
 

@@ -1,6 +1,6 @@
 """KIE's codes and wordings, sorted by what they mean for us."""
 
-from bot.domain.errors import Ambiguous, ImageApiError, Refused, TryLater
+from bot.domain.errors import Ambiguous, ImageApiError, TaskRefused, TryLater
 from bot.domain.states import Failure
 
 _MODERATION_WORDS = (
@@ -42,7 +42,7 @@ def refusal(code: int, message: str | None) -> ImageApiError:
     detail = f"code {code}"
     match code:
         case 401:
-            return Refused(Failure.KEY_REFUSED, detail)
+            return TaskRefused(Failure.KEY_REFUSED, detail)
         case 402 | 433:
             # Of the account and not of the task: once it is filled up, the same call succeeds.
             return TryLater(Failure.OUT_OF_CREDITS, detail)
@@ -51,11 +51,11 @@ def refusal(code: int, message: str | None) -> ImageApiError:
         case 455:
             return TryLater(Failure.MAINTENANCE, detail)
         case 505:
-            return Refused(Failure.UNAVAILABLE, detail)
+            return TaskRefused(Failure.UNAVAILABLE, detail)
         case 400 | 404 | 422 | 500 | 501:
             spoken = failure_of(str(code), message)
             if spoken is Failure.BROKEN and code in {400, 404, 422}:
                 spoken = Failure.REJECTED
-            return Refused(spoken, detail)
+            return TaskRefused(spoken, detail)
         case _:
             return Ambiguous(detail)

@@ -7,7 +7,7 @@ import orjson
 from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
 
-from bot.domain.ports import Progress, Report
+from bot.domain.ports import Progress, TaskReport
 from bot.domain.states import Failure
 from bot.kie.failures import failure_of
 
@@ -96,7 +96,7 @@ def balance(data: object) -> Decimal | None:
     return round(Decimal(str(data)), 3)
 
 
-def report(data: object) -> Report | None:
+def report(data: object) -> TaskReport | None:
     """What the data of recordInfo says; None when it says nothing of the task's state.
 
     States that nobody documented mean "still at it".
@@ -111,12 +111,12 @@ def report(data: object) -> Report | None:
         case "success":
             url = _first_url(record.result_json) or _first_url(record.response)
             if url is None:
-                return Report(Progress.FAILED, failure=Failure.NO_IMAGE, consumed=consumed)
-            return Report(Progress.SUCCEEDED, result_url=url, seconds=_seconds(record), consumed=consumed)
+                return TaskReport(Progress.FAILED, failure=Failure.NO_IMAGE, consumed=consumed)
+            return TaskReport(Progress.SUCCEEDED, result_url=url, seconds=_seconds(record), consumed=consumed)
         case "fail":
-            return Report(Progress.FAILED, failure=failure_of(record.fail_code, record.fail_msg), consumed=consumed)
+            return TaskReport(Progress.FAILED, failure=failure_of(record.fail_code, record.fail_msg), consumed=consumed)
         case _:
-            return Report(Progress.RUNNING)
+            return TaskReport(Progress.RUNNING)
 
 
 def _first_url(result: dict[str, Any]) -> str | None:

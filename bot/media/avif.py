@@ -5,8 +5,8 @@ from pathlib import Path
 
 from PIL import AvifImagePlugin, Image, ImageOps
 
-from bot.media.limits import check_size
-from bot.media.whole import small, strips
+from bot.media.decode_pillow import small, strips
+from bot.media.formats import check_size
 
 
 class _Decoded(Exception):

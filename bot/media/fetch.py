@@ -8,7 +8,7 @@ from pathlib import Path
 import aiohttp
 from yarl import URL
 
-from bot.domain.errors import DiskTrouble
+from bot.domain.errors import DiskError
 from bot.media.addresses import is_literal, is_loopback, may_connect
 
 _CHUNK = 1 << 16
@@ -60,7 +60,7 @@ def _on_disk() -> Generator[None, None, None]:
     try:
         yield
     except OSError as error:
-        raise DiskTrouble(error.strerror) from error
+        raise DiskError(error.strerror) from error
 
 
 class Fetcher:
@@ -84,7 +84,7 @@ class Fetcher:
     async def to_file(self, address: str, path: Path, limit: int) -> None:
         """Write the file to ``path``, which appears only when it is whole.
 
-        Raises FetchRefused, FetchFailed, or DiskTrouble when it is our own disk that does not take it.
+        Raises FetchRefused, FetchFailed, or DiskError when it is our own disk that does not take it.
         """
         partial = path.with_suffix(".part")
         written = 0

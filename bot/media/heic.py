@@ -6,8 +6,8 @@ from typing import cast
 import pillow_heif
 from PIL import Image
 
-from bot.media.limits import check_size
-from bot.media.whole import small, strips
+from bot.media.decode_pillow import small, strips
+from bot.media.formats import check_size
 
 
 def decode(source: Path) -> Image.Image:

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from bot.domain.errors import NoImage
+from bot.domain.errors import ResultUnavailable
 from bot.domain.ids import TaskId
 from bot.media.fetch import Fetcher, FetchRefused
 
@@ -24,14 +24,14 @@ class Spool:
         folder.mkdir(parents=True, exist_ok=True)
 
     async def ensure(self, task: TaskId, url: str) -> Path:
-        """The task's image on disk, downloaded if it is not there; raises NoImage for good, FetchFailed for now."""
+        """The task's image on disk, downloaded if it is not there; raises ResultUnavailable or FetchFailed."""
         path = self._folder / f"{task}.image"
         async with self._downloads.setdefault(task, asyncio.Lock()):
             if not path.exists():
                 try:
                     await self._fetcher.to_file(url, path, RESULT_MAX_BYTES)
                 except FetchRefused as error:
-                    raise NoImage(f"the result cannot be downloaded: {type(error).__name__}") from error
+                    raise ResultUnavailable(f"the result cannot be downloaded: {type(error).__name__}") from error
         return path
 
     def forget(self, task: TaskId) -> None:

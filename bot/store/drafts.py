@@ -1,4 +1,4 @@
-"""Drafts: what the modals that are open somewhere are about."""
+"""DraftRepository: what the modals that are open somewhere are about."""
 
 from datetime import datetime
 
@@ -10,7 +10,7 @@ from bot.domain.ids import DraftId
 from bot.store.tables import drafts
 
 
-class Drafts:
+class DraftRepository:
     """The drafts, within one transaction."""
 
     def __init__(self, connection: AsyncConnection) -> None:

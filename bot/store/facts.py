@@ -9,7 +9,7 @@ _GET = select(facts.c.value).where(facts.c.key == bindparam("name"))
 _FORGET = delete(facts).where(facts.c.key == bindparam("name"))
 
 
-class Facts:
+class KeyValueRepository:
     """The facts, within one transaction."""
 
     def __init__(self, connection: AsyncConnection) -> None:

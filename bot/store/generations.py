@@ -7,18 +7,18 @@ from typing import Any
 from sqlalchemy import Row, RowMapping, Select, bindparam, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.credits import Account, Asker
+from bot.domain.credits import Account, Requester
 from bot.domain.generation import (
     Delivery,
     Destination,
     Generation,
+    GenerationRequest,
     InteractionToken,
-    Opening,
     Origin,
+    PendingCard,
     Reference,
-    Request,
 )
-from bot.domain.ids import GenerationId, MessageId, RoleId, TaskId, UserId, first_id
+from bot.domain.ids import GenerationId, MessageId, RoleId, TaskId, UserId, first_snowflake
 from bot.domain.states import OPEN, TaskState
 from bot.store.clauses import among
 from bot.store.tables import generations, references, tasks
@@ -61,7 +61,7 @@ _ACCEPTED_BY_CARD = select(exists().where(_SINCE, generations.c.message_id == bi
 _CHANGE = update(generations).where(generations.c.id == bindparam("generation"))
 
 
-class Generations:
+class GenerationRepository:
     """The generations, within one transaction."""
 
     def __init__(self, connection: AsyncConnection) -> None:
@@ -120,10 +120,10 @@ class Generations:
         """Generations that were told already, and have since got an image after all."""
         return list(await self._connection.scalars(_WITH_LATE_IMAGES))
 
-    async def accepted(self, opening: Opening) -> bool:
+    async def accepted(self, opening: PendingCard) -> bool:
         """Whether an opened card has become a generation's."""
         token, card = opening.destination.token, opening.destination.message_id
-        since = first_id(opening.opened_at - _CLOCKS_DIFFER)
+        since = first_snowflake(opening.opened_at - _CLOCKS_DIFFER)
         if token is not None:
             found = await self._connection.scalar(_ACCEPTED_BY_TOKEN, {"since": since, "token": token.value})
         elif card is not None:
@@ -177,15 +177,17 @@ def _generation_values(generation: Generation) -> dict[str, object]:
         "origin_channel_id": origin.channel_id if origin else None,
         "origin_message_id": origin.message_id if origin else None,
         "origin_image_id": origin.image_id if origin else None,
-        "roles": sorted(request.asker.roles),
+        "roles": sorted(request.requester.roles),
     }
 
 
 def _generation(
     row: RowMapping, task_rows: Sequence[RowMapping], reference_rows: Sequence[Row[str, str, str | None]]
 ) -> Generation:
-    request = Request(
-        asker=Asker(Account(row["user_id"], row["guild_id"]), frozenset(RoleId(role) for role in row["roles"] or ())),
+    request = GenerationRequest(
+        requester=Requester(
+            Account(row["user_id"], row["guild_id"]), frozenset(RoleId(role) for role in row["roles"] or ())
+        ),
         prompt=row["prompt"],
         settings=settings_from(row),
         count=len(task_rows),

@@ -16,7 +16,7 @@ _BACK = _TIP.union_all(select(images, _TIP.c.tip).join(_TIP, _TIP.c.parent_id ==
 _LINE = select(_BACK).order_by(_BACK.c.id.desc())
 
 
-class Images:
+class ImageRepository:
     """The images, within one transaction."""
 
     def __init__(self, connection: AsyncConnection) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Insert, Integer, bindparam, func, insert, literal, select, text, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.credits import NOTHING, Account, Credits, LedgerEntry, Movement, Span
+from bot.domain.credits import ZERO, Account, Credits, LedgerEntry, Movement, Span
 from bot.domain.ids import GenerationId, GuildId, TaskId, UserId
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.store.clauses import among, among_given
@@ -74,10 +74,10 @@ _ENDING = {
     Movement.REFUND: _ending(Movement.REFUND, -1),
     Movement.GOODWILL: _ending(Movement.GOODWILL, -1),
 }
-_LATE = _copying(Movement.LATE, _MOMENT, literal(_NOBODY, _C.user_id.type), _C.credits, literal(NOTHING, _C.bonus.type))
+_LATE = _copying(Movement.LATE, _MOMENT, literal(_NOBODY, _C.user_id.type), _C.credits, literal(ZERO, _C.bonus.type))
 
 
-class Ledger:
+class LedgerRepository:
     """The ledger, within one transaction."""
 
     def __init__(self, connection: AsyncConnection) -> None:
@@ -130,8 +130,8 @@ class Ledger:
             "user_id": account.user_id,
             "guild_id": account.guild_id,
             "movement": movement,
-            "credits": NOTHING,
-            "bonus": NOTHING,
+            "credits": ZERO,
+            "bonus": ZERO,
             "round": 0,
             "actor_id": actor,
             "note": note,
@@ -165,12 +165,12 @@ class Ledger:
     async def spent(self, account: Account, span: Span) -> Credits:
         """What the account has reserved or paid of its allowance within the span, refunds taken off."""
         total = await self._connection.scalar(_SPENT, _of(account) | _within(span))
-        return -(total or NOTHING)
+        return -(total or ZERO)
 
     async def bonus(self, account: Account) -> Credits:
         """What is left of all that was granted to the account."""
         total = await self._connection.scalar(_BONUS, _of(account))
-        return total or NOTHING
+        return total or ZERO
 
     async def spent_together(self, span: Span, guild_id: GuildId | None = None) -> Credits:
         """What all members of a server, or of all servers, have reserved or paid within the span, bonus included."""
@@ -178,7 +178,7 @@ class Ledger:
             total = await self._connection.scalar(_SPENT_EVERYWHERE, _within(span))
         else:
             total = await self._connection.scalar(_SPENT_IN_GUILD, {"guild": guild_id, **_within(span)})
-        return -(total or NOTHING)
+        return -(total or ZERO)
 
     async def recent(self, account: Account, limit: int) -> list[LedgerEntry]:
         """The account's last movements, newest first: one entry per generation and kind, settles left out.

@@ -3,7 +3,7 @@
 from sqlalchemy import and_, bindparam, delete, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.credits import Allowance, Asker, Credits, Period
+from bot.domain.credits import Allowance, Credits, Period, Requester
 from bot.domain.ids import ChannelId, GuildId
 from bot.domain.rules import Rule, Scope, ServerSettings
 from bot.store.clauses import among, among_given
@@ -28,7 +28,7 @@ _SETTINGS = select(servers).where(servers.c.guild_id == bindparam("guild"))
 _REMOVE_SETTINGS = delete(servers).where(servers.c.guild_id == bindparam("guild"))
 
 
-class Rules:
+class RuleRepository:
     """Rules and settings, within one transaction."""
 
     def __init__(self, connection: AsyncConnection) -> None:
@@ -37,7 +37,7 @@ class Rules:
         self._pools: dict[GuildId, Rule | None] = {}
         self._settings: dict[GuildId, ServerSettings] = {}
 
-    async def concerning(self, asker: Asker) -> list[Rule]:
+    async def concerning(self, asker: Requester) -> list[Rule]:
         """Every rule of the server that could apply to a member with these roles."""
         guild_id = asker.account.guild_id
         given = {"guild": guild_id, "user": asker.account.user_id, "roles": sorted(asker.roles)}

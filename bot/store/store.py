@@ -11,19 +11,19 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_en
 
 from bot.domain.errors import StoreUnavailable
 from bot.store import driver, sqlite
-from bot.store.accounts import Accounts
-from bot.store.drafts import Drafts
-from bot.store.facts import Facts
-from bot.store.generations import Generations
-from bot.store.images import Images
-from bot.store.ledger import Ledger
+from bot.store.costs import CostRepository
+from bot.store.credit_requests import CreditRequestRepository
+from bot.store.drafts import DraftRepository
+from bot.store.facts import KeyValueRepository
+from bot.store.generations import GenerationRepository
+from bot.store.images import ImageRepository
+from bot.store.ledger import LedgerRepository
 from bot.store.migrate import migrate
-from bot.store.reports import Reports
-from bot.store.requests import Requests
-from bot.store.rules import Rules
-from bot.store.tasks import Tasks
-from bot.store.undelivered import Undelivered
-from bot.store.uploads import Uploads
+from bot.store.rules import RuleRepository
+from bot.store.spending import SpendingRepository
+from bot.store.tasks import TaskRepository
+from bot.store.undelivered import UndeliveredRepository
+from bot.store.uploads import UploadRepository
 
 _READERS = 4
 _CYCLES_ARE_LEFT_AFTER = 0.5
@@ -33,18 +33,18 @@ class Transaction:
     """One transaction: everything done through it is kept together or not at all."""
 
     def __init__(self, connection: AsyncConnection) -> None:
-        self.ledger = Ledger(connection)
-        self.tasks = Tasks(connection, self.ledger)
-        self.generations = Generations(connection)
-        self.facts = Facts(connection)
-        self.uploads = Uploads(connection)
-        self.images = Images(connection)
-        self.drafts = Drafts(connection)
-        self.accounts = Accounts(connection)
-        self.rules = Rules(connection)
-        self.requests = Requests(connection)
-        self.reports = Reports(connection)
-        self.undelivered = Undelivered(connection)
+        self.ledger = LedgerRepository(connection)
+        self.tasks = TaskRepository(connection, self.ledger)
+        self.generations = GenerationRepository(connection)
+        self.key_values = KeyValueRepository(connection)
+        self.uploads = UploadRepository(connection)
+        self.images = ImageRepository(connection)
+        self.drafts = DraftRepository(connection)
+        self.costs = CostRepository(connection)
+        self.rules = RuleRepository(connection)
+        self.credit_requests = CreditRequestRepository(connection)
+        self.spending = SpendingRepository(connection)
+        self.undelivered = UndeliveredRepository(connection)
 
 
 class Store:

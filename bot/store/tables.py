@@ -24,22 +24,22 @@ from sqlalchemy import (
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
 
+from bot.domain.credit_requests import CreditRequestState
 from bot.domain.credits import Movement, Period
 from bot.domain.generation import Delivery
 from bot.domain.ids import (
     ChannelId,
+    CreditRequestId,
     DraftId,
     GenerationId,
     GuildId,
     ImageId,
     KieTaskId,
     MessageId,
-    RequestId,
     RoleId,
     TaskId,
     UserId,
 )
-from bot.domain.requests import RequestState
 from bot.domain.rules import Scope
 from bot.domain.settings import AspectRatio, Model, Resolution
 from bot.domain.states import Failure, TaskState
@@ -156,12 +156,12 @@ class _ServerColumns(TypedColumns):
 
 
 class _RequestColumns(TypedColumns):
-    id: Named[RequestId] = _column(BigInteger, primary_key=True, autoincrement=False)
+    id: Named[CreditRequestId] = _column(BigInteger, primary_key=True, autoincrement=False)
     user_id: Named[UserId] = _column(BigInteger)
     guild_id: Named[GuildId] = _column(BigInteger)
     asked_at: Named[datetime] = _column(UtcTime)
     asked_in: Named[ChannelId] = _column(BigInteger)
-    state: Named[RequestState] = _column(choice(RequestState))
+    state: Named[CreditRequestState] = _column(choice(CreditRequestState))
     channel_id: Named[ChannelId | None] = _column(BigInteger)
     message_id: Named[MessageId | None] = _column(BigInteger)
     untold: Named[str | None] = _column(Text)

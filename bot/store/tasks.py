@@ -8,11 +8,11 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.generation import Task
 from bot.domain.ids import GenerationId, KieTaskId, TaskId
-from bot.domain.ports import Report
+from bot.domain.ports import TaskReport
 from bot.domain.settings import Settings, TaskClass
-from bot.domain.states import MADE_IN_VAIN, MOVES, REFUNDED, Failure, TaskState
+from bot.domain.states import BILLED_FAILURES, MOVES, REFUNDED, Failure, TaskState
 from bot.store.clauses import among, among_given
-from bot.store.ledger import Ledger
+from bot.store.ledger import LedgerRepository
 from bot.store.tables import generations, tasks
 
 _WITH_CLASS = select(tasks, generations.c.model, generations.c.resolution, generations.c.reference_count).join(
@@ -54,10 +54,10 @@ _READY_IN_TIME = _moving(TaskState.READY, TaskState.RUNNING)
 _READY_LATE = _moving(TaskState.READY, TaskState.OVERDUE)
 
 
-class Tasks:
+class TaskRepository:
     """The tasks, within one transaction. A move that the task's present state does not allow is not made."""
 
-    def __init__(self, connection: AsyncConnection, ledger: Ledger) -> None:
+    def __init__(self, connection: AsyncConnection, ledger: LedgerRepository) -> None:
         self._connection = connection
         self._ledger = ledger
 
@@ -89,7 +89,7 @@ class Tasks:
         values = {"kie_task_id": kie_task_id, "claimed": kie_task_id, "submitted_at": at, "deadline": deadline}
         return await self._execute(_RUNNING_UNCLAIMED, task, **values)
 
-    async def ready(self, task: TaskId, report: Report, at: datetime) -> bool:
+    async def ready(self, task: TaskId, report: TaskReport, at: datetime) -> bool:
         """KIE has made the image."""
         values = {
             "result_url": report.result_url,
@@ -126,7 +126,7 @@ class Tasks:
         if not await self._move(task, TaskState.FAILED, finished_at=at, failure=failure):
             return False
         if row is not None and row.state not in REFUNDED and not row.free:
-            await self._ledger.refund([task], at, in_vain=failure in MADE_IN_VAIN)
+            await self._ledger.refund([task], at, in_vain=failure in BILLED_FAILURES)
         return True
 
     async def cancel(self, generation: GenerationId, at: datetime) -> list[TaskId]:

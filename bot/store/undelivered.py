@@ -9,7 +9,7 @@ from bot.domain.ids import GenerationId, UserId
 from bot.store.tables import undelivered
 
 
-class Undelivered:
+class UndeliveredRepository:
     """The list, within one transaction. It is short: a row stands until its member comes back, or is too old."""
 
     def __init__(self, connection: AsyncConnection) -> None:

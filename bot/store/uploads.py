@@ -1,4 +1,4 @@
-"""Uploads: which bytes KIE's file service already has, and where."""
+"""UploadRepository: which bytes KIE's file service already has, and where."""
 
 from datetime import datetime
 
@@ -15,7 +15,7 @@ _FORGET = delete(uploads).where(
 )
 
 
-class Uploads:
+class UploadRepository:
     """The uploads, within one transaction."""
 
     def __init__(self, connection: AsyncConnection) -> None:

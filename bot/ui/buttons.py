@@ -5,7 +5,7 @@ from typing import Any
 import discord
 from discord import ui
 
-from bot.domain.ids import GenerationId, RequestId, UserId
+from bot.domain.ids import CreditRequestId, GenerationId, UserId
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.texts import cards, editing, quota
 
@@ -33,7 +33,7 @@ def ask_button(member: UserId) -> ui.Button[Any]:
     return _button(CustomId(Action.ASK, member))
 
 
-def decision_buttons(request_id: RequestId) -> list[ui.Button[Any]]:
+def decision_buttons(request_id: CreditRequestId) -> list[ui.Button[Any]]:
     """What admins can do with a request for more."""
     return [_button(CustomId(action, request_id)) for action in (Action.APPROVE, Action.DENY)]
 

@@ -7,9 +7,9 @@ import discord
 from discord import ui
 
 from bot.domain.errors import GenerationGone
+from bot.ui.button_handlers import handle_button
 from bot.ui.custom_ids import TEMPLATE, CustomId
-from bot.ui.desk import Desk
-from bot.ui.presses import pressed
+from bot.ui.services import Services
 
 
 class CardButton(ui.DynamicItem[ui.Button[Any]], template=TEMPLATE):
@@ -28,8 +28,8 @@ class CardButton(ui.DynamicItem[ui.Button[Any]], template=TEMPLATE):
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Do what the button says; an unknown one is told kindly."""
-        desk = cast("Desk", interaction.client)
+        desk = cast("Services", interaction.client)
         async with desk.reporter.reporting(interaction):
             if self._pressed is None:
                 raise GenerationGone
-            await pressed(desk, interaction, self._pressed)
+            await handle_button(desk, interaction, self._pressed)

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from bot.domain.ids import from_short, short
+from bot.domain.ids import from_base36, to_base36
 
 
 class Action(StrEnum):
@@ -38,8 +38,8 @@ class CustomId:
     extra: int = 0
 
     def __str__(self) -> str:
-        extra = f":{short(self.extra)}" if self.extra else ""
-        return f"easel:{self.action.value}:{short(self.number)}{extra}"
+        extra = f":{to_base36(self.extra)}" if self.extra else ""
+        return f"easel:{self.action.value}:{to_base36(self.number)}{extra}"
 
     @classmethod
     def parse(cls, text: str) -> "CustomId | None":
@@ -48,6 +48,6 @@ class CustomId:
         if match is None:
             return None
         try:
-            return cls(Action(match["action"]), from_short(match["number"]), from_short(match["extra"] or "0"))
+            return cls(Action(match["action"]), from_base36(match["number"]), from_base36(match["extra"] or "0"))
         except ValueError:
             return None

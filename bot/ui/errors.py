@@ -10,9 +10,9 @@ import discord
 import structlog
 from discord import app_commands, ui
 
-from bot.domain.errors import DiskTrouble, NotEnoughCredits, StoreUnavailable, UserError
-from bot.domain.ids import OpeningId, UserId, short
-from bot.store.openings import Openings
+from bot.domain.errors import DiskError, NotEnoughCredits, StoreUnavailable, UserError
+from bot.domain.ids import PendingCardId, UserId, to_base36
+from bot.generation.pending_cards import PendingCardJournal
 from bot.ui.buttons import ask_button
 from bot.ui.interactions import ALREADY_ACKNOWLEDGED, NO_MESSAGE
 from bot.ui.texts import refusals
@@ -31,10 +31,10 @@ class Tell(Protocol):
         ...
 
 
-class Reporter:
+class ErrorReporter:
     """Tells members what went wrong: privately where there is an interaction, on the reply's card otherwise."""
 
-    def __init__(self, openings: Openings) -> None:
+    def __init__(self, openings: PendingCardJournal) -> None:
         self._openings = openings
 
     def reporting(self, interaction: discord.Interaction[Any]) -> "_Reporting":
@@ -76,14 +76,14 @@ class Reporter:
             # RuntimeError: the session is closed, since the process is ending. The next one tells whose card is open.
             log.warning("an error could not be told", error=type(failure).__name__)
             return
-        self._openings.close(OpeningId(interaction.id))
+        self._openings.close(PendingCardId(interaction.id))
 
 
 def _sentence(what: str, error: BaseException) -> str:
     match error:
         case UserError():
             return refusals.refusal(error)
-        case StoreUnavailable() | DiskTrouble():
+        case StoreUnavailable() | DiskError():
             log.error("the store is not to be had", command=what, error=str(error))
             return refusals.NO_STORE
         case app_commands.CheckFailure():
@@ -98,7 +98,7 @@ def _sentence(what: str, error: BaseException) -> str:
             log.info("an interaction was gone before it could be answered", code=error.code)
             return refusals.OUTDATED
         case _:
-            reference = short(secrets.randbits(24))
+            reference = to_base36(secrets.randbits(24))
             log.error("an interaction failed", ref=reference, command=what, exc_info=error)
             return refusals.broken(reference)
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import discord
 
-from bot.domain.credits import Account, Asker
+from bot.domain.credits import Account, Requester
 from bot.domain.errors import MayNotPost, NotReadyYet
 from bot.domain.generation import Source
 from bot.domain.ids import DIRECT_MESSAGES, ChannelId, GuildId, RoleId, UserId
@@ -16,12 +16,12 @@ NO_MESSAGE = 10008
 """Discord's code for a message that was deleted."""
 
 
-def asker(interaction: discord.Interaction[Any]) -> Asker:
+def requester(interaction: discord.Interaction[Any]) -> Requester:
     """Whose credits an interaction spends."""
-    return asker_of(interaction.user, interaction.guild_id)
+    return requester_of(interaction.user, interaction.guild_id)
 
 
-def asker_of(user: discord.User | discord.Member, guild_id: int | None) -> Asker:
+def requester_of(user: discord.User | discord.Member, guild_id: int | None) -> Requester:
     """A member as the one who pays; outside of a server there are no roles. Raises NotReadyYet.
 
     Before Discord has described a server, its members seem to have no roles, and rules would not apply.
@@ -30,7 +30,7 @@ def asker_of(user: discord.User | discord.Member, guild_id: int | None) -> Asker
         raise NotReadyYet
     account = Account(UserId(user.id), DIRECT_MESSAGES if guild_id is None else GuildId(guild_id))
     roles = user.roles if isinstance(user, discord.Member) and guild_id is not None else ()
-    return Asker(account, frozenset(RoleId(role.id) for role in roles))
+    return Requester(account, frozenset(RoleId(role.id) for role in roles))
 
 
 def parent_of(channel: object) -> ChannelId | None:

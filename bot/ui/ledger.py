@@ -6,7 +6,7 @@ import discord
 from discord import ui
 
 from bot.domain.ids import UserId
-from bot.generation.quotas import LogPage
+from bot.quota.service import LogPage
 from bot.ui.cards import BLURPLE, finished_view
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.texts import quota

@@ -8,7 +8,7 @@ import discord
 from bot.domain.generation import Origin, Source
 from bot.domain.ids import ChannelId, MessageId
 from bot.domain.settings import REFERENCES_MAX
-from bot.ui.pictures import attached, pictures_of
+from bot.ui.message_images import attached_images, images_of
 from bot.ui.texts import editing
 
 _SPOKEN = frozenset({discord.MessageType.default, discord.MessageType.reply})
@@ -46,11 +46,11 @@ def read_call(message: discord.Message, me: int, *, sees_all: bool) -> Call | Hi
     if not prompt:
         return Hint(editing.HOW_TO)
     above = _replied_to(message)
-    sources = [*(pictures_of(above) if above else ()), *attached(message.attachments)]
+    sources = [*(images_of(above) if above else ()), *attached_images(message.attachments)]
     hidden = above is not None and not sees_all and _is_hidden(above, me)
     if not sources:
         return Hint(editing.CANNOT_SEE if hidden else editing.NO_PICTURE)
-    origin = Origin(ChannelId(above.channel.id), MessageId(above.id)) if above and pictures_of(above) else None
+    origin = Origin(ChannelId(above.channel.id), MessageId(above.id)) if above and images_of(above) else None
     return Call(prompt, tuple(sources[:REFERENCES_MAX]), origin, editing.ONLY_YOURS if hidden else None)
 
 

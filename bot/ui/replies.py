@@ -6,7 +6,7 @@ import aiohttp
 import discord
 
 from bot.domain.generation import Destination
-from bot.domain.ids import ChannelId, MessageId, UserId, short
+from bot.domain.ids import ChannelId, MessageId, UserId, to_base36
 from bot.ui.buttons import ask_button
 from bot.ui.cards import looking_view, refusal_view
 from bot.ui.interactions import check_permissions, parent_of
@@ -55,7 +55,7 @@ def destination(card: discord.Message) -> Destination:
 
 async def _reply(message: discord.Message, kind: str, **what: Any) -> discord.Message:
     # Under one nonce Discord posts once, however often it is asked because its answer was lost.
-    what |= {"nonce": f"{kind}-{short(message.id)}", "allowed_mentions": discord.AllowedMentions.none()}
+    what |= {"nonce": f"{kind}-{to_base36(message.id)}", "allowed_mentions": discord.AllowedMentions.none()}
     try:
         return await _send(message.channel, reference=message.to_reference(fail_if_not_exists=False), **what)
     except discord.Forbidden as error:

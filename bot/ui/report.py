@@ -10,9 +10,9 @@ import discord
 from discord import ui
 
 from bot.domain.ids import UserId
-from bot.domain.report import Report
-from bot.domain.report_csv import csv_of
 from bot.media.charts.room import DrawingRoom
+from bot.quota.report_csv import csv_of
+from bot.quota.spending_report import SpendingReport
 from bot.ui.cards import ALT_TEXT_MAX, BLURPLE, finished_view
 from bot.ui.report_chart import chart_of
 from bot.ui.texts import report as texts
@@ -27,7 +27,7 @@ class ReportMessage:
 
 
 async def report_message(
-    report: Report, names: Mapping[UserId, str], server: str, drawing_room: DrawingRoom
+    report: SpendingReport, names: Mapping[UserId, str], server: str, drawing_room: DrawingRoom
 ) -> ReportMessage:
     """Draw the report and put it into a message; when the drawing fails, the words and the file go alone.
 

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from decimal import ROUND_FLOOR, Decimal
 
-from bot.domain.credits import NOTHING, Credits
+from bot.domain.credits import ZERO, Credits
 from bot.domain.ids import UserId
-from bot.domain.report import PRICE_CLASSES, Outcome, Outcomes, PriceClass, Report
+from bot.domain.spending import PRICE_CLASSES, Outcome, PriceClass
 from bot.media.charts.chart import (
     Bar,
     Chart,
@@ -21,6 +21,7 @@ from bot.media.charts.chart import (
     Tick,
     Tone,
 )
+from bot.quota.spending_report import Outcomes, SpendingReport
 from bot.ui.texts import report as texts
 
 _TONES = {
@@ -37,7 +38,7 @@ _SMALLEST_CREDIT = Decimal("0.001")
 _A_WEEK = 7
 
 
-def chart_of(report: Report, names: Mapping[UserId, str], server: str) -> Chart:
+def chart_of(report: SpendingReport, names: Mapping[UserId, str], server: str) -> Chart:
     """The picture of a report; who has no name among ``names`` is called by the end of their id."""
     first, last = report.days[0].day, report.days[-1].day
     return Chart(
@@ -60,7 +61,7 @@ def ticks(highest: Credits) -> tuple[Tick, ...]:
     return tuple(Tick(float(step * line), texts.compact(step * line)) for line in range(lines + 1))
 
 
-def _columns(report: Report) -> Columns:
+def _columns(report: SpendingReport) -> Columns:
     used = [kind for kind in PRICE_CLASSES if any(day.credits.get(kind) for day in report.days)]
     series = tuple(Series(texts.price_class(kind), PRICE_CLASSES.index(kind)) for kind in used)
     by_model = len(report.days) == 1
@@ -72,27 +73,27 @@ def _columns(report: Report) -> Columns:
     return Columns(title, series, not by_model, columns, ticks(tallest), texts.NOTHING_SPENT)
 
 
-def _by_day(report: Report, used: list[PriceClass]) -> tuple[Column, ...]:
+def _by_day(report: SpendingReport, used: list[PriceClass]) -> tuple[Column, ...]:
     within_a_week = len(report.days) <= _A_WEEK
     return tuple(
         Column(
             label=texts.weekday(one.day) if within_a_week else str(one.day.day),
             below=_below(report, place, within_a_week=within_a_week),
-            parts=tuple(float(one.credits.get(kind, NOTHING)) for kind in used),
+            parts=tuple(float(one.credits.get(kind, ZERO)) for kind in used),
             total=texts.compact(one.total) if one.total else "",
         )
         for place, one in enumerate(report.days)
     )
 
 
-def _below(report: Report, place: int, *, within_a_week: bool) -> str:
+def _below(report: SpendingReport, place: int, *, within_a_week: bool) -> str:
     day = report.days[place].day
     if within_a_week:
         return texts.day_and_month(day)
     return texts.month(day) if place == 0 or day.day == 1 else ""
 
 
-def _by_model(report: Report, used: list[PriceClass]) -> tuple[Column, ...]:
+def _by_model(report: SpendingReport, used: list[PriceClass]) -> tuple[Column, ...]:
     """A single day would be a single column: its price classes stand side by side instead."""
     (day,) = report.days
     return tuple(
@@ -106,8 +107,8 @@ def _by_model(report: Report, used: list[PriceClass]) -> tuple[Column, ...]:
     )
 
 
-def _ranking(report: Report, names: Mapping[UserId, str]) -> Ranking:
-    most = max((member.credits for member in report.top), default=NOTHING) or Credits(1)
+def _ranking(report: SpendingReport, names: Mapping[UserId, str]) -> Ranking:
+    most = max((member.credits for member in report.top), default=ZERO) or Credits(1)
     bars = tuple(
         Bar(
             name=Name(names.get(member.user_id, ""), texts.unnamed(member.user_id)),
@@ -136,7 +137,7 @@ def _ring(outcomes: Outcomes) -> Ring:
     return Ring(texts.OUTCOMES, slices, Fact(failed, texts.FAILED), texts.NO_IMAGES)
 
 
-def _gauge(report: Report) -> Gauge:
+def _gauge(report: SpendingReport) -> Gauge:
     pool = report.pool
     if pool is None or pool.left is None or pool.allowance.credits is None:
         return Gauge(texts.POOL, None, Tone.QUIET, Fact(texts.NO_POOL, ""), texts.NO_POOL_NOTES)

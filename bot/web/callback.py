@@ -12,11 +12,11 @@ from aiohttp import web
 from pydantic import AliasChoices, AliasPath, BaseModel, Field
 
 from bot.domain.errors import StoreUnavailable
-from bot.domain.ids import KieTaskId, TaskId, from_short
+from bot.domain.ids import KieTaskId, TaskId, from_base36
 from bot.domain.ports import Clock
 from bot.generation.tracker import Tracker
 from bot.kie.signature import could_be_signed, verify
-from bot.web.callers import Network, Refusals, caller
+from bot.web.client_address import FailureLimiter, Network, client_address
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -41,18 +41,18 @@ class CallbackRoute:
         clock: Clock,
         *,
         proxies: Collection[Network] = (),
-        refusals: Refusals | None = None,
+        refusals: FailureLimiter | None = None,
     ) -> None:
         self._key = key
         self._tracker = tracker
         self._clock = clock
         self._proxies = proxies
-        self._refusals = refusals or Refusals(now=time.monotonic)
+        self._refusals = refusals or FailureLimiter(now=time.monotonic)
         self._heard: OrderedDict[tuple[TaskId, str], None] = OrderedDict()
 
     async def handle(self, request: web.Request) -> web.Response:
         """Verify, wake the tracker, answer at once. An id that was lost in a crash is found again here."""
-        address = caller(request, self._proxies)
+        address = client_address(request, self._proxies)
         over = self._refusals.too_many(address)
         status = await self._judge(request)
         if status is HTTPStatus.OK:
@@ -75,7 +75,7 @@ class CallbackRoute:
             async with asyncio.timeout(_BODY_SECONDS):
                 body = await request.read()
             kie_task_id = KieTaskId(_Hint.model_validate_json(body).kie_task_id)
-            task_id = TaskId(from_short(request.match_info["task"]))
+            task_id = TaskId(from_base36(request.match_info["task"]))
         except TimeoutError:
             return HTTPStatus.REQUEST_TIMEOUT
         except web.HTTPRequestEntityTooLarge:
@@ -89,11 +89,11 @@ class CallbackRoute:
                 await self._wake(task_id, kie_task_id)
             except StoreUnavailable:
                 # What KIE tells may be known nowhere else: it is written down as soon as that can be done.
-                self._tracker.find_later(task_id, kie_task_id)
+                self._tracker.attach_kie_id_later(task_id, kie_task_id)
         return HTTPStatus.OK
 
     async def _wake(self, task_id: TaskId, kie_task_id: KieTaskId) -> None:
-        if not self._tracker.hint(task_id) and not await self._tracker.found(task_id, kie_task_id):
+        if not self._tracker.poll_now(task_id) and not await self._tracker.attach_kie_id(task_id, kie_task_id):
             log.info("a callback for a task that is not followed", task=task_id)
 
     def _is_news(self, task_id: TaskId, signature: str) -> bool:

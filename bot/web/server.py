@@ -11,7 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from bot.web.callback import CallbackRoute
-from bot.web.door import Door
+from bot.web.connection_limiter import ConnectionLimiter
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -78,7 +78,7 @@ async def serve(
         auto_decompress=False,
     )
     await runner.setup()
-    door = Door(cast("web.Server", runner.server), connections=connections, seconds=head_seconds)
+    door = ConnectionLimiter(cast("web.Server", runner.server), connections=connections, seconds=head_seconds)
     try:
         listening = await asyncio.get_running_loop().create_server(door, host, port)
         try:

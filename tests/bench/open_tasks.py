@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final, Self
 
-from bot.domain.credits import NOTHING, Account, Asker
+from bot.domain.credits import ZERO, Account, Requester
 from bot.domain.generation import Delivery, Generation, InteractionToken, Reference, Task
 from bot.domain.ids import ChannelId, GenerationId, GuildId, IdMaker, KieTaskId, MessageId, TaskId, UserId
-from bot.domain.ports import Progress, Report
+from bot.domain.ports import Progress, TaskReport
 from bot.domain.settings import Settings
 from bot.store.store import Store, Transaction
 from tests.bench import payloads
@@ -92,7 +92,7 @@ class _Writer:
         (task,) = generation.tasks
         await tx.generations.add(generation)
         await tx.ledger.reserve(
-            generation.request.account, generation.id, {task.id: NOTHING}, generation.unit_price, submitted
+            generation.request.account, generation.id, {task.id: ZERO}, generation.unit_price, submitted
         )
         await tx.tasks.submitting(task.id, submitted + _DEADLINE)
         kie = KieTaskId(running_id(one.number, one.submitted, one.done))
@@ -103,7 +103,7 @@ class _Writer:
         generation = await self.running(tx, one)
         task: Task = generation.tasks[0]
         url, seconds = "https://tempfile.example/a.png", one.done - one.submitted
-        await tx.tasks.ready(task.id, Report(Progress.SUCCEEDED, result_url=url, seconds=seconds), self.at)
+        await tx.tasks.ready(task.id, TaskReport(Progress.SUCCEEDED, result_url=url, seconds=seconds), self.at)
         await tx.tasks.delivered([await tx.tasks.get(task.id)], self.at)
         await tx.generations.set_delivery(generation.id, Delivery.DONE)
 
@@ -115,8 +115,10 @@ class _Writer:
             token=InteractionToken(int(payloads.APPLICATION_ID), f"t{identifier}", self.at + _TOKEN_LIVES),
             message_id=MessageId(identifier + 1),
         )
-        asker = Asker(Account(member, GuildId(int(payloads.GUILD_ID))))
-        request = make_request(asker=asker, destination=destination, settings=self.settings, references=self.references)
+        asker = Requester(Account(member, GuildId(int(payloads.GUILD_ID))))
+        request = make_request(
+            requester=asker, destination=destination, settings=self.settings, references=self.references
+        )
         made = make_generation(id=identifier, created_at=self.at, request=request)
         return replace(made, tasks=tuple(replace(task, id=task_id) for task in made.tasks))
 

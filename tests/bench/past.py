@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from bot.domain.credits import Account
-from bot.domain.ids import GuildId, UserId, first_id
+from bot.domain.ids import GuildId, UserId, first_snowflake
 
 NOW: Final = datetime(2026, 6, 20, 12, 30, tzinfo=UTC)
 OURS: Final = GuildId(900)
@@ -91,7 +91,7 @@ def fill(file: Path, generations: int) -> Past:
         ).fetchall()
         for name, _ in indexes:
             connection.execute(f"DROP INDEX {name}")
-        epoch = _milliseconds(NOW) - (first_id(NOW) >> _SEQUENCE_BITS)
+        epoch = _milliseconds(NOW) - (first_snowflake(NOW) >> _SEQUENCE_BITS)
         values = {
             "count": generations,
             "first": _milliseconds(NOW - _YEARS),

@@ -7,46 +7,46 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
+from bot.domain.credit_requests import CreditRequest
 from bot.domain.credits import (
     KIE_PRICES,
-    NOTHING,
+    ZERO,
     Allowance,
-    Asker,
     Credits,
     LedgerEntry,
     Period,
     PriceList,
+    Requester,
     period_around,
 )
-from bot.domain.generation import Delivery, Draft, Generation, Image, Opening, Origin
+from bot.domain.generation import Delivery, Draft, Generation, Image, Origin, PendingCard
 from bot.domain.ids import (
     ChannelId,
+    CreditRequestId,
     DraftId,
     GuildId,
     IdMaker,
     ImageId,
     KieTaskId,
     MessageId,
-    OpeningId,
-    RequestId,
+    PendingCardId,
     RoleId,
     UserId,
 )
-from bot.domain.requests import CreditRequest
 from bot.domain.rules import Rule, Scope
 from bot.domain.states import OPEN, Failure, TaskState
-from bot.generation.accounting import Accounting
-from bot.generation.asking import Asking
 from bot.generation.history import History
-from bot.generation.means import Means
-from bot.generation.quotas import Change, Quotas
 from bot.generation.status import ACCOUNT_DAYS
+from bot.quota.costs import CostHistory
+from bot.quota.credit_requests import CreditRequests
+from bot.quota.policy import QuotaPolicy
+from bot.quota.service import Change, QuotaService
 from bot.store.store import Store, Transaction
 from tests.bench.past import ALICE, NOW, OURS
 from tests.factories import limits_of, make_destination, make_generation, make_request
 from tests.store.stored import DEADLINE, RESULT, bring
 
-ASKER: Final = Asker(ALICE, frozenset({RoleId(1), RoleId(2), RoleId(3)}))
+ASKER: Final = Requester(ALICE, frozenset({RoleId(1), RoleId(2), RoleId(3)}))
 ADMIN: Final = UserId(9)
 _THIS_MONTH: Final = 40
 _WEEK: Final = timedelta(days=7)
@@ -73,11 +73,11 @@ class Desk:
     """A store, and what is asked about in it: the same in every store, whatever its past."""
 
     store: Store
-    means: Means
-    quotas: Quotas
+    means: QuotaPolicy
+    quotas: QuotaService
     history: History
-    asking: Asking
-    accounting: Accounting
+    asking: CreditRequests
+    accounting: CostHistory
     new_id: Callable[[], int]
     delivered: Generation
     """The last of Alice's that is done, edited once."""
@@ -102,8 +102,8 @@ async def furnish(store: Store) -> Desk:
     """Let this month have begun: generations of Alice's, some of them open, rules, and a request for more."""
     minutes = itertools.count()
     new_id = IdMaker(lambda: NOW - timedelta(days=1) + timedelta(minutes=next(minutes)), start=1)
-    means = Means(Clock(), PriceList(KIE_PRICES), limits_of(Allowance(Credits(100_000), Period.DAY)))
-    quotas = Quotas(store, Clock(), means)
+    means = QuotaPolicy(Clock(), PriceList(KIE_PRICES), limits_of(Allowance(Credits(100_000), Period.DAY)))
+    quotas = QuotaService(store, Clock(), means)
     change = Change(OURS, ADMIN, "because")
     for rule in (
         Rule(Scope.ROLE, 2, Allowance(Credits(50_000), Period.MONTH)),
@@ -117,18 +117,18 @@ async def furnish(store: Store) -> Desk:
         ImageId(last.tasks[0].id), last.id, ImageId(done[0].tasks[0].id), ChannelId(5), MessageId(6), "b.png", NOW
     )
     first = Image(ImageId(done[0].tasks[0].id), done[0].id, None, ChannelId(5), MessageId(5), "a.png", NOW)
-    request = CreditRequest(RequestId(new_id()), ALICE, NOW, ChannelId(5))
+    request = CreditRequest(CreditRequestId(new_id()), ALICE, NOW, ChannelId(5))
     async with store.write() as tx:
         await tx.images.add([first, edited])
-        await tx.requests.add(request)
+        await tx.credit_requests.add(request)
     reserved, running = [await _keep(store, new_id, state) for state in (TaskState.RESERVED, TaskState.RUNNING)]
     return Desk(
         store,
         means,
         quotas,
         History(store, Clock(), new_id),
-        Asking(store, Clock(), means, new_id),
-        Accounting(ACCOUNT_DAYS),
+        CreditRequests(store, Clock(), means, new_id),
+        CostHistory(ACCOUNT_DAYS),
         new_id,
         last,
         reserved,
@@ -149,7 +149,7 @@ async def _keep(store: Store, new_id: Callable[[], int], state: TaskState) -> Ge
 
 
 def _wish(new_id: Callable[[], int]) -> Generation:
-    made = make_generation(request=make_request(asker=ASKER, destination=make_destination(message_id=MessageId(6))))
+    made = make_generation(request=make_request(requester=ASKER, destination=make_destination(message_id=MessageId(6))))
     generation = replace(made, id=new_id(), created_at=NOW)
     (task,) = made.tasks
     return replace(generation, tasks=(replace(task, id=new_id(), generation_id=generation.id, created_at=NOW),))
@@ -157,7 +157,7 @@ def _wish(new_id: Callable[[], int]) -> Generation:
 
 async def _reserve(tx: Transaction, generation: Generation) -> None:
     await tx.generations.add(generation)
-    parts = {task.id: NOTHING for task in generation.tasks}
+    parts = {task.id: ZERO for task in generation.tasks}
     await tx.ledger.reserve(ALICE, generation.id, parts, generation.unit_price, NOW)
 
 
@@ -166,7 +166,7 @@ async def _accept(desk: Desk) -> None:
     generation = _wish(desk.new_id)
     async with desk.store.write() as tx:
         await tx.generations.open_count(ALICE.user_id)
-        await desk.means.afford(tx, generation.request)
+        await desk.means.authorize(tx, generation.request)
         await _reserve(tx, generation)
 
 
@@ -214,17 +214,17 @@ async def _late(desk: Desk) -> None:
 async def _ask(desk: Desk) -> None:
     async def ask(tx: Transaction) -> None:
         await tx.rules.settings(OURS)
-        await tx.requests.expire(ALICE, NOW)
-        await tx.requests.open_of(ALICE)
-        await tx.requests.close(desk.request.id, desk.request.state)
+        await tx.credit_requests.expire(ALICE, NOW)
+        await tx.credit_requests.open_of(ALICE)
+        await tx.credit_requests.close(desk.request.id, desk.request.state)
         await desk.means.standing(tx, ASKER)
 
     await desk.undone(ask)
 
 
-def _opening(desk: Desk) -> Opening:
+def _opening(desk: Desk) -> PendingCard:
     destination = make_destination(message_id=MessageId(77))
-    return Opening(OpeningId(desk.new_id()), ALICE.user_id, NOW, destination)
+    return PendingCard(PendingCardId(desk.new_id()), ALICE.user_id, NOW, destination)
 
 
 _DRAFT: Final = Draft(DraftId(1), ALICE.user_id, NOW, Origin(ChannelId(5), MessageId(6)), ())
@@ -233,7 +233,7 @@ _DAY: Final = period_around(Period.DAY, NOW)
 
 PATHS: Final[Mapping[str, Callable[[Desk], Awaitable[object]]]] = {
     "/imagine: accept and commit": _accept,
-    "/imagine: refusal by means": lambda desk: desk.read(lambda tx: desk.means.afford(tx, desk.reserved.request)),
+    "/imagine: refusal by means": lambda desk: desk.read(lambda tx: desk.means.authorize(tx, desk.reserved.request)),
     "/balance": _statement,
     "button: cancel": lambda desk: desk.undone(lambda tx: tx.tasks.cancel(desk.reserved.id, NOW)),
     "button: what a message shows": lambda desk: desk.history.shown_in(MessageId(6), desk.delivered.id),
@@ -259,8 +259,8 @@ PATHS: Final[Mapping[str, Callable[[Desk], Awaitable[object]]]] = {
     "/quota reset": lambda desk: desk.undone(lambda tx: tx.ledger.reset(ALICE, ADMIN, "because", NOW)),
     "/quota settings": lambda desk: desk.quotas.settings(_CHANGE.guild_id),
     "request for more": _ask,
-    "ops: first task": lambda desk: desk.read(lambda tx: tx.accounts.first_task_at()),
-    "ops: open tasks": lambda desk: desk.read(lambda tx: tx.accounts.open_tasks()),
+    "ops: first task": lambda desk: desk.read(lambda tx: tx.costs.first_task_at()),
+    "ops: open tasks": lambda desk: desk.read(lambda tx: tx.costs.open_tasks()),
     "ops: orphans": lambda desk: desk.read(lambda tx: tx.tasks.orphans()),
     "ops: spent today": lambda desk: desk.read(lambda tx: tx.ledger.spent_together(_DAY)),
     "ops: accounts of 30 days": lambda desk: desk.read(lambda tx: desk.accounting.days(tx, NOW)),
@@ -270,8 +270,8 @@ PATHS: Final[Mapping[str, Callable[[Desk], Awaitable[object]]]] = {
     "start: late images": lambda desk: desk.read(lambda tx: tx.generations.with_late_images()),
     "start: submitted lately": lambda desk: desk.read(lambda tx: tx.tasks.submitted_since(NOW - timedelta(seconds=10))),
     "start: opened cards": lambda desk: desk.read(lambda tx: tx.generations.accepted(_opening(desk))),
-    "start: untold requests": lambda desk: desk.read(lambda tx: tx.requests.untold()),
+    "start: untold requests": lambda desk: desk.read(lambda tx: tx.credit_requests.untold()),
     "start: undelivered": lambda desk: desk.read(lambda tx: tx.undelivered.all()),
-    "start: facts": lambda desk: desk.read(lambda tx: tx.facts.get("commands.synced")),
+    "start: facts": lambda desk: desk.read(lambda tx: tx.key_values.get("commands.synced")),
 }
 """By name, and each many times over: what is written is taken back, but for what is accepted."""

@@ -25,8 +25,8 @@ import pillow_heif
 from PIL import Image
 
 import bot.app
-from bot.media.darkroom import Darkroom
-from bot.media.develop import Developed
+from bot.media.decode_sandbox import DecodeSandbox
+from bot.media.sanitize import Sanitized
 from tests.bench.processes import descendants
 from tests.media.pictures import encoded, noise, png_of_one_colour, smooth
 
@@ -167,10 +167,10 @@ def make(name: str, path: Path) -> int:
 async def developed(source: Path, target: Path, watch: Watch) -> tuple[str, float]:
     """The verdict and the seconds that it took."""
     begun = time.perf_counter()
-    work = asyncio.create_task(Darkroom().develop(source, target))
+    work = asyncio.create_task(DecodeSandbox().develop(source, target))
     await watch.over(work)
     verdict = await work
-    word = verdict.kind.suffix if isinstance(verdict, Developed) else verdict.value
+    word = verdict.kind.suffix if isinstance(verdict, Sanitized) else verdict.value
     return word, time.perf_counter() - begun
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-from bot.demo.kie import Call
+from demo.kie import Call
 from tests.crash.books import Books, Generation, Task
 from tests.crash.world import World
 from tests.front import Request

@@ -12,7 +12,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field, replace
 from typing import Final, Self, final
 
-from bot.demo.kie import Succeed
+from demo.kie import Succeed
 from tests.crash.books import Books, read_after_death, read_books
 from tests.crash.continuing import Left, left_open, waits
 from tests.crash.load import PROVOKES, Load

@@ -13,7 +13,7 @@ import discord
 from PIL import Image
 from simcord import InteractionResult, MemberActor, SetupError
 
-from bot.demo.kie import Code, CutAfter, CutBefore, Fail, Html, Http429, Never, Succeed, SucceedWithoutUrls
+from demo.kie import Code, CutAfter, CutBefore, Fail, Html, Http429, Never, Succeed, SucceedWithoutUrls
 from tests.crash.world import World
 from tests.front import Fault
 from tests.process.studio import filled

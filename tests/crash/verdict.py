@@ -9,10 +9,10 @@ from typing import Final
 
 from simcord import InteractionResult, ResponseMessage
 
-from bot.demo.kie import Fail
-from bot.demo.kie import Task as KieTask
-from bot.domain.ids import from_short
+from bot.domain.ids import from_base36
 from bot.store.sqlite import integrity_problems
+from demo.kie import Fail
+from demo.kie import Task as KieTask
 from tests.crash.books import ENDED, Books, Generation, Task, read_books
 from tests.crash.load import Wish, tag_of
 from tests.crash.world import World
@@ -152,7 +152,7 @@ def _judge_ambiguous(verdict: Verdict, world: World, books: Books, lost: dict[st
 
 def _why_not_found(world: World, task: KieTask, forgotten: dict[int, str]) -> str:
     """Why KIE's callback did not tell the id of a task that was being submitted when a process died."""
-    ours = from_short((task.order.callback_url or "").rpartition("/")[2])
+    ours = from_base36((task.order.callback_url or "").rpartition("/")[2])
     if ours in forgotten:
         return forgotten[ours]
     ended = task.created + task.duration

@@ -22,29 +22,29 @@ from pathlib import Path
 from typing import Any, final
 
 from bot.domain.generation import Delivery
-from bot.store.drafts import Drafts
-from bot.store.facts import Facts
-from bot.store.generations import Generations
+from bot.store.drafts import DraftRepository
+from bot.store.facts import KeyValueRepository
+from bot.store.generations import GenerationRepository
 from bot.store.store import Store, Transaction
-from bot.store.tasks import Tasks
-from bot.store.uploads import Uploads
+from bot.store.tasks import TaskRepository
+from bot.store.uploads import UploadRepository
 from tests.crash.boundaries import CALLS
 from tests.crash.trouble import make_trouble
 
 _PAUSE = 0.005
 _WRITES = {
-    (Generations, "add"): "accept",
-    (Tasks, "submitting"): "submitting",
-    (Tasks, "running"): "running",
-    (Tasks, "waiting_again"): "waiting again",
-    (Tasks, "ready"): "ready",
-    (Tasks, "fail"): "fail",
-    (Tasks, "overdue"): "overdue",
-    (Tasks, "cancel"): "cancel",
-    (Tasks, "delivered"): "delivered",
-    (Uploads, "remember"): "upload noted",
-    (Drafts, "add"): "draft kept",
-    (Facts, "put"): "fact kept",
+    (GenerationRepository, "add"): "accept",
+    (TaskRepository, "submitting"): "submitting",
+    (TaskRepository, "running"): "running",
+    (TaskRepository, "waiting_again"): "waiting again",
+    (TaskRepository, "ready"): "ready",
+    (TaskRepository, "fail"): "fail",
+    (TaskRepository, "overdue"): "overdue",
+    (TaskRepository, "cancel"): "cancel",
+    (TaskRepository, "delivered"): "delivered",
+    (UploadRepository, "remember"): "upload noted",
+    (DraftRepository, "add"): "draft kept",
+    (KeyValueRepository, "put"): "fact kept",
 }
 _LOADED_BEFOREHAND = ("bot.app", "sqlalchemy.dialects.sqlite.aiosqlite", "alembic.command", "bot.media.charts")
 
@@ -106,7 +106,7 @@ def wrap_commits(fuse: Fuse) -> None:
 
     for (owner, name), what in _WRITES.items():
         note(owner, name, what)
-    note(Generations, "set_delivery", "")
+    note(GenerationRepository, "set_delivery", "")
     original = Store.write
 
     @asynccontextmanager

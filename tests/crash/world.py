@@ -12,7 +12,7 @@ from typing import Final
 
 from simcord import ChannelHandle, MemberActor
 
-from bot.demo.kie import KieStandIn
+from demo.kie import KieStandIn
 from tests.bench.processes import free_port
 from tests.front import BotProcess, DiscordFront, Fault
 

@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 import simcord
 
-from bot.demo.run import Demo, open_demo
 from bot.domain.errors import OperatorError
+from demo.run import Demo, open_demo
 from tests.front import BotProcess
 from tests.stories.seen import seen
 from tests.waiting import until
@@ -53,7 +53,7 @@ async def test_a_taken_port_is_said(tmp_path: Path) -> None:
 
 
 async def test_the_command_prints_a_link_and_ends_on_ctrl_c() -> None:
-    async with BotProcess.start(sys.executable, "-m", "bot", "demo") as process:
+    async with BotProcess.start(sys.executable, "-m", "demo") as process:
         await until(lambda: LINK.search(process.output()), within=20, what="a link")
         (link,) = LINK.findall(process.output())
         assert (await status_of(link)) == 200

@@ -6,9 +6,9 @@ from typing import Any
 
 from bot.domain.credits import Allowance, Credits, Period, Span
 from bot.domain.ids import UserId
-from bot.domain.report import Outcome, PriceClass, ReportRow
 from bot.domain.rules import Cap, CapState
 from bot.domain.settings import Model, Resolution
+from bot.domain.spending import Outcome, PriceClass, SpendingRow
 
 PRO = PriceClass(Model.PRO, Resolution.ONE_K)
 FLEX_2K = PriceClass(Model.FLEX, Resolution.TWO_K)
@@ -17,7 +17,7 @@ DAY = date(2025, 10, 14)
 WEEK = Span(datetime(2025, 10, 13, tzinfo=UTC), datetime(2025, 10, 20, tzinfo=UTC))
 
 
-def make_row(**overrides: Any) -> ReportRow:
+def make_row(**overrides: Any) -> SpendingRow:
     """Two images of Ann's, delivered for ten credits."""
     usual: dict[str, Any] = {
         "day": DAY,
@@ -28,7 +28,7 @@ def make_row(**overrides: Any) -> ReportRow:
         "images": 2,
         "credits": Credits(10),
     }
-    return ReportRow(**(usual | overrides))
+    return SpendingRow(**(usual | overrides))
 
 
 def make_pool(limit: str | None, spent: str) -> CapState:

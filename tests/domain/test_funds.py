@@ -5,19 +5,13 @@ from decimal import Decimal
 
 import pytest
 
-from bot.domain.credits import NOTHING, Credits
-from bot.domain.funds import (
-    TRY_AFTER,
-    TRY_POOR_AFTER,
-    ClassAccount,
-    Pause,
-    Verdict,
-    days_left,
-    is_low,
-    total_difference,
-)
-from bot.domain.report import PriceClass
+from bot.domain.credits import ZERO, Credits
+from bot.domain.kie_account import ClassCosts
 from bot.domain.settings import Model, Resolution
+from bot.domain.spending import PriceClass
+from bot.quota.balance_monitor import is_low
+from bot.quota.costs import days_left, total_difference
+from bot.quota.funds_breaker import TRY_AFTER, TRY_POOR_AFTER, Pause, Verdict
 from tests.factories import NOW
 
 LATER = NOW + TRY_AFTER
@@ -114,8 +108,8 @@ def test_how_long_a_balance_lasts(balance: int, spent: int, days: float, left: f
 
 
 def test_differences_add_up() -> None:
-    def account(charged: str, consumed: str) -> ClassAccount:
-        return ClassAccount(PriceClass(Model.PRO, Resolution.ONE_K), 3, Credits(charged), Credits(consumed), 0, NOTHING)
+    def account(charged: str, consumed: str) -> ClassCosts:
+        return ClassCosts(PriceClass(Model.PRO, Resolution.ONE_K), 3, Credits(charged), Credits(consumed), 0, ZERO)
 
     assert account("15", "18").difference == 3
     assert total_difference([account("15", "18"), account("14", "13.5")]) == Decimal("2.5")

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.ids import IdMaker, from_short, short
+from bot.domain.ids import IdMaker, from_base36, to_base36
 from tests.factories import NOW
 
 EPOCH = datetime(2015, 1, 1, tzinfo=UTC)
@@ -65,14 +65,14 @@ def test_an_id_fits_into_a_signed_column_for_decades() -> None:
     ("number", "text"), [(0, "0"), (9, "9"), (10, "a"), (35, "z"), (36, "10"), (LARGEST, "1y2p0ij32e8e7")]
 )
 def test_short_and_back(number: int, text: str) -> None:
-    assert short(number) == text
-    assert from_short(text) == number
+    assert to_base36(number) == text
+    assert from_base36(text) == number
 
 
 @given(st.integers(0, LARGEST))
 def test_every_id_survives_the_round_trip(number: int) -> None:
-    text = short(number)
-    assert from_short(text) == number
+    text = to_base36(number)
+    assert from_base36(text) == number
     assert len(text) <= 13
 
 
@@ -81,4 +81,4 @@ def test_every_id_survives_the_round_trip(number: int) -> None:
 )
 def test_what_is_no_id_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"\S"):
-        from_short(text)
+        from_base36(text)

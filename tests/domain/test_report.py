@@ -13,18 +13,10 @@ from hypothesis import strategies as st
 
 from bot.domain.credits import Credits, Period, Span, period_around
 from bot.domain.ids import UserId
-from bot.domain.report import (
-    TOP_MEMBERS,
-    MemberSpending,
-    Outcome,
-    ReportRow,
-    days_of,
-    merged,
-    outcome_of,
-    report_of,
-)
-from bot.domain.report_csv import COLUMNS, csv_of
+from bot.domain.spending import Outcome, SpendingRow, merge_rows, outcome_of
 from bot.domain.states import OPEN, Failure, TaskState
+from bot.quota.report_csv import COLUMNS, csv_of
+from bot.quota.spending_report import TOP_MEMBERS, MemberSpending, build_report, days_of
 from tests.domain.reports import ANN, BEN, CAT, DAY, FLEX_2K, PRO, WEEK, make_row
 
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -97,12 +89,12 @@ def test_every_state_has_an_outcome(state: TaskState, failure: Failure | None, o
 
 def test_rows_of_one_kind_become_one() -> None:
     rows = [make_row(), make_row(images=1, credits=Credits(5)), make_row(user_id=BEN)]
-    assert merged(rows) == (make_row(images=3, credits=Credits(15)), make_row(user_id=BEN))
+    assert merge_rows(rows) == (make_row(images=3, credits=Credits(15)), make_row(user_id=BEN))
 
 
 def test_every_day_is_there_and_holds_its_classes() -> None:
     rows = [make_row(), make_row(user_id=BEN, price_class=FLEX_2K, images=1, credits=Credits(24))]
-    report = report_of(rows, WEEK, UTC, None)
+    report = build_report(rows, WEEK, UTC, None)
     assert [day.total for day in report.days] == [0, 34, 0, 0, 0, 0, 0]
     assert report.days[1].credits == {PRO: 10, FLEX_2K: 24}
     assert report.days[1].images == {PRO: 2, FLEX_2K: 1}
@@ -118,7 +110,7 @@ def test_what_failed_counts_as_neither_credits_nor_images() -> None:
         make_row(outcome=Outcome.CANCELLED, images=2, credits=free),
         make_row(outcome=Outcome.AT_WORK, images=1, credits=Credits(5)),
     ]
-    report = report_of(rows, WEEK, UTC, None)
+    report = build_report(rows, WEEK, UTC, None)
     assert (report.credits, report.images) == (5, 0)
     assert report.days[1].images == {}
     outcomes = report.outcomes
@@ -133,25 +125,25 @@ def test_those_who_spent_most_come_first() -> None:
         make_row(user_id=CAT, outcome=Outcome.CANCELLED, credits=Credits(0)),
         make_row(user_id=ANN, day=WEEK.start.date(), credits=Credits(3)),
     ]
-    top = report_of(rows, WEEK, UTC, None).top
+    top = build_report(rows, WEEK, UTC, None).top
     assert top == (MemberSpending(ANN, Credits(8), 4), MemberSpending(BEN, Credits(7), 2))
 
 
 def test_at_most_ten_members_are_named_and_all_are_counted() -> None:
-    report = report_of([make_row(user_id=UserId(number)) for number in range(1, 25)], WEEK, UTC, None)
+    report = build_report([make_row(user_id=UserId(number)) for number in range(1, 25)], WEEK, UTC, None)
     assert len(report.top) == TOP_MEMBERS
     assert report.member_count == 24
 
 
 def test_an_empty_report_has_its_days() -> None:
-    report = report_of([], WEEK, UTC, None)
+    report = build_report([], WEEK, UTC, None)
     assert len(report.days) == 7
     assert (report.credits, report.images, report.member_count, report.top) == (0, 0, 0, ())
 
 
 def test_a_row_of_another_time_is_an_error() -> None:
     with pytest.raises(KeyError):
-        report_of([make_row(day=DAY + timedelta(days=30))], WEEK, UTC, None)
+        build_report([make_row(day=DAY + timedelta(days=30))], WEEK, UTC, None)
 
 
 def read_back(data: bytes) -> list[dict[str, str]]:
@@ -167,7 +159,7 @@ def test_a_file_says_what_the_rows_say() -> None:
     assert read_back(csv_of(rows, {ANN: 'Ann, "the\nfirst" 🎨'})) == [as_read(row) for row in rows]
 
 
-def as_read(row: ReportRow) -> dict[str, str]:
+def as_read(row: SpendingRow) -> dict[str, str]:
     values = (
         row.day.isoformat(),
         str(row.user_id),

@@ -4,9 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from bot.domain.credits import Account, Allowance, Asker, Period
+from bot.domain.credits import Account, Allowance, Period, Requester
 from bot.domain.ids import ChannelId, GuildId, RoleId, UserId
-from bot.domain.rules import Rule, Scope, ServerSettings, applicable
+from bot.domain.rules import Rule, Scope, ServerSettings
+from bot.quota.policy import applicable_rule
 from tests.factories import ALICE
 
 A, B, C = 1, 2, 3
@@ -36,7 +37,7 @@ def server(text: str) -> Rule:
 
 
 def applied(*rules: Rule, roles: tuple[int, ...] = (A, B, C)) -> Rule:
-    return applicable(rules, Asker(ALICE, frozenset(map(RoleId, roles))), DEFAULT)
+    return applicable_rule(rules, Requester(ALICE, frozenset(map(RoleId, roles))), DEFAULT)
 
 
 NEAREST: list[tuple[list[Rule], Rule]] = [
@@ -94,9 +95,9 @@ def test_anothers_rule_and_the_pool_are_not_the_members() -> None:
 
 def test_a_role_with_the_number_of_a_member_is_still_a_role() -> None:
     """Discord's ids are unique, but nothing here rests on that."""
-    asker = Asker(Account(UserId(7), GuildId(900)), frozenset({RoleId(8)}))
+    asker = Requester(Account(UserId(7), GuildId(900)), frozenset({RoleId(8)}))
     rules = [Rule(Scope.ROLE, 7, allowance("500/day")), Rule(Scope.MEMBER, 8, allowance("400/day"))]
-    assert applicable(rules, asker, DEFAULT).scope is Scope.OPERATOR
+    assert applicable_rule(rules, asker, DEFAULT).scope is Scope.OPERATOR
 
 
 @pytest.mark.parametrize(

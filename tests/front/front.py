@@ -10,7 +10,7 @@ import discord
 from aiohttp import web
 from simcord import Env, InteractionResult, ResponseMessage
 
-from bot.demo.cdn import CdnServer
+from demo.cdn import CdnServer
 from tests.front.faults import Faults
 from tests.front.gateway import Gateway, GatewayOptions
 from tests.front.limits import UploadLimits

@@ -6,7 +6,7 @@ import discord
 import simcord
 from PIL import Image
 
-from bot.demo.cdn import CdnServer
+from demo.cdn import CdnServer
 
 _SIMCORDS_OWN = "https://cdn.simcord.invalid"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from bot.demo.kie import KieStandIn
+from demo.kie import KieStandIn
 from tests.fresh import put_fresh_database
 from tests.generation.easel import Easel, House
 from tests.kie.schema import check_all
@@ -44,5 +44,5 @@ async def easel(house: House) -> AsyncGenerator[Easel, None]:
 @pytest.fixture
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """The courier's pauses in hundredths."""
-    monkeypatch.setattr("bot.generation.courier._BACKOFF", (0.005, 0.01, 0.02, 0.05, 0.1, 0.1, 0.1, 0.1))
-    monkeypatch.setattr("bot.generation.courier._DOWNLOAD_PAUSES", (0.005, 0.01, 0.02))
+    monkeypatch.setattr("bot.generation.delivery._BACKOFF", (0.005, 0.01, 0.02, 0.05, 0.1, 0.1, 0.1, 0.1))
+    monkeypatch.setattr("bot.generation.delivery._DOWNLOAD_PAUSES", (0.005, 0.01, 0.02))

@@ -8,10 +8,10 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
-from bot.domain.funds import News
-from bot.domain.generation import Opening
+from bot.domain.generation import PendingCard
 from bot.domain.ids import ChannelId, GenerationId, KieTaskId, MessageId
-from bot.domain.ports import Card, ImageApi, ImageFile, Order, Posted, Report
+from bot.domain.kie_account import Alert
+from bot.domain.ports import Card, ImageApi, ImageFile, Posted, TaskInput, TaskReport
 
 
 class ShiftedClock:
@@ -55,7 +55,7 @@ class RecordingDeliverer:
         self.next_show: deque[Exception] = deque()
         self.next_deliver: deque[Reaction] = deque()
         self.always: Reaction | None = None
-        self.apologies: list[Opening] = []
+        self.apologies: list[PendingCard] = []
 
     async def show(self, card: Card) -> None:
         self.shown.append(card)
@@ -78,7 +78,7 @@ class RecordingDeliverer:
         self.posts.append(Post(card, positions, files, tuple(image.filename for image in images)))
         return Posted(ChannelId(5), MessageId(1000 + len(self.posts)))
 
-    async def apologise(self, opening: Opening) -> None:
+    async def show_interrupted(self, opening: PendingCard) -> None:
         self.apologies.append(opening)
 
     def told(self, generation: GenerationId) -> list[Post]:
@@ -96,13 +96,13 @@ class Stumbling(ImageApi):
         self._create = deque(create)
         self._report = deque(report)
 
-    async def create(self, order: Order) -> KieTaskId:
+    async def create(self, order: TaskInput) -> KieTaskId:
         task = await self._api.create(order)
         if self._create:
             raise self._create.popleft()
         return task
 
-    async def report(self, task: KieTaskId) -> Report:
+    async def report(self, task: KieTaskId) -> TaskReport:
         report = await self._api.report(task)
         if self._report:
             raise self._report.popleft()
@@ -119,7 +119,7 @@ class RecordingAnnouncer:
     """Keeps what the operator is told."""
 
     def __init__(self) -> None:
-        self.told: list[News] = []
+        self.told: list[Alert] = []
 
-    async def announce(self, news: News) -> None:
+    async def announce(self, news: Alert) -> None:
         self.told.append(news)

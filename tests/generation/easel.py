@@ -14,35 +14,35 @@ from typing import Any
 
 import aiohttp
 
-from bot.demo.kie import Json, KieStandIn
-from bot.domain.credits import KIE_PRICES, Account, Allowance, Asker, Period, PriceList
+from bot.domain.credits import KIE_PRICES, Account, Allowance, Period, PriceList, Requester
 from bot.domain.estimate import Capacity
-from bot.domain.generation import Destination, Generation, InteractionToken, Request, Source, Task
+from bot.domain.generation import Destination, Generation, GenerationRequest, InteractionToken, Source, Task
 from bot.domain.ids import ChannelId, GenerationId, GuildId, IdMaker, UserId
 from bot.domain.polling import Pace, Steady
 from bot.domain.ports import ImageApi
 from bot.domain.settings import Settings
 from bot.domain.states import TaskState
 from bot.generation.cards import Cards
-from bot.generation.courier import Courier
-from bot.generation.jobs import Jobs
-from bot.generation.leftovers import Leftovers
-from bot.generation.means import Means
+from bot.generation.delivery import DeliveryWorker
+from bot.generation.pending_cards import PendingCardJournal
 from bot.generation.recover import recover
-from bot.generation.references import References
-from bot.generation.service import Generations
+from bot.generation.references import ReferencePreparer
+from bot.generation.service import GenerationService
 from bot.generation.submitter import Submitter, SubmitterOptions
 from bot.generation.tracker import Tracker, TrackerOptions
-from bot.generation.watcher import Watcher, WatcherOptions
+from bot.generation.undelivered import Undelivered
 from bot.generation.workload import Workload
 from bot.kie.client import KieClient, KieOptions
-from bot.media.darkroom import Darkroom
+from bot.media.decode_sandbox import DecodeSandbox
 from bot.media.fetch import AllowedHosts, Fetcher
-from bot.media.pixels import Studio
-from bot.media.shelf import Shelf, ShelfLimits
+from bot.media.fitting import ImageThreads
+from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
 from bot.media.spool import Spool
-from bot.store.openings import Openings
+from bot.quota.balance_monitor import BalanceMonitor, BalanceMonitorOptions
+from bot.quota.policy import QuotaPolicy
+from bot.runtime import BackgroundTasks
 from bot.store.store import Store
+from demo.kie import Json, KieStandIn
 from tests.factories import limits_of
 from tests.generation.doubles import RecordingAnnouncer, RecordingDeliverer, ShiftedClock
 from tests.kie.schema import created
@@ -55,7 +55,7 @@ PROMPT = "a lighthouse in a storm"
 _SUBMITTING = SubmitterOptions(task_deadline=30, give_up_after=20, backoff=(0.02, 0.05))
 _PACE = Steady(0.02)
 _TRACKING = TrackerOptions(late_every=0.02, late_for=60, setback=0.03, calls_per_second=1000)
-_WATCHING = WatcherOptions(every=60, every_while_paused=0.02)
+_WATCHING = BalanceMonitorOptions(every=60, every_while_paused=0.02)
 _CAPACITY = Capacity(new_tasks=1000, window=10, at_work=100)
 
 
@@ -66,7 +66,7 @@ class Tuning:
     submitting: SubmitterOptions = _SUBMITTING
     pace: Pace = _PACE
     tracking: TrackerOptions = _TRACKING
-    watching: WatcherOptions = _WATCHING
+    watching: BalanceMonitorOptions = _WATCHING
     capacity: Capacity = _CAPACITY
     request_seconds: float = 5
     download_seconds: float = 5
@@ -86,14 +86,14 @@ class Easel:
     database: Path
     workload: Workload
     tracker: Tracker
-    courier: Courier
-    desk: Generations
+    courier: DeliveryWorker
+    desk: GenerationService
     spool: Spool
-    watcher: Watcher
+    watcher: BalanceMonitor
     operator: RecordingAnnouncer
-    leftovers: Leftovers
-    openings: Openings
-    jobs: Jobs
+    leftovers: Undelivered
+    openings: PendingCardJournal
+    jobs: BackgroundTasks
 
     async def ask(
         self,
@@ -111,7 +111,7 @@ class Easel:
         token = InteractionToken(6, "token", expires)
         where = Destination(ChannelId(5), token, None, private=False, upload_limit=upload_limit)
         return await self.desk.accept(
-            Request(Asker(account), prompt, settings or Settings(), count, (), where), sources
+            GenerationRequest(Requester(account), prompt, settings or Settings(), count, (), where), sources
         )
 
     async def generation(self, generation_id: GenerationId) -> Generation:
@@ -161,7 +161,7 @@ class Easel:
 
     async def spent(self, by: UserId = ALICE) -> Decimal:
         """What the member's statement says was spent."""
-        return (await self.desk.statement(Asker(Account(by, GUILD)))).standing.balance.spent
+        return (await self.desk.statement(Requester(Account(by, GUILD)))).standing.balance.spent
 
     def prompts(self) -> list[str]:
         """The prompts of all createTask calls, in the order in which KIE saw them."""
@@ -208,7 +208,7 @@ class House:
         gc.collect()
         async with AsyncExitStack() as stack:
             store = await stack.enter_async_context(Store.open(f"sqlite:///{database}"))
-            studio = stack.enter_context(Studio())
+            studio = stack.enter_context(ImageThreads())
             session = await stack.enter_async_context(aiohttp.ClientSession())
             files = await stack.enter_async_context(aiohttp.ClientSession())
             base = self.kie.base_url
@@ -218,14 +218,14 @@ class House:
             workload = Workload(tuning.capacity)
             results = Fetcher(files, AllowedHosts(tuning.result_hosts), seconds=tuning.download_seconds)
             spool = Spool(self._folder / "spool", results)
-            darkroom = await stack.enter_async_context(Darkroom())
-            shelf = Shelf(self._folder / "references", ShelfLimits(100_000_000, timedelta(days=90)))
+            darkroom = await stack.enter_async_context(DecodeSandbox())
+            shelf = ReferenceCache(self._folder / "references", ReferenceCacheLimits(100_000_000, timedelta(days=90)))
             prices = PriceList(KIE_PRICES)
-            means = Means(self.clock, prices, limits_of(Allowance(Decimal(tuning.credits), Period.DAY)))
+            means = QuotaPolicy(self.clock, prices, limits_of(Allowance(Decimal(tuning.credits), Period.DAY)))
             cards = Cards(store, self.clock, workload, means)
-            jobs = Jobs("job", grace=0)
-            leftovers = Leftovers(store, self.clock, spool, studio)
-            courier = Courier(store, self.clock, cards, discord, spool, studio, leftovers, jobs)
+            jobs = BackgroundTasks("job", grace=0)
+            leftovers = Undelivered(store, self.clock, spool, studio)
+            courier = DeliveryWorker(store, self.clock, cards, discord, spool, studio, leftovers, jobs)
             tracker = Tracker(
                 store,
                 api,
@@ -238,21 +238,21 @@ class House:
             )
             submitter = Submitter(store, api, self.clock, workload, tracker, courier, tuning.submitting, jobs)
             attachments = Fetcher(files, AllowedHosts(["127.0.0.1"]), seconds=tuning.download_seconds)
-            openings = stack.enter_context(Openings(self._folder / "openings.journal"))
-            desk = Generations(
+            openings = stack.enter_context(PendingCardJournal(self._folder / "openings.journal"))
+            desk = GenerationService(
                 store,
                 self.clock,
                 IdMaker(self.clock.now, start=next(self._starts)),
                 prices,
                 tuning.open_limit,
-                References(attachments, darkroom, shelf, api, store, self.clock),
+                ReferencePreparer(attachments, darkroom, shelf, api, store, self.clock),
                 means,
                 workload,
                 courier,
                 openings,
             )
             operator = RecordingAnnouncer()
-            watcher = Watcher(store, api, self.clock, workload, operator, tuning.watching, jobs)
+            watcher = BalanceMonitor(store, api, self.clock, workload, operator, tuning.watching, jobs)
             easel = Easel(
                 self.kie,
                 self.clock,

@@ -4,25 +4,25 @@ from dataclasses import replace
 
 import pytest
 
-from bot.domain.generation import Destination, InteractionToken, Opening
-from bot.domain.ids import ChannelId, MessageId, OpeningId
-from bot.generation.recover import apologise
+from bot.domain.generation import Destination, InteractionToken, PendingCard
+from bot.domain.ids import ChannelId, MessageId, PendingCardId
+from bot.generation.recover import report_interrupted
 from tests.generation.easel import ALICE, Easel, House
 from tests.waiting import until
 
 
-def opened(easel: Easel, value: str = "another-token") -> Opening:
+def opened(easel: Easel, value: str = "another-token") -> PendingCard:
     """A card that the process at hand has opened, and not more than that."""
     expires = easel.clock.now()
     where = Destination(ChannelId(5), InteractionToken(6, value, expires), MessageId(9), private=False, upload_limit=0)
-    opening = Opening(OpeningId(1), ALICE, easel.clock.now(), where)
+    opening = PendingCard(PendingCardId(1), ALICE, easel.clock.now(), where)
     easel.openings.note(opening)
     return opening
 
 
 async def tell(easel: Easel) -> None:
     """What the new process does once Discord can be reached."""
-    await apologise(easel.store, easel.openings, easel.discord, easel.jobs)
+    await report_interrupted(easel.store, easel.openings, easel.discord, easel.jobs)
     await until(lambda: not len(easel.jobs), what="the telling")
 
 
@@ -43,7 +43,7 @@ async def test_a_card_without_a_wish_is_told_of_once(house: House) -> None:
 async def test_an_accepted_wish_ends_its_opening(house: House) -> None:
     async with house.easel(working=False) as easel:
         opening = opened(easel)
-        destination = replace(opening.destination, opening=opening.id)
+        destination = replace(opening.destination, pending_card=opening.id)
         wish = await easel.ask()
         request = replace((await easel.generation(wish)).request, destination=destination)
         await easel.desk.accept(request)
@@ -70,7 +70,7 @@ async def test_what_breaks_while_telling_is_left_to_the_next_process(
     error = RuntimeError("Session is closed")
     failed_jobs.append(error)
 
-    async def broken(_opening: Opening) -> None:
+    async def broken(_opening: PendingCard) -> None:
         raise error
 
     async with house.easel() as easel:

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.demo.kie import Behaviour, CutMidBody, Delay, Fail, Hang, Html, KieStandIn, Reply, Succeed
 from bot.domain.errors import DeliveryFailed, TooLargeToPost, Undeliverable
 from bot.domain.ids import GenerationId
 from bot.domain.ports import Card, ImageFile
 from bot.domain.states import Failure, TaskState
-from bot.media.kinds import Kind
-from bot.media.pixels import fit
+from bot.media.fitting import fit
+from bot.media.formats import FileType
+from demo.kie import Behaviour, CutMidBody, Delay, Fail, Hang, Html, KieStandIn, Reply, Succeed
 from tests.generation.doubles import RecordingDeliverer
 from tests.generation.easel import Easel, House, tuned
 from tests.kie.schema import created
@@ -124,13 +124,13 @@ async def test_a_full_disk_is_not_taken_for_a_bad_picture(
     failed_jobs.append(full)
     pending = [full]
 
-    def fitted(path: Path, limit: int) -> tuple[Path, Kind]:
+    def fitted(path: Path, limit: int) -> tuple[Path, FileType]:
         if pending:
             raise pending.pop()
         return fit(path, limit)
 
-    monkeypatch.setattr("bot.generation.courier._AFTER_AN_ERROR", 0.05)
-    monkeypatch.setattr("bot.generation.courier.fit", fitted)
+    monkeypatch.setattr("bot.generation.delivery._AFTER_AN_ERROR", 0.05)
+    monkeypatch.setattr("bot.generation.delivery.fit", fitted)
     await easel.told(await easel.ask())
     assert easel.ledger() == [RESERVED, SETTLED]
 
@@ -170,7 +170,7 @@ async def test_nothing_is_paid_before_the_post(easel: Easel) -> None:
 async def test_what_can_be_posted_nowhere_is_refunded(
     easel: Easel, reason: Exception, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.generation.courier._DELIVERY_TRIES", 6)
+    monkeypatch.setattr("bot.generation.delivery._DELIVERY_TRIES", 6)
     easel.discord.always = reason
     wish = await easel.ask(count=2)
     await easel.reach(wish, TaskState.FAILED, TaskState.FAILED)
@@ -226,7 +226,7 @@ async def test_the_upload_limit_of_the_place_is_kept(easel: Easel, kie: KieStand
 async def test_an_unexpected_error_while_posting_does_not_lose_the_outcome(
     easel: Easel, monkeypatch: pytest.MonkeyPatch, failed_jobs: list[BaseException]
 ) -> None:
-    monkeypatch.setattr("bot.generation.courier._AFTER_AN_ERROR", 0.05)
+    monkeypatch.setattr("bot.generation.delivery._AFTER_AN_ERROR", 0.05)
     error = RuntimeError("nobody expected this")
     failed_jobs.append(error)
     easel.discord.next_deliver.append(error)
@@ -239,7 +239,7 @@ async def test_an_unexpected_error_while_posting_does_not_lose_the_outcome(
 async def test_an_unexpected_error_while_showing_does_not_lose_the_outcome(
     easel: Easel, kie: KieStandIn, monkeypatch: pytest.MonkeyPatch, failed_jobs: list[BaseException]
 ) -> None:
-    monkeypatch.setattr("bot.generation.courier._AFTER_AN_ERROR", 0.05)
+    monkeypatch.setattr("bot.generation.delivery._AFTER_AN_ERROR", 0.05)
     kie.script.next_tasks(Succeed(duration=0.2))
     error = RuntimeError("nobody expected this")
     failed_jobs.append(error)

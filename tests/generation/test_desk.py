@@ -10,8 +10,7 @@ import pytest
 from aiohttp import web
 from PIL import Image, ImageStat
 
-from bot.demo.kie import Code, KieStandIn
-from bot.domain.credits import Account, Asker
+from bot.domain.credits import Account, Requester
 from bot.domain.errors import (
     AutoNeedsReference,
     ControlsNeedFlex,
@@ -27,6 +26,7 @@ from bot.domain.generation import Source
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.domain.states import TaskState
 from bot.generation.references import SOURCE_MAX_BYTES
+from demo.kie import Code, KieStandIn
 from tests.generation.easel import ALICE, BOB, GUILD, Easel, House, tuned
 from tests.kie.schema import caused, check_all, created
 from tests.media.pictures import encoded
@@ -150,7 +150,7 @@ async def test_so_many_open_wishes_and_no_more(house: House) -> None:
 async def test_the_statement(house: House) -> None:
     async with house.easel(tuned(credits=50)) as easel:
         await easel.told(await easel.ask(count=2))
-        statement = await easel.desk.statement(Asker(Account(ALICE, GUILD)))
+        statement = await easel.desk.statement(Requester(Account(ALICE, GUILD)))
         assert (statement.standing.balance.spent, statement.standing.balance.left) == (10, 40)
         assert [(one.movement, one.credits) for one in statement.movements] == [("reserve", -10)]
 

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.demo.kie import Code, KieStandIn, Succeed
 from bot.domain.estimate import Capacity
 from bot.domain.states import TaskState
 from bot.generation.workload import RateWindow
+from demo.kie import Code, KieStandIn, Succeed
 from tests.generation.easel import ALICE, BOB, House, tuned
 from tests.kie.schema import check_all, created
 from tests.waiting import until

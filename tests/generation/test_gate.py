@@ -5,9 +5,8 @@ from datetime import timedelta
 import pytest
 
 from bot.domain.credits import Credits
-from bot.domain.errors import AccountEmpty
-from bot.domain.funds import TRY_AFTER
-from bot.generation.gate import Gate
+from bot.domain.errors import SubmissionsPaused
+from bot.quota.funds_breaker import TRY_AFTER, FundsBreaker
 from tests.factories import NOW
 
 FIVE, NOTHING = Credits(5), Credits(0)
@@ -15,9 +14,9 @@ SOON, LATER = NOW + timedelta(seconds=1), NOW + TRY_AFTER
 
 
 @pytest.fixture
-def gate() -> Gate:
+def gate() -> FundsBreaker:
     """A gate that was shut by a refusal, and whose balance is known to be nothing."""
-    one = Gate()
+    one = FundsBreaker()
     one.refused(FIVE, NOW)
     one.judge(NOTHING, NOW)
     one.news.clear()
@@ -25,83 +24,83 @@ def gate() -> Gate:
 
 
 def test_a_new_gate_is_open() -> None:
-    gate = Gate()
+    gate = FundsBreaker()
     gate.check()
     gate.taken()
     assert not gate.judge(NOTHING, NOW)
-    assert not gate.shut
+    assert not gate.is_open
     assert not gate.news.is_set()
 
 
 def test_a_refusal_shuts_it() -> None:
-    gate = Gate()
+    gate = FundsBreaker()
     gate.refused(FIVE, NOW)
-    assert gate.shut
+    assert gate.is_open
     assert gate.news.is_set()
-    with pytest.raises(AccountEmpty):
+    with pytest.raises(SubmissionsPaused):
         gate.check()
 
 
-def test_what_was_under_way_when_it_shut_does_not_turn_it(gate: Gate) -> None:
+def test_what_was_under_way_when_it_shut_does_not_turn_it(gate: FundsBreaker) -> None:
     gate.taken()
     gate.refused(FIVE, SOON)
-    assert gate.shut
+    assert gate.is_open
     assert not gate.news.is_set()
     assert gate.pause is not None
     assert gate.pause.looked
 
 
-def test_a_balance_that_is_enough_opens_it(gate: Gate) -> None:
+def test_a_balance_that_is_enough_opens_it(gate: FundsBreaker) -> None:
     assert not gate.judge(Credits("4.999"), SOON)
     assert gate.judge(FIVE, SOON)
     assert gate.pause is None
     gate.check()
 
 
-def test_without_a_balance_it_is_ajar_after_a_while(gate: Gate) -> None:
+def test_without_a_balance_it_is_ajar_after_a_while(gate: FundsBreaker) -> None:
     assert not gate.judge(None, SOON)
     assert gate.judge(None, LATER)
-    assert gate.ajar
+    assert gate.is_half_open
     assert gate.pause is not None
     gate.check()
 
 
-def test_a_task_that_is_taken_opens_one_that_is_ajar(gate: Gate) -> None:
+def test_a_task_that_is_taken_opens_one_that_is_ajar(gate: FundsBreaker) -> None:
     gate.judge(None, LATER)
     gate.taken()
     assert gate.pause is None
-    assert not gate.ajar
+    assert not gate.is_half_open
     assert gate.news.is_set()
 
 
-def test_a_task_that_is_refused_shuts_one_that_is_ajar(gate: Gate) -> None:
+def test_a_task_that_is_refused_shuts_one_that_is_ajar(gate: FundsBreaker) -> None:
     gate.judge(None, LATER)
     gate.refused(FIVE, LATER)
-    assert gate.shut
+    assert gate.is_open
     assert gate.news.is_set()
     assert gate.pause is not None
     assert gate.pause.since == NOW
     assert not gate.judge(None, LATER + timedelta(seconds=1))
 
 
-def test_a_balance_that_is_too_little_shuts_one_that_is_ajar(gate: Gate) -> None:
+def test_a_balance_that_is_too_little_shuts_one_that_is_ajar(gate: FundsBreaker) -> None:
     gate.judge(None, LATER)
     assert gate.judge(Credits(4), LATER)
-    assert gate.shut
+    assert gate.is_open
 
 
-def test_one_that_is_ajar_stays_so_while_nobody_asks(gate: Gate) -> None:
+def test_one_that_is_ajar_stays_so_while_nobody_asks(gate: FundsBreaker) -> None:
     gate.judge(None, LATER)
     assert not gate.judge(None, LATER + TRY_AFTER)
-    assert gate.ajar
+    assert gate.is_half_open
 
 
 def test_an_earlier_processs_pause_is_ajar_until_something_is_known() -> None:
-    gate = Gate()
+    gate = FundsBreaker()
     gate.restore(NOW, FIVE, LATER)
-    assert gate.ajar
+    assert gate.is_half_open
     assert not gate.judge(None, LATER)
     assert gate.judge(Credits(4), LATER)
-    assert gate.shut
+    assert gate.is_open
     assert gate.judge(FIVE, LATER)
     assert gate.pause is None

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.demo.kie import Call, Fail, KieStandIn, Reply, Succeed
 from bot.domain.errors import Undeliverable
 from bot.domain.ids import GenerationId
 from bot.domain.ports import ImageFile
 from bot.domain.states import Failure, TaskState
-from bot.generation.leftovers import KEPT_FOR
+from bot.generation.undelivered import KEPT_FOR
+from demo.kie import Call, Fail, KieStandIn, Reply, Succeed
 from tests.generation.easel import ALICE, BOB, Easel, House
 from tests.waiting import until
 

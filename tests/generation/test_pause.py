@@ -5,14 +5,15 @@ from decimal import Decimal
 
 import pytest
 
-from bot.demo.kie import Behaviour, Code, Html, KieStandIn
-from bot.domain.errors import AccountEmpty
+from bot.domain.errors import SubmissionsPaused
 from bot.domain.estimate import Capacity
-from bot.domain.funds import TRY_AFTER, LowBalance, Paused, Resumed
 from bot.domain.ids import GenerationId
+from bot.domain.kie_account import LowBalance, Paused, Resumed
 from bot.domain.ports import Card
 from bot.domain.settings import Model, Resolution, Settings
 from bot.domain.states import Failure, TaskState
+from bot.quota.funds_breaker import TRY_AFTER
+from demo.kie import Behaviour, Code, Html, KieStandIn
 from tests.generation.easel import ALICE, BOB, Easel, House, Tuning, submitting, watching
 from tests.kie.schema import caused, created
 from tests.waiting import until
@@ -26,8 +27,8 @@ WHILE = TRY_AFTER.total_seconds()
 
 async def paused(easel: Easel) -> None:
     """Wait until submissions are paused, and the balance was looked at since."""
-    gate = easel.workload.gate
-    await until(lambda: gate.shut and gate.pause and gate.pause.looked, what="the pause")
+    gate = easel.workload.funds_breaker
+    await until(lambda: gate.is_open and gate.pause and gate.pause.looked, what="the pause")
 
 
 async def looks(easel: Easel, times: int = 3) -> None:
@@ -80,7 +81,7 @@ async def test_a_new_wish_is_refused_before_anything_is_done(easel: Easel, kie: 
     await paused(easel)
     before = len(caused(kie))
 
-    with pytest.raises(AccountEmpty):
+    with pytest.raises(SubmissionsPaused):
         await easel.ask("another wish", by=BOB)
     assert easel.ledger() == [RESERVED]
     assert len(caused(kie)) == before
@@ -122,7 +123,7 @@ async def test_who_waits_too_long_is_refunded_and_told(house: House, kie: KieSta
             assert easel.ledger(wish) == [RESERVED, REFUNDED]
         assert len(created(kie)) <= 4
         assert len(easel.workload.queue) == easel.workload.queue.at_work == 0
-        assert easel.workload.gate.shut
+        assert easel.workload.funds_breaker.is_open
 
 
 async def test_a_short_pause_gives_up_on_nobody_however_long_they_had_waited(house: House, kie: KieStandIn) -> None:
@@ -146,7 +147,7 @@ async def test_the_balance_has_to_be_enough_for_what_was_refused(house: House, k
         await paused(easel)
         kie.balance = Decimal("23.5")
         await looks(easel)
-        assert easel.workload.gate.shut
+        assert easel.workload.funds_breaker.is_open
         kie.balance = Decimal(24)
         await easel.told(wish)
         assert await easel.states(wish) == [TaskState.DELIVERED]
@@ -158,14 +159,14 @@ async def test_without_a_balance_one_task_is_tried_at_a_time(house: House, kie: 
     kie.script.on("createTask", Code(402, "no credits"))
     async with house.easel(ONE_BY_ONE) as easel:
         wish = await easel.ask(count=4)
-        gate = easel.workload.gate
-        await until(lambda: gate.shut, what="the pause")
+        gate = easel.workload.funds_breaker
+        await until(lambda: gate.is_open, what="the pause")
         await looks(easel)
         assert len(created(kie)) == 1
 
         kie.script.on("createTask", Code(402, "still none"))
         house.clock.advance(WHILE)
-        await until(lambda: len(created(kie)) == 2 and gate.shut, what="one task to be tried in vain")
+        await until(lambda: len(created(kie)) == 2 and gate.is_open, what="one task to be tried in vain")
         await looks(easel)
         assert len(created(kie)) == 2
 
@@ -181,11 +182,11 @@ async def test_while_one_is_tried_the_others_wait(house: House, kie: KieStandIn)
     kie.script.always("createTask", Code(402, "no credits"))
     wishes = await waiting(house, PATIENT, 5)
     async with house.easel(PATIENT) as easel:
-        gate = easel.workload.gate
-        await until(lambda: gate.shut and not easel.workload.queue.at_work, what="the pause")
+        gate = easel.workload.funds_breaker
+        await until(lambda: gate.is_open and not easel.workload.queue.at_work, what="the pause")
         before = len(created(kie))
         house.clock.advance(WHILE)
-        await until(lambda: len(created(kie)) > before and gate.shut, what="one task to be tried")
+        await until(lambda: len(created(kie)) > before and gate.is_open, what="one task to be tried")
         await looks(easel)
         assert len(created(kie)) == before + 1
         kie.script.clear()
@@ -202,7 +203,7 @@ async def test_a_balance_that_says_nothing_is_not_believed(house: House, kie: Ki
         await paused(easel)
         await looks(easel)
         assert len(created(kie)) == 1
-        assert easel.workload.gate.shut
+        assert easel.workload.funds_breaker.is_open
 
         easel.clock.advance(WHILE)
         await easel.told(wish)
@@ -217,14 +218,14 @@ async def test_after_a_trial_without_a_balance_new_wishes_are_taken(house: House
     kie.script.on("createTask", Code(402, "no credits"))
     async with house.easel(submitting(give_up_after=0.2)) as easel:
         await easel.told(await easel.ask())
-        with pytest.raises(AccountEmpty):
+        with pytest.raises(SubmissionsPaused):
             await easel.ask("another wish")
         house.clock.advance(WHILE)
-        await until(lambda: not easel.workload.gate.shut, what="the gate to be ajar")
+        await until(lambda: not easel.workload.funds_breaker.is_open, what="the gate to be ajar")
         wish = await easel.ask("another wish")
         await easel.told(wish)
         assert await easel.states(wish) == [TaskState.DELIVERED]
-        assert easel.workload.gate.pause is None
+        assert easel.workload.funds_breaker.pause is None
 
 
 async def test_the_operator_is_told_once_of_a_pause_that_outlives_processes(house: House, kie: KieStandIn) -> None:
@@ -233,15 +234,15 @@ async def test_the_operator_is_told_once_of_a_pause_that_outlives_processes(hous
     async with house.easel() as easel:
         await until(lambda: easel.operator.told, what="the operator to be told")
         assert easel.operator.told == [Paused(balance=Decimal(0))]
-        assert easel.workload.gate.pause is not None
-        since = easel.workload.gate.pause.since
+        assert easel.workload.funds_breaker.pause is not None
+        since = easel.workload.funds_breaker.pause.since
     async with house.easel() as easel:
-        await until(lambda: easel.workload.gate.shut, what="the pause to be found again")
+        await until(lambda: easel.workload.funds_breaker.is_open, what="the pause to be found again")
         await looks(easel)
         assert easel.operator.told == []
-        assert easel.workload.gate.pause is not None
-        assert easel.workload.gate.pause.since == since
-        with pytest.raises(AccountEmpty):
+        assert easel.workload.funds_breaker.pause is not None
+        assert easel.workload.funds_breaker.pause.since == since
+        with pytest.raises(SubmissionsPaused):
             await easel.ask("another wish")
     kie.balance = Decimal(100)
     async with house.easel() as easel:

@@ -4,9 +4,9 @@ import asyncio
 
 import pytest
 
-from bot.demo.kie import Behaviour, CutBefore, CutMidBody, Delay, Hang, Html, KieStandIn, Reply
 from bot.domain.errors import ReferenceProblem, ReferenceRefused
 from bot.domain.generation import Source
+from demo.kie import Behaviour, CutBefore, CutMidBody, Delay, Hang, Html, KieStandIn, Reply
 from tests.generation.easel import Easel, House, tuned
 from tests.kie.schema import created
 from tests.waiting import until

@@ -1,4 +1,4 @@
-"""References of an earlier wish: renewed from KIE's own copy, from the shelf, or not at all."""
+"""ReferencePreparer of an earlier wish: renewed from KIE's own copy, from the shelf, or not at all."""
 
 import hashlib
 from collections.abc import AsyncGenerator
@@ -13,12 +13,12 @@ import pytest
 from bot.domain.errors import ReferencesGone, UploadFailed
 from bot.domain.generation import Reference
 from bot.domain.ids import KieTaskId
-from bot.domain.ports import Order, Report
-from bot.generation.references import UPLOAD_REUSED_FOR, References
-from bot.media.darkroom import Darkroom
+from bot.domain.ports import TaskInput, TaskReport
+from bot.generation.references import UPLOAD_REUSED_FOR, ReferencePreparer
+from bot.media.decode_sandbox import DecodeSandbox
 from bot.media.fetch import AllowedHosts, Fetcher
-from bot.media.kinds import PNG, WEBP, Kind
-from bot.media.shelf import Shelf, ShelfLimits
+from bot.media.formats import PNG, WEBP, FileType
+from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
 from bot.store.store import Store
 from tests.factories import ALICE
 from tests.generation.doubles import ShiftedClock
@@ -35,10 +35,10 @@ class Uploads:
     taken: list[tuple[bytes, str, str]] = field(default_factory=list[tuple[bytes, str, str]])
     refuses: bool = False
 
-    async def create(self, order: Order) -> KieTaskId:
+    async def create(self, order: TaskInput) -> KieTaskId:
         raise AssertionError("nobody submits here")
 
-    async def report(self, task: KieTaskId) -> Report:
+    async def report(self, task: KieTaskId) -> TaskReport:
         raise AssertionError("nobody asks here")
 
     async def balance(self) -> Decimal:
@@ -55,8 +55,8 @@ class Uploads:
 class Bench:
     """What a test acts upon."""
 
-    references: References
-    shelf: Shelf
+    references: ReferencePreparer
+    shelf: ReferenceCache
     store: Store
     api: Uploads
     clock: ShiftedClock
@@ -69,7 +69,7 @@ class Bench:
         assert [(one.filename, one.digest) for one in taken] == [(one.filename, one.digest) for one in old]
         return [one.url for one in taken]
 
-    def keep(self, number: int, kind: Kind = PNG) -> None:
+    def keep(self, number: int, kind: FileType = PNG) -> None:
         picture = self.folder / "picture"
         picture.write_bytes(DATA[number])
         self.shelf.keep(picture, DIGESTS[number], kind)
@@ -82,12 +82,12 @@ class Bench:
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncGenerator[Bench, None]:
-    shelf = Shelf(tmp_path / "references", ShelfLimits(1_000_000, timedelta(days=90)))
+    shelf = ReferenceCache(tmp_path / "references", ReferenceCacheLimits(1_000_000, timedelta(days=90)))
     clock, api = ShiftedClock(), Uploads()
     store_open, session_open = Store.open(f"sqlite:///{tmp_path / 'easel.db'}"), aiohttp.ClientSession()
-    async with store_open as store, session_open as session, Darkroom() as darkroom:
+    async with store_open as store, session_open as session, DecodeSandbox() as darkroom:
         fetcher = Fetcher(session, AllowedHosts([]), seconds=1)
-        references = References(fetcher, darkroom, shelf, api, store, clock)
+        references = ReferencePreparer(fetcher, darkroom, shelf, api, store, clock)
         yield Bench(references, shelf, store, api, clock, tmp_path)
 
 
@@ -100,7 +100,7 @@ async def test_an_upload_that_kie_still_has_is_used_as_it_is(bench: Bench) -> No
 
 
 @pytest.mark.parametrize("kind", [PNG, WEBP], ids=lambda kind: kind.suffix)
-async def test_an_expired_upload_is_made_anew_from_the_shelf(bench: Bench, kind: Kind) -> None:
+async def test_an_expired_upload_is_made_anew_from_the_shelf(bench: Bench, kind: FileType) -> None:
     await bench.remember(1)
     bench.keep(1, kind)
     bench.clock.advance(UPLOAD_REUSED_FOR.total_seconds() + MINUTE)

@@ -4,10 +4,10 @@ from decimal import Decimal
 
 import pytest
 
-from bot.demo.kie import Code, CutAfter, Fail, Hang, KieStandIn, Never, Succeed
 from bot.domain.estimate import Capacity
 from bot.domain.ids import GenerationId, KieTaskId
 from bot.domain.states import Failure, TaskState
+from demo.kie import Code, CutAfter, Fail, Hang, KieStandIn, Never, Succeed
 from tests.generation.doubles import Hold, RecordingDeliverer
 from tests.generation.easel import BOB, Easel, House, submitting, tuned
 from tests.kie.schema import caused, created
@@ -71,7 +71,7 @@ async def test_submitting_is_held_when_callbacks_may_tell(house: House, kie: Kie
         assert easel.workload.queue.at_work == 1
         (task,) = await easel.tasks(wish)
         (kie_task_id,) = kie.tasks
-        assert await easel.tracker.found(task.id, KieTaskId(kie_task_id)) is True
+        assert await easel.tracker.attach_kie_id(task.id, KieTaskId(kie_task_id)) is True
         await easel.told(wish)
         assert await easel.states(wish) == [TaskState.DELIVERED]
         assert easel.ledger(wish) == [RESERVED, SETTLED]
@@ -87,7 +87,7 @@ async def test_a_callback_that_comes_before_the_process_has_looked_around_counts
     async with house.easel(tuning, working=False) as easel:
         (task,) = await easel.tasks(wish)
         (kie_task_id,) = kie.tasks
-        assert await easel.tracker.found(task.id, KieTaskId(kie_task_id)) is True
+        assert await easel.tracker.attach_kie_id(task.id, KieTaskId(kie_task_id)) is True
     async with house.easel(tuning) as easel:
         await easel.told(wish)
         assert easel.ledger(wish) == [RESERVED, SETTLED]

@@ -8,7 +8,12 @@ from decimal import Decimal
 
 import pytest
 
-from bot.demo.kie import (
+from bot.domain.errors import Ambiguous, GenerationGone, NotYours, TooLateToCancel
+from bot.domain.estimate import Capacity
+from bot.domain.ids import GenerationId, KieTaskId, TaskId
+from bot.domain.ports import TaskInput
+from bot.domain.states import Failure, TaskState
+from demo.kie import (
     Behaviour,
     Code,
     CutAfter,
@@ -21,11 +26,6 @@ from bot.demo.kie import (
     KieStandIn,
     Never,
 )
-from bot.domain.errors import Ambiguous, GenerationGone, NotYours, TooLateToCancel
-from bot.domain.estimate import Capacity
-from bot.domain.ids import GenerationId, KieTaskId, TaskId
-from bot.domain.ports import Order
-from bot.domain.states import Failure, TaskState
 from tests.generation.doubles import Stumbling
 from tests.generation.easel import ALICE, BOB, Easel, House, submitting, tuned
 from tests.kie.schema import created
@@ -215,10 +215,10 @@ async def test_a_held_task_goes_on_when_its_id_is_found(house: House, kie: KieSt
         wish = await easel.ask()
         task = await held(easel, wish)
         (kie_task_id,) = kie.tasks
-        assert easel.tracker.hint(task) is False
-        assert await easel.tracker.found(TaskId(1), KieTaskId(kie_task_id)) is False
-        assert await easel.tracker.found(task, KieTaskId(kie_task_id)) is True
-        assert await easel.tracker.found(task, KieTaskId(kie_task_id)) is False
+        assert easel.tracker.poll_now(task) is False
+        assert await easel.tracker.attach_kie_id(TaskId(1), KieTaskId(kie_task_id)) is False
+        assert await easel.tracker.attach_kie_id(task, KieTaskId(kie_task_id)) is True
+        assert await easel.tracker.attach_kie_id(task, KieTaskId(kie_task_id)) is False
         await easel.told(wish)
         assert await easel.states(wish) == [TaskState.DELIVERED]
         assert easel.ledger() == [RESERVED, SETTLED]
@@ -230,9 +230,9 @@ async def test_an_id_told_before_the_answer_was_lost_is_written_down(house: Hous
     easels: list[Easel] = []
 
     class LosesTheAnswer(Stumbling):
-        async def create(self, order: Order) -> KieTaskId:
+        async def create(self, order: TaskInput) -> KieTaskId:
             kie_task_id = await super().create(order)
-            assert await easels[0].tracker.found(order.task_id, kie_task_id) is True
+            assert await easels[0].tracker.attach_kie_id(order.task_id, kie_task_id) is True
             raise Ambiguous("cut off")
 
     async with house.easel(submitting(hold_ambiguous=True), wrap=LosesTheAnswer) as easel:
@@ -251,7 +251,7 @@ async def test_a_held_task_ends_at_its_deadline(house: House, kie: KieStandIn) -
         assert easel.ledger() == [RESERVED]
         assert await failed(easel, wish) is Failure.UNKNOWN_OUTCOME
         (kie_task_id,) = kie.tasks
-        assert await easel.tracker.found(task, KieTaskId(kie_task_id)) is False
+        assert await easel.tracker.attach_kie_id(task, KieTaskId(kie_task_id)) is False
         assert len(created(kie)) == 1
 
 
@@ -270,7 +270,7 @@ async def test_a_database_that_is_locked_for_a_while_loses_nothing(
     house: House, kie: KieStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("bot.store.sqlite.BUSY_MILLISECONDS", 50)
-    monkeypatch.setattr("bot.generation.insist._PAUSES", (0.05,))
+    monkeypatch.setattr("bot.runtime._PAUSES", (0.05,))
     async with house.easel() as easel:
         kie.script.on("createTask", Delay(0.3))
         wish = await easel.ask()

@@ -6,10 +6,10 @@ from decimal import Decimal
 import pytest
 from PIL import Image
 
-from bot.demo.kie import EmptyData, KieStandIn, NotYetKnown, Outcome, Succeed
 from bot.domain.generation import Delivery
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.domain.states import TaskState
+from demo.kie import EmptyData, KieStandIn, NotYetKnown, Outcome, Succeed
 from tests.generation.easel import PROMPT, Easel, House
 from tests.kie.schema import check_all, created
 from tests.waiting import until

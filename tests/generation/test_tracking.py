@@ -9,7 +9,14 @@ from decimal import Decimal
 
 import pytest
 
-from bot.demo.kie import (
+from bot.domain.errors import StoreUnavailable
+from bot.domain.ids import TaskId
+from bot.domain.polling import Steady, Terms
+from bot.domain.settings import TaskClass
+from bot.domain.states import BILLED_FAILURES, Failure, TaskState
+from bot.generation.tracker import TrackerOptions
+from bot.store.store import Transaction
+from demo.kie import (
     Call,
     Code,
     CutBefore,
@@ -25,13 +32,6 @@ from bot.demo.kie import (
     SucceedWithoutUrls,
     UnknownState,
 )
-from bot.domain.errors import StoreUnavailable
-from bot.domain.ids import TaskId
-from bot.domain.polling import Steady, Terms
-from bot.domain.settings import TaskClass
-from bot.domain.states import MADE_IN_VAIN, Failure, TaskState
-from bot.generation.tracker import TrackerOptions
-from bot.store.store import Transaction
 from tests.generation.doubles import Stumbling
 from tests.generation.easel import Easel, House, submitting, tuned
 from tests.kie.schema import created
@@ -60,7 +60,7 @@ async def test_a_failed_task_is_refunded_and_told(
     wish = await easel.ask()
     generation = await easel.told(wish)
     assert [(task.state, task.failure) for task in generation.tasks] == [(TaskState.FAILED, failure)]
-    given_back = ("goodwill", Decimal(5)) if failure in MADE_IN_VAIN else REFUNDED
+    given_back = ("goodwill", Decimal(5)) if failure in BILLED_FAILURES else REFUNDED
     assert easel.ledger() == [RESERVED, given_back]
     assert await easel.spent() == 0
     (post,) = easel.discord.posts
@@ -208,11 +208,11 @@ async def test_a_hint_makes_the_tracker_ask_at_once(house: House, kie: KieStandI
         (task,) = await easel.tasks(wish)
         assert questions(kie) == []
         await until(lambda: all(one.ended for one in kie.tasks.values()), what="KIE to be done")
-        assert easel.tracker.hint(TaskId(1)) is False
-        assert easel.tracker.hint(task.id) is True
+        assert easel.tracker.poll_now(TaskId(1)) is False
+        assert easel.tracker.poll_now(task.id) is True
         await easel.told(wish)
         assert len(questions(kie)) == 1
-        assert easel.tracker.hint(task.id) is False
+        assert easel.tracker.poll_now(task.id) is False
 
 
 async def test_hints_during_a_question_do_no_harm(house: House, kie: KieStandIn) -> None:
@@ -224,7 +224,7 @@ async def test_hints_during_a_question_do_no_harm(house: House, kie: KieStandIn)
         (task,) = await easel.tasks(wish)
         await until(lambda: questions(kie), what="the first question")
         for _ in range(3):
-            easel.tracker.hint(task.id)
+            easel.tracker.poll_now(task.id)
             await asyncio.sleep(0.02)
         await easel.told(wish)
         await easel.told(other)
@@ -257,7 +257,7 @@ async def test_when_one_of_many_late_tasks_has_ended_the_others_are_asked_at_onc
         await until(lambda: len(questions(kie)) == 4, what="the first questions")
         await until(lambda: all(one.ended for one in kie.tasks.values()), what="KIE to be done")
         first, *_ = await easel.tasks(wish)
-        assert easel.tracker.hint(first.id) is True
+        assert easel.tracker.poll_now(first.id) is True
         await easel.told(wish)
         assert await easel.states(wish) == [TaskState.DELIVERED] * 4
         assert len(questions(kie)) == 8

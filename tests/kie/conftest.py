@@ -7,8 +7,8 @@ from typing import Any, TypeAlias
 import aiohttp
 import pytest
 
-from bot.demo.kie import KieStandIn
 from bot.kie.client import KieClient, KieOptions
+from demo.kie import KieStandIn
 
 ClientMaker: TypeAlias = Callable[..., KieClient]
 

@@ -1,7 +1,7 @@
 """Orders as the submitter draws them up."""
 
 from bot.domain.ids import TaskId
-from bot.domain.ports import Order
+from bot.domain.ports import TaskInput
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 
 
@@ -15,6 +15,6 @@ def order(
     guidance: float | None = None,
     references: tuple[str, ...] = (),
     task_id: int = 987654321,
-) -> Order:
+) -> TaskInput:
     """One task to order."""
-    return Order(TaskId(task_id), prompt, Settings(model, aspect_ratio, resolution, steps, guidance), references)
+    return TaskInput(TaskId(task_id), prompt, Settings(model, aspect_ratio, resolution, steps, guidance), references)

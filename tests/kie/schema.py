@@ -5,7 +5,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from bot.demo.kie import Call, Json, KieStandIn
+from demo.kie import Call, Json, KieStandIn
 
 MODELS = (
     "flux-2/pro-text-to-image",

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from bot.demo.kie import Behaviour, Code, CutBefore, CutMidBody, Hang, Html, Http429, KieStandIn, Reply
 from bot.domain.errors import PollFailed
 from bot.kie.client import KieClient
+from demo.kie import Behaviour, Code, CutBefore, CutMidBody, Hang, Html, Http429, KieStandIn, Reply
 from tests.kie.conftest import KEY, ClientMaker
 from tests.kie.orders import order
 from tests.waiting import until

@@ -8,7 +8,12 @@ from contextlib import contextmanager
 import aiohttp
 import pytest
 
-from bot.demo.kie import (
+from bot.domain.errors import Ambiguous, ImageApiError, TaskRefused, TryLater
+from bot.domain.ids import TaskId, from_base36
+from bot.domain.settings import AspectRatio, Model, Resolution
+from bot.domain.states import Failure
+from bot.kie.client import KieClient
+from demo.kie import (
     Behaviour,
     Code,
     CutAfter,
@@ -22,11 +27,6 @@ from bot.demo.kie import (
     KieStandIn,
     Reply,
 )
-from bot.domain.errors import Ambiguous, ImageApiError, Refused, TryLater
-from bot.domain.ids import TaskId, from_short
-from bot.domain.settings import AspectRatio, Model, Resolution
-from bot.domain.states import Failure
-from bot.kie.client import KieClient
 from tests.kie.conftest import KEY, ClientMaker
 from tests.kie.orders import order
 from tests.kie.schema import check_all, created, problems
@@ -109,7 +109,7 @@ async def test_the_callback_carries_our_own_task_id(make_client: ClientMaker, ki
         assert isinstance(address, str)
         start, _, last = address.rpartition("/")
         assert start == f"http://127.0.0.1:{port}/kie/callback"
-        assert from_short(last) == TaskId(1 << 62)
+        assert from_base36(last) == TaskId(1 << 62)
 
 
 async def test_the_key_and_the_content_type_are_sent(client: KieClient, kie: KieStandIn) -> None:
@@ -123,34 +123,34 @@ async def test_the_key_and_the_content_type_are_sent(client: KieClient, kie: Kie
 @pytest.mark.parametrize(
     ("behaviour", "kind", "failure"),
     [
-        (Code(400, "bad parameter"), Refused, Failure.REJECTED),
-        (Code(401, "no access"), Refused, Failure.KEY_REFUSED),
+        (Code(400, "bad parameter"), TaskRefused, Failure.REJECTED),
+        (Code(401, "no access"), TaskRefused, Failure.KEY_REFUSED),
         (Code(402, "Insufficient credits"), TryLater, Failure.OUT_OF_CREDITS),
-        (Code(404, "no such model"), Refused, Failure.REJECTED),
-        (Code(422, "validation failed"), Refused, Failure.REJECTED),
-        (Code(422, "The prompt was flagged as sensitive"), Refused, Failure.MODERATED),
-        (Code(400, "Image fetch failed."), Refused, Failure.REFERENCE_UNREADABLE),
+        (Code(404, "no such model"), TaskRefused, Failure.REJECTED),
+        (Code(422, "validation failed"), TaskRefused, Failure.REJECTED),
+        (Code(422, "The prompt was flagged as sensitive"), TaskRefused, Failure.MODERATED),
+        (Code(400, "Image fetch failed."), TaskRefused, Failure.REFERENCE_UNREADABLE),
         (Code(429, "too many requests"), TryLater, Failure.UNAVAILABLE),
         (Http429(), TryLater, Failure.UNAVAILABLE),
         (Html(429), TryLater, Failure.UNAVAILABLE),
         (Reply(429, b""), TryLater, Failure.UNAVAILABLE),
         (Code(433, "sub-key limit"), TryLater, Failure.OUT_OF_CREDITS),
         (Code(455, "maintenance"), TryLater, Failure.MAINTENANCE),
-        (Code(500, "aspect_ratio is required"), Refused, Failure.BROKEN),
-        (Code(501, "generation failed"), Refused, Failure.BROKEN),
-        (Code(505, "feature disabled"), Refused, Failure.UNAVAILABLE),
-        (Reply(401, {"code": 401, "msg": "no access"}), Refused, Failure.KEY_REFUSED),
+        (Code(500, "aspect_ratio is required"), TaskRefused, Failure.BROKEN),
+        (Code(501, "generation failed"), TaskRefused, Failure.BROKEN),
+        (Code(505, "feature disabled"), TaskRefused, Failure.UNAVAILABLE),
+        (Reply(401, {"code": 401, "msg": "no access"}), TaskRefused, Failure.KEY_REFUSED),
         (Reply(200, {"code": "402", "msg": None, "data": None}), TryLater, Failure.OUT_OF_CREDITS),
-        (Reply(200, {"code": 422}), Refused, Failure.REJECTED),
-        (Reply(200, {"code": 422, "msg": ["odd"], "data": []}), Refused, Failure.REJECTED),
-        (Html(403), Refused, Failure.UNAVAILABLE),
-        (Html(404), Refused, Failure.REJECTED),
-        (Reply(413, b""), Refused, Failure.UNAVAILABLE),
+        (Reply(200, {"code": 422}), TaskRefused, Failure.REJECTED),
+        (Reply(200, {"code": 422, "msg": ["odd"], "data": []}), TaskRefused, Failure.REJECTED),
+        (Html(403), TaskRefused, Failure.UNAVAILABLE),
+        (Html(404), TaskRefused, Failure.REJECTED),
+        (Reply(413, b""), TaskRefused, Failure.UNAVAILABLE),
     ],
     ids=str,
 )
 async def test_an_answer_that_says_no_task_was_made(
-    client: KieClient, kie: KieStandIn, behaviour: Behaviour, kind: type[Refused | TryLater], failure: Failure
+    client: KieClient, kie: KieStandIn, behaviour: Behaviour, kind: type[TaskRefused | TryLater], failure: Failure
 ) -> None:
     kie.script.always("createTask", behaviour)
     error = await outcome(client)
@@ -243,7 +243,7 @@ async def test_an_answer_that_refuses_and_gives_an_id_is_taken_by_its_id(
 
 async def test_a_wrong_key_is_the_operators(make_client: ClientMaker) -> None:
     error = await outcome(make_client(api_key="another-key"))
-    assert isinstance(error, Refused)
+    assert isinstance(error, TaskRefused)
     assert error.failure is Failure.KEY_REFUSED
 
 

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.demo.kie import (
+from bot.domain.errors import PollFailed
+from bot.domain.ids import KieTaskId
+from bot.domain.ports import Progress, TaskReport
+from bot.domain.states import Failure
+from bot.kie import wire
+from bot.kie.client import KieClient
+from bot.kie.failures import failure_of
+from demo.kie import (
     Behaviour,
     Code,
     CutBefore,
@@ -27,13 +34,6 @@ from bot.demo.kie import (
     SucceedWithoutUrls,
     UnknownState,
 )
-from bot.domain.errors import PollFailed
-from bot.domain.ids import KieTaskId
-from bot.domain.ports import Progress, Report
-from bot.domain.states import Failure
-from bot.kie import wire
-from bot.kie.client import KieClient
-from bot.kie.failures import failure_of
 from tests.kie.conftest import KEY, ClientMaker
 from tests.kie.orders import order
 from tests.waiting import until
@@ -57,7 +57,7 @@ def record(**fields: Any) -> Behaviour:
     return Code(200, "success", pending | fields)
 
 
-async def ask(client: KieClient, kie: KieStandIn, behaviour: Behaviour) -> Report:
+async def ask(client: KieClient, kie: KieStandIn, behaviour: Behaviour) -> TaskReport:
     kie.script.on("recordInfo", behaviour)
     return await client.report(TASK)
 
@@ -105,16 +105,16 @@ async def test_a_task_that_is_not_known_at_first(client: KieClient, kie: KieStan
 @pytest.mark.parametrize("state", ["waiting", "queuing", "generating", "paused", "SUCCESS", "", None, 7, {"a": 1}])
 async def test_any_other_state_means_still_at_it(client: KieClient, kie: KieStandIn, state: Any) -> None:
     report = await ask(client, kie, record(state=state, resultJson=json.dumps({"resultUrls": [URL]})))
-    assert report == Report(Progress.RUNNING)
+    assert report == TaskReport(Progress.RUNNING)
 
 
 @pytest.mark.parametrize("data", [None, {}, [], "text", 7])
 async def test_data_that_says_nothing_means_still_at_it(client: KieClient, kie: KieStandIn, data: Any) -> None:
-    assert await ask(client, kie, Code(200, "success", data)) == Report(Progress.RUNNING)
+    assert await ask(client, kie, Code(200, "success", data)) == TaskReport(Progress.RUNNING)
 
 
 async def test_an_unknown_task_is_still_at_it(client: KieClient, kie: KieStandIn) -> None:
-    assert await ask(client, kie, Code(422, "recordInfo is null")) == Report(Progress.RUNNING)
+    assert await ask(client, kie, Code(422, "recordInfo is null")) == TaskReport(Progress.RUNNING)
 
 
 @pytest.mark.parametrize(
@@ -348,7 +348,7 @@ def test_whatever_the_record_holds_it_can_be_read(state: Any, fields: dict[str, 
 @pytest.mark.parametrize("consumed", [1e30, 1e300, 10**40])
 def test_an_absurd_bill_does_not_hide_the_result(consumed: float) -> None:
     done = {"state": "success", "resultJson": {"resultUrls": [URL]}, "creditsConsumed": consumed}
-    assert wire.report(done) == Report(Progress.SUCCEEDED, result_url=URL, consumed=None)
+    assert wire.report(done) == TaskReport(Progress.SUCCEEDED, result_url=URL, consumed=None)
 
 
 @given(st.binary(max_size=200))

@@ -2,10 +2,10 @@
 
 import pytest
 
-from bot.demo.kie import Behaviour, Code, CutAfter, CutBefore, CutMidBody, Hang, Html, Http429, KieStandIn, Reply
-from bot.demo.kie.wire import Call
 from bot.domain.errors import UploadFailed
 from bot.kie.client import KieClient
+from demo.kie import Behaviour, Code, CutAfter, CutBefore, CutMidBody, Hang, Html, Http429, KieStandIn, Reply
+from demo.kie.wire import Call
 from tests.kie.conftest import KEY, ClientMaker
 
 DATA = b"\x89PNG\r\n\x1a\n and some \x00\xff bytes\r\n--"

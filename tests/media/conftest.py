@@ -5,9 +5,9 @@ from collections.abc import AsyncGenerator
 import aiohttp
 import pytest
 
-from bot.demo.kie import KieStandIn
 from bot.media.fetch import AllowedHosts, Fetcher
-from bot.media.resolver import download_session
+from bot.media.ssrf import download_session
+from demo.kie import KieStandIn
 
 
 @pytest.fixture

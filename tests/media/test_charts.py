@@ -13,7 +13,7 @@ import pytest
 from matplotlib.text import Text
 from PIL import Image
 
-from bot.domain.report import ReportRow, report_of
+from bot.domain.spending import SpendingRow
 from bot.media.charts import room
 from bot.media.charts.canvas import HEIGHT, WIDTH, Canvas, Style
 from bot.media.charts.chart import Chart, Name
@@ -21,6 +21,7 @@ from bot.media.charts.columns import every, with_room
 from bot.media.charts.lettering import drawable
 from bot.media.charts.picture import paint
 from bot.media.charts.room import DrawingRoom
+from bot.quota.spending_report import build_report
 from bot.ui.report_chart import chart_of
 from tests.charts import CHARTS, HOSTILE
 from tests.domain.reports import WEEK, make_row
@@ -31,8 +32,8 @@ LETTERS = frozenset(map(chr, range(32, 0x250))) | {"…", "\u0301", "\u0302", "\
 STYLE = Style(26, "#ffffff")
 
 
-def a_chart(*rows: ReportRow) -> Chart:
-    return chart_of(report_of(rows, WEEK, UTC, None), {}, "Painters")
+def a_chart(*rows: SpendingRow) -> Chart:
+    return chart_of(build_report(rows, WEEK, UTC, None), {}, "Painters")
 
 
 @pytest.mark.parametrize(

@@ -11,18 +11,18 @@ import pytest
 from PIL import Image
 
 from bot.domain.errors import ReferenceProblem
-from bot.media import darkroom
-from bot.media.darkroom import Darkroom
-from bot.media.develop import Developed
-from bot.media.kinds import PNG
+from bot.media import decode_sandbox
+from bot.media.decode_sandbox import DecodeSandbox
+from bot.media.formats import PNG
+from bot.media.sanitize import Sanitized
 from tests.media.family import children, grandchildren, is_there
 from tests.media.pictures import encoded, noise
 from tests.waiting import until
 
 
 @pytest.fixture
-async def room() -> AsyncGenerator[Darkroom, None]:
-    async with Darkroom() as one:
+async def room() -> AsyncGenerator[DecodeSandbox, None]:
+    async with DecodeSandbox() as one:
         yield one
 
 
@@ -33,14 +33,14 @@ def picture(tmp_path: Path) -> Path:
     return path
 
 
-async def test_a_picture_is_developed(room: Darkroom, picture: Path, tmp_path: Path) -> None:
+async def test_a_picture_is_developed(room: DecodeSandbox, picture: Path, tmp_path: Path) -> None:
     target = tmp_path / "target"
-    assert await room.develop(picture, target) == Developed(target, PNG)
+    assert await room.develop(picture, target) == Sanitized(target, PNG)
     with Image.open(target) as image:
         assert image.size == (40, 30)
 
 
-async def test_what_is_no_picture_is_refused(room: Darkroom, tmp_path: Path) -> None:
+async def test_what_is_no_picture_is_refused(room: DecodeSandbox, tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("hello")
     assert await room.develop(text, tmp_path / "target") is ReferenceProblem.NOT_AN_IMAGE
@@ -62,15 +62,17 @@ async def at_work() -> int:
 
 
 async def test_a_process_that_dies_is_a_damaged_picture(
-    room: Darkroom, endless: Path, picture: Path, tmp_path: Path
+    room: DecodeSandbox, endless: Path, picture: Path, tmp_path: Path
 ) -> None:
     developing = asyncio.create_task(room.develop(endless, tmp_path / "target"))
     os.kill(await at_work(), signal.SIGKILL)
     assert await developing is ReferenceProblem.DAMAGED
-    assert isinstance(await room.develop(picture, tmp_path / "target"), Developed)
+    assert isinstance(await room.develop(picture, tmp_path / "target"), Sanitized)
 
 
-async def test_an_assistant_that_dies_is_replaced(room: Darkroom, endless: Path, picture: Path, tmp_path: Path) -> None:
+async def test_an_assistant_that_dies_is_replaced(
+    room: DecodeSandbox, endless: Path, picture: Path, tmp_path: Path
+) -> None:
     before = children()
     developing = asyncio.create_task(room.develop(endless, tmp_path / "target"))
     orphan = await at_work()
@@ -78,21 +80,21 @@ async def test_an_assistant_that_dies_is_replaced(room: Darkroom, endless: Path,
     os.kill(assistant, signal.SIGKILL)
     assert await developing is ReferenceProblem.DAMAGED
     os.kill(orphan, signal.SIGKILL)
-    assert isinstance(await room.develop(picture, tmp_path / "target"), Developed)
+    assert isinstance(await room.develop(picture, tmp_path / "target"), Sanitized)
 
 
 async def test_a_picture_that_never_ends_is_damaged(
-    room: Darkroom, endless: Path, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    room: DecodeSandbox, endless: Path, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(darkroom, "_SECONDS", 0.5)
+    monkeypatch.setattr(decode_sandbox, "_SECONDS", 0.5)
     assert await room.develop(endless, tmp_path / "target") is ReferenceProblem.DAMAGED
     assert grandchildren() == set()
-    monkeypatch.setattr(darkroom, "_SECONDS", 30.0)
-    assert isinstance(await room.develop(picture, tmp_path / "target"), Developed)
+    monkeypatch.setattr(decode_sandbox, "_SECONDS", 30.0)
+    assert isinstance(await room.develop(picture, tmp_path / "target"), Sanitized)
 
 
 async def test_whoever_waits_no_more_leaves_nothing_behind(
-    room: Darkroom, endless: Path, picture: Path, tmp_path: Path
+    room: DecodeSandbox, endless: Path, picture: Path, tmp_path: Path
 ) -> None:
     before = children()
     developing = asyncio.create_task(room.develop(endless, tmp_path / "target"))
@@ -102,12 +104,12 @@ async def test_whoever_waits_no_more_leaves_nothing_behind(
         await developing
     assert children() == before
     assert not is_there(child)
-    assert isinstance(await room.develop(picture, tmp_path / "target"), Developed)
+    assert isinstance(await room.develop(picture, tmp_path / "target"), Sanitized)
 
 
 async def test_leaving_ends_what_is_at_work(endless: Path, tmp_path: Path) -> None:
     before = children()
-    async with Darkroom() as room:
+    async with DecodeSandbox() as room:
         developing = asyncio.create_task(room.develop(endless, tmp_path / "target"))
         child = await at_work()
     with pytest.raises(RuntimeError, match="closed"):
@@ -119,16 +121,16 @@ async def test_leaving_ends_what_is_at_work(endless: Path, tmp_path: Path) -> No
 
 
 async def test_the_assistant_goes_home_when_nothing_comes(
-    room: Darkroom, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    room: DecodeSandbox, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(darkroom, "_IDLE_SECONDS", 0.05)
+    monkeypatch.setattr(decode_sandbox, "_IDLE_SECONDS", 0.05)
     before = children()
-    assert isinstance(await room.develop(picture, tmp_path / "target"), Developed)
+    assert isinstance(await room.develop(picture, tmp_path / "target"), Sanitized)
     await until(lambda: children() == before, what="the assistant to go")
-    assert isinstance(await room.develop(picture, tmp_path / "target"), Developed)
+    assert isinstance(await room.develop(picture, tmp_path / "target"), Sanitized)
 
 
-async def test_one_assistant_forks_for_each_picture(room: Darkroom, picture: Path, tmp_path: Path) -> None:
+async def test_one_assistant_forks_for_each_picture(room: DecodeSandbox, picture: Path, tmp_path: Path) -> None:
     before = children()
     await room.develop(picture, tmp_path / "first")
     (assistant,) = children() - before
@@ -136,17 +138,17 @@ async def test_one_assistant_forks_for_each_picture(room: Darkroom, picture: Pat
     assert children() - before == {assistant}
 
 
-async def test_one_picture_at_a_time(room: Darkroom, picture: Path, tmp_path: Path) -> None:
+async def test_one_picture_at_a_time(room: DecodeSandbox, picture: Path, tmp_path: Path) -> None:
     most = 0
     developing = asyncio.gather(*(room.develop(picture, tmp_path / str(number)) for number in range(4)))
     while not developing.done():
         most = max(most, len(grandchildren()))
         await asyncio.sleep(0)
     assert most == 1
-    assert all(isinstance(verdict, Developed) for verdict in await developing)
+    assert all(isinstance(verdict, Sanitized) for verdict in await developing)
 
 
-async def test_the_bot_goes_first(room: Darkroom, endless: Path, tmp_path: Path) -> None:
+async def test_the_bot_goes_first(room: DecodeSandbox, endless: Path, tmp_path: Path) -> None:
     developing = asyncio.create_task(room.develop(endless, tmp_path / "target"))
     child = await at_work()
     assert os.getpriority(os.PRIO_PROCESS, child) >= os.getpriority(os.PRIO_PROCESS, 0) + 10
@@ -155,7 +157,7 @@ async def test_the_bot_goes_first(room: Darkroom, endless: Path, tmp_path: Path)
         await developing
 
 
-async def test_the_event_loop_never_waits(room: Darkroom, tmp_path: Path) -> None:
+async def test_the_event_loop_never_waits(room: DecodeSandbox, tmp_path: Path) -> None:
     large = tmp_path / "large"
     large.write_bytes(encoded(Image.effect_noise((5472, 3648), 40), "TIFF"))
     longest, last = 0.0, time.perf_counter()
@@ -164,6 +166,6 @@ async def test_the_event_loop_never_waits(room: Darkroom, tmp_path: Path) -> Non
         await asyncio.sleep(0)
         now = time.perf_counter()
         longest, last = max(longest, now - last), now
-    assert isinstance(await developing, Developed)
+    assert isinstance(await developing, Sanitized)
     # Decoding it takes hundreds of milliseconds of processor time; a busy machine may stop us for some.
     assert longest < 0.25

@@ -12,9 +12,8 @@ import pyvips
 from PIL import Image, PngImagePlugin
 
 from bot.domain.errors import ReferenceProblem
-from bot.media.develop import REFERENCE_MAX_BYTES, Developed, develop
-from bot.media.kinds import JPEG, PNG, WEBP, Kind
-from bot.media.limits import ENOUGH_PIXELS, LONGEST_SIDE
+from bot.media.formats import ENOUGH_PIXELS, JPEG, LONGEST_SIDE, PNG, WEBP, FileType
+from bot.media.sanitize import REFERENCE_MAX_BYTES, Sanitized, sanitize
 from tests.media.pictures import encoded, noise, smooth
 
 SMALL = noise(40, 30)
@@ -22,16 +21,16 @@ CLEAR = noise(40, 30, mode="RGBA")
 ORIENTATION, MAKE, GPS = 0x0112, 0x010F, 0x8825
 
 
-def developed(tmp_path: Path, data: bytes) -> Developed | ReferenceProblem:
+def developed(tmp_path: Path, data: bytes) -> Sanitized | ReferenceProblem:
     source = tmp_path / "source"
     source.write_bytes(data)
-    return develop(source, tmp_path / "target")
+    return sanitize(source, tmp_path / "target")
 
 
 def result(tmp_path: Path, data: bytes) -> Image.Image:
     """The developed picture, which must exist and fit."""
     verdict = developed(tmp_path, data)
-    assert isinstance(verdict, Developed), verdict
+    assert isinstance(verdict, Sanitized), verdict
     assert verdict.path.stat().st_size <= REFERENCE_MAX_BYTES
     with Image.open(verdict.path) as picture:
         picture.load()
@@ -68,9 +67,9 @@ def heif(picture: Image.Image) -> bytes:
         pytest.param(heif(SMALL), JPEG, id="heic"),
     ],
 )
-def test_every_format_becomes_one_that_kie_takes(tmp_path: Path, data: bytes, kind: Kind) -> None:
+def test_every_format_becomes_one_that_kie_takes(tmp_path: Path, data: bytes, kind: FileType) -> None:
     picture = result(tmp_path, data)
-    assert developed(tmp_path, data) == Developed(tmp_path / "target", kind)
+    assert developed(tmp_path, data) == Sanitized(tmp_path / "target", kind)
     assert picture.size in {(40, 30), (1, 1)}
     assert Image.MIME[picture.format or ""] == kind.content_type
 
@@ -188,7 +187,7 @@ def test_nothing_of_camera_and_place_is_left(tmp_path: Path, format_name: str) -
         notes.add_text("Author", "SecretAuthor")
         options = {"pnginfo": notes}
     verdict = developed(tmp_path, encoded(SMALL, format_name, exif=exif, xmp=b"<x>SecretPlace</x>", **options))
-    assert isinstance(verdict, Developed)
+    assert isinstance(verdict, Sanitized)
     assert b"Secret" not in verdict.path.read_bytes()
     with Image.open(verdict.path) as picture:
         assert dict(picture.getexif()) == {}
@@ -210,7 +209,7 @@ def test_transparency_survives_being_made_smaller(tmp_path: Path) -> None:
     picture = smooth(2600, 2600).convert("RGBA")
     picture.putalpha(Image.radial_gradient("L").resize(picture.size))
     verdict = developed(tmp_path, encoded(Image.alpha_composite(noise(2600, 2600, mode="RGBA"), picture), "PNG"))
-    assert isinstance(verdict, Developed)
+    assert isinstance(verdict, Sanitized)
     with Image.open(verdict.path) as made:
         assert made.has_transparency_data
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from bot.demo.kie import Behaviour, CutBefore, CutMidBody, Hang, Html, KieStandIn, Reply
 from bot.media.fetch import Fetcher, FetchFailed, FetchRefused, FetchTooLarge
+from demo.kie import Behaviour, CutBefore, CutMidBody, Hang, Html, KieStandIn, Reply
 from tests.kie.schema import created
 from tests.waiting import until
 

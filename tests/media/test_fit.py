@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from bot.demo.kie.paint import noise as noisy_png
-from bot.domain.errors import DiskTrouble, NoImage
-from bot.media.pixels import Kind, fit
+from bot.domain.errors import DiskError, ResultUnavailable
+from bot.media.fitting import FileType, fit
+from demo.kie.paint import noise as noisy_png
 from tests.media.pictures import encoded, noise, smooth
 
 QUALITIES = (95, 90, 85, 80, 70, 60, 45, 30)
-WEBP = Kind("image/webp", "webp")
+WEBP = FileType("image/webp", "webp")
 
 
 @pytest.fixture
@@ -22,9 +22,9 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize(
     ("format_name", "kind"),
-    [("PNG", Kind("image/png", "png")), ("JPEG", Kind("image/jpeg", "jpg")), ("WEBP", WEBP)],
+    [("PNG", FileType("image/png", "png")), ("JPEG", FileType("image/jpeg", "jpg")), ("WEBP", WEBP)],
 )
-def test_what_fits_is_left_alone(path: Path, format_name: str, kind: Kind) -> None:
+def test_what_fits_is_left_alone(path: Path, format_name: str, kind: FileType) -> None:
     data = encoded(noise(50, 50), format_name)
     path.write_bytes(data)
     assert fit(path, len(data)) == (path, kind)
@@ -36,7 +36,7 @@ def test_what_fits_is_left_alone(path: Path, format_name: str, kind: Kind) -> No
 def test_a_picture_that_breaks_off_is_none(path: Path, format_name: str) -> None:
     data = encoded(noise(200, 200), format_name)
     path.write_bytes(data[: len(data) // 3])
-    with pytest.raises(NoImage):
+    with pytest.raises(ResultUnavailable):
         fit(path, 1 << 20)
 
 
@@ -128,13 +128,13 @@ def test_twelve_megabytes_of_noise(path: Path, limit: int) -> None:
 @pytest.mark.parametrize("limit", [1 << 20, 100])
 def test_what_is_no_picture_is_no_image(path: Path, data: bytes, limit: int) -> None:
     path.write_bytes(data)
-    with pytest.raises(NoImage):
+    with pytest.raises(ResultUnavailable):
         fit(path, limit)
 
 
 def test_what_cannot_be_made_to_fit_is_no_image(path: Path) -> None:
     path.write_bytes(encoded(noise(300, 300), "PNG"))
-    with pytest.raises(NoImage):
+    with pytest.raises(ResultUnavailable):
         fit(path, 50)
 
 
@@ -142,12 +142,12 @@ def test_what_the_disk_does_not_take_is_no_verdict_on_the_picture(path: Path) ->
     data = encoded(noise(200, 200), "PNG")
     path.write_bytes(data)
     (path.parent / "1-fit.webp").mkdir()
-    with pytest.raises(DiskTrouble):
+    with pytest.raises(DiskError):
         fit(path, len(data) - 1)
 
 
 def test_a_missing_file_is_no_image(path: Path) -> None:
-    with pytest.raises(NoImage):
+    with pytest.raises(ResultUnavailable):
         fit(path, 1000)
 
 

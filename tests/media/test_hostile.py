@@ -10,9 +10,9 @@ from PIL import Image
 from structlog.testing import capture_logs
 
 from bot.domain.errors import ReferenceProblem
-from bot.media.darkroom import Darkroom
-from bot.media.develop import REFERENCE_MAX_BYTES, Developed
-from bot.media.limits import ENOUGH_PIXELS
+from bot.media.decode_sandbox import DecodeSandbox
+from bot.media.formats import ENOUGH_PIXELS
+from bot.media.sanitize import REFERENCE_MAX_BYTES, Sanitized
 from tests.media.family import children
 from tests.media.hostile import DAMAGED, HARMLESS, NOT_IMAGES, TOO_MANY_PIXELS, truncated
 
@@ -21,12 +21,12 @@ QUICK_SECONDS = 10.0
 Builder = Callable[[], bytes]
 
 
-async def alone(source: Path, target: Path) -> Developed | ReferenceProblem:
-    async with Darkroom() as darkroom:
+async def alone(source: Path, target: Path) -> Sanitized | ReferenceProblem:
+    async with DecodeSandbox() as darkroom:
         return await darkroom.develop(source, target)
 
 
-def developed(folder: Path, data: bytes) -> Developed | ReferenceProblem:
+def developed(folder: Path, data: bytes) -> Sanitized | ReferenceProblem:
     """The verdict on these bytes, which must come from a process that ended by itself, and leave nothing behind."""
     source, target = folder / "source", folder / "target"
     source.write_bytes(data)
@@ -65,7 +65,7 @@ def test_what_was_cut_off(tmp_path: Path, format_name: str, share: float) -> Non
 @pytest.mark.parametrize("build", HARMLESS.values(), ids=HARMLESS.keys())
 def test_what_becomes_harmless(tmp_path: Path, build: Builder) -> None:
     verdict = developed(tmp_path, build())
-    assert isinstance(verdict, Developed), verdict
+    assert isinstance(verdict, Sanitized), verdict
     data = verdict.path.read_bytes()
     assert len(data) <= REFERENCE_MAX_BYTES
     assert not any(word in data for word in (b"%PDF", b"alert", b"PK\x03\x04", b"Exif"))

@@ -12,7 +12,7 @@ from tests.media.pictures import encoded, png_of_one_colour, smooth
 ROOT = Path(__file__).parents[2]
 MEASURE = """
 import os, subprocess, sys
-process = subprocess.Popen([sys.executable, "-m", "bot.media.develop", *sys.argv[1:]])
+process = subprocess.Popen([sys.executable, "-m", "bot.media.sanitize", *sys.argv[1:]])
 _, status, usage = os.wait4(process.pid, 0)
 print("", status, usage.ru_maxrss)
 """

@@ -9,7 +9,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from bot.media.addresses import is_public, may_connect
 from bot.media.fetch import AllowedHosts, Fetcher, FetchFailed, FetchRefused
-from bot.media.resolver import PublicResolver, download_session
+from bot.media.ssrf import PublicResolver, download_session
 
 NOT_PUBLIC = [
     "0.0.0.0",

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
-from bot.media.kinds import JPEG, PNG, WEBP, Kind
-from bot.media.shelf import Shelf, ShelfLimits
+from bot.media.formats import JPEG, PNG, WEBP, FileType
+from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
 
-ROOMY = ShelfLimits(1_000_000, timedelta(days=90))
+ROOMY = ReferenceCacheLimits(1_000_000, timedelta(days=90))
 DIGESTS = [f"{number:064x}" for number in range(10)]
 
 
@@ -38,8 +38,8 @@ def age(folder: Path, digest: str, days: float) -> None:
 
 
 @pytest.mark.parametrize("kind", [JPEG, PNG, WEBP], ids=lambda kind: kind.suffix)
-def test_what_is_kept_is_found_with_its_kind(folder: Path, picture: Path, kind: Kind) -> None:
-    shelf = Shelf(folder, ROOMY)
+def test_what_is_kept_is_found_with_its_kind(folder: Path, picture: Path, kind: FileType) -> None:
+    shelf = ReferenceCache(folder, ROOMY)
     shelf.keep(picture, DIGESTS[0], kind)
     found = shelf.find(DIGESTS[0])
 
@@ -51,16 +51,16 @@ def test_what_is_kept_is_found_with_its_kind(folder: Path, picture: Path, kind: 
 
 
 def test_what_was_not_kept_is_not_found(folder: Path) -> None:
-    assert Shelf(folder, ROOMY).find(DIGESTS[0]) is None
+    assert ReferenceCache(folder, ROOMY).find(DIGESTS[0]) is None
 
 
 def test_the_next_process_finds_it_too(folder: Path, picture: Path) -> None:
-    Shelf(folder, ROOMY).keep(picture, DIGESTS[0], PNG)
-    assert Shelf(folder, ROOMY).find(DIGESTS[0]) is not None
+    ReferenceCache(folder, ROOMY).keep(picture, DIGESTS[0], PNG)
+    assert ReferenceCache(folder, ROOMY).find(DIGESTS[0]) is not None
 
 
 def test_the_longest_unused_goes_first(folder: Path, picture: Path) -> None:
-    shelf = Shelf(folder, ShelfLimits(300, timedelta(days=90)))
+    shelf = ReferenceCache(folder, ReferenceCacheLimits(300, timedelta(days=90)))
     for number in range(3):
         shelf.keep(picture, DIGESTS[number], PNG)
         age(folder, DIGESTS[number], days=3 - number)
@@ -71,7 +71,7 @@ def test_the_longest_unused_goes_first(folder: Path, picture: Path) -> None:
 
 @pytest.mark.parametrize("used", ["found", "kept again"])
 def test_what_is_used_stays(folder: Path, picture: Path, used: str) -> None:
-    shelf = Shelf(folder, ShelfLimits(300, timedelta(days=90)))
+    shelf = ReferenceCache(folder, ReferenceCacheLimits(300, timedelta(days=90)))
     for number in range(3):
         shelf.keep(picture, DIGESTS[number], PNG)
         age(folder, DIGESTS[number], days=3 - number)
@@ -85,7 +85,7 @@ def test_what_is_used_stays(folder: Path, picture: Path, used: str) -> None:
 
 
 def test_what_was_not_used_for_too_long_goes(folder: Path, picture: Path) -> None:
-    shelf = Shelf(folder, ROOMY)
+    shelf = ReferenceCache(folder, ROOMY)
     for number, days in enumerate((89, 91)):
         shelf.keep(picture, DIGESTS[number], PNG)
         age(folder, DIGESTS[number], days)
@@ -95,14 +95,14 @@ def test_what_was_not_used_for_too_long_goes(folder: Path, picture: Path) -> Non
 
 
 def test_what_is_larger_than_the_shelf_does_not_stay(folder: Path, picture: Path) -> None:
-    shelf = Shelf(folder, ShelfLimits(99, timedelta(days=90)))
+    shelf = ReferenceCache(folder, ReferenceCacheLimits(99, timedelta(days=90)))
     shelf.keep(picture, DIGESTS[0], PNG)
 
     assert names(folder) == set()
 
 
 def test_a_shelf_of_nothing_keeps_nothing(folder: Path, picture: Path) -> None:
-    shelf = Shelf(folder, ShelfLimits(0, timedelta(days=90)))
+    shelf = ReferenceCache(folder, ReferenceCacheLimits(0, timedelta(days=90)))
     shelf.keep(picture, DIGESTS[0], PNG)
 
     assert shelf.find(DIGESTS[0]) is None
@@ -115,7 +115,7 @@ def test_a_disk_that_is_full_is_no_error(folder: Path, tmp_path: Path, monkeypat
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("shutil.copyfile", half)
-    shelf = Shelf(folder, ROOMY)
+    shelf = ReferenceCache(folder, ROOMY)
     shelf.keep(tmp_path / "picture", DIGESTS[0], PNG)
 
     assert shelf.find(DIGESTS[0]) is None
@@ -123,13 +123,13 @@ def test_a_disk_that_is_full_is_no_error(folder: Path, tmp_path: Path, monkeypat
 
 
 def test_a_picture_that_is_gone_is_no_error(folder: Path, tmp_path: Path) -> None:
-    Shelf(folder, ROOMY).keep(tmp_path / "nowhere", DIGESTS[0], PNG)
+    ReferenceCache(folder, ROOMY).keep(tmp_path / "nowhere", DIGESTS[0], PNG)
 
     assert names(folder) == set()
 
 
 def test_what_a_crash_left_half_copied_is_not_found_and_goes(folder: Path) -> None:
-    shelf = Shelf(folder, ROOMY)
+    shelf = ReferenceCache(folder, ROOMY)
     (folder / f"{DIGESTS[0]}.part").write_bytes(b"half")
     assert shelf.find(DIGESTS[0]) is None
     age(folder, DIGESTS[0], days=91)

@@ -4,12 +4,12 @@ from pathlib import Path
 
 import pytest
 
-from bot.demo.kie import Html, KieStandIn, Reply
-from bot.domain.errors import NoImage
+from bot.domain.errors import ResultUnavailable
 from bot.domain.ids import TaskId
 from bot.media.fetch import Fetcher, FetchFailed
-from bot.media.pixels import fit
+from bot.media.fitting import fit
 from bot.media.spool import Spool
+from demo.kie import Html, KieStandIn, Reply
 from tests.media.pictures import encoded, noise
 
 ONE, OTHER = TaskId(12), TaskId(123)
@@ -47,11 +47,11 @@ async def test_what_was_lost_is_downloaded_again(spool: Spool, kie: KieStandIn, 
 
 async def test_what_is_gone_is_no_image(spool: Spool, kie: KieStandIn, address: str, folder: Path) -> None:
     kie.script.always("result", Reply(410, b""))
-    with pytest.raises(NoImage):
+    with pytest.raises(ResultUnavailable):
         await spool.ensure(ONE, address)
-    with pytest.raises(NoImage):
+    with pytest.raises(ResultUnavailable):
         await spool.ensure(ONE, "https://elsewhere.example.com/a.png")
-    with pytest.raises(NoImage):
+    with pytest.raises(ResultUnavailable):
         await spool.ensure(ONE, "")
     assert names(folder) == set()
 

@@ -13,7 +13,7 @@ import aiohttp
 import discord
 from simcord import ChannelHandle, InteractionResult, MemberActor
 
-from bot.demo.kie import KieStandIn
+from demo.kie import KieStandIn
 from tests.discord_schema import problems_of
 from tests.fresh import put_fresh_database
 from tests.front import BotProcess, DiscordFront

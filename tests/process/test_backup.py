@@ -5,8 +5,8 @@ import signal
 
 from simcord import InteractionResult
 
-from bot.demo.kie import Succeed
 from bot.store import sqlite
+from demo.kie import Succeed
 from tests.process.studio import PAID, Studio
 from tests.waiting import until
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from simcord import InteractionResult
 
-from bot.demo.kie import Delay, Succeed
+from demo.kie import Delay, Succeed
 from tests.crash.books import Books, read_books
 from tests.crash.trouble import FULL, FULL_AT_COMMIT, NO_ROOM_FOR_FILES, READ_ONLY
 from tests.crash.world import Victim, World, open_world
@@ -25,8 +25,8 @@ LOCKED = "locked"
 PAID = ("reserve", "settle")
 SOON = {
     "bot.store.sqlite:BUSY_MILLISECONDS": 200,
-    "bot.generation.courier:_WITHOUT_THE_STORE": 0.5,
-    "bot.generation.courier:_AFTER_DISK_TROUBLE": 0.2,
+    "bot.generation.delivery:_WITHOUT_THE_STORE": 0.5,
+    "bot.generation.delivery:_AFTER_DISK_TROUBLE": 0.2,
 }
 """Waits that last for seconds."""
 

@@ -4,8 +4,8 @@ import signal
 
 import pytest
 
-from bot.demo.kie import Hang
-from bot.store.openings import read_openings
+from bot.generation.pending_cards import read_pending_cards
+from demo.kie import Hang
 from tests.front import Fault
 from tests.process.pictures import GREEN, RED, field
 from tests.process.studio import Studio
@@ -39,7 +39,7 @@ async def test_who_waited_while_references_were_taken_is_told(studio: Studio, nu
     assert len(studio.answers(said)) == 1
     assert studio.orders() == ["as a woodcut"]
     assert studio.alarms() == []
-    assert read_openings(studio.folder / "openings.journal") == []
+    assert read_pending_cards(studio.folder / "openings.journal") == []
 
 
 async def test_a_process_killed_before_discord_told_the_cards_is_as_good(studio: Studio) -> None:

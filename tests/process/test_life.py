@@ -10,7 +10,7 @@ import pytest
 import simcord
 from PIL import Image
 
-from bot.demo.kie import Delay, Succeed
+from demo.kie import Delay, Succeed
 from tests.front import BotProcess, Fault
 from tests.kie.schema import caused
 from tests.process.studio import KIE_KEY, Studio, fetched, lines

@@ -6,7 +6,7 @@ import discord
 import pytest
 from simcord import ResponseMessage
 
-from bot.demo.kie import Succeed
+from demo.kie import Succeed
 from tests.front import Fault
 from tests.process.pictures import BLUE, GREEN, RED, YELLOW, field
 from tests.process.studio import PAID, Studio, filled

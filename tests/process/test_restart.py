@@ -4,7 +4,7 @@ import signal
 
 import pytest
 
-from bot.demo.kie import Succeed
+from demo.kie import Succeed
 from tests.front import Fault
 from tests.process.studio import Studio
 from tests.waiting import until

@@ -7,12 +7,12 @@ from decimal import Decimal
 from fractions import Fraction
 from zoneinfo import ZoneInfo
 
-from bot.domain.credits import Account, Allowance, Asker, Period
+from bot.domain.credits import Account, Allowance, Period, Requester
 from bot.domain.ids import DIRECT_MESSAGES, GuildId, TaskId
 from bot.domain.rules import Cap, Rule, Scope
 from bot.domain.settings import Model, Resolution, Settings
 from bot.domain.states import REFUNDED, TaskState
-from bot.generation.means import Limits
+from bot.quota.policy import QuotaLimits
 
 ZERO = Decimal(0)
 PRICES = {("pro", "1K"): 5, ("pro", "2K"): 7, ("flex", "1K"): 14, ("flex", "2K"): 24}
@@ -83,7 +83,7 @@ class Refusal:
 class Books:
     """Everything that was commanded, and what follows from it."""
 
-    limits: Limits
+    limits: QuotaLimits
     rules: dict[tuple[GuildId, Scope, int], Allowance] = field(
         default_factory=dict[tuple[GuildId, Scope, int], Allowance]
     )
@@ -111,7 +111,7 @@ class Books:
         for one in self._of(account):
             one.forgotten = True
 
-    def candidates(self, asker: Asker) -> list[Rule]:
+    def candidates(self, asker: Requester) -> list[Rule]:
         """The rule that applies; several when equals contend."""
         guild = asker.account.guild_id
         if guild == DIRECT_MESSAGES:
@@ -179,7 +179,7 @@ class Books:
             found[cap] = allowance.credits, left, turn(allowance.period, now, zone)
         return found
 
-    def refusal(self, asker: Asker, price: Decimal, now: datetime) -> Refusal | None:
+    def refusal(self, asker: Requester, price: Decimal, now: datetime) -> Refusal | None:
         """Why so many credits must not be spent; None when they may."""
         account, allowance = asker.account, self.candidates(asker)[0].allowance
         left = self.left(account, allowance, now)

@@ -11,27 +11,27 @@ import aiohttp
 
 from bot.domain.credits import KIE_PRICES, Allowance, Credits, Period, PriceList
 from bot.domain.estimate import Capacity
-from bot.domain.generation import Opening
+from bot.domain.generation import PendingCard
 from bot.domain.ids import IdMaker, KieTaskId
 from bot.domain.polling import Steady
-from bot.domain.ports import Card, ImageFile, Order, Posted, Progress, Report
+from bot.domain.ports import Card, ImageFile, Posted, Progress, TaskInput, TaskReport
 from bot.domain.rules import ServerSettings
 from bot.generation.cards import Cards
-from bot.generation.courier import Courier
-from bot.generation.jobs import Jobs
-from bot.generation.leftovers import Leftovers
-from bot.generation.means import Limits, Means
-from bot.generation.quotas import Change, Quotas
-from bot.generation.references import References
-from bot.generation.service import Generations
+from bot.generation.delivery import DeliveryWorker
+from bot.generation.pending_cards import PendingCardJournal
+from bot.generation.references import ReferencePreparer
+from bot.generation.service import GenerationService
 from bot.generation.tracker import Tracker, TrackerOptions
+from bot.generation.undelivered import Undelivered
 from bot.generation.workload import Workload
-from bot.media.darkroom import Darkroom
+from bot.media.decode_sandbox import DecodeSandbox
 from bot.media.fetch import AllowedHosts, Fetcher
-from bot.media.pixels import Studio
-from bot.media.shelf import Shelf, ShelfLimits
+from bot.media.fitting import ImageThreads
+from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
 from bot.media.spool import Spool
-from bot.store.openings import Openings
+from bot.quota.policy import QuotaLimits, QuotaPolicy
+from bot.quota.service import Change, QuotaService
+from bot.runtime import BackgroundTasks
 from bot.store.store import Store
 from tests.factories import NOW, limits_of
 
@@ -52,12 +52,12 @@ class BusyApi:
 
     asked: list[KieTaskId] = field(default_factory=list[KieTaskId])
 
-    async def create(self, order: Order) -> KieTaskId:
+    async def create(self, order: TaskInput) -> KieTaskId:
         raise AssertionError("nobody submits here")
 
-    async def report(self, task: KieTaskId) -> Report:
+    async def report(self, task: KieTaskId) -> TaskReport:
         self.asked.append(task)
-        return Report(Progress.RUNNING)
+        return TaskReport(Progress.RUNNING)
 
     async def upload(self, data: bytes, filename: str, content_type: str) -> str:
         raise AssertionError("nobody uploads here")
@@ -75,7 +75,7 @@ class ClosedDoor:
     async def deliver(self, card: Card, images: Sequence[ImageFile]) -> Posted:
         raise AssertionError("nobody delivers here")
 
-    async def apologise(self, opening: Opening) -> None:
+    async def show_interrupted(self, opening: PendingCard) -> None:
         raise AssertionError("nobody apologises here")
 
 
@@ -83,16 +83,16 @@ class ClosedDoor:
 class Desk:
     """What a test acts upon."""
 
-    generations: Generations
-    quotas: Quotas
-    means: Means
+    generations: GenerationService
+    quotas: QuotaService
+    means: QuotaPolicy
     tracker: Tracker
     workload: Workload
     clock: SetClock
     api: BusyApi
 
 
-async def settle_settings(quotas: Quotas, change: Change, settings: ServerSettings) -> None:
+async def settle_settings(quotas: QuotaService, change: Change, settings: ServerSettings) -> None:
     """Make a server's settings these, whatever they were."""
 
     def these(_: ServerSettings) -> ServerSettings:
@@ -106,33 +106,37 @@ async def settle_settings(quotas: Quotas, change: Change, settings: ServerSettin
 
 @asynccontextmanager
 async def open_desk(
-    store: Store, folder: Path, *, allowance: int = 50, open_limit: int = 10, limits: Limits | None = None
+    store: Store, folder: Path, *, allowance: int = 50, open_limit: int = 10, limits: QuotaLimits | None = None
 ) -> AsyncGenerator[Desk, None]:
     """A desk with this daily allowance, or with such limits; ``folder`` is for the spool, which stays empty."""
     clock, api = SetClock(), BusyApi()
     workload = Workload(Capacity())
     prices = PriceList(KIE_PRICES)
-    means = Means(clock, prices, limits or limits_of(Allowance(Credits(allowance), Period.DAY)))
+    means = QuotaPolicy(clock, prices, limits or limits_of(Allowance(Credits(allowance), Period.DAY)))
     cards = Cards(store, clock, workload, means)
-    with Studio() as studio, Openings(folder / "openings.journal") as openings:
-        async with aiohttp.ClientSession() as session, Jobs("job", grace=0) as jobs, Darkroom() as darkroom:
+    with ImageThreads() as studio, PendingCardJournal(folder / "openings.journal") as openings:
+        async with (
+            aiohttp.ClientSession() as session,
+            BackgroundTasks("job", grace=0) as jobs,
+            DecodeSandbox() as darkroom,
+        ):
             fetcher = Fetcher(session, AllowedHosts([]), seconds=1)
-            shelf = Shelf(folder / "references", ShelfLimits(0, timedelta(days=1)))
+            shelf = ReferenceCache(folder / "references", ReferenceCacheLimits(0, timedelta(days=1)))
             spool = Spool(folder / "spool", fetcher)
-            leftovers = Leftovers(store, clock, spool, studio)
-            courier = Courier(store, clock, cards, ClosedDoor(), spool, studio, leftovers, jobs)
+            leftovers = Undelivered(store, clock, spool, studio)
+            courier = DeliveryWorker(store, clock, cards, ClosedDoor(), spool, studio, leftovers, jobs)
             # Questions are far apart: one that comes soon was asked for.
             tracker = Tracker(store, api, clock, workload, courier, Steady(3600), TrackerOptions(late_every=3600), jobs)
-            generations = Generations(
+            generations = GenerationService(
                 store,
                 clock,
                 IdMaker(clock.now, start=0),
                 prices,
                 open_limit,
-                References(fetcher, darkroom, shelf, api, store, clock),
+                ReferencePreparer(fetcher, darkroom, shelf, api, store, clock),
                 means,
                 workload,
                 courier,
                 openings,
             )
-            yield Desk(generations, Quotas(store, clock, means), means, tracker, workload, clock, api)
+            yield Desk(generations, QuotaService(store, clock, means), means, tracker, workload, clock, api)

@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant
 
-from bot.domain.credits import Account, Allowance, Asker, Movement
+from bot.domain.credits import Account, Allowance, Movement, Requester
 from bot.domain.ids import GenerationId, GuildId, RoleId, TaskId, UserId
 from bot.domain.rules import CapState, Rule, Scope, ServerSettings
 from bot.domain.states import TaskState
-from bot.generation.means import Limits, Standing
-from bot.generation.quotas import Change
+from bot.quota.policy import MemberQuota, QuotaLimits
+from bot.quota.service import Change
 from bot.store.store import Store
 from tests.store.books import Books, turn
 from tests.store.desk import Desk, open_desk, settle_settings
@@ -85,7 +85,7 @@ class Beside(RuleBasedStateMachine):
     )
     def begin(
         self,
-        limits: Limits,
+        limits: QuotaLimits,
         start: datetime,
         german: bool,
         rules: list[tuple[GuildId, tuple[Scope, int], Allowance]],
@@ -109,8 +109,8 @@ class Beside(RuleBasedStateMachine):
     def now(self) -> datetime:
         return self.desk.clock.moment
 
-    def asker(self, account: Account) -> Asker:
-        return Asker(account, self.roles.get(account, frozenset()))
+    def asker(self, account: Account) -> Requester:
+        return Requester(account, self.roles.get(account, frozenset()))
 
     def set_rule(self, server: GuildId, subject: tuple[Scope, int], allowance: Allowance) -> None:
         self.world.run(self.desk.quotas.put_rule(change_in(server), Rule(*subject, allowance)))
@@ -163,7 +163,7 @@ class Beside(RuleBasedStateMachine):
             found = {state.cap: (state.allowance.credits, state.left, state.renews_at) for state in states}
             assert found == self.books.caps(place, self.now)
 
-    def agrees(self, account: Account, standing: Standing) -> None:
+    def agrees(self, account: Account, standing: MemberQuota) -> None:
         candidates = self.books.candidates(self.asker(account))
         assert standing.rule in candidates
         balance, allowance = standing.balance, standing.rule.allowance
@@ -188,16 +188,16 @@ class Beside(RuleBasedStateMachine):
             end = " refund" if one.back else " settle" if paid else ""
             assert ends[one.task] == f"reserve{end}{' late' if one.late_at else ''}"
 
-    async def everything(self) -> tuple[list[Standing], list[list[CapState]]]:
+    async def everything(self) -> tuple[list[MemberQuota], list[list[CapState]]]:
         async with self.world.store.read() as tx:
             standings = [await self.desk.means.standing(tx, self.asker(account)) for account in ACCOUNTS]
             return standings, [await self.desk.means.caps(tx, place) for place in PLACES]
 
-    def standing(self, asker: Asker) -> Standing:
+    def standing(self, asker: Requester) -> MemberQuota:
         return self.world.run(self.desk.quotas.overview(asker)).standing
 
     def caps(self, place: GuildId) -> Sequence[CapState]:
-        return self.world.run(self.desk.quotas.overview(Asker(Account(ADMIN, place)))).caps
+        return self.world.run(self.desk.quotas.overview(Requester(Account(ADMIN, place)))).caps
 
     def expect(
         self, movement: Movement, account: Account, moved: Decimal, bonus: Decimal, task: TaskId | None = None

@@ -13,9 +13,9 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import rule
 from hypothesis.stateful import run_state_machine_as_test as run_as_test
 
-from bot.domain.credits import Account, Allowance, Asker, Credits, Movement, Period
+from bot.domain.credits import Account, Allowance, Credits, Movement, Period, Requester
 from bot.domain.errors import CapReached, NotEnoughCredits, TooLateToCancel
-from bot.domain.generation import Request
+from bot.domain.generation import GenerationRequest
 from bot.domain.ids import GenerationId, GuildId, KieTaskId, RoleId, TaskId, UserId
 from bot.domain.settings import Settings
 from bot.domain.states import MOVES, TaskState
@@ -46,7 +46,7 @@ class QuotaLife(Beside):
         asker, price = self.asker(account), price_of(choice)
         allowance = self.standing(asker).rule.allowance
         refusal = self.books.refusal(asker, price * count, self.now)
-        outcome = self.world.run(self.outcome(make_request(asker=asker, settings=choice, count=count)))
+        outcome = self.world.run(self.outcome(make_request(requester=asker, settings=choice, count=count)))
         if isinstance(outcome, NotEnoughCredits | CapReached):
             assert refusal is not None, f"{outcome} although the books allow it"
             self.is_refused(asker, outcome, refusal, price * count)
@@ -64,13 +64,15 @@ class QuotaLife(Beside):
         wholly_by_bonus = all(self.books.bought[task].by_bonus == price for task in tasks)
         self.nothing_is_exceeded(asker, Allowance(None, Period.DAY) if wholly_by_bonus else allowance)
 
-    async def outcome(self, request: Request) -> GenerationId | NotEnoughCredits | CapReached:
+    async def outcome(self, request: GenerationRequest) -> GenerationId | NotEnoughCredits | CapReached:
         try:
             return await self.desk.generations.accept(request)
         except (NotEnoughCredits, CapReached) as error:
             return error
 
-    def is_refused(self, asker: Asker, error: NotEnoughCredits | CapReached, refusal: Refusal, price: Decimal) -> None:
+    def is_refused(
+        self, asker: Requester, error: NotEnoughCredits | CapReached, refusal: Refusal, price: Decimal
+    ) -> None:
         """For the reason that the books have, with offers that they would allow."""
         self.world.told[error.cap.value if isinstance(error, CapReached) else "refused"] += 1
         assert refusal.cap is (error.cap if isinstance(error, CapReached) else None)
@@ -88,7 +90,7 @@ class QuotaLife(Beside):
         assert generation is not None
         return [task.id for task in generation.tasks]
 
-    def nothing_is_exceeded(self, asker: Asker, allowance: Allowance) -> None:
+    def nothing_is_exceeded(self, asker: Requester, allowance: Allowance) -> None:
         """After an acceptance, by the store's own word."""
         balance = self.standing(asker).balance
         assert allowance.credits is None or balance.spent <= allowance.credits

@@ -10,7 +10,7 @@ from bot.domain.credits import Account, Allowance, Period
 from bot.domain.ids import DIRECT_MESSAGES, GuildId, RoleId, UserId
 from bot.domain.rules import Scope
 from bot.domain.states import TaskState
-from bot.generation.means import Limits
+from bot.quota.policy import QuotaLimits
 from tests.store.books import CHOICES
 
 ADMIN = UserId(9)
@@ -54,7 +54,7 @@ amounts = st.sampled_from([Decimal(amount) for amount in ("0", "12", "24.5", "33
 heights = st.none() | amounts
 allowances = st.builds(Allowance, heights, st.sampled_from(Period))
 operators = st.builds(
-    Limits,
+    QuotaLimits,
     members=st.builds(Allowance, amounts, st.sampled_from(Period)),
     direct=st.builds(Allowance, amounts, st.sampled_from(Period)),
     budget=st.builds(Allowance, st.sampled_from([None, None, Decimal(90), Decimal(400)]), st.just(Period.DAY)),

@@ -6,21 +6,21 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from bot.domain.credits import NOTHING
+from bot.domain.credits import ZERO
 from bot.domain.generation import Generation, Task
 from bot.domain.ids import KieTaskId
-from bot.domain.ports import Progress, Report
+from bot.domain.ports import Progress, TaskReport
 from bot.domain.states import Failure, TaskState
 from bot.store.store import Store, Transaction
 from tests.factories import NOW
 
 DEADLINE = NOW + timedelta(minutes=10)
-RESULT = Report(Progress.SUCCEEDED, result_url="https://tempfile.aiquickdraw.com/one.png", seconds=14.0)
+RESULT = TaskReport(Progress.SUCCEEDED, result_url="https://tempfile.aiquickdraw.com/one.png", seconds=14.0)
 
 
 async def keep(store: Store, generation: Generation, at: datetime | None = None) -> Generation:
     """Write down a reserved generation and its reservation, as accepting it does."""
-    parts = {task.id: NOTHING for task in generation.tasks}
+    parts = {task.id: ZERO for task in generation.tasks}
     account = generation.request.account
     async with store.write() as tx:
         await tx.generations.add(generation)

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.credits import Asker
+from bot.domain.credits import Requester
 from bot.domain.errors import NotEnoughCredits, TooManyOpen, UserError
-from bot.domain.generation import Request
+from bot.domain.generation import GenerationRequest
 from bot.store.store import Store
 from tests.factories import ALICE, BOB, make_request
 from tests.store.desk import Desk, open_desk
@@ -23,8 +23,8 @@ async def desk(store: Store, tmp_path: Path) -> AsyncGenerator[Desk, None]:
         yield one
 
 
-async def outcomes(desk: Desk, requests: list[Request]) -> Counter[type[UserError] | None]:
-    async def wish(request: Request) -> type[UserError] | None:
+async def outcomes(desk: Desk, requests: list[GenerationRequest]) -> Counter[type[UserError] | None]:
+    async def wish(request: GenerationRequest) -> type[UserError] | None:
         try:
             await desk.generations.accept(request)
         except UserError as error:
@@ -39,7 +39,7 @@ async def test_fifty_at_once_with_credits_for_ten(desk: Desk, file: Path) -> Non
     assert counted == {None: 10, NotEnoughCredits: 40}
     assert rows(file, "SELECT count(*), sum(credits) FROM ledger") == [(10, -50_000)]
     assert rows(file, "SELECT count(*) FROM generations") == [(10,)]
-    statement = await desk.generations.statement(Asker(ALICE))
+    statement = await desk.generations.statement(Requester(ALICE))
     assert statement.standing.balance.left == 0
     assert len(desk.workload.queue) == 10
 

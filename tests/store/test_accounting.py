@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, event
 
 from bot.domain.credits import Credits
 from bot.domain.states import TaskState
-from bot.generation.accounting import Accounting, over
+from bot.quota.costs import CostHistory, over
 from bot.store.store import Store
 from tests.factories import NOW
 from tests.store.stored import RESULT, bring
@@ -32,7 +32,7 @@ def sums() -> Generator[list[str], None, None]:
     event.remove(Engine, "before_cursor_execute", note)
 
 
-async def images(store: Store, accounting: Accounting, days_later: int = 0) -> list[int]:
+async def images(store: Store, accounting: CostHistory, days_later: int = 0) -> list[int]:
     """How many images each of the days had."""
     async with store.read() as tx:
         days = await accounting.days(tx, NOW + days_later * DAY)
@@ -49,7 +49,7 @@ async def wish_made(store: Store, days_ago: int) -> None:
 async def test_each_day_has_its_own(store: Store) -> None:
     for days_ago in (4, 3, 1, 1, 0):
         await wish_made(store, days_ago)
-    accounting = Accounting(4)
+    accounting = CostHistory(4)
     assert await images(store, accounting) == [1, 0, 2, 1]
     assert await images(store, accounting, days_later=1) == [0, 2, 1, 0]
     async with store.read() as tx:
@@ -59,7 +59,7 @@ async def test_each_day_has_its_own(store: Store) -> None:
 
 async def test_days_that_are_over_are_read_once(store: Store, sums: list[str]) -> None:
     await wish_made(store, 2)
-    accounting = Accounting(30)
+    accounting = CostHistory(30)
     first = await images(store, accounting)
     assert len(sums) == 30
     sums.clear()
@@ -72,7 +72,7 @@ async def test_a_day_with_a_task_that_has_not_ended_is_looked_at_again(store: St
     wish = await asked(store, days_ago=2)
     async with store.write() as tx:
         await bring(tx, wish.tasks[0], state)
-    accounting = Accounting(4)
+    accounting = CostHistory(4)
     assert await images(store, accounting) == [0, 0, 0, 0]
     async with store.write() as tx:
         assert await tx.tasks.ready(wish.tasks[0].id, replace(RESULT, consumed=Credits(5)), NOW)
@@ -80,7 +80,7 @@ async def test_a_day_with_a_task_that_has_not_ended_is_looked_at_again(store: St
 
 
 async def test_a_day_is_not_over_just_after_midnight(store: Store, sums: list[str]) -> None:
-    accounting = Accounting(3)
+    accounting = CostHistory(3)
     just_after = NOW.replace(hour=0, minute=20) + DAY
     for _ in range(2):
         async with store.read() as tx:
@@ -89,7 +89,7 @@ async def test_a_day_is_not_over_just_after_midnight(store: Store, sums: list[st
 
 
 async def test_a_clock_that_was_ahead_closes_no_day(store: Store) -> None:
-    accounting = Accounting(3)
+    accounting = CostHistory(3)
     await images(store, accounting, days_later=1)
     await wish_made(store, 0)
     assert await images(store, accounting) == [0, 0, 1]

@@ -51,9 +51,9 @@ async def test_a_copy_while_somebody_writes(file: Path, url: str, copy: Path) ->
     async with Store.open(url) as store:
         await keep(store, make_generation())
         async with store.write() as tx:
-            await tx.facts.put("in the midst of", "a transaction")
+            await tx.key_values.put("in the midst of", "a transaction")
             await asyncio.to_thread(back_up, file, copy)
-            await tx.facts.put("and", "on")
+            await tx.key_values.put("and", "on")
         await keep(store, make_generation())
     assert (count(copy), count(file)) == (1, 2)
     assert rows(copy, "SELECT * FROM facts") == []

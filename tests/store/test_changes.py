@@ -7,14 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.credits import Account, Allowance, Asker, Balance, Credits, Period
+from bot.domain.credits import Account, Allowance, Balance, Credits, Period, Requester
 from bot.domain.errors import NotEnoughCredits
 from bot.domain.generation import Generation
 from bot.domain.ids import RoleId, UserId
 from bot.domain.rules import CapState, Rule, Scope, ServerSettings
 from bot.domain.settings import Model, Settings
 from bot.domain.states import TaskState
-from bot.generation.quotas import Change
+from bot.quota.service import Change
 from bot.store.store import Store
 from tests.factories import ALICE, NOW, limits_of, make_request
 from tests.store.desk import Desk, open_desk, settle_settings
@@ -35,8 +35,8 @@ async def wish(
     store: Store, desk: Desk, count: int, *, flex: bool = False, roles: frozenset[RoleId] | None = None
 ) -> Generation:
     settings = Settings(Model.FLEX if flex else Model.PRO)
-    asker = Asker(ALICE, roles or frozenset())
-    accepted = await desk.generations.accept(make_request(asker=asker, settings=settings, count=count))
+    asker = Requester(ALICE, roles or frozenset())
+    accepted = await desk.generations.accept(make_request(requester=asker, settings=settings, count=count))
     async with store.read() as tx:
         generation = await tx.generations.get(accepted)
     assert generation is not None
@@ -51,7 +51,7 @@ async def end(store: Store, desk: Desk, generation: Generation, *states: TaskSta
 
 
 async def balance(desk: Desk, account: Account = ALICE) -> Balance:
-    return (await desk.quotas.overview(Asker(account))).standing.balance
+    return (await desk.quotas.overview(Requester(account))).standing.balance
 
 
 async def limit(desk: Desk, amount: int | None, period: Period = Period.DAY, scope: Scope = Scope.SERVER) -> None:
@@ -61,7 +61,7 @@ async def limit(desk: Desk, amount: int | None, period: Period = Period.DAY, sco
 
 
 async def pool(desk: Desk) -> CapState:
-    (state,) = (await desk.quotas.overview(Asker(ALICE))).caps
+    (state,) = (await desk.quotas.overview(Requester(ALICE))).caps
     return state
 
 

@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.credits import Account, Allowance, Asker, Credits, Period
+from bot.domain.credits import Account, Allowance, Credits, Period, Requester
 from bot.domain.errors import CapReached, NotEnoughCredits, UserError
-from bot.domain.generation import Request
+from bot.domain.generation import GenerationRequest
 from bot.domain.ids import DIRECT_MESSAGES, GuildId, RoleId, UserId
 from bot.domain.rules import Cap, Rule, Scope, ServerSettings
-from bot.generation.means import Limits
-from bot.generation.quotas import Change
+from bot.quota.policy import QuotaLimits
+from bot.quota.service import Change
 from bot.store.store import Store
 from tests.factories import ALICE, NOW, limits_of, make_request
 from tests.store.desk import Desk, open_desk, settle_settings
@@ -31,7 +31,7 @@ LIMITS = limits_of(PLENTY)
 
 
 @asynccontextmanager
-async def desk_with(store: Store, folder: Path, limits: Limits) -> AsyncGenerator[Desk, None]:
+async def desk_with(store: Store, folder: Path, limits: QuotaLimits) -> AsyncGenerator[Desk, None]:
     async with open_desk(store, folder, open_limit=1000, limits=limits) as desk:
         yield desk
 
@@ -40,10 +40,10 @@ def members(number: int, guild: GuildId = HOME) -> list[Account]:
     return [Account(UserId(1000 + one), guild) for one in range(number)]
 
 
-async def rush(desk: Desk, requests: Sequence[Request]) -> Counter[object]:
+async def rush(desk: Desk, requests: Sequence[GenerationRequest]) -> Counter[object]:
     """What becomes of them, all at once: None when accepted, else the kind of refusal or the cap."""
 
-    async def wish(request: Request) -> object:
+    async def wish(request: GenerationRequest) -> object:
         try:
             await desk.generations.accept(request)
         except CapReached as reached:
@@ -76,7 +76,7 @@ async def test_an_allowance(store: Store, file: Path, tmp_path: Path, rule: Rule
     async with desk_with(store, tmp_path, limits_of(default)) as desk:
         if rule.scope is not Scope.OPERATOR:
             await desk.quotas.put_rule(CHANGE, rule)
-        request = make_request(asker=Asker(ALICE, frozenset({RoleId(7)})))
+        request = make_request(requester=Requester(ALICE, frozenset({RoleId(7)})))
         assert await rush(desk, [request] * 50) == {None: 10, NotEnoughCredits: 40}
     assert reserved(file) == (10, 50)
 
@@ -93,7 +93,7 @@ async def test_a_bonus_after_the_allowance(store: Store, file: Path, tmp_path: P
     async with desk_with(store, tmp_path, limits_of(Allowance(Credits(52), Period.DAY))) as desk:
         await desk.quotas.grant(CHANGE, ALICE.user_id, Credits(23))
         assert await rush(desk, [make_request()] * 50) == {None: 15, NotEnoughCredits: 35}
-        balance = (await desk.quotas.overview(Asker(ALICE))).standing.balance
+        balance = (await desk.quotas.overview(Requester(ALICE))).standing.balance
     assert (balance.spent, balance.bonus, balance.left) == (52, 0, 0)
     assert reserved(file) == (15, 75)
     assert rows(file, "SELECT sum(bonus) FROM ledger WHERE bonus < 0") == [(-23_000,)]
@@ -103,7 +103,7 @@ async def test_a_bonus_alone(store: Store, file: Path, tmp_path: Path) -> None:
     async with desk_with(store, tmp_path, limits_of(Allowance(Credits(0), Period.DAY))) as desk:
         await desk.quotas.grant(CHANGE, ALICE.user_id, Credits(54))
         assert await rush(desk, [make_request()] * 50) == {None: 10, NotEnoughCredits: 40}
-        balance = (await desk.quotas.overview(Asker(ALICE))).standing.balance
+        balance = (await desk.quotas.overview(Requester(ALICE))).standing.balance
     assert (balance.spent, balance.bonus) == (0, 4)
     assert reserved(file) == (10, 50)
 
@@ -160,7 +160,7 @@ async def test_fifty_grants_and_wishes_at_once_lose_none(store: Store, file: Pat
     async with desk_with(store, tmp_path, limits_of(Allowance(Credits(0), Period.DAY))) as desk:
         grants = [desk.quotas.grant(CHANGE, ALICE.user_id, Credits(5)) for _ in range(50)]
         counted, _ = await asyncio.gather(rush(desk, [make_request()] * 50), asyncio.gather(*grants))
-        balance = (await desk.quotas.overview(Asker(ALICE))).standing.balance
+        balance = (await desk.quotas.overview(Requester(ALICE))).standing.balance
     assert balance.bonus == 250 - 5 * counted[None]
     assert rows(file, "SELECT count(*) FROM ledger WHERE movement = 'grant'") == [(50,)]
 

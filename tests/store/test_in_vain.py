@@ -10,7 +10,7 @@ from bot.domain.credits import Credits, Movement, Span
 from bot.domain.ids import ChannelId, KieTaskId, UserId
 from bot.domain.rules import ServerSettings
 from bot.domain.states import Failure, TaskState
-from bot.generation.quotas import Quotas
+from bot.quota.service import QuotaService
 from bot.store.store import Store
 from tests.factories import ALICE, NOW, make_generation
 from tests.store.desk import open_desk
@@ -63,7 +63,7 @@ async def test_changes_of_settings_at_once_are_all_kept(store: Store, tmp_path: 
         assert (await desk.quotas.settings(ALICE.guild_id)).channels == frozenset(channels)
 
 
-async def allow(quotas: Quotas, channel: ChannelId) -> None:
+async def allow(quotas: QuotaService, channel: ChannelId) -> None:
     def change(before: ServerSettings) -> ServerSettings:
         return ServerSettings(before.zone, channels=before.channels | {channel})
 

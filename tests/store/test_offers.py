@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.credits import Allowance, Asker, Credits, Period
+from bot.domain.credits import Allowance, Credits, Period, Requester
 from bot.domain.errors import CapReached, NotEnoughCredits
 from bot.domain.ids import UserId
 from bot.domain.rules import Cap, Rule, Scope
-from bot.domain.settings import Affordable, AspectRatio, Model, Resolution, Settings
-from bot.generation.means import Limits
-from bot.generation.quotas import Change
+from bot.domain.settings import AspectRatio, CheaperOption, Model, Resolution, Settings
+from bot.quota.policy import QuotaLimits
+from bot.quota.service import Change
 from bot.store.store import Store
 from tests.factories import ALICE, limits_of, make_request
 from tests.store.desk import Desk, open_desk
@@ -27,12 +27,12 @@ def a_day(amount: int | None) -> Allowance:
 
 
 @asynccontextmanager
-async def desk_with(store: Store, folder: Path, limits: Limits) -> AsyncGenerator[Desk, None]:
+async def desk_with(store: Store, folder: Path, limits: QuotaLimits) -> AsyncGenerator[Desk, None]:
     async with open_desk(store, folder, open_limit=100, limits=limits) as desk:
         yield desk
 
 
-def told(offers: Sequence[Affordable]) -> list[str]:
+def told(offers: Sequence[CheaperOption]) -> list[str]:
     return [f"{one.count} × {one.settings.model} {one.settings.resolution}: {one.price}" for one in offers]
 
 
@@ -120,4 +120,4 @@ async def test_a_caps_offers_pass_the_other_caps(
             await desk.generations.accept(make_request(settings=BEST))
         assert caught.value.cap is reached
         assert told(caught.value.affordable) == offers
-        assert (await desk.quotas.overview(Asker(ALICE))).standing.balance.spent == 0
+        assert (await desk.quotas.overview(Requester(ALICE))).standing.balance.spent == 0

@@ -9,10 +9,10 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, Engine, event
 
-from bot.domain.credits import Asker, Credits, Period, period_around
+from bot.domain.credit_requests import CreditRequestState
+from bot.domain.credits import Credits, Period, Requester, period_around
 from bot.domain.generation import Draft, Image, Origin
-from bot.domain.ids import ChannelId, DraftId, ImageId, KieTaskId, MessageId, RequestId, RoleId, UserId
-from bot.domain.requests import RequestState
+from bot.domain.ids import ChannelId, CreditRequestId, DraftId, ImageId, KieTaskId, MessageId, RoleId, UserId
 from bot.domain.rules import Scope
 from bot.domain.states import OPEN, TaskState
 from bot.store.migrate import migrate
@@ -38,14 +38,14 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "a member's ledger": lambda tx: tx.ledger.page(ALICE.guild_id, ALICE.user_id, 20, 11),
     "a reservation": lambda tx: tx.ledger.reserve(ALICE, OTHER.id, {OTHER.tasks[0].id: Credits(0)}, Credits(5), NOW),
     "a reset": lambda tx: tx.ledger.reset(ALICE, UserId(9), "because", NOW),
-    "the rules that could apply": lambda tx: tx.rules.concerning(Asker(ALICE, frozenset({RoleId(1), RoleId(2)}))),
+    "the rules that could apply": lambda tx: tx.rules.concerning(Requester(ALICE, frozenset({RoleId(1), RoleId(2)}))),
     "a rule": lambda tx: tx.rules.get(ALICE.guild_id, Scope.POOL),
     "removing a rule": lambda tx: tx.rules.remove(ALICE.guild_id, Scope.ROLE, 7),
     "a server's settings": lambda tx: tx.rules.settings(ALICE.guild_id),
-    "a member's open request": lambda tx: tx.requests.open_of(ALICE),
-    "a request": lambda tx: tx.requests.get(RequestId(1)),
-    "closing a request": lambda tx: tx.requests.close(RequestId(1), RequestState.DENIED),
-    "what is too old of a member's requests": lambda tx: tx.requests.expire(ALICE, NOW),
+    "a member's open request": lambda tx: tx.credit_requests.open_of(ALICE),
+    "a request": lambda tx: tx.credit_requests.get(CreditRequestId(1)),
+    "closing a request": lambda tx: tx.credit_requests.close(CreditRequestId(1), CreditRequestState.DENIED),
+    "what is too old of a member's requests": lambda tx: tx.credit_requests.expire(ALICE, NOW),
     "tasks in some states": lambda tx: tx.tasks.in_states(OPEN | {TaskState.OVERDUE}),
     "a generation": lambda tx: tx.generations.get(GENERATION.id),
     "a task's generation": lambda tx: tx.generations.of_task(TASK.id),
@@ -63,13 +63,13 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "an upload": lambda tx: tx.uploads.find("ab" * 32, NOW),
     "a new upload": lambda tx: tx.uploads.remember("ab" * 32, "https://kie.example/a.png", NOW, forget_before=NOW),
     "late images": lambda tx: tx.generations.with_late_images(),
-    "charged and consumed": lambda tx: tx.accounts.by_class(NOW, NOW + timedelta(days=1)),
-    "the first task": lambda tx: tx.accounts.first_task_at(),
-    "the first that has not ended": lambda tx: tx.accounts.first_unended_at(),
-    "how many tasks are open": lambda tx: tx.accounts.open_tasks(),
+    "charged and consumed": lambda tx: tx.costs.by_class(NOW, NOW + timedelta(days=1)),
+    "the first task": lambda tx: tx.costs.first_task_at(),
+    "the first that has not ended": lambda tx: tx.costs.first_unended_at(),
+    "how many tasks are open": lambda tx: tx.costs.open_tasks(),
     "orphans": lambda tx: tx.tasks.orphans(),
     "what KIE was asked for lately": lambda tx: tx.tasks.submitted_since(NOW),
-    "decisions that were not told": lambda tx: tx.requests.untold(),
+    "decisions that were not told": lambda tx: tx.credit_requests.untold(),
 }
 
 FEW = {"SCAN line", "SCAN newest", "SCAN credit_requests USING INDEX ix_credit_requests_untold"}

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, event
 
 from bot.domain.credits import Period, period_around
-from bot.domain.report import days_of
+from bot.quota.spending_report import days_of
 from bot.store.store import Store
 from tests.factories import ALICE, NOW, make_generation
 from tests.store.stored import keep
@@ -27,7 +27,7 @@ async def test_a_report_uses_the_index_of_its_server_and_time(store: Store, file
     event.listen(Engine, "before_cursor_execute", note)
     try:
         async with store.read() as tx:
-            assert await tx.reports.rows(ALICE.guild_id, days_of(span, UTC))
+            assert await tx.spending.rows(ALICE.guild_id, days_of(span, UTC))
     finally:
         event.remove(Engine, "before_cursor_execute", note)
 

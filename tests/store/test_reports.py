@@ -6,9 +6,10 @@ from zoneinfo import ZoneInfo
 
 from bot.domain.credits import Account, Credits, Period, Span, period_around
 from bot.domain.ids import DIRECT_MESSAGES, GuildId, KieTaskId
-from bot.domain.report import Outcome, PriceClass, ReportRow, days_of
 from bot.domain.settings import Model, Resolution, Settings
+from bot.domain.spending import Outcome, PriceClass, SpendingRow
 from bot.domain.states import Failure, TaskState
+from bot.quota.spending_report import days_of
 from bot.store.store import Store
 from tests.factories import ALICE, BOB, NOW, make_generation, make_request
 from tests.store.stored import bring, keep, move
@@ -20,9 +21,9 @@ TODAY = NOW.date()
 
 async def rows(
     store: Store, span: Span = WEEK, zone: ZoneInfo | None = None, guild: GuildId = ALICE.guild_id
-) -> list[ReportRow]:
+) -> list[SpendingRow]:
     async with store.read() as tx:
-        return list(await tx.reports.rows(guild, days_of(span, zone or UTC)))
+        return list(await tx.spending.rows(guild, days_of(span, zone or UTC)))
 
 
 async def spend(
@@ -42,14 +43,14 @@ async def spend(
             await bring(tx, task, state, ended_at or at)
 
 
-def row(outcome: Outcome, images: int, credits_: int, failure: Failure | None = None) -> ReportRow:
-    return ReportRow(TODAY, ALICE.user_id, PRO, outcome, failure, images, Credits(credits_))
+def row(outcome: Outcome, images: int, credits_: int, failure: Failure | None = None) -> SpendingRow:
+    return SpendingRow(TODAY, ALICE.user_id, PRO, outcome, failure, images, Credits(credits_))
 
 
 async def test_nothing_is_nothing(store: Store) -> None:
     assert await rows(store) == []
     async with store.read() as tx:
-        assert await tx.reports.rows(ALICE.guild_id, ()) == ()
+        assert await tx.spending.rows(ALICE.guild_id, ()) == ()
 
 
 async def test_every_task_is_told_once_with_what_it_cost(store: Store) -> None:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from bot.domain.credits import Account, Allowance, Asker, Period
+from bot.domain.credits import Account, Allowance, Period, Requester
 from bot.domain.ids import ChannelId, GuildId, RoleId, UserId
 from bot.domain.rules import Rule, Scope, ServerSettings
 from bot.store.store import Store
@@ -25,7 +25,7 @@ async def put(store: Store, *rules: Rule, guild: GuildId = HOME) -> None:
 
 async def concerning(store: Store, *roles: int, account: Account = ALICE) -> list[Rule]:
     async with store.read() as tx:
-        found = await tx.rules.concerning(Asker(account, frozenset(map(RoleId, roles))))
+        found = await tx.rules.concerning(Requester(account, frozenset(map(RoleId, roles))))
     return sorted(found, key=lambda rule: (rule.scope, rule.subject))
 
 

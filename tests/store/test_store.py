@@ -21,14 +21,14 @@ from tests.store.stored import DEADLINE, keep, rows
 
 async def remembered(store: Store, key: str) -> str | None:
     async with store.read() as tx:
-        return await tx.facts.get(key)
+        return await tx.key_values.get(key)
 
 
 async def test_a_fact_is_remembered_until_another_takes_its_place(store: Store, url: str) -> None:
     assert await remembered(store, "colour") is None
     for value in ("teal", "ochre"):
         async with store.write() as tx:
-            await tx.facts.put("colour", value)
+            await tx.key_values.put("colour", value)
         assert await remembered(store, "colour") == value
     assert await remembered(store, "color") is None
     async with Store.open(url) as again:
@@ -42,7 +42,7 @@ async def test_a_block_that_fails_leaves_nothing_behind(store: Store, file: Path
         async with store.write() as tx:
             await tx.generations.add(generation)
             await tx.ledger.reserve(ALICE, generation.id, {generation.tasks[0].id: Credits(0)}, Credits(5), NOW)
-            await tx.facts.put("colour", "teal")
+            await tx.key_values.put("colour", "teal")
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -70,7 +70,7 @@ async def test_a_writer_that_is_cancelled_leaves_nothing_behind(store: Store) ->
 
     async def write() -> None:
         async with store.write() as tx:
-            await tx.facts.put("colour", "teal")
+            await tx.key_values.put("colour", "teal")
             halfway.set()
             await asyncio.Event().wait()
 
@@ -81,15 +81,15 @@ async def test_a_writer_that_is_cancelled_leaves_nothing_behind(store: Store) ->
         await writing
     assert await remembered(store, "colour") is None
     async with store.write() as tx:
-        await tx.facts.put("colour", "ochre")
+        await tx.key_values.put("colour", "ochre")
     assert await remembered(store, "colour") == "ochre"
 
 
 async def test_cancelling_writers_at_any_moment_never_stops_the_next(store: Store) -> None:
     async def write(number: int) -> None:
         async with store.write() as tx:
-            await tx.facts.put(f"fact {number}", "kept")
-            await tx.facts.get("another")
+            await tx.key_values.put(f"fact {number}", "kept")
+            await tx.key_values.get("another")
 
     for steps in range(40):
         writing = asyncio.create_task(write(steps))
@@ -103,25 +103,25 @@ async def test_cancelling_writers_at_any_moment_never_stops_the_next(store: Stor
 
 async def test_what_others_write_is_not_seen_before_its_end(store: Store) -> None:
     async with store.write() as tx:
-        await tx.facts.put("colour", "teal")
+        await tx.key_values.put("colour", "teal")
         assert await remembered(store, "colour") is None
     assert await remembered(store, "colour") == "teal"
 
 
 async def test_a_reader_keeps_its_view_and_does_not_wait_for_a_writer(store: Store) -> None:
     async with store.read() as before:
-        assert await before.facts.get("colour") is None
+        assert await before.key_values.get("colour") is None
         async with store.write() as tx:
-            await tx.facts.put("colour", "teal")
-        assert await before.facts.get("colour") is None
+            await tx.key_values.put("colour", "teal")
+        assert await before.key_values.get("colour") is None
     assert await remembered(store, "colour") == "teal"
 
 
 async def test_writers_take_turns_and_lose_nothing(store: Store) -> None:
     async def add_one() -> None:
         async with store.write() as tx:
-            count = int(await tx.facts.get("count") or 0)
-            await tx.facts.put("count", str(count + 1))
+            count = int(await tx.key_values.get("count") or 0)
+            await tx.key_values.put("count", str(count + 1))
 
     await asyncio.gather(*(add_one() for _ in range(30)))
     assert await remembered(store, "count") == "30"
@@ -130,7 +130,7 @@ async def test_writers_take_turns_and_lose_nothing(store: Store) -> None:
 async def test_a_reader_cannot_write(store: Store) -> None:
     with pytest.raises(StoreUnavailable, match="readonly"):
         async with store.read() as tx:
-            await tx.facts.put("colour", "teal")
+            await tx.key_values.put("colour", "teal")
     assert await remembered(store, "colour") is None
 
 
@@ -171,7 +171,7 @@ async def test_a_write_transaction_holds_the_lock_from_its_first_statement(store
     """A second process then waits for its turn at BEGIN, and never fails at its first write."""
     other = sqlite3.connect(file, timeout=0)
     async with store.write() as tx:
-        await tx.facts.get("count")
+        await tx.key_values.get("count")
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             other.execute("BEGIN IMMEDIATE")
     other.execute("BEGIN IMMEDIATE")
@@ -181,7 +181,7 @@ async def test_a_write_transaction_holds_the_lock_from_its_first_statement(store
 async def test_two_processes_take_turns(store: Store, url: str) -> None:
     async def add_one(to: Store) -> None:
         async with to.write() as tx:
-            await tx.facts.put("count", str(int(await tx.facts.get("count") or 0) + 1))
+            await tx.key_values.put("count", str(int(await tx.key_values.get("count") or 0) + 1))
 
     async with Store.open(url) as other:
         await asyncio.gather(*(add_one(one) for one in [store, other] * 8))

@@ -11,7 +11,7 @@ from sqlalchemy.exc import NoResultFound
 from bot.domain.credits import Credits, Period, period_around
 from bot.domain.generation import Reference, Task
 from bot.domain.ids import GenerationId, KieTaskId, TaskId
-from bot.domain.ports import Progress, Report
+from bot.domain.ports import Progress, TaskReport
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings, TaskClass
 from bot.domain.states import MOVES, REFUNDED, Failure, TaskState
 from bot.store.store import Store
@@ -78,7 +78,7 @@ async def test_a_late_image_costs_nothing_and_is_refunded_once(store: Store, fil
 
 async def test_what_kie_says_of_an_image_is_kept(store: Store, file: Path) -> None:
     task = await lone_task(store, TaskState.RUNNING)
-    report = Report(Progress.SUCCEEDED, "https://example.com/one.png", seconds=17.25, consumed=Decimal("4.875"))
+    report = TaskReport(Progress.SUCCEEDED, "https://example.com/one.png", seconds=17.25, consumed=Decimal("4.875"))
     async with store.write() as tx:
         await tx.tasks.ready(task.id, report, NOW + timedelta(seconds=20))
     async with store.read() as tx:
@@ -206,7 +206,7 @@ async def test_the_latest_durations_come_oldest_first(store: Store) -> None:
         generation = await keep(store, make_generation(request=make_request(settings=one)))
         async with store.write() as tx:
             await bring(tx, generation.tasks[0], TaskState.RUNNING)
-            report = Report(Progress.SUCCEEDED, "https://example.com/a.png", seconds=float(seconds))
+            report = TaskReport(Progress.SUCCEEDED, "https://example.com/a.png", seconds=float(seconds))
             await tx.tasks.ready(generation.tasks[0].id, report, NOW)
     await lone_task(store, TaskState.FAILED)
     async with store.read() as tx:

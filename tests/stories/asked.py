@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from bot.demo.kie import KieStandIn
+from demo.kie import KieStandIn
 from tests.stories.pictures import pixels
 
 PAID = [("reserve", Decimal(-5)), ("settle", Decimal(0))]

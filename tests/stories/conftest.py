@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.demo.kie import KieStandIn
+from demo.kie import KieStandIn
 from tests.stories.stage import Circumstances, Stage, open_stage
 
 

@@ -2,7 +2,7 @@
 
 from typing import Any, cast
 
-from bot.demo.kie import KieStandIn
+from demo.kie import KieStandIn
 from tests.kie.schema import created
 
 

@@ -19,9 +19,9 @@ from structlog.testing import capture_logs
 
 from bot.app import Application
 from bot.client import EaselClient
-from bot.demo.cdn import CdnServer
-from bot.demo.kie import KieStandIn
 from bot.domain.errors import UserError
+from demo.cdn import CdnServer
+from demo.kie import KieStandIn
 from tests.discord_schema import problems_of
 from tests.fresh import put_fresh_database
 from tests.generation.doubles import ShiftedClock

@@ -4,9 +4,9 @@ from decimal import Decimal
 
 import pytest
 
-from bot.demo.kie import Fail
 from bot.domain.rework import LARGER_PROMPT
 from bot.ui.cards import GREEN
+from demo.kie import Fail
 from tests.stories.asked import PAID, worked_from
 from tests.stories.orders import orders
 from tests.stories.pictures import pixels, png

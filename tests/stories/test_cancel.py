@@ -2,8 +2,8 @@ from decimal import Decimal
 
 import simcord
 
-from bot.demo.kie import Succeed
 from bot.ui.cards import AMBER, GREY
+from demo.kie import Succeed
 from tests.stories.seen import Seen, seen
 from tests.stories.stage import Stage, given
 from tests.waiting import until

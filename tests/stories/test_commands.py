@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from bot.demo.kie import KieStandIn
+from demo.kie import KieStandIn
 from tests.stories.stage import Circumstances, Stage, open_stage
 
 

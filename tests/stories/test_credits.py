@@ -3,8 +3,8 @@ from decimal import Decimal
 import pytest
 import simcord
 
-from bot.demo.kie import Never
 from bot.ui.cards import BLURPLE
+from demo.kie import Never
 from tests.kie.schema import caused
 from tests.stories.stage import Stage, balance, given
 from tests.waiting import until

@@ -9,9 +9,9 @@ import discord
 import pytest
 import simcord
 
-from bot.demo.kie import Code
 from bot.domain.ports import Card, ImageFile
-from bot.ui import deliverer
+from bot.ui import message_sender
+from demo.kie import Code
 from tests.stories.asked import PAID
 from tests.stories.seen import Seen, seen
 from tests.stories.stage import Stage
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.usefixtures("quick_retries")
 
 @pytest.fixture
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.generation.courier._BACKOFF", (0.01,))
+    monkeypatch.setattr("bot.generation.delivery._BACKOFF", (0.01,))
 
 
 async def painting(stage: Stage, *, private: bool = False) -> simcord.InteractionResult:
@@ -67,7 +67,7 @@ async def test_what_may_pass_or_be_mended_ends_on_the_card(stage: Stage, status:
 
 async def test_a_post_that_hangs_is_given_up_and_made_again(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     asked = await painting(stage)
-    opened: Callable[[Card, Sequence[ImageFile]], Awaitable[list[discord.File]]] = attrgetter("_files")(deliverer)
+    opened: Callable[[Card, Sequence[ImageFile]], Awaitable[list[discord.File]]] = attrgetter("_files")(message_sender)
     hung: list[Card] = []
 
     async def hang_once(card: Card, images: Sequence[ImageFile]) -> list[discord.File]:
@@ -76,8 +76,8 @@ async def test_a_post_that_hangs_is_given_up_and_made_again(stage: Stage, monkey
             await asyncio.Event().wait()
         return await opened(card, images)
 
-    monkeypatch.setattr("bot.ui.deliverer._files", hang_once)
-    monkeypatch.setattr("bot.ui.deliverer._DELIVER_SECONDS", 0.5)
+    monkeypatch.setattr("bot.ui.message_sender._files", hang_once)
+    monkeypatch.setattr("bot.ui.message_sender._DELIVER_SECONDS", 0.5)
     await finish(stage, PAID)
 
     assert len(hung) == 1

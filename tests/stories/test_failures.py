@@ -2,8 +2,8 @@ from decimal import Decimal
 
 import pytest
 
-from bot.demo.kie import CutAfter, Fail, Http429, Succeed, SucceedWithoutUrls
 from bot.ui.cards import GREEN, RED
+from demo.kie import CutAfter, Fail, Http429, Succeed, SucceedWithoutUrls
 from tests.stories.orders import orders
 from tests.stories.stage import Stage, given
 from tests.waiting import until

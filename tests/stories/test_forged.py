@@ -8,7 +8,7 @@ import discord
 import pytest
 import simcord
 
-from bot.domain.ids import short
+from bot.domain.ids import to_base36
 from bot.ui.custom_ids import Action
 from tests.kie.schema import caused
 from tests.stories.managing import elsewhere, form_anyway, holdings, pressed_anyway
@@ -125,7 +125,7 @@ async def test_no_number_opens_what_is_in_another_server(stage: Stage, deed: Dee
 
     for action in Action:
         for number in numbers:
-            asked = await deed(stage, eve, card, f"easel:{action}:{short(number)}")
+            asked = await deed(stage, eve, card, f"easel:{action}:{to_base36(number)}")
             for one in await answered(asked, card, f"{action} with {number}"):
                 assert one.ephemeral, (action, number)
                 assert one.text
@@ -152,7 +152,7 @@ async def test_no_number_opens_what_another_member_did_in_private(stage: Stage, 
 
     for action in Action:
         for number in numbers:
-            asked = await deed(stage, stage.bob, card, f"easel:{action}:{short(number)}")
+            asked = await deed(stage, stage.bob, card, f"easel:{action}:{to_base36(number)}")
             told = await answered(asked, card, f"{action} with {number}")
             assert all(one.ephemeral and SECRET not in one.text and "broke" not in one.text for one in told)
     assert state(stage) == before

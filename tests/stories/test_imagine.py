@@ -3,8 +3,8 @@ from decimal import Decimal
 
 from PIL import Image
 
-from bot.demo.kie import Fail, Succeed
 from bot.ui.cards import AMBER, BLURPLE, GREEN
+from demo.kie import Fail, Succeed
 from tests.kie.schema import caused
 from tests.stories.orders import order, orders
 from tests.stories.seen import seen

@@ -8,8 +8,8 @@ import aiohttp
 import pytest
 from pydantic import TypeAdapter
 
-from bot.domain.generation import Opening
-from bot.store.openings import read_openings
+from bot.domain.generation import PendingCard
+from bot.generation.pending_cards import read_pending_cards
 from bot.ui.cards import RED
 from tests.kie.schema import caused
 from tests.stories.asked import PAID
@@ -22,9 +22,9 @@ INTERRUPTED = "I was restarted before I could start on this. Nothing was charged
 ATTACHED = [("sketch.png", png())]
 
 
-def openings(stage: Stage) -> list[Opening]:
+def openings(stage: Stage) -> list[PendingCard]:
     """The cards that are written down."""
-    return read_openings(_journal(stage))
+    return read_pending_cards(_journal(stage))
 
 
 def forget_the_cards(stage: Stage) -> None:
@@ -32,7 +32,7 @@ def forget_the_cards(stage: Stage) -> None:
     nameless = [
         replace(opening, destination=replace(opening.destination, message_id=None)) for opening in openings(stage)
     ]
-    _journal(stage).write_bytes(b"".join(TypeAdapter(Opening).dump_json(opening) + b"\n" for opening in nameless))
+    _journal(stage).write_bytes(b"".join(TypeAdapter(PendingCard).dump_json(opening) + b"\n" for opening in nameless))
 
 
 def _journal(stage: Stage) -> Path:

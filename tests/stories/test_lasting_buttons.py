@@ -6,7 +6,7 @@ import discord
 import pytest
 import simcord
 
-from bot.demo.kie import Succeed
+from demo.kie import Succeed
 from tests.stories.asked import PAID, worked_from
 from tests.stories.pictures import pixels, png
 from tests.stories.pressing import (

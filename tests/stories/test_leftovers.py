@@ -5,8 +5,8 @@ from decimal import Decimal
 import pytest
 import simcord
 
-from bot.demo.kie import Code, Fail, Outcome, Reply, Succeed
 from bot.ui.cards import AMBER, GREEN
+from demo.kie import Code, Fail, Outcome, Reply, Succeed
 from tests.stories.asked import PAID
 from tests.stories.permissions import MAY_NOT, deny
 from tests.stories.seen import Seen, seen
@@ -69,7 +69,7 @@ async def test_the_next_process_brings_it_too(stage: Stage) -> None:
 
 
 async def test_it_never_takes_the_place_of_a_public_answer(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("bot.ui.leftovers._LOOKS", (60, 60))
+    monkeypatch.setattr("bot.ui.undelivered._LOOKS", (60, 60))
     await left_over(stage)
     stage.kie.script.always("recordInfo", Code(200, "success", {}))
     # While no progress can be shown, the channel sees "thinking…": the next thing sent would take its place.

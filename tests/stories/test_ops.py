@@ -13,8 +13,8 @@ from simcord.interactions import base_payload
 
 from bot import VERSION
 from bot.config import OperatorConfig, PricesConfig
-from bot.demo.kie import Code, Never
 from bot.ui.cards import AMBER, BLURPLE, GREEN, RED
+from demo.kie import Code, Never
 from tests.stories.seen import Seen, seen
 from tests.stories.stage import Stage, balance
 from tests.waiting import until

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.store.openings import read_openings
+from bot.generation.pending_cards import read_pending_cards
 from tests.kie.schema import caused
 from tests.stories.asked import PAID
 from tests.stories.permissions import MAY_NOT, deny
@@ -19,7 +19,7 @@ def untouched(stage: Stage) -> None:
     """Nothing was asked of KIE, nobody paid, and no card was left open."""
     assert caused(stage.kie) == []
     assert stage.ledger(stage.alice) == []
-    assert read_openings(stage.database.parent / "openings.journal") == []
+    assert read_pending_cards(stage.database.parent / "openings.journal") == []
 
 
 @NEEDED

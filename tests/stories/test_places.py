@@ -4,8 +4,8 @@ from decimal import Decimal
 
 import simcord
 
-from bot.demo.kie import Succeed
 from bot.ui.cards import GREEN
+from demo.kie import Succeed
 from tests.stories.seen import Seen, seen
 from tests.stories.stage import Stage, balance, given
 from tests.waiting import until

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 
-from bot.demo.kie import Fail, Succeed
+from demo.kie import Fail, Succeed
 from tests.stories.managing import elsewhere, quota
 from tests.stories.pressing import told
 from tests.stories.stage import Stage, given

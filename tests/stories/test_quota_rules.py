@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from discord import app_commands
 
-from bot.demo.kie import Fail, Succeed
+from demo.kie import Fail, Succeed
 from tests.stories.asked import PAID
 from tests.stories.managing import give_role, holdings, quota, take_roles
 from tests.stories.pictures import png

@@ -2,7 +2,7 @@ from decimal import Decimal
 
 import pytest
 
-from bot.demo.kie import Code, Delay
+from demo.kie import Code, Delay
 from tests.kie.schema import caused
 from tests.stories.orders import order
 from tests.stories.pictures import SVG, heic, pixels, png

@@ -5,8 +5,8 @@ import asyncio
 import discord
 import pytest
 
-from bot.demo.kie import Delay, Succeed
 from bot.ui.cards import GREEN, RED
+from demo.kie import Delay, Succeed
 from tests.kie.schema import caused
 from tests.stories.asked import PAID, worked_from
 from tests.stories.orders import order, orders

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import discord
 
-from bot.demo.kie import Succeed
+from demo.kie import Succeed
 from tests.kie.schema import caused
 from tests.stories.seen import seen
 from tests.stories.stage import Stage

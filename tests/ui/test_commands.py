@@ -8,7 +8,7 @@ from typing import Any, cast
 import discord
 import pytest
 
-from bot.demo.kie import KieStandIn
+from demo.kie import KieStandIn
 from tests.stories.stage import Circumstances, open_stage
 
 _NAME = re.compile(r"[a-z0-9_-]{1,32}")

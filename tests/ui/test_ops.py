@@ -7,11 +7,12 @@ from typing import Any
 import discord
 import pytest
 
-from bot.domain.credits import NOTHING, Credits
-from bot.domain.funds import ClassAccount, LowBalance, Pause, Paused, Reading, Resumed
-from bot.domain.report import PriceClass
+from bot.domain.credits import ZERO, Credits
+from bot.domain.kie_account import BalanceReading, ClassCosts, LowBalance, Paused, Resumed
 from bot.domain.settings import Model, Resolution
-from bot.generation.status import Line, Status
+from bot.domain.spending import PriceClass
+from bot.generation.status import QueueStatus, Status
+from bot.quota.funds_breaker import Pause
 from bot.ui.cards import AMBER, BLURPLE, RED
 from bot.ui.status import status_view
 from bot.ui.texts import ops
@@ -23,7 +24,7 @@ PRO = PriceClass(Model.PRO, Resolution.ONE_K)
 USUAL = Status(
     started_at=MOMENT,
     workers={"submitter": True, "tracker": True, "watcher": True},
-    line=Line(waiting=0, at_kie=0, calls=0, calls_allowed=20, window=10.0, pause=None, trying=False),
+    line=QueueStatus(waiting=0, at_kie=0, calls=0, calls_allowed=20, window=10.0, pause=None, trying=False),
     open_tasks=0,
     orphans=0,
     undelivered=0,
@@ -63,9 +64,9 @@ def line(**changes: Any) -> Status:
             "at work: submitter · dead: tracker",
         ),
         (replace(USUAL, open_tasks=1, orphans=2, undelivered=3), BLURPLE, "1 open task · 2 orphaned · 3 undelivered"),
-        (replace(USUAL, balance=Reading(Credits("12.5"), MOMENT)), BLURPLE, f"**12.5 credits** · read {WHEN}"),
+        (replace(USUAL, balance=BalanceReading(Credits("12.5"), MOMENT)), BLURPLE, f"**12.5 credits** · read {WHEN}"),
         (
-            replace(USUAL, balance=Reading(Credits(12), MOMENT), days_left=0.6),
+            replace(USUAL, balance=BalanceReading(Credits(12), MOMENT), days_left=0.6),
             BLURPLE,
             "lasts about 1 day at the last seven days' rate",
         ),
@@ -92,7 +93,7 @@ def test_without_a_latency_it_is_not_connected() -> None:
     ],
 )
 def test_differences_have_a_direction(consumed: int, unreported: int, words: str) -> None:
-    account = ClassAccount(PRO, 3, Credits(15), Credits(consumed), unreported, NOTHING)
+    account = ClassCosts(PRO, 3, Credits(15), Credits(consumed), unreported, ZERO)
 
     assert ops.account(account) == words
     assert f"-# {words}\n-# together: " in shown(replace(USUAL, accounts=(account,)))[1]

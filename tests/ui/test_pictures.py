@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from bot.domain.generation import Source
-from bot.ui.pictures import pictures_of
+from bot.ui.message_images import images_of
 from tests.ui.sights import CDN, PROXY, Sights, attachment, gallery, media, text
 
 ATTACHED = Source(f"{CDN}/a.png?ex=1&is=2&hm=3", "a.png", 12)
@@ -51,14 +51,14 @@ FORMS: dict[str, tuple[dict[str, Any], list[Source]]] = {
 async def test_a_picture_is_found_in_every_form(sights: Sights, form: str) -> None:
     what, expected = FORMS[form]
 
-    assert pictures_of(sights.message(**what)) == expected
+    assert images_of(sights.message(**what)) == expected
 
 
 async def test_what_a_card_shows_of_its_attachments_counts_once(sights: Sights) -> None:
     message = sights.message(attachments=[attachment("a.png")], components=[gallery(media("a.png"), media("b.png"))])
 
-    assert [one.filename for one in pictures_of(message)] == ["a.png", "b.png"]
-    assert pictures_of(message)[0] == ATTACHED
+    assert [one.filename for one in images_of(message)] == ["a.png", "b.png"]
+    assert images_of(message)[0] == ATTACHED
 
 
 async def test_pictures_come_in_the_order_in_which_they_are_seen(sights: Sights) -> None:
@@ -67,7 +67,7 @@ async def test_pictures_come_in_the_order_in_which_they_are_seen(sights: Sights)
         attachments=[attachment(name) for name in names], embeds=[EMBED], snapshots=[{"embeds": [{"image": OTHER}]}]
     )
 
-    assert [one.filename for one in pictures_of(message)] == [*names, "a.png", "b.png"]
+    assert [one.filename for one in images_of(message)] == [*names, "a.png", "b.png"]
 
 
 async def test_an_address_without_a_name_has_one_for_the_member(sights: Sights) -> None:
@@ -75,9 +75,9 @@ async def test_an_address_without_a_name_has_one_for_the_member(sights: Sights) 
         embeds=[{"type": "rich", "image": {"url": "https://example.com/", "proxy_url": PROXY + "/"}}]
     )
 
-    assert [one.filename for one in pictures_of(message)] == ["picture"]
+    assert [one.filename for one in images_of(message)] == ["picture"]
 
 
 @pytest.mark.parametrize("ending", ["PNG", "jpeg", "jfif", "webp", "gif", "bmp", "tiff", "avif", "HEIC"])
 async def test_names_that_may_be_pictures(sights: Sights, ending: str) -> None:
-    assert len(pictures_of(sights.message(attachments=[attachment(f"a.{ending}", None)]))) == 1
+    assert len(images_of(sights.message(attachments=[attachment(f"a.{ending}", None)]))) == 1

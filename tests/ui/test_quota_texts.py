@@ -5,10 +5,10 @@ from decimal import Decimal
 
 import pytest
 
-from bot.domain.errors import BadAmount, CapReached, NotEnoughCredits, NotHere, UnknownZone
+from bot.domain.errors import BadAmount, CapReached, ChannelNotAllowed, NotEnoughCredits, UnknownZone
 from bot.domain.ids import ChannelId
 from bot.domain.rules import Cap
-from bot.domain.settings import Affordable, AspectRatio, Model, Resolution, Settings
+from bot.domain.settings import AspectRatio, CheaperOption, Model, Resolution, Settings
 from bot.ui.texts import refusals
 
 MOMENT = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
@@ -26,8 +26,8 @@ MOMENT = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
 )
 def test_what_is_within_reach_stands_in_one_sentence(error: NotEnoughCredits | CapReached) -> None:
     ways = (
-        Affordable(Settings(Model.PRO, AspectRatio.SQUARE, Resolution.ONE_K), 4, Decimal(20)),
-        Affordable(Settings(Model.FLEX, AspectRatio.SQUARE, Resolution.TWO_K), 1, Decimal("24.5")),
+        CheaperOption(Settings(Model.PRO, AspectRatio.SQUARE, Resolution.ONE_K), 4, Decimal(20)),
+        CheaperOption(Settings(Model.FLEX, AspectRatio.SQUARE, Resolution.TWO_K), 1, Decimal("24.5")),
     )
     error.affordable = ways
     sentence = refusals.refusal(error)
@@ -38,7 +38,7 @@ def test_what_is_within_reach_stands_in_one_sentence(error: NotEnoughCredits | C
 
 
 def test_of_many_channels_a_few_are_named() -> None:
-    sentence = refusals.refusal(NotHere(tuple(ChannelId(number) for number in range(1, 200))))
+    sentence = refusals.refusal(ChannelNotAllowed(tuple(ChannelId(number) for number in range(1, 200))))
 
     assert "<#1>" in sentence
     assert len(sentence) < 200

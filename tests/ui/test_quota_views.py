@@ -7,10 +7,10 @@ import discord
 import pytest
 
 from bot.domain.credits import Allowance, Balance, LedgerEntry, Movement, Period
-from bot.domain.ids import ChannelId, RequestId, RoleId, UserId
+from bot.domain.ids import ChannelId, CreditRequestId, RoleId, UserId
 from bot.domain.rules import Cap, CapState, Rule, Scope, ServerSettings
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
-from bot.generation.quotas import PAGE, LogPage
+from bot.quota.service import PAGE, LogPage
 from bot.ui.buttons import ask_button, decision_buttons
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.ledger import ledger_view
@@ -95,7 +95,7 @@ def test_every_custom_id_fits_and_is_found_again(action: Action) -> None:
 
 def test_buttons_carry_whom_and_what_they_are_for() -> None:
     ask = ask_button(SOMEBODY)
-    approve, deny = decision_buttons(RequestId(LARGEST))
+    approve, deny = decision_buttons(CreditRequestId(LARGEST))
 
     assert [CustomId.parse(one.custom_id or "") for one in (ask, approve, deny)] == [
         CustomId(Action.ASK, LARGEST),

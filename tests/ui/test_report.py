@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 import discord
 import pytest
 
-from bot.domain.credits import NOTHING, Credits
-from bot.domain.report import Outcome, Report, ReportRow, report_of
-from bot.domain.report_csv import csv_of
+from bot.domain.credits import ZERO, Credits
 from bot.domain.rules import CapState
+from bot.domain.spending import Outcome, SpendingRow
 from bot.domain.states import Failure
 from bot.media.charts.chart import Chart, Fact, Tone
 from bot.media.charts.room import PNG_SIGNATURE, DrawingRoom
+from bot.quota.report_csv import csv_of
+from bot.quota.spending_report import SpendingReport, build_report
 from bot.ui.cards import ALT_TEXT_MAX
 from bot.ui.report import ReportMessage, report_message
 from bot.ui.report_chart import chart_of, ticks
@@ -36,23 +37,23 @@ class QuickHand(DrawingRoom):
         return self._picture
 
 
-def report(*rows: ReportRow, pool: CapState | None = None) -> Report:
-    return report_of(rows, WEEK, UTC, pool)
+def report(*rows: SpendingRow, pool: CapState | None = None) -> SpendingReport:
+    return build_report(rows, WEEK, UTC, pool)
 
 
-def charted(*rows: ReportRow, pool: CapState | None = None) -> Chart:
+def charted(*rows: SpendingRow, pool: CapState | None = None) -> Chart:
     return chart_of(report(*rows, pool=pool), NAMES, "Painters")
 
 
 BUSY = report(
     make_row(),
     make_row(user_id=BEN, price_class=FLEX_2K, images=1, credits=Credits(24)),
-    make_row(outcome=Outcome.FAILED, failure=Failure.TOO_SLOW, images=1, credits=NOTHING),
+    make_row(outcome=Outcome.FAILED, failure=Failure.TOO_SLOW, images=1, credits=ZERO),
     pool=make_pool("100", "34"),
 )
 
 
-async def message(of: Report, picture: bytes | None = PNG_SIGNATURE, server: str = "Painters") -> ReportMessage:
+async def message(of: SpendingReport, picture: bytes | None = PNG_SIGNATURE, server: str = "Painters") -> ReportMessage:
     return await report_message(of, NAMES, server, QuickHand(picture))
 
 
@@ -142,9 +143,9 @@ def test_members_without_a_name_are_told_apart_by_their_id() -> None:
 def test_the_ring_tells_the_share_of_failures() -> None:
     rows = [
         make_row(images=6),
-        make_row(outcome=Outcome.MODERATED, failure=Failure.MODERATED, images=1, credits=NOTHING),
-        make_row(outcome=Outcome.FAILED, failure=Failure.BROKEN, images=1, credits=NOTHING),
-        make_row(outcome=Outcome.CANCELLED, images=8, credits=NOTHING),
+        make_row(outcome=Outcome.MODERATED, failure=Failure.MODERATED, images=1, credits=ZERO),
+        make_row(outcome=Outcome.FAILED, failure=Failure.BROKEN, images=1, credits=ZERO),
+        make_row(outcome=Outcome.CANCELLED, images=8, credits=ZERO),
     ]
     ring = charted(*rows).ring
     assert ring.middle == Fact("25%", "failed")
@@ -244,7 +245,7 @@ def test_spans_in_words(first: date, last: date, written: str) -> None:
 
 @pytest.mark.parametrize("failure", Failure)
 def test_every_failure_has_a_word(failure: Failure) -> None:
-    row = make_row(outcome=Outcome.FAILED, failure=failure, images=3, credits=NOTHING)
+    row = make_row(outcome=Outcome.FAILED, failure=failure, images=3, credits=ZERO)
     assert (texts.failures(report(row)) or "").endswith(" 3")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.ids import KieTaskId, TaskId, short
+from bot.domain.ids import KieTaskId, TaskId, to_base36
 from bot.domain.states import TaskState
 from bot.kie.signature import sign
 from tests.factories import make_generation
@@ -24,7 +24,7 @@ BODY: dict[str, Any] = {"code": 200, "msg": "ok", "data": {"taskId": KIE_TASK, "
 
 async def call(site: Site, task: TaskId, body: bytes | object = BODY, headers: dict[str, str] | None = None) -> int:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
-    address = f"{site.base}/kie/callback/{short(task)}"
+    address = f"{site.base}/kie/callback/{to_base36(task)}"
     async with site.session.post(address, data=data, headers=SIGNED if headers is None else headers) as response:
         return response.status
 
@@ -32,7 +32,7 @@ async def call(site: Site, task: TaskId, body: bytes | object = BODY, headers: d
 async def nobody_asked(site: Site) -> bool:
     """Give the tracker every chance to ask, by letting it ask after another task first."""
     witness = await site.follow(KieTaskId("witness"))
-    assert site.desk.tracker.hint(witness)
+    assert site.desk.tracker.poll_now(witness)
     await until(lambda: "witness" in site.desk.api.asked, what="the question after the witness")
     return site.desk.api.asked == ["witness"]
 
@@ -106,7 +106,7 @@ async def test_a_signature_that_is_no_text_is_refused(site: Site) -> None:
     task = await site.follow(KIE_TASK)
     body = json.dumps(BODY).encode()
     head = (
-        f"POST /kie/callback/{short(task)} HTTP/1.1\r\nHost: easel\r\nConnection: close\r\n"
+        f"POST /kie/callback/{to_base36(task)} HTTP/1.1\r\nHost: easel\r\nConnection: close\r\n"
         f"Content-Length: {len(body)}\r\nX-Webhook-Timestamp: {STAMP}\r\nX-Webhook-Signature: "
     )
     reader, writer = await asyncio.open_connection("127.0.0.1", site.port)

@@ -6,7 +6,7 @@ import pytest
 from aiohttp.test_utils import make_mocked_request
 from multidict import CIMultiDict
 
-from bot.web.callers import Refusals, caller
+from bot.web.client_address import FailureLimiter, client_address
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8"), ip_network("127.0.0.1")]
 
@@ -14,7 +14,7 @@ PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8"), ip_network("127.0.0
 def called_from(peer: str, *forwarded: str, trusted: bool = True) -> str:
     headers = CIMultiDict([("X-Forwarded-For", line) for line in forwarded])
     request = make_mocked_request("POST", "/kie/callback/a", headers=headers).clone(remote=peer)
-    return caller(request, PROXIES if trusted else ())
+    return client_address(request, PROXIES if trusted else ())
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ class Clock:
 
 def test_refusals_are_forgotten_with_time() -> None:
     clock = Clock()
-    refusals = Refusals(now=clock, allowed=3, forgotten_every=10)
+    refusals = FailureLimiter(now=clock, allowed=3, forgotten_every=10)
     assert [refusals.add("a") for _ in range(5)] == [False, False, True, False, False]
     assert refusals.too_many("a")
     assert not refusals.too_many("b")
@@ -71,7 +71,7 @@ def test_refusals_are_forgotten_with_time() -> None:
 
 
 def test_a_flood_from_many_addresses_fills_no_memory() -> None:
-    refusals = Refusals(now=Clock(), allowed=2, kept=100)
+    refusals = FailureLimiter(now=Clock(), allowed=2, kept=100)
     refusals.add("victim")
     refusals.add("victim")
     for number in range(10_000):

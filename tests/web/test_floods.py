@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 from structlog.testing import capture_logs
 
-from bot.domain.ids import KieTaskId, TaskId, short
+from bot.domain.ids import KieTaskId, TaskId, to_base36
 from bot.domain.states import TaskState
 from bot.kie.signature import sign
 from bot.web.callback import CallbackRoute
@@ -69,7 +69,7 @@ async def test_a_call_that_is_repeated_makes_kie_be_asked_once(site: Site) -> No
     await until(lambda: KIE_TASK in site.desk.api.asked, what="a question after the task")
     assert set(await flood(site, task, 300, SIGNED)) == {200}
     witness = await site.follow(KieTaskId("second witness"))
-    assert site.desk.tracker.hint(witness)
+    assert site.desk.tracker.poll_now(witness)
     await until(lambda: "second witness" in site.desk.api.asked, what="the question after the witness")
     assert site.desk.api.asked.count(KIE_TASK) == 1
 
@@ -129,7 +129,7 @@ async def test_a_body_that_never_ends_is_not_waited_for(site: Site, monkeypatch:
 async def test_without_a_signature_the_body_is_not_waited_for(site: Site) -> None:
     task = await site.follow(KIE_TASK)
     async with connected(site) as (reader, writer):
-        writer.write(f"POST /kie/callback/{short(task)} HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n".encode())
+        writer.write(f"POST /kie/callback/{to_base36(task)} HTTP/1.1\r\nHost: a\r\nContent-Length: 9\r\n\r\n".encode())
         assert await status_of(reader) == 401
 
 
@@ -207,7 +207,7 @@ async def test_behind_a_proxy_each_caller_has_a_count_of_their_own(site: Site) -
 
 
 def head(task: TaskId, length: str) -> bytes:
-    lines = [f"POST /kie/callback/{short(task)} HTTP/1.1", "Host: easel", length]
+    lines = [f"POST /kie/callback/{to_base36(task)} HTTP/1.1", "Host: easel", length]
     lines += [f"X-Webhook-Timestamp: {STAMP}", f"X-Webhook-Signature: {SIGNATURE}"]
     return "\r\n".join([*lines, "", ""]).encode()
 

@@ -3,8 +3,9 @@
 from datetime import datetime
 
 from bot.domain.credits import Credits
-from bot.domain.funds import ClassAccount, LowBalance, Paused, Reading, Resumed, total_difference
-from bot.generation.status import ACCOUNT_DAYS, Line, Status
+from bot.domain.kie_account import BalanceReading, ClassCosts, LowBalance, Paused, Resumed
+from bot.generation.status import ACCOUNT_DAYS, QueueStatus, Status
+from bot.quota.costs import total_difference
 from bot.ui.texts.amounts import in_credits, number, relative
 
 GROUP = "Show how the bot is doing"
@@ -39,13 +40,13 @@ def workers(status: Status) -> str:
     return " · ".join(pieces)
 
 
-def line(state: Line) -> str:
+def line(state: QueueStatus) -> str:
     """How many wait and are at work, and how much of KIE's rate is used."""
     calls = f"{state.calls} of {state.calls_allowed} calls in {number(state.window)} s"
     return f"{state.waiting} waiting · {state.at_kie} at KIE · {calls}"
 
 
-def gate(state: Line) -> str:
+def gate(state: QueueStatus) -> str:
     """Whether tasks are handed to KIE."""
     if state.pause is None:
         return "▶️ submissions go on"
@@ -58,7 +59,7 @@ def tasks(status: Status) -> str:
     return f"{_count(status.open_tasks, 'open task')} · {status.orphans} orphaned · {status.undelivered} undelivered"
 
 
-def balance(reading: Reading, days: float | None) -> str:
+def balance(reading: BalanceReading, days: float | None) -> str:
     """What is left, when that was read, and how long it lasts."""
     pieces = [f"**{in_credits(reading.balance)}**", f"read {relative(reading.at)}"]
     if days is not None:
@@ -71,7 +72,7 @@ def today(spent: Credits) -> str:
     return f"{in_credits(spent)} spent today over all servers"
 
 
-def account(one: ClassAccount) -> str:
+def account(one: ClassCosts) -> str:
     """A price class: what was charged, what KIE took, and the difference."""
     kind = f"{one.price_class.model.value} {one.price_class.resolution.value}"
     sums = f"charged {number(one.charged)} · KIE took {number(one.consumed)}"
@@ -81,7 +82,7 @@ def account(one: ClassAccount) -> str:
     return " · ".join(pieces)
 
 
-def accounts(all_classes: tuple[ClassAccount, ...]) -> str:
+def accounts(all_classes: tuple[ClassCosts, ...]) -> str:
     """The difference over all price classes."""
     return f"together: {_difference(total_difference(all_classes))}"
 

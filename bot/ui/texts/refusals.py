@@ -3,21 +3,21 @@
 from collections.abc import Mapping, Sequence
 
 from bot.domain.errors import (
-    AccountEmpty,
-    AlreadyAsked,
+    AlreadyRequested,
     AutoNeedsReference,
     BadAmount,
     CapReached,
+    ChannelNotAllowed,
     ControlsNeedFlex,
+    CreditRequestClosed,
     CreditsMissing,
     DraftGone,
     GenerationGone,
     MayNotPost,
-    NobodyToAsk,
-    NoPicture,
+    NoRequestsChannel,
+    NoSourceImage,
     NotAManager,
     NotEnoughCredits,
-    NotHere,
     NothingToChange,
     NotReadyYet,
     NotYours,
@@ -25,16 +25,16 @@ from bot.domain.errors import (
     ReferenceProblem,
     ReferenceRefused,
     ReferencesGone,
-    RequestClosed,
+    SubmissionsPaused,
     TooLateToCancel,
+    TooManyImages,
     TooManyOpen,
-    TooManyPictures,
     UnknownZone,
     UploadFailed,
     UserError,
 )
 from bot.domain.rules import Cap
-from bot.domain.settings import REFERENCES_MAX, Affordable
+from bot.domain.settings import REFERENCES_MAX, CheaperOption
 from bot.ui.texts.amounts import in_credits, number, plain, relative
 
 NOTHING_CHARGED = "Nothing was charged."
@@ -66,8 +66,8 @@ _FIXED: Mapping[type[UserError], str] = {
     ReferencesGone: (
         f"The pictures that this was made from are no longer kept. Attach them again with /imagine. {NOTHING_CHARGED}"
     ),
-    TooManyPictures: (f"A picture is made from at most {REFERENCES_MAX} others. Attach fewer. {NOTHING_CHARGED}"),
-    NoPicture: f"I see no picture in this message. Choose one that has a picture. {NOTHING_CHARGED}",
+    TooManyImages: (f"A picture is made from at most {REFERENCES_MAX} others. Attach fewer. {NOTHING_CHARGED}"),
+    NoSourceImage: f"I see no picture in this message. Choose one that has a picture. {NOTHING_CHARGED}",
     DraftGone: (
         f"This window was open for too long, and what it was about is forgotten. Open it again. {NOTHING_CHARGED}"
     ),
@@ -79,9 +79,9 @@ _FIXED: Mapping[type[UserError], str] = {
     NotReadyYet: f"I have just connected and do not know this server yet. Try again in a moment. {NOTHING_CHARGED}",
     NotAManager: "This is for those who manage the server's quotas. Ask an admin.",
     NothingToChange: "Nothing was chosen, so nothing was changed. Fill in at least one option.",
-    NobodyToAsk: "There is nobody to ask here: this server has no channel for requests that I can post in.",
-    RequestClosed: "This request was decided already, or is too old. Nothing was changed.",
-    AccountEmpty: (
+    NoRequestsChannel: "There is nobody to ask here: this server has no channel for requests that I can post in.",
+    CreditRequestClosed: "This request was decided already, or is too old. Nothing was changed.",
+    SubmissionsPaused: (
         f"The bot's KIE account has run out of credits. Tell whoever runs the bot, then try again. {NOTHING_CHARGED}"
     ),
     NotYours: "Only the one who asked for this picture can do that.",
@@ -99,14 +99,14 @@ def refusal(error: UserError) -> str:
             text = f"{plain(filename, 80)} {_PROBLEMS[problem]} {NOTHING_CHARGED}"
         case NotEnoughCredits() | CapReached():
             text = _too_dear(error)
-        case NotHere(channels=channels):
+        case ChannelNotAllowed(channels=channels):
             where = ", ".join(f"<#{one}>" for one in channels[:5])
             text = f"Pictures are made elsewhere in this server: {where}. {NOTHING_CHARGED}"
         case CreditsMissing(period=period):
             text = f"How many credits a {period}? Fill in credits, or choose unlimited or nothing at all as the period."
         case UnknownZone(name=name):
             text = f"There is no time zone “{plain(name, 60)}”. Choose one of the list, for example Europe/Berlin."
-        case AlreadyAsked(expires_at=expires_at):
+        case AlreadyRequested(expires_at=expires_at):
             text = f"The admins have your last request. You can ask anew once it is decided, or {relative(expires_at)}."
         case BadAmount(text=typed):
             text = f"“{plain(typed, 40)}” is no amount. Write a number up to 1,000,000. Nothing was granted."
@@ -145,7 +145,7 @@ def _too_dear(error: NotEnoughCredits | CapReached) -> str:
     return text
 
 
-def _instead(ways: Sequence[Affordable]) -> str:
+def _instead(ways: Sequence[CheaperOption]) -> str:
     """What could still be had, as a sentence; empty when there is nothing."""
     if not ways:
         return ""

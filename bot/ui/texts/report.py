@@ -7,9 +7,10 @@ from fractions import Fraction
 
 from bot.domain.credits import Period
 from bot.domain.ids import UserId
-from bot.domain.report import MemberSpending, Outcome, PriceClass, Report
 from bot.domain.rules import CapState
+from bot.domain.spending import Outcome, PriceClass
 from bot.domain.states import Failure
+from bot.quota.spending_report import MemberSpending, SpendingReport
 from bot.ui.texts.amounts import in_credits, number, plain, relative, shortened
 
 SPENDING_BY_DAY = "Credits spent per day"
@@ -118,7 +119,7 @@ def span(first: date, last: date) -> str:
     return f"{begin} – {end}" if first.year == last.year else f"{begin} {first.year} – {end}"
 
 
-def facts(report: Report) -> tuple[tuple[str, str], ...]:
+def facts(report: SpendingReport) -> tuple[tuple[str, str], ...]:
     """The totals: each number, and what it counts."""
     counted = (
         (report.credits, "credit"),
@@ -153,7 +154,7 @@ def title(server: str, first: date, last: date) -> str:
     return f"### {plain(server, 80) or THIS_SERVER} · {span(first, last)}"
 
 
-def totals(report: Report) -> str:
+def totals(report: SpendingReport) -> str:
     """The message's line of totals."""
     pieces = [f"**{in_credits(report.credits)}**", count(report.images), _members(report.member_count)]
     if report.outcomes.unmade:
@@ -171,7 +172,7 @@ def ranking(members: Sequence[MemberSpending]) -> list[str]:
     ]
 
 
-def failures(report: Report) -> str | None:
+def failures(report: SpendingReport) -> str | None:
     """Which technical failures there were, most frequent first."""
     if not report.outcomes.failures:
         return None
@@ -179,7 +180,7 @@ def failures(report: Report) -> str | None:
     return f"-# Technical failures: {', '.join(pieces)}"
 
 
-def alt_text(server: str, report: Report, first: date, last: date, limit: int) -> str:
+def alt_text(server: str, report: SpendingReport, first: date, last: date, limit: int) -> str:
     """What the picture shows, for those who cannot see it."""
     server = shortened(server, 100) or THIS_SERVER
     spent = f"{in_credits(report.credits)} for {count(report.images)} by {_members(report.member_count)}"

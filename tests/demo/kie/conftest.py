@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from bot.demo.kie import KieStandIn
+from demo.kie import KieStandIn
 from tests.demo.kie.kit import Caller, Listener, open_caller, open_listener
 
 

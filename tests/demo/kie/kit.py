@@ -10,7 +10,7 @@ import aiohttp
 from aiohttp import web
 from PIL import Image
 
-from bot.demo.kie import (
+from demo.kie import (
     Json,
     KieStandIn,
 )

@@ -4,11 +4,11 @@ import base64
 import hashlib
 import hmac
 
-from bot.demo.kie import (
+from demo.kie import (
     Fail,
     KieStandIn,
 )
-from bot.demo.kie.outbound import sign
+from demo.kie.outbound import sign
 from tests.demo.kie.kit import RECORD, Caller, FakeClock, Listener, open_caller, results, table
 from tests.waiting import until
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from bot.demo.kie import (
+from demo.kie import (
     Fail,
     Json,
     KieStandIn,

@@ -5,7 +5,7 @@ import json
 import aiohttp
 import pytest
 
-from bot.demo.kie import (
+from demo.kie import (
     Behaviour,
     Code,
     CutAfter,

@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.demo.kie import (
+from demo.kie import (
     EmptyData,
     Json,
     Never,

@@ -6,12 +6,12 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from bot.demo.kie import (
+from demo.kie import (
     KieStandIn,
     Never,
     Succeed,
 )
-from bot.demo.kie.paint import size_of
+from demo.kie.paint import size_of
 from tests.demo.kie.kit import Caller, open_caller, results
 
 

@@ -6,10 +6,10 @@ import aiohttp
 import pytest
 from PIL import Image
 
-from bot.demo.kie import (
+from demo.kie import (
     Json,
 )
-from bot.demo.kie.outbound import is_loopback
+from demo.kie.outbound import is_loopback
 from tests.demo.kie.kit import PRO_EDIT, UPLOAD, Caller, Listener, picture, results, table
 
 

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from bot.demo.kie import (
+from demo.kie import (
     Json,
     KieStandIn,
 )

@@ -7,7 +7,7 @@ from pathlib import Path
 import discord
 import simcord
 
-from bot.demo.panel.uploads import MEBIBYTE
+from demo.panel.uploads import MEBIBYTE
 from tests.demo.panel.visitor import Visitor, dot, open_visitor
 from tests.waiting import until
 

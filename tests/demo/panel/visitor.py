@@ -12,7 +12,7 @@ import simcord
 from PIL import Image
 from yarl import URL
 
-from bot.demo.run import Demo, open_demo
+from demo.run import Demo, open_demo
 
 TOKEN = "X-Easel-Token"
 
