@@ -47,6 +47,7 @@ from bot.media.fitting import ImageThreads
 from bot.media.reference_cache import ReferenceCache
 from bot.media.spool import Spool
 from bot.media.ssrf import download_session
+from bot.network import client_session
 from bot.quota.balance_monitor import BalanceMonitor
 from bot.quota.credit_requests import CreditRequests
 from bot.quota.policy import QuotaPolicy
@@ -69,7 +70,6 @@ _GRACE = 6.0
 """Seconds that wishes under way get at the end, and then what is under way for them; container engines kill after ten.
 """
 _LOGIN_PAUSES = (1, 2, 5, 10, 30)
-_KEEPALIVE = 10.0
 _YOUNG_OBJECTS = 5_000
 
 
@@ -146,7 +146,7 @@ async def assemble(
         # Each with connections of its own: a host that hangs holds up nothing else, and KIE's key goes to KIE alone.
         tasks_session, uploads_session, results_session, attachments_session = [
             await stack.enter_async_context(opened())
-            for opened in (_session, _session, download_session, download_session)
+            for opened in (client_session, client_session, download_session, download_session)
         ]
         api = KieClient(tasks_session, options.kie_options(config), uploads_session)
         capacity = Capacity(config.kie.new_tasks, config.kie.new_tasks_window, config.kie.running_tasks)
@@ -311,12 +311,6 @@ def _callback_route(config: Config, app: Application) -> CallbackRoute | None:
     if not key:
         raise OperatorError("kie.callback_key is missing: callbacks without a signature would be anybody's.")
     return CallbackRoute(key, app.tracker, app.clock, proxies=config.web.trusted_proxies)
-
-
-def _session() -> aiohttp.ClientSession:
-    # Shorter than any server's patience: a request on a connection that the server has just closed is ambiguous.
-    connector = aiohttp.TCPConnector(limit=200, keepalive_timeout=_KEEPALIVE)
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
 
 def _emptied(folder: Path) -> Path:

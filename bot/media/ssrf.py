@@ -7,9 +7,7 @@ from aiohttp.abc import AbstractResolver, ResolveResult
 
 from bot.media.addresses import may_connect
 from bot.media.fetch import FetchRefused
-
-_KEEPALIVE = 10.0
-_CONNECTIONS = 200
+from bot.network import client_session
 
 
 class PublicResolver(AbstractResolver):
@@ -42,5 +40,4 @@ def download_session(resolver: AbstractResolver | None = None) -> aiohttp.Client
     ``resolver`` is asked instead of the system's.
     """
     guarded = PublicResolver(resolver or aiohttp.DefaultResolver())
-    connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE, resolver=guarded)
-    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+    return client_session(guarded)

@@ -1,0 +1,19 @@
+"""HTTP as every room uses it: client sessions, and what counts as "the network failed"."""
+
+from typing import Final
+
+import aiohttp
+from aiohttp.abc import AbstractResolver
+
+NETWORK_ERRORS: Final = (aiohttp.ClientError, OSError)
+"""What aiohttp raises when the other side was not reached or did not answer; time-outs are OSErrors."""
+
+_CONNECTIONS = 200
+_KEEPALIVE = 10.0
+"""Seconds; shorter than any server's patience: a request on a connection just closed by the server is ambiguous."""
+
+
+def client_session(resolver: AbstractResolver | None = None) -> aiohttp.ClientSession:
+    """A session without cookies and without the environment's proxies; ``resolver`` replaces the system's."""
+    connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE, resolver=resolver)
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
