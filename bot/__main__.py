@@ -117,7 +117,7 @@ def _db(action: str, file: Path | None, config: "Config") -> int:
             target = file / target.name if file.is_dir() else file
         backup.back_up(path, target)
         print(f"{target} holds {path} as it was, whole and sound.")
-    except backup.Damaged as error:
+    except backup.DamagedDatabase as error:
         print(f"{file if action == 'restore' else path} is damaged: {error}.")
         return 1
     return 0

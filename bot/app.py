@@ -140,7 +140,7 @@ async def assemble(
     clock = clock or SystemClock()
     callbacks = bool(config.kie.callback_url)
     async with AsyncExitStack() as stack:
-        stack.enter_context(sqlite.only_one(config.database.url))
+        stack.enter_context(sqlite.process_lock(config.database.url))
         store = await stack.enter_async_context(Store.open(config.database.url))
         studio = stack.enter_context(ImageThreads())
         # Each with connections of its own: a host that hangs holds up nothing else, and KIE's key goes to KIE alone.

@@ -118,7 +118,7 @@ def test_a_backup_is_made_without_a_token(easel: Easel, tmp_path: Path) -> None:
 
     made = easel("db", "backup", "one.db")
     assert (made.returncode, made.stdout) == (0, "one.db holds data/easel.db as it was, whole and sound.\n")
-    assert "one.db exists already" in complaint(easel("db", "backup", "one.db"))
+    assert "one.db already exists" in complaint(easel("db", "backup", "one.db"))
     assert easel("db", "backup").returncode == 0
     (usual,) = (tmp_path / "data" / "backups").iterdir()
     assert re.fullmatch(r"easel-\d{8}T\d{6}Z\.db", usual.name)

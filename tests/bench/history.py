@@ -33,7 +33,7 @@ _TICK: Final = 0.1
 _ROUND_SECONDS: Final = 0.15
 _LEAST: Final = 3
 _MOST: Final = 100
-_FEW: Final = ("SCAN line", "SCAN CONSTANT ROW")
+_FEW: Final = ("SCAN lineage", "SCAN CONSTANT ROW")
 """No tables: the rows that a recursion has found so far, and a single one without a table."""
 
 

@@ -14,7 +14,7 @@ from bot.domain.ids import ChannelId, DraftId, GenerationId, ImageId, MessageId
 from bot.generation.history import DRAFTS_KEPT_FOR, History
 from bot.store.store import Store
 from tests.factories import ALICE, BOB, NOW, make_destination, make_generation, make_request
-from tests.store.desk import SetClock
+from tests.store.services import SetClock
 from tests.store.stored import keep
 
 CARD, OTHER, LATE = MessageId(1), MessageId(2), MessageId(3)

@@ -7,15 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from tests.store.quota_life import live
+from tests.store.quota_machine import run_machine
 
 _STEPS = 10_000
 
 
 @pytest.mark.timeout(3600)
 def test_ten_thousand_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    begun, told = time.monotonic(), Counter[str]()
-    while told["steps"] < _STEPS:
-        told += live(tmp_path, examples=20, steps=80)
+    begun, counts = time.monotonic(), Counter[str]()
+    while counts["steps"] < _STEPS:
+        counts += run_machine(tmp_path, examples=20, steps=80)
         with capsys.disabled():
-            sys.stdout.write(f"\n{told['steps']} steps in {time.monotonic() - begun:.0f} s: {dict(told.most_common())}")
+            sys.stdout.write(
+                f"\n{counts['steps']} steps in {time.monotonic() - begun:.0f} s: {dict(counts.most_common())}"
+            )

@@ -73,7 +73,7 @@ async def test_a_late_image_costs_nothing_and_is_refunded_once(store: Store, fil
     assert movements(file) == ["reserve", "refund", "late"]
     async with store.read() as tx:
         assert await tx.ledger.spent(ALICE, TODAY) == 0
-        assert await tx.ledger.spent_together(TODAY) == 5
+        assert await tx.ledger.total_spent(TODAY) == 5
 
 
 async def test_what_kie_says_of_an_image_is_kept(store: Store, file: Path) -> None:
@@ -98,7 +98,7 @@ async def test_a_task_that_waits_again_has_no_deadline(store: Store) -> None:
     task = await lone_task(store, TaskState.SUBMITTING)
     assert task.deadline == DEADLINE
     async with store.write() as tx:
-        assert await tx.tasks.waiting_again(task.id)
+        assert await tx.tasks.requeue(task.id)
         assert (await tx.tasks.get(task.id)).deadline is None
 
 

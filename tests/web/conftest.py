@@ -16,7 +16,7 @@ from bot.store.store import Store
 from bot.web.callback import CallbackRoute
 from bot.web.server import serve
 from tests.factories import make_generation
-from tests.store.desk import Desk, open_desk
+from tests.store.services import ServiceFixture, open_services
 from tests.store.stored import DEADLINE, keep
 
 KEY = "test-hmac-key"
@@ -27,7 +27,7 @@ MOMENT = datetime.fromtimestamp(1760000000, UTC)
 class Site:
     """The server's address, what stands behind it, and what it says of its readiness."""
 
-    desk: Desk
+    desk: ServiceFixture
     store: Store
     session: aiohttp.ClientSession
     parts: dict[str, bool] = field(default_factory=lambda: {"discord": False, "workers": False})
@@ -64,7 +64,7 @@ class Site:
 async def site(tmp_path: Path) -> AsyncGenerator[Site, None]:
     async with (
         Store.open(f"sqlite:///{tmp_path / 'easel.db'}") as store,
-        open_desk(store, tmp_path) as desk,
+        open_services(store, tmp_path) as desk,
         aiohttp.ClientSession() as session,
     ):
         desk.clock.moment = MOMENT

@@ -1,4 +1,4 @@
-"""The front desk and the tracker over a real store, with nobody at work behind them."""
+"""Services over a real store, without the workers that submit, poll and deliver."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -38,7 +38,7 @@ from tests.factories import NOW, limits_of
 
 @dataclass
 class SetClock:
-    """A clock that stands where it was set."""
+    """A clock that shows the time it was set to."""
 
     moment: datetime = NOW
 
@@ -48,7 +48,7 @@ class SetClock:
 
 @dataclass
 class BusyApi:
-    """Works on every task for ever, and remembers after which it was asked."""
+    """Every task is running for ever; remembers which were polled."""
 
     asked: list[KieTaskId] = field(default_factory=list[KieTaskId])
 
@@ -80,8 +80,8 @@ class ClosedDoor:
 
 
 @dataclass(frozen=True)
-class Desk:
-    """What a test acts upon."""
+class ServiceFixture:
+    """The services that a test calls."""
 
     generations: GenerationService
     quotas: QuotaService
@@ -92,8 +92,8 @@ class Desk:
     api: BusyApi
 
 
-async def settle_settings(quotas: QuotaService, change: Change, settings: ServerSettings) -> None:
-    """Make a server's settings these, whatever they were."""
+async def replace_settings(quotas: QuotaService, change: Change, settings: ServerSettings) -> None:
+    """Replace a server's settings."""
 
     def these(_: ServerSettings) -> ServerSettings:
         return settings
@@ -105,10 +105,10 @@ async def settle_settings(quotas: QuotaService, change: Change, settings: Server
 
 
 @asynccontextmanager
-async def open_desk(
+async def open_services(
     store: Store, folder: Path, *, allowance: int = 50, open_limit: int = 10, limits: QuotaLimits | None = None
-) -> AsyncGenerator[Desk, None]:
-    """A desk with this daily allowance, or with such limits; ``folder`` is for the spool, which stays empty."""
+) -> AsyncGenerator[ServiceFixture, None]:
+    """Services with this daily allowance, or with these limits; ``folder`` is for the spool, which stays empty."""
     clock, api = SetClock(), BusyApi()
     workload = Workload(Capacity())
     prices = PriceList(KIE_PRICES)
@@ -139,4 +139,4 @@ async def open_desk(
                 courier,
                 openings,
             )
-            yield Desk(generations, QuotaService(store, clock, means), means, tracker, workload, clock, api)
+            yield ServiceFixture(generations, QuotaService(store, clock, means), means, tracker, workload, clock, api)
