@@ -276,4 +276,4 @@ async def _answer(interaction: discord.Interaction[Any], lines: Sequence[str]) -
 
 async def setup(bot: EaselClient) -> None:
     """Called by discord.py."""
-    await bot.add_cog(Quota(bot.quotas, DrawingRoom()))
+    await bot.add_cog(Quota(bot.services.quotas, DrawingRoom()))

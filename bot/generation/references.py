@@ -12,13 +12,13 @@ from weakref import WeakValueDictionary
 from bot.domain.errors import ReferenceProblem, ReferenceRefused, ReferencesGone, UploadFailed
 from bot.domain.generation import Reference, Source
 from bot.domain.ids import UserId
-from bot.domain.ports import Clock, ImageApi
+from bot.domain.ports import ImageApi
 from bot.media.decode_sandbox import DecodeSandbox
 from bot.media.fetch import Fetcher, FetchFailed, FetchRefused, FetchTooLarge
 from bot.media.formats import FileType
 from bot.media.reference_cache import ReferenceCache
 from bot.media.sanitize import Sanitized
-from bot.store.store import Store
+from bot.runtime import Runtime
 
 SOURCE_MAX_BYTES = 50_000_000
 """What is downloaded at most; above KIE's 10 MB a picture is made smaller."""
@@ -34,22 +34,22 @@ class ReferencePreparer:
 
     def __init__(
         self,
+        runtime: Runtime,
+        *,
         fetcher: Fetcher,
-        darkroom: DecodeSandbox,
-        shelf: ReferenceCache,
+        sandbox: DecodeSandbox,
+        cache: ReferenceCache,
         api: ImageApi,
-        store: Store,
-        clock: Clock,
-        workshop: Path | None = None,
+        folder: Path | None = None,
     ) -> None:
-        """``workshop`` is the folder to work in, whose content is nobody else's; the system's for None."""
+        """``folder`` holds files in progress and nothing else's; None takes the system's temporary folder."""
+        self._store = runtime.store
+        self._clock = runtime.clock
         self._fetcher = fetcher
-        self._darkroom = darkroom
-        self._shelf = shelf
+        self._darkroom = sandbox
+        self._shelf = cache
         self._api = api
-        self._store = store
-        self._clock = clock
-        self._workshop = workshop
+        self._workshop = folder
         self._uploads = asyncio.Semaphore(_UPLOADS_AT_ONCE)
         self._wishes = asyncio.Semaphore(_WISHES_AT_ONCE)
         self._turns: WeakValueDictionary[UserId, asyncio.Lock] = WeakValueDictionary()

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 
 import aiohttp
@@ -19,6 +20,7 @@ from bot.media.decode_sandbox import DecodeSandbox
 from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.formats import PNG, WEBP, FileType
 from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
+from bot.runtime import BackgroundTasks, Runtime
 from bot.store.store import Store
 from tests.factories import ALICE
 from tests.generation.doubles import ShiftedClock
@@ -86,8 +88,9 @@ async def bench(tmp_path: Path) -> AsyncGenerator[Bench, None]:
     clock, api = ShiftedClock(), Uploads()
     store_open, session_open = Store.open(f"sqlite:///{tmp_path / 'easel.db'}"), aiohttp.ClientSession()
     async with store_open as store, session_open as session, DecodeSandbox() as darkroom:
+        runtime = Runtime(store, clock, BackgroundTasks("background", grace=0), count(1).__next__)
         fetcher = Fetcher(session, AllowedHosts([]), seconds=1)
-        references = ReferencePreparer(fetcher, darkroom, shelf, api, store, clock)
+        references = ReferencePreparer(runtime, fetcher=fetcher, sandbox=darkroom, cache=shelf, api=api)
         yield Bench(references, shelf, store, api, clock, tmp_path)
 
 

@@ -190,8 +190,8 @@ class Beside(RuleBasedStateMachine):
 
     async def everything(self) -> tuple[list[MemberQuota], list[list[CapState]]]:
         async with self.world.store.read() as tx:
-            standings = [await self.desk.means.standing(tx, self.asker(account)) for account in ACCOUNTS]
-            return standings, [await self.desk.means.caps(tx, place) for place in PLACES]
+            standings = [await self.desk.policy.standing(tx, self.asker(account)) for account in ACCOUNTS]
+            return standings, [await self.desk.policy.caps(tx, place) for place in PLACES]
 
     def standing(self, asker: Requester) -> MemberQuota:
         return self.world.run(self.desk.quotas.overview(asker)).standing

@@ -113,7 +113,7 @@ async def office(store: Store, tmp_path: Path) -> AsyncGenerator[Office, None]:
         ids = counting(1)
         change = Change(ALICE.guild_id, ADMIN, "a channel")
         await settle_settings(desk.quotas, change, ServerSettings(requests_channel=ADMINS))
-        yield Office(desk, CreditRequests(store, desk.clock, desk.means, lambda: next(ids)))
+        yield Office(desk, CreditRequests(replace(desk.runtime, new_id=lambda: next(ids)), desk.policy))
 
 
 async def test_where_there_is_nobody_to_ask(office: Office) -> None:

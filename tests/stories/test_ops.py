@@ -46,7 +46,8 @@ class Office:
         """Wait until the bot knows what is left now."""
         app, kie = self.stage.app, self.stage.kie
         await until(
-            lambda: app.watcher.reading and app.watcher.reading.balance == kie.balance, what="the balance to be read"
+            lambda: app.balance_monitor.reading and app.balance_monitor.reading.balance == kie.balance,
+            what="the balance to be read",
         )
 
     async def status(self, by: simcord.MemberActor | None = None) -> Seen:
