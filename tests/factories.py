@@ -42,7 +42,7 @@ def make_destination(**overrides: Any) -> Destination:
 def make_request(**overrides: Any) -> GenerationRequest:
     """Alice's wish for one picture, without references, at 5 credits; ``account`` names another who asks."""
     if "account" in overrides:
-        overrides["asker"] = Requester(overrides.pop("account"))
+        overrides["requester"] = Requester(overrides.pop("account"))
     usual = GenerationRequest(Requester(ALICE), "a lighthouse in a storm", Settings(), 1, (), make_destination())
     return replace(usual, **overrides)
 

@@ -96,7 +96,7 @@ class ReferencePreparer:
             raise ReferenceRefused(source.filename, ReferenceProblem.TOO_LARGE) from error
         except (FetchRefused, FetchFailed) as error:
             raise ReferenceRefused(source.filename, ReferenceProblem.UNREACHABLE) from error
-        verdict = await self._darkroom.develop(path, path.with_suffix(".developed"))
+        verdict = await self._darkroom.sanitize(path, path.with_suffix(".developed"))
         if not isinstance(verdict, Sanitized):
             raise ReferenceRefused(source.filename, verdict)
         digest = await asyncio.to_thread(_digest, verdict.path)

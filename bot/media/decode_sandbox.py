@@ -46,7 +46,7 @@ class DecodeSandbox:
         self._is_closed = True
         await self._send_home()
 
-    async def develop(self, source: Path, target: Path) -> Sanitized | ReferenceProblem:
+    async def sanitize(self, source: Path, target: Path) -> Sanitized | ReferenceProblem:
         """As :func:`bot.media.sanitize.develop`. A picture that brings its process down, or takes 30 s, is damaged.
 
         Raises RuntimeError once the darkroom is closed.

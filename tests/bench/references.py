@@ -167,7 +167,7 @@ def make(name: str, path: Path) -> int:
 async def developed(source: Path, target: Path, watch: Watch) -> tuple[str, float]:
     """The verdict and the seconds that it took."""
     begun = time.perf_counter()
-    work = asyncio.create_task(DecodeSandbox().develop(source, target))
+    work = asyncio.create_task(DecodeSandbox().sanitize(source, target))
     await watch.over(work)
     verdict = await work
     word = verdict.kind.suffix if isinstance(verdict, Sanitized) else verdict.value

@@ -76,7 +76,7 @@ async def test_what_breaks_while_telling_is_left_to_the_next_process(
     async with house.easel() as easel:
         opening = opened(easel)
     async with house.easel() as easel:
-        monkeypatch.setattr(easel.discord, "apologise", broken)
+        monkeypatch.setattr(easel.discord, "show_interrupted", broken)
         await tell(easel)
     async with house.easel() as easel:
         await tell(easel)

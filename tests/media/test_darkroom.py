@@ -35,7 +35,7 @@ def picture(tmp_path: Path) -> Path:
 
 async def test_a_picture_is_developed(room: DecodeSandbox, picture: Path, tmp_path: Path) -> None:
     target = tmp_path / "target"
-    assert await room.develop(picture, target) == Sanitized(target, PNG)
+    assert await room.sanitize(picture, target) == Sanitized(target, PNG)
     with Image.open(target) as image:
         assert image.size == (40, 30)
 
@@ -43,8 +43,8 @@ async def test_a_picture_is_developed(room: DecodeSandbox, picture: Path, tmp_pa
 async def test_what_is_no_picture_is_refused(room: DecodeSandbox, tmp_path: Path) -> None:
     text = tmp_path / "text"
     text.write_text("hello")
-    assert await room.develop(text, tmp_path / "target") is ReferenceProblem.NOT_AN_IMAGE
-    assert await room.develop(tmp_path / "nothing", tmp_path / "target") is ReferenceProblem.DAMAGED
+    assert await room.sanitize(text, tmp_path / "target") is ReferenceProblem.NOT_AN_IMAGE
+    assert await room.sanitize(tmp_path / "nothing", tmp_path / "target") is ReferenceProblem.DAMAGED
 
 
 @pytest.fixture
@@ -64,58 +64,58 @@ async def at_work() -> int:
 async def test_a_process_that_dies_is_a_damaged_picture(
     room: DecodeSandbox, endless: Path, picture: Path, tmp_path: Path
 ) -> None:
-    developing = asyncio.create_task(room.develop(endless, tmp_path / "target"))
+    developing = asyncio.create_task(room.sanitize(endless, tmp_path / "target"))
     os.kill(await at_work(), signal.SIGKILL)
     assert await developing is ReferenceProblem.DAMAGED
-    assert isinstance(await room.develop(picture, tmp_path / "target"), Sanitized)
+    assert isinstance(await room.sanitize(picture, tmp_path / "target"), Sanitized)
 
 
 async def test_an_assistant_that_dies_is_replaced(
     room: DecodeSandbox, endless: Path, picture: Path, tmp_path: Path
 ) -> None:
     before = children()
-    developing = asyncio.create_task(room.develop(endless, tmp_path / "target"))
+    developing = asyncio.create_task(room.sanitize(endless, tmp_path / "target"))
     orphan = await at_work()
     (assistant,) = children() - before
     os.kill(assistant, signal.SIGKILL)
     assert await developing is ReferenceProblem.DAMAGED
     os.kill(orphan, signal.SIGKILL)
-    assert isinstance(await room.develop(picture, tmp_path / "target"), Sanitized)
+    assert isinstance(await room.sanitize(picture, tmp_path / "target"), Sanitized)
 
 
 async def test_a_picture_that_never_ends_is_damaged(
     room: DecodeSandbox, endless: Path, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decode_sandbox, "_SECONDS", 0.5)
-    assert await room.develop(endless, tmp_path / "target") is ReferenceProblem.DAMAGED
+    assert await room.sanitize(endless, tmp_path / "target") is ReferenceProblem.DAMAGED
     assert grandchildren() == set()
     monkeypatch.setattr(decode_sandbox, "_SECONDS", 30.0)
-    assert isinstance(await room.develop(picture, tmp_path / "target"), Sanitized)
+    assert isinstance(await room.sanitize(picture, tmp_path / "target"), Sanitized)
 
 
 async def test_whoever_waits_no_more_leaves_nothing_behind(
     room: DecodeSandbox, endless: Path, picture: Path, tmp_path: Path
 ) -> None:
     before = children()
-    developing = asyncio.create_task(room.develop(endless, tmp_path / "target"))
+    developing = asyncio.create_task(room.sanitize(endless, tmp_path / "target"))
     child = await at_work()
     developing.cancel()
     with pytest.raises(asyncio.CancelledError):
         await developing
     assert children() == before
     assert not is_there(child)
-    assert isinstance(await room.develop(picture, tmp_path / "target"), Sanitized)
+    assert isinstance(await room.sanitize(picture, tmp_path / "target"), Sanitized)
 
 
 async def test_leaving_ends_what_is_at_work(endless: Path, tmp_path: Path) -> None:
     before = children()
     async with DecodeSandbox() as room:
-        developing = asyncio.create_task(room.develop(endless, tmp_path / "target"))
+        developing = asyncio.create_task(room.sanitize(endless, tmp_path / "target"))
         child = await at_work()
     with pytest.raises(RuntimeError, match="closed"):
         await developing
     with pytest.raises(RuntimeError, match="closed"):
-        await room.develop(endless, tmp_path / "target")
+        await room.sanitize(endless, tmp_path / "target")
     assert children() == before
     assert not is_there(child)
 
@@ -125,22 +125,22 @@ async def test_the_assistant_goes_home_when_nothing_comes(
 ) -> None:
     monkeypatch.setattr(decode_sandbox, "_IDLE_SECONDS", 0.05)
     before = children()
-    assert isinstance(await room.develop(picture, tmp_path / "target"), Sanitized)
+    assert isinstance(await room.sanitize(picture, tmp_path / "target"), Sanitized)
     await until(lambda: children() == before, what="the assistant to go")
-    assert isinstance(await room.develop(picture, tmp_path / "target"), Sanitized)
+    assert isinstance(await room.sanitize(picture, tmp_path / "target"), Sanitized)
 
 
 async def test_one_assistant_forks_for_each_picture(room: DecodeSandbox, picture: Path, tmp_path: Path) -> None:
     before = children()
-    await room.develop(picture, tmp_path / "first")
+    await room.sanitize(picture, tmp_path / "first")
     (assistant,) = children() - before
-    await room.develop(picture, tmp_path / "second")
+    await room.sanitize(picture, tmp_path / "second")
     assert children() - before == {assistant}
 
 
 async def test_one_picture_at_a_time(room: DecodeSandbox, picture: Path, tmp_path: Path) -> None:
     most = 0
-    developing = asyncio.gather(*(room.develop(picture, tmp_path / str(number)) for number in range(4)))
+    developing = asyncio.gather(*(room.sanitize(picture, tmp_path / str(number)) for number in range(4)))
     while not developing.done():
         most = max(most, len(grandchildren()))
         await asyncio.sleep(0)
@@ -149,7 +149,7 @@ async def test_one_picture_at_a_time(room: DecodeSandbox, picture: Path, tmp_pat
 
 
 async def test_the_bot_goes_first(room: DecodeSandbox, endless: Path, tmp_path: Path) -> None:
-    developing = asyncio.create_task(room.develop(endless, tmp_path / "target"))
+    developing = asyncio.create_task(room.sanitize(endless, tmp_path / "target"))
     child = await at_work()
     assert os.getpriority(os.PRIO_PROCESS, child) >= os.getpriority(os.PRIO_PROCESS, 0) + 10
     developing.cancel()
@@ -161,7 +161,7 @@ async def test_the_event_loop_never_waits(room: DecodeSandbox, tmp_path: Path) -
     large = tmp_path / "large"
     large.write_bytes(encoded(Image.effect_noise((5472, 3648), 40), "TIFF"))
     longest, last = 0.0, time.perf_counter()
-    developing = asyncio.create_task(room.develop(large, tmp_path / "target"))
+    developing = asyncio.create_task(room.sanitize(large, tmp_path / "target"))
     while not developing.done():
         await asyncio.sleep(0)
         now = time.perf_counter()

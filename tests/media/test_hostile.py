@@ -23,7 +23,7 @@ Builder = Callable[[], bytes]
 
 async def alone(source: Path, target: Path) -> Sanitized | ReferenceProblem:
     async with DecodeSandbox() as darkroom:
-        return await darkroom.develop(source, target)
+        return await darkroom.sanitize(source, target)
 
 
 def developed(folder: Path, data: bytes) -> Sanitized | ReferenceProblem:

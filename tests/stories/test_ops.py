@@ -86,7 +86,7 @@ async def test_the_whole_at_a_glance(stage: Stage, office: Office) -> None:
     process, line, balance_, accounts = (text.splitlines() for text in shown.texts)
     assert process[0] == f"### Easel {VERSION}"
     assert process[1].startswith("up since <t:")
-    assert process[2] == "at work: submitter, tracker, watcher"
+    assert process[2] == "at work: submitter, tracker, balance monitor"
     assert line[1:] == [
         "▶️ submissions go on",
         "0 waiting · 1 at KIE · 3 of 20 calls in 10 s",
