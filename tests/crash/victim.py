@@ -46,7 +46,7 @@ _WRITES = {
     (DraftRepository, "add"): "draft kept",
     (KeyValueRepository, "put"): "key-value kept",
 }
-_LOADED_BEFOREHAND = ("bot.app", "sqlalchemy.dialects.sqlite.aiosqlite", "alembic.command", "bot.media.charts")
+_LOADED_BEFOREHAND = ("bot.app", "sqlalchemy.dialects.sqlite.aiosqlite", "alembic.command", "bot.media.spending_chart")
 
 
 @final

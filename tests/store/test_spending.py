@@ -1,8 +1,12 @@
-"""What the store tells about a server's spending."""
+"""Spending rows are what the ledger of a real database says, and are looked up by an index."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo
+
+from sqlalchemy import Engine, event
 
 from bot.domain.credits import Account, Credits, Period, Span, period_around
 from bot.domain.ids import DIRECT_MESSAGES, GuildId, KieTaskId
@@ -13,6 +17,7 @@ from bot.quota.spending_report import days_of
 from bot.store.store import Store
 from tests.factories import ALICE, BOB, NOW, make_generation, make_request
 from tests.store.stored import bring, keep, move
+from tests.store.test_plans import plan
 
 PRO = PriceClass(Model.PRO, Resolution.ONE_K)
 WEEK = period_around(Period.WEEK, NOW)
@@ -43,27 +48,27 @@ async def spend(
             await bring(tx, task, state, ended_at or at)
 
 
-def row(outcome: Outcome, images: int, credits_: int, failure: Failure | None = None) -> SpendingRow:
+def make_row(outcome: Outcome, images: int, credits_: int, failure: Failure | None = None) -> SpendingRow:
     return SpendingRow(TODAY, ALICE.user_id, PRO, outcome, failure, images, Credits(credits_))
 
 
-async def test_nothing_is_nothing(store: Store) -> None:
+async def test_without_spending_there_are_no_rows(store: Store) -> None:
     assert await rows(store) == []
     async with store.read() as tx:
         assert await tx.spending.rows(ALICE.guild_id, ()) == ()
 
 
-async def test_every_task_is_told_once_with_what_it_cost(store: Store) -> None:
+async def test_every_task_counts_once_with_its_cost(store: Store) -> None:
     await spend(store, TaskState.DELIVERED, TaskState.DELIVERED, TaskState.RUNNING, TaskState.READY)
     await spend(store, TaskState.DELIVERED, TaskState.FAILED)
     await spend(store, TaskState.CANCELLED)
     await spend(store, TaskState.OVERDUE)
     assert await rows(store) == [
-        row(Outcome.AT_WORK, 2, 10),
-        row(Outcome.CANCELLED, 1, 0),
-        row(Outcome.DELIVERED, 3, 15),
-        row(Outcome.FAILED, 1, 0, Failure.BROKEN),
-        row(Outcome.FAILED, 1, 0, Failure.TOO_SLOW),
+        make_row(Outcome.CANCELLED, 1, 0),
+        make_row(Outcome.DELIVERED, 3, 15),
+        make_row(Outcome.FAILED, 1, 0, Failure.BROKEN),
+        make_row(Outcome.FAILED, 1, 0, Failure.TOO_SLOW),
+        make_row(Outcome.IN_PROGRESS, 2, 10),
     ]
 
 
@@ -74,15 +79,14 @@ async def test_a_late_image_is_delivered_for_nothing(store: Store) -> None:
         await bring(tx, task, TaskState.OVERDUE)
         for state in (TaskState.READY, TaskState.DELIVERED):
             assert await move(tx, task, state, KieTaskId("late"))
-    assert await rows(store) == [row(Outcome.DELIVERED, 1, 0)]
+    assert await rows(store) == [make_row(Outcome.DELIVERED, 1, 0)]
 
 
-async def test_members_models_and_sizes_are_told_apart(store: Store) -> None:
+async def test_members_and_price_classes_have_rows_of_their_own(store: Store) -> None:
     flex = Settings(Model.FLEX, resolution=Resolution.TWO_K)
     await spend(store, TaskState.DELIVERED)
     await spend(store, TaskState.DELIVERED, account=BOB, settings=flex)
-    found = [(one.user_id, one.price_class, one.credits) for one in await rows(store)]
-    assert found == [
+    assert [(row.user_id, row.price_class, row.credits) for row in await rows(store)] == [
         (ALICE.user_id, PRO, 5),
         (BOB.user_id, PriceClass(Model.FLEX, Resolution.TWO_K), 24),
     ]
@@ -97,11 +101,11 @@ async def test_other_servers_and_times_are_left_out(store: Store) -> None:
     assert len(await rows(store, guild=GuildId(901))) == 1
 
 
-async def test_a_refund_stands_on_the_day_of_its_reservation(store: Store) -> None:
+async def test_a_refund_counts_on_the_day_of_its_reservation(store: Store) -> None:
     await spend(store, TaskState.FAILED, TaskState.DELIVERED, at=NOW - timedelta(days=2), ended_at=NOW)
-    found = await rows(store)
-    assert {one.day for one in found} == {(NOW - timedelta(days=2)).date()}
-    assert sum(one.credits for one in found) == 5
+    both = await rows(store)
+    assert {row.day for row in both} == {(NOW - timedelta(days=2)).date()}
+    assert sum(row.credits for row in both) == 5
 
 
 async def test_days_are_those_of_the_zone(store: Store) -> None:
@@ -110,19 +114,36 @@ async def test_days_are_those_of_the_zone(store: Store) -> None:
     for at in ("2025-10-25T21:59", "2025-10-25T22:00", "2025-10-26T22:59", "2025-10-26T23:00"):
         await spend(store, TaskState.DELIVERED, at=datetime.fromisoformat(at).replace(tzinfo=UTC))
     month = period_around(Period.MONTH, NOW, berlin)
-    found = {one.day.day: one.images for one in await rows(store, month, berlin)}
-    assert found == {25: 1, 26: 2, 27: 1}
+    assert {row.day.day: row.images for row in await rows(store, month, berlin)} == {25: 1, 26: 2, 27: 1}
 
 
-async def test_a_single_day_can_be_asked_for(store: Store) -> None:
+async def test_a_report_of_a_single_day_has_only_its_rows(store: Store) -> None:
     await spend(store, TaskState.DELIVERED)
     await spend(store, TaskState.DELIVERED, at=NOW - timedelta(days=1))
-    assert await rows(store, period_around(Period.DAY, NOW)) == [row(Outcome.DELIVERED, 1, 5)]
+    assert await rows(store, period_around(Period.DAY, NOW)) == [make_row(Outcome.DELIVERED, 1, 5)]
 
 
-async def test_grants_and_resets_are_no_spending(store: Store) -> None:
+async def test_grants_and_resets_are_not_spending(store: Store) -> None:
     await spend(store, TaskState.DELIVERED)
     async with store.write() as tx:
         await tx.ledger.grant(ALICE, Credits(100), BOB.user_id, "for the contest", NOW)
         await tx.ledger.reset(ALICE, BOB.user_id, "", NOW)
-    assert await rows(store) == [row(Outcome.DELIVERED, 1, 5)]
+    assert await rows(store) == [make_row(Outcome.DELIVERED, 1, 5)]
+
+
+async def test_a_report_reads_only_the_ledger_of_its_server_and_time(store: Store, file: Path) -> None:
+    sent: list[tuple[str, Any]] = []
+
+    def note(_connection: object, _cursor: object, statement: str, parameters: Any, *_: object) -> None:
+        sent.append((statement, parameters))
+
+    await spend(store, TaskState.DELIVERED)
+    event.listen(Engine, "before_cursor_execute", note)
+    try:
+        assert await rows(store)
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
+
+    (steps,) = [plan(file, *statement) for statement in sent if statement[0].startswith("SELECT")]
+    assert "ix_ledger_guild_id_counts_at (guild_id=? AND counts_at>? AND counts_at<?)" in steps[0]
+    assert not [step for step in steps if step.startswith("SCAN")]

@@ -1,4 +1,4 @@
-"""What a report adds up, and the file that its rows make."""
+"""Spending reports: days of a span, sums, and the CSV file."""
 
 import csv
 import io
@@ -15,9 +15,15 @@ from bot.domain.credits import Credits, Period, Span, period_around
 from bot.domain.ids import UserId
 from bot.domain.spending import Outcome, SpendingRow, merge_rows, outcome_of
 from bot.domain.states import OPEN, Failure, TaskState
-from bot.quota.report_csv import COLUMNS, csv_of
-from bot.quota.spending_report import TOP_MEMBERS, MemberSpending, build_report, days_of
-from tests.domain.reports import ANN, BEN, CAT, DAY, FLEX_2K, PRO, WEEK, make_row
+from bot.quota.spending_report import (
+    CSV_COLUMNS,
+    TOP_MEMBERS,
+    MemberSpending,
+    build_report,
+    days_of,
+    spending_csv,
+)
+from tests.domain.spending_rows import ANN, BEN, CAT, DAY, FLEX_2K, PRO, WEEK, make_row
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES: list[tzinfo] = [UTC, BERLIN, ZoneInfo("America/Havana"), ZoneInfo("Asia/Beirut"), ZoneInfo("Pacific/Apia")]
@@ -27,10 +33,10 @@ def utc(text: str) -> datetime:
     return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
-def test_a_week_has_seven_days_that_border_on_each_other() -> None:
+def test_a_week_has_seven_adjacent_days() -> None:
     days = days_of(WEEK, UTC)
     assert [day.date.day for day in days] == [13, 14, 15, 16, 17, 18, 19]
-    assert all(one.span.end == after.span.start for one, after in pairwise(days))
+    assert all(day.span.end == following.span.start for day, following in pairwise(days))
 
 
 def test_the_ends_of_a_span_cut_its_days() -> None:
@@ -55,27 +61,29 @@ def test_the_day_of_a_clock_change_is_longer_or_shorter(month: int, changed: int
     assert days[changed - 1].span.end - days[changed - 1].span.start == timedelta(hours=hours)
 
 
-def test_a_day_that_never_was_is_left_out() -> None:
+def test_a_day_that_the_zone_skipped_is_left_out() -> None:
     apia = ZoneInfo("Pacific/Apia")
     days = days_of(Span(utc("2011-12-29T12:00"), utc("2012-01-01T00:00")), apia)
     assert [day.date.isoformat() for day in days] == ["2011-12-29", "2011-12-31", "2012-01-01"]
 
 
-instants = st.datetimes(datetime(2005, 1, 1), datetime(2030, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001
+instants = st.datetimes(
+    datetime.fromisoformat("2005-01-01"), datetime.fromisoformat("2030-12-31"), timezones=st.just(UTC)
+)
 
 
 @given(st.sampled_from(ZONES), instants, st.timedeltas(timedelta(seconds=1), timedelta(days=40)))
 def test_days_cover_their_span_without_gaps(zone: tzinfo, start: datetime, length: timedelta) -> None:
     days = days_of(Span(start, start + length), zone)
     assert (days[0].span.start, days[-1].span.end) == (start, start + length)
-    assert all(one.span.end == after.span.start for one, after in pairwise(days))
+    assert all(day.span.end == following.span.start for day, following in pairwise(days))
     assert all(day.span.start.astimezone(zone).date() == day.date for day in days)
 
 
 @pytest.mark.parametrize(
     ("state", "failure", "outcome"),
     [
-        *((state, None, Outcome.AT_WORK) for state in sorted(OPEN)),
+        *((state, None, Outcome.IN_PROGRESS) for state in sorted(OPEN)),
         (TaskState.DELIVERED, None, Outcome.DELIVERED),
         (TaskState.CANCELLED, None, Outcome.CANCELLED),
         (TaskState.OVERDUE, Failure.TOO_SLOW, Outcome.FAILED),
@@ -87,7 +95,7 @@ def test_every_state_has_an_outcome(state: TaskState, failure: Failure | None, o
     assert outcome_of(state, failure) is outcome
 
 
-def test_rows_of_one_kind_become_one() -> None:
+def test_rows_that_differ_only_in_numbers_are_merged() -> None:
     rows = [make_row(), make_row(images=1, credits=Credits(5)), make_row(user_id=BEN)]
     assert merge_rows(rows) == (make_row(images=3, credits=Credits(15)), make_row(user_id=BEN))
 
@@ -99,6 +107,7 @@ def test_every_day_is_there_and_holds_its_classes() -> None:
     assert report.days[1].credits == {PRO: 10, FLEX_2K: 24}
     assert report.days[1].images == {PRO: 2, FLEX_2K: 1}
     assert (report.credits, report.images, report.member_count) == (34, 3, 2)
+    assert report.by_price_class == {PRO: 10, FLEX_2K: 24}
 
 
 def test_what_failed_counts_as_neither_credits_nor_images() -> None:
@@ -108,17 +117,21 @@ def test_what_failed_counts_as_neither_credits_nor_images() -> None:
         make_row(outcome=Outcome.FAILED, failure=Failure.BROKEN, images=1, credits=free),
         make_row(outcome=Outcome.FAILED, failure=Failure.TOO_SLOW, images=4, credits=free),
         make_row(outcome=Outcome.CANCELLED, images=2, credits=free),
-        make_row(outcome=Outcome.AT_WORK, images=1, credits=Credits(5)),
+        make_row(outcome=Outcome.IN_PROGRESS, images=1, credits=Credits(5)),
     ]
     report = build_report(rows, WEEK, UTC, None)
     assert (report.credits, report.images) == (5, 0)
     assert report.days[1].images == {}
-    outcomes = report.outcomes
-    assert (outcomes.unmade, outcomes.ended, outcomes.total, outcomes[Outcome.DELIVERED]) == (8, 8, 11, 0)
-    assert list(outcomes.failures.items()) == [(Failure.TOO_SLOW, 4), (Failure.BROKEN, 1)]
+    assert report.outcomes == {
+        Outcome.MODERATED: 3,
+        Outcome.FAILED: 5,
+        Outcome.CANCELLED: 2,
+        Outcome.IN_PROGRESS: 1,
+    }
+    assert list(report.failures.items()) == [(Failure.TOO_SLOW, 4), (Failure.BROKEN, 1)]
 
 
-def test_those_who_spent_most_come_first() -> None:
+def test_members_who_spent_most_come_first() -> None:
     rows = [
         make_row(user_id=ANN, credits=Credits(5)),
         make_row(user_id=BEN, credits=Credits(7)),
@@ -141,7 +154,7 @@ def test_an_empty_report_has_its_days() -> None:
     assert (report.credits, report.images, report.member_count, report.top) == (0, 0, 0, ())
 
 
-def test_a_row_of_another_time_is_an_error() -> None:
+def test_a_row_outside_the_span_is_an_error() -> None:
     with pytest.raises(KeyError):
         build_report([make_row(day=DAY + timedelta(days=30))], WEEK, UTC, None)
 
@@ -150,13 +163,13 @@ def read_back(data: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
 
 
-def test_a_file_says_what_the_rows_say() -> None:
+def test_the_file_says_what_the_rows_say() -> None:
     rows = [
         make_row(credits=Decimal("12.345")),
         make_row(user_id=BEN, outcome=Outcome.FAILED, failure=Failure.TOO_SLOW, images=1, credits=Credits(0)),
         make_row(price_class=FLEX_2K, credits=Decimal("1E+3")),
     ]
-    assert read_back(csv_of(rows, {ANN: 'Ann, "the\nfirst" 🎨'})) == [as_read(row) for row in rows]
+    assert read_back(spending_csv(rows, {ANN: 'Ann, "the\nfirst" 🎨'})) == [as_read(row) for row in rows]
 
 
 def as_read(row: SpendingRow) -> dict[str, str]:
@@ -171,20 +184,20 @@ def as_read(row: SpendingRow) -> dict[str, str]:
         row.outcome.value,
         row.failure.value if row.failure else "",
     )
-    return dict(zip(COLUMNS, values, strict=True))
+    return dict(zip(CSV_COLUMNS, values, strict=True))
 
 
 def test_spreadsheets_know_its_encoding() -> None:
-    assert csv_of([], {}).startswith("\ufeffday,".encode())
+    assert spending_csv([], {}).startswith("\ufeffday,".encode())
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "  =1", "\t=1", "\uff1d1+1", "\r\n=1"])
 def test_no_name_is_a_formula(name: str) -> None:
-    (row,) = read_back(csv_of([make_row()], {ANN: name}))
+    (row,) = read_back(spending_csv([make_row()], {ANN: name}))
     assert row["member"] == f"'{name}"
 
 
 @pytest.mark.parametrize("name", ["Ann", "a=b", "’-", "", "田中"])
 def test_harmless_names_stay_as_they_are(name: str) -> None:
-    (row,) = read_back(csv_of([make_row()], {ANN: name}))
+    (row,) = read_back(spending_csv([make_row()], {ANN: name}))
     assert row["member"] == name
