@@ -6,8 +6,8 @@ import tempfile
 import structlog
 from pydantic import TypeAdapter
 
-from bot.media import child
 from bot.media.charts.chart import Chart
+from bot.media.child_process import run_module
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -35,10 +35,10 @@ class DrawingRoom:
     async def _draw(self, chart: bytes, folder: str) -> bytes | None:
         # Its list of fonts goes into the folder and away with it; more threads would only take memory.
         environment = {"MPLCONFIGDIR": folder, "OPENBLAS_NUM_THREADS": "1"}
-        ended = await child.run("bot.media.charts", seconds=_SECONDS, given=chart, environment=environment)
-        if not ended.in_time:
+        ended = await run_module("bot.media.charts", seconds=_SECONDS, stdin=chart, environment=environment)
+        if ended.timed_out:
             log.warning("a chart took too long")
-        if ended.exit_code != 0 or not ended.said.startswith(PNG_SIGNATURE):
+        if ended.exit_code != 0 or not ended.stdout.startswith(PNG_SIGNATURE):
             log.warning("a chart was not drawn", exit_code=ended.exit_code)
             return None
-        return ended.said
+        return ended.stdout
