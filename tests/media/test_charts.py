@@ -25,7 +25,7 @@ from bot.quota.spending_report import build_report
 from bot.ui.report_chart import chart_of
 from tests.charts import CHARTS, HOSTILE
 from tests.domain.reports import WEEK, make_row
-from tests.media.family import children
+from tests.media.processes import children
 from tests.waiting import until
 
 LETTERS = frozenset(map(chr, range(32, 0x250))) | {"…", "\u0301", "\u0302", "\u0303", "ש"}
