@@ -111,7 +111,7 @@ class GenerationService:
             async with self._store.read() as tx:
                 await self._check_means(tx, request)
                 origin = await _recognised(tx, request.origin, sources)
-            taken = await self._references.take(sources, request.account.user_id)
+            taken = await self._references.prepare(sources, request.account.user_id)
             request = replace(request, references=(*request.references, *taken), origin=origin)
         generation = self._draw_up(request, asked_at)
         async with self._store.write() as tx:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import structlog
 from pydantic import TypeAdapter
 
-from bot.media import child
+from bot.media.child_process import run_module
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -80,11 +80,13 @@ class ChartRenderer:
     async def _run(self, chart: bytes, folder: str) -> bytes | None:
         # matplotlib caches its list of fonts in MPLCONFIGDIR. More BLAS threads would only take memory.
         environment = {"MPLCONFIGDIR": folder, "OPENBLAS_NUM_THREADS": "1"}
-        ended = await child.run("bot.media.spending_chart", seconds=self._seconds, given=chart, environment=environment)
-        if ended.exit_code != 0 or not ended.in_time or not ended.said.startswith(PNG_SIGNATURE):
-            log.warning("chart not rendered", exit_code=ended.exit_code, in_time=ended.in_time)
+        result = await run_module(
+            "bot.media.spending_chart", seconds=self._seconds, stdin=chart, environment=environment
+        )
+        if result.exit_code != 0 or result.timed_out or not result.stdout.startswith(PNG_SIGNATURE):
+            log.warning("chart not rendered", exit_code=result.exit_code, timed_out=result.timed_out)
             return None
-        return ended.said
+        return result.stdout
 
 
 def draw(chart: SpendingChart) -> "Figure":

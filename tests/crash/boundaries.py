@@ -25,7 +25,7 @@ CALLS: Final[Mapping[str, tuple[str, str]]] = {
     "open modal": ("discord:InteractionResponse", "send_modal"),
     "open reply's card": ("bot.ui.replies", "open_card"),
     "accept request": ("bot.generation.service:GenerationService", "accept"),
-    "prepare references": ("bot.generation.references:ReferencePreparer", "take"),
+    "prepare references": ("bot.generation.references:ReferencePreparer", "prepare"),
     "sanitize": ("bot.media.decode_sandbox:DecodeSandbox", "sanitize"),
     "KIE upload": ("bot.kie.client:KieClient", "upload"),
     "KIE create": ("bot.kie.client:KieClient", "create"),

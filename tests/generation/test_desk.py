@@ -29,7 +29,7 @@ from bot.generation.references import SOURCE_MAX_BYTES
 from demo.kie import Code, KieStandIn
 from tests.generation.easel import ALICE, BOB, GUILD, Easel, House, tuned
 from tests.kie.schema import caused, check_all, created
-from tests.media.pictures import encoded
+from tests.media.images import encoded
 
 COLOURS = {"red.png": "PNG", "green.jpg": "JPEG", "blue.webp": "WEBP"}
 

@@ -67,7 +67,7 @@ class Bench:
     async def renewed(self, *numbers: int) -> list[str]:
         """The addresses that references of these data get now."""
         old = [Reference(f"https://kie.example/old/{n}", f"{n}.png", DIGESTS[n]) for n in numbers]
-        taken = await self.references.take(old, ALICE.user_id)
+        taken = await self.references.prepare(old, ALICE.user_id)
         assert [(one.filename, one.digest) for one in taken] == [(one.filename, one.digest) for one in old]
         return [one.url for one in taken]
 
@@ -138,7 +138,7 @@ async def test_what_nobody_has_any_more_is_gone(bench: Bench) -> None:
 
 async def test_a_reference_without_a_digest_is_gone(bench: Bench) -> None:
     with pytest.raises(ReferencesGone):
-        await bench.references.take([Reference("https://kie.example/old", "a.png")], ALICE.user_id)
+        await bench.references.prepare([Reference("https://kie.example/old", "a.png")], ALICE.user_id)
 
 
 async def test_kie_that_takes_no_file_is_told_apart(bench: Bench) -> None:

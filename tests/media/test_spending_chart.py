@@ -13,7 +13,7 @@ from matplotlib.text import Text
 from PIL import Image
 
 from bot.media.spending_chart import HEIGHT, WIDTH, ChartRenderer, ChartSeries, SpendingChart, draw, short_number
-from tests.media.family import children
+from tests.media.processes import children
 from tests.waiting import until
 
 NAMES = ("pro 1K", "pro 2K", "flex 1K", "flex 2K")
