@@ -24,14 +24,13 @@ from bot import options
 from bot.client import EaselClient
 from bot.config import Config
 from bot.domain.errors import OperatorError
-from bot.domain.estimate import Capacity
 from bot.domain.ids import IdMaker
 from bot.domain.polling import Steady
-from bot.domain.ports import Clock, MessageSender
-from bot.generation.cards import Cards
+from bot.domain.ports import Clock, MessageSender, OperatorAlerts
 from bot.generation.delivery import DeliveryWorker
 from bot.generation.history import History
 from bot.generation.pending_cards import PendingCardJournal
+from bot.generation.pipeline import Pipeline
 from bot.generation.recover import recover, report_interrupted
 from bot.generation.references import ReferencePreparer
 from bot.generation.service import GenerationService
@@ -42,7 +41,6 @@ from bot.generation.undelivered import Undelivered
 from bot.generation.workload import Workload
 from bot.kie.client import KieClient
 from bot.media.decode_sandbox import DecodeSandbox
-from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.fitting import ImageThreads
 from bot.media.reference_cache import ReferenceCache
 from bot.media.spool import Spool
@@ -52,7 +50,7 @@ from bot.quota.balance_monitor import BalanceMonitor
 from bot.quota.credit_requests import CreditRequests
 from bot.quota.policy import QuotaPolicy
 from bot.quota.service import QuotaService
-from bot.runtime import BackgroundTasks, retry_until_available
+from bot.runtime import BackgroundTasks, Runtime, retry_until_available
 from bot.store import sqlite
 from bot.store.store import Store
 from bot.ui.acknowledger import Acknowledger
@@ -60,6 +58,7 @@ from bot.ui.alerts import DiscordAlerts
 from bot.ui.credit_requests import notify_decisions
 from bot.ui.errors import ErrorReporter
 from bot.ui.message_sender import DiscordMessageSender
+from bot.ui.services import Services
 from bot.web.callback import CallbackRoute
 from bot.web.server import serve
 
@@ -86,18 +85,12 @@ class Application:
     """Easel, assembled and not yet running: the client, and the workers beside it."""
 
     client: EaselClient
-    store: Store
-    clock: Clock
-    workload: Workload
-    submitter: Submitter
-    tracker: Tracker
-    watcher: BalanceMonitor
-    courier: DeliveryWorker
-    spool: Spool
-    leftovers: Undelivered
-    openings: PendingCardJournal
-    deliverer: MessageSender
-    jobs: BackgroundTasks
+    runtime: Runtime
+    pipeline: Pipeline
+    balance_monitor: BalanceMonitor
+    pending_cards: PendingCardJournal
+    sender: MessageSender
+    alerts: OperatorAlerts
     workers: dict[str, asyncio.Task[None]]
     """The running workers by name; filled by :meth:`work`."""
     hold_ambiguous: bool
@@ -107,26 +100,21 @@ class Application:
 
         Start it beside the client, never inside it. Leaving waits some seconds for what is under way.
         """
-        async with self.jobs:
-            await recover(
-                self.store,
-                self.clock,
-                self.workload,
-                self.tracker,
-                self.courier,
-                self.spool,
-                self.leftovers,
-                hold_ambiguous=self.hold_ambiguous,
-            )
-            await retry_until_available(self.watcher.restore)
+        async with self.runtime.background:
+            await recover(self.runtime, self.pipeline, hold_ambiguous=self.hold_ambiguous)
+            await retry_until_available(self.balance_monitor.restore)
             async with asyncio.TaskGroup() as group:
-                for worker in (self.submitter, self.tracker, self.watcher):
-                    name = type(worker).__name__.lower()
-                    self.workers[name] = group.create_task(worker.run(), name=name)
+                for name, work in (
+                    ("submitter", self.pipeline.submitter.run()),
+                    ("tracker", self.pipeline.tracker.run()),
+                    ("balance monitor", self.balance_monitor.run(self.alerts)),
+                ):
+                    self.workers[name] = group.create_task(work, name=name)
                 await self.client.wait_until_logged_in()
-                self.courier.open()
-                await report_interrupted(self.store, self.openings, self.deliverer, self.jobs)
-                self.jobs.start(notify_decisions(self.client, self.client.asking))
+                self.pipeline.delivery.start(self.sender)
+                await report_interrupted(self.runtime, self.pending_cards, self.sender)
+                credit_requests = self.client.services.credit_requests
+                self.runtime.background.start(notify_decisions(self.client, credit_requests))
 
 
 @asynccontextmanager
@@ -135,86 +123,99 @@ async def assemble(
 ) -> AsyncGenerator[Application, None]:
     """Open the store, the sessions and the threads, and put the rooms together; closes them all at the end.
 
-    ``reads_messages`` is for a simulated Discord, which does not tell that it grants the message-content intent.
+    ``reads_messages`` is for a simulated Discord, which does not report that it grants the message-content intent.
     """
     clock = clock or SystemClock()
-    callbacks = bool(config.kie.callback_url)
+    folder = sqlite.database_file(config.database.url).parent
+    workers: dict[str, asyncio.Task[None]] = {}
     async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
         stack.enter_context(sqlite.process_lock(config.database.url))
-        store = await stack.enter_async_context(Store.open(config.database.url))
-        studio = stack.enter_context(ImageThreads())
-        # Each with connections of its own: a host that hangs holds up nothing else, and KIE's key goes to KIE alone.
-        tasks_session, uploads_session, results_session, attachments_session = [
-            await stack.enter_async_context(opened())
-            for opened in (client_session, client_session, download_session, download_session)
-        ]
-        api = KieClient(tasks_session, options.kie_options(config), uploads_session)
-        capacity = Capacity(config.kie.new_tasks, config.kie.new_tasks_window, config.kie.running_tasks)
-        workload = Workload(capacity, schedules=options.schedules(config))
-        seconds = config.kie.download_timeout
-        results = Fetcher(results_session, AllowedHosts(config.kie.result_hosts), seconds=seconds)
-        attachments = Fetcher(attachments_session, AllowedHosts(config.discord.cdn_hosts), seconds=seconds)
-        folder = sqlite.database_file(config.database.url).parent
-        spool = Spool(folder / "spool", results)
-        openings = stack.enter_context(PendingCardJournal(folder / "openings.journal"))
-        shelf = ReferenceCache(folder / "references", options.shelf_limits(config))
-        darkroom = await stack.enter_async_context(DecodeSandbox())
+        runtime = Runtime(
+            store=await enter(Store.open(config.database.url)),
+            clock=clock,
+            background=BackgroundTasks("background", grace=_GRACE),
+            new_id=IdMaker(clock.now, start=secrets.randbits(22)),
+        )
+        threads = stack.enter_context(ImageThreads())
+        sandbox = await enter(DecodeSandbox())
+        pending_cards = stack.enter_context(PendingCardJournal(folder / "openings.journal"))
+
+        # Sessions of their own: a host that hangs delays nothing else, and KIE's key goes to KIE alone.
+        api = KieClient(await enter(client_session()), options.kie_options(config), await enter(client_session()))
+        results = options.fetcher(await enter(download_session()), config.kie.result_hosts, config)
+        attachments = options.fetcher(await enter(download_session()), config.discord.cdn_hosts, config)
+
         prices = options.prices(config)
-        means = QuotaPolicy(clock, prices, options.limits(config))
-        cards = Cards(store, clock, workload, means)
-        jobs = BackgroundTasks("job", grace=_GRACE)
-        client = EaselClient(store, options.command_options(config, prices), reads_messages=reads_messages)
-        leftovers = client.leftovers = Undelivered(store, clock, spool, studio)
-        deliverer = DiscordMessageSender(client, clock)
-        courier = DeliveryWorker(store, clock, cards, deliverer, spool, studio, leftovers, jobs)
+        policy = QuotaPolicy(clock, prices, options.limits(config))
+        workload = Workload(options.capacity(config), schedules=options.schedules(config))
+        spool = Spool(folder / "spool", results)
+        undelivered = Undelivered(runtime, spool=spool, threads=threads)
+        delivery = DeliveryWorker(runtime, workload=workload, spool=spool, threads=threads, undelivered=undelivered)
         tracker = Tracker(
-            store,
-            api,
-            clock,
-            workload,
-            courier,
-            Steady(config.tracker.poll_every) if config.tracker.poll_every else workload.schedules,
-            options.tracker_options(config),
-            jobs,
+            runtime,
+            api=api,
+            workload=workload,
+            delivery=delivery,
+            pace=Steady(config.tracker.poll_every) if config.tracker.poll_every else workload.schedules,
+            options=options.tracker_options(config),
         )
-        submitter = Submitter(store, api, clock, workload, tracker, courier, options.submitter_options(config), jobs)
-        client.reporter, client.reception = ErrorReporter(openings), Acknowledger(openings, clock)
-        alarms = DiscordAlerts(client, options.alarm_channel(config), client.wait_until_logged_in)
-        watcher = BalanceMonitor(store, api, clock, workload, alarms, options.watcher_options(config), jobs)
-        workers: dict[str, asyncio.Task[None]] = {}
-        client.board = StatusBoard(store, clock, workload, submitter, watcher, workers)
-        new_id = IdMaker(clock.now, start=secrets.randbits(22))
-        client.history = History(store, clock, new_id)
-        client.quotas = QuotaService(store, clock, means)
-        client.asking = CreditRequests(store, clock, means, new_id)
-        client.generations = GenerationService(
-            store,
-            clock,
-            new_id,
-            prices,
-            config.quota.open_generations,
-            ReferencePreparer(attachments, darkroom, shelf, api, store, clock, _emptied(folder / "workshop")),
-            means,
-            workload,
-            courier,
-            openings,
+        submitter = Submitter(
+            runtime,
+            api=api,
+            workload=workload,
+            tracker=tracker,
+            delivery=delivery,
+            options=options.submitter_options(config),
         )
+        balance_monitor = BalanceMonitor(
+            runtime,
+            api=api,
+            funds_breaker=workload.funds_breaker,
+            work_changed=workload.changed,
+            options=options.balance_monitor_options(config),
+        )
+        references = ReferencePreparer(
+            runtime,
+            fetcher=attachments,
+            sandbox=sandbox,
+            cache=ReferenceCache(folder / "references", options.reference_cache_limits(config)),
+            api=api,
+            folder=_emptied(folder / "workshop"),
+        )
+        services = Services(
+            generations=GenerationService(
+                runtime,
+                prices=prices,
+                open_limit=config.quota.open_generations,
+                references=references,
+                policy=policy,
+                workload=workload,
+                delivery=delivery,
+                pending_cards=pending_cards,
+            ),
+            history=History(runtime),
+            undelivered=undelivered,
+            quotas=QuotaService(runtime, policy),
+            credit_requests=CreditRequests(runtime, policy),
+            status=StatusBoard(
+                runtime, workload=workload, submitter=submitter, balance_monitor=balance_monitor, workers=workers
+            ),
+            errors=ErrorReporter(pending_cards),
+            acknowledger=Acknowledger(pending_cards, clock),
+            prices=prices,
+        )
+        client = EaselClient(runtime.store, services, options.command_options(config), reads_messages=reads_messages)
         yield Application(
-            client,
-            store,
-            clock,
-            workload,
-            submitter,
-            tracker,
-            watcher,
-            courier,
-            spool,
-            leftovers,
-            openings,
-            deliverer,
-            jobs,
-            workers,
-            hold_ambiguous=callbacks,
+            client=client,
+            runtime=runtime,
+            pipeline=Pipeline(workload, submitter, tracker, delivery, undelivered, spool),
+            balance_monitor=balance_monitor,
+            pending_cards=pending_cards,
+            sender=DiscordMessageSender(client, clock),
+            alerts=DiscordAlerts(client, options.alarm_channel(config), client.wait_until_logged_in),
+            workers=workers,
+            hold_ambiguous=bool(config.kie.callback_url),
         )
 
 
@@ -238,7 +239,7 @@ async def run(config: Config) -> bool:
         died = [task for task in ended if task is not stopping]
         # Let what is under way finish while Discord and KIE can still be reached.
         if not died:
-            await app.client.generations.finish(_ACCEPTING_GRACE)
+            await app.client.services.generations.finish(_ACCEPTING_GRACE)
         await _end(working)
     for task in died:
         error = task.exception() if not task.cancelled() else None
@@ -310,7 +311,7 @@ def _callback_route(config: Config, app: Application) -> CallbackRoute | None:
     key = config.kie.callback_key.get_secret_value()
     if not key:
         raise OperatorError("kie.callback_key is missing: callbacks without a signature would be anybody's.")
-    return CallbackRoute(key, app.tracker, app.clock, proxies=config.web.trusted_proxies)
+    return CallbackRoute(key, app.pipeline.tracker, app.runtime.clock, proxies=config.web.trusted_proxies)
 
 
 def _emptied(folder: Path) -> Path:

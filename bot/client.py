@@ -10,18 +10,10 @@ import structlog
 from discord import app_commands
 from discord.ext import commands
 
-from bot.domain.credits import PriceList
 from bot.domain.ids import GuildId
-from bot.generation.history import History
-from bot.generation.service import GenerationService
-from bot.generation.status import StatusBoard
-from bot.generation.undelivered import Undelivered
-from bot.quota.credit_requests import CreditRequests
-from bot.quota.service import QuotaService
 from bot.store.store import Store
-from bot.ui.acknowledger import Acknowledger
 from bot.ui.card_button import CardButton
-from bot.ui.errors import ErrorReporter
+from bot.ui.services import Services
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -35,8 +27,6 @@ class CommandOptions:
     """What the configuration changes in the commands' definitions."""
 
     flex_controls: bool
-    prices: PriceList
-    """Shown in the choices."""
     operator_guild: GuildId | None
     """The server that has the operator's commands."""
 
@@ -48,25 +38,16 @@ class EaselTree(app_commands.CommandTree["EaselClient"]):
         self, interaction: discord.Interaction["EaselClient"], error: app_commands.AppCommandError, /
     ) -> None:
         """Tell the member; a command that was refused is over as well as one that did its work."""
-        await self.client.reporter.report(interaction, error)
+        await self.client.services.errors.report(interaction, error)
         self.client.dispatch("app_command_refused", interaction)
 
 
 class EaselClient(commands.Bot):
-    """Easel's side of Discord. It is handed what commands and buttons need, and owns none of it."""
+    """Easel's side of Discord. It is given the services that commands and buttons use, and owns none of them."""
 
-    generations: GenerationService
-    """Set by the application before the client starts: it needs the client, and the client's cogs need it."""
-    history: History
-    quotas: QuotaService
-    asking: CreditRequests
-    board: StatusBoard
-    leftovers: Undelivered
-    reporter: ErrorReporter
-    reception: Acknowledger
-    """Set by the application as well."""
-
-    def __init__(self, store: Store, options: CommandOptions, *, reads_messages: bool = False) -> None:
+    def __init__(
+        self, store: Store, services: Services, options: CommandOptions, *, reads_messages: bool = False
+    ) -> None:
         """``reads_messages`` where the message-content intent is granted by a Discord that does not tell."""
         self._reads_messages = reads_messages
         self._asked_for = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
@@ -82,7 +63,7 @@ class EaselClient(commands.Bot):
             max_messages=None,
         )
         self.command_options = options
-        self.prices = options.prices
+        self.services = services
         self._store = store
         self._logged_in = asyncio.Event()
 

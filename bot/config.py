@@ -14,7 +14,7 @@ from yarl import URL
 from bot.domain.credits import KIE_PRICES, Period
 from bot.domain.errors import OperatorError
 from bot.domain.settings import Model, Resolution
-from bot.media.addresses import is_loopback
+from bot.network import is_loopback
 from bot.store.sqlite import database_file
 
 

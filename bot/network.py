@@ -1,5 +1,6 @@
-"""HTTP as every room uses it: client sessions, and what counts as "the network failed"."""
+"""HTTP as every room uses it: client sessions, what counts as "the network failed", and what is this machine."""
 
+from ipaddress import ip_address
 from typing import Final
 
 import aiohttp
@@ -17,3 +18,13 @@ def client_session(resolver: AbstractResolver | None = None) -> aiohttp.ClientSe
     """A session without cookies and without the environment's proxies; ``resolver`` replaces the system's."""
     connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE, resolver=resolver)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, as written in an address, is this machine: ``localhost`` or a loopback address."""
+    if host == "localhost":
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

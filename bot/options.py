@@ -1,22 +1,27 @@
 """From the configuration to what the rooms are handed: plain values, in their own words."""
 
+from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
+
+import aiohttp
 
 from bot.client import CommandOptions
 from bot.config import Config
 from bot.domain.credits import Allowance, Period, PriceList
+from bot.domain.estimate import Capacity
 from bot.domain.ids import ChannelId, GuildId
 from bot.domain.polling import Schedules
 from bot.domain.settings import Model, Resolution
 from bot.generation.submitter import SubmitterOptions
 from bot.generation.tracker import TrackerOptions
 from bot.kie.client import KieOptions
+from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.reference_cache import ReferenceCacheLimits
 from bot.quota.balance_monitor import BalanceMonitorOptions
 from bot.quota.policy import QuotaLimits
 
-_SHELF_TIDIED_EVERY = 60.0
+_CACHE_TIDIED_EVERY = 60.0
 
 
 def kie_options(config: Config) -> KieOptions:
@@ -29,6 +34,18 @@ def kie_options(config: Config) -> KieOptions:
         callback_url=config.kie.callback_url or None,
         request_seconds=config.kie.request_timeout,
     )
+
+
+def capacity(config: Config) -> Capacity:
+    """What KIE grants the account."""
+    return Capacity(
+        new_tasks=config.kie.new_tasks, window=config.kie.new_tasks_window, at_work=config.kie.running_tasks
+    )
+
+
+def fetcher(session: aiohttp.ClientSession, hosts: Iterable[str], config: Config) -> Fetcher:
+    """Downloads from these hosts alone."""
+    return Fetcher(session, AllowedHosts(hosts), seconds=config.kie.download_timeout)
 
 
 def prices(config: Config) -> PriceList:
@@ -44,10 +61,10 @@ def prices(config: Config) -> PriceList:
     )
 
 
-def command_options(config: Config, prices: PriceList) -> CommandOptions:
+def command_options(config: Config) -> CommandOptions:
     """What the commands' definitions depend on."""
     guild = config.operator.guild
-    return CommandOptions(config.kie.flex_controls, prices, GuildId(guild) if guild else None)
+    return CommandOptions(flex_controls=config.kie.flex_controls, operator_guild=GuildId(guild) if guild else None)
 
 
 def alarm_channel(config: Config) -> ChannelId | None:
@@ -56,10 +73,14 @@ def alarm_channel(config: Config) -> ChannelId | None:
     return ChannelId(channel) if channel else None
 
 
-def watcher_options(config: Config) -> BalanceMonitorOptions:
+def balance_monitor_options(config: Config) -> BalanceMonitorOptions:
     """When KIE's balance is asked after, and when it is low."""
     kie = config.kie
-    return BalanceMonitorOptions(kie.balance_every, kie.balance_every_paused, _credits(config.operator.alarm_below))
+    return BalanceMonitorOptions(
+        every=kie.balance_every,
+        every_while_paused=kie.balance_every_paused,
+        alarm_below=_credits(config.operator.alarm_below),
+    )
 
 
 def limits(config: Config) -> QuotaLimits:
@@ -76,10 +97,10 @@ def limits(config: Config) -> QuotaLimits:
     )
 
 
-def shelf_limits(config: Config) -> ReferenceCacheLimits:
+def reference_cache_limits(config: Config) -> ReferenceCacheLimits:
     """How much of members' pictures is kept."""
     kept = config.references
-    return ReferenceCacheLimits(kept.keep_megabytes * 1_000_000, timedelta(days=kept.keep_days), _SHELF_TIDIED_EVERY)
+    return ReferenceCacheLimits(kept.keep_megabytes * 1_000_000, timedelta(days=kept.keep_days), _CACHE_TIDIED_EVERY)
 
 
 def submitter_options(config: Config) -> SubmitterOptions:

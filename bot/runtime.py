@@ -1,8 +1,10 @@
-"""What every worker shares: background tasks with an owner, and patience with the database."""
+"""What every service and worker shares: store, clock, ids, and background tasks with an owner."""
 
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Coroutine
+from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain, repeat
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -10,6 +12,8 @@ from typing import Any, Self, TypeVar
 import structlog
 
 from bot.domain.errors import StoreUnavailable
+from bot.domain.ports import Clock
+from bot.store.store import Store
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -85,3 +89,19 @@ async def retry_until_available(step: Callable[[], Awaitable[_T]]) -> _T:
             log.error("the database is not to be had", error=str(error), pause=pause)
             await asyncio.sleep(pause)
     raise AssertionError("there is always another pause")
+
+
+@dataclass(frozen=True, slots=True)
+class Runtime:
+    """What a process has once, and every service and worker of it uses."""
+
+    store: Store
+    clock: Clock
+    background: BackgroundTasks
+    new_id: Callable[[], int]
+    """Ids of our own, which sort by time."""
+
+    @property
+    def now(self) -> datetime:
+        """The present instant, in UTC."""
+        return self.clock.now()

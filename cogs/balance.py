@@ -30,4 +30,4 @@ class Balance(commands.Cog):
 
 async def setup(bot: EaselClient) -> None:
     """Called by discord.py."""
-    await bot.add_cog(Balance(bot.generations))
+    await bot.add_cog(Balance(bot.services.generations))

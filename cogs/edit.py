@@ -28,8 +28,8 @@ from bot.ui.texts.refusals import refusal
 class Edit(commands.Cog):
     """Every way to build on a picture that stands in a message."""
 
-    def __init__(self, desk: Services, client: EaselClient) -> None:
-        self._desk = desk
+    def __init__(self, services: Services, client: EaselClient) -> None:
+        self._services = services
         self._client = client
         self._menu = app_commands.ContextMenu(name=editing.COMMAND_EDIT, callback=self.edit_image)
 
@@ -47,10 +47,10 @@ class Edit(commands.Cog):
         if not pictures:
             raise NoSourceImage
         origin = Origin(ChannelId(message.channel.id), MessageId(message.id))
-        draft = self._desk.history.new_draft(UserId(interaction.user.id), origin, pictures)
-        await self._desk.history.keep(draft)
+        draft = self._services.history.new_draft(UserId(interaction.user.id), origin, pictures)
+        await self._services.history.keep(draft)
         await interaction.response.send_modal(
-            draft_modal(CustomId(Action.DRAFT, draft.id), len(pictures), self._desk.prices)
+            draft_modal(CustomId(Action.DRAFT, draft.id), len(pictures), self._services.prices)
         )
 
     @commands.Cog.listener()
@@ -60,8 +60,8 @@ class Edit(commands.Cog):
             return
         custom_id = CustomId.parse(str((interaction.data or {}).get("custom_id", "")))
         if custom_id is not None:
-            async with self._desk.reporter.reporting(interaction):
-                await handle_modal(self._desk, interaction, custom_id)
+            async with self._services.errors.reporting(interaction):
+                await handle_modal(self._services, interaction, custom_id)
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
@@ -72,10 +72,10 @@ class Edit(commands.Cog):
             case None:
                 pass
             case Hint(text):
-                async with self._desk.reporter.noting():
+                async with self._services.errors.noting():
                     await replies.say(message, text)
             case Call() as call:
-                async with self._desk.reporter.noting():
+                async with self._services.errors.noting():
                     await self._answer(message, call)
 
     async def _answer(self, message: discord.Message, call: Call) -> None:
@@ -84,9 +84,9 @@ class Edit(commands.Cog):
         except MayNotPost as error:
             await replies.say(message, refusal(error))
             return
-        async with self._desk.reception.reply(message) as (card, place):
+        async with self._services.acknowledger.reply(message) as (card, place):
             refuse = partial(replies.refuse, card, UserId(message.author.id))
-            async with self._desk.reporter.telling(refuse):
+            async with self._services.errors.telling(refuse):
                 await self._edit(message, place, call)
 
     async def _edit(self, message: discord.Message, place: Destination, call: Call) -> None:
@@ -95,9 +95,9 @@ class Edit(commands.Cog):
         asker = requester_of(message.author, message.guild.id if message.guild else None)
         settings = Settings(aspect_ratio=AspectRatio.AUTO)
         request = GenerationRequest(asker, call.prompt, settings, 1, (), place, call.origin)
-        await self._desk.generations.accept(request, call.sources)
+        await self._services.generations.accept(request, call.sources)
 
 
 async def setup(bot: EaselClient) -> None:
     """Called by discord.py."""
-    await bot.add_cog(Edit(bot, bot))
+    await bot.add_cog(Edit(bot.services, bot))

@@ -52,9 +52,9 @@ class _Imagine(commands.Cog):
 
     _command: Command
 
-    def __init__(self, generations: GenerationService, reception: Acknowledger, tree: Tree) -> None:
+    def __init__(self, generations: GenerationService, acknowledger: Acknowledger, tree: Tree) -> None:
         self._generations = generations
-        self._reception = reception
+        self._acknowledger = acknowledger
         self._tree = tree
 
     async def cog_load(self) -> None:
@@ -75,7 +75,7 @@ class _Imagine(commands.Cog):
         *,
         private: bool,
     ) -> None:
-        destination = await self._reception.acknowledge(interaction, private=private)
+        destination = await self._acknowledger.acknowledge(interaction, private=private)
         request = GenerationRequest(requester(interaction), prompt, settings, count, (), destination)
         await self._generations.accept(request, sources(images))
 
@@ -84,8 +84,10 @@ class _Imagine(commands.Cog):
 class Imagine(_Imagine):
     """The command as KIE's schema has it."""
 
-    def __init__(self, generations: GenerationService, reception: Acknowledger, tree: Tree, prices: PriceList) -> None:
-        super().__init__(generations, reception, tree)
+    def __init__(
+        self, generations: GenerationService, acknowledger: Acknowledger, tree: Tree, prices: PriceList
+    ) -> None:
+        super().__init__(generations, acknowledger, tree)
         self._command = _command(self.imagine, prices)
 
     @_described
@@ -117,8 +119,10 @@ class Imagine(_Imagine):
 class ImagineWithFlexControls(_Imagine):
     """The command with the two controls for flex that an operator can turn on."""
 
-    def __init__(self, generations: GenerationService, reception: Acknowledger, tree: Tree, prices: PriceList) -> None:
-        super().__init__(generations, reception, tree)
+    def __init__(
+        self, generations: GenerationService, acknowledger: Acknowledger, tree: Tree, prices: PriceList
+    ) -> None:
+        super().__init__(generations, acknowledger, tree)
         self._command = _command(self.imagine, prices)
 
     @_described
@@ -174,6 +178,6 @@ def _settings(
 
 async def setup(bot: EaselClient) -> None:
     """Called by discord.py."""
-    options = bot.command_options
-    form = ImagineWithFlexControls if options.flex_controls else Imagine
-    await bot.add_cog(form(bot.generations, bot.reception, bot.tree, options.prices))
+    services = bot.services
+    form = ImagineWithFlexControls if bot.command_options.flex_controls else Imagine
+    await bot.add_cog(form(services.generations, services.acknowledger, bot.tree, services.prices))

@@ -47,4 +47,4 @@ async def setup(bot: EaselClient) -> None:
     """Called by discord.py."""
     guild_id = bot.command_options.operator_guild
     if guild_id is not None:
-        await bot.add_cog(Ops(bot.board, bot, guild_id), guild=discord.Object(guild_id))
+        await bot.add_cog(Ops(bot.services.status, bot, guild_id), guild=discord.Object(guild_id))

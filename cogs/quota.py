@@ -14,14 +14,14 @@ from bot.domain.credits import ZERO, Allowance, Credits, Period
 from bot.domain.errors import CreditsMissing, NothingToChange, UnknownZone
 from bot.domain.ids import ChannelId, GuildId, RoleId, UserId
 from bot.domain.rules import Rule, Scope, ServerSettings
-from bot.media.charts.room import DrawingRoom
+from bot.media.spending_chart import ChartRenderer
 from bot.quota.service import Change, QuotaService
 from bot.ui.cards import BLURPLE, finished_view
 from bot.ui.interactions import requester_of
 from bot.ui.ledger import ledger_view
 from bot.ui.names import names_of
 from bot.ui.permissions import check_manager
-from bot.ui.report import report_message
+from bot.ui.spending_report import report_message
 from bot.ui.texts import quota as texts
 from bot.ui.texts.statement import allowance
 
@@ -43,9 +43,9 @@ _periods = app_commands.choices(
 class Quota(commands.GroupCog, group_name="quota", group_description=texts.COMMAND_QUOTA):
     """The admins' commands. Each checks for itself who uses it: what Discord shows to whom is only a courtesy."""
 
-    def __init__(self, quotas: QuotaService, drawing_room: DrawingRoom) -> None:
+    def __init__(self, quotas: QuotaService, chart_renderer: ChartRenderer) -> None:
         self._quotas = quotas
-        self._drawing_room = drawing_room
+        self._chart_renderer = chart_renderer
         # Names that stand for this machine's own settings are no zones for a server.
         self._timezones = sorted(available_timezones() - {"localtime", "Factory"})
 
@@ -144,12 +144,12 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.COMMA
         period=[app_commands.Choice(name=name, value=period.value) for period, name in texts.REPORT_PERIODS.items()]
     )
     async def report(self, interaction: discord.Interaction[Any], period: str = Period.MONTH.value) -> None:
-        """Where the credits went, as a picture and a table."""
+        """Where the credits went: a chart, totals in words, and a CSV file."""
         guild_id = await self._admit(interaction)
         report = await self._quotas.report(guild_id, Period(period))
         names = await names_of(interaction.client, guild_id, [one.user_id for one in report.top])
         server = interaction.guild.name if interaction.guild else ""
-        message = await report_message(report, names, server, self._drawing_room)
+        message = await report_message(report, names, server, self._chart_renderer)
         await interaction.edit_original_response(
             view=message.view, attachments=message.files, allowed_mentions=discord.AllowedMentions.none()
         )
@@ -276,4 +276,4 @@ async def _answer(interaction: discord.Interaction[Any], lines: Sequence[str]) -
 
 async def setup(bot: EaselClient) -> None:
     """Called by discord.py."""
-    await bot.add_cog(Quota(bot.quotas, DrawingRoom()))
+    await bot.add_cog(Quota(bot.services.quotas, ChartRenderer()))

@@ -17,9 +17,9 @@ from bot.ui.undelivered import hand_over
 class UndeliveredImages(commands.Cog):
     """No command of its own."""
 
-    def __init__(self, leftovers: Undelivered, reporter: ErrorReporter) -> None:
-        self._leftovers = leftovers
-        self._reporter = reporter
+    def __init__(self, undelivered: Undelivered, errors: ErrorReporter) -> None:
+        self._undelivered = undelivered
+        self._errors = errors
 
     @commands.Cog.listener()
     async def on_app_command_completion(
@@ -37,16 +37,16 @@ class UndeliveredImages(commands.Cog):
 
     async def _hand_over(self, interaction: discord.Interaction[Any]) -> None:
         user = UserId(interaction.user.id)
-        for generation_id in self._leftovers.take(user):
+        for generation_id in self._undelivered.take(user):
             handed_over = False
             try:
-                async with self._reporter.noting():
-                    handed_over = await hand_over(self._leftovers, interaction, generation_id)
+                async with self._errors.noting():
+                    handed_over = await hand_over(self._undelivered, interaction, generation_id)
             finally:
                 if not handed_over:
-                    self._leftovers.remember(user, generation_id)
+                    self._undelivered.remember(user, generation_id)
 
 
 async def setup(bot: EaselClient) -> None:
     """Called by discord.py."""
-    await bot.add_cog(UndeliveredImages(bot.leftovers, bot.reporter))
+    await bot.add_cog(UndeliveredImages(bot.services.undelivered, bot.services.errors))

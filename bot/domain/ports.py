@@ -8,7 +8,6 @@ from enum import Enum, auto
 from pathlib import PurePath
 from typing import Protocol
 
-from bot.domain.credits import Balance
 from bot.domain.generation import Generation, PendingCard
 from bot.domain.ids import ChannelId, KieTaskId, MessageId, TaskId
 from bot.domain.kie_account import Alert
@@ -92,7 +91,6 @@ class Card:
     position: int | None
     """Place in line; None once KIE has the first task."""
     ready_at: datetime | None
-    balance: Balance | None
     seconds: float | None = None
     """How long the member waited, when done."""
     late: bool = False
@@ -129,6 +127,6 @@ class MessageSender(Protocol):
 class OperatorAlerts(Protocol):
     """The operator's ear, as the generation room sees it."""
 
-    async def announce(self, news: Alert) -> None:
+    async def send(self, alert: Alert) -> None:
         """Tell the operator; when that fails it is logged and nothing else."""
         ...

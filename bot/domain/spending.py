@@ -1,4 +1,4 @@
-"""What a server's credits were spent on: rows by day, member, price class and outcome."""
+"""A server's spending, as rows by day, member, price class and outcome."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
@@ -12,19 +12,19 @@ from bot.domain.states import OPEN, Failure, TaskState
 
 
 class Outcome(StrEnum):
-    """What became of a task, as a report counts it."""
+    """How a task ended, as a spending report counts it. The values stand in the CSV file."""
 
     DELIVERED = "delivered"
-    AT_WORK = "at work"
+    IN_PROGRESS = "in progress"
     MODERATED = "moderated"
-    """KIE's safety filter declined it: nobody's fault but the prompt's."""
+    """KIE's safety filter blocked it."""
     FAILED = "failed"
     CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True)
 class LocalDay:
-    """A day as the server's clocks have it, and the part of it that lies within a report's span."""
+    """A date in the server's time zone, and the part of that day that lies within the report's span."""
 
     date: date
     span: Span
@@ -32,35 +32,37 @@ class LocalDay:
 
 @dataclass(frozen=True, slots=True)
 class PriceClass:
-    """What decides the price of an image."""
+    """Model and size, which alone decide the price of an image."""
 
     model: Model
     resolution: Resolution
 
 
-PRICE_CLASSES: Sequence[PriceClass] = tuple(PriceClass(model, size) for model in Model for size in Resolution)
+PRICE_CLASSES: Sequence[PriceClass] = tuple(
+    PriceClass(model, resolution) for model in Model for resolution in Resolution
+)
 
 
 @dataclass(frozen=True, slots=True)
 class SpendingRow:
-    """One member's images of one day, price class and outcome. The picture and the CSV are both made of these."""
+    """One member's images of one day, price class and outcome: a row of the CSV file."""
 
     day: date
     user_id: UserId
     price_class: PriceClass
     outcome: Outcome
     failure: Failure | None
-    """Why, if there is no image."""
+    """Why there is no image; None if there is one, or may yet be."""
     images: int
-    """How many images were asked for that came to this outcome."""
+    """Images requested that had this outcome."""
     credits: Credits
-    """What was reserved for them, refunds taken off: zero for what failed, was cancelled, or came late."""
+    """Reserved minus refunded: zero for images that failed, were cancelled, or came late."""
 
 
 def outcome_of(state: TaskState, failure: Failure | None) -> Outcome:
-    """What a report counts a task as."""
+    """The outcome of a task in this state, with this failure."""
     if state in OPEN:
-        return Outcome.AT_WORK
+        return Outcome.IN_PROGRESS
     match state:
         case TaskState.DELIVERED:
             return Outcome.DELIVERED
@@ -72,14 +74,14 @@ def outcome_of(state: TaskState, failure: Failure | None) -> Outcome:
 
 def merge_rows(rows: Iterable[SpendingRow]) -> tuple[SpendingRow, ...]:
     """One row for each day, member, price class, outcome and failure, in that order."""
-    found: dict[tuple[object, ...], SpendingRow] = {}
+    merged: dict[tuple[object, ...], SpendingRow] = {}
     for row in rows:
-        key = _order(row)
-        known = found.get(key, replace(row, images=0, credits=ZERO))
-        found[key] = replace(known, images=known.images + row.images, credits=known.credits + row.credits)
-    return tuple(sorted(found.values(), key=_order))
+        key = _sort_key(row)
+        total = merged.get(key, replace(row, images=0, credits=ZERO))
+        merged[key] = replace(total, images=total.images + row.images, credits=total.credits + row.credits)
+    return tuple(sorted(merged.values(), key=_sort_key))
 
 
-def _order(row: SpendingRow) -> tuple[object, ...]:
-    kind = row.price_class
-    return row.day, row.user_id, kind.model, kind.resolution, row.outcome, row.failure or ""
+def _sort_key(row: SpendingRow) -> tuple[object, ...]:
+    price_class = row.price_class
+    return row.day, row.user_id, price_class.model, price_class.resolution, row.outcome, row.failure or ""

@@ -18,16 +18,15 @@ from bot.domain.errors import (
 )
 from bot.domain.generation import Delivery, Generation, Image, Task
 from bot.domain.ids import GenerationId, ImageId
-from bot.domain.ports import Card, Clock, ImageFile, MessageSender, Posted
+from bot.domain.ports import Card, ImageFile, MessageSender, Posted
 from bot.domain.states import Failure
-from bot.generation.cards import Cards
 from bot.generation.undelivered import Undelivered, image_file
+from bot.generation.workload import Workload
 from bot.media.fetch import FetchFailed
 from bot.media.fitting import ImageThreads, fit
 from bot.media.formats import FileType
 from bot.media.spool import Spool
-from bot.runtime import BackgroundTasks
-from bot.store.store import Store
+from bot.runtime import Runtime
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -46,51 +45,42 @@ class DeliveryWorker:
     """Shows progress, downloads what is ready, posts the outcome once, and settles in the same breath."""
 
     def __init__(
-        self,
-        store: Store,
-        clock: Clock,
-        cards: Cards,
-        deliverer: MessageSender,
-        spool: Spool,
-        studio: ImageThreads,
-        leftovers: Undelivered,
-        jobs: BackgroundTasks,
+        self, runtime: Runtime, *, workload: Workload, spool: Spool, threads: ImageThreads, undelivered: Undelivered
     ) -> None:
-        self._store = store
-        self._clock = clock
-        self._cards = cards
-        self._deliverer = deliverer
+        self._store = runtime.store
+        self._clock = runtime.clock
+        self._background = runtime.background
+        self._workload = workload
         self._spool = spool
-        self._studio = studio
-        self._leftovers = leftovers
-        self._jobs = jobs
-        self._open = asyncio.Event()
+        self._threads = threads
+        self._undelivered = undelivered
+        self._sender: asyncio.Future[MessageSender] = asyncio.get_running_loop().create_future()
         self._touched: set[GenerationId] = set()
         self._busy: set[GenerationId] = set()
 
-    def open(self) -> None:
-        """Discord can be reached: start working off what was touched."""
-        self._open.set()
+    def start(self, sender: MessageSender) -> None:
+        """Discord can be reached: deliver what was touched so far, and from now on."""
+        self._sender.set_result(sender)
 
     def touch(self, generation_id: GenerationId) -> None:
         """Something about the generation has changed."""
         self._touched.add(generation_id)
         if generation_id not in self._busy:
             self._busy.add(generation_id)
-            self._jobs.start(self._attend(generation_id))
+            self._background.start(self._attend(generation_id))
 
     def expect(self, task: Task, url: str) -> None:
         """KIE has made an image, which is about to be written down: begin to download it meanwhile."""
-        self._jobs.start(self._prefetch(replace(task, result_url=url)))
+        self._background.start(self._prefetch(replace(task, result_url=url)))
 
     async def _attend(self, generation_id: GenerationId) -> None:
         retry = _AFTER_AN_ERROR
         agreed = False
         try:
-            await self._open.wait()
+            sender = await self._sender
             while generation_id in self._touched:
                 self._touched.discard(generation_id)
-                await self._agree(generation_id)
+                await self._synchronize(sender, generation_id)
             agreed = True
         except StoreUnavailable as error:
             retry = _WITHOUT_THE_STORE
@@ -101,31 +91,32 @@ class DeliveryWorker:
                 # Also after an unexpected error, so that no outcome is ever forgotten.
                 asyncio.get_running_loop().call_later(retry, self.touch, generation_id)
 
-    async def _agree(self, generation_id: GenerationId) -> None:
+    async def _synchronize(self, sender: MessageSender, generation_id: GenerationId) -> None:
         async with self._store.read() as tx:
             generation = await tx.generations.get(generation_id)
         if generation is None:
             return
         if generation.delivery is Delivery.DONE:
             if generation.ready:
-                await self._conclude(generation, late=True)
+                await self._conclude(sender, generation, late=True)
         elif generation.settled:
-            await self._conclude(generation, late=False)
+            await self._conclude(sender, generation, late=False)
         else:
             early = (self._prefetch(task) for task in generation.ready)
-            await asyncio.gather(self._deliverer.show(self._cards.progress(generation)), *early)
+            await asyncio.gather(sender.show(self._progress(generation)), *early)
 
-    async def _conclude(self, generation: Generation, *, late: bool) -> None:
+    async def _conclude(self, sender: MessageSender, generation: Generation, *, late: bool) -> None:
         limit = generation.request.destination.upload_limit
-        images, card = await asyncio.gather(self._images(generation, limit), self._cards.outcome(generation, late=late))
+        images = await self._images(generation, limit)
         if len(images) < len(generation.ready):
             # Some image is lost for good, which was written down: look at the generation anew.
             self.touch(generation.id)
             return
-        card = replace(card, seconds=(self._clock.now() - generation.created_at).total_seconds())
+        seconds = (self._clock.now() - generation.created_at).total_seconds()
+        card = Card(generation, None, None, seconds=seconds, late=late)
         for attempt in range(_DELIVERY_TRIES):
             try:
-                posted = await self._deliverer.deliver(card, images)
+                posted = await sender.deliver(card, images)
             except DeliveryFailed as error:
                 log.warning("delivery failed", generation=generation.id, attempt=attempt, error=str(error))
                 await asyncio.sleep(_BACKOFF[min(attempt, len(_BACKOFF) - 1)])
@@ -143,7 +134,7 @@ class DeliveryWorker:
             else:
                 await self._delivered(card, images, posted)
                 return
-        await self._undelivered(generation)
+        await self._give_up(sender, generation)
 
     async def _delivered(self, card: Card, images: Sequence[ImageFile], posted: Posted) -> None:
         generation, now = card.generation, self._clock.now()
@@ -169,7 +160,7 @@ class DeliveryWorker:
             self._spool.forget(task.id)
         log.info("generation delivered", generation=generation.id, images=len(generation.ready), late=card.late)
 
-    async def _undelivered(self, generation: Generation) -> None:
+    async def _give_up(self, sender: MessageSender, generation: Generation) -> None:
         """It waits for its member's next command, at no charge."""
         user, now = generation.request.account.user_id, self._clock.now()
         async with self._store.write() as tx:
@@ -177,16 +168,20 @@ class DeliveryWorker:
                 await tx.tasks.fail(task.id, Failure.UNDELIVERABLE, now)
             await tx.generations.set_delivery(generation.id, Delivery.DONE)
             await tx.undelivered.add(generation.id, user, now)
-        self._leftovers.remember(user, generation.id)
+        self._undelivered.remember(user, generation.id)
         log.error("generation given up: nowhere to post it", generation=generation.id)
         if generation.ready:
             # Perhaps words can be posted where pictures cannot.
             async with self._store.read() as tx:
                 told = await tx.generations.get(generation.id) or generation
             with contextlib.suppress(DeliveryFailed, TooLargeToPost, Undeliverable):
-                posted = await self._deliverer.deliver(await self._cards.outcome(told, late=False), [])
+                posted = await sender.deliver(Card(told, None, None), [])
                 async with self._store.write() as tx:
                     await tx.generations.set_message(generation.id, posted.message_id)
+
+    def _progress(self, generation: Generation) -> Card:
+        position, ready_at = self._workload.estimate_completion(generation, self._clock.now())
+        return Card(generation, position, ready_at)
 
     async def _images(self, generation: Generation, limit: int) -> list[ImageFile]:
         found = await asyncio.gather(*(self._image(task, limit) for task in generation.ready))
@@ -214,7 +209,7 @@ class DeliveryWorker:
         while True:
             try:
                 path = await self._spool.ensure(task.id, task.result_url or "")
-                return await self._studio.run(fit, path, limit)
+                return await self._threads.run(fit, path, limit)
             except FetchFailed as error:
                 pause = next(pauses, None)
                 log.warning("download failed", task=task.id, error=str(error), pause=pause)

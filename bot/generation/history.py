@@ -1,13 +1,12 @@
 """What was made before, as buttons and modals find it: only by the message that shows it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 
 from bot.domain.errors import DraftGone, GenerationGone
 from bot.domain.generation import Draft, Generation, Origin, Source
 from bot.domain.ids import DraftId, GenerationId, MessageId, UserId
-from bot.domain.ports import Clock
-from bot.store.store import Store
+from bot.runtime import Runtime
 
 DRAFTS_KEPT_FOR = timedelta(days=1)
 """Discord's links to pictures expire after about a day, and a draft is of no use without them."""
@@ -16,10 +15,10 @@ DRAFTS_KEPT_FOR = timedelta(days=1)
 class History:
     """Earlier generations, and drafts of new ones."""
 
-    def __init__(self, store: Store, clock: Clock, new_id: Callable[[], int]) -> None:
-        self._store = store
-        self._clock = clock
-        self._new_id = new_id
+    def __init__(self, runtime: Runtime) -> None:
+        self._store = runtime.store
+        self._clock = runtime.clock
+        self._new_id = runtime.new_id
 
     async def shown_in(self, message_id: MessageId, generation_id: GenerationId) -> Generation:
         """The generation that a message shows; raises GenerationGone.

@@ -6,17 +6,12 @@ import structlog
 
 from bot.domain.generation import PendingCard, Task
 from bot.domain.ids import GenerationId
-from bot.domain.ports import Clock, MessageSender
+from bot.domain.ports import MessageSender
 from bot.domain.settings import TaskClass
 from bot.domain.states import OPEN, Failure, TaskState
-from bot.generation.delivery import DeliveryWorker
 from bot.generation.pending_cards import PendingCardJournal
-from bot.generation.tracker import Tracker
-from bot.generation.undelivered import Undelivered
-from bot.generation.workload import Workload
-from bot.media.spool import Spool
-from bot.runtime import BackgroundTasks, retry_until_available
-from bot.store.store import Store
+from bot.generation.pipeline import Pipeline
+from bot.runtime import Runtime, retry_until_available
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -24,29 +19,23 @@ _DURATIONS = 2400
 """Over all classes of tasks; three hundred of each of the eight count."""
 
 
-async def recover(
-    store: Store,
-    clock: Clock,
-    workload: Workload,
-    tracker: Tracker,
-    courier: DeliveryWorker,
-    spool: Spool,
-    leftovers: Undelivered,
-    *,
-    hold_ambiguous: bool,
-) -> None:
-    """Fill line, tracker and courier from the store, as soon as it is to be had. Run it once, before the workers."""
+async def recover(runtime: Runtime, pipeline: Pipeline, *, hold_ambiguous: bool) -> None:
+    """Fill queue, tracker and delivery from the store, once it is available. Run it once, before the workers.
 
-    async def look() -> tuple[list[Task], list[tuple[TaskClass, float]], list[GenerationId]]:
-        async with store.read() as tx:
-            untold = [*await tx.generations.unfinished(), *await tx.generations.with_late_images()]
+    ``hold_ambiguous``: a callback may still tell what became of a task that an earlier process was submitting.
+    """
+    workload, tracker = pipeline.workload, pipeline.tracker
+
+    async def read() -> tuple[list[Task], list[tuple[TaskClass, float]], list[GenerationId]]:
+        async with runtime.store.read() as tx:
+            unfinished = [*await tx.generations.unfinished(), *await tx.generations.with_late_images()]
             tasks = await tx.tasks.in_states(OPEN | {TaskState.OVERDUE})
-            return tasks, await tx.tasks.recent_durations(_DURATIONS), untold
+            return tasks, await tx.tasks.recent_durations(_DURATIONS), unfinished
 
-    tasks, durations, untold = await retry_until_available(look)
+    tasks, durations, unfinished = await retry_until_available(read)
     for task_class, seconds in durations:
         workload.learn(task_class, seconds)
-    wanted = await retry_until_available(leftovers.restore)
+    wanted = await retry_until_available(pipeline.undelivered.restore)
     for task in tasks:
         match task.state:
             case TaskState.RESERVED:
@@ -56,7 +45,7 @@ async def recover(
                 # Its callback may have come since the tasks were read.
                 await retry_until_available(partial(tracker.hold, task.id))
             case TaskState.SUBMITTING:
-                await _doubt(store, clock, courier, task)
+                await _fail_ambiguous(runtime, pipeline, task)
             case TaskState.RUNNING:
                 workload.queue.resume(task.user_id)
                 tracker.watch(task, at_once=True)
@@ -64,44 +53,42 @@ async def recover(
                 wanted.add(task.id)
             case _:
                 tracker.watch(task, at_once=True)
-    spool.sweep(wanted)
-    for generation_id in untold:
-        courier.touch(generation_id)
-    if tasks or untold:
-        log.info("recovered", open_tasks=len(tasks), untold_generations=len(untold))
+    pipeline.spool.sweep(wanted)
+    for generation_id in unfinished:
+        pipeline.delivery.touch(generation_id)
+    if tasks or unfinished:
+        log.info("recovered", open_tasks=len(tasks), unfinished_generations=len(unfinished))
 
 
-async def report_interrupted(
-    store: Store, openings: PendingCardJournal, deliverer: MessageSender, jobs: BackgroundTasks
-) -> None:
-    """Tell whoever was waiting when an earlier process ended before their wish was accepted: nothing was charged.
+async def report_interrupted(runtime: Runtime, pending_cards: PendingCardJournal, sender: MessageSender) -> None:
+    """Tell members whose request an earlier process had not accepted yet that nothing was charged.
 
-    Takes Discord to be reachable; the telling itself is the jobs' to do.
+    Discord must be reachable; the messages are sent in the background.
     """
 
-    async def accepted(opening: PendingCard) -> bool:
-        async with store.read() as tx:
-            return await tx.generations.accepted(opening)
+    async def accepted(card: PendingCard) -> bool:
+        async with runtime.store.read() as tx:
+            return await tx.generations.accepted(card)
 
-    for opening in openings.left:
-        if await retry_until_available(partial(accepted, opening)):
-            openings.close(opening.id)
+    for card in pending_cards.left:
+        if await retry_until_available(partial(accepted, card)):
+            pending_cards.close(card.id)
         else:
-            jobs.start(_apologise(openings, deliverer, opening))
+            runtime.background.start(_report_interrupted(pending_cards, sender, card))
 
 
-async def _apologise(openings: PendingCardJournal, deliverer: MessageSender, opening: PendingCard) -> None:
-    await deliverer.show_interrupted(opening)
-    openings.close(opening.id)
+async def _report_interrupted(pending_cards: PendingCardJournal, sender: MessageSender, card: PendingCard) -> None:
+    await sender.show_interrupted(card)
+    pending_cards.close(card.id)
 
 
-async def _doubt(store: Store, clock: Clock, courier: DeliveryWorker, task: Task) -> None:
-    """The process died while KIE was being asked, and nobody will tell: never ask again, give the credits back."""
-    log.error("nobody knows whether KIE took a task", task=task.id)
+async def _fail_ambiguous(runtime: Runtime, pipeline: Pipeline, task: Task) -> None:
+    """The process died during createTask, and nothing will tell how it ended: never ask again, refund."""
+    log.error("unknown whether KIE took a task", task=task.id)
 
-    async def note() -> None:
-        async with store.write() as tx:
-            await tx.tasks.fail(task.id, Failure.UNKNOWN_OUTCOME, clock.now())
+    async def fail() -> None:
+        async with runtime.store.write() as tx:
+            await tx.tasks.fail(task.id, Failure.UNKNOWN_OUTCOME, runtime.now)
 
-    await retry_until_available(note)
-    courier.touch(task.generation_id)
+    await retry_until_available(fail)
+    pipeline.delivery.touch(task.generation_id)

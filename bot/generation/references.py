@@ -1,4 +1,4 @@
-"""From a member's pictures to references that KIE can fetch: downloaded, developed, uploaded. Costs nothing."""
+"""Turns members' images into references that KIE can fetch: downloads, sanitizes and uploads them. Costs nothing."""
 
 import asyncio
 import hashlib
@@ -12,137 +12,141 @@ from weakref import WeakValueDictionary
 from bot.domain.errors import ReferenceProblem, ReferenceRefused, ReferencesGone, UploadFailed
 from bot.domain.generation import Reference, Source
 from bot.domain.ids import UserId
-from bot.domain.ports import Clock, ImageApi
+from bot.domain.ports import ImageApi
 from bot.media.decode_sandbox import DecodeSandbox
 from bot.media.fetch import Fetcher, FetchFailed, FetchRefused, FetchTooLarge
 from bot.media.formats import FileType
 from bot.media.reference_cache import ReferenceCache
 from bot.media.sanitize import Sanitized
-from bot.store.store import Store
+from bot.runtime import Runtime
 
 SOURCE_MAX_BYTES = 50_000_000
-"""What is downloaded at most; above KIE's 10 MB a picture is made smaller."""
+"""The largest image that a member may attach; above KIE's 10 MB it is made smaller."""
 UPLOAD_REUSED_FOR = timedelta(hours=20)
-"""KIE keeps uploads for a day; four hours are left for waiting in line and being fetched."""
-_WISHES_AT_ONCE = 8
+"""KIE keeps uploads for a day; this leaves four hours for waiting in the queue and being fetched."""
+_REQUESTS_AT_ONCE = 8
 _UPLOADS_AT_ONCE = 8
-_SECONDS = 180.0
+_TIMEOUT = 180.0
+"""Seconds for all references of a request."""
 
 
 class ReferencePreparer:
-    """Makes references of sources, keeping their order, since prompts speak of "image 2"."""
+    """Makes references of images, in the given order, since prompts refer to "image 2"."""
 
     def __init__(
         self,
+        runtime: Runtime,
+        *,
         fetcher: Fetcher,
-        darkroom: DecodeSandbox,
-        shelf: ReferenceCache,
+        sandbox: DecodeSandbox,
+        cache: ReferenceCache,
         api: ImageApi,
-        store: Store,
-        clock: Clock,
-        workshop: Path | None = None,
+        folder: Path | None = None,
     ) -> None:
-        """``workshop`` is the folder to work in, whose content is nobody else's; the system's for None."""
+        """``folder`` holds files in progress and nothing else's; None takes the system's temporary folder."""
+        self._store = runtime.store
+        self._clock = runtime.clock
         self._fetcher = fetcher
-        self._darkroom = darkroom
-        self._shelf = shelf
+        self._sandbox = sandbox
+        self._cache = cache
         self._api = api
-        self._store = store
-        self._clock = clock
-        self._workshop = workshop
+        self._folder = folder
         self._uploads = asyncio.Semaphore(_UPLOADS_AT_ONCE)
-        self._wishes = asyncio.Semaphore(_WISHES_AT_ONCE)
+        self._requests = asyncio.Semaphore(_REQUESTS_AT_ONCE)
         self._turns: WeakValueDictionary[UserId, asyncio.Lock] = WeakValueDictionary()
 
-    async def take(self, wanted: Sequence[Source | Reference], user: UserId) -> tuple[Reference, ...]:
-        """All of them or none, whether they are pictures on Discord or references of an earlier generation.
+    async def prepare(self, sources: Sequence[Source | Reference], user: UserId) -> tuple[Reference, ...]:
+        """References for images on Discord, and for references of an earlier generation, within 180 s; all or none.
 
-        A member's wishes take turns, so that nobody's pictures keep all others waiting.
+        A member's requests take turns, so that nobody's images can hold up everyone else's.
 
-        Raises ReferenceRefused for the first picture that cannot be used, ReferencesGone when an earlier reference is
-        not kept any more, or UploadFailed.
+        Raises ReferenceRefused for an image that cannot be used, ReferencesGone if an earlier reference is no longer
+        kept, or UploadFailed.
         """
-        for one in wanted:
-            if isinstance(one, Source) and one.size > SOURCE_MAX_BYTES:
-                raise ReferenceRefused(one.filename, ReferenceProblem.TOO_LARGE)
+        for source in sources:
+            if isinstance(source, Source) and source.size > SOURCE_MAX_BYTES:
+                raise ReferenceRefused(source.filename, ReferenceProblem.TOO_LARGE)
         turn = self._turns.setdefault(user, asyncio.Lock())
-        async with turn, self._wishes:
+        async with turn, self._requests:
             try:
-                async with asyncio.timeout(_SECONDS):
-                    return await self._take_all(wanted)
+                async with asyncio.timeout(_TIMEOUT):
+                    return await self._prepare_all(sources)
             except TimeoutError as error:
                 raise UploadFailed from error
 
-    async def _take_all(self, wanted: Sequence[Source | Reference]) -> tuple[Reference, ...]:
-        with tempfile.TemporaryDirectory(prefix="easel-", dir=self._workshop) as folder:
+    async def _prepare_all(self, sources: Sequence[Source | Reference]) -> tuple[Reference, ...]:
+        with tempfile.TemporaryDirectory(prefix="easel-", dir=self._folder) as folder:
             try:
                 async with asyncio.TaskGroup() as group:
-                    taken = [
+                    tasks = [
                         group.create_task(
-                            self._renew(one)
-                            if isinstance(one, Reference)
-                            else self._take(one, Path(folder) / str(number))
+                            self._renew(source)
+                            if isinstance(source, Reference)
+                            else self._prepare(source, Path(folder) / str(number))
                         )
-                        for number, one in enumerate(wanted)
+                        for number, source in enumerate(sources)
                     ]
             except ExceptionGroup as errors:
                 raise errors.exceptions[0] from None
-        return tuple(task.result() for task in taken)
+        return tuple(task.result() for task in tasks)
 
-    async def _take(self, source: Source, path: Path) -> Reference:
+    async def _prepare(self, source: Source, path: Path) -> Reference:
+        """Download the image to ``path``, sanitize and upload it, and keep it for later requests."""
         try:
             await self._fetcher.to_file(source.url, path, SOURCE_MAX_BYTES)
         except FetchTooLarge as error:
             raise ReferenceRefused(source.filename, ReferenceProblem.TOO_LARGE) from error
         except (FetchRefused, FetchFailed) as error:
             raise ReferenceRefused(source.filename, ReferenceProblem.UNREACHABLE) from error
-        verdict = await self._darkroom.develop(path, path.with_suffix(".developed"))
-        if not isinstance(verdict, Sanitized):
-            raise ReferenceRefused(source.filename, verdict)
-        digest = await asyncio.to_thread(_digest, verdict.path)
-        url = await self._uploaded(verdict.path, digest, verdict.kind)
-        await asyncio.to_thread(self._shelf.keep, verdict.path, digest, verdict.kind)
+        image = await self._sandbox.sanitize(path, path.with_suffix(".sanitized"))
+        if not isinstance(image, Sanitized):
+            raise ReferenceRefused(source.filename, image)
+        digest = await asyncio.to_thread(_file_sha256, image.path)
+        url = await self._upload(image.path, digest, image.file_type)
+        await asyncio.to_thread(self._cache.keep, image.path, digest, image.file_type)
         return Reference(url, source.filename, digest)
 
     async def _renew(self, reference: Reference) -> Reference:
+        """The reference with a URL that KIE still serves: an earlier upload's, or that of a new one from the cache."""
         digest = reference.digest
         if digest is None:
             raise ReferencesGone
-        known = await self._known(digest)
-        if known is None:
-            found = await asyncio.to_thread(self._shelf.find, digest)
-            if found is None:
+        url = await self._known_url(digest)
+        if url is None:
+            cached = await asyncio.to_thread(self._cache.find, digest)
+            if cached is None:
                 raise ReferencesGone
-            known = await self._uploaded(found[0], digest, found[1])
-        return replace(reference, url=known)
+            url = await self._upload(cached[0], digest, cached[1])
+        return replace(reference, url=url)
 
-    async def _known(self, digest: str) -> str | None:
+    async def _known_url(self, digest: str) -> str | None:
+        """The URL of an upload of these bytes that KIE still keeps."""
         async with self._store.read() as tx:
             return await tx.uploads.find(digest, self._clock.now() - UPLOAD_REUSED_FOR)
 
-    async def _uploaded(self, picture: Path, digest: str, kind: FileType) -> str:
+    async def _upload(self, image: Path, digest: str, file_type: FileType) -> str:
         async with self._uploads:
-            known = await self._known(digest)
-            if known is not None:
-                return known
+            known_url = await self._known_url(digest)
+            if known_url is not None:
+                return known_url
             try:
-                data = await asyncio.to_thread(picture.read_bytes)
+                data = await asyncio.to_thread(image.read_bytes)
             except FileNotFoundError as error:
                 raise ReferencesGone from error
-            if await asyncio.to_thread(_hexdigest, data) != digest:
-                # Damaged on the shelf: what was uploaded under this digest would be taken for it.
+            if await asyncio.to_thread(_sha256, data) != digest:
+                # The cached file is damaged; uploaded, it would be reused as the image that has this digest.
                 raise ReferencesGone
-            url = await self._api.upload(data, f"reference.{kind.suffix}", kind.content_type)
+            url = await self._api.upload(data, f"reference.{file_type.suffix}", file_type.content_type)
             now = self._clock.now()
             async with self._store.write() as tx:
                 await tx.uploads.remember(digest, url, now, forget_before=now - UPLOAD_REUSED_FOR)
             return url
 
 
-def _hexdigest(data: bytes) -> str:
+def _sha256(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def _digest(path: Path) -> str:
+def _file_sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -22,7 +22,6 @@ from bot.domain.errors import (
 )
 from bot.domain.generation import Delivery, Generation, GenerationRequest, Origin, Reference, Source, Task
 from bot.domain.ids import GenerationId, TaskId, UserId
-from bot.domain.ports import Clock
 from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, TaskClass
 from bot.domain.states import TaskState
 from bot.generation.delivery import DeliveryWorker
@@ -30,7 +29,8 @@ from bot.generation.pending_cards import PendingCardJournal
 from bot.generation.references import ReferencePreparer
 from bot.generation.workload import Workload
 from bot.quota.policy import MemberQuota, QuotaPolicy
-from bot.store.store import Store, Transaction
+from bot.runtime import Runtime
+from bot.store.store import Transaction
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -51,29 +51,28 @@ class GenerationService:
 
     def __init__(
         self,
-        store: Store,
-        clock: Clock,
-        new_id: Callable[[], int],
+        runtime: Runtime,
+        *,
         prices: PriceList,
         open_limit: int,
         references: ReferencePreparer,
-        means: QuotaPolicy,
+        policy: QuotaPolicy,
         workload: Workload,
-        courier: DeliveryWorker,
-        openings: PendingCardJournal,
+        delivery: DeliveryWorker,
+        pending_cards: PendingCardJournal,
     ) -> None:
-        self._store = store
-        self._clock = clock
-        self._new_id = new_id
+        self._store = runtime.store
+        self._clock = runtime.clock
+        self._new_id = runtime.new_id
         self._prices = prices
         self._open_limit = open_limit
         self._references = references
-        self._means = means
+        self._policy = policy
         self._workload = workload
-        self._courier = courier
-        self._openings = openings
+        self._delivery = delivery
+        self._pending_cards = pending_cards
         self._under_way: Counter[UserId] = Counter()
-        self._wishes: set[asyncio.Task[Any]] = set()
+        self._accepting: set[asyncio.Task[Any]] = set()
 
     async def accept(self, request: GenerationRequest, sources: Sequence[Source | Reference] = ()) -> GenerationId:
         """Check the wish, make references of the sources, reserve the price, and put the tasks in line.
@@ -87,11 +86,11 @@ class GenerationService:
         user = request.account.user_id
         self._under_way[user] += 1
         wish = _current_task()
-        self._wishes.add(wish)
+        self._accepting.add(wish)
         try:
             return await self._accept(request, sources)
         finally:
-            self._wishes.discard(wish)
+            self._accepting.discard(wish)
             self._under_way[user] -= 1
             if not self._under_way[user]:
                 del self._under_way[user]
@@ -101,9 +100,9 @@ class GenerationService:
 
         The next process tells the members whose wishes these were.
         """
-        if self._wishes:
-            await asyncio.wait(self._wishes, timeout=within)
-        for wish in self._wishes:
+        if self._accepting:
+            await asyncio.wait(self._accepting, timeout=within)
+        for wish in self._accepting:
             wish.cancel()
 
     async def _accept(self, request: GenerationRequest, sources: Sequence[Source | Reference]) -> GenerationId:
@@ -112,7 +111,7 @@ class GenerationService:
             async with self._store.read() as tx:
                 await self._check_means(tx, request)
                 origin = await _recognised(tx, request.origin, sources)
-            taken = await self._references.take(sources, request.account.user_id)
+            taken = await self._references.prepare(sources, request.account.user_id)
             request = replace(request, references=(*request.references, *taken), origin=origin)
         generation = self._draw_up(request, asked_at)
         async with self._store.write() as tx:
@@ -120,12 +119,12 @@ class GenerationService:
             await tx.generations.add(generation)
             parts = {task.id: part for task, part in zip(generation.tasks, from_bonus, strict=True)}
             await tx.ledger.reserve(request.account, generation.id, parts, generation.unit_price, self._clock.now())
-        self._openings.close(request.destination.pending_card)
+        self._pending_cards.close(request.destination.pending_card)
         log.info("generation accepted", generation=generation.id, count=request.count, price=str(generation.price))
         for task in generation.tasks:
             self._workload.queue.add(task.user_id, generation.id, task.id)
         self._workload.changed.set()
-        self._courier.touch(generation.id)
+        self._delivery.touch(generation.id)
         return generation.id
 
     async def cancel(self, generation_id: GenerationId, by: UserId) -> None:
@@ -142,12 +141,12 @@ class GenerationService:
         for task in cancelled:
             self._workload.queue.discard(by, task)
         log.info("generation cancelled", generation=generation_id, tasks=len(cancelled))
-        self._courier.touch(generation_id)
+        self._delivery.touch(generation_id)
 
     async def statement(self, asker: Requester) -> Statement:
         """The account's balance and its rule, the prices, and its last movements."""
         async with self._store.read() as tx:
-            standing = await self._means.standing(tx, asker)
+            standing = await self._policy.standing(tx, asker)
             movements = await tx.ledger.recent(asker.account, _MOVEMENTS_SHOWN)
         return Statement(standing, self._prices, tuple(movements))
 
@@ -157,7 +156,7 @@ class GenerationService:
         others = self._under_way[user] - 1
         if await tx.generations.open_count(user) + others >= self._open_limit:
             raise TooManyOpen(self._open_limit)
-        return await self._means.authorize(tx, request)
+        return await self._policy.authorize(tx, request)
 
     def _draw_up(self, request: GenerationRequest, asked_at: datetime) -> Generation:
         now = self._clock.now()

@@ -7,13 +7,12 @@ from datetime import datetime, timedelta
 
 from bot.domain.credits import Credits, Period, period_around
 from bot.domain.kie_account import BalanceReading, ClassCosts
-from bot.domain.ports import Clock
 from bot.generation.submitter import Submitter
 from bot.generation.workload import Workload
 from bot.quota.balance_monitor import BalanceMonitor
 from bot.quota.costs import CostHistory, days_left, over, total_taken
 from bot.quota.funds_breaker import Pause
-from bot.store.store import Store
+from bot.runtime import Runtime
 
 _RATE_DAYS = 7
 ACCOUNT_DAYS = 30
@@ -59,27 +58,27 @@ class StatusBoard:
 
     def __init__(
         self,
-        store: Store,
-        clock: Clock,
+        runtime: Runtime,
+        *,
         workload: Workload,
         submitter: Submitter,
-        watcher: BalanceMonitor,
+        balance_monitor: BalanceMonitor,
         workers: Mapping[str, asyncio.Task[None]],
     ) -> None:
-        self._store = store
-        self._clock = clock
+        self._store = runtime.store
+        self._clock = runtime.clock
         self._workload = workload
         self._submitter = submitter
-        self._watcher = watcher
+        self._balance_monitor = balance_monitor
         self._workers = workers
-        self._accounting = CostHistory(ACCOUNT_DAYS)
-        self._started_at = clock.now()
+        self._costs = CostHistory(ACCOUNT_DAYS)
+        self._started_at = runtime.now
 
     async def status(self) -> Status:
         """How everything stands now."""
-        now, reading = self._clock.now(), self._watcher.reading
+        now, reading = self._clock.now(), self._balance_monitor.reading
         async with self._store.read() as tx:
-            days = await self._accounting.days(tx, now)
+            days = await self._costs.days(tx, now)
             taken, began = total_taken(over(days[-_RATE_DAYS:])), _rate_began(now)
             first = await tx.costs.first_task_at()
             return Status(

@@ -9,13 +9,12 @@ import structlog
 from bot.domain.errors import Ambiguous, TaskRefused, TryLater
 from bot.domain.generation import Generation, Task
 from bot.domain.ids import GenerationId, KieTaskId, TaskId, UserId
-from bot.domain.ports import Clock, ImageApi, TaskInput
+from bot.domain.ports import ImageApi, TaskInput
 from bot.domain.states import Failure, TaskState
 from bot.generation.delivery import DeliveryWorker
 from bot.generation.tracker import Tracker
 from bot.generation.workload import RateWindow, Workload
-from bot.runtime import BackgroundTasks, retry_until_available
-from bot.store.store import Store
+from bot.runtime import Runtime, retry_until_available
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -43,23 +42,22 @@ class Submitter:
 
     def __init__(
         self,
-        store: Store,
+        runtime: Runtime,
+        *,
         api: ImageApi,
-        clock: Clock,
         workload: Workload,
         tracker: Tracker,
-        courier: DeliveryWorker,
+        delivery: DeliveryWorker,
         options: SubmitterOptions,
-        jobs: BackgroundTasks,
     ) -> None:
-        self._store = store
+        self._store = runtime.store
+        self._clock = runtime.clock
+        self._background = runtime.background
         self._api = api
-        self._clock = clock
         self._workload = workload
         self._tracker = tracker
-        self._courier = courier
+        self._delivery = delivery
         self._options = options
-        self._jobs = jobs
         self._window = RateWindow(workload.capacity.new_tasks, workload.capacity.window)
         self._under_way = 0
         self._setbacks = 0
@@ -82,7 +80,7 @@ class Submitter:
                 if found is not None:
                     self._under_way += 1
                     self._window.start()
-                    self._jobs.start(self._submit(*found))
+                    self._background.start(self._submit(*found))
                     continue
                 wait = None
             try:
@@ -125,7 +123,7 @@ class Submitter:
         except TryLater as trouble:
             if trouble.failure is Failure.OUT_OF_CREDITS:
                 log.warning("KIE's account is out of credits", task=task_id, detail=trouble.detail)
-                self._workload.funds_breaker.refused(generation.unit_price, self._clock.now())
+                self._workload.funds_breaker.record_refusal(generation.unit_price, self._clock.now())
                 await self._back_in_line(user, generation.id, task_id)
             else:
                 await self._later(user, generation.id, task_id, trouble)
@@ -144,7 +142,7 @@ class Submitter:
                 self._workload.queue.resume(user)
             raise
         self._setbacks = 0
-        self._workload.funds_breaker.taken()
+        self._workload.funds_breaker.record_success()
         # KIE began somewhere between question and answer; when it is asked after depends on that.
         began_at = asked_at + (self._clock.now() - asked_at) / 2
         await self._running(generation.task(task_id), kie_task_id, began_at)
@@ -169,7 +167,7 @@ class Submitter:
         running = await retry_until_available(note)
         log.info("task submitted", generation=task.generation_id, task=task.id)
         self._tracker.watch(running)
-        self._courier.touch(task.generation_id)
+        self._delivery.touch(task.generation_id)
 
     async def _later(self, user: UserId, generation_id: GenerationId, task_id: TaskId, trouble: TryLater) -> None:
         now = asyncio.get_running_loop().time()
@@ -195,7 +193,7 @@ class Submitter:
 
         await retry_until_available(note)
         self._workload.queue.take_back(user, generation_id, task_id)
-        self._courier.touch(generation_id)
+        self._delivery.touch(generation_id)
 
     async def _stand_at_the_gate(self) -> float | None:
         """Give up on who has waited too long for KIE's account to be filled up; seconds until somebody else has."""
@@ -240,7 +238,7 @@ class Submitter:
                 await tx.tasks.fail(task_id, failure, self._clock.now())
 
         await retry_until_available(note)
-        self._courier.touch(generation_id)
+        self._delivery.touch(generation_id)
 
     async def _count_what_an_earlier_process_sent(self) -> None:
         now, loop_now = self._clock.now(), asyncio.get_running_loop().time()

@@ -11,14 +11,13 @@ from bot.domain.errors import PollFailed
 from bot.domain.generation import Task
 from bot.domain.ids import KieTaskId, TaskId
 from bot.domain.polling import FairShare, Pace
-from bot.domain.ports import Clock, ImageApi, Progress, TaskReport
+from bot.domain.ports import ImageApi, Progress, TaskReport
 from bot.domain.settings import TaskClass
 from bot.domain.states import Failure, TaskState
 from bot.domain.turns import Turns
 from bot.generation.delivery import DeliveryWorker
 from bot.generation.workload import Workload
-from bot.runtime import BackgroundTasks, retry_until_available
-from bot.store.store import Store
+from bot.runtime import Runtime, retry_until_available
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -65,25 +64,24 @@ class Tracker:
 
     def __init__(
         self,
-        store: Store,
+        runtime: Runtime,
+        *,
         api: ImageApi,
-        clock: Clock,
         workload: Workload,
-        courier: DeliveryWorker,
+        delivery: DeliveryWorker,
         pace: Pace,
         options: TrackerOptions,
-        jobs: BackgroundTasks,
     ) -> None:
-        self._store = store
+        self._store = runtime.store
+        self._clock = runtime.clock
+        self._background = runtime.background
         self._api = api
-        self._clock = clock
         self._workload = workload
-        self._courier = courier
+        self._delivery = delivery
         self._options = options
         self._share = FairShare(options.calls_per_second)
-        self._turns = Turns[TaskId](pace, self._share, clock.now().timestamp())
+        self._turns = Turns[TaskId](pace, self._share, runtime.now.timestamp())
         self._planned_at: dict[TaskClass, float] = {}
-        self._jobs = jobs
         self._watched: dict[TaskId, _Watched] = {}
         self._agenda: list[tuple[float, TaskId]] = []
         self._woken = asyncio.Event()
@@ -129,7 +127,7 @@ class Tracker:
         log.info("task found by its callback", generation=task.generation_id, task=task_id)
         if held is not None:
             self.watch(task, at_once=True)
-        self._courier.touch(task.generation_id)
+        self._delivery.touch(task.generation_id)
         return True
 
     def attach_kie_id_later(self, task_id: TaskId, kie_task_id: KieTaskId) -> None:
@@ -138,7 +136,7 @@ class Tracker:
         async def find() -> None:
             await retry_until_available(lambda: self.attach_kie_id(task_id, kie_task_id))
 
-        self._jobs.start(find())
+        self._background.start(find())
 
     async def hold(self, task_id: TaskId) -> None:
         """Keep a SUBMITTING task until its deadline, or go on with it if KIE has told its id already."""
@@ -167,7 +165,7 @@ class Tracker:
                     self._share.asked(now)
                 watched.due, watched.asked_at, watched.urgent = float("inf"), now, False
                 self._asking += 1
-                self._jobs.start(self._look(watched))
+                self._background.start(self._look(watched))
             if self._asking >= _QUESTIONS_AT_ONCE:
                 # The end of one of them tells.
                 wait = None
@@ -247,7 +245,7 @@ class Tracker:
         if seconds is None and task.submitted_at is not None:
             seconds = (now - task.submitted_at).total_seconds()
         if report.result_url is not None:
-            self._courier.expect(task, report.result_url)
+            self._delivery.expect(task, report.result_url)
         async with self._store.write() as tx:
             moved = await tx.tasks.ready(task.id, replace(report, seconds=seconds), now)
         if moved and seconds is not None:
@@ -264,7 +262,7 @@ class Tracker:
         planned_at = self._planned_at.get(task.task_class, float("-inf"))
         if self._workload.schedules.stale(task.task_class) and now - planned_at >= _PLANNED_EVERY:
             self._planned_at[task.task_class] = now
-            self._jobs.start(self._replan(task.task_class))
+            self._background.start(self._replan(task.task_class))
 
     async def _replan(self, task_class: TaskClass) -> None:
         """In a thread: commands want their answer meanwhile."""
@@ -297,7 +295,7 @@ class Tracker:
         if task.state is not TaskState.OVERDUE:
             self._workload.queue.finish(task.user_id)
             self._workload.changed.set()
-        self._courier.touch(task.generation_id)
+        self._delivery.touch(task.generation_id)
 
     def _next_question(self, watched: _Watched) -> float:
         task, now = watched.task, self._clock.now()

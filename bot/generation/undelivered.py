@@ -9,13 +9,13 @@ import structlog
 from bot.domain.errors import DiskError, ResultUnavailable
 from bot.domain.generation import Generation, Task
 from bot.domain.ids import GenerationId, TaskId, UserId
-from bot.domain.ports import Clock, ImageFile
+from bot.domain.ports import ImageFile
 from bot.domain.states import Failure
 from bot.media.fetch import FetchFailed
 from bot.media.fitting import ImageThreads, fit
 from bot.media.formats import FileType
 from bot.media.spool import Spool
-from bot.store.store import Store
+from bot.runtime import Runtime
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -25,12 +25,12 @@ KEPT_FOR = timedelta(days=7)
 class Undelivered:
     """The list of undelivered generations. Who is on it is known in memory: every command asks."""
 
-    def __init__(self, store: Store, clock: Clock, spool: Spool, studio: ImageThreads) -> None:
-        self._store = store
-        self._clock = clock
+    def __init__(self, runtime: Runtime, *, spool: Spool, threads: ImageThreads) -> None:
+        self._store = runtime.store
+        self._clock = runtime.clock
         self._spool = spool
-        self._studio = studio
-        self._of: defaultdict[UserId, list[GenerationId]] = defaultdict(list)
+        self._threads = threads
+        self._by_member: defaultdict[UserId, list[GenerationId]] = defaultdict(list)
 
     async def restore(self) -> set[TaskId]:
         """Find the list in the store, without what is too old; the tasks whose pictures are still wanted."""
@@ -44,12 +44,12 @@ class Undelivered:
 
     def remember(self, user: UserId, generation_id: GenerationId) -> None:
         """A generation has just been put on the list."""
-        if generation_id not in self._of[user]:
-            self._of[user].append(generation_id)
+        if generation_id not in self._by_member[user]:
+            self._by_member[user].append(generation_id)
 
     def take(self, user: UserId) -> list[GenerationId]:
         """What waits for this member; the caller puts back, by :meth:`remember`, what it could not hand over."""
-        return self._of.pop(user, [])
+        return self._by_member.pop(user, [])
 
     async def look_at(self, generation_id: GenerationId, limit: int) -> tuple[Generation, list[ImageFile]] | None:
         """The generation and those of its pictures that are still to be had, each with at most ``limit`` bytes."""
@@ -60,7 +60,7 @@ class Undelivered:
         images: list[ImageFile] = []
         for task in _pictured(generation):
             try:
-                path, kind = await self._studio.run(
+                path, kind = await self._threads.run(
                     fit, await self._spool.ensure(task.id, task.result_url or ""), limit
                 )
             except (ResultUnavailable, FetchFailed, DiskError) as error:

@@ -1,1 +1,1 @@
-"""Pixels: bounded downloads, checks of references, results fitted to an upload limit."""
+"""Images: limited downloads, sanitizing what members attach, fitting results to upload limits, charts."""

@@ -1,7 +1,7 @@
-"""The darkroom: every picture of a member is decoded in a process of its own.
+"""Decodes every image of a member in a process of its own.
 
-What a hostile file can do there (bring the decoder down, fill the memory, never end) it cannot do to the bot, no
-decoder that holds Python's lock can stop the event loop, and all memory is given back at once.
+A hostile file can crash a decoder, fill the memory or never end: there it harms only that process, and not the bot. No
+decoder that holds Python's lock can block the event loop, and all memory is given back as soon as an image is done.
 """
 
 import asyncio
@@ -17,24 +17,26 @@ from typing import Final, Self
 import structlog
 
 from bot.domain.errors import ReferenceProblem
-from bot.media import child
-from bot.media.sanitize import Sanitized, read_verdict
+from bot.media.child_process import run_module, start_module
+from bot.media.sanitize import Sanitized, parse_result
 
 log = structlog.stdlib.get_logger(__name__)
 
-_SECONDS = 30.0
-_IDLE_SECONDS = 60.0
-"""From the last picture to sending the assistant home, whose memory is some 15 MB."""
-_GOING_SECONDS: Final = 2.0
+_TIMEOUT: Final = 30.0
+"""Seconds that one image may take."""
+_IDLE_TIMEOUT: Final = 60.0
+"""Seconds after the last image until the fork server is stopped, which takes some 15 MB of memory."""
+_STOP_TIMEOUT: Final = 2.0
+"""Seconds that the fork server has to end by itself before it is killed."""
 
 
 class DecodeSandbox:
-    """Develops one picture at a time. Leaving it sends its assistant home."""
+    """Sanitizes one image at a time. Leaving the context stops the fork server and what it is working on."""
 
     def __init__(self) -> None:
-        self._turn = asyncio.Lock()
-        self._assistant: _Assistant | None = None
-        self._going: asyncio.TimerHandle | None = None
+        self._one_at_a_time = asyncio.Lock()
+        self._server: _ForkServerClient | None = None
+        self._idle_timer: asyncio.TimerHandle | None = None
         self._is_closed = False
 
     async def __aenter__(self) -> Self:
@@ -44,90 +46,90 @@ class DecodeSandbox:
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self._is_closed = True
-        await self._send_home()
+        await self._stop_server()
 
-    async def develop(self, source: Path, target: Path) -> Sanitized | ReferenceProblem:
-        """As :func:`bot.media.sanitize.develop`. A picture that brings its process down, or takes 30 s, is damaged.
+    async def sanitize(self, source: Path, target: Path) -> Sanitized | ReferenceProblem:
+        """As :func:`bot.media.sanitize.sanitize`; an image that crashes its process or takes 30 s counts as damaged.
 
-        Raises RuntimeError once the darkroom is closed.
+        Raises RuntimeError once the sandbox is closed.
         """
-        async with self._turn:
-            exit_code, said = await self._developed(source, target)
-        verdict = read_verdict(said, target)
-        if verdict is None:
-            log.warning("a picture brought its process down", exit_code=exit_code)
+        async with self._one_at_a_time:
+            exit_code, output = await self._run(source, target)
+        result = parse_result(output, target)
+        if result is None:
+            log.warning("image decoder crashed or timed out", exit_code=exit_code)
             return ReferenceProblem.DAMAGED
-        return verdict
+        return result
 
-    async def _developed(self, source: Path, target: Path) -> tuple[int, str]:
+    async def _run(self, source: Path, target: Path) -> tuple[int, str]:
+        """The exit code and the output of the process that sanitizes this image."""
         if sys.platform == "win32":
-            ended = await child.run("bot.media.sanitize", str(source), str(target), seconds=_SECONDS)
-            return ended.exit_code, ended.said.decode(errors="replace")
+            process = await run_module("bot.media.sanitize", str(source), str(target), seconds=_TIMEOUT)
+            return process.exit_code, process.stdout.decode(errors="replace")
         if self._is_closed:
-            raise RuntimeError("the darkroom is closed")
-        if self._going is not None:
-            self._going.cancel()
+            raise RuntimeError("the decode sandbox is closed")
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
         loop = asyncio.get_running_loop()
-        assistant = self._assistant = self._assistant or _Assistant()
-        order = json.dumps([str(source), str(target), _SECONDS])
-        asking = loop.run_in_executor(None, assistant.ask, order)
+        server = self._server = self._server or _ForkServerClient()
+        responding = loop.run_in_executor(None, server.request, json.dumps([str(source), str(target), _TIMEOUT]))
         try:
-            answer = await asyncio.shield(asking)
+            response = await asyncio.shield(responding)
         except BaseException:
-            # Nobody waits any more, or nobody could be called: the next picture gets another assistant.
-            await self._send_home()
+            # The caller was cancelled, or no thread was to be had: the server may still be at this image.
+            await self._stop_server()
             raise
-        if answer is None and self._is_closed:
-            raise RuntimeError("the darkroom is closed")
-        if answer is None:
-            return await self._send_home(), ""
-        self._going = loop.call_later(_IDLE_SECONDS, self._go_home)
-        return answer
+        if response is None and self._is_closed:
+            raise RuntimeError("the decode sandbox is closed")
+        if response is None:
+            return await self._stop_server(), ""
+        self._idle_timer = loop.call_later(_IDLE_TIMEOUT, self._stop_if_idle)
+        return response
 
-    def _go_home(self) -> None:
-        if self._assistant is not None and not self._turn.locked():
-            asyncio.get_running_loop().run_in_executor(None, self._assistant.send_home)
-            self._assistant = None
+    def _stop_if_idle(self) -> None:
+        if self._server is not None and not self._one_at_a_time.locked():
+            asyncio.get_running_loop().run_in_executor(None, self._server.stop)
+            self._server = None
 
-    async def _send_home(self) -> int:
-        """Its exit code."""
-        assistant, self._assistant = self._assistant, None
-        if self._going is not None:
-            self._going.cancel()
-        if assistant is None:
+    async def _stop_server(self) -> int:
+        """Stop the server, if there is one; returns its exit code."""
+        server, self._server = self._server, None
+        if self._idle_timer is not None:
+            self._idle_timer.cancel()
+        if server is None:
             return 0
-        return await asyncio.get_running_loop().run_in_executor(None, assistant.send_home)
+        return await asyncio.get_running_loop().run_in_executor(None, server.stop)
 
 
-class _Assistant:
-    """The process of :mod:`bot.media.fork_server`. Its methods block, in whatever thread they are called."""
+class _ForkServerClient:
+    """Starts :mod:`bot.media.fork_server` and talks to it. Its methods block, and may be called in any thread."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._process: subprocess.Popen[bytes] | None = None
-        self._is_unwanted = False
+        self._is_stopped = False
 
-    def ask(self, order: str) -> tuple[int, str] | None:
-        """Have a picture developed; None when the assistant is gone."""
+    def request(self, line: str) -> tuple[int, str] | None:
+        """Have an image sanitized; returns its process's exit code and output, or None if the server has died."""
         with self._lock:
-            if self._is_unwanted:
+            if self._is_stopped:
                 return None
-            process = self._process = self._process or child.started("bot.media.fork_server")
+            process = self._process = self._process or start_module("bot.media.fork_server")
         if process.stdin is None or process.stdout is None:
-            raise AssertionError("it was started with pipes")
+            raise AssertionError("the fork server was started without pipes")
         try:
-            process.stdin.write(f"{order}\n".encode())
+            process.stdin.write(f"{line}\n".encode())
             process.stdin.flush()
-            answer = process.stdout.readline()
+            response = process.stdout.readline()
         except (OSError, ValueError):
-            # Its end of the pipe is closed, or ours has just been.
+            # The server has closed its end of a pipe, or stop() has just closed ours.
             return None
-        return tuple(json.loads(answer)) if answer else None
+        return tuple(json.loads(response)) if response else None
 
-    def send_home(self) -> int:
-        """End it, and the picture that it is at; its exit code."""
+    def stop(self) -> int:
+        """End the server and what it is working on; returns its exit code."""
         with self._lock:
-            self._is_unwanted = True
+            self._is_stopped = True
             process = self._process
         if process is None:
             return 0
@@ -135,10 +137,10 @@ class _Assistant:
             if process.stdin is not None:
                 process.stdin.close()
         try:
-            code = process.wait(_GOING_SECONDS)
+            exit_code = process.wait(_STOP_TIMEOUT)
         except subprocess.TimeoutExpired:
             process.kill()
-            code = process.wait()
+            exit_code = process.wait()
         if process.stdout is not None:
             process.stdout.close()
-        return code
+        return exit_code

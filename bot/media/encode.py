@@ -1,4 +1,4 @@
-"""From decoded pixels to a file that KIE takes."""
+"""Writes decoded images as files that KIE accepts."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -7,25 +7,25 @@ from typing import cast
 
 import pyvips
 
-from bot.media.bitmap import Pixels
-from bot.media.formats import JPEG, PNG, WEBP, FileType, transparent_scale
+from bot.media.formats import JPEG, PNG, WEBP, FileType, Pixels, transparent_scale
 
-PROFILE_MAX_BYTES = 1_000_000
-"""A larger colour profile is left out; those of cameras and screens have some kilobytes."""
+_PROFILE_MAX_BYTES = 1_000_000
+"""A larger colour profile is left out; those of cameras and screens have a few kilobytes."""
 _PROFILE = "icc-profile-data"
 _QUALITIES = (92, 85, 75, 60)
+"""Tried in this order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A decoded picture, 8 bits of RGB or RGBA, upright and in memory, and the format that suits its source."""
+    """A decoded image, 8 bits of RGB or RGBA, upright and in memory, and the file type that suits its source."""
 
     image: pyvips.Image
-    wanted: FileType
+    suited: FileType
 
 
 def decoded_from_pixels(pixels: Pixels) -> Decoded:
-    """What Pillow has decoded."""
+    """The image that Pillow has decoded, to be written as JPEG."""
     image = pyvips.Image.new_from_memory(
         pixels.data, pixels.width, pixels.height, pixels.bands, pyvips.BandFormat.UCHAR
     ).copy(interpretation=pyvips.Interpretation.SRGB)
@@ -33,10 +33,10 @@ def decoded_from_pixels(pixels: Pixels) -> Decoded:
 
 
 def with_profile(image: pyvips.Image, profile: object) -> pyvips.Image:
-    """The picture with this colour profile, or without any when it is none or too large."""
+    """A copy with this colour profile, or with none if this is not bytes or over 1 MB."""
     image = image.copy()
-    if isinstance(profile, bytes) and 0 < len(profile) <= PROFILE_MAX_BYTES:
-        # What pyvips takes as a blob is bytes, which its type hints forgot.
+    if isinstance(profile, bytes) and 0 < len(profile) <= _PROFILE_MAX_BYTES:
+        # pyvips takes bytes for a blob; its type hints do not say so.
         image.set_type(pyvips.GValue.blob_type, _PROFILE, cast("str", profile))
     else:
         image.remove(_PROFILE)
@@ -44,52 +44,53 @@ def with_profile(image: pyvips.Image, profile: object) -> pyvips.Image:
 
 
 def profile_of(image: pyvips.Image) -> object:
-    """The colour profile that the picture carries, if any."""
+    """The colour profile embedded in the image, or None."""
     return image.get(_PROFILE) if image.get_typeof(_PROFILE) else None
 
 
-def reduced(image: pyvips.Image, factor: int) -> pyvips.Image:
-    """The picture smaller by a whole factor."""
-    return image if factor == 1 else _coloured_by_opaque(image, lambda one: one.shrink(factor, factor, ceil=True))
+def shrink(image: pyvips.Image, factor: int) -> pyvips.Image:
+    """The image shrunk by a whole factor."""
+    return image if factor == 1 else _resize_premultiplied(image, lambda full: full.shrink(factor, factor, ceil=True))
 
 
-def _coloured_by_opaque(image: pyvips.Image, change: Callable[[pyvips.Image], pyvips.Image]) -> pyvips.Image:
-    """The picture changed in size such that transparent pixels lend their neighbours no colour."""
+def _resize_premultiplied(image: pyvips.Image, resize: Callable[[pyvips.Image], pyvips.Image]) -> pyvips.Image:
+    """The image resized so that the colour of transparent pixels does not bleed into opaque ones."""
     if not image.hasalpha():
-        return change(image)
-    changed = change(image.premultiply()).unpremultiply()
-    return changed.rint().cast(image.format).copy(interpretation=image.interpretation)
+        return resize(image)
+    resized = resize(image.premultiply()).unpremultiply()
+    return resized.rint().cast(image.format).copy(interpretation=image.interpretation)
 
 
-def encode_to(target: Path, negative: Decoded, limit: int) -> FileType:
-    """Write the picture with at most ``limit`` bytes; of all metadata, only the colour profile is written.
+def encode_to(target: Path, decoded: Decoded, max_bytes: int) -> FileType:
+    """Write the image in at most ``max_bytes``; of all metadata, only the colour profile is written.
 
-    The wanted format gives way to PNG where JPEG would lose transparency, and where PNG gets too large to WebP or
-    JPEG of falling quality, and at last to fewer pixels.
+    The suited file type is replaced by PNG if it is JPEG and the image has transparency. A PNG that gets too large is
+    replaced by WebP (with transparency) or JPEG, of falling quality and then of fewer pixels.
     """
-    image, kind = negative.image, negative.wanted
-    del negative
+    image, file_type = decoded.image, decoded.suited
+    # Otherwise the pixels stay in memory once the image has been replaced by a smaller one.
+    del decoded
     transparent = image.hasalpha()
-    if transparent and kind is JPEG:
-        kind = PNG
-    if kind is PNG:
+    if transparent and file_type is JPEG:
+        file_type = PNG
+    if file_type is PNG:
         image.pngsave(target, compression=3, filter=pyvips.ForeignPngFilter.ALL, keep=pyvips.ForeignKeep.ICC)
-        if target.stat().st_size <= limit:
+        if target.stat().st_size <= max_bytes:
             return PNG
-        kind = WEBP if transparent else JPEG
+        file_type = WEBP if transparent else JPEG
     scale = transparent_scale(image.width, image.height) if transparent else 1.0
     if scale < 1:
-        image = _coloured_by_opaque(image, lambda one: one.resize(scale)).copy_memory()
+        image = _resize_premultiplied(image, lambda full: full.resize(scale)).copy_memory()
     while True:
         for quality in _QUALITIES:
-            _write(image, target, kind, quality)
-            if target.stat().st_size <= limit:
-                return kind
-        image = reduced(image, 2).copy_memory()
+            _write(image, target, file_type, quality)
+            if target.stat().st_size <= max_bytes:
+                return file_type
+        image = shrink(image, 2).copy_memory()
 
 
-def _write(image: pyvips.Image, target: Path, kind: FileType, quality: int) -> None:
-    if kind is WEBP:
+def _write(image: pyvips.Image, target: Path, file_type: FileType, quality: int) -> None:
+    if file_type is WEBP:
         image.webpsave(target, Q=quality, effort=2, keep=pyvips.ForeignKeep.ICC)
     else:
         image.jpegsave(target, Q=quality, subsample_mode=pyvips.ForeignSubsample.ON, keep=pyvips.ForeignKeep.ICC)

@@ -1,4 +1,4 @@
-"""Bounded downloads: from allowed hosts only, up to so many bytes, within so many seconds, never redirected."""
+"""Downloads from allowed hosts only, limited in bytes and seconds, without following redirects."""
 
 from collections.abc import AsyncGenerator, Generator, Iterable
 from contextlib import asynccontextmanager, contextmanager
@@ -9,28 +9,29 @@ import aiohttp
 from yarl import URL
 
 from bot.domain.errors import DiskError
-from bot.media.addresses import is_literal, is_loopback, may_connect
+from bot.media.ssrf import AddressNotPublic, is_literal, may_connect
+from bot.network import NETWORK_ERRORS, is_loopback
 
-_CHUNK = 1 << 16
-_MAY_PASS = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
-"""Stores of files answer so for a moment when a file is new to them."""
+_CHUNK_BYTES = 1 << 16
+_TEMPORARY = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
+"""Object storage answers these for a moment when a file is new."""
 _USER_AGENT = "Mozilla/5.0 (compatible; Easel)"
 
 
 class FetchRefused(Exception):
-    """The download is not allowed or will never work: a foreign host, too many bytes, an answer like 410."""
+    """The download is not allowed or will never work: host not allowed, too many bytes, a response like 410."""
 
 
 class FetchTooLarge(FetchRefused):
-    """The file has more bytes than allowed."""
+    """The file is larger than the limit."""
 
 
 class FetchFailed(Exception):
-    """The download broke off or the host is in trouble; it may work later."""
+    """The download was interrupted or the host is unavailable; it may work later."""
 
 
 class AllowedHosts:
-    """Which addresses may be fetched: https on these hosts, and plain http on those that are loopback.
+    """Which URLs may be fetched: https on these hosts, and plain http on those that are loopback.
 
     An entry is ``host`` (any port) or ``host:port``. One that is an address counts only if it is public or loopback.
     """
@@ -39,7 +40,7 @@ class AllowedHosts:
         self._hosts = frozenset(host.lower() for host in hosts)
 
     def allows(self, address: str) -> bool:
-        """Whether this address may be fetched."""
+        """Whether this URL may be fetched; False if it is not a URL."""
         try:
             url = URL(address)
             host, port = url.host, url.port
@@ -55,8 +56,8 @@ class AllowedHosts:
 
 
 @contextmanager
-def _on_disk() -> Generator[None, None, None]:
-    """Tell trouble with the disk from trouble with the network, which is an OSError as well."""
+def _disk_errors() -> Generator[None, None, None]:
+    """Raise DiskError for an OSError here, which elsewhere in a download means the network."""
     try:
         yield
     except OSError as error:
@@ -64,64 +65,56 @@ def _on_disk() -> Generator[None, None, None]:
 
 
 class Fetcher:
-    """Downloads from one set of hosts. The session is the caller's to close."""
+    """Downloads from one set of hosts, each file within so many seconds. The caller closes the session."""
 
     def __init__(self, session: aiohttp.ClientSession, hosts: AllowedHosts, *, seconds: float) -> None:
         self._session = session
         self._hosts = hosts
         self._timeout = aiohttp.ClientTimeout(total=seconds, connect=min(seconds, 10))
 
-    async def to_bytes(self, address: str, limit: int) -> bytes:
-        """The file's content, at most ``limit`` bytes; raises FetchRefused or FetchFailed."""
-        content = bytearray()
-        async with self._open(address, limit) as response:
-            async for chunk in response.content.iter_chunked(_CHUNK):
-                content += chunk
-                if len(content) > limit:
-                    raise FetchTooLarge
-        return bytes(content)
+    async def to_file(self, url: str, path: Path, limit: int) -> None:
+        """Download at most ``limit`` bytes to ``path``, which is created or replaced only once all have arrived.
 
-    async def to_file(self, address: str, path: Path, limit: int) -> None:
-        """Write the file to ``path``, which appears only when it is whole.
-
-        Raises FetchRefused, FetchFailed, or DiskError when it is our own disk that does not take it.
+        Raises FetchRefused (FetchTooLarge beyond the limit), FetchFailed, or DiskError if the file cannot be written.
         """
         partial = path.with_suffix(".part")
         written = 0
-        with _on_disk():
+        with _disk_errors():
             file = partial.open("wb", buffering=0)
         try:
-            async with self._open(address, limit) as response:
-                async for chunk in response.content.iter_chunked(_CHUNK):
+            async with self._open(url, limit) as response:
+                async for chunk in response.content.iter_chunked(_CHUNK_BYTES):
                     written += len(chunk)
                     if written > limit:
                         raise FetchTooLarge
-                    with _on_disk():
+                    with _disk_errors():
                         file.write(chunk)
-            with _on_disk():
+            with _disk_errors():
                 partial.replace(path)
         finally:
             file.close()
             partial.unlink(missing_ok=True)
 
     @asynccontextmanager
-    async def _open(self, address: str, limit: int) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-        if not self._hosts.allows(address):
+    async def _open(self, url: str, limit: int) -> AsyncGenerator[aiohttp.ClientResponse, None]:
+        if not self._hosts.allows(url):
             raise FetchRefused("the host is not allowed")
         try:
             async with self._session.get(
-                # Signed links must be asked for exactly as they were given.
-                URL(address, encoded=True),
+                # Re-encoding would break signed URLs.
+                URL(url, encoded=True),
                 headers={"User-Agent": _USER_AGENT},
                 timeout=self._timeout,
                 allow_redirects=False,
             ) as response:
-                if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status in _MAY_PASS:
+                if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status in _TEMPORARY:
                     raise FetchFailed(f"HTTP {response.status}")
                 if response.status != HTTPStatus.OK:
                     raise FetchRefused(f"HTTP {response.status}")
                 if response.content_length is not None and response.content_length > limit:
                     raise FetchTooLarge
                 yield response
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except AddressNotPublic as error:
+            raise FetchRefused("the host resolves to an address that is not public") from error
+        except NETWORK_ERRORS as error:
             raise FetchFailed(type(error).__name__) from error

@@ -1,4 +1,4 @@
-"""Results made to fit an upload limit: plain blocking code, run in threads by :class:`ImageThreads`."""
+"""Makes results fit an upload limit: blocking code, run in threads by :class:`ImageThreads`."""
 
 import asyncio
 import io
@@ -13,28 +13,24 @@ from typing import ParamSpec, Self, TypeVar
 from PIL import Image, UnidentifiedImageError
 
 from bot.domain.errors import DiskError, ResultUnavailable
-from bot.media.formats import JPEG, PNG, WEBP, FileType
+from bot.media.formats import JPEG, PNG, WEBP, WEBP_MAX_SIDE, FileType
 
-MAX_PIXELS = 50_000_000
+_MAX_PIXELS = 50_000_000
 _THREADS = 2
 _QUALITIES = (95, 90, 85, 80, 70, 60, 45, 30)
-_SMALLEST_SIDE = 256
-
-_FORMATS = ("JPEG", "PNG", "WEBP")
-_WEBP_MAX_SIDE = 16_383
+_MIN_SIDE = 256
+_PILLOW_FORMATS = ("JPEG", "PNG", "WEBP")
+_FILE_TYPES = {"JPEG": JPEG, "MPO": JPEG, "PNG": PNG, "WEBP": WEBP}
 
 _P = ParamSpec("_P")
 _T = TypeVar("_T")
 
 
-_KINDS = {"JPEG": JPEG, "MPO": JPEG, "PNG": PNG, "WEBP": WEBP}
-
-
 class ImageThreads(AbstractContextManager["ImageThreads"]):
-    """Two threads for work on results, so that it neither stops the event loop nor fills the memory."""
+    """Two threads for work on results: it must not block the event loop, and more at once would fill the memory."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="pixels")
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="images")
 
     def __enter__(self) -> Self:
         return self
@@ -43,27 +39,28 @@ class ImageThreads(AbstractContextManager["ImageThreads"]):
         self._threads.shutdown(cancel_futures=True)
 
     async def run(self, work: Callable[_P, _T], *args: _P.args, **kwargs: _P.kwargs) -> _T:
-        """Do the work in one of the threads."""
+        """Call ``work`` in one of the threads and return its result."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: work(*args, **kwargs))
 
 
 def fit(path: Path, limit: int) -> tuple[Path, FileType]:
-    """A file of the picture with at most ``limit`` bytes: itself if it fits, else the best WebP or JPEG that does.
+    """A file of the image with at most ``limit`` bytes: itself if it fits, else the best WebP or JPEG that does.
 
-    Raises ResultUnavailable when the file is no picture, or none that can be made to fit.
+    Raises ResultUnavailable if the file is missing, damaged, no image, or cannot be made to fit; DiskError if the
+    disk fails.
     """
     try:
-        with Image.open(path, formats=_FORMATS) as image:
-            kind = _KINDS.get(image.format or "")
-            if kind is None or image.width * image.height > MAX_PIXELS:
-                raise ResultUnavailable("not a picture that Easel knows")
+        with Image.open(path, formats=_PILLOW_FORMATS) as image:
+            file_type = _FILE_TYPES.get(image.format or "")
+            if file_type is None or image.width * image.height > _MAX_PIXELS:
+                raise ResultUnavailable("not an image that Easel accepts")
             if path.stat().st_size <= limit:
-                if kind is not JPEG:
+                if file_type is not JPEG:
                     image.verify()
                 elif not _ends_as_jpeg(path):
-                    # Broken off, or something follows it: only decoding tells.
+                    # Cut off, or followed by other data: only decoding can tell.
                     image.load()
-                return path, kind
+                return path, file_type
             return _shrink(image, path, limit)
     except (
         FileNotFoundError,
@@ -71,12 +68,12 @@ def fit(path: Path, limit: int) -> tuple[Path, FileType]:
         Image.DecompressionBombError,
         Image.DecompressionBombWarning,
     ) as error:
-        raise ResultUnavailable("not a picture that Easel knows") from error
+        raise ResultUnavailable("not an image that Easel accepts") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         if isinstance(error, OSError) and error.errno is not None:
-            # The disk's trouble, as when it is full, and not the picture's.
+            # The disk failed, not the image.
             raise DiskError(error.strerror) from error
-        raise ResultUnavailable("the picture is damaged") from error
+        raise ResultUnavailable("the image is damaged") from error
 
 
 def _ends_as_jpeg(path: Path) -> bool:
@@ -86,32 +83,30 @@ def _ends_as_jpeg(path: Path) -> bool:
 
 
 def _shrink(image: Image.Image, path: Path, limit: int) -> tuple[Path, FileType]:
-    picture = (
-        image if image.mode in {"RGB", "RGBA"} else image.convert("RGBA" if image.has_transparency_data else "RGB")
-    )
-    picture.thumbnail((_WEBP_MAX_SIDE, _WEBP_MAX_SIDE))
-    # JPEG knows no transparency: rather a smaller picture than another one.
-    encoders = (("WEBP", _webp),) if picture.mode == "RGBA" else (("WEBP", _webp), ("JPEG", _jpeg))
+    if image.mode not in {"RGB", "RGBA"}:
+        image = image.convert("RGBA" if image.has_transparency_data else "RGB")
+    image.thumbnail((WEBP_MAX_SIDE, WEBP_MAX_SIDE))
+    # JPEG has no transparency: better a smaller image than one that looks different.
+    encoders = ((WEBP, _webp),) if image.mode == "RGBA" else ((WEBP, _webp), (JPEG, _jpeg))
     while True:
-        for format_name, encode in encoders:
-            data = _best_quality(picture, encode, limit)
+        for file_type, encode in encoders:
+            data = _best_quality(image, encode, limit)
             if data is not None:
-                kind = _KINDS[format_name]
-                fitted = path.with_name(f"{path.stem}-fit.{kind.suffix}")
+                fitted = path.with_name(f"{path.stem}-fit.{file_type.suffix}")
                 fitted.write_bytes(data)
-                return fitted, kind
-        if min(picture.size) < _SMALLEST_SIDE:
-            raise ResultUnavailable("the picture cannot be made to fit")
-        picture = picture.resize((picture.width * 3 // 4, picture.height * 3 // 4), Image.Resampling.LANCZOS)
+                return fitted, file_type
+        if min(image.size) < _MIN_SIDE:
+            raise ResultUnavailable("the image cannot be made to fit")
+        image = image.resize((image.width * 3 // 4, image.height * 3 // 4), Image.Resampling.LANCZOS)
 
 
-def _best_quality(picture: Image.Image, encode: Callable[[Image.Image, int], bytes], limit: int) -> bytes | None:
-    """The encoding of the highest quality that fits, found by halving: a dozen encodings of 4 megapixels take long."""
+def _best_quality(image: Image.Image, encode: Callable[[Image.Image, int], bytes], limit: int) -> bytes | None:
+    """The highest quality that fits, or None; a binary search, because each encoding of 4 megapixels takes long."""
     best = None
     low, high = 0, len(_QUALITIES) - 1
     while low <= high:
         middle = (low + high) // 2
-        data = encode(picture, _QUALITIES[middle])
+        data = encode(image, _QUALITIES[middle])
         if len(data) <= limit:
             best, high = data, middle - 1
         else:
@@ -119,13 +114,13 @@ def _best_quality(picture: Image.Image, encode: Callable[[Image.Image, int], byt
     return best
 
 
-def _webp(picture: Image.Image, quality: int) -> bytes:
+def _webp(image: Image.Image, quality: int) -> bytes:
     buffer = io.BytesIO()
-    picture.save(buffer, "WEBP", quality=quality, method=4)
+    image.save(buffer, "WEBP", quality=quality, method=4)
     return buffer.getvalue()
 
 
-def _jpeg(picture: Image.Image, quality: int) -> bytes:
+def _jpeg(image: Image.Image, quality: int) -> bytes:
     buffer = io.BytesIO()
-    picture.convert("RGB").save(buffer, "JPEG", quality=quality, optimize=True)
+    image.convert("RGB").save(buffer, "JPEG", quality=quality, optimize=True)
     return buffer.getvalue()

@@ -1,10 +1,10 @@
-"""The darkroom's assistant: ``python -m bot.media.fork_server`` stays, and develops each picture in a fork of itself.
+"""``python -m bot.media.fork_server``: sanitizes images, each in a fork of itself.
 
-Starting Python anew for each takes a tenth of a second of processor time, and whoever starts a process holds Python's
-lock until the new program runs, which stops the bot for some milliseconds.
+A new Python for each image would take a tenth of a second of processor time, and starting a process holds the bot's
+Python lock until the new program runs, which blocks the event loop for some milliseconds.
 
-For each picture a line of JSON comes in, ``[source, target, seconds]``, and a line goes out, ``[exit code, what the
-fork said]``. When the input ends, as it does with the bot, the fork that is at work is killed and the assistant goes.
+For each image it reads a line of JSON, ``[source, target, seconds]``, and writes a line, ``[exit code, output of the
+fork]``. When its input ends, as it does with the bot, it kills the fork at work and ends.
 """
 
 import json
@@ -15,78 +15,78 @@ import sys
 import time
 from pathlib import Path
 
-from bot.media.sanitize import verdict_on
+from bot.media.sanitize import sanitize_with_limits
 
-_INPUT, _OUTPUT = 0, 1
-_MOST_BYTES = 1 << 16
+_STDIN, _STDOUT = 0, 1
+_READ_BYTES = 1 << 16
 
 
-class _Dismissed(Exception):
-    """The input has ended."""
+class _InputClosed(Exception):
+    """The bot has closed the input, or is gone."""
 
 
 def main() -> None:
-    """Develop what comes in, until nothing can come any more."""
+    """Serve requests until the input ends."""
     # Ctrl-C in a terminal reaches the bot and all its children; the bot then closes the input.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         while True:
-            source, target, seconds = json.loads(_next_line())
-            answer = json.dumps(_developed(Path(source), Path(target), seconds))
-            os.write(_OUTPUT, f"{answer}\n".encode())
-    except (_Dismissed, BrokenPipeError):
+            source, target, seconds = json.loads(_read_line())
+            response = json.dumps(_sanitize_in_fork(Path(source), Path(target), seconds))
+            os.write(_STDOUT, f"{response}\n".encode())
+    except (_InputClosed, BrokenPipeError):
         return
 
 
-def _next_line() -> bytes:
+def _read_line() -> bytes:
     line = b""
     while not line.endswith(b"\n"):
-        more = os.read(_INPUT, _MOST_BYTES)
-        if not more:
-            raise _Dismissed
-        line += more
+        data = os.read(_STDIN, _READ_BYTES)
+        if not data:
+            raise _InputClosed
+        line += data
     return line
 
 
-def _developed(source: Path, target: Path, seconds: float) -> tuple[int, str]:
-    """The fork's exit code and what it said; negative codes are signals."""
-    ear, mouth = os.pipe()
+def _sanitize_in_fork(source: Path, target: Path, seconds: float) -> tuple[int, str]:
+    """The fork's exit code and output; negative codes are signals."""
+    read_end, write_end = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _fork(source, target, mouth)
-    os.close(mouth)
+        _run_fork(source, target, write_end)
+    os.close(write_end)
     try:
-        said = _listen(ear, time.monotonic() + seconds)
+        output = _read_output(read_end, time.monotonic() + seconds)
     finally:
         os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
-        os.close(ear)
-    return (0 if said else os.waitstatus_to_exitcode(status)), said
+        os.close(read_end)
+    return (0 if output else os.waitstatus_to_exitcode(status)), output
 
 
-def _listen(ear: int, until: float) -> str:
-    """What the fork says before its time is over; raises _Dismissed when nobody wants to know any more."""
-    ready, _, _ = select.select([ear, _INPUT], [], [], max(until - time.monotonic(), 0.0))
-    if _INPUT in ready:
-        # One picture at a time: only the end can come now.
-        raise _Dismissed
-    return os.read(ear, _MOST_BYTES).decode(errors="replace") if ready else ""
+def _read_output(read_end: int, deadline: float) -> str:
+    """What the fork writes before the deadline, or nothing; raises _InputClosed."""
+    ready, _, _ = select.select([read_end, _STDIN], [], [], max(deadline - time.monotonic(), 0.0))
+    if _STDIN in ready:
+        # The next request comes only after this one's response, so this is the end of the input.
+        raise _InputClosed
+    return os.read(read_end, _READ_BYTES).decode(errors="replace") if ready else ""
 
 
-def _fork(source: Path, target: Path, mouth: int) -> None:
-    """Develop, say the verdict, and end; whatever a decoder prints goes nowhere."""
-    code = 1
+def _run_fork(source: Path, target: Path, write_end: int) -> None:
+    """Sanitize, write the result, and exit. What a decoder prints is discarded."""
+    exit_code = 1
     try:
-        nowhere = os.open(os.devnull, os.O_RDWR)
-        os.dup2(nowhere, _INPUT)
-        os.dup2(nowhere, _OUTPUT)
-        os.write(mouth, verdict_on(source, target).encode())
-        code = 0
+        devnull = os.open(os.devnull, os.O_RDWR)
+        os.dup2(devnull, _STDIN)
+        os.dup2(devnull, _STDOUT)
+        os.write(write_end, sanitize_with_limits(source, target).encode())
+        exit_code = 0
     finally:
-        os._exit(code)
+        os._exit(exit_code)
 
 
 if __name__ == "__main__":
     if sys.platform == "win32":
-        sys.exit("processes cannot fork here")
+        sys.exit("this platform cannot fork processes")
     main()

@@ -1,17 +1,19 @@
-"""The image formats that Easel takes and makes, how they are recognised, and the limits that every decoder keeps."""
+"""Image formats that Easel reads and writes, how they are recognised, and the limits that every decoder keeps."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from typing import Final
 
 from bot.domain.errors import ReferenceProblem
 
-HEAD_BYTES = 64
-"""How many of a file's first bytes tell its format."""
+HEAD_BYTES: Final = 64
+"""How much of a file's beginning :func:`detect_format` needs."""
 
 
 class Format(Enum):
-    """The formats that members' pictures may have."""
+    """The formats in which members may attach images."""
 
     JPEG = auto()
     PNG = auto()
@@ -23,7 +25,7 @@ class Format(Enum):
     HEIC = auto()
 
 
-_BEGINNINGS = {
+_SIGNATURES = {
     b"\xff\xd8\xff": Format.JPEG,
     b"GIF87a": Format.GIF,
     b"GIF89a": Format.GIF,
@@ -37,19 +39,19 @@ _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
 
-def recognised(head: bytes) -> Format | None:
-    """The format of a file that begins like this; None when it is no picture that Easel takes."""
+def detect_format(head: bytes) -> Format | None:
+    """The format of a file by its first bytes; None if it is no image that Easel accepts."""
     if head.startswith(b"\x89PNG\r\n\x1a\n") and head[12:16] == b"IHDR":
         return Format.PNG
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP" and head[12:16] in {b"VP8 ", b"VP8L", b"VP8X"}:
         return Format.WEBP
     if head[4:8] == b"ftyp":
-        return _of_brands(head)
-    return next((kind for beginning, kind in _BEGINNINGS.items() if head.startswith(beginning)), None)
+        return _iso_media_format(head)
+    return next((image_format for signature, image_format in _SIGNATURES.items() if head.startswith(signature)), None)
 
 
-def _of_brands(head: bytes) -> Format | None:
-    """The format of an ISO media file: its major brand and, after a version, those it is compatible with."""
+def _iso_media_format(head: bytes) -> Format | None:
+    """The format by the brands of an ISO media file: the major one and, after a version, the compatible ones."""
     end = min(len(head), int.from_bytes(head[:4], "big"))
     brands = {head[8:12], *(head[at : at + 4] for at in range(16, end, 4))}
     if brands & _AVIF_BRANDS:
@@ -59,47 +61,62 @@ def _of_brands(head: bytes) -> Format | None:
 
 @dataclass(frozen=True, slots=True)
 class FileType:
-    """A file format: what it is called over HTTP and in a file name."""
+    """A format that Easel writes: its content type over HTTP, and its suffix in file names, without a dot."""
 
     content_type: str
     suffix: str
 
 
-JPEG = FileType("image/jpeg", "jpg")
-PNG = FileType("image/png", "png")
-WEBP = FileType("image/webp", "webp")
+JPEG: Final = FileType("image/jpeg", "jpg")
+PNG: Final = FileType("image/png", "png")
+WEBP: Final = FileType("image/webp", "webp")
+FILE_TYPES: Final[Mapping[str, FileType]] = {file_type.suffix: file_type for file_type in (JPEG, PNG, WEBP)}
+"""By suffix."""
 
-ENOUGH_PIXELS = 12_000_000
-"""Three times what KIE's largest output has; a larger picture is halved, or reduced by three and so on."""
-ENOUGH_TRANSPARENT_PIXELS = 4_200_000
-"""As many as KIE's largest output has, for WebP with transparency: its encoder takes 20 to 35 bytes of memory a pixel
+SANITIZED_MAX_PIXELS: Final = 12_000_000
+"""Three times the pixels of KIE's largest output; a larger image is reduced by a whole factor: 2, 3 and so on."""
+SANITIZED_MAX_TRANSPARENT_PIXELS: Final = 4_200_000
+"""The pixels of KIE's largest output, for WebP with transparency: its encoder takes 20 to 35 bytes of memory a pixel
 (measured with libwebp 1.6)."""
-LONGEST_SIDE = 16_383
-"""The most that WebP can hold (RFC 9649)."""
-DECODED_MAX_BYTES = 200_000_000
-"""What a picture may take once decoded: about 66 megapixels, 50 with transparency or if all must be held at once."""
-JPEG_MAX_PIXELS = 200_000_000
-"""A JPEG is decoded at a fraction of its size, so that even the largest phone cameras' are welcome."""
+WEBP_MAX_SIDE: Final = 16_383
+"""Pixels (RFC 9649)."""
+DECODED_MAX_BYTES: Final = 200_000_000
+"""Of an image once decoded: about 66 megapixels, 50 with transparency or if all must be in memory at once."""
+JPEG_MAX_PIXELS: Final = 200_000_000
+"""A JPEG is decoded at a fraction of its size, so even the largest phone cameras' are accepted."""
 
 
 @dataclass(eq=False)
 class ImageRejected(Exception):
-    """A picture cannot be used."""
+    """A member's image cannot be used."""
 
     problem: ReferenceProblem
 
 
-def reduction(width: int, height: int) -> int:
-    """The whole factor by which a picture is made smaller; 1 leaves it as it is."""
-    return max(math.ceil(math.sqrt(width * height / ENOUGH_PIXELS)), math.ceil(max(width, height) / LONGEST_SIDE))
+@dataclass(frozen=True, slots=True)
+class Pixels:
+    """A decoded image on its way from Pillow to libvips: rows of three or four bytes a pixel, upright."""
+
+    data: bytes
+    width: int
+    height: int
+    bands: int
+    profile: object
+    """The colour profile, if it has one, as bytes."""
+
+
+def shrink_factor(width: int, height: int) -> int:
+    """The whole factor by which an image must be reduced; 1 leaves it as it is."""
+    by_pixels = math.ceil(math.sqrt(width * height / SANITIZED_MAX_PIXELS))
+    return max(by_pixels, math.ceil(max(width, height) / WEBP_MAX_SIDE))
 
 
 def transparent_scale(width: int, height: int) -> float:
-    """The factor, 1 or less, that leaves a picture few enough pixels for WebP with transparency."""
-    return min(1.0, math.sqrt(ENOUGH_TRANSPARENT_PIXELS / (width * height)))
+    """The scale, 1 or less, that leaves an image few enough pixels for WebP with transparency."""
+    return min(1.0, math.sqrt(SANITIZED_MAX_TRANSPARENT_PIXELS / (width * height)))
 
 
 def check_size(size: int, limit: int = DECODED_MAX_BYTES) -> None:
-    """Raise Refused for a picture beyond a limit, by default that of decoded bytes."""
+    """Raise ImageRejected if the size, by default in decoded bytes, is beyond the limit."""
     if size > limit:
         raise ImageRejected(ReferenceProblem.TOO_MANY_PIXELS)

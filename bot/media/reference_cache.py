@@ -1,4 +1,4 @@
-"""The shelf: developed references on disk, so that a wish can be made again when their uploads have expired."""
+"""Sanitized references on disk, so that a request can be repeated after KIE has deleted their uploads."""
 
 import contextlib
 import os
@@ -9,75 +9,74 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from bot.media.formats import JPEG, PNG, WEBP, FileType
-
-_KINDS = {kind.suffix: kind for kind in (JPEG, PNG, WEBP)}
+from bot.media.formats import FILE_TYPES, FileType
 
 
 @dataclass(frozen=True, slots=True)
 class ReferenceCacheLimits:
-    """What is kept at most: in bytes, and how long after it was last used. Nothing at all when ``bytes`` is 0."""
+    """How much is kept, and for how long after its last use. Nothing is kept if ``max_bytes`` is 0."""
 
-    bytes: int
+    max_bytes: int
     unused_for: timedelta
-    tidied_every: float = 0.0
-    """Seconds; looking through thousands of files for every picture would keep the processor from other things."""
+    evict_every: float = 0.0
+    """Seconds at least between evictions, since each looks at every file."""
 
 
 class ReferenceCache:
-    """A folder of pictures by the SHA-256 of their bytes; what was not used for longest goes first. Blocking code."""
+    """A folder of images, named by the SHA-256 of their bytes in hex; evicts the least recently used. Blocking code."""
 
     def __init__(self, folder: Path, limits: ReferenceCacheLimits) -> None:
         self._folder = folder
         self._limits = limits
-        self._tidy_at = 0.0
+        self._evict_at = 0.0
         folder.mkdir(parents=True, exist_ok=True)
 
-    def keep(self, picture: Path, digest: str, kind: FileType) -> None:
-        """Copy a picture to the shelf, and take off what is too much. A full disk is no reason to refuse a wish."""
-        if not self._limits.bytes:
+    def keep(self, image: Path, digest: str, file_type: FileType) -> None:
+        """Copy an image into the cache. An image that cannot be copied, as when the disk is full, is not kept."""
+        if not self._limits.max_bytes:
             return
-        place = self._folder / f"{digest}.{kind.suffix}"
+        path = self._folder / f"{digest}.{file_type.suffix}"
         with contextlib.suppress(OSError):
-            if not place.exists():
-                # A name of its own: two wishes may keep the same picture at once.
-                partial = place.with_suffix(f".{secrets.token_hex(4)}.part")
+            if not path.exists():
+                # Two requests may keep the same image at once, so the partial file needs a name of its own.
+                partial = path.with_suffix(f".{secrets.token_hex(4)}.part")
                 try:
-                    shutil.copyfile(picture, partial)
-                    partial.replace(place)
+                    shutil.copyfile(image, partial)
+                    partial.replace(path)
                 finally:
                     partial.unlink(missing_ok=True)
-            os.utime(place)
-        if time.monotonic() >= self._tidy_at:
-            self._tidy_at = time.monotonic() + self._limits.tidied_every
-            self.tidy()
+            os.utime(path)
+        if time.monotonic() >= self._evict_at:
+            self._evict_at = time.monotonic() + self._limits.evict_every
+            self.evict()
 
     def find(self, digest: str) -> tuple[Path, FileType] | None:
-        """A picture with its kind, or None when it is not kept any more."""
-        for suffix, kind in _KINDS.items():
-            place = self._folder / f"{digest}.{suffix}"
+        """An image and its file type, or None if it is not in the cache; counts as a use."""
+        for suffix, file_type in FILE_TYPES.items():
+            path = self._folder / f"{digest}.{suffix}"
             try:
-                os.utime(place)
+                os.utime(path)
             except OSError:
                 continue
-            return place, kind
+            return path, file_type
         return None
 
-    def tidy(self) -> None:
-        """Remove what was not used for too long, and then the longest unused until the rest fits."""
-        oldest = time.time() - self._limits.unused_for.total_seconds()
-        room = self._limits.bytes
+    def evict(self) -> None:
+        """Remove files that were not used for too long, and then the least recently used until the rest fits."""
+        expires_before = time.time() - self._limits.unused_for.total_seconds()
+        remaining = self._limits.max_bytes
         for used_at, size, path in sorted(_files(self._folder), reverse=True):
-            room -= size
-            if used_at < oldest or room < 0:
+            remaining -= size
+            if used_at < expires_before or remaining < 0:
                 with contextlib.suppress(OSError):
                     path.unlink()
 
 
 def _files(folder: Path) -> list[tuple[float, int, Path]]:
-    found: list[tuple[float, int, Path]] = []
+    """The time of the last use, the size and the path of every file."""
+    files: list[tuple[float, int, Path]] = []
     for path in folder.iterdir():
         with contextlib.suppress(OSError):
-            about = path.stat()
-            found.append((about.st_mtime, about.st_size, path))
-    return found
+            status = path.stat()
+            files.append((status.st_mtime, status.st_size, path))
+    return files

@@ -1,9 +1,9 @@
-"""What happens to a member's picture before KIE sees it: recognised, righted, stripped, made to fit.
+"""Turns a member's image into one that KIE may see: recognised by content, upright, without metadata, small enough.
 
-Plain blocking code that trusts nothing in the file; :mod:`bot.media.decode_sandbox` has it run in a process for each
-picture, which says its verdict in one word: forked by :mod:`bot.media.fork_server` or, where processes cannot fork,
-``python -m bot.media.sanitize SOURCE TARGET``. The decoders are imported only there and only when needed, so that the
-bot's own process never holds them.
+Blocking code that trusts nothing in the file. :mod:`bot.media.decode_sandbox` runs it in a process for each image,
+which writes its result as one word: a fork of :mod:`bot.media.fork_server` or, where processes cannot fork,
+``python -m bot.media.sanitize SOURCE TARGET``. The decoders are imported when they are needed, so that they are
+loaded in that process only and never in the bot's own.
 """
 
 import sys
@@ -11,84 +11,76 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bot.domain.errors import ReferenceProblem
-from bot.media.formats import HEAD_BYTES, JPEG, PNG, WEBP, FileType, Format, ImageRejected, recognised
+from bot.media.formats import FILE_TYPES, HEAD_BYTES, FileType, Format, ImageRejected, detect_format
 
 REFERENCE_MAX_BYTES = 10_000_000
-"""KIE takes references of at most 10 MB (docs.kie.ai, market/flux2)."""
+"""KIE accepts references of at most 10 MB (docs.kie.ai, market/flux2)."""
 _MEMORY_LIMIT = 1 << 30
-"""Bytes of address space, four to five times the memory that any picture we accept was seen to need."""
-
-
-_KINDS = {kind.suffix: kind for kind in (JPEG, PNG, WEBP)}
+"""Bytes of address space; four to five times the memory that any accepted image was measured to need."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sanitized:
-    """A picture that KIE will take, in a file of its own."""
+    """An image that KIE accepts, in a file of its own."""
 
     path: Path
-    kind: FileType
+    file_type: FileType
 
 
 def sanitize(source: Path, target: Path) -> Sanitized | ReferenceProblem:
-    """Write to ``target`` what KIE may see of ``source``, or say what is wrong with it.
+    """Write to ``target`` what KIE may see of ``source``, or return what is wrong with it.
 
-    The picture is recognised by its content, turned as its camera meant it, and freed of all metadata. It keeps its
-    format if KIE takes that, and becomes PNG (with transparency) or JPEG otherwise; too many pixels or bytes are
-    reduced. Refused: what is no picture, is damaged, or would take over 200 MB once decoded.
+    The image is recognised by its content, turned upright, and stripped of all metadata but its colour profile. It
+    keeps its format if KIE accepts that, and otherwise becomes PNG (with transparency) or JPEG. Too many pixels or
+    bytes are reduced. Rejected: files that are not images, are damaged, or would take over 200 MB once decoded.
     """
     try:
-        return Sanitized(target, _print(source, target))
-    except ImageRejected as refusal:
-        return refusal.problem
+        return Sanitized(target, _sanitize(source, target))
+    except ImageRejected as rejection:
+        return rejection.problem
     except MemoryError:
         return ReferenceProblem.TOO_MANY_PIXELS
     except OSError:
         return ReferenceProblem.DAMAGED
 
 
-def _print(source: Path, target: Path) -> FileType:
+def _sanitize(source: Path, target: Path) -> FileType:
     with source.open("rb") as file:
-        found = recognised(file.read(HEAD_BYTES))
-    match found:
+        image_format = detect_format(file.read(HEAD_BYTES))
+    match image_format:
         case None:
             raise ImageRejected(ReferenceProblem.NOT_AN_IMAGE)
         case Format.JPEG | Format.PNG | Format.WEBP | Format.TIFF:
             from bot.media import decode_vips, encode
 
-            return encode.encode_to(target, decode_vips.read(source, found), REFERENCE_MAX_BYTES)
-        case Format.GIF | Format.BMP:
-            from bot.media.decode_pillow import decode
-        case Format.AVIF:
-            from bot.media.avif import decode
-        case Format.HEIC:
-            from bot.media.heic import decode
-    from bot.media import decode_pillow
+            return encode.encode_to(target, decode_vips.decode(source, image_format), REFERENCE_MAX_BYTES)
+        case Format.GIF | Format.BMP | Format.AVIF | Format.HEIC:
+            from bot.media import decode_pillow
 
-    pixels = decode_pillow.read(source, decode)
-    # libvips comes when Pillow has given its memory back.
-    from bot.media import encode
+            pixels = decode_pillow.decode(source, image_format)
+            # libvips is loaded only now that Pillow has given its memory back.
+            from bot.media import encode
 
-    return encode.encode_to(target, encode.decoded_from_pixels(pixels), REFERENCE_MAX_BYTES)
+            return encode.encode_to(target, encode.decoded_from_pixels(pixels), REFERENCE_MAX_BYTES)
 
 
-def read_verdict(said: str, target: Path) -> Sanitized | ReferenceProblem | None:
-    """The verdict that the process told; None when it told none."""
-    word = said.strip()
-    if word in _KINDS:
-        return Sanitized(target, _KINDS[word])
-    return ReferenceProblem(word) if word in {problem.value for problem in ReferenceProblem} else None
-
-
-def verdict_on(source: Path, target: Path) -> str:
-    """The verdict in one word, from a process that has nothing else to do and may take no more than its memory."""
+def sanitize_with_limits(source: Path, target: Path) -> str:
+    """Limit the memory of this process for good, sanitize, and return the result as one word for parse_result."""
     if sys.platform != "win32":
         import resource
 
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_LIMIT, _MEMORY_LIMIT))
-    verdict = sanitize(source, target)
-    return verdict.kind.suffix if isinstance(verdict, Sanitized) else verdict.value
+    result = sanitize(source, target)
+    return result.file_type.suffix if isinstance(result, Sanitized) else result.value
+
+
+def parse_result(output: str, target: Path) -> Sanitized | ReferenceProblem | None:
+    """The result that a process wrote; None if it wrote none."""
+    word = output.strip()
+    if word in FILE_TYPES:
+        return Sanitized(target, FILE_TYPES[word])
+    return ReferenceProblem(word) if word in {problem.value for problem in ReferenceProblem} else None
 
 
 if __name__ == "__main__":
-    sys.stdout.write(verdict_on(*map(Path, sys.argv[1:])))
+    sys.stdout.write(sanitize_with_limits(*map(Path, sys.argv[1:])))

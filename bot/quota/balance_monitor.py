@@ -1,4 +1,4 @@
-"""The watcher: keeps an eye on KIE's balance, lifts pauses, and tells the operator what matters."""
+"""The worker that reads KIE's balance, ends pauses, and alerts the operator."""
 
 import asyncio
 from dataclasses import dataclass
@@ -11,16 +11,16 @@ import structlog
 from bot.domain.credits import ZERO, Credits
 from bot.domain.errors import PollFailed, StoreUnavailable
 from bot.domain.kie_account import Alert, BalanceReading, LowBalance, Paused, Resumed
-from bot.domain.ports import Clock, ImageApi, OperatorAlerts
-from bot.generation.workload import Workload
-from bot.runtime import BackgroundTasks
-from bot.store.store import Store
+from bot.domain.ports import ImageApi, OperatorAlerts
+from bot.quota.funds_breaker import FundsBreaker
+from bot.runtime import Runtime
 
 log = structlog.stdlib.get_logger(__name__)
 
-_CLEARLY_ABOVE = Decimal("1.1")
-_LOW = "kie.low"
-_PAUSED = "kie.paused"
+_RECOVERED = Decimal("1.1")
+"""A low balance counts as low until it has risen this far above the threshold, so that alerts do not flap."""
+_LOW_KEY = "kie.low"
+_PAUSE_KEY = "kie.paused"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,105 +28,104 @@ class BalanceMonitorOptions:
     """Times in seconds."""
 
     every: float = 300.0
-    """Between questions after the balance."""
+    """Between two readings of the balance."""
     every_while_paused: float = 15.0
     alarm_below: Credits = ZERO
-    """The operator is told when the balance falls under this, which it never does when it is zero."""
+    """The operator is alerted when the balance falls below this; zero means never."""
 
 
 class BalanceMonitor:
-    """One worker. What it has told is kept, so that a new process does not tell it again."""
+    """Remembers in the store which alerts were sent, so that a new process does not repeat them."""
 
     def __init__(
         self,
-        store: Store,
+        runtime: Runtime,
+        *,
         api: ImageApi,
-        clock: Clock,
-        workload: Workload,
-        announcer: OperatorAlerts,
+        funds_breaker: FundsBreaker,
+        work_changed: asyncio.Event,
         options: BalanceMonitorOptions,
-        jobs: BackgroundTasks,
     ) -> None:
-        self._store = store
+        """``work_changed`` is set when tasks may be submitted again."""
+        self._runtime = runtime
         self._api = api
-        self._clock = clock
-        self._workload = workload
-        self._announcer = announcer
+        self._funds_breaker = funds_breaker
+        self._work_changed = work_changed
         self._options = options
-        self._jobs = jobs
-        self._low = False
-        self._told_since: datetime | None = None
+        self._is_low = False
+        self._paused_since: datetime | None = None
+        """The pause that the operator has been alerted to."""
         self.reading: BalanceReading | None = None
         """The last balance that could be read."""
 
     async def restore(self) -> None:
-        """Go on with what an earlier process has told. Run it once, before the workers."""
-        async with self._store.read() as tx:
-            low, paused = await tx.key_values.get(_LOW), await tx.key_values.get(_PAUSED)
-        self._low = bool(low)
+        """Take over the state of an earlier process. Run it once, before the workers."""
+        async with self._runtime.store.read() as tx:
+            low, paused = await tx.key_values.get(_LOW_KEY), await tx.key_values.get(_PAUSE_KEY)
+        self._is_low = bool(low)
         if paused:
             kept = orjson.loads(paused)
-            self._told_since = datetime.fromisoformat(kept["since"])
-            self._workload.funds_breaker.restore(self._told_since, Credits(kept["needed"]), self._clock.now())
+            self._paused_since = datetime.fromisoformat(kept["since"])
+            self._funds_breaker.restore(self._paused_since, Credits(kept["needed"]), self._runtime.now)
 
-    async def run(self) -> None:
-        """Watch until cancelled."""
-        gate = self._workload.funds_breaker
+    async def run(self, alerts: OperatorAlerts) -> None:
+        """Read the balance at intervals until cancelled."""
+        breaker = self._funds_breaker
         while True:
-            gate.news.clear()
-            await self._look()
-            wait = self._options.every if gate.pause is None else self._options.every_while_paused
+            breaker.changed_by_task.clear()
+            await self._check(alerts)
+            wait = self._options.every if breaker.pause is None else self._options.every_while_paused
             try:
                 async with asyncio.timeout(wait):
-                    await gate.news.wait()
+                    await breaker.changed_by_task.wait()
             except TimeoutError:
                 continue
 
-    async def _look(self) -> None:
+    async def _check(self, alerts: OperatorAlerts) -> None:
         balance = None
         try:
             balance = await self._api.balance()
         except PollFailed as error:
-            log.warning("KIE's balance cannot be read", detail=error.detail)
-        now = self._clock.now()
+            log.warning("KIE balance unavailable", detail=error.detail)
+        now = self._runtime.now
         if balance is not None:
             self.reading = BalanceReading(balance, now)
-        if self._workload.funds_breaker.judge(balance, now):
-            self._workload.changed.set()
+        if self._funds_breaker.record_balance(balance, now):
+            self._work_changed.set()
         try:
-            await self._tell(balance)
+            await self._alert(balance, alerts)
         except StoreUnavailable as error:
-            log.warning("the operator is told later", error=str(error))
+            log.warning("alert postponed: database unavailable", error=str(error))
 
-    async def _tell(self, balance: Credits | None) -> None:
-        """Write down what is told before telling it: rather once too rarely than again and again."""
-        pause = self._workload.funds_breaker.pause
-        low = self._low if balance is None else is_low(balance, self._options.alarm_below, was_low=self._low)
-        news: list[Alert] = []
-        facts: dict[str, str] = {}
-        if low is not self._low:
-            facts[_LOW] = "yes" if low else ""
+    async def _alert(self, balance: Credits | None, alerts: OperatorAlerts) -> None:
+        """Record alerts before they are sent: one too few is better than the same one again and again."""
+        pause = self._funds_breaker.pause
+        low = self._is_low if balance is None else is_low(balance, self._options.alarm_below, was_low=self._is_low)
+        due: list[Alert] = []
+        changes: dict[str, str] = {}
+        if low is not self._is_low:
+            changes[_LOW_KEY] = "yes" if low else ""
             if low and balance is not None:
-                news.append(LowBalance(balance, self._options.alarm_below))
-        if pause is not None and self._told_since is None:
-            facts[_PAUSED] = orjson.dumps({"since": pause.since.isoformat(), "needed": str(pause.needed)}).decode()
-            news.append(Paused(balance))
-        if pause is None and self._told_since is not None:
-            facts[_PAUSED] = ""
-            news.append(Resumed(self._told_since, balance))
-        if not facts:
+                due.append(LowBalance(balance, self._options.alarm_below))
+        if pause is not None and self._paused_since is None:
+            changes[_PAUSE_KEY] = orjson.dumps({"since": pause.since.isoformat(), "needed": str(pause.needed)}).decode()
+            due.append(Paused(balance))
+        if pause is None and self._paused_since is not None:
+            changes[_PAUSE_KEY] = ""
+            due.append(Resumed(self._paused_since, balance))
+        if not changes:
             return
-        async with self._store.write() as tx:
-            for key, value in facts.items():
+        async with self._runtime.store.write() as tx:
+            for key, value in changes.items():
                 await tx.key_values.put(key, value)
-        self._low, self._told_since = low, None if pause is None else pause.since
-        for one in news:
+        self._is_low, self._paused_since = low, None if pause is None else pause.since
+        for alert in due:
             log.warning(
-                "news of KIE's account", news=type(one).__name__, balance=None if balance is None else str(balance)
+                "KIE account alert", alert=type(alert).__name__, balance=None if balance is None else str(balance)
             )
-            self._jobs.start(self._announcer.announce(one))
+            self._runtime.background.start(alerts.send(alert))
 
 
 def is_low(balance: Credits, below: Credits, *, was_low: bool) -> bool:
-    """Whether the balance is low: from when it falls under ``below`` until it has risen a tenth above."""
-    return balance < below * _CLEARLY_ABOVE if was_low else balance < below
+    """Whether the balance is low: from when it falls below ``below`` until it has risen a tenth above."""
+    return balance < below * _RECOVERED if was_low else balance < below

@@ -1,6 +1,5 @@
 """Members ask for more credits; whoever manages the quotas decides, once."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -10,9 +9,9 @@ from bot.domain.credit_requests import CREDIT_REQUEST_LIFETIME, CreditRequest, C
 from bot.domain.credits import Credits, Requester
 from bot.domain.errors import AlreadyRequested, CreditRequestClosed, NoRequestsChannel
 from bot.domain.ids import ChannelId, CreditRequestId, MessageId, UserId
-from bot.domain.ports import Clock
 from bot.quota.policy import MemberQuota, QuotaPolicy
-from bot.store.store import Store, Transaction
+from bot.runtime import Runtime
+from bot.store.store import Transaction
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -32,11 +31,11 @@ class NewCreditRequest:
 class CreditRequests:
     """Requests for more."""
 
-    def __init__(self, store: Store, clock: Clock, means: QuotaPolicy, new_id: Callable[[], int]) -> None:
-        self._store = store
-        self._clock = clock
-        self._means = means
-        self._new_id = new_id
+    def __init__(self, runtime: Runtime, policy: QuotaPolicy) -> None:
+        self._store = runtime.store
+        self._clock = runtime.clock
+        self._policy = policy
+        self._new_id = runtime.new_id
 
     async def ask(self, asker: Requester, where: ChannelId) -> NewCreditRequest:
         """Open a request; raises NoRequestsChannel or AlreadyRequested. One that was never posted is taken up again."""
@@ -52,7 +51,7 @@ class CreditRequests:
             if request is None:
                 request = CreditRequest(CreditRequestId(self._new_id()), account, now, where)
                 await tx.credit_requests.add(request)
-            standing = await self._means.standing(tx, asker)
+            standing = await self._policy.standing(tx, asker)
         return NewCreditRequest(request, settings.requests_channel, standing)
 
     async def posted(self, asked: NewCreditRequest, message_id: MessageId) -> None:

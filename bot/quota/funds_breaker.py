@@ -8,120 +8,125 @@ from enum import Enum, auto
 from bot.domain.credits import Credits
 from bot.domain.errors import SubmissionsPaused
 
-TRY_AFTER = timedelta(seconds=30)
-"""From a refusal to trying one task, when the balance does not tell whether KIE would take it."""
-TRY_POOR_AFTER = timedelta(minutes=5)
+PROBE_AFTER = timedelta(seconds=30)
+"""From a refusal to trying one task, when the balance does not show whether KIE would take it."""
+PROBE_LOW_BALANCE_AFTER = timedelta(minutes=5)
 """The same, when the balance looks too small."""
+_READ_AT_ONCE = timedelta(seconds=10)
 
-_JUST_AFTER = timedelta(seconds=10)
 
+class Decision(Enum):
+    """What to do about an open breaker."""
 
-class Verdict(Enum):
-    """What to do about a pause."""
-
-    WAIT = auto()
-    TRY = auto()
+    STAY_OPEN = auto()
+    PROBE = auto()
     """Let one task through: only KIE can tell."""
-    LIFT = auto()
+    CLOSE = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Why nothing is handed to KIE: it refused a task for want of credits."""
+    """Why nothing is submitted: KIE refused a task because the account is out of credits."""
 
     since: datetime
     needed: Credits
-    """The price of the dearest task that was refused."""
+    """The price of the most expensive task that was refused."""
     refused_at: datetime
     """The last refusal."""
-    looked: bool = False
+    balance_read: bool = False
     """Whether the balance was read since then."""
-    misleading: Credits | None = None
-    """A balance with which KIE refused although it should have been enough, as with a key that has a cap of its own."""
+    misleading_balance: Credits | None = None
+    """A balance with which KIE refused although it should have been enough, as with a key that has its own cap."""
 
-    def refused(self, price: Credits, at: datetime, *, look_again: bool) -> "Pause":
+    def after_refusal(self, price: Credits, at: datetime, *, read_again: bool) -> "Pause":
         """The pause after one more refusal."""
-        return replace(self, needed=max(self.needed, price), refused_at=at, looked=self.looked and not look_again)
+        return replace(
+            self,
+            needed=max(self.needed, price),
+            refused_at=at,
+            balance_read=self.balance_read and not read_again,
+        )
 
-    def looked_at(self, balance: Credits | None, now: datetime) -> "Pause":
+    def after_reading(self, balance: Credits | None, now: datetime) -> "Pause":
         """The pause once the balance was read, or could not be (None).
 
-        One that was read just after the refusal shows what it is worth: nobody can have filled it up since.
+        A balance read right after the refusal shows what it is worth: nobody can have topped it up in between.
         """
-        if balance is None or self.looked:
+        if balance is None or self.balance_read:
             return self
-        enough = balance >= self.needed and now - self.refused_at < _JUST_AFTER
-        return replace(self, looked=True, misleading=balance if enough else None)
+        looks_sufficient = balance >= self.needed and now - self.refused_at < _READ_AT_ONCE
+        return replace(self, balance_read=True, misleading_balance=balance if looks_sufficient else None)
 
-    def verdict(self, balance: Credits | None, now: datetime) -> Verdict:
-        """What a balance, or that none can be read, says about lifting the pause."""
+    def decide(self, balance: Credits | None, now: datetime) -> Decision:
+        """What a balance, or that none can be read, says about ending the pause."""
         if balance is not None and balance < self.needed:
-            # What members are charged need not be what KIE takes, and cheaper tasks may still be paid for.
-            return Verdict.TRY if now - self.refused_at >= TRY_POOR_AFTER else Verdict.WAIT
-        if balance is not None and self.looked and (self.misleading is None or balance > self.misleading):
-            return Verdict.LIFT
-        return Verdict.TRY if now - self.refused_at >= TRY_AFTER else Verdict.WAIT
+            # What members are charged need not be what KIE takes, and cheaper tasks may still be affordable.
+            return Decision.PROBE if now - self.refused_at >= PROBE_LOW_BALANCE_AFTER else Decision.STAY_OPEN
+        trusted = self.misleading_balance is None or (balance is not None and balance > self.misleading_balance)
+        if balance is not None and self.balance_read and trusted:
+            return Decision.CLOSE
+        return Decision.PROBE if now - self.refused_at >= PROBE_AFTER else Decision.STAY_OPEN
 
 
 class FundsBreaker:
-    """Open, shut, or ajar: then one task at a time is tried, and the first that KIE takes opens it.
+    """Closed: tasks go to KIE. Open: none do. Half-open: one task at a time, and the first that KIE takes closes it.
 
-    The submitter tells what KIE said of tasks, the watcher what it said of the balance.
+    The submitter records what KIE said of tasks, the balance monitor what it said of the balance.
     """
 
     def __init__(self) -> None:
         self.pause: Pause | None = None
-        """None while the gate is open."""
+        """None while the breaker is closed."""
         self.is_half_open = False
-        self.news = asyncio.Event()
-        """Set when what the submitter told turned the gate."""
+        self.changed_by_task = asyncio.Event()
+        """Set when the outcome of a submission changed the state."""
 
     @property
     def is_open(self) -> bool:
-        """Nothing may be handed to KIE, and no wish be taken."""
+        """Nothing may be submitted, and no request be accepted."""
         return self.pause is not None and not self.is_half_open
 
     def check(self) -> None:
-        """Raise SubmissionsPaused when no wish can be taken now."""
+        """Raise SubmissionsPaused when no request can be accepted now."""
         if self.is_open:
             raise SubmissionsPaused
 
-    def refused(self, price: Credits, now: datetime) -> None:
-        """KIE refused a task of this price for want of credits."""
+    def record_refusal(self, price: Credits, now: datetime) -> None:
+        """KIE refused a task of this price because the account is out of credits."""
         if self.pause is None:
             self.pause = Pause(since=now, needed=price, refused_at=now)
-            self.news.set()
+            self.changed_by_task.set()
             return
-        self.pause = self.pause.refused(price, now, look_again=self.is_half_open)
+        self.pause = self.pause.after_refusal(price, now, read_again=self.is_half_open)
         if self.is_half_open:
             self.is_half_open = False
-            self.news.set()
+            self.changed_by_task.set()
 
-    def taken(self) -> None:
-        """KIE took a task. One that was under way when the gate shut proves nothing."""
+    def record_success(self) -> None:
+        """KIE took a task. One that was under way when the breaker opened proves nothing."""
         if self.is_half_open:
-            self._open()
-            self.news.set()
+            self._close()
+            self.changed_by_task.set()
 
-    def judge(self, balance: Credits | None, now: datetime) -> bool:
-        """Turn the gate as the balance says, or as it must be turned when none can be read; whether it was turned."""
+    def record_balance(self, balance: Credits | None, now: datetime) -> bool:
+        """Apply a balance, or that none could be read (None); True when the state changed."""
         if self.pause is None:
             return False
         before = self.pause, self.is_half_open
-        self.pause = self.pause.looked_at(balance, now)
-        match self.pause.verdict(balance, now):
-            case Verdict.LIFT:
-                self._open()
-            case Verdict.TRY:
+        self.pause = self.pause.after_reading(balance, now)
+        match self.pause.decide(balance, now):
+            case Decision.CLOSE:
+                self._close()
+            case Decision.PROBE:
                 self.is_half_open = True
-            case Verdict.WAIT:
+            case Decision.STAY_OPEN:
                 self.is_half_open = self.is_half_open and (balance is None or balance >= self.pause.needed)
         return before != (self.pause, self.is_half_open)
 
     def restore(self, since: datetime, needed: Credits, now: datetime) -> None:
-        """Go on with the pause of an earlier process: whether it is over shows with the first task or balance."""
-        self.pause = Pause(since, needed, refused_at=now, looked=True)
+        """Take over an earlier process's pause, half-open: the first task or balance shows whether it is over."""
+        self.pause = Pause(since, needed, refused_at=now, balance_read=True)
         self.is_half_open = True
 
-    def _open(self) -> None:
+    def _close(self) -> None:
         self.pause, self.is_half_open = None, False

@@ -9,11 +9,10 @@ import structlog
 
 from bot.domain.credits import Account, Credits, LedgerEntry, Period, Requester, period_around
 from bot.domain.ids import GuildId, UserId
-from bot.domain.ports import Clock
 from bot.domain.rules import Cap, CapState, Rule, Scope, ServerSettings
 from bot.quota.policy import MemberQuota, QuotaPolicy
 from bot.quota.spending_report import SpendingReport, build_report, days_of
-from bot.store.store import Store
+from bot.runtime import Runtime
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -52,10 +51,10 @@ class Change:
 class QuotaService:
     """The admins' desk. Whether somebody may use it is checked by whoever calls, with :meth:`settings`."""
 
-    def __init__(self, store: Store, clock: Clock, means: QuotaPolicy) -> None:
-        self._store = store
-        self._clock = clock
-        self._means = means
+    def __init__(self, runtime: Runtime, policy: QuotaPolicy) -> None:
+        self._store = runtime.store
+        self._clock = runtime.clock
+        self._policy = policy
 
     async def settings(self, guild_id: GuildId) -> ServerSettings:
         """A server's settings."""
@@ -65,8 +64,8 @@ class QuotaService:
     async def overview(self, asker: Requester) -> Overview:
         """A member's rule and balance, and the limits over all members."""
         async with self._store.read() as tx:
-            standing = await self._means.standing(tx, asker)
-            return Overview(standing, tuple(await self._means.caps(tx, asker.account.guild_id)))
+            standing = await self._policy.standing(tx, asker)
+            return Overview(standing, tuple(await self._policy.caps(tx, asker.account.guild_id)))
 
     async def put_rule(self, change: Change, rule: Rule) -> None:
         """Set a rule; it holds from the next wish on. What is reserved stays reserved and is paid as agreed."""
@@ -118,7 +117,7 @@ class QuotaService:
             span = period_around(period, self._now, zone)
             days = days_of(span, zone)
             rows = await tx.spending.rows(guild_id, days)
-            caps = await self._means.caps(tx, guild_id)
+            caps = await self._policy.caps(tx, guild_id)
         pool = next((state for state in caps if state.cap is Cap.POOL), None)
         # A busy server's month has thousands of rows.
         return await asyncio.to_thread(build_report, rows, span, zone, pool)

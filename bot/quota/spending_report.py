@@ -1,5 +1,8 @@
-"""Where a server's credits went over a span of time: what its rows add up to."""
+"""A server's spending over a period: sums over its rows, and the rows as a CSV file."""
 
+import csv
+import io
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +15,15 @@ from bot.domain.spending import PRICE_CLASSES, LocalDay, Outcome, PriceClass, Sp
 from bot.domain.states import Failure
 
 TOP_MEMBERS = 10
+CSV_COLUMNS = ("day", "member id", "member", "model", "resolution", "images", "credits", "outcome", "reason")
+_BYTE_ORDER_MARK = "\ufeff"
+"""Without it, Excel does not read the file as UTF-8."""
+_FORMULA_PREFIXES = tuple("=+-@")
 
 
 @dataclass(frozen=True, slots=True)
 class DaySpending:
-    """One day, by price class; a class without a picture or a credit is left out. ``images`` were delivered."""
+    """Credits spent and images delivered on one day. Price classes with neither are left out."""
 
     day: date
     credits: Mapping[PriceClass, Credits]
@@ -24,7 +31,7 @@ class DaySpending:
 
     @property
     def total(self) -> Credits:
-        """Credits spent on this day."""
+        """Credits of all price classes."""
         return sum(self.credits.values(), ZERO)
 
 
@@ -38,61 +45,53 @@ class MemberSpending:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcomes:
-    """How many images came to which end."""
-
-    counts: Mapping[Outcome, int]
-    failures: Mapping[Failure, int]
-    """The technical ones, most frequent first."""
-
-    def __getitem__(self, outcome: Outcome) -> int:
-        return self.counts.get(outcome, 0)
-
-    @property
-    def total(self) -> int:
-        """All images that were asked for."""
-        return sum(self.counts.values())
-
-    @property
-    def ended(self) -> int:
-        """Those of which the end is known and was not the member's own wish."""
-        return self[Outcome.DELIVERED] + self.unmade
-
-    @property
-    def unmade(self) -> int:
-        """Those that failed, for whatever reason."""
-        return self[Outcome.MODERATED] + self[Outcome.FAILED]
-
-
-@dataclass(frozen=True, slots=True)
 class SpendingReport:
     """A server's spending over a span, in the server's time zone."""
 
-    span: Span
     zone: tzinfo
     rows: tuple[SpendingRow, ...]
     days: tuple[DaySpending, ...]
-    """Every day of the span, also those without spending."""
+    """Every day of the span in order, including days without spending."""
     top: tuple[MemberSpending, ...]
-    """Those who spent most, at most ten."""
+    """The members who spent most, at most TOP_MEMBERS."""
     member_count: int
-    """How many members asked for an image."""
-    credits: Credits
-    images: int
-    """Images that were delivered."""
-    outcomes: Outcomes
+    """Members who requested an image."""
+    outcomes: Mapping[Outcome, int]
+    """Images requested, by outcome."""
+    failures: Mapping[Failure, int]
+    """Images with the outcome FAILED by reason, most frequent first."""
     pool: CapState | None
+    """The server's pool; None if there is no rule for it."""
+
+    @property
+    def credits(self) -> Credits:
+        """All credits spent."""
+        return sum((day.total for day in self.days), ZERO)
+
+    @property
+    def images(self) -> int:
+        """All images delivered."""
+        return self.outcomes.get(Outcome.DELIVERED, 0)
+
+    @property
+    def by_price_class(self) -> Mapping[PriceClass, Credits]:
+        """Credits spent per price class; classes without spending are left out."""
+        totals = {
+            price_class: sum((day.credits.get(price_class, ZERO) for day in self.days), ZERO)
+            for price_class in PRICE_CLASSES
+        }
+        return {price_class: total for price_class, total in totals.items() if total}
 
 
 def days_of(span: Span, zone: tzinfo) -> tuple[LocalDay, ...]:
-    """The days of a span, midnight to midnight in ``zone``, the first and the last cut by the span's ends.
+    """The days of a span, midnight to midnight in ``zone``; the first and last are cut at the ends of the span.
 
-    A day that the zone left out (Samoa had no 30 December 2011) is left out here too.
+    Days that the zone skipped are left out (Samoa had no 30 December 2011).
     """
     days: list[LocalDay] = []
     day = span.start.astimezone(zone).date()
-    while (begins := _midnight(day, zone)) < span.end:
-        part = Span(max(begins, span.start), min(_midnight(day + timedelta(days=1), zone), span.end))
+    while (start := _midnight(day, zone)) < span.end:
+        part = Span(max(start, span.start), min(_midnight(day + timedelta(days=1), zone), span.end))
         if part.start < part.end:
             days.append(LocalDay(day, part))
         day += timedelta(days=1)
@@ -100,46 +99,75 @@ def days_of(span: Span, zone: tzinfo) -> tuple[LocalDay, ...]:
 
 
 def build_report(rows: Iterable[SpendingRow], span: Span, zone: tzinfo, pool: CapState | None) -> SpendingReport:
-    """Add the rows up. Raises KeyError for a row of a day that is not in the span."""
-    kept = merge_rows(rows)
+    """Sum the rows up. Raises KeyError for a row whose day is not in the span."""
+    merged = merge_rows(rows)
     by_day: dict[date, list[SpendingRow]] = {day.date: [] for day in days_of(span, zone)}
     by_member: defaultdict[UserId, list[SpendingRow]] = defaultdict(list)
-    counts: Counter[Outcome] = Counter()
+    outcomes: Counter[Outcome] = Counter()
     failures: Counter[Failure] = Counter()
-    for row in kept:
+    for row in merged:
         by_day[row.day].append(row)
         by_member[row.user_id].append(row)
-        counts[row.outcome] += row.images
+        outcomes[row.outcome] += row.images
         if row.outcome is Outcome.FAILED and row.failure is not None:
             failures[row.failure] += row.images
     return SpendingReport(
-        span=span,
         zone=zone,
-        rows=kept,
-        days=tuple(_day(day, of_day) for day, of_day in by_day.items()),
-        top=_top(by_member),
+        rows=merged,
+        days=tuple(_day_spending(day, rows_of_day) for day, rows_of_day in by_day.items()),
+        top=_top_members(by_member),
         member_count=len(by_member),
-        credits=_credits(kept),
-        images=counts[Outcome.DELIVERED],
-        outcomes=Outcomes(counts, dict(failures.most_common())),
+        outcomes=outcomes,
+        failures=dict(failures.most_common()),
         pool=pool,
     )
 
 
-def _day(day: date, rows: Iterable[SpendingRow]) -> DaySpending:
-    of_class: defaultdict[PriceClass, list[SpendingRow]] = defaultdict(list)
+def spending_csv(rows: Iterable[SpendingRow], names: Mapping[UserId, str]) -> bytes:
+    """The rows below a line of CSV_COLUMNS, in UTF-8. The name is empty for members who are not in ``names``.
+
+    The ids are exact, but spreadsheets round numbers that long: the name is what a reader can rely on there.
+    """
+    file = io.StringIO(newline="")
+    writer = csv.writer(file)
+    writer.writerow(CSV_COLUMNS)
     for row in rows:
-        of_class[row.price_class].append(row)
-    sums = {kind: (_credits(of_class[kind]), _delivered(of_class[kind])) for kind in PRICE_CLASSES if kind in of_class}
-    return DaySpending(
-        day,
-        credits={kind: spent for kind, (spent, _) in sums.items() if spent},
-        images={kind: images for kind, (_, images) in sums.items() if images},
-    )
+        writer.writerow(
+            (
+                row.day.isoformat(),
+                row.user_id,
+                _escape_formula(names.get(row.user_id, "")),
+                row.price_class.model.value,
+                row.price_class.resolution.value,
+                row.images,
+                f"{row.credits.normalize():f}",
+                row.outcome.value,
+                "" if row.failure is None else row.failure.value,
+            )
+        )
+    return (_BYTE_ORDER_MARK + file.getvalue()).encode()
 
 
-def _top(by_member: Mapping[UserId, Sequence[SpendingRow]]) -> tuple[MemberSpending, ...]:
-    members = [MemberSpending(user, _credits(rows), _delivered(rows)) for user, rows in by_member.items()]
+def _escape_formula(text: str) -> str:
+    """Prefix an apostrophe to text that a spreadsheet would run as a formula (CSV injection)."""
+    # Spreadsheets also accept full-width forms of the signs (hence NFKC), and blanks before them.
+    normalized = unicodedata.normalize("NFKC", text).lstrip()
+    return f"'{text}" if normalized.startswith(_FORMULA_PREFIXES) else text
+
+
+def _day_spending(day: date, rows: Iterable[SpendingRow]) -> DaySpending:
+    spent: defaultdict[PriceClass, Credits] = defaultdict(lambda: ZERO)
+    delivered: Counter[PriceClass] = Counter()
+    for row in rows:
+        if row.credits:
+            spent[row.price_class] += row.credits
+        if row.outcome is Outcome.DELIVERED:
+            delivered[row.price_class] += row.images
+    return DaySpending(day, dict(spent), delivered)
+
+
+def _top_members(by_member: Mapping[UserId, Sequence[SpendingRow]]) -> tuple[MemberSpending, ...]:
+    members = [MemberSpending(user_id, _credits(rows), _delivered(rows)) for user_id, rows in by_member.items()]
     spenders = [member for member in members if member.credits or member.images]
     spenders.sort(key=lambda member: (-member.credits, -member.images, member.user_id))
     return tuple(spenders[:TOP_MEMBERS])

@@ -1,4 +1,4 @@
-"""What a report on a server is made of."""
+"""The rows of a spending report, summed in the database."""
 
 from collections.abc import Sequence
 
@@ -12,24 +12,24 @@ from bot.store.tables import generations, ledger, tasks
 
 
 class SpendingRepository:
-    """Sums over a server's ledger, within one transaction."""
+    """Sums over a server's ledger, read within one transaction."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def rows(self, guild: GuildId, days: Sequence[LocalDay]) -> tuple[SpendingRow, ...]:
-        """Every image asked for on these days, which follow one another: how it ended, and what it cost.
+        """Images requested on these consecutive days, with outcome and cost. Grants and resets are not spending.
 
-        Grants and adjustments are no spending. A refund stands on the day of its reservation.
+        A refund counts on the day of its reservation.
         """
         if not days:
             return ()
         c = ledger.c
-        # Days begin when the server's clocks say so, which no database knows as portably as its caller.
-        day = type_coerce(case(*((c.counts_at < one.span.end, place) for place, one in enumerate(days))), Integer)
-        found = await self._connection.execute(
+        # The caller computes where days start: time zones in SQL are not portable.
+        index = type_coerce(case(*((c.counts_at < day.span.end, place) for place, day in enumerate(days))), Integer)
+        sums = await self._connection.execute(
             select(
-                day.label("day"),
+                index.label("day"),
                 c.user_id,
                 generations.c.model,
                 generations.c.resolution,
@@ -59,5 +59,5 @@ class SpendingRepository:
                 images=images,
                 credits=-total,
             )
-            for place, user, model, resolution, state, failure, images, total in found
+            for place, user, model, resolution, state, failure, images, total in sums
         )

@@ -28,17 +28,17 @@ class DiscordAlerts:
         self._channel_id = channel_id
         self._logged_in = logged_in
 
-    async def announce(self, news: Alert) -> None:
-        """Post the news as soon as there is a way to Discord."""
+    async def send(self, alert: Alert) -> None:
+        """Post the alert as soon as there is a way to Discord."""
         if self._channel_id is None:
             return
         await self._logged_in()
         channel = self._client.get_partial_messageable(self._channel_id)
         try:
             async with asyncio.timeout(_SECONDS):
-                await channel.send(view=_view(news), allowed_mentions=discord.AllowedMentions.none())
+                await channel.send(view=_view(alert), allowed_mentions=discord.AllowedMentions.none())
         except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.warning("the operator could not be told", news=type(news).__name__, error=type(error).__name__)
+            log.warning("the operator could not be told", alert=type(alert).__name__, error=type(error).__name__)
 
 
 def _view(news: Alert) -> discord.ui.LayoutView:

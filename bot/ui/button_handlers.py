@@ -24,71 +24,71 @@ from bot.ui.services import Services
 _Handler = Callable[[Services, discord.Interaction[Any], CustomId], Awaitable[None]]
 
 
-async def handle_button(desk: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
+async def handle_button(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """Do what a button says. Raises what the member is to be told."""
     handler = _BUTTONS.get(button.action)
     if handler is None:
         raise GenerationGone
-    await handler(desk, interaction, button)
+    await handler(services, interaction, button)
 
 
-async def handle_modal(desk: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
+async def handle_modal(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
     """Do what a modal was sent off for. Raises what the member is to be told."""
     handler = _MODALS.get(modal.action)
     if handler is None:
         raise GenerationGone
-    await handler(desk, interaction, modal)
+    await handler(services, interaction, modal)
 
 
-async def _cancel(desk: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
+async def _cancel(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """The courier redraws the card."""
     await interaction.response.defer()
-    await desk.generations.cancel(GenerationId(button.number), UserId(interaction.user.id))
+    await services.generations.cancel(GenerationId(button.number), UserId(interaction.user.id))
 
 
-async def _again(desk: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
-    generation = await _shown(desk, interaction, button)
-    destination = await _beside(desk, interaction)
+async def _again(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    generation = await _shown(services, interaction, button)
+    destination = await _beside(services, interaction)
     request = rework.again(generation, requester(interaction), destination)
-    await desk.generations.accept(request, generation.request.references)
+    await services.generations.accept(request, generation.request.references)
 
 
-async def _open_edit(desk: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
-    generation = await _shown(desk, interaction, button)
+async def _open_edit(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    generation = await _shown(services, interaction, button)
     earlier = generation.request
     settings = replace(earlier.settings, aspect_ratio=AspectRatio.AUTO)
     pictures = images_of(_card(interaction))
     if not pictures:
         raise NoSourceImage
     prompt = "" if earlier.prompt == rework.LARGER_PROMPT else earlier.prompt
-    await interaction.response.send_modal(edit_modal(button, pictures, prompt, settings, desk.prices))
+    await interaction.response.send_modal(edit_modal(button, pictures, prompt, settings, services.prices))
 
 
-async def _edit(desk: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
+async def _edit(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
     form = read_form(interaction)
-    generation = await _shown(desk, interaction, modal)
+    generation = await _shown(services, interaction, modal)
     source = _picked(interaction, form)
-    destination = await _beside(desk, interaction)
+    destination = await _beside(services, interaction)
     settings = _settings(form, generation.request.settings.model)
     request = GenerationRequest(requester(interaction), form.prompt, settings, 1, (), destination, _origin(interaction))
-    await desk.generations.accept(request, [source, *form.files])
+    await services.generations.accept(request, [source, *form.files])
 
 
-async def _open_prompt(desk: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
-    earlier = _own_references(interaction, await _shown(desk, interaction, button)).request
-    await interaction.response.send_modal(prompt_modal(button, earlier.prompt, earlier.settings, desk.prices))
+async def _open_prompt(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    earlier = _own_references(interaction, await _shown(services, interaction, button)).request
+    await interaction.response.send_modal(prompt_modal(button, earlier.prompt, earlier.settings, services.prices))
 
 
-async def _other_prompt(desk: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
+async def _other_prompt(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
     form = read_form(interaction)
-    generation = _own_references(interaction, await _shown(desk, interaction, modal))
-    destination = await _beside(desk, interaction)
+    generation = _own_references(interaction, await _shown(services, interaction, modal))
+    destination = await _beside(services, interaction)
     earlier = generation.request.settings
     settings = _settings(form, earlier.model, earlier.aspect_ratio)
     if settings.model is Model.FLEX and earlier.model is Model.FLEX:
         settings = replace(settings, steps=earlier.steps, guidance=earlier.guidance)
     request = replace(rework.again(generation, requester(interaction), destination, form.prompt), settings=settings)
-    await desk.generations.accept(request, generation.request.references)
+    await services.generations.accept(request, generation.request.references)
 
 
 def _own_references(interaction: discord.Interaction[Any], generation: Generation) -> Generation:
@@ -98,29 +98,29 @@ def _own_references(interaction: discord.Interaction[Any], generation: Generatio
     return generation
 
 
-async def _open_larger(desk: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
+async def _open_larger(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     pictures = images_of(_card(interaction))
     if len(pictures) <= 1:
-        await _larger(desk, interaction, button)
+        await _larger(services, interaction, button)
         return
-    await _shown(desk, interaction, button)
+    await _shown(services, interaction, button)
     await interaction.response.send_modal(which_modal(button, pictures))
 
 
-async def _larger(desk: Services, interaction: discord.Interaction[Any], pressed_on: CustomId) -> None:
+async def _larger(services: Services, interaction: discord.Interaction[Any], pressed_on: CustomId) -> None:
     """Pressed on a card with one picture, or sent off from the modal that asks which."""
-    generation = await _shown(desk, interaction, pressed_on)
+    generation = await _shown(services, interaction, pressed_on)
     is_modal = interaction.type is discord.InteractionType.modal_submit
     source = _picked(interaction, read_form(interaction) if is_modal else None)
-    destination = await _beside(desk, interaction)
+    destination = await _beside(services, interaction)
     request = rework.larger(generation, requester(interaction), destination, _origin(interaction))
-    await desk.generations.accept(request, [source])
+    await services.generations.accept(request, [source])
 
 
-async def _delete(desk: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
+async def _delete(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """For the one who asked, and for whoever may manage messages here."""
     if interaction.guild_id is None or not interaction.permissions.manage_messages:
-        generation = await _shown(desk, interaction, button)
+        generation = await _shown(services, interaction, button)
         if generation.request.account.user_id != interaction.user.id:
             raise NotYours
     await interaction.response.defer()
@@ -129,24 +129,24 @@ async def _delete(desk: Services, interaction: discord.Interaction[Any], button:
         await interaction.delete_original_response()
 
 
-async def _turn_log(desk: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
+async def _turn_log(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """Also on a page that was opened by somebody who may not see it any more; never on what others can see."""
-    guild_id = await check_manager(desk.quotas, interaction)
+    guild_id = await check_manager(services.quotas, interaction)
     if not _card(interaction).flags.ephemeral:
         raise GenerationGone
     member = UserId(button.number) if button.number else None
-    page = await desk.quotas.log_page(guild_id, member, button.extra)
+    page = await services.quotas.log_page(guild_id, member, button.extra)
     await interaction.response.edit_message(
         view=ledger_view(page, member, button.extra), allowed_mentions=discord.AllowedMentions.none()
     )
 
 
-async def _edit_draft(desk: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
+async def _edit_draft(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
     form = read_form(interaction)
-    draft = await desk.history.draft(DraftId(modal.number), UserId(interaction.user.id))
-    destination = await desk.reception.acknowledge(interaction, private=False)
+    draft = await services.history.draft(DraftId(modal.number), UserId(interaction.user.id))
+    destination = await services.acknowledger.acknowledge(interaction, private=False)
     request = GenerationRequest(requester(interaction), form.prompt, _settings(form), 1, (), destination, draft.origin)
-    await desk.generations.accept(request, [*draft.sources, *form.files])
+    await services.generations.accept(request, [*draft.sources, *form.files])
 
 
 _BUTTONS: Mapping[Action, _Handler] = {
@@ -170,8 +170,8 @@ _MODALS: Mapping[Action, _Handler] = {
 }
 
 
-async def _shown(desk: Services, interaction: discord.Interaction[Any], custom_id: CustomId) -> Generation:
-    return await desk.history.shown_in(MessageId(_card(interaction).id), GenerationId(custom_id.number))
+async def _shown(services: Services, interaction: discord.Interaction[Any], custom_id: CustomId) -> Generation:
+    return await services.history.shown_in(MessageId(_card(interaction).id), GenerationId(custom_id.number))
 
 
 def _card(interaction: discord.Interaction[Any]) -> discord.Message:
@@ -180,9 +180,9 @@ def _card(interaction: discord.Interaction[Any]) -> discord.Message:
     return interaction.message
 
 
-async def _beside(desk: Services, interaction: discord.Interaction[Any]) -> Destination:
+async def _beside(services: Services, interaction: discord.Interaction[Any]) -> Destination:
     """A message of its own beside the card, and as private as that."""
-    return await desk.reception.acknowledge(interaction, private=_card(interaction).flags.ephemeral)
+    return await services.acknowledger.acknowledge(interaction, private=_card(interaction).flags.ephemeral)
 
 
 def _origin(interaction: discord.Interaction[Any]) -> Origin:

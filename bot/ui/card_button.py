@@ -28,8 +28,8 @@ class CardButton(ui.DynamicItem[ui.Button[Any]], template=TEMPLATE):
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
         """Do what the button says; an unknown one is told kindly."""
-        desk = cast("Services", interaction.client)
-        async with desk.reporter.reporting(interaction):
+        services: Services = interaction.client.services
+        async with services.errors.reporting(interaction):
             if self._pressed is None:
                 raise GenerationGone
-            await handle_button(desk, interaction, self._pressed)
+            await handle_button(services, interaction, self._pressed)

@@ -130,8 +130,6 @@ def _facts(card: Card) -> list[str]:
     if card.seconds is not None:
         pieces.append(f"{round(card.seconds)} s")
     pieces.append(amounts.price(generation.charged))
-    if card.balance is not None:
-        pieces.append(texts.left(card.balance))
     if (origin := generation.request.origin) is not None:
         guild = generation.request.account.guild_id
         where = "@me" if guild == DIRECT_MESSAGES else str(guild)

@@ -29,50 +29,52 @@ _AMOUNT_MAX = Credits(1_000_000)
 _NOBODY = discord.AllowedMentions.none()
 
 
-async def ask(desk: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
+async def ask(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """The refused member presses "Ask for more"."""
     if button.number != interaction.user.id:
         raise NotYours
     await interaction.response.defer(ephemeral=True, thinking=True)
-    asked = await _asked(desk, interaction)
+    asked = await _asked(services, interaction)
     channel = interaction.client.get_partial_messageable(asked.channel_id)
     try:
         message = await channel.send(view=_open_view(asked), allowed_mentions=_NOBODY)
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        await desk.asking.withdraw(asked)
+        await services.credit_requests.withdraw(asked)
         log.info("a request could not be posted", error=type(error).__name__)
         raise NoRequestsChannel from error
-    await desk.asking.posted(asked, MessageId(message.id))
+    await services.credit_requests.posted(asked, MessageId(message.id))
     await interaction.edit_original_response(content=quota.ASKED)
 
 
-async def open_approval(desk: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
+async def open_approval(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """An admin presses Approve: ask how much."""
-    await _open_request(desk, interaction, button)
+    await _open_request(services, interaction, button)
     await interaction.response.send_modal(amount_modal(button, quota.AMOUNT_TITLE, quota.AMOUNT_LABEL))
 
 
-async def approve(desk: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
+async def approve(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
     """An admin sends off the amount."""
-    found = await _open_request(desk, interaction, modal)
+    found = await _open_request(services, interaction, modal)
     amount = _amount(read_amount(interaction))
     await interaction.response.defer()
     by = UserId(interaction.user.id)
     words = quota.you_got(amount)
-    request = await desk.asking.approve(found.id, _message(interaction), by, amount, quota.GRANT_NOTE, words)
+    request = await services.credit_requests.approve(
+        found.id, _message(interaction), by, amount, quota.GRANT_NOTE, words
+    )
     await _close(interaction, quota.approved(request.account.user_id, amount, by), GREEN)
-    await _tell(interaction.client, desk.asking, request, words)
+    await _tell(interaction.client, services.credit_requests, request, words)
 
 
-async def deny(desk: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
+async def deny(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """An admin presses Deny."""
-    found = await _open_request(desk, interaction, button)
+    found = await _open_request(services, interaction, button)
     await interaction.response.defer()
     by = UserId(interaction.user.id)
     words = quota.denied(found.account.user_id, by)
-    request = await desk.asking.deny(found.id, _message(interaction), by, words, quota.YOU_GOT_NOTHING)
+    request = await services.credit_requests.deny(found.id, _message(interaction), by, words, quota.YOU_GOT_NOTHING)
     await _close(interaction, words, GREY)
-    await _tell(interaction.client, desk.asking, request, quota.YOU_GOT_NOTHING)
+    await _tell(interaction.client, services.credit_requests, request, quota.YOU_GOT_NOTHING)
 
 
 async def notify_decisions(client: discord.Client, asking: CreditRequests) -> None:
@@ -81,10 +83,10 @@ async def notify_decisions(client: discord.Client, asking: CreditRequests) -> No
         await _tell(client, asking, request, words)
 
 
-async def _open_request(desk: Services, interaction: discord.Interaction[Any], pressed: CustomId) -> CreditRequest:
+async def _open_request(services: Services, interaction: discord.Interaction[Any], pressed: CustomId) -> CreditRequest:
     """The request, if it is open and whoever decides manages its server; raises NotAManager or CreditRequestClosed."""
-    guild_id = await check_manager(desk.quotas, interaction)
-    request = await desk.asking.find(CreditRequestId(pressed.number), _message(interaction))
+    guild_id = await check_manager(services.quotas, interaction)
+    request = await services.credit_requests.find(CreditRequestId(pressed.number), _message(interaction))
     if request.account.guild_id != guild_id:
         raise CreditRequestClosed
     return request
@@ -107,17 +109,17 @@ async def _close(interaction: discord.Interaction[Any], words: str, colour: int)
         log.info("a decided request still looks open", error=type(error).__name__)
 
 
-async def _asked(desk: Services, interaction: discord.Interaction[Any]) -> NewCreditRequest:
+async def _asked(services: Services, interaction: discord.Interaction[Any]) -> NewCreditRequest:
     """The request, anew if the card of an earlier one was deleted, so that nobody could decide it."""
     who, where = requester(interaction), ChannelId(interaction.channel_id or 0)
     try:
-        return await desk.asking.ask(who, where)
+        return await services.credit_requests.ask(who, where)
     except AlreadyRequested:
-        earlier = await desk.asking.open_of(who)
+        earlier = await services.credit_requests.open_of(who)
         if earlier is None or not await _is_deleted(interaction.client, earlier):
             raise
-        await desk.asking.lost(earlier)
-    return await desk.asking.ask(who, where)
+        await services.credit_requests.lost(earlier)
+    return await services.credit_requests.ask(who, where)
 
 
 async def _is_deleted(client: discord.Client, request: CreditRequest) -> bool:

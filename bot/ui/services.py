@@ -1,23 +1,28 @@
-"""What buttons, modals and messages may use of the client that they came in by."""
+"""What commands, buttons, modals and messages may use; the client holds it."""
 
-from typing import Protocol
+from dataclasses import dataclass
 
 from bot.domain.credits import PriceList
 from bot.generation.history import History
 from bot.generation.service import GenerationService
+from bot.generation.status import StatusBoard
+from bot.generation.undelivered import Undelivered
 from bot.quota.credit_requests import CreditRequests
 from bot.quota.service import QuotaService
 from bot.ui.acknowledger import Acknowledger
 from bot.ui.errors import ErrorReporter
 
 
-class Services(Protocol):
-    """The client, as far as members' wishes go."""
+@dataclass(frozen=True, slots=True)
+class Services:
+    """One of each for the whole process."""
 
     generations: GenerationService
     history: History
+    undelivered: Undelivered
     quotas: QuotaService
-    asking: CreditRequests
-    reporter: ErrorReporter
-    reception: Acknowledger
+    credit_requests: CreditRequests
+    status: StatusBoard
+    errors: ErrorReporter
+    acknowledger: Acknowledger
     prices: PriceList

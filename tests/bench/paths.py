@@ -41,6 +41,7 @@ from bot.quota.costs import CostHistory
 from bot.quota.credit_requests import CreditRequests
 from bot.quota.policy import QuotaPolicy
 from bot.quota.service import Change, QuotaService
+from bot.runtime import BackgroundTasks, Runtime
 from bot.store.store import Store, Transaction
 from tests.bench.past import ALICE, NOW, OURS
 from tests.factories import limits_of, make_destination, make_generation, make_request
@@ -73,7 +74,7 @@ class Desk:
     """A store, and what is asked about in it: the same in every store, whatever its past."""
 
     store: Store
-    means: QuotaPolicy
+    policy: QuotaPolicy
     quotas: QuotaService
     history: History
     asking: CreditRequests
@@ -102,8 +103,9 @@ async def furnish(store: Store) -> Desk:
     """Let this month have begun: generations of Alice's, some of them open, rules, and a request for more."""
     minutes = itertools.count()
     new_id = IdMaker(lambda: NOW - timedelta(days=1) + timedelta(minutes=next(minutes)), start=1)
-    means = QuotaPolicy(Clock(), PriceList(KIE_PRICES), limits_of(Allowance(Credits(100_000), Period.DAY)))
-    quotas = QuotaService(store, Clock(), means)
+    runtime = Runtime(store, Clock(), BackgroundTasks("background", grace=0), new_id)
+    policy = QuotaPolicy(Clock(), PriceList(KIE_PRICES), limits_of(Allowance(Credits(100_000), Period.DAY)))
+    quotas = QuotaService(runtime, policy)
     change = Change(OURS, ADMIN, "because")
     for rule in (
         Rule(Scope.ROLE, 2, Allowance(Credits(50_000), Period.MONTH)),
@@ -124,10 +126,10 @@ async def furnish(store: Store) -> Desk:
     reserved, running = [await _keep(store, new_id, state) for state in (TaskState.RESERVED, TaskState.RUNNING)]
     return Desk(
         store,
-        means,
+        policy,
         quotas,
-        History(store, Clock(), new_id),
-        CreditRequests(store, Clock(), means, new_id),
+        History(runtime),
+        CreditRequests(runtime, policy),
         CostHistory(ACCOUNT_DAYS),
         new_id,
         last,
@@ -166,13 +168,13 @@ async def _accept(desk: Desk) -> None:
     generation = _wish(desk.new_id)
     async with desk.store.write() as tx:
         await tx.generations.open_count(ALICE.user_id)
-        await desk.means.authorize(tx, generation.request)
+        await desk.policy.authorize(tx, generation.request)
         await _reserve(tx, generation)
 
 
 async def _statement(desk: Desk) -> None:
     async def look(tx: Transaction) -> list[LedgerEntry]:
-        await desk.means.standing(tx, ASKER)
+        await desk.policy.standing(tx, ASKER)
         return await tx.ledger.recent(ALICE, _MOVEMENTS)
 
     await desk.read(look)
@@ -217,7 +219,7 @@ async def _ask(desk: Desk) -> None:
         await tx.credit_requests.expire(ALICE, NOW)
         await tx.credit_requests.open_of(ALICE)
         await tx.credit_requests.close(desk.request.id, desk.request.state)
-        await desk.means.standing(tx, ASKER)
+        await desk.policy.standing(tx, ASKER)
 
     await desk.undone(ask)
 
@@ -233,7 +235,7 @@ _DAY: Final = period_around(Period.DAY, NOW)
 
 PATHS: Final[Mapping[str, Callable[[Desk], Awaitable[object]]]] = {
     "/imagine: accept and commit": _accept,
-    "/imagine: refusal by means": lambda desk: desk.read(lambda tx: desk.means.authorize(tx, desk.reserved.request)),
+    "/imagine: refusal by means": lambda desk: desk.read(lambda tx: desk.policy.authorize(tx, desk.reserved.request)),
     "/balance": _statement,
     "button: cancel": lambda desk: desk.undone(lambda tx: tx.tasks.cancel(desk.reserved.id, NOW)),
     "button: what a message shows": lambda desk: desk.history.shown_in(MessageId(6), desk.delivered.id),
@@ -246,7 +248,7 @@ PATHS: Final[Mapping[str, Callable[[Desk], Awaitable[object]]]] = {
     "a task from line to post": _life,
     "a task that fails": _failure,
     "a task that is late": _late,
-    "card: generation and balance": lambda desk: desk.read(lambda tx: desk.means.standing(tx, ASKER)),
+    "card: generation and balance": lambda desk: desk.read(lambda tx: desk.policy.standing(tx, ASKER)),
     "/quota show": lambda desk: desk.quotas.overview(ASKER),
     "/quota log": lambda desk: desk.quotas.log_page(OURS, None, 0),
     "/quota log, page 3": lambda desk: desk.quotas.log_page(OURS, None, 3),

@@ -28,7 +28,7 @@ import bot.app
 from bot.media.decode_sandbox import DecodeSandbox
 from bot.media.sanitize import Sanitized
 from tests.bench.processes import descendants
-from tests.media.pictures import encoded, noise, png_of_one_colour, smooth
+from tests.media.images import encoded, noise, png_of_one_colour, smooth
 
 SIZE: Final = (5472, 3648)
 """The picture of a 20-megapixel camera."""
@@ -167,10 +167,10 @@ def make(name: str, path: Path) -> int:
 async def developed(source: Path, target: Path, watch: Watch) -> tuple[str, float]:
     """The verdict and the seconds that it took."""
     begun = time.perf_counter()
-    work = asyncio.create_task(DecodeSandbox().develop(source, target))
+    work = asyncio.create_task(DecodeSandbox().sanitize(source, target))
     await watch.over(work)
     verdict = await work
-    word = verdict.kind.suffix if isinstance(verdict, Sanitized) else verdict.value
+    word = verdict.file_type.suffix if isinstance(verdict, Sanitized) else verdict.value
     return word, time.perf_counter() - begun
 
 

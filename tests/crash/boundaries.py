@@ -16,7 +16,7 @@ COMMITS: Final = (
     "undelivered",
     "upload noted",
     "draft kept",
-    "fact kept",
+    "key-value kept",
 )
 """The write transactions, by what they write down."""
 
@@ -24,21 +24,21 @@ CALLS: Final[Mapping[str, tuple[str, str]]] = {
     "acknowledge": ("discord:InteractionResponse", "defer"),
     "open modal": ("discord:InteractionResponse", "send_modal"),
     "open reply's card": ("bot.ui.replies", "open_card"),
-    "take wish": ("bot.generation.service:Generations", "accept"),
-    "take references": ("bot.generation.references:References", "take"),
-    "develop": ("bot.media.decode_sandbox:Darkroom", "develop"),
+    "accept request": ("bot.generation.service:GenerationService", "accept"),
+    "prepare references": ("bot.generation.references:ReferencePreparer", "prepare"),
+    "sanitize": ("bot.media.decode_sandbox:DecodeSandbox", "sanitize"),
     "KIE upload": ("bot.kie.client:KieClient", "upload"),
     "KIE create": ("bot.kie.client:KieClient", "create"),
     "KIE report": ("bot.kie.client:KieClient", "report"),
     "callback": ("bot.web.callback:CallbackRoute", "handle"),
     "spool": ("bot.media.spool:Spool", "ensure"),
-    "show": ("bot.ui.message_sender:DiscordDeliverer", "show"),
-    "deliver": ("bot.ui.message_sender:DiscordDeliverer", "deliver"),
-    "post message": ("bot.ui.message_sender:DiscordDeliverer", "_as_message"),
-    "remove stale card": ("bot.ui.message_sender:DiscordDeliverer", "_remove_stale"),
-    "tell refusal": ("bot.ui.errors:Reporter", "report"),
+    "show": ("bot.ui.message_sender:DiscordMessageSender", "show"),
+    "deliver": ("bot.ui.message_sender:DiscordMessageSender", "deliver"),
+    "post message": ("bot.ui.message_sender:DiscordMessageSender", "_as_message"),
+    "remove stale card": ("bot.ui.message_sender:DiscordMessageSender", "_remove_stale"),
+    "report refusal": ("bot.ui.errors:ErrorReporter", "report"),
     "recover": ("bot.app", "recover"),
-    "apologise": ("bot.app", "apologise"),
+    "report interrupted": ("bot.app", "report_interrupted"),
 }
 """Steps that leave the process or last, and where each is found: a module or class, and a name in it."""
 

@@ -23,7 +23,7 @@ AT_START, AT_WORK, LOCKED = "at start", "at work", "while the database is locked
 _PATIENCE: Final = 7.0
 _LONG_PATIENCE: Final = 14.0
 _RARE: Final = frozenset({"commit: overdue", "commit: undelivered", "remove stale card", "commit: waiting again"})
-_ONCE: Final = frozenset({"commit: fact kept", "recover"})
+_ONCE: Final = frozenset({"commit: key-value kept", "recover"})
 _TRIES: Final = 4
 _START_SECONDS: Final = 30.0
 _SETTLE_SECONDS: Final = 120.0
@@ -77,7 +77,7 @@ def plans(dice: random.Random, kills: int, boundaries: Sequence[str]) -> list[Pl
 
     The rest of the kills come at random moments.
     """
-    first = [one for one in boundaries if "fact kept" in one]
+    first = [one for one in boundaries if "key-value kept" in one]
     others = [one for one in boundaries if one not in first]
     drawn = [Plan(one, 1 if _step(one) in _RARE | _ONCE else dice.choice((1, 1, 2, 3)), "", 0) for one in others]
     for _ in range(kills - len(boundaries)):

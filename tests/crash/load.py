@@ -37,12 +37,12 @@ PROVOKES: Final[Mapping[str, str]] = {
     "commit: draft kept": "menu",
     "open modal": "menu",
     "open reply's card": "reply",
-    "take references": "picture",
-    "develop": "picture",
+    "prepare references": "picture",
+    "sanitize": "picture",
     "KIE upload": "picture",
     "post message": "token",
     "remove stale card": "token",
-    "tell refusal": "nonsense",
+    "report refusal": "nonsense",
 }
 """What to do so that a step comes soon, where it does not come by itself."""
 

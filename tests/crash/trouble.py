@@ -65,8 +65,8 @@ def _fill_the_disk(lasting: Path) -> None:
     full_path = type("FullPath", (PosixPath,), {"open": opened})
     original = fetch.Fetcher.to_file
 
-    async def to_file(self: fetch.Fetcher, address: str, path: Path, limit: int) -> None:
-        await original(self, address, full_path(path), limit)
+    async def to_file(self: fetch.Fetcher, url: str, path: Path, limit: int) -> None:
+        await original(self, url, full_path(path), limit)
 
     fetch.Fetcher.to_file = to_file
 

@@ -42,9 +42,9 @@ _WRITES = {
     (TaskRepository, "delivered"): "delivered",
     (UploadRepository, "remember"): "upload noted",
     (DraftRepository, "add"): "draft kept",
-    (KeyValueRepository, "put"): "fact kept",
+    (KeyValueRepository, "put"): "key-value kept",
 }
-_LOADED_BEFOREHAND = ("bot.app", "sqlalchemy.dialects.sqlite.aiosqlite", "alembic.command", "bot.media.charts")
+_LOADED_BEFOREHAND = ("bot.app", "sqlalchemy.dialects.sqlite.aiosqlite", "alembic.command", "bot.media.spending_chart")
 
 
 @final

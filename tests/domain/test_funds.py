@@ -11,30 +11,30 @@ from bot.domain.settings import Model, Resolution
 from bot.domain.spending import PriceClass
 from bot.quota.balance_monitor import is_low
 from bot.quota.costs import days_left, total_difference
-from bot.quota.funds_breaker import TRY_AFTER, TRY_POOR_AFTER, Pause, Verdict
+from bot.quota.funds_breaker import PROBE_AFTER, PROBE_LOW_BALANCE_AFTER, Decision, Pause
 from tests.factories import NOW
 
-LATER = NOW + TRY_AFTER
+LATER = NOW + PROBE_AFTER
 PAUSE = Pause(since=NOW, needed=Credits(7), refused_at=NOW)
-LOOKED = PAUSE.looked_at(Credits(3), NOW)
-MISLED = PAUSE.looked_at(Credits(900), NOW)
+LOOKED = PAUSE.after_reading(Credits(3), NOW)
+MISLED = PAUSE.after_reading(Credits(900), NOW)
 
 
 @pytest.mark.parametrize(
     ("pause", "balance", "now", "verdict"),
     [
-        (LOOKED, "6.999", LATER, Verdict.WAIT),
-        (LOOKED, "6.999", NOW + TRY_POOR_AFTER, Verdict.TRY),
-        (LOOKED, "7", NOW, Verdict.LIFT),
-        (LOOKED, None, NOW, Verdict.WAIT),
-        (LOOKED, None, LATER, Verdict.TRY),
-        (PAUSE, None, LATER, Verdict.TRY),
-        (MISLED, "900", NOW, Verdict.WAIT),
-        (MISLED, "900", LATER, Verdict.TRY),
-        (MISLED, "899", LATER, Verdict.TRY),
-        (MISLED, "6", LATER, Verdict.WAIT),
-        (MISLED, "901", NOW, Verdict.LIFT),
-        (LOOKED, "-2", LATER, Verdict.WAIT),
+        (LOOKED, "6.999", LATER, Decision.STAY_OPEN),
+        (LOOKED, "6.999", NOW + PROBE_LOW_BALANCE_AFTER, Decision.PROBE),
+        (LOOKED, "7", NOW, Decision.CLOSE),
+        (LOOKED, None, NOW, Decision.STAY_OPEN),
+        (LOOKED, None, LATER, Decision.PROBE),
+        (PAUSE, None, LATER, Decision.PROBE),
+        (MISLED, "900", NOW, Decision.STAY_OPEN),
+        (MISLED, "900", LATER, Decision.PROBE),
+        (MISLED, "899", LATER, Decision.PROBE),
+        (MISLED, "6", LATER, Decision.STAY_OPEN),
+        (MISLED, "901", NOW, Decision.CLOSE),
+        (LOOKED, "-2", LATER, Decision.STAY_OPEN),
     ],
     ids=[
         "not enough",
@@ -51,24 +51,24 @@ MISLED = PAUSE.looked_at(Credits(900), NOW)
         "in debt",
     ],
 )
-def test_what_a_balance_says_of_a_pause(pause: Pause, balance: str | None, now: datetime, verdict: Verdict) -> None:
-    assert pause.verdict(None if balance is None else Credits(balance), now) is verdict
+def test_what_a_balance_says_of_a_pause(pause: Pause, balance: str | None, now: datetime, verdict: Decision) -> None:
+    assert pause.decide(None if balance is None else Credits(balance), now) is verdict
 
 
 def test_the_first_balance_just_after_a_refusal_only_shows_what_it_is_worth() -> None:
-    assert MISLED.misleading == 900
-    assert LOOKED.misleading is None
-    assert PAUSE.looked_at(None, NOW) == PAUSE
-    assert LOOKED.looked_at(Credits(900), NOW) == LOOKED
-    assert PAUSE.looked_at(Credits(900), LATER).misleading is None
+    assert MISLED.misleading_balance == 900
+    assert LOOKED.misleading_balance is None
+    assert PAUSE.after_reading(None, NOW) == PAUSE
+    assert LOOKED.after_reading(Credits(900), NOW) == LOOKED
+    assert PAUSE.after_reading(Credits(900), LATER).misleading_balance is None
 
 
 def test_a_further_refusal_keeps_the_beginning_and_the_dearest_price() -> None:
-    dearer = LOOKED.refused(Credits(24), LATER, look_again=False)
-    cheaper = LOOKED.refused(Credits(5), LATER, look_again=True)
+    dearer = LOOKED.after_refusal(Credits(24), LATER, read_again=False)
+    cheaper = LOOKED.after_refusal(Credits(5), LATER, read_again=True)
 
-    assert (dearer.since, dearer.needed, dearer.refused_at, dearer.looked) == (NOW, 24, LATER, True)
-    assert (cheaper.since, cheaper.needed, cheaper.refused_at, cheaper.looked) == (NOW, 7, LATER, False)
+    assert (dearer.since, dearer.needed, dearer.refused_at, dearer.balance_read) == (NOW, 24, LATER, True)
+    assert (cheaper.since, cheaper.needed, cheaper.refused_at, cheaper.balance_read) == (NOW, 7, LATER, False)
 
 
 @pytest.mark.parametrize(

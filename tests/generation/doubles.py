@@ -44,7 +44,7 @@ class Hold:
 Reaction = Exception | Hold | Callable[[Card, Sequence[ImageFile]], Exception | None]
 
 
-class RecordingDeliverer:
+class RecordingSender:
     """Takes every post and keeps it, unless told to react otherwise."""
 
     def __init__(self) -> None:
@@ -115,11 +115,11 @@ class Stumbling(ImageApi):
         return await self._api.balance()
 
 
-class RecordingAnnouncer:
+class RecordedAlerts:
     """Keeps what the operator is told."""
 
     def __init__(self) -> None:
         self.told: list[Alert] = []
 
-    async def announce(self, news: Alert) -> None:
-        self.told.append(news)
+    async def send(self, alert: Alert) -> None:
+        self.told.append(alert)

@@ -22,9 +22,9 @@ from bot.domain.polling import Pace, Steady
 from bot.domain.ports import ImageApi
 from bot.domain.settings import Settings
 from bot.domain.states import TaskState
-from bot.generation.cards import Cards
 from bot.generation.delivery import DeliveryWorker
 from bot.generation.pending_cards import PendingCardJournal
+from bot.generation.pipeline import Pipeline
 from bot.generation.recover import recover
 from bot.generation.references import ReferencePreparer
 from bot.generation.service import GenerationService
@@ -40,11 +40,11 @@ from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
 from bot.media.spool import Spool
 from bot.quota.balance_monitor import BalanceMonitor, BalanceMonitorOptions
 from bot.quota.policy import QuotaPolicy
-from bot.runtime import BackgroundTasks
+from bot.runtime import BackgroundTasks, Runtime
 from bot.store.store import Store
 from demo.kie import Json, KieStandIn
 from tests.factories import limits_of
-from tests.generation.doubles import RecordingAnnouncer, RecordingDeliverer, ShiftedClock
+from tests.generation.doubles import RecordedAlerts, RecordingSender, ShiftedClock
 from tests.kie.schema import created
 from tests.waiting import until
 
@@ -81,19 +81,38 @@ class Easel:
 
     kie: KieStandIn
     clock: ShiftedClock
-    discord: RecordingDeliverer
-    store: Store
+    discord: RecordingSender
     database: Path
-    workload: Workload
-    tracker: Tracker
-    courier: DeliveryWorker
-    desk: GenerationService
-    spool: Spool
-    watcher: BalanceMonitor
-    operator: RecordingAnnouncer
-    leftovers: Undelivered
-    openings: PendingCardJournal
-    jobs: BackgroundTasks
+    runtime: Runtime
+    pipeline: Pipeline
+    generations: GenerationService
+    monitor: BalanceMonitor
+    alerts: RecordedAlerts
+    pending_cards: PendingCardJournal
+
+    @property
+    def store(self) -> Store:
+        return self.runtime.store
+
+    @property
+    def workload(self) -> Workload:
+        return self.pipeline.workload
+
+    @property
+    def tracker(self) -> Tracker:
+        return self.pipeline.tracker
+
+    @property
+    def delivery(self) -> DeliveryWorker:
+        return self.pipeline.delivery
+
+    @property
+    def spool(self) -> Spool:
+        return self.pipeline.spool
+
+    @property
+    def undelivered(self) -> Undelivered:
+        return self.pipeline.undelivered
 
     async def ask(
         self,
@@ -110,7 +129,7 @@ class Easel:
         expires = self.clock.now() + timedelta(minutes=15)
         token = InteractionToken(6, "token", expires)
         where = Destination(ChannelId(5), token, None, private=False, upload_limit=upload_limit)
-        return await self.desk.accept(
+        return await self.generations.accept(
             GenerationRequest(Requester(account), prompt, settings or Settings(), count, (), where), sources
         )
 
@@ -161,7 +180,7 @@ class Easel:
 
     async def spent(self, by: UserId = ALICE) -> Decimal:
         """What the member's statement says was spent."""
-        return (await self.desk.statement(Requester(Account(by, GUILD)))).standing.balance.spent
+        return (await self.generations.statement(Requester(Account(by, GUILD)))).standing.balance.spent
 
     def prompts(self) -> list[str]:
         """The prompts of all createTask calls, in the order in which KIE saw them."""
@@ -193,100 +212,91 @@ class House:
         working: bool = True,
         discord_up: bool = True,
         wrap: Callable[[ImageApi], ImageApi] | None = None,
-        discord: RecordingDeliverer | None = None,
+        discord: RecordingSender | None = None,
     ) -> AsyncGenerator[Easel, None]:
         """One process. Leaving kills it: nothing under way is waited for.
 
         ``wrap`` puts something around KIE's client; ``working=False`` starts no worker;
-        ``discord_up=False`` leaves the courier waiting.
+        ``discord_up=False`` leaves the delivery waiting.
         """
         tuning = tuning or Tuning()
-        discord = discord or RecordingDeliverer()
+        discord = discord or RecordingSender()
         database = self._folder / "easel.db"
         # A process that is killed takes its cursors along. What was cancelled here in the midst of a write holds the
         # lock of its closed connection until it is collected.
         gc.collect()
         async with AsyncExitStack() as stack:
             store = await stack.enter_async_context(Store.open(f"sqlite:///{database}"))
-            studio = stack.enter_context(ImageThreads())
+            threads = stack.enter_context(ImageThreads())
             session = await stack.enter_async_context(aiohttp.ClientSession())
             files = await stack.enter_async_context(aiohttp.ClientSession())
             base = self.kie.base_url
             options = KieOptions("test-key", base, base, request_seconds=tuning.request_seconds)
             api: ImageApi = KieClient(session, options)
             api = wrap(api) if wrap else api
+            new_id = IdMaker(self.clock.now, start=next(self._starts))
+            runtime = Runtime(store, self.clock, BackgroundTasks("background", grace=0), new_id)
             workload = Workload(tuning.capacity)
             results = Fetcher(files, AllowedHosts(tuning.result_hosts), seconds=tuning.download_seconds)
             spool = Spool(self._folder / "spool", results)
-            darkroom = await stack.enter_async_context(DecodeSandbox())
-            shelf = ReferenceCache(self._folder / "references", ReferenceCacheLimits(100_000_000, timedelta(days=90)))
             prices = PriceList(KIE_PRICES)
-            means = QuotaPolicy(self.clock, prices, limits_of(Allowance(Decimal(tuning.credits), Period.DAY)))
-            cards = Cards(store, self.clock, workload, means)
-            jobs = BackgroundTasks("job", grace=0)
-            leftovers = Undelivered(store, self.clock, spool, studio)
-            courier = DeliveryWorker(store, self.clock, cards, discord, spool, studio, leftovers, jobs)
+            policy = QuotaPolicy(self.clock, prices, limits_of(Allowance(Decimal(tuning.credits), Period.DAY)))
+            undelivered = Undelivered(runtime, spool=spool, threads=threads)
+            delivery = DeliveryWorker(runtime, workload=workload, spool=spool, threads=threads, undelivered=undelivered)
             tracker = Tracker(
-                store,
-                api,
-                self.clock,
-                workload,
-                courier,
-                tuning.pace,
-                tuning.tracking,
-                jobs,
+                runtime, api=api, workload=workload, delivery=delivery, pace=tuning.pace, options=tuning.tracking
             )
-            submitter = Submitter(store, api, self.clock, workload, tracker, courier, tuning.submitting, jobs)
-            attachments = Fetcher(files, AllowedHosts(["127.0.0.1"]), seconds=tuning.download_seconds)
-            openings = stack.enter_context(PendingCardJournal(self._folder / "openings.journal"))
-            desk = GenerationService(
-                store,
-                self.clock,
-                IdMaker(self.clock.now, start=next(self._starts)),
-                prices,
-                tuning.open_limit,
-                ReferencePreparer(attachments, darkroom, shelf, api, store, self.clock),
-                means,
-                workload,
-                courier,
-                openings,
+            submitter = Submitter(
+                runtime, api=api, workload=workload, tracker=tracker, delivery=delivery, options=tuning.submitting
             )
-            operator = RecordingAnnouncer()
-            watcher = BalanceMonitor(store, api, self.clock, workload, operator, tuning.watching, jobs)
+            pending_cards = stack.enter_context(PendingCardJournal(self._folder / "openings.journal"))
+            generations = GenerationService(
+                runtime,
+                prices=prices,
+                open_limit=tuning.open_limit,
+                references=ReferencePreparer(
+                    runtime,
+                    fetcher=Fetcher(files, AllowedHosts(["127.0.0.1"]), seconds=tuning.download_seconds),
+                    sandbox=await stack.enter_async_context(DecodeSandbox()),
+                    cache=ReferenceCache(
+                        self._folder / "references", ReferenceCacheLimits(100_000_000, timedelta(days=90))
+                    ),
+                    api=api,
+                ),
+                policy=policy,
+                workload=workload,
+                delivery=delivery,
+                pending_cards=pending_cards,
+            )
+            monitor = BalanceMonitor(
+                runtime,
+                api=api,
+                funds_breaker=workload.funds_breaker,
+                work_changed=workload.changed,
+                options=tuning.watching,
+            )
+            alerts = RecordedAlerts()
+            pipeline = Pipeline(workload, submitter, tracker, delivery, undelivered, spool)
             easel = Easel(
-                self.kie,
-                self.clock,
-                discord,
-                store,
-                database,
-                workload,
-                tracker,
-                courier,
-                desk,
-                spool,
-                watcher,
-                operator,
-                leftovers,
-                openings,
-                jobs,
+                kie=self.kie,
+                clock=self.clock,
+                discord=discord,
+                database=database,
+                runtime=runtime,
+                pipeline=pipeline,
+                generations=generations,
+                monitor=monitor,
+                alerts=alerts,
+                pending_cards=pending_cards,
             )
-            async with jobs:
+            async with runtime.background:
                 if working:
-                    await recover(
-                        store,
-                        self.clock,
-                        workload,
-                        tracker,
-                        courier,
-                        spool,
-                        leftovers,
-                        hold_ambiguous=tuning.submitting.hold_ambiguous,
-                    )
-                    await watcher.restore()
-                running = (submitter.run, tracker.run, watcher.run) if working else ()
-                workers = [asyncio.create_task(work()) for work in running]
+                    await recover(runtime, pipeline, hold_ambiguous=tuning.submitting.hold_ambiguous)
+                    await monitor.restore()
+                running = (submitter.run(), tracker.run(), monitor.run(alerts)) if working else ()
+                workers = [asyncio.create_task(work) for work in running]
                 if discord_up:
-                    courier.open()
+                    delivery.start(discord)
                 try:
                     yield easel
                 finally:

@@ -16,14 +16,14 @@ def opened(easel: Easel, value: str = "another-token") -> PendingCard:
     expires = easel.clock.now()
     where = Destination(ChannelId(5), InteractionToken(6, value, expires), MessageId(9), private=False, upload_limit=0)
     opening = PendingCard(PendingCardId(1), ALICE, easel.clock.now(), where)
-    easel.openings.note(opening)
+    easel.pending_cards.note(opening)
     return opening
 
 
 async def tell(easel: Easel) -> None:
     """What the new process does once Discord can be reached."""
-    await report_interrupted(easel.store, easel.openings, easel.discord, easel.jobs)
-    await until(lambda: not len(easel.jobs), what="the telling")
+    await report_interrupted(easel.runtime, easel.pending_cards, easel.discord)
+    await until(lambda: not len(easel.runtime.background), what="the telling")
 
 
 async def test_a_card_without_a_wish_is_told_of_once(house: House) -> None:
@@ -46,9 +46,9 @@ async def test_an_accepted_wish_ends_its_opening(house: House) -> None:
         destination = replace(opening.destination, pending_card=opening.id)
         wish = await easel.ask()
         request = replace((await easel.generation(wish)).request, destination=destination)
-        await easel.desk.accept(request)
+        await easel.generations.accept(request)
     async with house.easel(working=False) as easel:
-        assert easel.openings.left == ()
+        assert easel.pending_cards.left == ()
 
 
 async def test_a_wish_that_was_accepted_just_before_the_end_is_not_apologised_for(house: House) -> None:
@@ -61,7 +61,7 @@ async def test_a_wish_that_was_accepted_just_before_the_end_is_not_apologised_fo
         await tell(easel)
         assert easel.discord.apologies == []
     async with house.easel() as easel:
-        assert easel.openings.left == ()
+        assert easel.pending_cards.left == ()
 
 
 async def test_what_breaks_while_telling_is_left_to_the_next_process(
@@ -76,7 +76,7 @@ async def test_what_breaks_while_telling_is_left_to_the_next_process(
     async with house.easel() as easel:
         opening = opened(easel)
     async with house.easel() as easel:
-        monkeypatch.setattr(easel.discord, "apologise", broken)
+        monkeypatch.setattr(easel.discord, "show_interrupted", broken)
         await tell(easel)
     async with house.easel() as easel:
         await tell(easel)

@@ -14,7 +14,7 @@ from bot.domain.states import Failure, TaskState
 from bot.media.fitting import fit
 from bot.media.formats import FileType
 from demo.kie import Behaviour, CutMidBody, Delay, Fail, Hang, Html, KieStandIn, Reply, Succeed
-from tests.generation.doubles import RecordingDeliverer
+from tests.generation.doubles import RecordingSender
 from tests.generation.easel import Easel, House, tuned
 from tests.kie.schema import created
 from tests.waiting import until
@@ -250,12 +250,12 @@ async def test_an_unexpected_error_while_showing_does_not_lose_the_outcome(
 
 
 async def test_nothing_is_told_before_discord_can_be_reached(house: House, kie: KieStandIn) -> None:
-    discord = RecordingDeliverer()
+    discord = RecordingSender()
     async with house.easel(discord_up=False, discord=discord) as easel:
         wish = await easel.ask()
         await easel.reach(wish, TaskState.READY)
         assert (discord.shown, discord.attempts) == ([], [])
         assert easel.ledger() == [RESERVED]
-        easel.courier.open()
+        easel.delivery.start(easel.discord)
         await easel.told(wish)
         assert len(created(kie)) == 1

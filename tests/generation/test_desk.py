@@ -29,7 +29,7 @@ from bot.generation.references import SOURCE_MAX_BYTES
 from demo.kie import Code, KieStandIn
 from tests.generation.easel import ALICE, BOB, GUILD, Easel, House, tuned
 from tests.kie.schema import caused, check_all, created
-from tests.media.pictures import encoded
+from tests.media.images import encoded
 
 COLOURS = {"red.png": "PNG", "green.jpg": "JPEG", "blue.webp": "WEBP"}
 
@@ -143,14 +143,14 @@ async def test_so_many_open_wishes_and_no_more(house: House) -> None:
         assert isinstance(error, TooManyOpen)
         assert error.limit == 2
         await easel.ask(by=BOB)
-        await easel.desk.cancel(first, ALICE)
+        await easel.generations.cancel(first, ALICE)
         await easel.ask()
 
 
 async def test_the_statement(house: House) -> None:
     async with house.easel(tuned(credits=50)) as easel:
         await easel.told(await easel.ask(count=2))
-        statement = await easel.desk.statement(Requester(Account(ALICE, GUILD)))
+        statement = await easel.generations.statement(Requester(Account(ALICE, GUILD)))
         assert (statement.standing.balance.spent, statement.standing.balance.left) == (10, 40)
         assert [(one.movement, one.credits) for one in statement.movements] == [("reserve", -10)]
 

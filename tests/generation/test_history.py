@@ -12,6 +12,7 @@ from bot.domain.errors import DraftGone, GenerationGone
 from bot.domain.generation import Generation, Image, Origin, Source
 from bot.domain.ids import ChannelId, DraftId, GenerationId, ImageId, MessageId
 from bot.generation.history import DRAFTS_KEPT_FOR, History
+from bot.runtime import BackgroundTasks, Runtime
 from bot.store.store import Store
 from tests.factories import ALICE, BOB, NOW, make_destination, make_generation, make_request
 from tests.store.services import SetClock
@@ -35,7 +36,7 @@ def clock() -> SetClock:
 
 @pytest.fixture
 def history(store: Store, clock: SetClock) -> History:
-    return History(store, clock, count(1).__next__)
+    return History(Runtime(store, clock, BackgroundTasks("background", grace=0), count(1).__next__))
 
 
 async def made(store: Store, card: MessageId | None = CARD, image_in: MessageId | None = None) -> Generation:

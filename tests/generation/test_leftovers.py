@@ -23,7 +23,9 @@ async def left_over(easel: Easel, count: int = 1) -> GenerationId:
     """A wish of Alice's whose end can be told nowhere."""
     easel.discord.always = Undeliverable("nowhere")
     wish = await easel.ask(count=count)
-    await until(lambda: len(easel.discord.attempts) >= 1 and not len(easel.jobs), what="the wish to be given up")
+    await until(
+        lambda: len(easel.discord.attempts) >= 1 and not len(easel.runtime.background), what="the wish to be given up"
+    )
     easel.discord.always = None
     return wish
 
@@ -34,7 +36,7 @@ def downloads(kie: KieStandIn) -> list[Call]:
 
 async def pictures(easel: Easel, wish: GenerationId, limit: int = LIMIT) -> list[int]:
     """The sizes of what is still to be had of it."""
-    found = await easel.leftovers.look_at(wish, limit)
+    found = await easel.undelivered.look_at(wish, limit)
     assert found is not None
     assert found[0].id == wish
     return sizes(found[1])
@@ -46,9 +48,9 @@ def sizes(images: Sequence[ImageFile]) -> list[int]:
 
 async def test_pictures_wait_for_their_member_alone(easel: Easel, kie: KieStandIn) -> None:
     wish = await left_over(easel, count=2)
-    assert easel.leftovers.take(BOB) == []
-    assert easel.leftovers.take(ALICE) == [wish]
-    assert easel.leftovers.take(ALICE) == [], "two commands at once hand it over once"
+    assert easel.undelivered.take(BOB) == []
+    assert easel.undelivered.take(ALICE) == [wish]
+    assert easel.undelivered.take(ALICE) == [], "two commands at once hand it over once"
     assert len(await pictures(easel, wish)) == 2
     assert len(downloads(kie)) == 2, "they were kept"
     assert {task.failure for task in await easel.tasks(wish)} == {Failure.UNDELIVERABLE}
@@ -58,9 +60,9 @@ async def test_pictures_wait_for_their_member_alone(easel: Easel, kie: KieStandI
 async def test_what_could_not_be_handed_over_goes_back_on_the_list(easel: Easel) -> None:
     wish = await left_over(easel)
     for _ in range(2):
-        assert easel.leftovers.take(ALICE) == [wish]
-        easel.leftovers.remember(ALICE, wish)
-        easel.leftovers.remember(ALICE, wish)
+        assert easel.undelivered.take(ALICE) == [wish]
+        easel.undelivered.remember(ALICE, wish)
+        easel.undelivered.remember(ALICE, wish)
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["files kept", "files lost"])
@@ -72,14 +74,14 @@ async def test_the_next_process_has_them_too(house: House, kie: KieStandIn, lost
         for path in spool.iterdir():
             path.unlink()
     async with house.easel() as easel:
-        assert easel.leftovers.take(ALICE) == [wish]
+        assert easel.undelivered.take(ALICE) == [wish]
         assert len(await pictures(easel, wish)) == 1
         assert len(downloads(kie)) == (2 if lost else 1)
         assert easel.ledger(wish) == GIVEN_BACK
-        await easel.leftovers.handed_over(await easel.generation(wish))
+        await easel.undelivered.handed_over(await easel.generation(wish))
         assert list(spool.iterdir()) == []
     async with house.easel() as easel:
-        assert easel.leftovers.take(ALICE) == []
+        assert easel.undelivered.take(ALICE) == []
         assert easel.discord.attempts == []
 
 
@@ -103,7 +105,7 @@ async def test_an_end_without_a_picture_waits_as_well(house: House, kie: KieStan
         wish = await left_over(easel)
         assert await easel.states(wish) == [TaskState.FAILED]
     async with house.easel() as easel:
-        assert easel.leftovers.take(ALICE) == [wish]
+        assert easel.undelivered.take(ALICE) == [wish]
         assert await pictures(easel, wish) == []
         assert easel.ledger(wish) == [("reserve", Decimal(-5)), ("refund", Decimal(5))]
 
@@ -114,12 +116,12 @@ async def test_after_a_week_the_next_process_forgets_them(house: House) -> None:
         spool = easel.database.parent / "spool"
     house.clock.advance(KEPT_FOR.total_seconds() - 60)
     async with house.easel() as easel:
-        assert easel.leftovers.take(ALICE) == [wish]
+        assert easel.undelivered.take(ALICE) == [wish]
     house.clock.advance(61)
     async with house.easel() as easel:
-        assert easel.leftovers.take(ALICE) == []
+        assert easel.undelivered.take(ALICE) == []
         assert list(spool.iterdir()) == []
 
 
 async def test_a_wish_that_is_not_in_the_store_is_nothing_to_hand_over(easel: Easel) -> None:
-    assert await easel.leftovers.look_at(GenerationId(1), LIMIT) is None
+    assert await easel.undelivered.look_at(GenerationId(1), LIMIT) is None

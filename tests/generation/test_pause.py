@@ -12,7 +12,7 @@ from bot.domain.kie_account import LowBalance, Paused, Resumed
 from bot.domain.ports import Card
 from bot.domain.settings import Model, Resolution, Settings
 from bot.domain.states import Failure, TaskState
-from bot.quota.funds_breaker import TRY_AFTER
+from bot.quota.funds_breaker import PROBE_AFTER
 from demo.kie import Behaviour, Code, Html, KieStandIn
 from tests.generation.easel import ALICE, BOB, Easel, House, Tuning, submitting, watching
 from tests.kie.schema import caused, created
@@ -22,13 +22,13 @@ RESERVED, REFUNDED, SETTLED = ("reserve", Decimal(-5)), ("refund", Decimal(5)), 
 PATIENT = submitting(give_up_after=600)
 ONE_BY_ONE = replace(PATIENT, capacity=Capacity(new_tasks=1000, window=10, at_work=1))
 BIG = Settings(Model.FLEX, resolution=Resolution.TWO_K)
-WHILE = TRY_AFTER.total_seconds()
+WHILE = PROBE_AFTER.total_seconds()
 
 
 async def paused(easel: Easel) -> None:
     """Wait until submissions are paused, and the balance was looked at since."""
     gate = easel.workload.funds_breaker
-    await until(lambda: gate.is_open and gate.pause and gate.pause.looked, what="the pause")
+    await until(lambda: gate.is_open and gate.pause and gate.pause.balance_read, what="the pause")
 
 
 async def looks(easel: Easel, times: int = 3) -> None:
@@ -107,7 +107,7 @@ async def test_a_wish_in_line_can_be_taken_back(easel: Easel, kie: KieStandIn) -
     wish = await easel.ask()
     await paused(easel)
     await easel.reach(wish, TaskState.RESERVED)
-    await easel.desk.cancel(wish, ALICE)
+    await easel.generations.cancel(wish, ALICE)
     await easel.told(wish)
     assert easel.ledger() == [RESERVED, REFUNDED]
 
@@ -173,8 +173,8 @@ async def test_without_a_balance_one_task_is_tried_at_a_time(house: House, kie: 
         house.clock.advance(WHILE)
         await easel.told(wish)
         assert await easel.states(wish) == [TaskState.DELIVERED] * 4
-        await until(lambda: len(easel.operator.told) == 2, what="the operator to be told")
-        assert [type(news) for news in easel.operator.told] == [Paused, Resumed]
+        await until(lambda: len(easel.alerts.told) == 2, what="the operator to be told")
+        assert [type(news) for news in easel.alerts.told] == [Paused, Resumed]
 
 
 async def test_while_one_is_tried_the_others_wait(house: House, kie: KieStandIn) -> None:
@@ -208,8 +208,8 @@ async def test_a_balance_that_says_nothing_is_not_believed(house: House, kie: Ki
         easel.clock.advance(WHILE)
         await easel.told(wish)
         assert await easel.states(wish) == [TaskState.DELIVERED]
-        await until(lambda: len(easel.operator.told) == 2, what="the operator to be told")
-        assert [type(news) for news in easel.operator.told] == [Paused, Resumed]
+        await until(lambda: len(easel.alerts.told) == 2, what="the operator to be told")
+        assert [type(news) for news in easel.alerts.told] == [Paused, Resumed]
 
 
 async def test_after_a_trial_without_a_balance_new_wishes_are_taken(house: House, kie: KieStandIn) -> None:
@@ -232,14 +232,14 @@ async def test_the_operator_is_told_once_of_a_pause_that_outlives_processes(hous
     (wish,) = await waiting(house, Tuning(), 1)
     kie.balance = Decimal(0)
     async with house.easel() as easel:
-        await until(lambda: easel.operator.told, what="the operator to be told")
-        assert easel.operator.told == [Paused(balance=Decimal(0))]
+        await until(lambda: easel.alerts.told, what="the operator to be told")
+        assert easel.alerts.told == [Paused(balance=Decimal(0))]
         assert easel.workload.funds_breaker.pause is not None
         since = easel.workload.funds_breaker.pause.since
     async with house.easel() as easel:
         await until(lambda: easel.workload.funds_breaker.is_open, what="the pause to be found again")
         await looks(easel)
-        assert easel.operator.told == []
+        assert easel.alerts.told == []
         assert easel.workload.funds_breaker.pause is not None
         assert easel.workload.funds_breaker.pause.since == since
         with pytest.raises(SubmissionsPaused):
@@ -247,13 +247,13 @@ async def test_the_operator_is_told_once_of_a_pause_that_outlives_processes(hous
     kie.balance = Decimal(100)
     async with house.easel() as easel:
         await easel.told(wish)
-        await until(lambda: easel.operator.told, what="the operator to be told")
-        (news,) = easel.operator.told
+        await until(lambda: easel.alerts.told, what="the operator to be told")
+        (news,) = easel.alerts.told
         assert isinstance(news, Resumed)
         assert news.since == since
     async with house.easel() as easel:
         await easel.told(await easel.ask("a third wish"))
-        assert easel.operator.told == []
+        assert easel.alerts.told == []
 
 
 async def test_a_low_balance_is_told_once_until_it_was_clearly_above(house: House, kie: KieStandIn) -> None:
@@ -263,19 +263,19 @@ async def test_a_low_balance_is_told_once_until_it_was_clearly_above(house: Hous
     async with house.easel(tuning) as easel:
         for balance, news in [(500, []), (499, told), (400, told), (549, told), (400, told)]:
             await read(easel, Decimal(balance))
-            assert easel.operator.told == news
+            assert easel.alerts.told == news
     async with house.easel(tuning) as easel:
         await read(easel, Decimal(399))
         await read(easel, Decimal(550))
-        assert easel.operator.told == []
+        assert easel.alerts.told == []
         await read(easel, Decimal(499))
-        assert easel.operator.told == told
+        assert easel.alerts.told == told
 
 
 async def read(easel: Easel, balance: Decimal) -> None:
     """Set the balance, and wait until the watcher has read and judged it."""
     easel.kie.balance = balance
-    await until(lambda: easel.watcher.reading and easel.watcher.reading.balance == balance, what="the new balance")
+    await until(lambda: easel.monitor.reading and easel.monitor.reading.balance == balance, what="the new balance")
     await looks(easel, 2)
 
 
@@ -283,7 +283,7 @@ async def test_a_balance_that_cannot_be_read_alarms_nobody(house: House, kie: Ki
     kie.script.always("credit", Code(500, "server error"))
     async with house.easel(watching(every=0.02, alarm_below=Decimal(5000))) as easel:
         await looks(easel)
-        assert easel.operator.told == []
-        assert easel.watcher.reading is None
+        assert easel.alerts.told == []
+        assert easel.monitor.reading is None
         kie.script.clear()
-        await until(lambda: easel.operator.told, what="the alarm")
+        await until(lambda: easel.alerts.told, what="the alarm")

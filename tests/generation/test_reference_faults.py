@@ -64,7 +64,7 @@ async def test_what_is_half_accepted_at_the_end_is_broken_off(house: House, kie:
         kie.script.always("upload", Hang())
         asking = [asyncio.create_task(easel.ask(sources=[source])) for _ in range(2)]
         await until(lambda: any(call.path.endswith("upload") for call in kie.requests), what="the upload")
-        await easel.desk.finish(0.05)
+        await easel.generations.finish(0.05)
 
         done, _ = await asyncio.wait(asking, timeout=5)
         assert len(done) == len(asking)

@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
+from itertools import count
 from pathlib import Path
 
 import aiohttp
@@ -19,6 +20,7 @@ from bot.media.decode_sandbox import DecodeSandbox
 from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.formats import PNG, WEBP, FileType
 from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
+from bot.runtime import BackgroundTasks, Runtime
 from bot.store.store import Store
 from tests.factories import ALICE
 from tests.generation.doubles import ShiftedClock
@@ -65,7 +67,7 @@ class Bench:
     async def renewed(self, *numbers: int) -> list[str]:
         """The addresses that references of these data get now."""
         old = [Reference(f"https://kie.example/old/{n}", f"{n}.png", DIGESTS[n]) for n in numbers]
-        taken = await self.references.take(old, ALICE.user_id)
+        taken = await self.references.prepare(old, ALICE.user_id)
         assert [(one.filename, one.digest) for one in taken] == [(one.filename, one.digest) for one in old]
         return [one.url for one in taken]
 
@@ -86,8 +88,9 @@ async def bench(tmp_path: Path) -> AsyncGenerator[Bench, None]:
     clock, api = ShiftedClock(), Uploads()
     store_open, session_open = Store.open(f"sqlite:///{tmp_path / 'easel.db'}"), aiohttp.ClientSession()
     async with store_open as store, session_open as session, DecodeSandbox() as darkroom:
+        runtime = Runtime(store, clock, BackgroundTasks("background", grace=0), count(1).__next__)
         fetcher = Fetcher(session, AllowedHosts([]), seconds=1)
-        references = ReferencePreparer(fetcher, darkroom, shelf, api, store, clock)
+        references = ReferencePreparer(runtime, fetcher=fetcher, sandbox=darkroom, cache=shelf, api=api)
         yield Bench(references, shelf, store, api, clock, tmp_path)
 
 
@@ -135,7 +138,7 @@ async def test_what_nobody_has_any_more_is_gone(bench: Bench) -> None:
 
 async def test_a_reference_without_a_digest_is_gone(bench: Bench) -> None:
     with pytest.raises(ReferencesGone):
-        await bench.references.take([Reference("https://kie.example/old", "a.png")], ALICE.user_id)
+        await bench.references.prepare([Reference("https://kie.example/old", "a.png")], ALICE.user_id)
 
 
 async def test_kie_that_takes_no_file_is_told_apart(bench: Bench) -> None:

@@ -8,7 +8,7 @@ from bot.domain.estimate import Capacity
 from bot.domain.ids import GenerationId, KieTaskId
 from bot.domain.states import Failure, TaskState
 from demo.kie import Code, CutAfter, Fail, Hang, KieStandIn, Never, Succeed
-from tests.generation.doubles import Hold, RecordingDeliverer
+from tests.generation.doubles import Hold, RecordingSender
 from tests.generation.easel import BOB, Easel, House, submitting, tuned
 from tests.kie.schema import caused, created
 from tests.waiting import until
@@ -150,7 +150,7 @@ async def test_ready_is_downloaded_and_delivered(house: House, kie: KieStandIn) 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["files-kept", "files-lost"])
 async def test_a_delivery_that_was_begun_is_repeated(house: House, kie: KieStandIn, lost: bool) -> None:
-    discord = RecordingDeliverer()
+    discord = RecordingSender()
     discord.always = Hold()
     async with house.easel(discord=discord) as easel:
         wish = await easel.ask(count=2)
@@ -183,7 +183,7 @@ async def test_failures_that_were_not_told_are_told(house: House, kie: KieStandI
 async def test_a_cancelling_that_was_not_told_is_told(house: House) -> None:
     async with house.easel(working=False, discord_up=False) as easel:
         wish = await easel.ask()
-        await easel.desk.cancel(wish, (await easel.generation(wish)).request.account.user_id)
+        await easel.generations.cancel(wish, (await easel.generation(wish)).request.account.user_id)
     async with house.easel() as easel:
         await easel.told(wish)
         assert await easel.states(wish) == [TaskState.CANCELLED]

@@ -57,7 +57,7 @@ async def test_cancelling_before_submission_refunds_and_kie_never_sees_it(house:
         first = await easel.ask("the one at work")
         await easel.reach(first, TaskState.RUNNING)
         wish = await easel.ask("the one taken back", count=3)
-        await easel.desk.cancel(wish, ALICE)
+        await easel.generations.cancel(wish, ALICE)
 
         generation = await easel.told(wish)
         assert [task.state for task in generation.tasks] == [TaskState.CANCELLED] * 3
@@ -65,7 +65,7 @@ async def test_cancelling_before_submission_refunds_and_kie_never_sees_it(house:
         assert len(easel.workload.queue) == 0
         assert easel.workload.queue.at_work == 1
         with pytest.raises(TooLateToCancel):
-            await easel.desk.cancel(wish, ALICE)
+            await easel.generations.cancel(wish, ALICE)
         assert easel.ledger(wish) == [RESERVED] * 3 + [REFUNDED] * 3
         assert easel.prompts() == ["the one at work"]
 
@@ -74,9 +74,9 @@ async def test_only_the_one_who_asked_may_cancel(house: House) -> None:
     async with house.easel(working=False) as easel:
         wish = await easel.ask()
         with pytest.raises(NotYours):
-            await easel.desk.cancel(wish, BOB)
+            await easel.generations.cancel(wish, BOB)
         with pytest.raises(GenerationGone):
-            await easel.desk.cancel(GenerationId(12345), ALICE)
+            await easel.generations.cancel(GenerationId(12345), ALICE)
         assert await easel.states(wish) == [TaskState.RESERVED]
         assert easel.ledger() == [RESERVED]
 
@@ -86,7 +86,7 @@ async def test_what_kie_has_cannot_be_cancelled(easel: Easel, kie: KieStandIn) -
     wish = await easel.ask()
     await easel.reach(wish, TaskState.RUNNING)
     with pytest.raises(TooLateToCancel):
-        await easel.desk.cancel(wish, ALICE)
+        await easel.generations.cancel(wish, ALICE)
     assert easel.ledger() == [RESERVED]
 
 
@@ -100,7 +100,7 @@ async def test_cancelling_while_submitting_has_one_of_two_ends(easel: Easel, kie
         for _ in range(turns):
             await asyncio.sleep(0)
         try:
-            await easel.desk.cancel(wishes[prompt], ALICE)
+            await easel.generations.cancel(wishes[prompt], ALICE)
         except TooLateToCancel:
             return
         taken_back.add(prompt)

@@ -1,1 +1,1 @@
-"""Downloads, references, fitting and the spool."""
+"""Downloads, sanitizing, fitting, charts, and the files they keep."""

@@ -1,4 +1,4 @@
-"""A stand-in whose results are fetched, and a fetcher that may do so."""
+"""KIE's stand-in, which serves results, and a fetcher that may download from it."""
 
 from collections.abc import AsyncGenerator
 
@@ -18,8 +18,8 @@ async def kie() -> AsyncGenerator[KieStandIn, None]:
 
 @pytest.fixture
 async def session() -> AsyncGenerator[aiohttp.ClientSession, None]:
-    async with download_session() as one:
-        yield one
+    async with download_session() as downloads:
+        yield downloads
 
 
 @pytest.fixture
@@ -33,6 +33,6 @@ def hasty_fetcher(session: aiohttp.ClientSession) -> Fetcher:
 
 
 @pytest.fixture
-def address(kie: KieStandIn) -> str:
-    """An address on the route of results; what it answers is scripted."""
+def url(kie: KieStandIn) -> str:
+    """The URL of a result; each test scripts how the stand-in answers it."""
     return f"{kie.base_url}/results/{'0' * 32}-1.png"

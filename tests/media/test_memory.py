@@ -1,4 +1,4 @@
-"""How much memory the process takes that decodes a member's picture."""
+"""How much memory the process takes that decodes a member's image."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.media.pictures import encoded, png_of_one_colour, smooth
+from tests.media.images import encoded, png_of_one_colour, smooth
 
 ROOT = Path(__file__).parents[2]
 MEASURE = """
@@ -16,7 +16,7 @@ process = subprocess.Popen([sys.executable, "-m", "bot.media.sanitize", *sys.arg
 _, status, usage = os.wait4(process.pid, 0)
 print("", status, usage.ru_maxrss)
 """
-"""Run in a small process: for Linux, a process begins with the peak of the one that started it."""
+"""Run in a small process of its own: on Linux, a process begins with the memory peak of its parent."""
 
 
 def large_webp() -> bytes:
@@ -25,20 +25,20 @@ def large_webp() -> bytes:
 
 
 def huge_png() -> bytes:
-    """A picture that once brought down another bot: 177 megapixels in just under 10 MB."""
+    """An image that once crashed another bot: 177 megapixels in just under 10 MB."""
     return png_of_one_colour(13_300, 13_300, 9_990_000)
 
 
 @pytest.mark.parametrize(
-    ("build", "said", "megabytes"),
+    ("build", "result", "megabytes"),
     [
         pytest.param(large_webp, "webp", 120, id="webp of 20 megapixels"),
         pytest.param(huge_png, "too_many_pixels", 60, id="png of 177 megapixels"),
     ],
 )
-def test_the_memory_it_takes(tmp_path: Path, build: Callable[[], bytes], said: str, megabytes: int) -> None:
+def test_peak_memory(tmp_path: Path, build: Callable[[], bytes], result: str, megabytes: int) -> None:
     (tmp_path / "source").write_bytes(build())
     arguments = [sys.executable, "-c", MEASURE, str(tmp_path / "source"), str(tmp_path / "target")]
     output = subprocess.run(arguments, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
-    assert output[:2] == [said, "0"]
+    assert output[:2] == [result, "0"]
     assert int(output[2]) * 1024 < megabytes * 1_000_000

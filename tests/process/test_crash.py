@@ -14,8 +14,8 @@ from tests.crash.world import open_world
 DEADLINE = 5.0
 """Seconds for KIE and for its callback: what nobody tells of in that time is given up, and the test is over."""
 BOUNDARIES = (
-    "before commit: fact kept",
-    "before take wish",
+    "before commit: key-value kept",
+    "before accept request",
     "after commit: accept",
     "after commit: submitting",
     "after KIE create",

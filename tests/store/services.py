@@ -1,6 +1,6 @@
 """Services over a real store, without the workers that submit, poll and deliver."""
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -11,12 +11,10 @@ import aiohttp
 
 from bot.domain.credits import KIE_PRICES, Allowance, Credits, Period, PriceList
 from bot.domain.estimate import Capacity
-from bot.domain.generation import PendingCard
 from bot.domain.ids import IdMaker, KieTaskId
 from bot.domain.polling import Steady
-from bot.domain.ports import Card, ImageFile, Posted, Progress, TaskInput, TaskReport
+from bot.domain.ports import Progress, TaskInput, TaskReport
 from bot.domain.rules import ServerSettings
-from bot.generation.cards import Cards
 from bot.generation.delivery import DeliveryWorker
 from bot.generation.pending_cards import PendingCardJournal
 from bot.generation.references import ReferencePreparer
@@ -31,7 +29,7 @@ from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
 from bot.media.spool import Spool
 from bot.quota.policy import QuotaLimits, QuotaPolicy
 from bot.quota.service import Change, QuotaService
-from bot.runtime import BackgroundTasks
+from bot.runtime import BackgroundTasks, Runtime
 from bot.store.store import Store
 from tests.factories import NOW, limits_of
 
@@ -66,26 +64,14 @@ class BusyApi:
         raise AssertionError("nobody watches here")
 
 
-class ClosedDoor:
-    """A Discord that nothing is delivered to: the courier is never opened."""
-
-    async def show(self, card: Card) -> None:
-        raise AssertionError("nobody shows anything here")
-
-    async def deliver(self, card: Card, images: Sequence[ImageFile]) -> Posted:
-        raise AssertionError("nobody delivers here")
-
-    async def show_interrupted(self, opening: PendingCard) -> None:
-        raise AssertionError("nobody apologises here")
-
-
 @dataclass(frozen=True)
 class ServiceFixture:
     """The services that a test calls."""
 
+    runtime: Runtime
     generations: GenerationService
     quotas: QuotaService
-    means: QuotaPolicy
+    policy: QuotaPolicy
     tracker: Tracker
     workload: Workload
     clock: SetClock
@@ -112,31 +98,35 @@ async def open_services(
     clock, api = SetClock(), BusyApi()
     workload = Workload(Capacity())
     prices = PriceList(KIE_PRICES)
-    means = QuotaPolicy(clock, prices, limits or limits_of(Allowance(Credits(allowance), Period.DAY)))
-    cards = Cards(store, clock, workload, means)
-    with ImageThreads() as studio, PendingCardJournal(folder / "openings.journal") as openings:
-        async with (
-            aiohttp.ClientSession() as session,
-            BackgroundTasks("job", grace=0) as jobs,
-            DecodeSandbox() as darkroom,
-        ):
+    policy = QuotaPolicy(clock, prices, limits or limits_of(Allowance(Credits(allowance), Period.DAY)))
+    runtime = Runtime(store, clock, BackgroundTasks("background", grace=0), IdMaker(clock.now, start=0))
+    with ImageThreads() as threads, PendingCardJournal(folder / "openings.journal") as pending_cards:
+        async with aiohttp.ClientSession() as session, runtime.background, DecodeSandbox() as sandbox:
             fetcher = Fetcher(session, AllowedHosts([]), seconds=1)
-            shelf = ReferenceCache(folder / "references", ReferenceCacheLimits(0, timedelta(days=1)))
+            cache = ReferenceCache(folder / "references", ReferenceCacheLimits(0, timedelta(days=1)))
             spool = Spool(folder / "spool", fetcher)
-            leftovers = Undelivered(store, clock, spool, studio)
-            courier = DeliveryWorker(store, clock, cards, ClosedDoor(), spool, studio, leftovers, jobs)
-            # Questions are far apart: one that comes soon was asked for.
-            tracker = Tracker(store, api, clock, workload, courier, Steady(3600), TrackerOptions(late_every=3600), jobs)
-            generations = GenerationService(
-                store,
-                clock,
-                IdMaker(clock.now, start=0),
-                prices,
-                open_limit,
-                ReferencePreparer(fetcher, darkroom, shelf, api, store, clock),
-                means,
-                workload,
-                courier,
-                openings,
+            undelivered = Undelivered(runtime, spool=spool, threads=threads)
+            # Never started: nothing is delivered.
+            delivery = DeliveryWorker(runtime, workload=workload, spool=spool, threads=threads, undelivered=undelivered)
+            tracker = Tracker(
+                runtime,
+                api=api,
+                workload=workload,
+                delivery=delivery,
+                # Polls are far apart: one that comes soon was asked for.
+                pace=Steady(3600),
+                options=TrackerOptions(late_every=3600),
             )
-            yield ServiceFixture(generations, QuotaService(store, clock, means), means, tracker, workload, clock, api)
+            generations = GenerationService(
+                runtime,
+                prices=prices,
+                open_limit=open_limit,
+                references=ReferencePreparer(runtime, fetcher=fetcher, sandbox=sandbox, cache=cache, api=api),
+                policy=policy,
+                workload=workload,
+                delivery=delivery,
+                pending_cards=pending_cards,
+            )
+            yield ServiceFixture(
+                runtime, generations, QuotaService(runtime, policy), policy, tracker, workload, clock, api
+            )

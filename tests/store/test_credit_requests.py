@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass, replace
 from datetime import timedelta
-from itertools import count as counting
 from pathlib import Path
 
 import pytest
@@ -119,12 +118,10 @@ class RequestsHarness:
 
 @pytest.fixture
 async def harness(store: Store, tmp_path: Path) -> AsyncGenerator[RequestsHarness, None]:
-    ids = counting(1)
     async with open_services(store, tmp_path) as services:
         change = Change(ALICE.guild_id, ADMIN, "a channel")
         await replace_settings(services.quotas, change, ServerSettings(requests_channel=ADMINS_CHANNEL))
-        requests = CreditRequests(store, services.clock, services.means, lambda: next(ids))
-        yield RequestsHarness(store, requests, services.clock)
+        yield RequestsHarness(store, CreditRequests(services.runtime, services.policy), services.clock)
 
 
 async def test_without_a_channel_nobody_can_ask(harness: RequestsHarness) -> None:

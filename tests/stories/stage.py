@@ -109,7 +109,7 @@ class Stage:
 
     async def rest(self) -> None:
         """Wait until nothing is under way in the bot."""
-        await until(lambda: not len(self.app.jobs), what="the bot's work under way")
+        await until(lambda: not len(self.app.runtime.background), what="the bot's work under way")
 
     async def delivered(self, prompt: str = "a lighthouse in a storm", **options: Any) -> Seen:
         """Ask, and wait for the outcome."""

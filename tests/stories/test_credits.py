@@ -53,7 +53,7 @@ async def test_the_allowance_is_used_up(stage: Stage) -> None:
     assert len(stage.cards()) == 1
 
     again = await stage.delivered()
-    assert again.small_print[-1] == "0 left today"
+    assert again.small_print[-1] == "5 credits"
 
 
 @given(credits=10)

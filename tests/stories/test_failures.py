@@ -32,7 +32,7 @@ async def test_a_failure_is_told_in_plain_words_and_costs_nothing(stage: Stage, 
     assert stage.ledger(stage.alice) == GIVEN_BACK
     assert stage.kie.billed == 0
     again = await stage.delivered("a lighthouse")
-    assert again.small_print[-1] == "45 left today"
+    assert again.small_print[-1] == "5 credits"
 
 
 async def test_success_without_a_picture_costs_nothing(stage: Stage) -> None:
@@ -85,5 +85,5 @@ async def test_a_picture_that_comes_too_late_is_free(stage: Stage) -> None:
     assert late.texts[1] == "This one took long, so it is free: its credits had been given back."
     assert late.colour == GREEN
     assert len(late.pictures) == 1
-    assert late.small_print[-2:] == ["free", "50 left today"]
+    assert late.small_print[-1:] == ["free"]
     assert stage.ledger(stage.alice) == GIVEN_BACK

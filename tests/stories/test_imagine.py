@@ -25,11 +25,11 @@ async def test_a_prompt_alone_becomes_a_picture(stage: Stage) -> None:
     assert picture.alt_text == "a red fox in snow"
     with Image.open(io.BytesIO(await fetched(picture.url))) as image:
         assert image.width == image.height
-    who, model, ratio, resolution, seconds, price, left = card.small_print
+    who, model, ratio, resolution, seconds, price = card.small_print
     assert who == stage.alice.mention
     assert [model, ratio, resolution] == ["flux-2 pro", "1:1", "1K"]
     assert seconds.endswith(" s")
-    assert [price, left] == ["5 credits", "45 left today"]
+    assert price == "5 credits"
     assert order(stage.kie) == {
         "model": "flux-2/pro-text-to-image",
         "input": {
@@ -64,7 +64,7 @@ async def test_every_option_reaches_kie_and_the_card(stage: Stage) -> None:
     card = await stage.delivered("a tall ship", model="flex", aspect_ratio="16:9", resolution="2K", count=2)
 
     assert card.small_print[1:4] == ["2 × flux-2 flex", "16:9", "2K"]
-    assert card.small_print[-2:] == ["48 credits", "2 left today"]
+    assert card.small_print[-1:] == ["48 credits"]
     for body in orders(stage.kie):
         assert body["model"] == "flux-2/flex-text-to-image"
         assert body["input"]["aspect_ratio"] == "16:9"
@@ -77,7 +77,7 @@ async def test_flex_costs_what_flex_costs(stage: Stage) -> None:
     card = await stage.delivered("a map with small print", model="flex")
 
     assert card.small_print[1] == "flux-2 flex"
-    assert card.small_print[-2:] == ["14 credits", "36 left today"]
+    assert card.small_print[-1:] == ["14 credits"]
     assert stage.ledger(stage.alice) == [("reserve", Decimal(-14)), ("settle", Decimal(0))]
 
 
@@ -108,7 +108,7 @@ async def test_four_pictures_come_on_one_card(stage: Stage) -> None:
     files = {await fetched(picture.url) for picture in card.pictures}
     assert len(files) == 4
     assert card.small_print[1] == "4 × flux-2 pro"
-    assert card.small_print[-2:] == ["20 credits", "30 left today"]
+    assert card.small_print[-1:] == ["20 credits"]
     assert len(stage.cards()) == 1
     assert stage.ledger(stage.alice) == [("reserve", Decimal(-5))] * 4 + [("settle", Decimal(0))] * 4
 
@@ -130,7 +130,7 @@ async def test_of_four_pictures_two_fail(stage: Stage) -> None:
     assert len(card.pictures) == 2
     assert "2 of 4 pictures came; nothing was charged for the rest." in card.texts
     assert "Something broke at KIE. Try again." in card.texts
-    assert card.small_print[-2:] == ["10 credits", "40 left today"]
+    assert card.small_print[-1:] == ["10 credits"]
     movements = stage.ledger(stage.alice)
     assert movements[:4] == [("reserve", Decimal(-5))] * 4
     assert sorted(movements[4:]) == [("refund", Decimal(5))] * 2 + [("settle", Decimal(0))] * 2
@@ -154,5 +154,5 @@ async def test_two_members_at_once_get_a_card_each(stage: Stage) -> None:
     card = await stage.outcome(his)
     assert card.headline == "**a grey heron in fog**"
     assert card.small_print[0] == stage.bob.mention
-    assert card.small_print[-1] == "45 left today"
+    assert card.small_print[-1] == "5 credits"
     assert stage.ledger(stage.alice) == stage.ledger(stage.bob) == PAID

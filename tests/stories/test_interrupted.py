@@ -45,7 +45,7 @@ def dying(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     async def cut_off(*_: object) -> None:
         raise asyncio.CancelledError
 
-    monkeypatch.setattr(stage.app.client.generations, "accept", cut_off)
+    monkeypatch.setattr(stage.app.client.services.generations, "accept", cut_off)
 
 
 async def killed(stage: Stage) -> None:

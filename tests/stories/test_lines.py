@@ -21,7 +21,7 @@ async def test_a_chain_of_five_replies_leads_back_to_the_first(stage: Stage) -> 
         assert seen(card).small_print[-1] == f"edit of [this picture]({before.jump_url})"
         assert worked_from(stage.kie) == [await shown(before)]
     messages = [MessageId(one.id) for one in cards]
-    async with stage.app.store.read() as tx:
+    async with stage.app.runtime.store.read() as tx:
         (last,) = await tx.images.in_message(messages[-1])
         line = await tx.images.lineage(last.id)
     assert [image.message_id for image in line] == messages[::-1]
@@ -80,7 +80,7 @@ async def made(stage: Stage) -> discord.Message:
 
 async def parents(stage: Stage, card: discord.Message) -> list[MessageId]:
     """The messages that a card's picture comes from, the nearest first."""
-    async with stage.app.store.read() as tx:
+    async with stage.app.runtime.store.read() as tx:
         (image,) = await tx.images.in_message(MessageId(card.id))
         return [one.message_id for one in (await tx.images.lineage(image.id))[1:]]
 

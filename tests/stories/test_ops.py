@@ -46,7 +46,8 @@ class Office:
         """Wait until the bot knows what is left now."""
         app, kie = self.stage.app, self.stage.kie
         await until(
-            lambda: app.watcher.reading and app.watcher.reading.balance == kie.balance, what="the balance to be read"
+            lambda: app.balance_monitor.reading and app.balance_monitor.reading.balance == kie.balance,
+            what="the balance to be read",
         )
 
     async def status(self, by: simcord.MemberActor | None = None) -> Seen:
@@ -85,7 +86,7 @@ async def test_the_whole_at_a_glance(stage: Stage, office: Office) -> None:
     process, line, balance_, accounts = (text.splitlines() for text in shown.texts)
     assert process[0] == f"### Easel {VERSION}"
     assert process[1].startswith("up since <t:")
-    assert process[2] == "at work: submitter, tracker, watcher"
+    assert process[2] == "at work: submitter, tracker, balance monitor"
     assert line[1:] == [
         "▶️ submissions go on",
         "0 waiting · 1 at KIE · 3 of 20 calls in 10 s",

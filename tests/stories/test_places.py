@@ -96,7 +96,7 @@ async def test_direct_messages_have_an_allowance_of_their_own(stage: Stage) -> N
     card = await stage.outcome(asked)
 
     assert len(card.pictures) == 3
-    assert card.small_print[-2:] == ["42 credits", "8 left today"]
+    assert card.small_print[-1:] == ["42 credits"]
     assert len(stage.alice.user.dm_channel.history()) == 1
     assert len(stage.ledger(stage.alice.user, server=False)) == 6
     assert "**22** of 50" in (await balance(stage, stage.alice)).text

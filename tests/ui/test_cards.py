@@ -63,7 +63,7 @@ def images(count: int) -> list[ImageFile]:
 @every_prompt
 def test_a_waiting_card_keeps_within_discords_limits(prompt: str) -> None:
     waiting = generation(prompt, *[TaskState.RESERVED] * 4, id=GenerationId((1 << 63) - 1))
-    view = cards.progress_view(Card(waiting, 123_456, NOW, balance=None))
+    view = cards.progress_view(Card(waiting, 123_456, NOW))
 
     check(view)
     assert [item.label for item in buttons(view)] == ["Cancel"]
@@ -72,7 +72,7 @@ def test_a_waiting_card_keeps_within_discords_limits(prompt: str) -> None:
 @every_prompt
 def test_a_full_card_keeps_within_discords_limits(prompt: str) -> None:
     done = generation(prompt, *[TaskState.READY] * 4)
-    view = cards.outcome_view(Card(done, None, None, BALANCE, seconds=86_400.4), images(4))
+    view = cards.outcome_view(Card(done, None, None, seconds=86_400.4), images(4))
 
     check(view)
     assert len(alt_texts(view)) == 4
@@ -83,7 +83,7 @@ def test_a_card_of_four_different_failures_keeps_within_discords_limits(prompt: 
     failed = generation(prompt, *[TaskState.FAILED] * 4)
     reasons = sorted(Failure, key=lambda reason: -len(texts.failure(reason)))[:4]
     tasks = tuple(replace(task, failure=reason) for task, reason in zip(failed.tasks, reasons, strict=True))
-    view = cards.outcome_view(Card(replace(failed, tasks=tasks), None, None, BALANCE, seconds=12), [])
+    view = cards.outcome_view(Card(replace(failed, tasks=tasks), None, None, seconds=12), [])
 
     check(view)
     assert [texts.failure(reason) in " ".join(words(view)) for reason in reasons] == [True] * 4
@@ -91,11 +91,9 @@ def test_a_card_of_four_different_failures_keeps_within_discords_limits(prompt: 
 
 def test_a_card_names_its_requester_and_what_was_paid() -> None:
     done = make_generation(states=[TaskState.READY])
-    view = cards.outcome_view(Card(done, None, None, BALANCE, seconds=13.6), images(1))
+    view = cards.outcome_view(Card(done, None, None, seconds=13.6), images(1))
 
-    assert words(view)[-1] == (
-        f"-# <@{ALICE.user_id}> · flux-2 pro · 1:1 · 1K · 14 s · 5 credits · 999999.875 left this month"
-    )
+    assert words(view)[-1] == (f"-# <@{ALICE.user_id}> · flux-2 pro · 1:1 · 1K · 14 s · 5 credits")
 
 
 @pytest.mark.parametrize(
@@ -116,7 +114,7 @@ def test_the_colour_tells_how_it_ended(states: list[TaskState], pictures: int, *
     ended = make_generation(states=states)
     failures = {TaskState.FAILED: Failure.BROKEN, TaskState.OVERDUE: Failure.TOO_SLOW}
     ended = replace(ended, tasks=tuple(replace(task, failure=failures.get(task.state)) for task in ended.tasks))
-    view = cards.outcome_view(Card(ended, None, None, BALANCE, seconds=1, late=late), images(pictures))
+    view = cards.outcome_view(Card(ended, None, None, seconds=1, late=late), images(pictures))
 
     assert container(view)["accent_color"] == colour
 
@@ -128,7 +126,7 @@ def test_every_outcome_keeps_within_discords_limits(settings: Settings) -> None:
     request = make_request(account=account, prompt=PROMPTS["markdown"], settings=settings, origin=origin)
     done = make_generation(states=[TaskState.READY] * 4, request=request, id=GenerationId(LARGEST))
     for count in (0, 1, 4):
-        check(cards.outcome_view(Card(done, None, None, BALANCE, seconds=1), images(count)))
+        check(cards.outcome_view(Card(done, None, None, seconds=1), images(count)))
 
 
 @pytest.mark.parametrize(
@@ -143,7 +141,7 @@ def test_every_outcome_keeps_within_discords_limits(settings: Settings) -> None:
 def test_an_outcome_offers_what_can_be_done_with_it(resolution: Resolution, pictures: int, labels: list[str]) -> None:
     request = make_request(settings=Settings(resolution=resolution))
     ended = make_generation(states=[TaskState.READY if pictures else TaskState.CANCELLED], request=request)
-    view = cards.outcome_view(Card(ended, None, None, BALANCE, seconds=1), images(pictures))
+    view = cards.outcome_view(Card(ended, None, None, seconds=1), images(pictures))
 
     assert [item.label for item in buttons(view)] == labels
     carried = [CustomId.parse(item.custom_id or "") for item in buttons(view)]
@@ -155,7 +153,7 @@ def test_an_edit_links_what_it_came_from(guild: GuildId, where: str) -> None:
     origin = Origin(ChannelId(5), MessageId(6), None)
     request = make_request(account=replace(ALICE, guild_id=guild), origin=origin)
     done = make_generation(states=[TaskState.READY], request=request)
-    view = cards.outcome_view(Card(done, None, None, BALANCE, seconds=1), images(1))
+    view = cards.outcome_view(Card(done, None, None, seconds=1), images(1))
 
     assert words(view)[-1].endswith(f" · edit of [this picture](https://discord.com/channels/{where}/5/6)")
 
@@ -164,7 +162,7 @@ def test_the_prompt_behind_2k_is_not_shown() -> None:
     done = make_generation(states=[TaskState.READY], request=make_request(prompt=LARGER_PROMPT))
 
     assert words(cards.progress_view(Card(done, 1, None, None)))[0] == "**the same picture, larger**"
-    view = cards.outcome_view(Card(done, None, None, BALANCE, seconds=1), images(1))
+    view = cards.outcome_view(Card(done, None, None, seconds=1), images(1))
     assert words(view)[0] == "**the same picture, larger**"
 
 
@@ -175,7 +173,7 @@ def test_the_cards_of_a_reply_keep_within_discords_limits() -> None:
 
 def test_nothing_to_cancel_means_no_button() -> None:
     running = make_generation(states=[TaskState.RUNNING, TaskState.READY])
-    view = cards.progress_view(Card(running, None, NOW, balance=None))
+    view = cards.progress_view(Card(running, None, NOW))
 
     assert buttons(view) == []
     assert words(view)[-1] == f"🎨 painting · 1 of 2 ready · expected {texts.relative(NOW)}"
@@ -184,7 +182,7 @@ def test_nothing_to_cancel_means_no_button() -> None:
 
 def test_a_card_that_waits_is_grey() -> None:
     waiting = make_generation(states=[TaskState.RESERVED])
-    view = cards.progress_view(Card(waiting, 3, NOW, balance=None))
+    view = cards.progress_view(Card(waiting, 3, NOW))
 
     assert container(view)["accent_color"] == cards.GREY
     assert words(view)[-1] == f"⏳ 3rd in line · expected {texts.relative(NOW)}"

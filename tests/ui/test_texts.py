@@ -236,7 +236,6 @@ def test_plain_text_has_no_markdown_left() -> None:
 def test_a_balance_line() -> None:
     balance = Balance(Allowance(Decimal(50), Period.WEEK), Decimal("12.5"), MOMENT + timedelta(days=2))
 
-    assert cards.left(balance) == "37.5 left this week"
     assert statement.allowance(balance).startswith("**37.5** of 50 left this week · 50 credits a week · renews <t:")
 
 

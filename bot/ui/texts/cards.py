@@ -4,7 +4,7 @@ from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 
-from bot.domain.credits import Balance, Period
+from bot.domain.credits import Period
 from bot.domain.settings import Settings
 from bot.domain.states import Failure
 from bot.ui.texts.amounts import number, relative
@@ -68,13 +68,6 @@ def some_ready(done: int, count: int) -> str:
 def partly(done: int, count: int) -> str:
     """Some pictures came, others did not."""
     return f"{done} of {count} pictures came; nothing was charged for the rest."
-
-
-def left(balance: Balance) -> str:
-    """What is left of an allowance."""
-    if balance.left is None:
-        return "unlimited"
-    return f"{number(balance.left)} left {PERIODS[balance.allowance.period]}"
 
 
 def settings(chosen: Settings, references: int) -> list[str]:

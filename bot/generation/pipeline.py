@@ -1,0 +1,22 @@
+"""The workers that carry a generation from the queue to its post, assembled once per process."""
+
+from dataclasses import dataclass
+
+from bot.generation.delivery import DeliveryWorker
+from bot.generation.submitter import Submitter
+from bot.generation.tracker import Tracker
+from bot.generation.undelivered import Undelivered
+from bot.generation.workload import Workload
+from bot.media.spool import Spool
+
+
+@dataclass(frozen=True, slots=True)
+class Pipeline:
+    """What recovery fills from the store, and what the application then runs."""
+
+    workload: Workload
+    submitter: Submitter
+    tracker: Tracker
+    delivery: DeliveryWorker
+    undelivered: Undelivered
+    spool: Spool

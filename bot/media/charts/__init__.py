@@ -1,1 +1,0 @@
-"""Charts: a picture of numbers, drawn by matplotlib in a process of its own."""

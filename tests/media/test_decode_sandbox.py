@@ -1,0 +1,156 @@
+"""The decode sandbox: whatever an image does to its process, it does nothing to the bot."""
+
+import asyncio
+import os
+import signal
+import time
+from collections.abc import AsyncGenerator
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from bot.domain.errors import ReferenceProblem
+from bot.media import decode_sandbox
+from bot.media.decode_sandbox import DecodeSandbox
+from bot.media.formats import PNG
+from bot.media.sanitize import Sanitized
+from tests.media.images import encoded, noise
+from tests.media.processes import children, grandchildren, is_alive
+from tests.waiting import until
+
+
+@pytest.fixture
+async def sandbox() -> AsyncGenerator[DecodeSandbox, None]:
+    async with DecodeSandbox() as sandbox:
+        yield sandbox
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Path:
+    return tmp_path / "target"
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "image"
+    path.write_bytes(encoded(noise(40, 30), "PNG"))
+    return path
+
+
+@pytest.fixture
+def endless(tmp_path: Path) -> Path:
+    """A file whose end never comes."""
+    path = tmp_path / "endless"
+    os.mkfifo(path)
+    return path
+
+
+async def fork_at_work() -> int:
+    """The process that is decoding."""
+    (fork,) = await until(grandchildren, what="the fork to start")
+    return fork
+
+
+async def test_an_image_is_sanitized(sandbox: DecodeSandbox, image: Path, target: Path) -> None:
+    assert await sandbox.sanitize(image.with_name("missing"), target) is ReferenceProblem.DAMAGED
+    assert await sandbox.sanitize(image, target) == Sanitized(target, PNG)
+    with Image.open(target) as sanitized:
+        assert sanitized.size == (40, 30)
+
+
+async def test_an_image_that_crashes_its_process_is_damaged(
+    sandbox: DecodeSandbox, endless: Path, image: Path, target: Path
+) -> None:
+    sanitizing = asyncio.create_task(sandbox.sanitize(endless, target))
+    os.kill(await fork_at_work(), signal.SIGKILL)
+    assert await sanitizing is ReferenceProblem.DAMAGED
+    assert isinstance(await sandbox.sanitize(image, target), Sanitized)
+
+
+async def test_a_fork_server_that_dies_is_replaced(
+    sandbox: DecodeSandbox, endless: Path, image: Path, target: Path
+) -> None:
+    before = children()
+    sanitizing = asyncio.create_task(sandbox.sanitize(endless, target))
+    orphan = await fork_at_work()
+    (server,) = children() - before
+    os.kill(server, signal.SIGKILL)
+    assert await sanitizing is ReferenceProblem.DAMAGED
+    os.kill(orphan, signal.SIGKILL)
+    assert isinstance(await sandbox.sanitize(image, target), Sanitized)
+
+
+async def test_an_image_that_takes_too_long_is_damaged(
+    sandbox: DecodeSandbox, endless: Path, image: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr(decode_sandbox, "_TIMEOUT", 0.5)
+        assert await sandbox.sanitize(endless, target) is ReferenceProblem.DAMAGED
+    assert grandchildren() == set()
+    assert isinstance(await sandbox.sanitize(image, target), Sanitized)
+
+
+async def test_a_cancelled_caller_leaves_no_process_behind(
+    sandbox: DecodeSandbox, endless: Path, image: Path, target: Path
+) -> None:
+    before = children()
+    sanitizing = asyncio.create_task(sandbox.sanitize(endless, target))
+    fork = await fork_at_work()
+    sanitizing.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sanitizing
+    assert children() == before
+    assert not is_alive(fork)
+    assert isinstance(await sandbox.sanitize(image, target), Sanitized)
+
+
+async def test_closing_ends_what_is_at_work(endless: Path, target: Path) -> None:
+    before = children()
+    async with DecodeSandbox() as sandbox:
+        sanitizing = asyncio.create_task(sandbox.sanitize(endless, target))
+        fork = await fork_at_work()
+    with pytest.raises(RuntimeError, match="closed"):
+        await sanitizing
+    with pytest.raises(RuntimeError, match="closed"):
+        await sandbox.sanitize(endless, target)
+    assert children() == before
+    assert not is_alive(fork)
+
+
+async def test_an_idle_fork_server_is_stopped(
+    sandbox: DecodeSandbox, image: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode_sandbox, "_IDLE_TIMEOUT", 0.05)
+    before = children()
+    assert isinstance(await sandbox.sanitize(image, target), Sanitized)
+    await until(lambda: children() == before, what="the fork server to end")
+    assert isinstance(await sandbox.sanitize(image, target), Sanitized)
+
+
+async def test_one_server_forks_for_one_image_at_a_time(sandbox: DecodeSandbox, image: Path, tmp_path: Path) -> None:
+    before = children()
+    servers: set[int] = set()
+    most_forks = 0
+    sanitizing = asyncio.gather(*(sandbox.sanitize(image, tmp_path / str(number)) for number in range(4)))
+    while not sanitizing.done():
+        servers |= children() - before
+        most_forks = max(most_forks, len(grandchildren()))
+        await asyncio.sleep(0)
+    assert all(isinstance(result, Sanitized) for result in await sanitizing)
+    assert len(servers) == most_forks == 1
+
+
+async def test_the_event_loop_is_not_blocked(sandbox: DecodeSandbox, tmp_path: Path, target: Path) -> None:
+    large = tmp_path / "large"
+    large.write_bytes(encoded(Image.effect_noise((5472, 3648), 40), "TIFF"))
+    started = last = time.perf_counter()
+    longest_stall = 0.0
+    sanitizing = asyncio.create_task(sandbox.sanitize(large, target))
+    while not sanitizing.done():
+        await asyncio.sleep(0)
+        now = time.perf_counter()
+        longest_stall, last = max(longest_stall, now - last), now
+    assert isinstance(await sanitizing, Sanitized)
+    # Relative, because a busy machine stops this process as well as the one that decodes.
+    assert longest_stall < (last - started) / 2

@@ -1,0 +1,120 @@
+"""The reference cache: what is kept, for how long, and what is evicted first."""
+
+import os
+import time
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.media.formats import JPEG, PNG, WEBP, FileType
+from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
+
+ROOMY = ReferenceCacheLimits(1_000_000, timedelta(days=90))
+THREE_IMAGES = ReferenceCacheLimits(300, timedelta(days=90))
+DIGESTS = [f"{number:064x}" for number in range(4)]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "deep" / "references"
+
+
+@pytest.fixture
+def image(tmp_path: Path) -> Path:
+    path = tmp_path / "image"
+    path.write_bytes(b"x" * 100)
+    return path
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def age(folder: Path, digest: str, days: float) -> None:
+    """Make it look last used so long ago."""
+    (path,) = folder.glob(f"{digest}.*")
+    used_at = time.time() - timedelta(days=days).total_seconds()
+    os.utime(path, (used_at, used_at))
+
+
+def full_cache(folder: Path, image: Path) -> ReferenceCache:
+    """A cache with room for three images that has three, the first unused for longest."""
+    cache = ReferenceCache(folder, THREE_IMAGES)
+    for number in range(3):
+        cache.keep(image, DIGESTS[number], PNG)
+        age(folder, DIGESTS[number], days=3 - number)
+    return cache
+
+
+@pytest.mark.parametrize("file_type", [JPEG, PNG, WEBP], ids=lambda file_type: file_type.suffix)
+def test_the_next_process_finds_what_was_kept_with_its_type(folder: Path, image: Path, file_type: FileType) -> None:
+    ReferenceCache(folder, ROOMY).keep(image, DIGESTS[0], file_type)
+    cache = ReferenceCache(folder, ROOMY)
+    cached = cache.find(DIGESTS[0])
+
+    assert cached is not None
+    assert cached[0].read_bytes() == image.read_bytes()
+    assert cached[1] == file_type
+    assert names(folder) == {f"{DIGESTS[0]}.{file_type.suffix}"}
+    assert cache.find(DIGESTS[1]) is None
+
+
+@pytest.mark.parametrize(("used", "evicted"), [("", 0), ("found", 1), ("kept again", 1)])
+def test_the_least_recently_used_is_evicted_first(folder: Path, image: Path, used: str, evicted: int) -> None:
+    cache = full_cache(folder, image)
+    if used == "found":
+        cache.find(DIGESTS[0])
+    elif used:
+        cache.keep(image, DIGESTS[0], PNG)
+    cache.keep(image, DIGESTS[3], PNG)
+
+    assert names(folder) == {f"{DIGESTS[number]}.png" for number in range(4) if number != evicted}
+
+
+def test_an_image_unused_for_too_long_is_evicted(folder: Path, image: Path) -> None:
+    cache = ReferenceCache(folder, ROOMY)
+    for number, days in enumerate((89, 91)):
+        cache.keep(image, DIGESTS[number], PNG)
+        age(folder, DIGESTS[number], days)
+    cache.evict()
+
+    assert names(folder) == {f"{DIGESTS[0]}.png"}
+
+
+@pytest.mark.parametrize("max_bytes", [0, 99])
+def test_an_image_larger_than_the_cache_is_not_kept(folder: Path, image: Path, max_bytes: int) -> None:
+    cache = ReferenceCache(folder, ReferenceCacheLimits(max_bytes, timedelta(days=90)))
+    cache.keep(image, DIGESTS[0], PNG)
+
+    assert cache.find(DIGESTS[0]) is None
+    assert names(folder) == set()
+
+
+def test_a_full_disk_is_no_error(folder: Path, image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def copy_half(_source: Path, target: Path) -> None:
+        target.write_bytes(b"x")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("shutil.copyfile", copy_half)
+    cache = ReferenceCache(folder, ROOMY)
+    cache.keep(image, DIGESTS[0], PNG)
+
+    assert cache.find(DIGESTS[0]) is None
+    assert names(folder) == set()
+
+
+def test_a_missing_image_is_no_error(folder: Path, tmp_path: Path) -> None:
+    ReferenceCache(folder, ROOMY).keep(tmp_path / "missing", DIGESTS[0], PNG)
+
+    assert names(folder) == set()
+
+
+def test_a_copy_that_a_crash_interrupted_is_not_found_and_is_evicted(folder: Path) -> None:
+    cache = ReferenceCache(folder, ROOMY)
+    (folder / f"{DIGESTS[0]}.part").write_bytes(b"half")
+    assert cache.find(DIGESTS[0]) is None
+    age(folder, DIGESTS[0], days=91)
+    cache.evict()
+
+    assert names(folder) == set()
