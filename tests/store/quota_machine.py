@@ -4,12 +4,12 @@ import asyncio
 import sqlite3
 from collections import Counter
 from collections.abc import Coroutine, Sequence
-from contextlib import AsyncExitStack, closing
-from dataclasses import dataclass, field
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, closing
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import count as counting
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 import pytest
@@ -29,30 +29,13 @@ from bot.quota.policy import QuotaLimits
 from bot.quota.service import Change
 from bot.store.store import Store
 from tests.factories import make_request
+from tests.fresh import put_fresh_database
 from tests.store.quota_model import Purchase, QuotaModel, period_end, price_of
 from tests.store.quota_strategies import ACCOUNTS, SERVERS, SUBJECTS, commands, first_rules, limits, roles, starts
-from tests.store.services import ServiceFixture, open_services, replace_settings
+from tests.store.services import open_services, replace_settings
 from tests.store.stored import move
 
 T = TypeVar("T")
-
-
-@dataclass
-class SharedStore:
-    """A store that all runs of the machine use one after another, its loop and its file, and what happened."""
-
-    runner: asyncio.Runner
-    store: Store
-    file: sqlite3.Connection
-    folder: Path
-    compare_every: int
-    """Balances are compared after every so many steps."""
-    counts: Counter[str] = field(default_factory=Counter[str])
-
-    def clear(self) -> None:
-        with self.file:
-            for table in ("ledger", "tasks", "generations", "rules", "servers"):
-                self.file.execute(f"DELETE FROM {table}")
 
 
 class RolledBackError(Exception):
@@ -62,14 +45,17 @@ class RolledBackError(Exception):
 class QuotaMachine(RuleBasedStateMachine):
     """Members of two servers request images, tasks end, admins change rules, and time passes."""
 
-    def __init__(self, shared: SharedStore) -> None:
+    def __init__(self) -> None:
         super().__init__()
-        self.shared = shared
-        self.counts = shared.counts
         self.stack = AsyncExitStack()
+        self.runner = asyncio.Runner()
+        self.folder = Path(self.stack.enter_context(TemporaryDirectory()))
+        file = self.folder / "easel.db"
+        put_fresh_database(file)
+        self.store = self.open(Store.open(f"sqlite:///{file}"))
+        self.file = self.stack.enter_context(closing(sqlite3.connect(file)))
         self.generations: dict[TaskId, GenerationId] = {}
         self.kie_ids = counting(1)
-        self.steps = 0
         self.ledger: list[tuple[Any, ...]] = []
 
     @initialize(limits=limits, start=starts, in_berlin=st.booleans(), rules=first_rules, roles=roles)
@@ -81,10 +67,8 @@ class QuotaMachine(RuleBasedStateMachine):
         rules: list[tuple[GuildId, tuple[Scope, int], Allowance]],
         roles: dict[Account, frozenset[RoleId]],
     ) -> None:
-        self.shared.clear()
         self.model, self.roles = QuotaModel(limits), roles
-        services = open_services(self.shared.store, self.shared.folder, open_limit=1 << 30, limits=limits)
-        self.services: ServiceFixture = self.run(self.stack.enter_async_context(services))
+        self.services = self.open(open_services(self.store, self.folder, open_limit=1 << 30, limits=limits))
         self.services.clock.moment = start
         for first_rule in rules:
             self.set_rule(*first_rule)
@@ -93,6 +77,7 @@ class QuotaMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         self.run(self.stack.aclose())
+        self.runner.close()
 
     @rule(command=commands)
     def execute(self, command: tuple[str, tuple[object, ...]]) -> None:
@@ -101,7 +86,10 @@ class QuotaMachine(RuleBasedStateMachine):
         getattr(self, name)(*arguments)
 
     def run(self, work: Coroutine[Any, Any, T]) -> T:
-        return self.shared.runner.run(work)
+        return self.runner.run(work)
+
+    def open(self, context: AbstractAsyncContextManager[T]) -> T:
+        return self.run(self.stack.enter_async_context(context))
 
     @property
     def now(self) -> datetime:
@@ -114,30 +102,24 @@ class QuotaMachine(RuleBasedStateMachine):
 
     @invariant()
     def the_ledger_only_grows_and_holds_what_the_model_expects(self) -> None:
-        before, self.ledger = self.ledger, self.shared.file.execute("SELECT * FROM ledger ORDER BY id").fetchall()
+        before, self.ledger = self.ledger, self.file.execute("SELECT * FROM ledger ORDER BY id").fetchall()
         assert self.ledger[: len(before)] == before
-        entries = self.shared.file.execute("SELECT movement, user_id, guild_id, credits, bonus, task_id FROM ledger")
+        entries = self.file.execute("SELECT movement, user_id, guild_id, credits, bonus, task_id FROM ledger")
         assert Counter(entries.fetchall()) == Counter(self.model.entries)
 
     @invariant()
     def tasks_are_in_the_states_of_the_model(self) -> None:
         expected = {(p.task, p.state.value, p.late_at is not None) for p in self.model.purchases.values()}
-        assert set(self.shared.file.execute("SELECT id, state, free FROM tasks")) == expected
+        assert set(self.file.execute("SELECT id, state, free FROM tasks")) == expected
 
     @invariant()
     def balances_are_those_of_the_model(self) -> None:
-        self.steps += 1
-        self.counts["steps"] += 1
-        if self.steps % self.shared.compare_every == 0:
-            for account in ACCOUNTS:
-                self.compare_balance(account)
-
-    def compare_balance(self, account: Account) -> None:
-        requester = self.requester(account)
-        overview = self.run(self.services.quotas.overview(requester))
-        assert overview.standing in self.model.quotas(requester, self.now)
-        assert list(overview.caps) == self.model.caps(account.guild_id, self.now)
-        assert overview.standing.balance.bonus >= 0
+        for account in ACCOUNTS:
+            requester = self.requester(account)
+            overview = self.run(self.services.quotas.overview(requester))
+            assert overview.standing in self.model.quotas(requester, self.now)
+            assert list(overview.caps) == self.model.caps(account.guild_id, self.now)
+            assert overview.standing.balance.bonus >= 0
 
     # What members do.
 
@@ -155,15 +137,11 @@ class QuotaMachine(RuleBasedStateMachine):
             tasks = [task.id for task in outcome.tasks]
             self.model.buy(requester.account, tasks, price, self.now, left)
             self.generations |= dict.fromkeys(tasks, outcome.id)
-            self.counts["accepted"] += 1
-            self.counts["paid by bonus"] += self.model.purchases[tasks[-1]].by_bonus > 0
             return
         cap = outcome.cap if isinstance(outcome, CapReached) else None
         assert (cap, outcome.left) == expected
         assert outcome.price == price * count
-        self.counts[cap.value if cap else "refused"] += 1
         for option in outcome.affordable:
-            self.counts["offered something else"] += 1
             assert option.price == price_of(option.settings) * option.count < outcome.price
             assert self.model.refusal(requester, option.price, self.now) is None, f"{option} is not affordable"
 
@@ -172,7 +150,7 @@ class QuotaMachine(RuleBasedStateMachine):
             accepted = await self.services.generations.accept(request)
         except (NotEnoughCredits, CapReached) as error:
             return error
-        async with self.shared.store.read() as tx:
+        async with self.store.read() as tx:
             generation = await tx.generations.get(accepted)
         assert generation is not None
         return generation
@@ -216,10 +194,9 @@ class QuotaMachine(RuleBasedStateMachine):
         assert self.run(self.move_stored(purchase.task, to)) is allowed
         if allowed:
             self.model.move(purchase, to, self.now)
-            self.counts[to.value] += 1
 
     async def move_stored(self, task_id: TaskId, to: TaskState, *, roll_back: bool = False) -> bool:
-        async with self.shared.store.write() as tx:
+        async with self.store.write() as tx:
             task = await tx.tasks.get(task_id)
             moved = await move(tx, task, to, KieTaskId(f"kie-{next(self.kie_ids)}"), self.now)
             if roll_back:
@@ -273,28 +250,13 @@ class QuotaMachine(RuleBasedStateMachine):
         self.services.clock.moment = max(self.now, end + beside)
 
 
-def run_machine(folder: Path, *, examples: int, steps: int, compare_every: int = 1) -> Counter[str]:
-    """Run so many examples of so many steps each; what happened in them, counted."""
-    file = folder / "machine.db"
-    with asyncio.Runner() as runner:
-        stack = AsyncExitStack()
-        store = runner.run(stack.enter_async_context(Store.open(f"sqlite:///{file}")))
-        with closing(sqlite3.connect(file)) as connection:
-            shared = SharedStore(runner, store, connection, folder, compare_every)
-            options = settings(
-                max_examples=examples,
-                stateful_step_count=steps,
-                deadline=None,
-                phases=set(Phase) - {Phase.explain},
-                suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
-            )
-
-            class Machine(QuotaMachine):
-                def __init__(self) -> None:
-                    super().__init__(shared)
-
-            try:
-                run_as_test(Machine, settings=options)
-            finally:
-                runner.run(stack.aclose())
-    return shared.counts
+def run_machine(*, examples: int, steps: int) -> None:
+    """Run so many examples of so many steps each."""
+    options = settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        phases=set(Phase) - {Phase.explain},
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+    )
+    run_as_test(QuotaMachine, settings=options)

@@ -69,28 +69,6 @@ async def test_a_backup_during_a_transaction_holds_what_is_committed(file: Path,
     assert mode(copy) == 0o600
 
 
-async def test_backups_amid_many_writes_are_consistent(file: Path, url: str, tmp_path: Path) -> None:
-    copies = [tmp_path / f"{number}.db" for number in range(5)]
-    async with Store.open(url) as store:
-        is_busy = True
-
-        async def write() -> None:
-            while is_busy:
-                await keep(store, make_generation())
-
-        writing = asyncio.create_task(write())
-        for copy in copies:
-            await asyncio.to_thread(back_up, file, copy)
-        is_busy = False
-        await writing
-    numbers = [generations(copy) for copy in copies]
-    assert numbers == sorted(numbers)
-    for copy in copies:
-        # A generation, its tasks and its reservation are written together.
-        assert rows(copy, "SELECT count(*) FROM ledger") == rows(copy, "SELECT count(*) FROM tasks")
-        assert rows(copy, "SELECT count(DISTINCT generation_id) FROM ledger") == [(generations(copy),)]
-
-
 def test_a_backup_of_what_a_killed_process_left(database: Path, copy: Path, tmp_path: Path) -> None:
     left = tmp_path / "left"
     left.mkdir()
@@ -212,14 +190,6 @@ def test_restore_into_an_empty_folder(database: Path, copy: Path, tmp_path: Path
     new = tmp_path / "new" / "easel.db"
     assert restore(f"sqlite:///{new}", copy, NOW) is None
     assert generations(new) == 0
-
-
-def test_no_restore_while_an_easel_runs(database: Path, url: str, copy: Path) -> None:
-    back_up(database, copy)
-    content = database.read_bytes()
-    with sqlite.process_lock(url), pytest.raises(OperatorError, match="in use by another Easel"):
-        restore(url, copy, NOW)
-    assert database.read_bytes() == content
 
 
 def test_the_default_target() -> None:

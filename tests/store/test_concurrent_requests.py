@@ -152,13 +152,6 @@ async def test_grants_and_requests_at_the_same_time_lose_nothing(store: Store, f
     assert rows(file, "SELECT count(*) FROM ledger WHERE movement = 'grant'") == [(50,)]
 
 
-async def test_credits_of_a_cancelled_request_can_be_spent_once_more(store: Store, tmp_path: Path) -> None:
-    async with open_services(store, tmp_path, open_limit=1000, limits=limits_of(FIFTY)) as services:
-        accepted = await services.generations.accept(make_request(count=4))
-        await services.generations.cancel(accepted, ALICE.user_id)
-        assert await send(services, OF_ALICE[:12]) == {None: 10, NotEnoughCredits: 2}
-
-
 async def test_another_time_zone_does_not_renew_the_operators_limit(store: Store, tmp_path: Path) -> None:
     """Admins choose their server's zone, and there is always a zone in which midnight has just passed."""
     limits = replace(UNLIMITED, servers=FIFTY)

@@ -103,18 +103,6 @@ async def test_a_running_task_keeps_its_price_whatever_the_rules_say_later(scena
     assert await scenario.pool() == (10, 0)
 
 
-async def test_a_raised_or_removed_rule_applies_at_once(scenario: Scenario) -> None:
-    await scenario.limit(5)
-    await scenario.request(1)
-    await scenario.limit(None)
-    assert (await scenario.balance())[2] is None
-    await scenario.request(4, Model.FLEX)
-    assert await scenario.services.quotas.remove_rule(CHANGE, Scope.SERVER)
-    assert not await scenario.services.quotas.remove_rule(CHANGE, Scope.SERVER)
-    # What was spent without a limit counts against the limit that applies again.
-    assert await scenario.balance() == (61, 0, 0)
-
-
 async def test_refunds_go_back_to_what_paid(scenario: Scenario) -> None:
     """Three images at 14, with an allowance of 12: the first is paid by 12 and a bonus of 2, the others by bonus."""
     await scenario.limit(12)

@@ -16,11 +16,9 @@ from sqlalchemy.exc import IntegrityError
 
 from bot.domain.credits import Credits
 from bot.domain.errors import StoreUnavailable
-from bot.domain.ids import GenerationId
-from bot.domain.states import TaskState
 from bot.store import sqlite
 from bot.store.store import Store
-from tests.factories import ALICE, NOW, make_generation, make_task
+from tests.factories import ALICE, NOW, make_generation
 from tests.store.stored import DEADLINE, keep, rows
 
 
@@ -162,14 +160,6 @@ async def test_a_reader_cannot_write(store: Store) -> None:
     assert await value(store, "colour") is None
 
 
-async def test_a_task_without_its_generation_is_refused(store: Store, file: Path) -> None:
-    orphan = make_generation(tasks=(make_task(generation_id=GenerationId(404)),))
-    with pytest.raises(IntegrityError, match="FOREIGN KEY"):
-        async with store.write() as tx:
-            await tx.generations.add(orphan)
-    assert rows(file, "SELECT count(*) FROM generations") == [(0,)]
-
-
 @pytest.fixture
 def pragmas() -> Generator[list[tuple[object, ...]], None, None]:
     """What holds on every connection that a transaction takes from its pool."""
@@ -196,13 +186,6 @@ async def test_pragmas_hold_on_every_connection(store: Store, pragmas: list[tupl
     pragmas.clear()
     async with store.read(), store.read(), store.read(), store.read():
         assert pragmas == [("wal", full, 1, sqlite.BUSY_MILLISECONDS, 1)] * 4
-
-
-async def test_a_generation_outlives_the_process(url: str) -> None:
-    async with Store.open(url) as store:
-        generation = await keep(store, make_generation(states=[TaskState.RESERVED] * 2))
-    async with Store.open(url) as again, again.read() as tx:
-        assert await tx.generations.get(generation.id) == generation
 
 
 async def test_an_error_contains_neither_prompt_nor_token(store: Store, file: Path) -> None:
