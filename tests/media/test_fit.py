@@ -8,7 +8,7 @@ from PIL import Image, ImageChops, ImageStat
 
 from bot.domain.errors import DiskError, ResultUnavailable
 from bot.media.fitting import FileType, fit
-from demo.kie.paint import noise as noisy_png
+from demo.kie.images import noise_png
 from tests.media.pictures import encoded, noise, smooth
 
 QUALITIES = (95, 90, 85, 80, 70, 60, 45, 30)
@@ -112,7 +112,7 @@ def test_transparency_survives(path: Path, mode: str) -> None:
 
 @pytest.mark.parametrize("limit", [10 << 20, pytest.param(200_000, marks=pytest.mark.long)])
 def test_twelve_megabytes_of_noise(path: Path, limit: int) -> None:
-    data = noisy_png(12, seed="fit")
+    data = noise_png(12, seed="fit")
     assert len(data) > 12_000_000
     path.write_bytes(data)
     fitted, _ = fit(path, limit)
