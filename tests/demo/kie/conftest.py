@@ -10,6 +10,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from aiohttp.test_utils import TestServer
 from PIL import Image
 
 from demo.kie import KieStandIn
@@ -129,9 +130,8 @@ class CallbackListener:
 
     url: str = ""
     status: int = 200
-    received: list[tuple[dict[str, str], dict[str, Any]]] = field(
-        default_factory=list[tuple[dict[str, str], dict[str, Any]]]
-    )
+    received: list[Any] = field(default_factory=list[Any])
+    """Headers and body of each callback."""
 
     async def take(self, call: web.Request) -> web.Response:
         self.received.append((dict(call.headers), await call.json()))
@@ -143,15 +143,9 @@ class CallbackListener:
 
 @pytest.fixture
 async def listener() -> AsyncIterator[CallbackListener]:
-    opened = CallbackListener()
+    listener = CallbackListener()
     app = web.Application()
-    app.router.add_post("/hook", opened.take)
-    app.router.add_get("/fox.png", opened.serve)
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        opened.url = f"http://127.0.0.1:{runner.addresses[0][1]}"
-        yield opened
-    finally:
-        await runner.cleanup()
+    app.add_routes([web.post("/hook", listener.take), web.get("/fox.png", listener.serve)])
+    async with TestServer(app) as server:
+        listener.url = str(server.make_url("/")).rstrip("/")
+        yield listener

@@ -126,20 +126,9 @@ async def test_an_unusable_reference_fails_the_task(caller: KieCaller, listener:
     assert caller.kie.billed == 0
 
 
-@pytest.mark.parametrize(
-    ("address", "loopback"),
-    [
-        ("http://127.0.0.1:80/x", True),
-        ("http://127.8.8.8/x", True),
-        ("http://localhost/x", True),
-        ("http://[::1]:8/x", True),
-        ("http://10.0.0.1/x", False),
-        ("http://0.0.0.0/x", False),
-        ("http://localhost.example.com/x", False),
-        ("http://127.0.0.1@example.com/x", False),
-        ("file:///etc/hostname", False),
-        ("http://[bad", False),
-    ],
-)
-def test_only_this_machine_is_contacted(address: str, *, loopback: bool) -> None:
-    assert is_loopback(address) is loopback
+def test_only_this_machine_is_contacted() -> None:
+    here = ("127.0.0.1:80", "127.8.8.8", "localhost", "[::1]:8")
+    elsewhere = ("10.0.0.1", "0.0.0.0", "localhost.example.com", "127.0.0.1@example.com", "[bad")
+    assert all(is_loopback(f"http://{host}/x") for host in here)
+    assert not any(is_loopback(f"http://{host}/x") for host in elsewhere)
+    assert not is_loopback("file:///etc/hostname")
