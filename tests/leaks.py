@@ -15,8 +15,8 @@ from bot.domain.generation import Generation, GenerationRequest
 from bot.generation.service import GenerationService
 from bot.log import QUIET
 from demo.kie import server as kie_server
-from demo.kie.order import Order, read_order
-from demo.kie.wire import Json, Refusal
+from demo.kie.task_request import TaskRequest, parse_task_request
+from demo.kie.wire import Json
 
 KEYS = (
     "test-key",
@@ -75,7 +75,7 @@ class Watch:
         for name in QUIET:
             patch.setattr(logging.getLogger(name), "level", logging.WARNING)
         patch.setattr(GenerationService, "accept", self._accepting(GenerationService.accept))
-        patch.setattr(kie_server, "read_order", self._reading)
+        patch.setattr(kie_server, "parse_task_request", self._parsing)
         # Entries are noted before a test's own capture keeps them from being printed. Local variables are shown neither
         # by the bot's set-up nor here.
         structlog.configure(
@@ -95,11 +95,10 @@ class Watch:
 
         return noted
 
-    def _reading(self, body: Json) -> Order | Refusal:
-        order = read_order(body)
-        if isinstance(order, Order):
-            self.prompts.add(order.prompt)
-        return order
+    def _parsing(self, body: Json) -> TaskRequest:
+        request = parse_task_request(body)
+        self.prompts.add(request.prompt)
+        return request
 
     def _noting(self) -> type[structlog.stdlib.BoundLogger]:
         note = self._note

@@ -27,7 +27,7 @@ LINK = "https://cdn.example.com/a.png?ex=" + "68e"
 
 def ask(prompt):
     body = {"prompt": prompt, "aspect_ratio": "1:1", "resolution": "1K", "nsfw_checker": True}
-    assert server.read_order({"model": "flux-2/pro-text-to-image", "input": body}).prompt == prompt
+    assert server.parse_task_request({"model": "flux-2/pro-text-to-image", "input": body}).prompt == prompt
 
 
 def test_fine():

@@ -10,7 +10,7 @@ import discord
 from aiohttp import web
 from simcord import Env, InteractionResult, ResponseMessage
 
-from demo.cdn import CdnServer
+from demo.cdn import serve_cdn
 from tests.front.faults import Faults
 from tests.front.gateway import Gateway, GatewayOptions
 from tests.front.limits import UploadLimits
@@ -52,7 +52,7 @@ class DiscordFront:
         )
         content_access = approved_intents is None or approved_intents.message_content
         self._rest = Rest(backend, self.upload_limits, RestOptions(_PREFIX, token, flags, content_access))
-        self._cdn = CdnServer(self.env)
+        self._cdn_url = ""
         self._port = 0
         self._opened = AsyncExitStack()
 
@@ -69,7 +69,7 @@ class DiscordFront:
     @property
     def cdn_url(self) -> str:
         """What the addresses of attachments begin with."""
-        return self._cdn.url
+        return self._cdn_url
 
     @property
     def faults(self) -> Faults:
@@ -122,7 +122,7 @@ class DiscordFront:
         async with AsyncExitStack() as stack:
             await self.env.start()
             stack.push_async_callback(self.env.shutdown)
-            await stack.enter_async_context(self._cdn)
+            self._cdn_url = await stack.enter_async_context(serve_cdn(self.env))
             runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)

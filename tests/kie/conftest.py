@@ -17,7 +17,7 @@ KEY = "test-key"
 
 @pytest.fixture
 async def kie() -> AsyncGenerator[KieStandIn, None]:
-    async with KieStandIn(api_key=KEY, durations=0.0, paint=False) as stand_in:
+    async with KieStandIn(api_key=KEY, durations=0.0, draw=False) as stand_in:
         yield stand_in
 
 

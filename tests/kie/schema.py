@@ -5,7 +5,7 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 
-from demo.kie import Call, Json, KieStandIn
+from demo.kie import Json, KieStandIn, RecordedRequest
 
 MODELS = (
     "flux-2/pro-text-to-image",
@@ -33,12 +33,12 @@ def problems(body: Json, *, controls: bool = False) -> list[str]:
     return sorted(f"{error.json_path}: {error.message}" for error in found)
 
 
-def created(kie: KieStandIn) -> list[Call]:
+def created(kie: KieStandIn) -> list[RecordedRequest]:
     """Every createTask that the stand-in received, whatever became of it."""
     return [call for call in kie.requests if call.path == "/api/v1/jobs/createTask"]
 
 
-def caused(kie: KieStandIn) -> list[Call]:
+def caused(kie: KieStandIn) -> list[RecordedRequest]:
     """Every call that somebody's wish caused: all but the questions after the balance, which come by themselves."""
     return [call for call in kie.requests if call.path != "/api/v1/chat/credit"]
 

@@ -75,7 +75,7 @@ async def test_the_prompt_arrives_as_it_was(client: KieClient, kie: KieStandIn, 
     await client.create(order(prompt))
     check_all(kie)
     (task,) = kie.tasks.values()
-    assert task.order.prompt == prompt
+    assert task.request.prompt == prompt
 
 
 async def test_steps_and_guidance_are_sent_when_given(client: KieClient, kie: KieStandIn) -> None:

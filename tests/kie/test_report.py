@@ -28,10 +28,10 @@ from demo.kie import (
     KieStandIn,
     Never,
     NotYetKnown,
-    Outcome,
     Reply,
     Succeed,
     SucceedWithoutUrls,
+    TaskOutcome,
     UnknownState,
 )
 from tests.kie.conftest import KEY, ClientMaker
@@ -84,7 +84,7 @@ async def test_the_question_names_the_task_and_carries_the_key(client: KieClient
     ],
     ids=str,
 )
-async def test_a_whole_task(client: KieClient, kie: KieStandIn, end: Outcome, progress: Progress) -> None:
+async def test_a_whole_task(client: KieClient, kie: KieStandIn, end: TaskOutcome, progress: Progress) -> None:
     kie.script.next_tasks(end)
     task = await client.create(order())
     report = await client.report(task)
@@ -95,7 +95,7 @@ async def test_a_whole_task(client: KieClient, kie: KieStandIn, end: Outcome, pr
 
 
 @pytest.mark.parametrize("end", [EmptyData(times=2), EmptyData(times=2, null=True), NotYetKnown(times=2)], ids=str)
-async def test_a_task_that_is_not_known_at_first(client: KieClient, kie: KieStandIn, end: Outcome) -> None:
+async def test_a_task_that_is_not_known_at_first(client: KieClient, kie: KieStandIn, end: TaskOutcome) -> None:
     kie.script.next_tasks(end)
     task = await client.create(order())
     seen = [(await client.report(task)).progress for _ in range(3)]

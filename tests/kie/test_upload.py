@@ -4,14 +4,25 @@ import pytest
 
 from bot.domain.errors import UploadFailed
 from bot.kie.client import KieClient
-from demo.kie import Behaviour, Code, CutAfter, CutBefore, CutMidBody, Hang, Html, Http429, KieStandIn, Reply
-from demo.kie.wire import Call
+from demo.kie import (
+    Behaviour,
+    Code,
+    CutAfter,
+    CutBefore,
+    CutMidBody,
+    Hang,
+    Html,
+    Http429,
+    KieStandIn,
+    RecordedRequest,
+    Reply,
+)
 from tests.kie.conftest import KEY, ClientMaker
 
 DATA = b"\x89PNG\r\n\x1a\n and some \x00\xff bytes\r\n--"
 
 
-def uploads(kie: KieStandIn) -> list[Call]:
+def uploads(kie: KieStandIn) -> list[RecordedRequest]:
     return [call for call in kie.requests if call.path == "/api/file-stream-upload"]
 
 
