@@ -113,7 +113,9 @@ def task_report(data: object) -> TaskReport | None:
                 return TaskReport(Progress.FAILED, failure=Failure.NO_IMAGE, consumed=consumed)
             return TaskReport(Progress.SUCCEEDED, result_url=url, seconds=_seconds(record), consumed=consumed)
         case "fail":
-            return TaskReport(Progress.FAILED, failure=task_failure(record.fail_code, record.fail_msg), consumed=consumed)
+            return TaskReport(
+                Progress.FAILED, failure=task_failure(record.fail_code, record.fail_msg), consumed=consumed
+            )
         case _:
             return TaskReport(Progress.RUNNING)
 
