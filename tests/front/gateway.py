@@ -17,8 +17,7 @@ from tests.front.connection import GatewayConnection
 from tests.front.rest import UploadLimits
 from tests.front.session import Session
 
-_UNKNOWN_OPCODE, _NOT_AUTHENTICATED, _AUTHENTICATION_FAILED = 4001, 4003, 4004
-_DISALLOWED_INTENTS = 4014
+_UNKNOWN_OPCODE, _AUTHENTICATION_FAILED, _DISALLOWED_INTENTS = 4001, 4004, 4014
 _HEARTBEAT_MILLISECONDS = 41_250
 
 
@@ -109,8 +108,6 @@ class Gateway:
                 await self._resume(connection, data)
             case 3 | 4:
                 pass  # presence and voice, which no test looks at
-            case 8:
-                await self._send_members(connection, data)
             case _:
                 await connection.close(_UNKNOWN_OPCODE)
 
@@ -162,22 +159,11 @@ class Gateway:
         self.resumed += 1
         session.resume(connection, int(data["seq"]))
 
-    async def _send_members(self, connection: GatewayConnection, data: dict[str, Any]) -> None:
-        session = self._session_of(connection)
-        if session is None:
-            await connection.close(_NOT_AUTHENTICATED)
-            return
-        await session.send_members(data)
-
     def _put(self, message: Mapping[str, Any]) -> None:
         for connection in self._connections:
             connection.put(message)
 
-    def _session_of(self, connection: GatewayConnection) -> Session | None:
-        attached = (session for session in self._sessions.values() if session.connection is connection)
-        return next(attached, None)
-
     def _detach(self, connection: GatewayConnection) -> None:
-        session = self._session_of(connection)
-        if session is not None:
-            session.connection = None
+        for session in self._sessions.values():
+            if session.connection is connection:
+                session.connection = None

@@ -8,7 +8,7 @@ from typing import Any, final
 
 import discord
 from simcord.backend import Backend
-from simcord.gateway import FakeGateway, FakeWebSocket
+from simcord.gateway import FakeGateway
 
 from tests.front.connection import GatewayConnection
 
@@ -25,7 +25,6 @@ class Session:
         self._sequence = 0
         self._sent: deque[tuple[int, str]] = deque(maxlen=_KEPT_EVENTS)
         self._gateway = FakeGateway(backend, _WireState(intents, self.send))
-        self._members = FakeWebSocket(backend, self._gateway)
 
     def feed(self, event: str, payload: Mapping[str, Any]) -> None:
         """Send an event if the intents allow it."""
@@ -51,17 +50,6 @@ class Session:
                 connection.put_text(text)
         self.connection = connection
         self.send("RESUMED", {})
-
-    async def send_members(self, request: Mapping[str, Any]) -> None:
-        """Answer a request for a server's members."""
-        await self._members.request_chunks(
-            int(request["guild_id"]),
-            request.get("query"),
-            limit=int(request.get("limit") or 0),
-            user_ids=[int(user_id) for user_id in request.get("user_ids") or ()],
-            presences=bool(request.get("presences")),
-            nonce=request.get("nonce"),
-        )
 
 
 @final
