@@ -168,7 +168,7 @@ def _forgotten(printed: Iterable[str]) -> dict[int, str]:
         for line in process.splitlines():
             if any(event in line for event in _AT_WORK):
                 why = "its callback met the bot that was asking, which then died"
-            elif "a callback for a task that is not followed" in line and line.endswith("}"):
+            elif "callback for a task that is not tracked" in line and line.endswith("}"):
                 found[json.loads(line)["task"]] = why
     return found
 
