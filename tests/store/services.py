@@ -50,7 +50,7 @@ class BusyApi:
 
     asked: list[KieTaskId] = field(default_factory=list[KieTaskId])
 
-    async def create(self, order: TaskInput) -> KieTaskId:
+    async def create(self, task_input: TaskInput) -> KieTaskId:
         raise AssertionError("nobody submits here")
 
     async def report(self, task: KieTaskId) -> TaskReport:

@@ -1,4 +1,4 @@
-"""Who calls, and how often each was refused."""
+"""Client addresses behind reverse proxies, and the limit on failed calls per address."""
 
 from ipaddress import ip_network
 
@@ -11,7 +11,7 @@ from bot.web.client_address import FailureLimiter, client_address
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("fd00::/8"), ip_network("127.0.0.1")]
 
 
-def called_from(peer: str, *forwarded: str, trusted: bool = True) -> str:
+def address_of(peer: str, *forwarded: str, trusted: bool = True) -> str:
     headers = CIMultiDict([("X-Forwarded-For", line) for line in forwarded])
     request = make_mocked_request("POST", "/kie/callback/a", headers=headers).clone(remote=peer)
     return client_address(request, PROXIES if trusted else ())
@@ -39,44 +39,37 @@ def called_from(peer: str, *forwarded: str, trusted: bool = True) -> str:
         ("", ["203.0.113.7"], "None"),
     ],
 )
-def test_who_calls(peer: str, forwarded: list[str], expected: str) -> None:
-    assert called_from(peer, *forwarded) == expected
+def test_the_client_address(peer: str, forwarded: list[str], expected: str) -> None:
+    assert address_of(peer, *forwarded) == expected
 
 
 @pytest.mark.parametrize("peer", ["10.1.2.3", "203.0.113.7", "127.0.0.1"])
-def test_nobody_is_believed_unless_told_so(peer: str) -> None:
-    assert called_from(peer, "198.51.100.1", trusted=False) == peer
+def test_no_proxy_is_trusted_by_default(peer: str) -> None:
+    assert address_of(peer, "198.51.100.1", trusted=False) == peer
 
 
-class Clock:
-    seconds = 100.0
-
-    def __call__(self) -> float:
-        return self.seconds
-
-
-def test_refusals_are_forgotten_with_time() -> None:
-    clock = Clock()
-    refusals = FailureLimiter(now=clock, allowed=3, forgotten_every=10)
-    assert [refusals.add("a") for _ in range(5)] == [False, False, True, False, False]
-    assert refusals.too_many("a")
-    assert not refusals.too_many("b")
-    clock.seconds += 9
-    assert refusals.too_many("a")
-    clock.seconds += 2
-    assert not refusals.too_many("a")
-    assert refusals.add("a")
-    clock.seconds += 1000
-    assert [refusals.add("a") for _ in range(3)] == [False, False, True]
+def test_failures_are_forgiven_with_time() -> None:
+    now = 100.0
+    limiter = FailureLimiter(now=lambda: now, allowed=3, forgive_every=10)
+    assert [limiter.add("a") for _ in range(5)] == [False, False, True, False, False]
+    assert limiter.over_limit("a")
+    assert not limiter.over_limit("b")
+    now += 9
+    assert limiter.over_limit("a")
+    now += 2
+    assert not limiter.over_limit("a")
+    assert limiter.add("a")
+    now += 1000
+    assert [limiter.add("a") for _ in range(3)] == [False, False, True]
 
 
-def test_a_flood_from_many_addresses_fills_no_memory() -> None:
-    refusals = FailureLimiter(now=Clock(), allowed=2, kept=100)
-    refusals.add("victim")
-    refusals.add("victim")
+def test_a_flood_from_many_addresses_uses_bounded_memory() -> None:
+    limiter = FailureLimiter(now=lambda: 100.0, allowed=2, addresses=100)
+    limiter.add("persistent")
+    limiter.add("persistent")
     for number in range(10_000):
-        refusals.add(f"address {number}")
-        # Who goes on is not forgotten for those who called once.
-        refusals.add("victim")
-    assert len(refusals) == 100
-    assert refusals.too_many("victim")
+        limiter.add(f"address {number}")
+        # An address that goes on failing is not evicted by those that failed once.
+        limiter.add("persistent")
+    assert len(limiter) == 100
+    assert limiter.over_limit("persistent")

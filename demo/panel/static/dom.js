@@ -1,5 +1,5 @@
-/** Make an element with properties and children. Text becomes text nodes, never markup. */
-export function make(tag, properties = {}, ...children) {
+/** Create an element with properties and children. Text becomes text nodes, never markup. */
+export function create(tag, properties = {}, ...children) {
   const element = document.createElement(tag);
   for (const [name, value] of Object.entries(properties)) {
     if (value === undefined || value === null || value === false) continue;
