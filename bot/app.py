@@ -26,7 +26,6 @@ from bot.config import Config
 from bot.domain.errors import OperatorError
 from bot.domain.estimate import Capacity
 from bot.domain.ids import IdMaker
-from bot.domain.polling import Steady
 from bot.domain.ports import Clock, MessageSender
 from bot.generation.cards import Cards
 from bot.generation.delivery import DeliveryWorker
@@ -149,8 +148,11 @@ async def assemble(
             for opened in (client_session, client_session, download_session, download_session)
         ]
         api = KieClient(tasks_session, options.kie_options(config), uploads_session)
-        capacity = Capacity(config.kie.new_tasks, config.kie.new_tasks_window, config.kie.running_tasks)
-        workload = Workload(capacity, schedules=options.schedules(config))
+        capacity = Capacity(
+            new_tasks=config.kie.new_tasks, window=config.kie.new_tasks_window, at_work=config.kie.running_tasks
+        )
+        pace = options.pace(config)
+        workload = Workload(capacity, durations=pace.durations)
         seconds = config.kie.download_timeout
         results = Fetcher(results_session, AllowedHosts(config.kie.result_hosts), seconds=seconds)
         attachments = Fetcher(attachments_session, AllowedHosts(config.discord.cdn_hosts), seconds=seconds)
@@ -173,7 +175,7 @@ async def assemble(
             clock,
             workload,
             courier,
-            Steady(config.tracker.poll_every) if config.tracker.poll_every else workload.schedules,
+            pace,
             options.tracker_options(config),
             jobs,
         )

@@ -21,7 +21,7 @@ from bot.store.store import Store
 log = structlog.stdlib.get_logger(__name__)
 
 _DURATIONS = 2400
-"""Over all classes of tasks; three hundred of each of the eight count."""
+"""Over all eight classes of tasks, of which some are rare; 30 of each count (bot.polling.durations)."""
 
 
 async def recover(
@@ -45,7 +45,7 @@ async def recover(
 
     tasks, durations, untold = await retry_until_available(look)
     for task_class, seconds in durations:
-        workload.learn(task_class, seconds)
+        workload.durations.add(task_class, seconds)
     wanted = await retry_until_available(leftovers.restore)
     for task in tasks:
         match task.state:

@@ -39,6 +39,8 @@ class KieOptions:
     callback_url: str | None = None
     """Public address of our web server; when given, KIE is asked to call back there."""
     request_seconds: float = 30.0
+    poll_seconds: float = 5.0
+    """The limit on one recordInfo, which answers within a second: where one hangs, the next may succeed."""
     upload_seconds: float = 60.0
 
 
@@ -75,8 +77,10 @@ class KieClient:
         return _created(status, answer)
 
     async def report(self, task: KieTaskId) -> TaskReport:
-        """Ask recordInfo once. Raises PollFailed for anything but an answer about the task."""
-        status, answer = await self._ask("/api/v1/jobs/recordInfo", {"taskId": task})
+        """Call recordInfo once. Raises PollFailed for anything but an answer about the task."""
+        status, answer = await self._ask(
+            "/api/v1/jobs/recordInfo", {"taskId": task}, min(self._options.poll_seconds, self._options.request_seconds)
+        )
         report = wire.report(answer.data)
         if report is not None:
             return report
@@ -90,7 +94,7 @@ class KieClient:
 
     async def balance(self) -> Decimal:
         """The credits left on the account, by one question; raises PollFailed."""
-        status, answer = await self._ask("/api/v1/chat/credit", {})
+        status, answer = await self._ask("/api/v1/chat/credit", {}, self._options.request_seconds)
         left = wire.balance(answer.data) if status == answer.code == HTTPStatus.OK else None
         if left is None:
             raise PollFailed(f"code {answer.code} without a balance")
@@ -129,13 +133,13 @@ class KieClient:
             raise _NotTaken(final=HTTPStatus.BAD_REQUEST <= code < HTTPStatus.TOO_MANY_REQUESTS)
         return url
 
-    async def _ask(self, path: str, params: Mapping[str, str]) -> tuple[int, wire.Envelope]:
+    async def _ask(self, path: str, params: Mapping[str, str], seconds: float) -> tuple[int, wire.Envelope]:
         try:
             async with self._session.get(
                 self._options.base_url + path,
                 params=params,
                 headers=self._headers,
-                timeout=self._timeout(self._options.request_seconds),
+                timeout=self._timeout(seconds),
                 allow_redirects=False,
             ) as response:
                 status, body = response.status, await _read(response)

@@ -13,7 +13,6 @@ from bot.domain.credits import KIE_PRICES, Allowance, Credits, Period, PriceList
 from bot.domain.estimate import Capacity
 from bot.domain.generation import PendingCard
 from bot.domain.ids import IdMaker, KieTaskId
-from bot.domain.polling import Steady
 from bot.domain.ports import Card, ImageFile, Posted, Progress, TaskInput, TaskReport
 from bot.domain.rules import ServerSettings
 from bot.generation.cards import Cards
@@ -29,6 +28,7 @@ from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.fitting import ImageThreads
 from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
 from bot.media.spool import Spool
+from bot.polling.pace import Pace
 from bot.quota.policy import QuotaLimits, QuotaPolicy
 from bot.quota.service import Change, QuotaService
 from bot.runtime import BackgroundTasks
@@ -125,8 +125,9 @@ async def open_desk(
             spool = Spool(folder / "spool", fetcher)
             leftovers = Undelivered(store, clock, spool, studio)
             courier = DeliveryWorker(store, clock, cards, ClosedDoor(), spool, studio, leftovers, jobs)
-            # Questions are far apart: one that comes soon was asked for.
-            tracker = Tracker(store, api, clock, workload, courier, Steady(3600), TrackerOptions(late_every=3600), jobs)
+            # Polls are far apart: one that comes soon was asked for.
+            options = TrackerOptions(late_every=3600)
+            tracker = Tracker(store, api, clock, workload, courier, Pace(every=3600), options, jobs)
             generations = GenerationService(
                 store,
                 clock,
