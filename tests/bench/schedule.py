@@ -31,34 +31,6 @@ from tests.bench.policies import (
 _SEEDS: Final = {0: 1, 5: 20, 20: 20, 50: 10, 200: 10}
 _EVEN: Final = 2000
 
-Learner = Callable[[Truth, Sequence[float]], Ages]
-"""How to poll, given durations that are known."""
-
-
-def _easel(truth: Truth, known: Sequence[float]) -> Ages:
-    return by_rule(Durations((truth.known_as, seconds) for seconds in known), truth.known_as)
-
-
-LEARNERS: Final[dict[str, Learner]] = {"Easel": _easel}
-
-
-class Learning:
-    """Polls one task after another and learns from each."""
-
-    def __init__(self, known: Sequence[float]) -> None:
-        self._durations = Durations((PRO, seconds) for seconds in known)
-
-    def ages(self) -> Ages:
-        """By what was learned until now."""
-        return by_rule(self._durations, PRO)
-
-    def learn(self, seconds: float) -> None:
-        """A task took so long."""
-        self._durations.add(PRO, seconds)
-
-
-FOLLOWERS: Final[dict[str, Callable[[Sequence[float]], Learning]]] = {"Easel": Learning}
-
 
 @dataclass(frozen=True, slots=True)
 class Spread:
@@ -100,9 +72,9 @@ def stable(truth: Truth) -> Iterator[str]:
     yield line(truth.name, "every 2 s", [(poll(every(2.0), durations), reference)])
     for known, seeds in _SEEDS.items():
         samples = [truth.sample(random.Random(1000 * seed + known), known) for seed in range(seeds)]
-        for name, learner in LEARNERS.items():
-            outcomes = [(poll(learner(truth, sample), durations), reference) for sample in samples]
-            yield line(truth.name, f"{name} after {known}", outcomes)
+        learned = [Durations((truth.known_as, seconds) for seconds in sample) for sample in samples]
+        outcomes = [(poll(by_rule(each, truth.known_as), durations), reference) for each in learned]
+        yield line(truth.name, f"Easel after {known}", outcomes)
     # The price at which the optimum polls as often.
     low, high = 1e-4, 100.0
     for _ in range(14):
@@ -123,20 +95,21 @@ class Drift:
 
 def drifting(drift: Drift, seeds: int = 5) -> Iterator[str]:
     """Learn after every task while the durations change; the first stage is for warming up and does not count."""
-    outcomes: dict[str, list[tuple[Outcome, Reference]]] = {name: [] for name in ("every 2 s", *FOLLOWERS)}
+    fixed: list[tuple[Outcome, Reference]] = []
+    easel: list[tuple[Outcome, Reference]] = []
     for seed in range(seeds):
         dice = random.Random(seed)
         staged = [(truth, truth.sample(dice, drift.tasks)) for truth in drift.stages(dice)]
         reference = Reference.of(staged[1:])
-        outcomes["every 2 s"].append((poll(every(2.0), reference.durations), reference))
-        for name, follower in FOLLOWERS.items():
-            learning = follower(staged[0][1])
-            polled: list[tuple[float, int]] = []
-            for seconds in reference.durations:
-                polled.append(_poll_one(learning.ages(), seconds))
-                learning.learn(seconds)
-            outcomes[name].append((Outcome.of(polled), reference))
-    return (line(drift.name, policy, results) for policy, results in outcomes.items())
+        fixed.append((poll(every(2.0), reference.durations), reference))
+        learned = Durations((PRO, seconds) for seconds in staged[0][1])
+        polled: list[tuple[float, int]] = []
+        for seconds in reference.durations:
+            polled.append(_poll_one(by_rule(learned, PRO), seconds))
+            learned.add(PRO, seconds)
+        easel.append((Outcome.of(polled), reference))
+    yield line(drift.name, "every 2 s", fixed)
+    yield line(drift.name, "Easel", easel)
 
 
 def _poll_one(ages: Ages, seconds: float) -> tuple[float, int]:

@@ -300,7 +300,7 @@ async def test_a_cut_connection_says_nothing_of_the_task(client: KieClient, kie:
 async def test_a_hanging_question_ends(make_client: ClientMaker, kie: KieStandIn) -> None:
     kie.script.on("recordInfo", Hang())
     with pytest.raises(PollFailed):
-        await make_client(request_seconds=0.2).report(TASK)
+        await make_client(poll_seconds=0.2, request_seconds=600.0).report(TASK)
 
 
 async def test_a_refused_connection_says_nothing_of_the_task(make_client: ClientMaker, kie: KieStandIn) -> None:
