@@ -25,7 +25,6 @@ from bot.client import EaselClient
 from bot.config import Config
 from bot.domain.errors import OperatorError
 from bot.domain.ids import IdMaker
-from bot.domain.polling import Steady
 from bot.domain.ports import Clock, MessageSender, OperatorAlerts
 from bot.generation.delivery import DeliveryWorker
 from bot.generation.history import History
@@ -148,7 +147,8 @@ async def assemble(
 
         prices = options.prices(config)
         policy = QuotaPolicy(clock, prices, options.limits(config))
-        workload = Workload(options.capacity(config), schedules=options.schedules(config))
+        pace = options.pace(config)
+        workload = Workload(options.capacity(config), durations=pace.durations)
         spool = Spool(folder / "spool", results)
         undelivered = Undelivered(runtime, spool=spool, threads=threads)
         delivery = DeliveryWorker(runtime, workload=workload, spool=spool, threads=threads, undelivered=undelivered)
@@ -157,7 +157,7 @@ async def assemble(
             api=api,
             workload=workload,
             delivery=delivery,
-            pace=Steady(config.tracker.poll_every) if config.tracker.poll_every else workload.schedules,
+            pace=pace,
             options=options.tracker_options(config),
         )
         submitter = Submitter(

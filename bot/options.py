@@ -1,4 +1,4 @@
-"""From the configuration to what the rooms are handed: plain values, in their own words."""
+"""What each room is given of the configuration: frozen options, every field by name."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -11,17 +11,17 @@ from bot.config import Config
 from bot.domain.credits import Allowance, Period, PriceList
 from bot.domain.estimate import Capacity
 from bot.domain.ids import ChannelId, GuildId
-from bot.domain.polling import Schedules
 from bot.domain.settings import Model, Resolution
 from bot.generation.submitter import SubmitterOptions
 from bot.generation.tracker import TrackerOptions
 from bot.kie.client import KieOptions
 from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.reference_cache import ReferenceCacheLimits
+from bot.polling.pace import Pace
 from bot.quota.balance_monitor import BalanceMonitorOptions
 from bot.quota.policy import QuotaLimits
 
-_CACHE_TIDIED_EVERY = 60.0
+_CACHE_EVICTS_EVERY = 60.0
 
 
 def kie_options(config: Config) -> KieOptions:
@@ -68,13 +68,13 @@ def command_options(config: Config) -> CommandOptions:
 
 
 def alarm_channel(config: Config) -> ChannelId | None:
-    """Where the operator is told of trouble with KIE's account; None: nowhere."""
+    """The channel for alerts about KIE's account; None if there is none."""
     channel = config.operator.alarm_channel
     return ChannelId(channel) if channel else None
 
 
 def balance_monitor_options(config: Config) -> BalanceMonitorOptions:
-    """When KIE's balance is asked after, and when it is low."""
+    """How often KIE's balance is read, and from when it is low."""
     kie = config.kie
     return BalanceMonitorOptions(
         every=kie.balance_every,
@@ -84,27 +84,32 @@ def balance_monitor_options(config: Config) -> BalanceMonitorOptions:
 
 
 def limits(config: Config) -> QuotaLimits:
-    """What may be spent where no server's rule says otherwise, and at most."""
+    """What members may spend where their server has no rule, and what no server can exceed."""
     quota, limits = config.quota, config.limits
     return QuotaLimits(
-        members=Allowance(_credits(quota.credits), quota.period),
-        direct=Allowance(_credits(quota.direct_credits), quota.direct_period),
-        budget=Allowance(_limit(limits.daily_budget), Period.DAY),
-        servers=Allowance(_limit(limits.server_credits), limits.server_period),
+        members=Allowance(credits=_credits(quota.credits), period=quota.period),
+        direct=Allowance(credits=_credits(quota.direct_credits), period=quota.direct_period),
+        budget=Allowance(credits=_limit(limits.daily_budget), period=Period.DAY),
+        servers=Allowance(credits=_limit(limits.server_credits), period=limits.server_period),
         some_servers={
-            GuildId(guild): Allowance(_limit(most), limits.server_period) for guild, most in limits.servers.items()
+            GuildId(guild): Allowance(credits=_limit(limit), period=limits.server_period)
+            for guild, limit in limits.servers.items()
         },
     )
 
 
 def reference_cache_limits(config: Config) -> ReferenceCacheLimits:
-    """How much of members' pictures is kept."""
+    """How much of members' images is kept."""
     kept = config.references
-    return ReferenceCacheLimits(kept.keep_megabytes * 1_000_000, timedelta(days=kept.keep_days), _CACHE_TIDIED_EVERY)
+    return ReferenceCacheLimits(
+        max_bytes=kept.keep_megabytes * 1_000_000,
+        unused_for=timedelta(days=kept.keep_days),
+        evict_every=_CACHE_EVICTS_EVERY,
+    )
 
 
 def submitter_options(config: Config) -> SubmitterOptions:
-    """How tasks are offered to KIE. Only a callback can tell of one whose answer was lost."""
+    """How tasks are submitted to KIE. Only a callback can tell the id of a task whose answer was lost."""
     return SubmitterOptions(
         task_deadline=config.tracker.deadline,
         give_up_after=config.tracker.give_up_submitting,
@@ -112,20 +117,25 @@ def submitter_options(config: Config) -> SubmitterOptions:
     )
 
 
-_CALLS_WITH_CALLBACKS = 1.2
-"""KIE tells by itself; asking is for what it forgets to tell."""
+_POLLS_WITH_CALLBACKS = 1.2
+"""Polls of a task when KIE calls back by itself: they are for calls that get lost."""
 
 
-def schedules(config: Config) -> Schedules:
-    """When KIE is asked after a task, as far as that is learned."""
-    calls = config.tracker.calls_per_task
-    return Schedules(min(calls, _CALLS_WITH_CALLBACKS) if config.kie.callback_url else calls)
+def pace(config: Config) -> Pace:
+    """When KIE is polled for a task."""
+    polls = config.tracker.calls_per_task
+    if config.kie.callback_url:
+        polls = min(polls, _POLLS_WITH_CALLBACKS)
+    return Pace(polls=polls, every=config.tracker.poll_every)
 
 
 def tracker_options(config: Config) -> TrackerOptions:
-    """What the tracker keeps to."""
-    tracker = config.tracker
-    return TrackerOptions(tracker.late_every, tracker.late_for, tracker.calls_per_second)
+    """The tracker's limits."""
+    return TrackerOptions(
+        late_every=config.tracker.late_every,
+        late_for=config.tracker.late_for,
+        calls_per_second=config.tracker.calls_per_second,
+    )
 
 
 def _credits(amount: float) -> Decimal:

@@ -16,7 +16,7 @@ from bot.runtime import Runtime, retry_until_available
 log = structlog.stdlib.get_logger(__name__)
 
 _DURATIONS = 2400
-"""Over all classes of tasks; three hundred of each of the eight count."""
+"""Over all eight classes of tasks, of which some are rare; 30 of each count (bot.polling.durations)."""
 
 
 async def recover(runtime: Runtime, pipeline: Pipeline, *, hold_ambiguous: bool) -> None:
@@ -34,7 +34,7 @@ async def recover(runtime: Runtime, pipeline: Pipeline, *, hold_ambiguous: bool)
 
     tasks, durations, unfinished = await retry_until_available(read)
     for task_class, seconds in durations:
-        workload.learn(task_class, seconds)
+        workload.durations.add(task_class, seconds)
     wanted = await retry_until_available(pipeline.undelivered.restore)
     for task in tasks:
         match task.state:

@@ -1,66 +1,60 @@
-"""The tracker: one loop that asks KIE after every task, sleeping until the earliest is due."""
+"""The tracker: one loop that polls KIE for every task, sleeping until the earliest poll is due."""
 
 import asyncio
 import heapq
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import structlog
 
 from bot.domain.errors import PollFailed
 from bot.domain.generation import Task
 from bot.domain.ids import KieTaskId, TaskId
-from bot.domain.polling import FairShare, Pace
 from bot.domain.ports import ImageApi, Progress, TaskReport
-from bot.domain.settings import TaskClass
 from bot.domain.states import Failure, TaskState
-from bot.domain.turns import Turns
 from bot.generation.delivery import DeliveryWorker
-from bot.generation.workload import Workload
+from bot.generation.workload import RateWindow, Workload
+from bot.polling.pace import LEAST_GAP, FairShare, Pace
 from bot.runtime import Runtime, retry_until_available
 
 log = structlog.stdlib.get_logger(__name__)
 
-_QUESTIONS_AT_ONCE = 50
-"""With what is done about their answers: thousands of outcomes at once would wait for one database."""
-_LONGEST_SETBACK = 15.0
-_PLANNED_EVERY = 5.0
-"""Seconds between plans for one class of tasks: a plan takes up to some hundredths of a second."""
-_LEAST_GAP = 0.15
-"""Seconds between two questions after one task, whoever hints: KIE takes ten a second (docs.kie.ai)."""
+_POLLS_AT_ONCE = 50
+"""Including what is done about their answers: thousands of outcomes at once would wait for one database."""
+_LONGEST_RETRY = 15.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TrackerOptions:
     """Times in seconds."""
 
     late_every: float = 60.0
-    """Between questions after a task that is past its deadline."""
+    """Between polls of a task that is past its deadline."""
     late_for: float = 6 * 3600.0
-    """How long those go on."""
-    setback: float = 1.0
-    """From a question that failed to the next; doubled each time, up to fifteen."""
+    """How long such a task is still polled."""
+    retry_after: float = 1.0
+    """From the start of a poll that failed to the next one; doubled each time, up to 15."""
     calls_per_second: int = 100
-    """What all questions together keep to. KIE names no limit over all tasks; the one for each is far above ours."""
+    """The limit on all polls together. KIE allows ten a second for each task and names no limit for all."""
 
 
 @dataclass(slots=True)
 class _Watched:
     task: Task
     due: float
-    """When to ask next, by the loop's clock; infinite while being asked."""
+    """When to poll next, by the loop's clock; infinite during a poll."""
     urgent: bool = False
-    """To be asked after once without regard to what all together keep to: nobody knows what happened meanwhile."""
-    asked_at: float = float("-inf")
-    setbacks: int = 0
-    again: bool = False
-    """A hint came while it was being asked."""
-    endings: int = 0
-    """How often it was found to have ended: more than once when that could not be written down."""
+    """Poll once without regard to calls_per_second."""
+    polled_at: datetime | None = None
+    failures: int = 0
+    """Polls in a row that brought no answer, or one that could not be stored."""
+    poll_again: bool = False
+    """poll_now was called during a poll."""
 
 
 class Tracker:
-    """Follows tasks from KIE's taking them to their end. A question that fails says nothing about the task."""
+    """Polls tasks from their acceptance by KIE to their end. A failed poll says nothing about its task."""
 
     def __init__(
         self,
@@ -78,41 +72,42 @@ class Tracker:
         self._api = api
         self._workload = workload
         self._delivery = delivery
+        self._pace = pace
         self._options = options
         self._share = FairShare(options.calls_per_second)
-        self._turns = Turns[TaskId](pace, self._share, runtime.now.timestamp())
-        self._planned_at: dict[TaskClass, float] = {}
+        self._rate = RateWindow(options.calls_per_second, 1.0)
         self._watched: dict[TaskId, _Watched] = {}
         self._agenda: list[tuple[float, TaskId]] = []
+        """A heap; entries whose task is due at another time by now are skipped."""
         self._woken = asyncio.Event()
-        self._asking = 0
+        self._polls = 0
 
     def __len__(self) -> int:
         return len(self._watched)
 
     def watch(self, task: Task, *, at_once: bool = False) -> None:
-        """Follow a task that is RUNNING or OVERDUE, or one that is SUBMITTING and held until its deadline."""
+        """Poll a task that is RUNNING or OVERDUE, or keep one that is SUBMITTING until its deadline."""
         at_once = at_once and task.kie_task_id is not None
         watched = _Watched(task, 0.0, urgent=at_once)
         self._watched[task.id] = watched
-        self._plan(watched, 0.0 if at_once else self._next_question(watched))
+        self._schedule(watched, 0.0 if at_once else self._gap(watched))
 
     def poll_now(self, task_id: TaskId) -> bool:
-        """Ask after this task now; False when it is not being followed."""
+        """Poll this task at once; False when it is not being polled."""
         watched = self._watched.get(task_id)
         if watched is None or watched.task.kie_task_id is None:
             return False
         if watched.due == float("inf"):
-            watched.again = True
+            watched.poll_again = True
         else:
-            self._hasten(watched)
+            self._schedule(watched, self._rest_of(LEAST_GAP, watched))
         return True
 
     async def attach_kie_id(self, task_id: TaskId, kie_task_id: KieTaskId) -> bool:
-        """KIE told the id of a task: write it down if the task lacks one. False when it does not.
+        """Store the id that a callback tells, if the task is SUBMITTING and lacks one; else return False.
 
-        KIE may call back while its own answer to createTask is still under way, or before this process has looked at
-        what it found: then :meth:`hold` goes on with it.
+        KIE may call back before it has answered createTask, or before this process has restored its tasks: then
+        :meth:`hold` goes on with the task.
         """
         held = self._watched.get(task_id)
         async with self._store.read() as tx:
@@ -124,150 +119,117 @@ class Tracker:
             if not await tx.tasks.running(task_id, kie_task_id, now, task.deadline or now):
                 return False
             task = await tx.tasks.get(task_id)
-        log.info("task found by its callback", generation=task.generation_id, task=task_id)
+        log.info("task id received by callback", generation=task.generation_id, task=task_id)
         if held is not None:
             self.watch(task, at_once=True)
         self._delivery.touch(task.generation_id)
         return True
 
     def attach_kie_id_later(self, task_id: TaskId, kie_task_id: KieTaskId) -> None:
-        """As :meth:`found`, as soon as the store is to be had."""
+        """As :meth:`attach_kie_id`, in the background and as soon as the database is available."""
 
-        async def find() -> None:
+        async def attach() -> None:
             await retry_until_available(lambda: self.attach_kie_id(task_id, kie_task_id))
 
-        self._background.start(find())
+        self._background.start(attach())
 
     async def hold(self, task_id: TaskId) -> None:
-        """Keep a SUBMITTING task until its deadline, or go on with it if KIE has told its id already."""
+        """Keep a SUBMITTING task until its deadline, or poll it if a callback has told its id already."""
         async with self._store.read() as tx:
             task = await tx.tasks.get(task_id)
         self.watch(task, at_once=True)
 
     async def run(self) -> None:
-        """Ask until cancelled."""
+        """Poll until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
             self._woken.clear()
-            now = loop.time()
-            held_back = 0.0
-            while self._agenda and self._agenda[0][0] <= now:
-                due, task_id = self._agenda[0]
-                watched = self._watched.get(task_id)
-                if watched is None or watched.due != due:
-                    heapq.heappop(self._agenda)
-                    continue
-                held_back = 0.0 if watched.urgent else self._share.wait(now)
-                if held_back or self._asking >= _QUESTIONS_AT_ONCE:
-                    break
-                heapq.heappop(self._agenda)
-                if not watched.urgent:
-                    self._share.asked(now)
-                watched.due, watched.asked_at, watched.urgent = float("inf"), now, False
-                self._asking += 1
-                self._background.start(self._look(watched))
-            if self._asking >= _QUESTIONS_AT_ONCE:
-                # The end of one of them tells.
-                wait = None
-            else:
-                wait = held_back or (self._agenda[0][0] - now if self._agenda else None)
+            wait = self._start_due_polls(loop.time())
             try:
                 async with asyncio.timeout(wait):
                     await self._woken.wait()
             except TimeoutError:
                 continue
 
-    def _plan(self, watched: _Watched, wait: float) -> None:
+    def _start_due_polls(self, now: float) -> float | None:
+        """Seconds until there is something to do; None when only a wake-up can tell."""
+        while self._agenda:
+            due, task_id = self._agenda[0]
+            watched = self._watched.get(task_id)
+            if watched is None or watched.due != due:
+                heapq.heappop(self._agenda)
+                continue
+            if self._polls >= _POLLS_AT_ONCE:
+                return None
+            wait = due - now if due > now or watched.urgent else self._rate.wait(now) or 0.0
+            if wait > 0:
+                return wait
+            heapq.heappop(self._agenda)
+            if not watched.urgent:
+                self._rate.remember(now)
+            watched.due, watched.polled_at, watched.urgent = float("inf"), self._clock.now(), False
+            self._polls += 1
+            self._background.start(self._poll(watched))
+        return None
+
+    def _schedule(self, watched: _Watched, wait: float) -> None:
         watched.due = asyncio.get_running_loop().time() + wait
         heapq.heappush(self._agenda, (watched.due, watched.task.id))
         self._woken.set()
 
-    def _hasten(self, watched: _Watched) -> None:
-        now = asyncio.get_running_loop().time()
-        self._plan(watched, max(watched.asked_at + _LEAST_GAP - now, 0.0))
-
-    async def _look(self, watched: _Watched) -> None:
-        task = watched.task
-        report = None
+    async def _poll(self, watched: _Watched) -> None:
+        task, report = watched.task, None
+        watched.failures += 1
         try:
             try:
-                report = await self._ask(watched, task.kie_task_id) if task.kie_task_id else None
+                report = await self._report(watched, task.kie_task_id) if task.kie_task_id else None
             finally:
                 # Also after an unexpected error: a deadline holds whatever happens.
-                await self._act(watched, report)
+                await self._act(task, report)
+            if report is not None:
+                watched.failures = 0
         finally:
-            self._asking -= 1
+            self._polls -= 1
             self._woken.set()
             # Also after an unexpected error, so that no task is ever forgotten.
             if self._watched.get(task.id) is watched and watched.due == float("inf"):
-                again, watched.again = watched.again, False
-                self._plan(watched, _LEAST_GAP if again else self._next_question(watched))
+                again, watched.poll_again = watched.poll_again, False
+                self._schedule(watched, LEAST_GAP if again else self._gap(watched))
 
-    async def _ask(self, watched: _Watched, kie_task_id: KieTaskId) -> TaskReport | None:
+    async def _report(self, watched: _Watched, kie_task_id: KieTaskId) -> TaskReport | None:
         try:
-            report = await self._api.report(kie_task_id)
+            return await self._api.report(kie_task_id)
         except PollFailed as error:
-            watched.setbacks += 1
-            level = log.info if watched.setbacks == 1 else log.warning
-            level("asking KIE failed", task=watched.task.id, detail=error.detail, times=watched.setbacks)
+            level = log.info if watched.failures == 1 else log.warning
+            level("poll failed", task=watched.task.id, detail=error.detail, times=watched.failures)
             return None
-        watched.setbacks = 0
-        return report
 
-    async def _act(self, watched: _Watched, report: TaskReport | None) -> None:
-        task, now = watched.task, self._clock.now()
+    async def _act(self, task: Task, report: TaskReport | None) -> None:
+        now = self._clock.now()
         if report is not None and report.progress is Progress.SUCCEEDED:
-            self._tell_others(watched, report, now)
-            await self._succeeded(task, report)
+            seconds = report.seconds
+            if seconds is None and task.submitted_at is not None:
+                seconds = (now - task.submitted_at).total_seconds()
+            self._ended(task, seconds)
+            await self._succeeded(task, replace(report, seconds=seconds))
         elif report is not None and report.progress is Progress.FAILED:
-            self._tell_others(watched, report, now)
+            self._ended(task, None)
             await self._failed(task, report.failure or Failure.BROKEN)
         elif task.deadline is not None and now >= task.deadline:
-            await self._expired(watched)
+            await self._expired(task)
 
-    def _tell_others(self, watched: _Watched, report: TaskReport, now: datetime) -> None:
-        """One that ended late is news about the others that are."""
-        task, at = watched.task, now.timestamp()
-        watched.endings += 1
-        if watched.endings > 1:
-            return
-        if task.submitted_at is not None and report.seconds is not None:
-            at = min(task.submitted_at.timestamp() + report.seconds, at)
-        tell = self._turns.ended if report.progress is Progress.SUCCEEDED else self._turns.failed
-        for other in tell(task.id, task.task_class, at, now.timestamp()):
-            waiting = self._watched.get(other)
-            if waiting is not None and waiting.due != float("inf"):
-                self._hasten(waiting)
+    def _ended(self, task: Task, seconds: float | None) -> None:
+        """Learn from the end of a task, and poll at once what an outage has delayed together with it."""
+        for other in self._pace.ended(task.id, task.task_class, self._clock.now().timestamp(), seconds):
+            self.poll_now(other)
 
     async def _succeeded(self, task: Task, report: TaskReport) -> None:
-        now = self._clock.now()
-        seconds = report.seconds
-        if seconds is None and task.submitted_at is not None:
-            seconds = (now - task.submitted_at).total_seconds()
         if report.result_url is not None:
             self._delivery.expect(task, report.result_url)
         async with self._store.write() as tx:
-            moved = await tx.tasks.ready(task.id, replace(report, seconds=seconds), now)
-        if moved and seconds is not None:
-            self._learn(task, seconds)
-        log.info("task succeeded", generation=task.generation_id, task=task.id, seconds=seconds)
+            await tx.tasks.ready(task.id, report, self._clock.now())
+        log.info("task succeeded", generation=task.generation_id, task=task.id, seconds=report.seconds)
         self._drop(task)
-
-    def _learn(self, task: Task, seconds: float) -> None:
-        now = asyncio.get_running_loop().time()
-        submitted = task.submitted_at.timestamp() if task.submitted_at else float("inf")
-        wall = self._clock.now().timestamp()
-        for begun, taken in self._turns.learnable(task.task_class, submitted, seconds, wall):
-            self._workload.learn(task.task_class, taken, begun)
-        planned_at = self._planned_at.get(task.task_class, float("-inf"))
-        if self._workload.schedules.stale(task.task_class) and now - planned_at >= _PLANNED_EVERY:
-            self._planned_at[task.task_class] = now
-            self._background.start(self._replan(task.task_class))
-
-    async def _replan(self, task_class: TaskClass) -> None:
-        """In a thread: commands want their answer meanwhile."""
-        schedules = self._workload.schedules
-        schedules.adopt(task_class, await asyncio.to_thread(schedules.draft(task_class)))
 
     async def _failed(self, task: Task, failure: Failure) -> None:
         async with self._store.write() as tx:
@@ -275,8 +237,8 @@ class Tracker:
         log.info("task failed", generation=task.generation_id, task=task.id, failure=failure)
         self._drop(task)
 
-    async def _expired(self, watched: _Watched) -> None:
-        task, now = watched.task, self._clock.now()
+    async def _expired(self, task: Task) -> None:
+        now = self._clock.now()
         if task.state is TaskState.SUBMITTING:
             await self._failed(task, Failure.UNKNOWN_OUTCOME)
         elif task.state is TaskState.OVERDUE:
@@ -291,22 +253,34 @@ class Tracker:
 
     def _drop(self, task: Task) -> None:
         del self._watched[task.id]
-        self._turns.forget(task.id)
+        self._pace.forget(task.id, task.task_class)
+        self._share.forget(task.id)
         if task.state is not TaskState.OVERDUE:
             self._workload.queue.finish(task.user_id)
             self._workload.changed.set()
         self._delivery.touch(task.generation_id)
 
-    def _next_question(self, watched: _Watched) -> float:
+    def _gap(self, watched: _Watched) -> float:
+        """Seconds until the next poll of an open task; its deadline counts as one."""
         task, now = watched.task, self._clock.now()
         remaining = max((task.deadline - now).total_seconds(), 0.0) if task.deadline else float("inf")
-        if task.kie_task_id is None:
+        if task.kie_task_id is None and not watched.failures:
             return remaining
-        if setbacks := watched.setbacks or watched.endings:
-            wait = min(self._options.setback * 2 ** min(setbacks - 1, 10), _LONGEST_SETBACK)
+        if watched.failures:
+            retry_after = min(self._options.retry_after * 2 ** min(watched.failures - 1, 10), _LONGEST_RETRY)
+            # After a poll that timed out little or nothing of it is left.
+            gap = self._rest_of(retry_after, watched)
         elif task.state is TaskState.OVERDUE:
-            wait = self._options.late_every
+            gap = self._options.late_every
         else:
-            submitted = task.submitted_at or now
-            wait = self._turns.gap(task.id, task.task_class, submitted.timestamp(), now.timestamp())
-        return min(wait, remaining) if remaining > 0 else wait
+            submitted = (task.submitted_at or now).timestamp()
+            gaps = partial(self._pace.gap, task.id, task.task_class, submitted, now.timestamp())
+            gap = self._share.gap(task.id, gaps)
+        return min(gap, remaining) if remaining > 0 else gap
+
+    def _rest_of(self, seconds: float, watched: _Watched) -> float:
+        """What is left of so many seconds since the last poll began."""
+        if watched.polled_at is None:
+            return 0.0
+        elapsed = (self._clock.now() - watched.polled_at).total_seconds()
+        return max(seconds - max(elapsed, 0.0), 0.0)

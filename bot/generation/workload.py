@@ -5,12 +5,11 @@ from collections import deque
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.domain.estimate import Capacity, Durations
+from bot.domain.estimate import Capacity
 from bot.domain.generation import Generation
-from bot.domain.polling import Schedules
 from bot.domain.queue import FairQueue
-from bot.domain.settings import TaskClass
 from bot.domain.states import TaskState
+from bot.polling.durations import Durations
 from bot.quota.funds_breaker import FundsBreaker
 
 
@@ -21,15 +20,9 @@ class Workload:
     capacity: Capacity
     queue: FairQueue = field(default_factory=FairQueue)
     durations: Durations = field(default_factory=Durations)
-    schedules: Schedules = field(default_factory=Schedules)
     funds_breaker: FundsBreaker = field(default_factory=FundsBreaker)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a task joined the line or left KIE, or the gate was turned."""
-
-    def learn(self, task_class: TaskClass, seconds: float, submitted: float = float("-inf")) -> None:
-        """Remember how long a task took at KIE, as :meth:`Schedules.learn` does."""
-        self.durations.add(task_class, seconds)
-        self.schedules.learn(task_class, seconds, submitted)
 
     def estimate_completion(self, generation: Generation, now: datetime) -> tuple[int | None, datetime | None]:
         """A generation's place in line (None once it left it), and when its last image should be there.
@@ -49,7 +42,7 @@ class Workload:
                 return place, None
             typical = self.durations.typical(waiting[0].task_class)
             last = place + len(waiting) - 1
-            wait = self.capacity.wait(last, self.queue.at_work, typical)
+            wait = self.capacity.estimate_wait(last, self.queue.at_work, typical)
             estimates.append(now + timedelta(seconds=wait + typical))
         return place, max(estimates, default=None)
 
@@ -68,7 +61,7 @@ class RateWindow:
         self._free_at: deque[float] = deque()
 
     def remember(self, answered_at: float) -> None:
-        """Count a call of an earlier process, by this loop's clock."""
+        """Count a call that was answered at this moment of this loop's clock, perhaps to an earlier process."""
         self._free_at.append(answered_at + self._seconds)
 
     def wait(self, now: float) -> float | None:

@@ -42,6 +42,8 @@ class KieOptions:
     callback_url: str | None = None
     """Public base URL of Easel's web server; with it, every task asks KIE for a callback."""
     request_seconds: float = 30.0
+    poll_seconds: float = 5.0
+    """The limit on one recordInfo, which answers within a second: where one hangs, the next may succeed."""
     upload_seconds: float = 60.0
 
 
@@ -80,7 +82,9 @@ class KieClient:
 
     async def report(self, task: KieTaskId) -> TaskReport:
         """The task's record, from one recordInfo call. Raises PollFailed for any answer that is not about the task."""
-        status, answer = await self._get("/api/v1/jobs/recordInfo", {"taskId": task})
+        status, answer = await self._get(
+            "/api/v1/jobs/recordInfo", {"taskId": task}, min(self._options.poll_seconds, self._options.request_seconds)
+        )
         report = wire.task_report(answer.data)
         if report is not None:
             return report
@@ -91,7 +95,7 @@ class KieClient:
 
     async def balance(self) -> Decimal:
         """The credits left on the operator's account; raises PollFailed."""
-        status, answer = await self._get("/api/v1/chat/credit", {})
+        status, answer = await self._get("/api/v1/chat/credit", {}, self._options.request_seconds)
         balance = wire.balance(answer.data) if status == answer.code == HTTPStatus.OK else None
         if balance is None:
             raise PollFailed(f"code {answer.code} without a balance")
@@ -133,13 +137,13 @@ class KieClient:
             raise _UploadRejected(final=HTTPStatus.BAD_REQUEST <= code < HTTPStatus.TOO_MANY_REQUESTS)
         return url
 
-    async def _get(self, path: str, params: Mapping[str, str]) -> tuple[int, wire.Envelope]:
+    async def _get(self, path: str, params: Mapping[str, str], seconds: float) -> tuple[int, wire.Envelope]:
         try:
             async with self._session.get(
                 self._options.base_url + path,
                 params=params,
                 headers=self._headers,
-                timeout=self._timeout(self._options.request_seconds),
+                timeout=self._timeout(seconds),
                 allow_redirects=False,
             ) as response:
                 status, body = response.status, await _read(response)

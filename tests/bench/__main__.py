@@ -46,8 +46,9 @@ SECTIONS: Final = (
         "schedule",
         "When KIE is asked",
         "Simulated, with all policies on the same durations. Columns: mean, median and 95th percentile of the delay in "
-        "seconds, questions per task, mean delay as a multiple of the optimum that knows the distribution and of the "
-        "best even interval, both at as many questions; in brackets the range over seeds.",
+        "seconds, polls per task, mean delay as a multiple of the optimum that knows the distribution and of the best "
+        "even interval, both at as many polls; in brackets the range over seeds. Why one formula decides: "
+        "[decisions/0001-polling.md](decisions/0001-polling.md).",
         ("tests.bench.schedule",),
         plot="schedule.svg",
     ),

@@ -1,6 +1,6 @@
-"""What Easel's learned schedule costs, beside fixed intervals and the optimum: ``python -m tests.bench.schedule``.
+"""How long after its end a task is found to have ended, by the bot's rule: ``python -m tests.bench.schedule``.
 
-Delays are from a task's end to the question that finds it, without the round trip, which is the same for all.
+Delays are from a task's end to the poll that finds it, without the round trip, which is the same for all.
 """
 
 import random
@@ -10,12 +10,24 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Final
 
-from bot.domain.polling import Schedules
-from bot.domain.schedule import plan
+from bot.polling.durations import Durations
 from tests.bench.outages import report
-from tests.bench.policies import FIXED, PRO, Outcome, Reference, Truth, ask, lognormal, planned, published, truths
+from tests.bench.policies import (
+    POLLS,
+    PRO,
+    Ages,
+    Outcome,
+    Reference,
+    Truth,
+    by_rule,
+    every,
+    lognormal,
+    optimal,
+    poll,
+    truths,
+    with_p95,
+)
 
-CALLS: Final = 12.0
 _SEEDS: Final = {0: 1, 5: 20, 20: 20, 50: 10, 200: 10}
 _EVEN: Final = 2000
 
@@ -33,52 +45,43 @@ class Spread:
         """The median of these, and the least and the largest."""
         return cls(median(values), min(values), max(values))
 
-
-@dataclass(frozen=True, slots=True)
-class Result:
-    """One policy on one distribution. Ratios are of mean delays at equal numbers of calls."""
-
-    durations: str
-    policy: str
-    mean: Spread
-    median: Spread
-    p95: Spread
-    calls: Spread
-    to_optimum: Spread
-    to_fixed: Spread
-    unanswered: int
-
-    @classmethod
-    def of(cls, durations: str, policy: str, outcomes: Sequence[tuple[Outcome, Reference]]) -> "Result":
-        """From one outcome for each seed."""
-        return cls(
-            durations,
-            policy,
-            Spread.of([outcome.mean for outcome, _ in outcomes]),
-            Spread.of([outcome.median for outcome, _ in outcomes]),
-            Spread.of([outcome.p95 for outcome, _ in outcomes]),
-            Spread.of([outcome.calls for outcome, _ in outcomes]),
-            Spread.of([outcome.mean / reference.best(outcome.calls) for outcome, reference in outcomes]),
-            Spread.of([outcome.mean / reference.fixed(outcome.calls) for outcome, reference in outcomes]),
-            sum(outcome.unanswered for outcome, _ in outcomes),
-        )
+    def __str__(self) -> str:
+        """The median, and the range if there is one."""
+        if self.low == self.high:
+            return f"{self.median:8.2f}{'':14}"
+        return f"{self.median:8.2f} {f'({self.low:.2f}-{self.high:.2f})':<13}"
 
 
-def stable(truth: Truth) -> Iterator[Result]:
-    """All policies on durations of one distribution."""
+def line(durations: str, policy: str, outcomes: Sequence[tuple[Outcome, Reference]]) -> str:
+    """One way to poll on one distribution, from one outcome for each seed."""
+    columns = (
+        [outcome.mean for outcome, _ in outcomes],
+        [outcome.median for outcome, _ in outcomes],
+        [outcome.p95 for outcome, _ in outcomes],
+        [outcome.polls for outcome, _ in outcomes],
+        [outcome.mean / reference.best(outcome.polls) for outcome, reference in outcomes],
+        [outcome.mean / reference.even(outcome.polls) for outcome, reference in outcomes],
+    )
+    return f"{durations:<27} {policy:<20}{''.join(str(Spread.of(values)) for values in columns)}"
+
+
+def stable(truth: Truth) -> Iterator[str]:
+    """Durations of one distribution."""
     durations = truth.durations(_EVEN)
     reference = Reference.of([(truth, durations)])
-    for policy, moments in FIXED.items():
-        yield Result.of(truth.name, policy, [(ask(moments, durations), reference)])
+    yield line(truth.name, "every 2 s", [(poll(every(2.0), durations), reference)])
     for known, seeds in _SEEDS.items():
-        outcomes: list[tuple[Outcome, Reference]] = []
-        for seed in range(seeds):
-            recent = truth.sample(random.Random(1000 * seed + known), known)
-            schedule = Schedules(CALLS, recent=((truth.known_as, seconds) for seconds in recent)).of(truth.known_as)
-            outcomes.append((ask(planned(schedule), durations), reference))
-        yield Result.of(truth.name, f"Easel after {known}", outcomes)
-    optimum = plan(truth.lifetimes(), CALLS)
-    yield Result.of(truth.name, "optimum", [(ask(planned(optimum), durations), reference)])
+        samples = [truth.sample(random.Random(1000 * seed + known), known) for seed in range(seeds)]
+        learned = [Durations((truth.known_as, seconds) for seconds in sample) for sample in samples]
+        outcomes = [(poll(by_rule(each, truth.known_as), durations), reference) for each in learned]
+        yield line(truth.name, f"Easel after {known}", outcomes)
+    # The price at which the optimum polls as often.
+    low, high = 1e-4, 100.0
+    for _ in range(14):
+        price = (low * high) ** 0.5
+        outcome = poll(optimal(truth, price), durations)
+        low, high = (price, high) if outcome.polls > POLLS else (low, price)
+    yield line(truth.name, "optimum", [(poll(optimal(truth, high), durations), reference)])
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,34 +93,34 @@ class Drift:
     tasks: int
 
 
-def drifting(drift: Drift, seeds: int = 5) -> Iterator[Result]:
+def drifting(drift: Drift, seeds: int = 5) -> Iterator[str]:
     """Learn after every task while the durations change; the first stage is for warming up and does not count."""
-    found: dict[str, list[tuple[Outcome, Reference]]] = {"Easel": []} | {policy: [] for policy in FIXED}
+    fixed: list[tuple[Outcome, Reference]] = []
+    easel: list[tuple[Outcome, Reference]] = []
     for seed in range(seeds):
         dice = random.Random(seed)
         staged = [(truth, truth.sample(dice, drift.tasks)) for truth in drift.stages(dice)]
         reference = Reference.of(staged[1:])
-        schedules = Schedules(CALLS, recent=((PRO, seconds) for seconds in staged[0][1]))
-        asked: list[tuple[float, int]] = []
+        fixed.append((poll(every(2.0), reference.durations), reference))
+        learned = Durations((PRO, seconds) for seconds in staged[0][1])
+        polled: list[tuple[float, int]] = []
         for seconds in reference.durations:
-            asked.append(_ask_one(schedules, seconds))
-            schedules.learn(PRO, seconds)
-        found["Easel"].append((Outcome.of(asked), reference))
-        for policy, moments in FIXED.items():
-            found[policy].append((ask(moments, reference.durations), reference))
-    return (Result.of(drift.name, policy, outcomes) for policy, outcomes in found.items())
+            polled.append(_poll_one(by_rule(learned, PRO), seconds))
+            learned.add(PRO, seconds)
+        easel.append((Outcome.of(polled), reference))
+    yield line(drift.name, "every 2 s", fixed)
+    yield line(drift.name, "Easel", easel)
 
 
-def _ask_one(schedules: Schedules, seconds: float) -> tuple[float, int]:
-    age, calls = 0.0, 0
-    while age < seconds:
-        age = schedules.of(PRO).next_after(age)
-        calls += 1
-    return age - seconds, calls
+def _poll_one(ages: Ages, seconds: float) -> tuple[float, int]:
+    for polls, age in enumerate(ages(), start=1):
+        if age >= seconds:
+            return age - seconds, polls
+    raise AssertionError("ages go on for ever")
 
 
 def _jump(_: random.Random) -> Sequence[Truth]:
-    return [Truth("before", published(14.1, 38.2))] * 4 + [Truth("after", published(33.2, 43.4))] * 4
+    return [Truth("before", with_p95(14.1, 38.2))] * 4 + [Truth("after", with_p95(33.2, 43.4))] * 4
 
 
 def _ramp(_: random.Random) -> Sequence[Truth]:
@@ -128,7 +131,7 @@ def _wander(dice: random.Random) -> Sequence[Truth]:
     medians = [15.0]
     for _ in range(20):
         medians.append(min(max(medians[-1] * dice.lognormvariate(0.0, 0.15), 5.0), 60.0))
-    return [Truth("wander", lognormal(one, 0.25)) for one in medians]
+    return [Truth("wander", lognormal(median, 0.25)) for median in medians]
 
 
 DRIFTS: Final = (
@@ -138,32 +141,21 @@ DRIFTS: Final = (
 )
 
 
-def results() -> Iterator[Result]:
-    """Every policy on everything that is stable or drifts."""
+def lines() -> Iterator[str]:
+    """Everything."""
+    columns = ("mean", "median", "p95", "polls", "to optimum", "to even")
+    yield f"{'durations':<27} {'policy':<20}{''.join(f'{column:>8}{chr(32):14}' for column in columns)}"
     for truth in truths():
         yield from stable(truth)
     for drift in DRIFTS:
         yield from drifting(drift)
-
-
-def _figure(spread: Spread) -> str:
-    if spread.low == spread.high:
-        return f"{spread.median:8.2f}{'':14}"
-    return f"{spread.median:8.2f} {f'({spread.low:.2f}-{spread.high:.2f})':<13}"
+    yield from report()
 
 
 def main() -> None:
     """Print all."""
-    say = sys.stdout.write
-    columns = ("mean", "median", "p95", "calls", "to optimum", "to even")
-    say(f"{'durations':<27} {'policy':<20}{''.join(f'{column:>8}{chr(32):14}' for column in columns)}\n")
-    for result in results():
-        figures = (result.mean, result.median, result.p95, result.calls, result.to_optimum, result.to_fixed)
-        lost = f" {result.unanswered} given up" if result.unanswered else ""
-        say(f"{result.durations:<27} {result.policy:<20}{''.join(_figure(figure) for figure in figures)}{lost}\n")
-        sys.stdout.flush()
-    for line in report():
-        say(f"{line}\n")
+    for text in lines():
+        sys.stdout.write(f"{text.rstrip()}\n")
         sys.stdout.flush()
 
 

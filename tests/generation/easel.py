@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,6 @@ from bot.domain.credits import KIE_PRICES, Account, Allowance, Period, PriceList
 from bot.domain.estimate import Capacity
 from bot.domain.generation import Destination, Generation, GenerationRequest, InteractionToken, Source, Task
 from bot.domain.ids import ChannelId, GenerationId, GuildId, IdMaker, UserId
-from bot.domain.polling import Pace, Steady
 from bot.domain.ports import ImageApi
 from bot.domain.settings import Settings
 from bot.domain.states import TaskState
@@ -38,6 +38,7 @@ from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.fitting import ImageThreads
 from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
 from bot.media.spool import Spool
+from bot.polling.pace import Pace
 from bot.quota.balance_monitor import BalanceMonitor, BalanceMonitorOptions
 from bot.quota.policy import QuotaPolicy
 from bot.runtime import BackgroundTasks, Runtime
@@ -53,8 +54,8 @@ GUILD = GuildId(7)
 PROMPT = "a lighthouse in a storm"
 
 _SUBMITTING = SubmitterOptions(task_deadline=30, give_up_after=20, backoff=(0.02, 0.05))
-_PACE = Steady(0.02)
-_TRACKING = TrackerOptions(late_every=0.02, late_for=60, setback=0.03, calls_per_second=1000)
+_PACE = partial(Pace, every=0.02)
+_TRACKING = TrackerOptions(late_every=0.02, late_for=60, retry_after=0.03, calls_per_second=1000)
 _WATCHING = BalanceMonitorOptions(every=60, every_while_paused=0.02)
 _CAPACITY = Capacity(new_tasks=1000, window=10, at_work=100)
 
@@ -64,11 +65,12 @@ class Tuning:
     """What a test may want otherwise. Times in seconds."""
 
     submitting: SubmitterOptions = _SUBMITTING
-    pace: Pace = _PACE
+    pace: Callable[[], Pace] = _PACE
     tracking: TrackerOptions = _TRACKING
     watching: BalanceMonitorOptions = _WATCHING
     capacity: Capacity = _CAPACITY
     request_seconds: float = 5
+    poll_seconds: float = 5
     download_seconds: float = 5
     credits: int = 10_000
     open_limit: int = 1000
@@ -231,12 +233,19 @@ class House:
             session = await stack.enter_async_context(aiohttp.ClientSession())
             files = await stack.enter_async_context(aiohttp.ClientSession())
             base = self.kie.base_url
-            options = KieOptions("test-key", base, base, request_seconds=tuning.request_seconds)
+            options = KieOptions(
+                api_key="test-key",
+                base_url=base,
+                upload_url=base,
+                request_seconds=tuning.request_seconds,
+                poll_seconds=tuning.poll_seconds,
+            )
             api: ImageApi = KieClient(session, options)
             api = wrap(api) if wrap else api
             new_id = IdMaker(self.clock.now, start=next(self._starts))
             runtime = Runtime(store, self.clock, BackgroundTasks("background", grace=0), new_id)
-            workload = Workload(tuning.capacity)
+            pace = tuning.pace()
+            workload = Workload(tuning.capacity, durations=pace.durations)
             results = Fetcher(files, AllowedHosts(tuning.result_hosts), seconds=tuning.download_seconds)
             spool = Spool(self._folder / "spool", results)
             prices = PriceList(KIE_PRICES)
@@ -244,7 +253,7 @@ class House:
             undelivered = Undelivered(runtime, spool=spool, threads=threads)
             delivery = DeliveryWorker(runtime, workload=workload, spool=spool, threads=threads, undelivered=undelivered)
             tracker = Tracker(
-                runtime, api=api, workload=workload, delivery=delivery, pace=tuning.pace, options=tuning.tracking
+                runtime, api=api, workload=workload, delivery=delivery, pace=pace, options=tuning.tracking
             )
             submitter = Submitter(
                 runtime, api=api, workload=workload, tracker=tracker, delivery=delivery, options=tuning.submitting

@@ -1,39 +1,27 @@
 """Following tasks at KIE to their end, whatever KIE says in between."""
 
-import asyncio
-import itertools
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
 from decimal import Decimal
 
 import pytest
 
-from bot.domain.errors import StoreUnavailable
-from bot.domain.ids import TaskId
-from bot.domain.polling import Steady, Terms
-from bot.domain.settings import TaskClass
 from bot.domain.states import BILLED_FAILURES, Failure, TaskState
-from bot.generation.tracker import TrackerOptions
-from bot.store.store import Transaction
 from demo.kie import (
     Code,
     CutBefore,
     CutMidBody,
-    Delay,
     Fail,
     Html,
     Http429,
     KieStandIn,
     Never,
-    RecordedRequest,
     Succeed,
     SucceedWithoutUrls,
     TaskOutcome,
     UnknownState,
 )
 from tests.generation.doubles import Stumbling
-from tests.generation.easel import Easel, House, submitting, tuned
+from tests.generation.easel import Easel, House, submitting
+from tests.generation.polls import polls_come
 from tests.kie.schema import created
 from tests.waiting import until
 
@@ -90,7 +78,7 @@ async def test_a_task_that_never_ends_is_refunded_at_its_deadline(
     async with house.easel(submitting(task_deadline=30)) as easel:
         wish = await easel.ask()
         await easel.reach(wish, TaskState.RUNNING)
-        await asked_again(kie)
+        await polls_come(kie)
         assert await easel.states(wish) == [TaskState.RUNNING]
         house.clock.advance(31)
         generation = await easel.told(wish)
@@ -99,7 +87,7 @@ async def test_a_task_that_never_ends_is_refunded_at_its_deadline(
         assert easel.workload.queue.at_work == 0
 
         # It is watched for some time yet, and then no more.
-        await asked_again(kie)
+        await polls_come(kie)
         assert len(easel.tracker) == 1
         house.clock.advance(61)
         await easel.reach(wish, TaskState.FAILED)
@@ -176,17 +164,6 @@ async def test_questions_that_fail_say_nothing_of_the_task(easel: Easel, kie: Ki
     assert len(created(kie)) == 1
 
 
-async def test_trouble_makes_the_questions_rarer(house: House, kie: KieStandIn) -> None:
-    kie.script.on("recordInfo", *[Code(500, "server error")] * 4)
-    async with house.easel() as easel:
-        await easel.told(await easel.ask())
-        times = [call.at for call in questions(kie)]
-        pauses = [after - before for before, after in itertools.pairwise(times)]
-        assert len(pauses) == 4
-        for pause, least in zip(pauses, (0.03, 0.06, 0.12, 0.24), strict=True):
-            assert pause >= least - 0.01
-
-
 @pytest.mark.parametrize("trouble", [Code(500, "server error"), CutBefore(), Html(502)], ids=str)
 async def test_when_kie_cannot_be_asked_the_deadline_still_holds(
     house: House, kie: KieStandIn, trouble: Code | CutBefore | Html
@@ -203,93 +180,6 @@ async def test_when_kie_cannot_be_asked_the_deadline_still_holds(
         assert easel.ledger() == [RESERVED, REFUNDED, LATE]
 
 
-async def test_a_hint_makes_the_tracker_ask_at_once(house: House, kie: KieStandIn) -> None:
-    async with house.easel(tuned(pace=Steady(3600))) as easel:
-        wish = await easel.ask()
-        await easel.reach(wish, TaskState.RUNNING)
-        (task,) = await easel.tasks(wish)
-        assert questions(kie) == []
-        await until(lambda: all(one.ended for one in kie.tasks.values()), what="KIE to be done")
-        assert easel.tracker.poll_now(TaskId(1)) is False
-        assert easel.tracker.poll_now(task.id) is True
-        await easel.told(wish)
-        assert len(questions(kie)) == 1
-        assert easel.tracker.poll_now(task.id) is False
-
-
-async def test_hints_during_a_question_do_no_harm(house: House, kie: KieStandIn) -> None:
-    kie.script.always("recordInfo", Delay(0.2))
-    async with house.easel(tuned(pace=Steady(0.1))) as easel:
-        wish = await easel.ask()
-        other = await easel.ask("a second wish, still waiting")
-        await easel.reach(wish, TaskState.RUNNING)
-        (task,) = await easel.tasks(wish)
-        await until(lambda: questions(kie), what="the first question")
-        for _ in range(3):
-            easel.tracker.poll_now(task.id)
-            await asyncio.sleep(0.02)
-        await easel.told(wish)
-        await easel.told(other)
-        await until(lambda: len(easel.tracker) == 0, what="the tracker to be done")
-        assert easel.ledger(wish) == [RESERVED, SETTLED]
-        assert easel.workload.queue.at_work == 0
-
-
-@dataclass(frozen=True, slots=True)
-class Once:
-    """Asks once, and then not again for an hour."""
-
-    at: float = 0.1
-
-    def next_after(self, task_class: TaskClass, age: float, stretch: float = 1.0) -> float:
-        """As said."""
-        return self.at if age < self.at / 2 else age + 3600
-
-    def terms(self, task_class: TaskClass) -> Terms:
-        """Who was asked is late."""
-        return Terms(self.at / 2, 100.0, 0.05)
-
-
-async def test_when_one_of_many_late_tasks_has_ended_the_others_are_asked_at_once(
-    house: House, kie: KieStandIn
-) -> None:
-    kie.script.next_tasks(*[Succeed(duration=0.6)] * 4)
-    async with house.easel(tuned(pace=Once())) as easel:
-        wish = await easel.ask(count=4)
-        await until(lambda: len(questions(kie)) == 4, what="the first questions")
-        await until(lambda: all(one.ended for one in kie.tasks.values()), what="KIE to be done")
-        first, *_ = await easel.tasks(wish)
-        assert easel.tracker.poll_now(first.id) is True
-        await easel.told(wish)
-        assert await easel.states(wish) == [TaskState.DELIVERED] * 4
-        assert len(questions(kie)) == 8
-        assert easel.workload.durations.typical(first.task_class) == 15, "what an outage took is not usual"
-
-
-async def test_an_end_that_cannot_be_written_down_is_asked_after_more_and_more_seldom(
-    house: House, kie: KieStandIn, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    @asynccontextmanager
-    async def refused() -> AsyncGenerator[Transaction, None]:
-        raise StoreUnavailable("database or disk is full")
-        yield
-
-    async with house.easel(tuned(tracking=TrackerOptions(setback=0.1))) as easel:
-        wish = await easel.ask()
-        await easel.reach(wish, TaskState.RUNNING)
-        with monkeypatch.context() as trouble:
-            trouble.setattr(easel.store, "write", refused)
-            await until(lambda: all(one.ended for one in kie.tasks.values()), what="KIE to be done")
-            before = len(questions(kie))
-            await until(lambda: len(questions(kie)) >= before + 5, what="five more questions")
-        times = [call.at for call in questions(kie)[-4:]]
-        gaps = [later - earlier for earlier, later in itertools.pairwise(times)]
-        assert gaps[-1] >= 0.4
-        assert gaps[1] >= 1.5 * gaps[0]
-        await easel.told(wish)
-        assert easel.ledger(wish) == [RESERVED, SETTLED]
-
-
 async def test_an_unexpected_error_while_asking_does_not_lose_the_task(
     house: House, failed_jobs: list[BaseException]
 ) -> None:
@@ -299,13 +189,3 @@ async def test_an_unexpected_error_while_asking_does_not_lose_the_task(
         await easel.told(wish)
         assert await easel.states(wish) == [TaskState.DELIVERED]
         assert easel.ledger() == [RESERVED, SETTLED]
-
-
-def questions(kie: KieStandIn) -> list[RecordedRequest]:
-    return [call for call in kie.requests if call.path == "/api/v1/jobs/recordInfo"]
-
-
-async def asked_again(kie: KieStandIn) -> None:
-    """Wait for two more questions: the answer to the first of them has then been acted on."""
-    before = len(questions(kie))
-    await until(lambda: len(questions(kie)) >= before + 2, what="two more questions")

@@ -275,7 +275,7 @@ async def test_a_question_without_an_answer_says_nothing_of_the_task(
 
 async def test_a_hanging_question_ends(make_client: ClientMaker, kie: KieStandIn) -> None:
     with pytest.raises(PollFailed):
-        await ask(make_client(request_seconds=0.2), kie, Hang())
+        await ask(make_client(poll_seconds=0.2, request_seconds=600.0), kie, Hang())
 
 
 async def test_a_refused_connection_says_nothing_of_the_task(make_client: ClientMaker, kie: KieStandIn) -> None:

@@ -12,7 +12,6 @@ import aiohttp
 from bot.domain.credits import KIE_PRICES, Allowance, Credits, Period, PriceList
 from bot.domain.estimate import Capacity
 from bot.domain.ids import IdMaker, KieTaskId
-from bot.domain.polling import Steady
 from bot.domain.ports import Progress, TaskInput, TaskReport
 from bot.domain.rules import ServerSettings
 from bot.generation.delivery import DeliveryWorker
@@ -27,6 +26,7 @@ from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.fitting import ImageThreads
 from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
 from bot.media.spool import Spool
+from bot.polling.pace import Pace
 from bot.quota.policy import QuotaLimits, QuotaPolicy
 from bot.quota.service import Change, QuotaService
 from bot.runtime import BackgroundTasks, Runtime
@@ -114,7 +114,7 @@ async def open_services(
                 workload=workload,
                 delivery=delivery,
                 # Polls are far apart: one that comes soon was asked for.
-                pace=Steady(3600),
+                pace=Pace(every=3600),
                 options=TrackerOptions(late_every=3600),
             )
             generations = GenerationService(

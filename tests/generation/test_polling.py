@@ -1,0 +1,228 @@
+"""When the tracker polls KIE: as its pace says, after failures, and by each setting of the [tracker] section."""
+
+import asyncio
+import itertools
+import random
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from decimal import Decimal
+from functools import partial
+from statistics import fmean
+from typing import Any
+
+import pytest
+
+from bot import options
+from bot.config import Config, KieConfig, TrackerConfig
+from bot.domain.errors import PollFailed, StoreUnavailable
+from bot.domain.ids import KieTaskId, TaskId
+from bot.domain.ports import ImageApi, TaskReport
+from bot.domain.settings import Model, Resolution, TaskClass
+from bot.domain.states import Failure, TaskState
+from bot.generation.tracker import TrackerOptions
+from bot.polling.durations import published
+from bot.polling.pace import Pace
+from bot.store.store import Transaction
+from demo.kie import Code, Delay, Hang, Http429, KieStandIn, Never
+from tests.generation.doubles import ShiftedClock, Stumbling
+from tests.generation.easel import House, Tuning, tuned
+from tests.generation.polls import polls, polls_come
+from tests.kie.schema import created
+from tests.waiting import until
+
+RESERVED, REFUNDED, SETTLED = ("reserve", Decimal(-5)), ("refund", Decimal(5)), ("settle", Decimal(0))
+PRO = TaskClass(Model.PRO, Resolution.ONE_K, has_references=False)
+
+
+async def test_polls_that_fail_become_rarer(house: House, kie: KieStandIn) -> None:
+    kie.script.on("recordInfo", *[Code(500, "server error")] * 4)
+    async with house.easel() as easel:
+        await easel.told(await easel.ask())
+        times = [call.at for call in polls(kie)]
+        pauses = [after - before for before, after in itertools.pairwise(times)]
+        assert len(pauses) == 4
+        for pause, least in zip(pauses, (0.03, 0.06, 0.12, 0.24), strict=True):
+            assert pause >= least - 0.01
+
+
+async def test_a_task_is_polled_at_once_when_asked_for(house: House, kie: KieStandIn) -> None:
+    async with house.easel(tuned(pace=partial(Pace, every=3600))) as easel:
+        wish = await easel.ask()
+        await easel.reach(wish, TaskState.RUNNING)
+        (task,) = await easel.tasks(wish)
+        assert polls(kie) == []
+        await until(lambda: all(task.ended for task in kie.tasks.values()), what="KIE to be done")
+        assert easel.tracker.poll_now(TaskId(1)) is False
+        assert easel.tracker.poll_now(task.id) is True
+        await easel.told(wish)
+        assert len(polls(kie)) == 1
+        assert easel.tracker.poll_now(task.id) is False
+
+
+async def test_asking_for_a_poll_during_one_does_no_harm(house: House, kie: KieStandIn) -> None:
+    kie.script.always("recordInfo", Delay(0.2))
+    async with house.easel(tuned(pace=partial(Pace, every=0.1))) as easel:
+        wish = await easel.ask()
+        other = await easel.ask("a second wish, still waiting")
+        await easel.reach(wish, TaskState.RUNNING)
+        (task,) = await easel.tasks(wish)
+        await until(lambda: polls(kie), what="the first poll")
+        for _ in range(3):
+            easel.tracker.poll_now(task.id)
+            await asyncio.sleep(0.02)
+        await easel.told(wish)
+        await easel.told(other)
+        await until(lambda: len(easel.tracker) == 0, what="the tracker to be done")
+        assert easel.ledger(wish) == [RESERVED, SETTLED]
+        assert easel.workload.queue.at_work == 0
+
+
+class Telling(Pace):
+    """Polls only when told to; the first end tells of all others."""
+
+    def __init__(self) -> None:
+        super().__init__(every=3600)
+        self._open: set[TaskId] = set()
+
+    def gap(self, task: TaskId, task_class: TaskClass, submitted: float, now: float, stretch: float = 1.0) -> float:
+        self._open.add(task)
+        return super().gap(task, task_class, submitted, now, stretch)
+
+    def ended(self, task: TaskId, task_class: TaskClass, now: float, seconds: float | None = None) -> list[TaskId]:
+        others, self._open = self._open - {task}, set()
+        return [*others]
+
+
+async def test_tasks_that_another_ones_end_tells_of_are_polled_at_once(house: House, kie: KieStandIn) -> None:
+    async with house.easel(tuned(pace=Telling)) as easel:
+        wish = await easel.ask(count=4)
+        await easel.reach(wish, *[TaskState.RUNNING] * 4)
+        await until(lambda: all(task.ended for task in kie.tasks.values()), what="KIE to be done")
+        assert polls(kie) == []
+        first, *_ = await easel.tasks(wish)
+        assert easel.tracker.poll_now(first.id) is True
+        await easel.told(wish)
+        assert len(polls(kie)) == 4
+
+
+class Hanging(Stumbling):
+    """Each of the first polls takes so long that it times out."""
+
+    def __init__(self, api: ImageApi, clock: ShiftedClock, seconds: float, times: int) -> None:
+        super().__init__(api)
+        self._clock = clock
+        self._seconds = seconds
+        self._times = times
+
+    async def report(self, task: KieTaskId) -> TaskReport:
+        if self._times:
+            self._times -= 1
+            self._clock.advance(self._seconds)
+            raise PollFailed("TimeoutError")
+        return await super().report(task)
+
+
+async def test_a_poll_that_timed_out_is_followed_by_the_next_at_once(house: House) -> None:
+    """Were it to wait for what is due after a failure, the test would time out."""
+    tuning = tuned(tracking=TrackerOptions(retry_after=14))
+    async with house.easel(tuning, wrap=lambda api: Hanging(api, house.clock, 14, times=1)) as easel:
+        await easel.told(await easel.ask())
+
+
+async def test_a_poll_has_a_time_limit_of_its_own(house: House, kie: KieStandIn) -> None:
+    kie.script.on("recordInfo", Hang())
+    async with house.easel(tuned(poll_seconds=0.2, request_seconds=600)) as easel:
+        await easel.told(await easel.ask())
+        assert len(polls(kie)) >= 2
+
+
+async def test_an_end_that_cannot_be_stored_is_polled_for_more_and_more_rarely(
+    house: House, kie: KieStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    @asynccontextmanager
+    async def refused() -> AsyncGenerator[Transaction, None]:
+        raise StoreUnavailable("database or disk is full")
+        yield
+
+    async with house.easel(tuned(tracking=TrackerOptions(retry_after=0.1))) as easel:
+        wish = await easel.ask()
+        await easel.reach(wish, TaskState.RUNNING)
+        with monkeypatch.context() as trouble:
+            trouble.setattr(easel.store, "write", refused)
+            await until(lambda: all(task.ended for task in kie.tasks.values()), what="KIE to be done")
+            before = len(polls(kie))
+            await until(lambda: len(polls(kie)) >= before + 5, what="five more polls")
+        before_last, last = polls(kie)[-2:]
+        assert last.at - before_last.at >= 0.4
+        await easel.told(wish)
+        assert easel.ledger(wish) == [RESERVED, SETTLED]
+
+
+# Each setting of the [tracker] section
+
+
+def configured(**tracker: Any) -> Tuning:
+    """What the bot makes of these settings."""
+    config = Config(tracker=TrackerConfig(**tracker))
+    return tuned(
+        pace=partial(options.pace, config),
+        tracking=options.tracker_options(config),
+        submitting=options.submitter_options(config),
+    )
+
+
+async def test_poll_every_deadline_late_every_and_late_for(house: House, kie: KieStandIn) -> None:
+    kie.script.next_tasks(Never())
+    tuning = configured(poll_every=0.02, deadline=40, late_every=0.03, late_for=100)
+    async with house.easel(tuning) as easel:
+        wish = await easel.ask()
+        await easel.reach(wish, TaskState.RUNNING)
+        house.clock.advance(30)
+        await polls_come(kie)
+        assert await easel.states(wish) == [TaskState.RUNNING]
+        house.clock.advance(11)
+        await easel.reach(wish, TaskState.OVERDUE)
+        house.clock.advance(90)
+        await polls_come(kie)
+        assert await easel.states(wish) == [TaskState.OVERDUE]
+        house.clock.advance(11)
+        await easel.reach(wish, TaskState.FAILED)
+
+
+async def test_calls_per_second(house: House, kie: KieStandIn) -> None:
+    kie.script.next_tasks(Never())
+    async with house.easel(configured(poll_every=0.01, calls_per_second=4)) as easel:
+        await easel.ask()
+        await until(lambda: len(polls(kie)) >= 9, what="nine polls")
+        assert polls(kie)[8].at - polls(kie)[0].at >= 1.5
+
+
+async def test_no_other_setting_delays_the_poll_after_one_that_failed(house: House, kie: KieStandIn) -> None:
+    kie.script.on("recordInfo", Code(500, "server error"))
+    async with house.easel(configured(poll_every=0.02, calls_per_second=100)) as easel:
+        await easel.told(await easel.ask())
+
+
+async def test_give_up_submitting(house: House, kie: KieStandIn) -> None:
+    kie.script.always("createTask", Http429())
+    async with house.easel(configured(give_up_submitting=0.3)) as easel:
+        generation = await easel.told(await easel.ask())
+        assert [(task.state, task.failure) for task in generation.tasks] == [(TaskState.FAILED, Failure.UNAVAILABLE)]
+        assert len(created(kie)) > 1
+        assert easel.ledger() == [RESERVED, REFUNDED]
+
+
+@pytest.mark.parametrize(
+    ("calls", "callback_url", "expected"), [(5, "", 5), (24, "", 24), (12, "https://example.com", 1.2)]
+)
+def test_calls_per_task(calls: float, callback_url: str, expected: float) -> None:
+    config = Config(tracker=TrackerConfig(calls_per_task=calls), kie=KieConfig(callback_url=callback_url))
+    dice, usual = random.Random(1), published(PRO)
+    made: list[int] = []
+    for number in range(400):
+        pace, age, seconds = options.pace(config), 0.0, dice.lognormvariate(usual.mean, usual.stdev)
+        made.append(0)
+        while age < seconds:
+            age += pace.gap(TaskId(number), PRO, 0.0, age)
+            made[-1] += 1
+    assert fmean(made) == pytest.approx(expected, rel=0.1)
