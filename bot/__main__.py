@@ -47,14 +47,14 @@ def _bot(command: str, config: "Config") -> int:
     require_secrets(config)
     # Looking for garbage in what is imported takes a fifth of the start; the bot begins with it once it stands.
     gc.disable()
-    from bot import app
+    from bot import process
 
     if command == "sync":
         gc.enable()
-        _run(app.sync(config))
+        _run(process.sync(config))
         print("Discord has the commands.")
         return 0
-    return 0 if _run(app.run(config)) else 1
+    return 0 if _run(process.run(config)) else 1
 
 
 def _parser() -> argparse.ArgumentParser:

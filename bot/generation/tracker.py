@@ -127,7 +127,7 @@ class Tracker:
         log.info("task found by its callback", generation=task.generation_id, task=task_id)
         if held is not None:
             self.watch(task, at_once=True)
-        self._delivery.touch(task.generation_id)
+        self._delivery.refresh(task.generation_id)
         return True
 
     def attach_kie_id_later(self, task_id: TaskId, kie_task_id: KieTaskId) -> None:
@@ -245,7 +245,7 @@ class Tracker:
         if seconds is None and task.submitted_at is not None:
             seconds = (now - task.submitted_at).total_seconds()
         if report.result_url is not None:
-            self._delivery.expect(task, report.result_url)
+            self._delivery.prefetch(task, report.result_url)
         async with self._store.write() as tx:
             moved = await tx.tasks.ready(task.id, replace(report, seconds=seconds), now)
         if moved and seconds is not None:
@@ -295,7 +295,7 @@ class Tracker:
         if task.state is not TaskState.OVERDUE:
             self._workload.queue.finish(task.user_id)
             self._workload.changed.set()
-        self._delivery.touch(task.generation_id)
+        self._delivery.refresh(task.generation_id)
 
     def _next_question(self, watched: _Watched) -> float:
         task, now = watched.task, self._clock.now()

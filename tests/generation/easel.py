@@ -180,7 +180,7 @@ class Easel:
 
     async def spent(self, by: UserId = ALICE) -> Decimal:
         """What the member's statement says was spent."""
-        return (await self.generations.statement(Requester(Account(by, GUILD)))).standing.balance.spent
+        return (await self.generations.statement(Requester(Account(by, GUILD)))).quota.balance.spent
 
     def prompts(self) -> list[str]:
         """The prompts of all createTask calls, in the order in which KIE saw them."""

@@ -151,8 +151,8 @@ async def test_the_statement(house: House) -> None:
     async with house.easel(tuned(credits=50)) as easel:
         await easel.told(await easel.ask(count=2))
         statement = await easel.generations.statement(Requester(Account(ALICE, GUILD)))
-        assert (statement.standing.balance.spent, statement.standing.balance.left) == (10, 40)
-        assert [(one.movement, one.credits) for one in statement.movements] == [("reserve", -10)]
+        assert (statement.quota.balance.spent, statement.quota.balance.left) == (10, 40)
+        assert [(one.movement, one.credits) for one in statement.entries] == [("reserve", -10)]
 
 
 async def test_references_are_uploaded_in_their_order(easel: Easel, kie: KieStandIn, attachments: str) -> None:

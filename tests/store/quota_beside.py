@@ -190,11 +190,11 @@ class Beside(RuleBasedStateMachine):
 
     async def everything(self) -> tuple[list[MemberQuota], list[list[CapState]]]:
         async with self.world.store.read() as tx:
-            standings = [await self.desk.policy.standing(tx, self.asker(account)) for account in ACCOUNTS]
-            return standings, [await self.desk.policy.caps(tx, place) for place in PLACES]
+            standings = [await self.desk.policy.member_quota(tx, self.asker(account)) for account in ACCOUNTS]
+            return standings, [await self.desk.policy.cap_states(tx, place) for place in PLACES]
 
     def standing(self, asker: Requester) -> MemberQuota:
-        return self.world.run(self.desk.quotas.overview(asker)).standing
+        return self.world.run(self.desk.quotas.overview(asker)).quota
 
     def caps(self, place: GuildId) -> Sequence[CapState]:
         return self.world.run(self.desk.quotas.overview(Requester(Account(ADMIN, place)))).caps

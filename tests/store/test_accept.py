@@ -40,7 +40,7 @@ async def test_fifty_at_once_with_credits_for_ten(desk: Desk, file: Path) -> Non
     assert rows(file, "SELECT count(*), sum(credits) FROM ledger") == [(10, -50_000)]
     assert rows(file, "SELECT count(*) FROM generations") == [(10,)]
     statement = await desk.generations.statement(Requester(ALICE))
-    assert statement.standing.balance.left == 0
+    assert statement.quota.balance.left == 0
     assert len(desk.workload.queue) == 10
 
 

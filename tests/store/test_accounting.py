@@ -9,7 +9,7 @@ from sqlalchemy import Connection, Engine, event
 
 from bot.domain.credits import Credits
 from bot.domain.states import TaskState
-from bot.quota.costs import CostHistory, over
+from bot.quota.costs import CostHistory, sum_days
 from bot.store.store import Store
 from tests.factories import NOW
 from tests.store.stored import RESULT, bring
@@ -53,7 +53,7 @@ async def test_each_day_has_its_own(store: Store) -> None:
     assert await images(store, accounting) == [1, 0, 2, 1]
     assert await images(store, accounting, days_later=1) == [0, 2, 1, 0]
     async with store.read() as tx:
-        (account,) = over(await accounting.days(tx, NOW))
+        (account,) = sum_days(await accounting.days(tx, NOW))
     assert (account.images, account.charged, account.consumed) == (4, Credits(20), Credits(20))
 
 

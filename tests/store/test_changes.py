@@ -51,7 +51,7 @@ async def end(store: Store, desk: Desk, generation: Generation, *states: TaskSta
 
 
 async def balance(desk: Desk, account: Account = ALICE) -> Balance:
-    return (await desk.quotas.overview(Requester(account))).standing.balance
+    return (await desk.quotas.overview(Requester(account))).quota.balance
 
 
 async def limit(desk: Desk, amount: int | None, period: Period = Period.DAY, scope: Scope = Scope.SERVER) -> None:

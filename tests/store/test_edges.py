@@ -93,7 +93,7 @@ async def test_a_bonus_after_the_allowance(store: Store, file: Path, tmp_path: P
     async with desk_with(store, tmp_path, limits_of(Allowance(Credits(52), Period.DAY))) as desk:
         await desk.quotas.grant(CHANGE, ALICE.user_id, Credits(23))
         assert await rush(desk, [make_request()] * 50) == {None: 15, NotEnoughCredits: 35}
-        balance = (await desk.quotas.overview(Requester(ALICE))).standing.balance
+        balance = (await desk.quotas.overview(Requester(ALICE))).quota.balance
     assert (balance.spent, balance.bonus, balance.left) == (52, 0, 0)
     assert reserved(file) == (15, 75)
     assert rows(file, "SELECT sum(bonus) FROM ledger WHERE bonus < 0") == [(-23_000,)]
@@ -103,7 +103,7 @@ async def test_a_bonus_alone(store: Store, file: Path, tmp_path: Path) -> None:
     async with desk_with(store, tmp_path, limits_of(Allowance(Credits(0), Period.DAY))) as desk:
         await desk.quotas.grant(CHANGE, ALICE.user_id, Credits(54))
         assert await rush(desk, [make_request()] * 50) == {None: 10, NotEnoughCredits: 40}
-        balance = (await desk.quotas.overview(Requester(ALICE))).standing.balance
+        balance = (await desk.quotas.overview(Requester(ALICE))).quota.balance
     assert (balance.spent, balance.bonus) == (0, 4)
     assert reserved(file) == (10, 50)
 
@@ -160,7 +160,7 @@ async def test_fifty_grants_and_wishes_at_once_lose_none(store: Store, file: Pat
     async with desk_with(store, tmp_path, limits_of(Allowance(Credits(0), Period.DAY))) as desk:
         grants = [desk.quotas.grant(CHANGE, ALICE.user_id, Credits(5)) for _ in range(50)]
         counted, _ = await asyncio.gather(rush(desk, [make_request()] * 50), asyncio.gather(*grants))
-        balance = (await desk.quotas.overview(Requester(ALICE))).standing.balance
+        balance = (await desk.quotas.overview(Requester(ALICE))).quota.balance
     assert balance.bonus == 250 - 5 * counted[None]
     assert rows(file, "SELECT count(*) FROM ledger WHERE movement = 'grant'") == [(50,)]
 

@@ -120,4 +120,4 @@ async def test_a_caps_offers_pass_the_other_caps(
             await desk.generations.accept(make_request(settings=BEST))
         assert caught.value.cap is reached
         assert told(caught.value.affordable) == offers
-        assert (await desk.quotas.overview(Requester(ALICE))).standing.balance.spent == 0
+        assert (await desk.quotas.overview(Requester(ALICE))).quota.balance.spent == 0

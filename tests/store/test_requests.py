@@ -99,11 +99,11 @@ class Office:
     asking: CreditRequests
 
     async def bonus(self, account: Account = ALICE) -> Credits:
-        return (await self.desk.quotas.overview(Requester(account))).standing.balance.bonus
+        return (await self.desk.quotas.overview(Requester(account))).quota.balance.bonus
 
     async def posted(self, account: Account = ALICE) -> NewCreditRequest:
-        asked = await self.asking.ask(Requester(account), ChannelId(5))
-        await self.asking.posted(asked, POST)
+        asked = await self.asking.create(Requester(account), ChannelId(5))
+        await self.asking.mark_posted(asked, POST)
         return asked
 
 
@@ -118,14 +118,14 @@ async def office(store: Store, tmp_path: Path) -> AsyncGenerator[Office, None]:
 
 async def test_where_there_is_nobody_to_ask(office: Office) -> None:
     with pytest.raises(NoRequestsChannel):
-        await office.asking.ask(Requester(replace(ALICE, guild_id=GuildId(901))), ChannelId(5))
+        await office.asking.create(Requester(replace(ALICE, guild_id=GuildId(901))), ChannelId(5))
 
 
 async def test_asking_twice(office: Office) -> None:
     asked = await office.posted()
-    assert (asked.channel_id, asked.standing.balance.left) == (ADMINS, 50)
+    assert (asked.channel_id, asked.quota.balance.left) == (ADMINS, 50)
     with pytest.raises(AlreadyRequested) as caught:
-        await office.asking.ask(Requester(ALICE), ChannelId(6))
+        await office.asking.create(Requester(ALICE), ChannelId(6))
     assert caught.value.expires_at == NOW + CREDIT_REQUEST_LIFETIME
     await office.posted(BOB)
     office.desk.clock.moment = NOW + CREDIT_REQUEST_LIFETIME
@@ -135,7 +135,7 @@ async def test_asking_twice(office: Office) -> None:
 async def test_asking_many_times_at_once_opens_one_request(office: Office, file: Path) -> None:
     async def ask() -> bool:
         try:
-            await office.asking.ask(Requester(ALICE), ChannelId(5))
+            await office.asking.create(Requester(ALICE), ChannelId(5))
         except AlreadyRequested:
             return False
         return True
@@ -145,11 +145,11 @@ async def test_asking_many_times_at_once_opens_one_request(office: Office, file:
 
 
 async def test_a_request_that_was_never_posted_is_no_hindrance(office: Office) -> None:
-    asked = await office.asking.ask(Requester(ALICE), ChannelId(5))
+    asked = await office.asking.create(Requester(ALICE), ChannelId(5))
     office.desk.clock.moment = NOW + timedelta(minutes=2)
-    again = await office.asking.ask(Requester(ALICE), ChannelId(5))
+    again = await office.asking.create(Requester(ALICE), ChannelId(5))
     assert again.request.id == asked.request.id
-    await office.asking.withdraw(again)
+    await office.asking.discard(again)
     assert (await office.posted()).request.id != asked.request.id
 
 
@@ -176,24 +176,24 @@ async def test_many_decisions_at_once_count_once(office: Office, file: Path) -> 
 async def test_a_decision_is_kept_until_its_member_was_told(office: Office) -> None:
     for account in (ALICE, BOB):
         await office.posted(account)
-    assert await office.asking.untold() == []
+    assert await office.asking.pending_notifications() == []
     open_ones = [await office.asking.open_of(Requester(account)) for account in (ALICE, BOB)]
     first, second = [one.id for one in open_ones if one is not None]
     approved = await office.asking.approve(first, POST, ADMIN, Credits(30), "yes", "You got 30.")
     denied = await office.asking.deny(second, POST, ADMIN, "no", "You got nothing.")
-    untold = await office.asking.untold()
+    untold = await office.asking.pending_notifications()
     assert [(one.id, words) for one, words in untold] == [(first, "You got 30."), (second, "You got nothing.")]
-    await office.asking.told(approved)
-    assert [one.id for one, _ in await office.asking.untold()] == [second]
-    await office.asking.told(denied)
-    assert await office.asking.untold() == []
+    await office.asking.mark_notified(approved)
+    assert [one.id for one, _ in await office.asking.pending_notifications()] == [second]
+    await office.asking.mark_notified(denied)
+    assert await office.asking.pending_notifications() == []
 
 
 async def test_a_request_whose_message_was_deleted_no_longer_counts(office: Office) -> None:
     asked = await office.posted()
-    await office.asking.lost(asked.request)
+    await office.asking.close_deleted(asked.request)
     assert (await office.posted()).request.id != asked.request.id
-    assert await office.asking.untold() == [], "nobody decided anything"
+    assert await office.asking.pending_notifications() == [], "nobody decided anything"
 
 
 async def test_what_is_too_old_or_on_another_message_cannot_be_decided(office: Office) -> None:
