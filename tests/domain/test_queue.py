@@ -83,12 +83,6 @@ def test_members_take_turns() -> None:
     assert members(pop_all(queue)) == [ALICE, BOB, CAROL, ALICE, BOB, ALICE]
 
 
-def test_forty_tasks_of_one_member_delay_another_by_one_task() -> None:
-    queue = queue_of(*[ALICE] * 40, BOB)
-    assert queue.position(BOB, GenerationId(41)) == 2
-    assert members(pop_all(queue))[:3] == [ALICE, BOB, ALICE]
-
-
 def test_with_one_running_task_at_a_time_members_take_turns_too() -> None:
     queue = queue_of(*[ALICE] * 40, BOB)
     order: list[UserId] = []
@@ -98,15 +92,6 @@ def test_with_one_running_task_at_a_time_members_take_turns_too() -> None:
         order.append(popped[0])
         queue.finish(popped[0])
     assert order == [ALICE, BOB, ALICE, ALICE]
-
-
-def test_who_has_nothing_running_is_next() -> None:
-    queue = queue_of(ALICE, ALICE, ALICE)
-    for _ in range(2):
-        queue.pop()
-    queue.add(BOB, GenerationId(99), TaskId(99))
-    assert queue.position(BOB, GenerationId(99)) == 1
-    assert queue.pop() == (BOB, TaskId(99))
 
 
 @given(arrivals(), st.integers(1, 40))
@@ -187,15 +172,6 @@ def test_only_a_waiting_task_can_be_discarded(user: UserId, task: int) -> None:
     queue.pop()
     assert not queue.discard(user, TaskId(task))
     assert (len(queue), queue.running) == (1, 1)
-
-
-def test_running_tasks_of_an_earlier_process_count() -> None:
-    queue = FairQueue()
-    queue.resume(ALICE)
-    queue.add(ALICE, GenerationId(1), TaskId(1))
-    queue.add(BOB, GenerationId(2), TaskId(2))
-    assert queue.running == 1
-    assert members(pop_all(queue)) == [BOB, ALICE]
 
 
 def test_a_finished_task_no_longer_counts_and_finishing_too_often_is_no_advantage() -> None:

@@ -11,18 +11,6 @@ from tests.kie.schema import check_all, created
 from tests.waiting import until
 
 
-async def test_forty_tasks_delay_another_member_by_at_most_two(installation: Installation, kie: KieStandIn) -> None:
-    async with installation.start(running_at_most(2)) as backend:
-        for number in range(10):
-            await backend.request(f"alice {number}", count=4)
-        await until(lambda: len(created(kie)) >= 4, what="some of them to be submitted")
-        generation_id = await backend.request("bob", by=BOB)
-        before = len(created(kie))
-        await backend.wait_for_post(generation_id)
-        assert backend.prompts().index("bob") - before <= 2, "at most the tasks that were popped already go first"
-        assert len(created(kie)) < 40
-
-
 async def test_members_take_turns(installation: Installation, kie: KieStandIn) -> None:
     async with installation.start(working=False) as backend:
         for _ in range(2):

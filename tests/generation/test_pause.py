@@ -7,7 +7,6 @@ import pytest
 from bot.domain.errors import SubmissionsPaused
 from bot.domain.ids import GenerationId
 from bot.domain.kie_account import LowBalance, Paused, Resumed
-from bot.domain.settings import Model, Resolution, Settings
 from bot.domain.states import Failure, TaskState
 from bot.quota.funds_breaker import PROBE_AFTER
 from demo.kie import Behaviour, Code, Html, KieStandIn
@@ -129,18 +128,6 @@ async def test_a_short_pause_fails_nobody_however_long_they_had_waited(
         await assert_delivered(backend, generations)
 
 
-async def test_the_balance_has_to_cover_what_was_refused(installation: Installation, kie: KieStandIn) -> None:
-    async with installation.start(ONE_BY_ONE) as backend:
-        kie.balance = Decimal(20)
-        generation_id = await backend.request(settings=Settings(Model.FLEX, resolution=Resolution.TWO_K))
-        await wait_for_pause(backend)
-        kie.balance = Decimal("23.5")
-        await wait_for_reads(backend)
-        assert backend.workload.funds_breaker.is_open
-        kie.balance = Decimal(24)
-        await assert_delivered(backend, [generation_id])
-
-
 @pytest.mark.parametrize("fault", [Code(500, "server error"), Html(502), Code(200, "success", "much")], ids=str)
 async def test_without_a_balance_one_task_is_tried_at_a_time(
     installation: Installation, kie: KieStandIn, fault: Behaviour
@@ -154,44 +141,13 @@ async def test_without_a_balance_one_task_is_tried_at_a_time(
         await wait_for_reads(backend)
         assert len(created(kie)) == 1
 
-        kie.script.on("createTask", Code(402, "still none"))
+        kie.script.on("createTask", Code(433, "the key's own limit"))
         installation.clock.advance(PROBE_SECONDS)
         await until(lambda: len(created(kie)) == 2 and breaker.is_open, what="one task to be tried in vain")
         await wait_for_reads(backend)
         assert len(created(kie)) == 2
 
         installation.clock.advance(PROBE_SECONDS)
-        await assert_delivered(backend, [generation_id])
-        await wait_for_alerts(backend, Paused, Resumed)
-
-
-async def test_while_one_task_is_tried_the_others_wait(installation: Installation, kie: KieStandIn) -> None:
-    kie.script.always("credit", Code(500, "server error"))
-    kie.script.always("createTask", Code(402, "no credits"))
-    generations = await queued(installation, PATIENT, 5)
-    async with installation.start(PATIENT) as backend:
-        breaker = backend.workload.funds_breaker
-        await until(lambda: breaker.is_open and not backend.workload.queue.running, what="the pause")
-        before = len(created(kie))
-        installation.clock.advance(PROBE_SECONDS)
-        await until(lambda: len(created(kie)) > before and breaker.is_open, what="one task to be tried")
-        await wait_for_reads(backend)
-        assert len(created(kie)) == before + 1
-        kie.script.clear()
-        installation.clock.advance(PROBE_SECONDS)
-        await assert_delivered(backend, generations)
-
-
-async def test_a_balance_with_which_kie_refused_is_not_trusted(installation: Installation, kie: KieStandIn) -> None:
-    kie.script.on("createTask", Code(433, "the key's own limit"))
-    async with installation.start(PATIENT) as backend:
-        generation_id = await backend.request()
-        await wait_for_pause(backend)
-        await wait_for_reads(backend)
-        assert len(created(kie)) == 1
-        assert backend.workload.funds_breaker.is_open
-
-        backend.clock.advance(PROBE_SECONDS)
         await assert_delivered(backend, [generation_id])
         await wait_for_alerts(backend, Paused, Resumed)
 

@@ -67,15 +67,6 @@ async def test_a_record_that_appears_late(backend: Backend, kie: KieStandIn, out
     assert len(created(kie)) == 1
 
 
-async def test_many_requests_are_each_made_and_paid_once(backend: Backend, kie: KieStandIn) -> None:
-    counts = [1 + number % 4 for number in range(12)]
-    generations = [await backend.request(f"number {number}", count=count) for number, count in enumerate(counts)]
-    for generation_id in generations:
-        await backend.wait_for_post(generation_id)
-    assert len(kie.tasks) == sum(counts) == len(created(kie))
-    assert await backend.spent() == 5 * sum(counts) == kie.billed
-
-
 async def test_durations_are_learned(backend: Backend, kie: KieStandIn) -> None:
     kie.script.next_tasks(Succeed(duration=0.25))
     generation = await backend.request_and_wait()

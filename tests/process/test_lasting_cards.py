@@ -8,28 +8,9 @@ from simcord import MemberActor
 from bot.domain.errors import NotYours
 from bot.ui.texts.refusals import refusal
 from tests.process.deployment import Deployment, modal_values
-from tests.process.images import BLUE, GREEN, RED, plain_image
+from tests.process.images import GREEN, RED, plain_image
 from tests.stories.seen import seen
 from tests.waiting import until
-
-
-async def test_the_menus_modal_is_answered_by_the_next_process(deployment: Deployment) -> None:
-    images = [("one.png", plain_image(RED)), ("two.png", plain_image(GREEN))]
-    above = await deployment.bob.send(deployment.channel, "look", attachments=images)
-    async with deployment.bot() as bot:
-        modal = await deployment.open_edit_modal(above)
-        bot.send(signal.SIGKILL)
-        await bot.ended()
-
-    async with deployment.bot():
-        values = modal_values("all three in one", resolution=["2K"], files=("three.png", plain_image(BLUE)))
-        card = await deployment.wait_for_image(await deployment.alice.submit_modal(modal, values))
-        await until(lambda: len(deployment.ledger()) == 2, what="the ledger to be settled")
-
-    assert deployment.reference_colours() == [[RED, GREEN, BLUE]]
-    assert above.jump_url in card.small_print[-1]
-    assert deployment.ledger() == [("reserve", -7), ("settle", 0)]
-    assert deployment.logged_errors() == []
 
 
 async def test_buttons_of_an_earlier_process(deployment: Deployment) -> None:
@@ -64,26 +45,6 @@ async def test_buttons_of_an_earlier_process(deployment: Deployment) -> None:
     assert "Edit" in seen(deployment.card(larger)).buttons
     assert spent_by(deployment, deployment.alice) == [5]
     assert sorted(spent_by(deployment, bob)) == [5, 5, 7]
-    assert deployment.logged_errors() == []
-
-
-async def test_again_after_the_uploads_have_expired(deployment: Deployment) -> None:
-    async with deployment.bot():
-        original = await deployment.imagine(
-            "image 1 on image 2", image=("one.png", plain_image(RED)), image2=("two.png", plain_image(BLUE))
-        )
-        await deployment.wait_for_image(original)
-        await deployment.wait_until_settled()
-    # A day later: KIE has deleted the uploads, and Discord's links to the attachments have expired.
-    deployment.query("UPDATE uploads SET uploaded_at = datetime(uploaded_at, '-21 hours') RETURNING 1")
-    deployment.front.env.backend.cdn = type(deployment.front.env.backend.cdn)()
-
-    async with deployment.bot():
-        await deployment.wait_for_image(await deployment.alice.click(deployment.card(original), label="Again"))
-        await deployment.wait_until_settled(generations=2)
-
-    assert deployment.reference_colours() == [[RED, BLUE]] * 2
-    assert len([call for call in deployment.kie.requests if call.files]) == 4
     assert deployment.logged_errors() == []
 
 

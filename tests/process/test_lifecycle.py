@@ -7,7 +7,6 @@ from typing import Any
 
 import aiohttp
 import pytest
-import simcord
 from PIL import Image
 from simcord import InteractionResult
 
@@ -79,17 +78,6 @@ async def test_no_secrets_and_prompts_are_logged(deployment: Deployment) -> None
     assert len(tokens) == 3
     for secret in (deployment.front.token, KIE_KEY, WORD, "never-to-be-printed", *tokens):
         assert secret not in output
-
-
-async def test_flex_controls_are_offered_where_the_operator_allows_them(deployment: Deployment) -> None:
-    async with deployment.bot():
-        with pytest.raises(simcord.OptionError):
-            await deployment.imagine("a map", model="flex", steps=20)
-    async with deployment.bot(EASEL__KIE__FLEX_CONTROLS="true"):
-        card = await deployment.wait_for_image(await deployment.imagine("a map", model="flex", steps=20, guidance=3.5))
-
-    assert {"20 steps", "guidance 3.5"} <= set(card.small_print)
-    assert [len(call.body) for call in deployment.front.calls("PUT", "/commands")] == [4, 4]
 
 
 async def test_an_image_over_the_upload_limit_is_made_to_fit(deployment: Deployment) -> None:

@@ -4,7 +4,6 @@ import signal
 
 import discord
 import pytest
-from simcord import ResponseMessage
 
 from demo.kie import Succeed
 from tests.front import Fault
@@ -15,43 +14,6 @@ from tests.waiting import until
 
 NO_MESSAGE_CONTENT = pytest.mark.parametrize("granted", [discord.Intents.default()], ids=["no message content"])
 OWN_IMAGE = ("own.png", plain_image(GREEN))
-
-
-async def test_the_replied_image_comes_first_and_results_can_be_replied_to(deployment: Deployment) -> None:
-    above = await deployment.bob.send(deployment.channel, attachments=[("bob.png", plain_image(RED))])
-    async with deployment.bot():
-        first = await deployment.reply(f"{deployment.mention} image 1 at night", above, OWN_IMAGE)
-        card = await deployment.wait_for_reply_with_image(first)
-        second = await deployment.reply("now in winter", card)
-        edited = await deployment.wait_for_reply_with_image(second)
-        await deployment.wait_until_settled(generations=2)
-
-    assert deployment.reference_colours()[0] == [RED, GREEN]
-    assert [len(references) for references in deployment.reference_colours()] == [2, 1]
-    assert deployment.prompts() == ["image 1 at night", "now in winter"]
-    assert above.jump_url in seen(card).small_print[-1]
-    assert card.jump_url in seen(edited).small_print[-1]
-    assert deployment.front.gateway.identified == 1
-    assert deployment.logged_errors() == []
-
-
-async def test_embedded_and_forwarded_images_are_used(deployment: Deployment) -> None:
-    backend, channel = deployment.front.env.backend, deployment.channel
-    (proxied, attached) = backend.store_attachments(
-        channel.id, [("proxied.png", plain_image(BLUE)), ("forwarded.png", plain_image(YELLOW))]
-    )
-    image = {"url": "https://elsewhere.example/cat.png", "proxy_url": proxied["url"]}
-    embed = {"type": "image", "url": image["url"], "thumbnail": image}
-    linked = backend.create_message(channel.id, deployment.bob.id, image["url"], embeds=[embed])
-    original = backend.create_message(channel.id, deployment.bob.id, attachments=[attached])
-    source = ResponseMessage(deployment.front.env, original).message
-    forwarded = await deployment.bob.forward(source, channel)
-    async with deployment.bot():
-        for above in (ResponseMessage(deployment.front.env, linked).message, forwarded):
-            await deployment.wait_for_reply_with_image(await deployment.reply(f"{deployment.mention} brighter", above))
-        await deployment.wait_until_settled(generations=2)
-
-    assert deployment.reference_colours() == [[BLUE], [YELLOW]]
 
 
 @NO_MESSAGE_CONTENT
