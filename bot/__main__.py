@@ -47,14 +47,14 @@ def _bot(command: str, config: "Config") -> int:
     require_secrets(config)
     # Collecting garbage during the imports takes a fifth of the start-up time; the bot turns it on again.
     gc.disable()
-    from bot import app
+    from bot import process
 
     if command == "sync":
         gc.enable()
-        _run(app.sync(config))
+        _run(process.sync(config))
         print("The commands were sent to Discord.")
         return 0
-    return 0 if _run(app.run(config)) else 1
+    return 0 if _run(process.run(config)) else 1
 
 
 def _parser() -> argparse.ArgumentParser:

@@ -1,10 +1,10 @@
-"""What every service and worker shares: store, clock, ids, and background tasks with an owner."""
+"""What every service and worker shares: the store, the clock, ids, and background tasks that have an owner."""
 
 import asyncio
 import contextvars
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from itertools import chain, repeat
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -17,15 +17,23 @@ from bot.store.store import Store
 
 log = structlog.stdlib.get_logger(__name__)
 
-_PAUSES = (0.5, 1, 2, 5, 10)
+_RETRY_PAUSES = (0.5, 1, 2, 5, 10)
 _T = TypeVar("_T")
 
 
-class BackgroundTasks:
-    """A set of running jobs. Leaving it gives them ``grace`` seconds to end and then cancels them.
+class SystemClock:
+    """The time of this machine."""
 
-    BackgroundTasks run in the context in which the set was entered, not in that of whoever starts them; what is started
-    before that waits, and what is started after the end is dropped, since the next process finds it in the store.
+    def now(self) -> datetime:
+        """The present instant, in UTC."""
+        return datetime.now(UTC)
+
+
+class BackgroundTasks:
+    """Asyncio tasks that have an owner. Leaving the context waits ``grace`` seconds for them, then cancels the rest.
+
+    They run in the contextvars context in which this was entered, not in the caller's. What is started before that is
+    queued; what is started after the end is dropped: the next process finds the work in the store.
     """
 
     def __init__(self, name: str, *, grace: float) -> None:
@@ -39,8 +47,8 @@ class BackgroundTasks:
     async def __aenter__(self) -> Self:
         self._context = contextvars.copy_context()
         early, self._early = self._early, []
-        for job in early:
-            self.start(job)
+        for work in early:
+            self.start(work)
         return self
 
     async def __aexit__(
@@ -57,15 +65,15 @@ class BackgroundTasks:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def start(self, job: Coroutine[Any, Any, None]) -> None:
-        """Run the job beside the others."""
+    def start(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run this in the background. An error that it raises is logged."""
         if self._closed:
-            job.close()
+            work.close()
         elif self._context is None:
-            self._early.append(job)
+            self._early.append(work)
         else:
             loop = asyncio.get_running_loop()
-            task = loop.create_task(job, name=self._name, context=self._context.copy())
+            task = loop.create_task(work, name=self._name, context=self._context.copy())
             self._tasks.add(task)
             task.add_done_callback(self._ended)
 
@@ -74,32 +82,32 @@ class BackgroundTasks:
         if task.cancelled() or (error := task.exception()) is None:
             return
         if isinstance(error, StoreUnavailable):
-            # Where it happened tells nothing: it can happen anywhere, and whoever owns the work does it again.
-            log.error("the database is not to be had", job=self._name, error=str(error))
+            # No traceback: this can happen at any statement, and the owner of the work retries it.
+            log.error("database unavailable", task=self._name, error=str(error))
         else:
-            log.error("job failed", job=self._name, exc_info=error)
+            log.error("background task failed", task=self._name, exc_info=error)
 
 
 async def retry_until_available(step: Callable[[], Awaitable[_T]]) -> _T:
-    """Do it again and again until the store is there; a step is one transaction, of which a failure leaves nothing."""
-    for pause in chain(_PAUSES, repeat(_PAUSES[-1])):
+    """Run one transaction, again after a pause for as long as it raises StoreUnavailable."""
+    for pause in chain(_RETRY_PAUSES, repeat(_RETRY_PAUSES[-1])):
         try:
             return await step()
         except StoreUnavailable as error:
-            log.error("the database is not to be had", error=str(error), pause=pause)
+            log.error("database unavailable", error=str(error), pause=pause)
             await asyncio.sleep(pause)
-    raise AssertionError("there is always another pause")
+    raise AssertionError("the pauses never end")
 
 
 @dataclass(frozen=True, slots=True)
 class Runtime:
-    """What a process has once, and every service and worker of it uses."""
+    """One per process; every service and worker uses it."""
 
     store: Store
     clock: Clock
     background: BackgroundTasks
     new_id: Callable[[], int]
-    """Ids of our own, which sort by time."""
+    """Makes the ids of our own rows; they sort by time."""
 
     @property
     def now(self) -> datetime:

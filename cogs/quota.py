@@ -56,7 +56,7 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.COMMA
         guild_id = await self._admit(interaction)
         asker = requester_of(member or interaction.user, guild_id)
         found = await self._quotas.overview(asker)
-        rule, balance = found.standing.rule, found.standing.balance
+        rule, balance = found.quota.rule, found.quota.balance
         why = texts.because(rule)
         lines = [texts.standing(asker.account.user_id, rule, why), allowance(balance), *map(texts.cap, found.caps)]
         await _answer(interaction, lines)

@@ -37,14 +37,14 @@ class UndeliveredImages(commands.Cog):
 
     async def _hand_over(self, interaction: discord.Interaction[Any]) -> None:
         user = UserId(interaction.user.id)
-        for generation_id in self._undelivered.take(user):
+        for generation_id in self._undelivered.claim(user):
             handed_over = False
             try:
                 async with self._errors.noting():
                     handed_over = await hand_over(self._undelivered, interaction, generation_id)
             finally:
                 if not handed_over:
-                    self._undelivered.remember(user, generation_id)
+                    self._undelivered.add(user, generation_id)
 
 
 async def setup(bot: EaselClient) -> None:

@@ -1,1 +1,1 @@
-"""What Easel knows, with no I/O: words, states, prices, allowances, fairness, errors, ports."""
+"""The domain, without I/O: states, generations, prices, allowances, the fair queue, errors, and ports."""

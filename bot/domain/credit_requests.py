@@ -1,4 +1,4 @@
-"""A member's request for more credits, and what became of it."""
+"""A member's request for more credits, and its states."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,11 +8,11 @@ from bot.domain.credits import Account
 from bot.domain.ids import ChannelId, CreditRequestId, MessageId
 
 CREDIT_REQUEST_LIFETIME = timedelta(days=3)
-"""After that nobody can decide it any more, and the member may ask again."""
+"""After that a request can no longer be decided, and the member can make another."""
 
 
 class CreditRequestState(StrEnum):
-    """What became of a request."""
+    """Every request begins as OPEN and is closed once."""
 
     OPEN = "open"
     APPROVED = "approved"
@@ -22,7 +22,7 @@ class CreditRequestState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CreditRequest:
-    """One member's request in one server."""
+    """A member has at most one open request per server."""
 
     id: CreditRequestId
     account: Account
@@ -31,7 +31,7 @@ class CreditRequest:
     state: CreditRequestState = CreditRequestState.OPEN
     channel_id: ChannelId | None = None
     message_id: MessageId | None = None
-    """The message with its buttons; None until it is posted."""
+    """The message with the buttons; None until it is posted."""
 
     def expired(self, now: datetime) -> bool:
         """Whether it is too old to be decided."""

@@ -25,7 +25,7 @@ KIE_PRICES: Mapping[tuple[Model, Resolution], Credits] = {
 
 @dataclass(frozen=True, slots=True)
 class PriceList:
-    """What one image costs."""
+    """What an image costs members; the operator may charge other prices than KIE."""
 
     prices: Mapping[tuple[Model, Resolution], Credits]
 
@@ -36,7 +36,7 @@ class PriceList:
 
 @dataclass(frozen=True, slots=True)
 class Account:
-    """Whose credits: a member in a server, or a user in direct messages."""
+    """Whose credits: those of a member in one server, or of a user in direct messages."""
 
     user_id: UserId
     guild_id: GuildId
@@ -44,14 +44,14 @@ class Account:
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who asks: the account that pays, and the roles that its owner has in that server."""
+    """Who makes a request: the account that pays, and the member's roles in that server."""
 
     account: Account
     roles: frozenset[RoleId] = frozenset()
 
 
 class Period(StrEnum):
-    """How often an allowance starts anew."""
+    """How often an allowance refills."""
 
     DAY = "day"
     WEEK = "week"
@@ -60,14 +60,14 @@ class Period(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Span:
-    """A stretch of time, its end excluded."""
+    """From ``start`` up to, but not including, ``end``; both in UTC."""
 
     start: datetime
     end: datetime
 
 
 def period_around(period: Period, now: datetime, zone: tzinfo = UTC) -> Span:
-    """The period that holds ``now``: midnight to midnight in ``zone``, weeks from Monday, months from the 1st."""
+    """The period that contains ``now``: midnight to midnight in ``zone``, weeks from Monday, months from the 1st."""
     today = now.astimezone(zone).date()
     match period:
         case Period.DAY:
@@ -84,7 +84,7 @@ def period_around(period: Period, now: datetime, zone: tzinfo = UTC) -> Span:
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """Credits that may be spent per period; None is without limit."""
+    """Credits that may be spent per period; None means unlimited."""
 
     credits: Credits | None
     period: Period
@@ -92,76 +92,76 @@ class Allowance:
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What a member may still spend, at one instant."""
+    """What a member may still spend at one instant."""
 
     allowance: Allowance
     spent: Credits
     """Of the allowance, in this period."""
     renews_at: datetime
     bonus: Credits = ZERO
-    """Granted credits that are left; they do not expire and are used after the allowance."""
+    """What is left of granted credits, which do not expire and are used after the allowance."""
 
     @property
     def left_of_allowance(self) -> Credits | None:
-        """Zero when a lowered allowance is already overspent; None without limit."""
+        """Zero when the allowance was lowered below what is spent; None if unlimited."""
         return remaining(self.allowance, self.spent)
 
     @property
     def left(self) -> Credits | None:
-        """What is left of the allowance and the bonus together; None without limit."""
+        """Allowance and bonus together; None if unlimited."""
         allowance = self.left_of_allowance
         return None if allowance is None else allowance + self.bonus
 
-    def from_bonus(self, price: Credits, count: int) -> list[Credits] | None:
-        """For each of ``count`` images at this price, how much of it the bonus pays; None when they are too dear."""
+    def bonus_shares(self, price: Credits, count: int) -> list[Credits] | None:
+        """For each of ``count`` images at this price, how much of it the bonus pays; None if not affordable."""
         allowance, bonus = self.left_of_allowance, self.bonus
         if allowance is None:
             return [ZERO] * count
-        parts: list[Credits] = []
+        shares: list[Credits] = []
         for _ in range(count):
-            part = max(price - allowance, ZERO)
-            if part > bonus:
+            share = max(price - allowance, ZERO)
+            if share > bonus:
                 return None
-            parts.append(part)
-            allowance, bonus = allowance - (price - part), bonus - part
-        return parts
+            shares.append(share)
+            allowance, bonus = allowance - (price - share), bonus - share
+        return shares
 
 
 def remaining(allowance: Allowance, spent: Credits) -> Credits | None:
-    """What is left of an allowance, never below zero; None without limit."""
+    """What is left of an allowance, never below zero; None if unlimited."""
     return None if allowance.credits is None else max(allowance.credits - spent, ZERO)
 
 
 class Movement(StrEnum):
-    """Why a row stands in the ledger."""
+    """The kind of a ledger entry."""
 
     RESERVE = "reserve"
     SETTLE = "settle"
     REFUND = "refund"
     GOODWILL = "goodwill"
-    """A refund for an image that KIE made and took its price for: the member pays nothing, the limits count it."""
+    """A refund for an image that KIE was paid for: the member pays nothing, but pool, limits and budget count it."""
     LATE = "late"
-    """An image that KIE made after its refund: nobody pays it, the limits count it."""
+    """An image that KIE made after its refund: no member pays for it, but pool, limits and budget count it."""
     GRANT = "grant"
-    """Bonus credits, given by an admin."""
+    """Bonus credits, granted by an admin."""
     RESET = "reset"
-    """What was spent in this period counts no more."""
+    """What was spent in this period no longer counts."""
     RULE = "rule"
-    """A rule or a setting was changed: no credits move, but it stands between those that do."""
+    """A rule or setting was changed; no credits move."""
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """One row of the ledger. ``credits`` is signed: a reserve is negative, a refund or grant positive, others zero."""
+    """``credits`` is signed: a reserve is negative, a refund or grant positive, others are zero."""
 
     at: datetime
     movement: Movement
     credits: Credits
     settings: Settings | None = None
-    """What the credits were for, if for a picture."""
+    """Those of the image that the credits were for, if any."""
     user_id: UserId | None = None
-    """Whose credits; None for what concerns a whole server."""
+    """Whose credits; None for an entry about a whole server."""
     actor_id: UserId | None = None
-    """Who did it, if not the member."""
+    """Who made the change, if not the member."""
     note: str = ""
-    """Why, or what was changed."""
+    """The reason, or what was changed."""

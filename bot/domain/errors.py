@@ -1,4 +1,4 @@
-"""One hierarchy of errors. What a member reads for each :class:`UserError` stands in bot/ui/texts."""
+"""All errors that Easel raises on purpose. The text that a member reads for a :class:`UserError` is in bot/ui/texts."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from bot.domain.states import Failure
 
 
 class EaselError(Exception):
-    """Base of everything that Easel raises on purpose."""
+    """The base class of all of them."""
 
 
 class UserError(EaselError):
@@ -20,7 +20,7 @@ class UserError(EaselError):
 
 
 class OperatorError(EaselError):
-    """Something the operator must mend before Easel can run; its text is one sentence that says what."""
+    """Something the operator has to fix before Easel can run; the message is one sentence that says what."""
 
 
 @dataclass(eq=False)
@@ -33,15 +33,15 @@ class PromptLength(UserError):
 
 
 class AutoNeedsReference(UserError):
-    """The aspect ratio ``auto`` takes a reference's, and there is none."""
+    """The aspect ratio ``auto`` needs a reference to take it from."""
 
 
 class ControlsNeedFlex(UserError):
-    """Steps and guidance were given for a model that has no such controls."""
+    """Steps or guidance were given for another model than flex."""
 
 
 class ReferenceProblem(StrEnum):
-    """What is wrong with a picture that a member attached."""
+    """What is wrong with an image that a member attached."""
 
     TOO_LARGE = "too_large"
     NOT_AN_IMAGE = "not_an_image"
@@ -52,30 +52,30 @@ class ReferenceProblem(StrEnum):
 
 @dataclass(eq=False)
 class ReferenceRefused(UserError):
-    """A picture cannot be used as a reference."""
+    """An image cannot be used as a reference."""
 
     filename: str
     problem: ReferenceProblem
 
 
 class ReferencesGone(UserError):
-    """The pictures of an earlier wish are not kept any more."""
+    """The references of an earlier generation are no longer kept."""
 
 
 class TooManyImages(UserError):
-    """More pictures than a prompt may work from."""
+    """More references than KIE accepts."""
 
 
 class NoSourceImage(UserError):
-    """There is no picture to work from in the message."""
+    """The message has no image to edit."""
 
 
 class DraftGone(UserError):
-    """The modal was open for so long that what it was about is forgotten."""
+    """The modal was submitted after its draft was deleted."""
 
 
 class UploadFailed(UserError):
-    """KIE's file service did not take a reference."""
+    """KIE's file service did not accept a reference."""
 
 
 @dataclass(eq=False)
@@ -87,14 +87,14 @@ class NotEnoughCredits(UserError):
     allowance: Credits
     renews_at: datetime
     affordable: tuple[CheaperOption, ...] = ()
-    """What could be had instead."""
+    """What the member could make instead."""
     can_ask: bool = False
-    """There is somebody to ask for more."""
+    """The server takes requests for more credits."""
 
 
 @dataclass(eq=False)
 class CapReached(UserError):
-    """A limit over several members leaves too little."""
+    """A cap over several members leaves too little."""
 
     cap: Cap
     price: Credits
@@ -105,21 +105,21 @@ class CapReached(UserError):
 
 @dataclass(eq=False)
 class ChannelNotAllowed(UserError):
-    """The server's admins allow the bot in other channels only."""
+    """The server's admins allow the bot only in ``channels``."""
 
     channels: tuple[ChannelId, ...]
 
 
 class MayNotPost(UserError):
-    """The bot may not post pictures in this place."""
+    """The bot lacks the permissions to post images in this channel."""
 
 
 class NotReadyYet(UserError):
-    """Discord has not yet told what this server looks like, so nobody's roles are known."""
+    """Discord has not described this server yet, so nobody's roles are known."""
 
 
 class NotAManager(UserError):
-    """The command or button is for those who manage the server's quotas."""
+    """The command or button is for quota managers."""
 
 
 @dataclass(eq=False)
@@ -131,67 +131,67 @@ class CreditsMissing(UserError):
 
 @dataclass(eq=False)
 class UnknownZone(UserError):
-    """There is no time zone of that name."""
+    """No IANA time zone has that name."""
 
     name: str
 
 
 class NothingToChange(UserError):
-    """A command was used without saying what to do."""
+    """A command was used without any option that changes something."""
 
 
 class NoRequestsChannel(UserError):
-    """The server has no channel for requests, or the bot may not post there."""
+    """The server has no channel for credit requests, or the bot cannot post there."""
 
 
 @dataclass(eq=False)
 class AlreadyRequested(UserError):
-    """The member's last request is still open."""
+    """The member's last credit request is still open."""
 
     expires_at: datetime
 
 
 class CreditRequestClosed(UserError):
-    """The request was decided by somebody else, or has expired."""
+    """The credit request was decided already, or has expired."""
 
 
 @dataclass(eq=False)
 class BadAmount(UserError):
-    """What was typed is no amount of credits."""
+    """The text is not a valid amount of credits."""
 
     text: str
 
 
 @dataclass(eq=False)
 class TooManyOpen(UserError):
-    """The member has as many open generations as one may have."""
+    """The member has reached the limit of open generations."""
 
     limit: int
 
 
 class NotYours(UserError):
-    """A button meant for the one who asked was pressed by someone else."""
+    """Only the requester may use this button."""
 
 
 class TooLateToCancel(UserError):
-    """KIE already has every task of the generation; it has no way to cancel."""
+    """KIE already has every task of the generation, and tasks there cannot be cancelled."""
 
 
 class SubmissionsPaused(UserError):
-    """The operator's account at KIE has run out of credits: nobody's wish is taken until it has some."""
+    """The operator's account at KIE is out of credits; no request is accepted until it is topped up."""
 
 
 class GenerationGone(UserError):
-    """The message's generation is not in the store."""
+    """The store has no generation for this message."""
 
 
 class ImageApiError(EaselError):
-    """The image API did not do as asked."""
+    """A call to the image API failed."""
 
 
 @dataclass(eq=False)
 class TaskRefused(ImageApiError):
-    """The API surely did not take the task and will not: asking again would not help."""
+    """The API did not take the task, and retrying would not help."""
 
     failure: Failure
     detail: str = ""
@@ -199,7 +199,7 @@ class TaskRefused(ImageApiError):
 
 @dataclass(eq=False)
 class TryLater(ImageApiError):
-    """The API surely did not take the task; the same call may succeed later."""
+    """The API did not take the task; the same call may succeed later."""
 
     failure: Failure
     detail: str = ""
@@ -207,37 +207,37 @@ class TryLater(ImageApiError):
 
 @dataclass(eq=False)
 class Ambiguous(ImageApiError):
-    """Nobody can know whether the API took the task: it must never be sent again."""
+    """It is unknown whether the API took the task: it must never be sent again."""
 
     detail: str = ""
 
 
 @dataclass(eq=False)
 class PollFailed(ImageApiError):
-    """A question failed, which says nothing about what was asked after."""
+    """A read failed, which says nothing about the state of what was read."""
 
     detail: str = ""
 
 
 class StoreUnavailable(EaselError):
-    """The database is locked, full, or not to be written; what was to be done may work later."""
+    """The database is locked, full or read-only; the same transaction may succeed later."""
 
 
 class DiskError(EaselError):
-    """A file cannot be written or read: the disk is full or failing; it may work later."""
+    """A file cannot be written or read, since the disk is full or failing; it may work later."""
 
 
 class ResultUnavailable(EaselError):
-    """A finished image cannot be had: gone, refused, too large, or not an image."""
+    """A finished image cannot be downloaded: it is gone, refused, too large, or not an image."""
 
 
 class DeliveryFailed(EaselError):
-    """Discord did not take the post this time; it may later."""
+    """Discord did not accept the post; a later attempt may succeed."""
 
 
 class TooLargeToPost(EaselError):
-    """The place takes smaller files than it said."""
+    """A file exceeds Discord's upload limit, although it was within the announced one."""
 
 
 class Undeliverable(EaselError):
-    """No message can be posted where the generation belongs."""
+    """The outcome can be posted neither on the card, nor in the channel, nor as a direct message."""

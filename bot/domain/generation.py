@@ -1,4 +1,4 @@
-"""The nouns: a generation, its tasks, its references."""
+"""A generation, its tasks, its references, and where it is shown."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ from bot.domain.states import OPEN, REFUNDED, Failure, TaskState
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """A picture as Discord offers it: its address, its file's name, and its size in bytes (0 when not told)."""
+    """An image on Discord: its address, its file name, and its size in bytes (0 if Discord does not say)."""
 
     url: str
     filename: str
@@ -31,17 +31,17 @@ class Source:
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """An input image as KIE can fetch it, and the name that the member knows it by."""
+    """An input image at an address that KIE can fetch, and the file name by which the member knows it."""
 
     url: str
     filename: str
     digest: str | None = None
-    """SHA-256, in hex, of the bytes that were uploaded: by it they are found again when the address has expired."""
+    """SHA-256, in hex, of the uploaded bytes; finds them in the cache when the address has expired."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """What an edit was made from: a message, and the image of ours in it, if it was one."""
+    """What an edit was made from: a message, and the image in it if Easel made that image."""
 
     channel_id: ChannelId
     message_id: MessageId
@@ -50,7 +50,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A modal that a member has open: which pictures it is about."""
+    """A modal that a member has open, and the images that it is about."""
 
     id: DraftId
     user_id: UserId
@@ -61,7 +61,7 @@ class Draft:
 
 @dataclass(frozen=True, slots=True)
 class InteractionToken:
-    """What lets the bot edit the message that answers an interaction, for a while and in any place."""
+    """Allows to edit the message that answers an interaction, in any channel, until the token expires."""
 
     application_id: int
     value: str
@@ -70,38 +70,38 @@ class InteractionToken:
 
 @dataclass(frozen=True, slots=True)
 class Destination:
-    """Where a generation is shown: an interaction's message while its token lives, else the bot's own message."""
+    """Where a generation is shown: on the interaction's message while its token lives, else on a message of the bot."""
 
     channel_id: ChannelId
     token: InteractionToken | None
-    """None when a message was answered: the card is then an ordinary message of the bot's."""
+    """None when the bot replied to a message: the card is then an ordinary message of the bot."""
     message_id: MessageId | None
-    """The card. None while Discord has not told its id."""
+    """The card; None until Discord has told its id."""
     private: bool
-    """Only the requester sees it: an ephemeral message, or a direct one when the token is dead."""
+    """Only the requester sees it: an ephemeral message, or a direct message once the token has expired."""
     upload_limit: int
-    """Bytes that a file may have in this place."""
+    """Largest file that this channel accepts, in bytes."""
     parent_channel_id: ChannelId | None = None
-    """The channel of a thread; known only while the wish is being accepted."""
+    """The channel of a thread; known only while the request is being accepted."""
     pending_card: PendingCardId | None = None
-    """Under what the card was written down; known only while the wish is being accepted."""
+    """The card's entry in the journal; known only while the request is being accepted."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingCard:
-    """A card that Discord shows, or is about to, while no generation stands behind it yet."""
+    """A card that Discord shows, or is about to show, and that has no generation yet."""
 
     id: PendingCardId
     user_id: UserId
     opened_at: datetime
     destination: Destination
     answers: MessageId | None = None
-    """The message that the card replies to, if it is no interaction's."""
+    """The message that the card replies to, unless it answers an interaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """What a member asked for, checked and complete, before it costs anything."""
+    """What a member asks for, before it is accepted and costs anything."""
 
     requester: Requester
     prompt: str
@@ -110,17 +110,17 @@ class GenerationRequest:
     references: tuple[Reference, ...]
     destination: Destination
     origin: Origin | None = None
-    """What is edited, if it is an earlier picture."""
+    """What is edited, if anything."""
 
     @property
     def account(self) -> Account:
-        """Whose credits it spends."""
+        """The account that pays."""
         return self.requester.account
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One KIE task; makes one image."""
+    """One task at KIE, which makes one image."""
 
     id: TaskId
     generation_id: GenerationId
@@ -132,17 +132,17 @@ class Task:
     kie_task_id: KieTaskId | None = None
     submitted_at: datetime | None = None
     deadline: datetime | None = None
-    """When waiting ends: for OVERDUE tasks, when watching for a late success ends."""
+    """When Easel stops waiting; for OVERDUE tasks, when it stops watching for a late success."""
     finished_at: datetime | None = None
     result_url: str | None = None
     failure: Failure | None = None
     free: bool = False
-    """Came after its refund: delivered without a charge."""
+    """The image came after its refund, and is delivered free of charge."""
 
 
 @dataclass(frozen=True, slots=True)
 class Image:
-    """One finished picture that was posted: where, and what it was made from."""
+    """A finished image that was posted: where, and the image that it was made from."""
 
     id: ImageId
     generation_id: GenerationId
@@ -154,7 +154,7 @@ class Image:
 
 
 class Delivery(StrEnum):
-    """How far the outcome of a generation has been told."""
+    """Whether the outcome of a generation was posted."""
 
     NONE = "none"
     DONE = "done"
@@ -162,46 +162,46 @@ class Delivery(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """What a member asked for, and how far it has come."""
+    """An accepted request and its tasks."""
 
     id: GenerationId
     request: GenerationRequest
     unit_price: Credits
     created_at: datetime
-    """When the member asked; the tasks are younger by the time that references took."""
+    """When the member asked; the tasks were created once the references were ready."""
     delivery: Delivery
     tasks: tuple[Task, ...]
 
     @property
     def price(self) -> Credits:
-        """What the whole was reserved at."""
+        """What was reserved for all tasks."""
         return self.unit_price * len(self.tasks)
 
     @property
     def charged(self) -> Credits:
-        """What remains reserved or paid: refunded and late tasks cost nothing."""
+        """What remains reserved or paid: refunded tasks and late images cost nothing."""
         return self.unit_price * sum(task.state not in REFUNDED and not task.free for task in self.tasks)
 
     def task(self, task_id: TaskId) -> Task:
-        """One of its tasks, which must be such."""
+        """One of its tasks; raises StopIteration for any other id."""
         return next(task for task in self.tasks if task.id == task_id)
 
     @property
     def ready(self) -> tuple[Task, ...]:
-        """Tasks whose image exists and is not posted yet, in their order."""
+        """Tasks whose image is finished and not posted yet, in their order."""
         return tuple(task for task in self.tasks if task.state is TaskState.READY)
 
     @property
     def settled(self) -> bool:
-        """No task is being worked on any more: what is READY can be posted, the rest be told."""
+        """No task is waiting or running any more, so the outcome can be posted."""
         return all(task.state is TaskState.READY or task.state not in OPEN for task in self.tasks)
 
     @property
     def at_work(self) -> bool:
-        """KIE has at least one task, or is being asked for it."""
+        """At least one task has left the queue."""
         return any(task.state is not TaskState.RESERVED for task in self.tasks)
 
     @property
     def cancellable(self) -> bool:
-        """At least one task has not been handed to KIE."""
+        """At least one task was not sent to KIE yet."""
         return any(task.state is TaskState.RESERVED for task in self.tasks)

@@ -16,12 +16,12 @@ ImageId = NewType("ImageId", int)
 DraftId = NewType("DraftId", int)
 RoleId = NewType("RoleId", int)
 PendingCardId = NewType("PendingCardId", int)
-"""Discord's id of the interaction or message that a card answers."""
+"""Discord's id of the interaction or message that the card answers."""
 CreditRequestId = NewType("CreditRequestId", int)
 """Of a member's request for more credits."""
 
 DIRECT_MESSAGES = GuildId(0)
-"""Stands for "no server" in accounts: direct messages have an allowance of their own."""
+"""The server id of accounts in direct messages, which have an allowance of their own."""
 
 _EPOCH = datetime(2015, 1, 1, tzinfo=UTC)
 _SEQUENCE_BITS = 22
@@ -29,9 +29,9 @@ _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class IdMaker:
-    """Makes 64-bit ids laid out like Discord's snowflakes: 42 bits of milliseconds since 2015, 22 bits that count on.
+    """Makes 64-bit ids laid out like Discord's snowflakes: 42 bits of milliseconds since 2015, 22 bits of a counter.
 
-    Ids of one maker never repeat and never go back, even when the clock does.
+    The ids of one maker strictly increase, even when the clock is set back.
     """
 
     def __init__(self, now: Callable[[], datetime], *, start: int) -> None:
@@ -43,8 +43,8 @@ class IdMaker:
         """The next id."""
         millis = int((self._now() - _EPOCH).total_seconds() * 1000)
         self._sequence = (self._sequence + 1) % (1 << _SEQUENCE_BITS)
-        fresh = (millis << _SEQUENCE_BITS) | self._sequence
-        self._last = fresh if fresh > self._last else self._last + 1
+        new_id = (millis << _SEQUENCE_BITS) | self._sequence
+        self._last = max(new_id, self._last + 1)
         return self._last
 
 
@@ -54,12 +54,12 @@ def first_snowflake(moment: datetime) -> int:
 
 
 def snowflake_time(identifier: int) -> datetime:
-    """When an id was made, to a millisecond."""
+    """When an id was made, to the millisecond."""
     return _EPOCH + timedelta(milliseconds=identifier >> _SEQUENCE_BITS)
 
 
 def to_base36(identifier: int) -> str:
-    """The id in base 36: for custom ids, nonces and references that a person may read out."""
+    """The id in base 36: for custom ids, nonces, and error references that a person may read out."""
     digits = ""
     while identifier:
         identifier, digit = divmod(identifier, 36)
@@ -68,7 +68,7 @@ def to_base36(identifier: int) -> str:
 
 
 def from_base36(text: str) -> int:
-    """The reverse of :func:`to_base36`; raises ValueError for anything that is no 63-bit number."""
+    """The reverse of :func:`to_base36`; raises ValueError for anything that is not a 63-bit number."""
     number = int(text, 36)
     if not 0 <= number < 1 << 63:
         raise ValueError("not an id")

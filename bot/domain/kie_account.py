@@ -1,4 +1,4 @@
-"""The operator's account at KIE: its balance, what images cost there, and what the operator is alerted to."""
+"""The operator's account at KIE: its balance, what images cost there, and the alerts about it."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from bot.domain.spending import PriceClass
 
 @dataclass(frozen=True, slots=True)
 class BalanceReading:
-    """KIE's balance in credits, as it was read."""
+    """The account's balance, and when it was read."""
 
     balance: Credits
     at: datetime
@@ -17,20 +17,20 @@ class BalanceReading:
 
 @dataclass(frozen=True, slots=True)
 class ClassCosts:
-    """What images of one price class were charged at, and what KIE said they cost."""
+    """What members were charged for images of one price class, and what KIE reported that they cost."""
 
     price_class: PriceClass
     images: int
-    """Those for which KIE told what it took; the sums are over these."""
+    """Those for which KIE reported a cost; ``charged`` and ``consumed`` are sums over these."""
     charged: Credits
     consumed: Credits
     unreported: int
-    """Images for which it did not."""
+    """Images for which it reported none."""
     presumed: Credits
-    """What those cost by the price they were charged at."""
+    """What members were charged for those."""
 
     def __add__(self, other: "ClassCosts") -> "ClassCosts":
-        """Of both together; they must be of one class."""
+        """The sum of both, which must be of one class."""
         return ClassCosts(
             self.price_class,
             self.images + other.images,
@@ -48,7 +48,7 @@ class ClassCosts:
 
 @dataclass(frozen=True, slots=True)
 class LowBalance:
-    """News: the balance fell under the operator's threshold."""
+    """The balance fell below the operator's threshold."""
 
     balance: Credits
     below: Credits
@@ -56,14 +56,14 @@ class LowBalance:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """News: KIE refuses tasks for want of credits, so nothing is handed over."""
+    """Submitting is paused: KIE refuses tasks since the account is out of credits."""
 
     balance: Credits | None
 
 
 @dataclass(frozen=True, slots=True)
 class Resumed:
-    """News: tasks are handed over again."""
+    """Submitting has resumed."""
 
     since: datetime
     """When the pause began."""
@@ -71,4 +71,4 @@ class Resumed:
 
 
 Alert = LowBalance | Paused | Resumed
-"""What the operator is told without asking."""
+"""What the operator's alert channel shows."""

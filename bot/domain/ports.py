@@ -1,4 +1,4 @@
-"""What leaves the process, and time: the only things that tests replace."""
+"""The ports: Protocols for what leaves the process, and for time. Tests replace these and nothing else."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,16 +16,16 @@ from bot.domain.states import Failure
 
 
 class Clock(Protocol):
-    """Where the time comes from."""
+    """The source of the time."""
 
     def now(self) -> datetime:
-        """The present instant, aware, in UTC."""
+        """The present instant, timezone-aware, in UTC."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class TaskInput:
-    """One task as the image API takes it."""
+    """The input of one task."""
 
     task_id: TaskId
     prompt: str
@@ -34,7 +34,7 @@ class TaskInput:
 
 
 class Progress(Enum):
-    """What the image API says of a task."""
+    """The state of a task, as the image API reports it."""
 
     RUNNING = auto()
     SUCCEEDED = auto()
@@ -49,16 +49,16 @@ class TaskReport:
     result_url: str | None = None
     failure: Failure | None = None
     seconds: float | None = None
-    """How long the API worked on it, by its own clock."""
+    """How long the API worked on it, by the API's clock."""
     consumed: Decimal | None = None
-    """Credits that the API says it took."""
+    """Credits that the API reports to have taken."""
 
 
 class ImageApi(Protocol):
-    """KIE, as the generation room sees it."""
+    """KIE."""
 
     async def create(self, task_input: TaskInput) -> KieTaskId:
-        """Start a task. Sent at most once per call; raises Refused, TryLater or Ambiguous."""
+        """Start a task. The request is sent at most once; raises TaskRefused, TryLater or Ambiguous."""
         ...
 
     async def report(self, task: KieTaskId) -> TaskReport:
@@ -66,7 +66,7 @@ class ImageApi(Protocol):
         ...
 
     async def upload(self, data: bytes, filename: str, content_type: str) -> str:
-        """Store a reference where the API can fetch it, and return its address; raises UploadFailed."""
+        """Upload a reference to where the API can fetch it, and return its address; raises UploadFailed."""
         ...
 
     async def balance(self) -> Decimal:
@@ -76,7 +76,7 @@ class ImageApi(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ImageFile:
-    """A finished image, on disk and within the upload limit of its place."""
+    """A finished image on disk, within its channel's upload limit."""
 
     path: PurePath
     filename: str
@@ -85,48 +85,48 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Everything that a generation's message shows, at one instant."""
+    """Everything that a generation's message shows at one instant."""
 
     generation: Generation
     position: int | None
-    """Place in line; None once KIE has the first task."""
+    """Place in the queue; None once no task waits there."""
     ready_at: datetime | None
     seconds: float | None = None
-    """How long the member waited, when done."""
+    """How long the member waited; None until the outcome is known."""
     late: bool = False
     """The images came after their refund."""
 
 
 @dataclass(frozen=True, slots=True)
 class Posted:
-    """Where a generation's message stands."""
+    """Where a message was posted."""
 
     channel_id: ChannelId
     message_id: MessageId
 
 
 class MessageSender(Protocol):
-    """Discord, as the generation room sees it."""
+    """Discord."""
 
     async def show(self, card: Card) -> None:
-        """Bring the card up to date, if it can be reached; harmless to repeat, and never raises for a lost card."""
+        """Update the card, if it can be reached. Idempotent; a card that is gone raises nothing."""
         ...
 
     async def deliver(self, card: Card, images: Sequence[ImageFile]) -> Posted:
-        """Post the outcome: on the card if it can still be edited, else as a new message.
+        """Post the outcome: on the card if it can still be edited, else as a new message. Idempotent per generation.
 
-        Harmless to repeat for the same generation. Raises Undeliverable when there is nowhere to post.
+        Raises DeliveryFailed when a later attempt may succeed, TooLargeToPost, or Undeliverable.
         """
         ...
 
-    async def show_interrupted(self, opening: PendingCard) -> None:
-        """Say on an opened card that its wish was lost in a restart; never raises for a card that cannot be reached."""
+    async def show_interrupted(self, card: PendingCard, /) -> None:
+        """Tell on a card that its request was lost in a restart; a card that cannot be reached raises nothing."""
         ...
 
 
 class OperatorAlerts(Protocol):
-    """The operator's ear, as the generation room sees it."""
+    """Where the operator reads alerts."""
 
     async def send(self, alert: Alert) -> None:
-        """Tell the operator; when that fails it is logged and nothing else."""
+        """Send an alert; a failure is only logged."""
         ...

@@ -1,4 +1,4 @@
-"""New wishes made from earlier ones: the same again, or a result in a larger size."""
+"""Requests made from an earlier generation: the same again, or one of its images in 2K."""
 
 from dataclasses import replace
 
@@ -10,18 +10,20 @@ LARGER_PROMPT = (
     "Redraw image 1 exactly as it is, with the same composition, content, colours and style, "
     "in higher resolution and with finer detail"
 )
-"""KIE has no upscaler among the FLUX.2 models: a larger size is an edit that changes nothing."""
+"""KIE has no upscaler among the FLUX.2 models, so a larger size is an edit that changes nothing."""
 
 
 def again(
-    generation: Generation, asker: Requester, destination: Destination, prompt: str | None = None
+    generation: Generation, requester: Requester, destination: Destination, prompt: str | None = None
 ) -> GenerationRequest:
-    """The same wish for whoever asks for it now, perhaps in other words; its references have to be renewed."""
+    """The same request by another requester, perhaps with another prompt; its references have to be renewed."""
     earlier = generation.request
-    return replace(earlier, requester=asker, destination=destination, references=(), prompt=prompt or earlier.prompt)
+    return replace(
+        earlier, requester=requester, destination=destination, references=(), prompt=prompt or earlier.prompt
+    )
 
 
-def larger(generation: Generation, asker: Requester, destination: Destination, origin: Origin) -> GenerationRequest:
-    """One of a generation's images in 2K, by the model that made it."""
+def larger(generation: Generation, requester: Requester, destination: Destination, origin: Origin) -> GenerationRequest:
+    """The image at ``origin`` in 2K, by the model that made it."""
     settings = Settings(generation.request.settings.model, AspectRatio.AUTO, Resolution.TWO_K)
-    return GenerationRequest(asker, LARGER_PROMPT, settings, 1, (), destination, origin)
+    return GenerationRequest(requester, LARGER_PROMPT, settings, 1, (), destination, origin)

@@ -1,4 +1,4 @@
-"""Who may spend how much: rules, and which of them applies."""
+"""Rules, caps and settings that say who may spend how much in a server."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,21 +10,21 @@ from bot.domain.ids import ChannelId, RoleId
 
 
 class Scope(StrEnum):
-    """Whom a rule is for."""
+    """Whom a rule applies to."""
 
     MEMBER = "member"
     ROLE = "role"
     SERVER = "server"
-    """Everybody in the server for whom there is no nearer rule."""
+    """Everybody in the server to whom no member or role rule applies."""
     POOL = "pool"
     """All members of the server together."""
     OPERATOR = "operator"
-    """The configuration's default, where a server has no rule."""
+    """The configuration's default, for servers without rules."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """An allowance, and whom it is for. ``subject`` is a member's or role's id; 0 for the whole server."""
+    """An allowance, and whom it applies to: ``subject`` is a member's or role's id, or 0 for the whole server."""
 
     scope: Scope
     subject: int
@@ -36,41 +36,41 @@ class ServerSettings:
     """What a server's admins have set."""
 
     zone: str = "UTC"
-    """The IANA time zone in which periods turn."""
+    """The IANA time zone at whose midnight periods begin."""
     manager_role: RoleId | None = None
     """Who may manage quotas besides those with Manage Server."""
     requests_channel: ChannelId | None = None
-    """Where requests for more credits are posted; None: nobody can ask."""
+    """Where credit requests are posted; None if members cannot make any."""
     channels: frozenset[ChannelId] = frozenset()
-    """Where the bot may be used, threads included; empty: everywhere."""
+    """Where the bot may be used, threads included; everywhere if empty."""
 
     @property
     def tzinfo(self) -> ZoneInfo:
-        """The zone as this machine knows it; UTC if it knows it no more."""
+        """UTC if this machine does not know the zone."""
         try:
             return ZoneInfo(self.zone)
         except (ZoneInfoNotFoundError, ValueError):
             return ZoneInfo("UTC")
 
     def allows(self, *places: ChannelId | None) -> bool:
-        """Whether the bot may be used in one of these: a channel, or the one that a thread belongs to."""
+        """Whether the bot may be used in one of these: a channel, or a thread and its channel."""
         return not self.channels or any(place in self.channels for place in places)
 
 
 class Cap(StrEnum):
-    """A limit over several members."""
+    """A spending cap over several members."""
 
     POOL = "pool"
-    """The server's, set by its admins."""
+    """The server's pool, set by its admins."""
     SERVER_LIMIT = "server_limit"
-    """The server's, set by the operator."""
+    """The server's limit, set by the operator."""
     BUDGET = "budget"
-    """Over all servers, set by the operator."""
+    """The daily budget over all servers, set by the operator."""
 
 
 @dataclass(frozen=True, slots=True)
 class CapState:
-    """How far a cap is used up."""
+    """A cap, and how much of it is spent."""
 
     cap: Cap
     allowance: Allowance
@@ -79,5 +79,5 @@ class CapState:
 
     @property
     def left(self) -> Credits | None:
-        """None without limit."""
+        """What is left of it; None if unlimited."""
         return remaining(self.allowance, self.spent)

@@ -1,4 +1,4 @@
-"""What a member can choose for a picture, in KIE's own terms."""
+"""What a member can choose for an image, in KIE's terms and limits (docs.kie.ai)."""
 
 from dataclasses import dataclass
 from decimal import Decimal
@@ -28,7 +28,7 @@ class Resolution(StrEnum):
 
 
 class AspectRatio(StrEnum):
-    """KIE's aspect ratios; ``auto`` takes the first reference's and needs one."""
+    """KIE's aspect ratios; ``auto`` takes that of the first reference, and needs one."""
 
     SQUARE = "1:1"
     LANDSCAPE = "4:3"
@@ -42,7 +42,7 @@ class AspectRatio(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """How a picture is made. Steps and guidance exist for flex alone and are sent only when given."""
+    """How an image is made. Steps and guidance exist for flex only, and are sent only when given."""
 
     model: Model = Model.PRO
     aspect_ratio: AspectRatio = AspectRatio.SQUARE
@@ -53,17 +53,17 @@ class Settings:
 
 @dataclass(frozen=True, slots=True)
 class CheaperOption:
-    """A cheaper way to something like what was asked for."""
+    """Settings and a count that cost less than what was asked for."""
 
     settings: Settings
     count: int
     price: Decimal
-    """In credits, for all of them."""
+    """In credits, for all images."""
 
 
 @dataclass(frozen=True, slots=True)
 class TaskClass:
-    """What decides how long a task takes, as far as we can know."""
+    """What decides how long a task takes, as far as Easel knows."""
 
     model: Model
     resolution: Resolution

@@ -1,28 +1,28 @@
-"""The life of a task, as a table of allowed moves."""
+"""The states of a task, and the transitions between them."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 
 
 class TaskState(StrEnum):
-    """Where a task stands. Every move is one transaction; see docs/architecture.md for the picture."""
+    """Every transition is one transaction; docs/architecture.md has the diagram."""
 
     RESERVED = "reserved"
-    """Credits are set aside; KIE has not been asked."""
+    """Credits are reserved; the task waits to be sent to KIE."""
     SUBMITTING = "submitting"
-    """KIE is being asked, or was when the process died: never to be asked again."""
+    """The task is being sent to KIE, or was when the process died: it is never sent again."""
     RUNNING = "running"
-    """KIE has it and gave it an id."""
+    """KIE has taken it and given it an id."""
     READY = "ready"
     """KIE has made the image; its address is in the row."""
     DELIVERED = "delivered"
     """Posted and paid."""
     OVERDUE = "overdue"
-    """Past its deadline: refunded and told, but still watched, since KIE may yet make it."""
+    """Past its deadline: refunded, but still watched, since KIE may yet make it."""
     FAILED = "failed"
     """Ended without an image; refunded."""
     CANCELLED = "cancelled"
-    """Taken back by the member before KIE was asked; refunded."""
+    """Cancelled by the member before it was sent to KIE; refunded."""
 
 
 MOVES: Mapping[TaskState, frozenset[TaskState]] = {
@@ -35,17 +35,17 @@ MOVES: Mapping[TaskState, frozenset[TaskState]] = {
     TaskState.FAILED: frozenset(),
     TaskState.CANCELLED: frozenset(),
 }
-"""From each state, where a task may go. Back to RESERVED only when KIE surely did not take the task."""
+"""The allowed transitions. Back to RESERVED only when KIE certainly did not take the task."""
 
 REFUNDED = frozenset({TaskState.OVERDUE, TaskState.FAILED, TaskState.CANCELLED})
-"""States in which nothing is charged."""
+"""States in which the member is charged nothing."""
 
 OPEN = frozenset({TaskState.RESERVED, TaskState.SUBMITTING, TaskState.RUNNING, TaskState.READY})
 """States in which the member is still waiting."""
 
 
 class Failure(StrEnum):
-    """Why there is no image, as far as a member can use it."""
+    """Why there is no image, as far as it makes a difference to the member."""
 
     MODERATED = "moderated"
     OUT_OF_CREDITS = "out_of_credits"
@@ -62,4 +62,4 @@ class Failure(StrEnum):
 
 
 BILLED_FAILURES = frozenset({Failure.NO_IMAGE, Failure.UNDELIVERABLE})
-"""Failures that KIE is paid for all the same: it finished, but nobody got the image."""
+"""Failures that KIE is paid for: it finished the task, but nobody got the image."""

@@ -1,4 +1,4 @@
-"""The courier: brings every generation's message into agreement with the store, one job per generation at a time."""
+"""Keeps every generation's message up to date with the store, with at most one background task per generation."""
 
 import asyncio
 import contextlib
@@ -31,18 +31,18 @@ from bot.runtime import Runtime
 log = structlog.stdlib.get_logger(__name__)
 
 _BACKOFF = (0.5, 1, 2, 5, 10, 20, 30, 60)
-_AFTER_AN_ERROR = 30.0
-_WITHOUT_THE_STORE = 2.0
-_AFTER_DISK_TROUBLE = 10.0
+_ERROR_RETRY_SECONDS = 30.0
+_DATABASE_RETRY_SECONDS = 2.0
+_DISK_RETRY_SECONDS = 10.0
 _DOWNLOAD_PAUSES = (0.5, 1, 2, 5, 10, 20, 30, 60, 60, 60)
-"""Seconds between tries: four minutes in all, since KIE is paid for the image whether or not it arrives."""
-_SPOILED_TRIES = 3
-"""How often a result that is no picture is looked at before it is believed."""
-_DELIVERY_TRIES = 60
+"""Seconds between attempts: four minutes in all, since KIE is paid for the image whether or not it arrives."""
+_INVALID_IMAGE_ATTEMPTS = 3
+"""Downloads after which a result that is not an image is given up."""
+_DELIVERY_ATTEMPTS = 60
 
 
 class DeliveryWorker:
-    """Shows progress, downloads what is ready, posts the outcome once, and settles in the same breath."""
+    """Shows progress, downloads finished images, posts the outcome once, and settles it in one transaction."""
 
     def __init__(
         self, runtime: Runtime, *, workload: Workload, spool: Spool, threads: ImageThreads, undelivered: Undelivered
@@ -55,41 +55,41 @@ class DeliveryWorker:
         self._threads = threads
         self._undelivered = undelivered
         self._sender: asyncio.Future[MessageSender] = asyncio.get_running_loop().create_future()
-        self._touched: set[GenerationId] = set()
+        self._changed: set[GenerationId] = set()
         self._busy: set[GenerationId] = set()
 
     def start(self, sender: MessageSender) -> None:
-        """Discord can be reached: deliver what was touched so far, and from now on."""
+        """Discord can be reached: start to deliver, beginning with what changed so far. Call it once."""
         self._sender.set_result(sender)
 
-    def touch(self, generation_id: GenerationId) -> None:
-        """Something about the generation has changed."""
-        self._touched.add(generation_id)
+    def refresh(self, generation_id: GenerationId) -> None:
+        """The generation has changed: bring its message up to date in the background."""
+        self._changed.add(generation_id)
         if generation_id not in self._busy:
             self._busy.add(generation_id)
-            self._background.start(self._attend(generation_id))
+            self._background.start(self._process(generation_id))
 
-    def expect(self, task: Task, url: str) -> None:
-        """KIE has made an image, which is about to be written down: begin to download it meanwhile."""
+    def prefetch(self, task: Task, url: str) -> None:
+        """Begin to download a finished image while its result is still being stored."""
         self._background.start(self._prefetch(replace(task, result_url=url)))
 
-    async def _attend(self, generation_id: GenerationId) -> None:
-        retry = _AFTER_AN_ERROR
-        agreed = False
+    async def _process(self, generation_id: GenerationId) -> None:
+        retry = _ERROR_RETRY_SECONDS
+        up_to_date = False
         try:
             sender = await self._sender
-            while generation_id in self._touched:
-                self._touched.discard(generation_id)
+            while generation_id in self._changed:
+                self._changed.discard(generation_id)
                 await self._synchronize(sender, generation_id)
-            agreed = True
+            up_to_date = True
         except StoreUnavailable as error:
-            retry = _WITHOUT_THE_STORE
-            log.error("the database is not to be had", generation=generation_id, error=str(error), pause=retry)
+            retry = _DATABASE_RETRY_SECONDS
+            log.error("database unavailable", generation=generation_id, error=str(error), pause=retry)
         finally:
             self._busy.discard(generation_id)
-            if not agreed:
-                # Also after an unexpected error, so that no outcome is ever forgotten.
-                asyncio.get_running_loop().call_later(retry, self.touch, generation_id)
+            if not up_to_date:
+                # Also after an unexpected error, so that no outcome is ever lost.
+                asyncio.get_running_loop().call_later(retry, self.refresh, generation_id)
 
     async def _synchronize(self, sender: MessageSender, generation_id: GenerationId) -> None:
         async with self._store.read() as tx:
@@ -98,23 +98,23 @@ class DeliveryWorker:
             return
         if generation.delivery is Delivery.DONE:
             if generation.ready:
-                await self._conclude(sender, generation, late=True)
+                await self._post_outcome(sender, generation, late=True)
         elif generation.settled:
-            await self._conclude(sender, generation, late=False)
+            await self._post_outcome(sender, generation, late=False)
         else:
-            early = (self._prefetch(task) for task in generation.ready)
-            await asyncio.gather(sender.show(self._progress(generation)), *early)
+            downloads = (self._prefetch(task) for task in generation.ready)
+            await asyncio.gather(sender.show(self._progress(generation)), *downloads)
 
-    async def _conclude(self, sender: MessageSender, generation: Generation, *, late: bool) -> None:
+    async def _post_outcome(self, sender: MessageSender, generation: Generation, *, late: bool) -> None:
         limit = generation.request.destination.upload_limit
         images = await self._images(generation, limit)
         if len(images) < len(generation.ready):
-            # Some image is lost for good, which was written down: look at the generation anew.
-            self.touch(generation.id)
+            # An image is lost for good, and its task has failed: start over with the generation as it is now.
+            self.refresh(generation.id)
             return
         seconds = (self._clock.now() - generation.created_at).total_seconds()
         card = Card(generation, None, None, seconds=seconds, late=late)
-        for attempt in range(_DELIVERY_TRIES):
+        for attempt in range(_DELIVERY_ATTEMPTS):
             try:
                 posted = await sender.deliver(card, images)
             except DeliveryFailed as error:
@@ -123,20 +123,20 @@ class DeliveryWorker:
             except TooLargeToPost:
                 largest = await asyncio.to_thread(_largest, images)
                 limit = min(limit, largest) * 3 // 4
-                log.warning("files too large for their place", generation=generation.id, limit=limit)
+                log.warning("files too large for their channel", generation=generation.id, limit=limit)
                 images = await self._images(generation, limit)
                 if len(images) < len(generation.ready):
-                    self.touch(generation.id)
+                    self.refresh(generation.id)
                     return
             except Undeliverable as error:
                 log.warning("delivery impossible", generation=generation.id, error=str(error))
                 break
             else:
-                await self._delivered(card, images, posted)
+                await self._record_delivery(card, images, posted)
                 return
         await self._give_up(sender, generation)
 
-    async def _delivered(self, card: Card, images: Sequence[ImageFile], posted: Posted) -> None:
+    async def _record_delivery(self, card: Card, images: Sequence[ImageFile], posted: Posted) -> None:
         generation, now = card.generation, self._clock.now()
         origin = generation.request.origin
         async with self._store.write() as tx:
@@ -161,21 +161,21 @@ class DeliveryWorker:
         log.info("generation delivered", generation=generation.id, images=len(generation.ready), late=card.late)
 
     async def _give_up(self, sender: MessageSender, generation: Generation) -> None:
-        """It waits for its member's next command, at no charge."""
+        """Refund the images, and keep them for the member's next command."""
         user, now = generation.request.account.user_id, self._clock.now()
         async with self._store.write() as tx:
             for task in generation.ready:
                 await tx.tasks.fail(task.id, Failure.UNDELIVERABLE, now)
             await tx.generations.set_delivery(generation.id, Delivery.DONE)
             await tx.undelivered.add(generation.id, user, now)
-        self._undelivered.remember(user, generation.id)
+        self._undelivered.add(user, generation.id)
         log.error("generation given up: nowhere to post it", generation=generation.id)
         if generation.ready:
-            # Perhaps words can be posted where pictures cannot.
+            # A message without files may be accepted where images are not.
             async with self._store.read() as tx:
-                told = await tx.generations.get(generation.id) or generation
+                refunded = await tx.generations.get(generation.id) or generation
             with contextlib.suppress(DeliveryFailed, TooLargeToPost, Undeliverable):
-                posted = await sender.deliver(Card(told, None, None), [])
+                posted = await sender.deliver(Card(refunded, None, None), [])
                 async with self._store.write() as tx:
                     await tx.generations.set_message(generation.id, posted.message_id)
 
@@ -184,12 +184,12 @@ class DeliveryWorker:
         return Card(generation, position, ready_at)
 
     async def _images(self, generation: Generation, limit: int) -> list[ImageFile]:
-        found = await asyncio.gather(*(self._image(task, limit) for task in generation.ready))
-        return [image for image in found if image is not None]
+        images = await asyncio.gather(*(self._image(task, limit) for task in generation.ready))
+        return [image for image in images if image is not None]
 
     async def _image(self, task: Task, limit: int) -> ImageFile | None:
         try:
-            path, kind = await self._fitted(task, limit)
+            path, kind = await self._download(task, limit)
         except ResultUnavailable as error:
             log.error("image lost", generation=task.generation_id, task=task.id, error=str(error))
             async with self._store.write() as tx:
@@ -199,13 +199,14 @@ class DeliveryWorker:
         return image_file(task, path, kind)
 
     async def _prefetch(self, task: Task) -> None:
-        """Download an image while others of its generation are still being made; trouble is left for the end."""
+        """Download an image while others of its generation are still being made; errors wait for :meth:`_download`."""
         with contextlib.suppress(FetchFailed, ResultUnavailable, DiskError):
             await self._spool.ensure(task.id, task.result_url or "")
 
-    async def _fitted(self, task: Task, limit: int) -> tuple[Path, FileType]:
+    async def _download(self, task: Task, limit: int) -> tuple[Path, FileType]:
+        """The image's file, made to fit ``limit`` bytes; raises ResultUnavailable when it is lost for good."""
         pauses = iter(_DOWNLOAD_PAUSES)
-        spoiled = 0
+        invalid = 0
         while True:
             try:
                 path = await self._spool.ensure(task.id, task.result_url or "")
@@ -216,16 +217,16 @@ class DeliveryWorker:
                 if pause is None:
                     raise ResultUnavailable("the result could not be downloaded") from error
             except ResultUnavailable as error:
-                spoiled += 1
+                invalid += 1
                 pause = next(pauses, None)
-                log.warning("result is no image", task=task.id, error=str(error), times=spoiled)
-                if pause is None or spoiled >= _SPOILED_TRIES:
+                log.warning("result is not an image", task=task.id, error=str(error), times=invalid)
+                if pause is None or invalid >= _INVALID_IMAGE_ATTEMPTS:
                     raise
                 self._spool.forget(task.id)
             except DiskError as error:
-                # KIE is paid: however long it takes to make room, the image is not given up.
-                pause = _AFTER_DISK_TROUBLE
-                log.error("the disk is not to be written", task=task.id, error=str(error), pause=pause)
+                # KIE is paid: the image is not given up, however long the disk stays full.
+                pause = _DISK_RETRY_SECONDS
+                log.error("disk not writable", task=task.id, error=str(error), pause=pause)
             await asyncio.sleep(pause)
 
 

@@ -1,4 +1,4 @@
-"""What was made before, as buttons and modals find it: only by the message that shows it."""
+"""Earlier generations, as buttons and modals find them: only by the message that shows them."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -9,11 +9,11 @@ from bot.domain.ids import DraftId, GenerationId, MessageId, UserId
 from bot.runtime import Runtime
 
 DRAFTS_KEPT_FOR = timedelta(days=1)
-"""Discord's links to pictures expire after about a day, and a draft is of no use without them."""
+"""Discord's links to images expire after about a day, and a draft is useless without them."""
 
 
 class History:
-    """Earlier generations, and drafts of new ones."""
+    """Earlier generations, and the drafts behind open modals."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._store = runtime.store
@@ -23,7 +23,7 @@ class History:
     async def shown_in(self, message_id: MessageId, generation_id: GenerationId) -> Generation:
         """The generation that a message shows; raises GenerationGone.
 
-        A custom id can be forged and names any generation; the message that it was pressed on comes from Discord.
+        A custom id can be forged to name any generation; the message that its button is on comes from Discord.
         """
         async with self._store.read() as tx:
             generation = await tx.generations.get(generation_id)
@@ -36,16 +36,16 @@ class History:
         return generation
 
     def new_draft(self, user_id: UserId, origin: Origin, sources: Sequence[Source]) -> Draft:
-        """A draft with an id for the modal's custom id; keep it before the modal is opened."""
+        """A draft whose id goes into the modal's custom id; :meth:`keep` it before the modal is opened."""
         return Draft(DraftId(self._new_id()), user_id, self._clock.now(), origin, tuple(sources))
 
     async def keep(self, draft: Draft) -> None:
-        """Write a draft down, for as long as its pictures' links live."""
+        """Store a draft for as long as its images' links are valid."""
         async with self._store.write() as tx:
             await tx.drafts.add(draft, forget_before=self._clock.now() - DRAFTS_KEPT_FOR)
 
     async def draft(self, draft_id: DraftId, user_id: UserId) -> Draft:
-        """A member's own draft; raises DraftGone when it is too old, forgotten, or somebody else's."""
+        """A member's own draft; raises DraftGone when it is too old, unknown, or somebody else's."""
         async with self._store.read() as tx:
             draft = await tx.drafts.get(draft_id)
         if draft is None or draft.user_id != user_id or draft.created_at < self._clock.now() - DRAFTS_KEPT_FOR:

@@ -1,13 +1,13 @@
-"""Cards that were opened and are no generation yet: a journal of them, so that they can be found after a crash.
+"""A journal of cards that Discord shows already and that have no generation yet: a restart finds them there.
 
-A file and no table, because a card is opened for every wish, mostly for some milliseconds, and while Discord waits: a
-line costs microseconds. It outlives the process, and need not outlive the machine's power.
+It is a file and not a table because one is written for every request, while Discord waits for the acknowledgement, and
+mostly removed milliseconds later: a line costs microseconds. It outlives the process, and need not outlive a power cut.
 """
 
 import os
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Final, Self
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
@@ -17,22 +17,24 @@ from bot.domain.ids import PendingCardId
 
 log = structlog.stdlib.get_logger(__name__)
 
+JOURNAL_NAME: Final = "openings.journal"
+"""The file's name in the data folder; an old one, kept so that an upgrade finds the cards of the version before."""
 _LINE = TypeAdapter(PendingCard | PendingCardId)
-"""An opening, or the id of one that has come to its end."""
-_COMPACTED_ABOVE = 1 << 20
+"""A card, or the id of one that was removed."""
+_COMPACT_ABOVE_BYTES = 1 << 20
 
 
 class PendingCardJournal:
-    """The journal, private to this user. Trouble with the disk is logged: it must not keep a wish from being accepted.
+    """Readable by this user alone. A disk error is logged and never raised: it must not stop a request.
 
-    Use it as a context manager; its time is that of the process.
+    Use it as a context manager, for as long as the process lives.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._open = {opening.id: opening for opening in read_pending_cards(path)}
-        self._left = tuple(self._open.values())
+        self._cards = {card.id: card for card in read_pending_cards(path)}
+        self._interrupted = tuple(self._cards.values())
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._size = 0
         self._compact()
@@ -46,44 +48,44 @@ class PendingCardJournal:
         os.close(self._file)
 
     @property
-    def left(self) -> tuple[PendingCard, ...]:
-        """What earlier processes opened and did not come to an end with."""
-        return self._left
+    def interrupted(self) -> tuple[PendingCard, ...]:
+        """The cards that earlier processes recorded and did not remove."""
+        return self._interrupted
 
-    def note(self, opening: PendingCard) -> None:
-        """Write a card down, or what has since become known of it."""
-        self._open[opening.id] = opening
-        self._write(_LINE.dump_json(opening) + b"\n")
+    def record(self, card: PendingCard) -> None:
+        """Write a card down, or replace what was known of it."""
+        self._cards[card.id] = card
+        self._write(_LINE.dump_json(card) + b"\n")
 
-    def close(self, opening: PendingCardId | None) -> None:
-        """The card shows a generation, or says why there is none; harmless to repeat, and for what was never noted."""
-        if opening is None or self._open.pop(opening, None) is None:
+    def remove(self, card_id: PendingCardId | None) -> None:
+        """The card shows a generation, or why there is none. An unknown id, or None, changes nothing."""
+        if card_id is None or self._cards.pop(card_id, None) is None:
             return
-        if self._open and self._size < _COMPACTED_ABOVE:
-            self._write(b"%d\n" % opening)
+        if self._cards and self._size < _COMPACT_ABOVE_BYTES:
+            self._write(b"%d\n" % card_id)
         else:
             self._compact()
 
     def _compact(self) -> None:
-        """Keep what is open, which mostly is nothing."""
+        """Rewrite the file with only the cards that remain, usually none."""
         try:
             os.ftruncate(self._file, 0)
         except OSError as error:
-            log.warning("the journal of opened cards cannot be shortened", error=error.strerror)
+            log.warning("journal of pending cards not truncated", error=error.strerror)
         self._size = 0
-        for opening in self._open.values():
-            self._write(_LINE.dump_json(opening) + b"\n")
+        for card in self._cards.values():
+            self._write(_LINE.dump_json(card) + b"\n")
 
     def _write(self, line: bytes) -> None:
         try:
             self._size += os.write(self._file, line)
         except OSError as error:
-            log.warning("an opened card could not be written down", error=error.strerror)
+            log.warning("pending card not recorded", error=error.strerror)
 
 
 def read_pending_cards(path: Path) -> list[PendingCard]:
-    """What a journal says is open."""
-    found: dict[PendingCardId, PendingCard] = {}
+    """The cards that a journal holds; none if there is no such file."""
+    cards: dict[PendingCardId, PendingCard] = {}
     try:
         lines = path.read_bytes().splitlines()
     except FileNotFoundError:
@@ -92,10 +94,10 @@ def read_pending_cards(path: Path) -> list[PendingCard]:
         try:
             entry = _LINE.validate_json(line)
         except ValidationError:
-            # The process died while it wrote it, or the disk was full.
+            # The process died while writing it, or the disk was full.
             continue
         if isinstance(entry, PendingCard):
-            found[entry.id] = entry
+            cards[entry.id] = entry
         else:
-            found.pop(entry, None)
-    return list(found.values())
+            cards.pop(entry, None)
+    return list(cards.values())

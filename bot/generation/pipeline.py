@@ -1,4 +1,4 @@
-"""The workers that carry a generation from the queue to its post, assembled once per process."""
+"""The workers that carry a generation from the queue to its post."""
 
 from dataclasses import dataclass
 
@@ -12,7 +12,7 @@ from bot.media.spool import Spool
 
 @dataclass(frozen=True, slots=True)
 class Pipeline:
-    """What recovery fills from the store, and what the application then runs."""
+    """What :func:`bot.generation.recover.recover` fills from the store before the workers run."""
 
     workload: Workload
     submitter: Submitter

@@ -1,4 +1,4 @@
-"""What a new process does with what it finds: every open task goes on from where its row says it was."""
+"""What a new process does with what it finds in the store: every open task resumes at the state of its row."""
 
 from functools import partial
 
@@ -19,11 +19,8 @@ _DURATIONS = 2400
 """Over all eight classes of tasks, of which some are rare; 30 of each count (bot.polling.durations)."""
 
 
-async def recover(runtime: Runtime, pipeline: Pipeline, *, hold_ambiguous: bool) -> None:
-    """Fill queue, tracker and delivery from the store, once it is available. Run it once, before the workers.
-
-    ``hold_ambiguous``: a callback may still tell what became of a task that an earlier process was submitting.
-    """
+async def recover(runtime: Runtime, pipeline: Pipeline) -> None:
+    """Fill queue, tracker and delivery from the store, once it is available. Run it once, before the workers."""
     workload, tracker = pipeline.workload, pipeline.tracker
 
     async def read() -> tuple[list[Task], list[tuple[TaskClass, float]], list[GenerationId]]:
@@ -35,12 +32,12 @@ async def recover(runtime: Runtime, pipeline: Pipeline, *, hold_ambiguous: bool)
     tasks, durations, unfinished = await retry_until_available(read)
     for task_class, seconds in durations:
         workload.durations.add(task_class, seconds)
-    wanted = await retry_until_available(pipeline.undelivered.restore)
+    keep_in_spool = await retry_until_available(pipeline.undelivered.restore)
     for task in tasks:
         match task.state:
             case TaskState.RESERVED:
                 workload.queue.add(task.user_id, task.generation_id, task.id)
-            case TaskState.SUBMITTING if hold_ambiguous:
+            case TaskState.SUBMITTING if pipeline.submitter.holds_ambiguous:
                 workload.queue.resume(task.user_id)
                 # Its callback may have come since the tasks were read.
                 await retry_until_available(partial(tracker.hold, task.id))
@@ -50,12 +47,12 @@ async def recover(runtime: Runtime, pipeline: Pipeline, *, hold_ambiguous: bool)
                 workload.queue.resume(task.user_id)
                 tracker.watch(task, at_once=True)
             case TaskState.READY:
-                wanted.add(task.id)
+                keep_in_spool.add(task.id)
             case _:
                 tracker.watch(task, at_once=True)
-    pipeline.spool.sweep(wanted)
+    pipeline.spool.sweep(keep_in_spool)
     for generation_id in unfinished:
-        pipeline.delivery.touch(generation_id)
+        pipeline.delivery.refresh(generation_id)
     if tasks or unfinished:
         log.info("recovered", open_tasks=len(tasks), unfinished_generations=len(unfinished))
 
@@ -70,20 +67,20 @@ async def report_interrupted(runtime: Runtime, pending_cards: PendingCardJournal
         async with runtime.store.read() as tx:
             return await tx.generations.accepted(card)
 
-    for card in pending_cards.left:
+    for card in pending_cards.interrupted:
         if await retry_until_available(partial(accepted, card)):
-            pending_cards.close(card.id)
+            pending_cards.remove(card.id)
         else:
             runtime.background.start(_report_interrupted(pending_cards, sender, card))
 
 
 async def _report_interrupted(pending_cards: PendingCardJournal, sender: MessageSender, card: PendingCard) -> None:
     await sender.show_interrupted(card)
-    pending_cards.close(card.id)
+    pending_cards.remove(card.id)
 
 
 async def _fail_ambiguous(runtime: Runtime, pipeline: Pipeline, task: Task) -> None:
-    """The process died during createTask, and nothing will tell how it ended: never ask again, refund."""
+    """The process died during createTask and no callback will come: refund the task, and never send it again."""
     log.error("unknown whether KIE took a task", task=task.id)
 
     async def fail() -> None:
@@ -91,4 +88,4 @@ async def _fail_ambiguous(runtime: Runtime, pipeline: Pipeline, task: Task) -> N
             await tx.tasks.fail(task.id, Failure.UNKNOWN_OUTCOME, runtime.now)
 
     await retry_until_available(fail)
-    pipeline.delivery.touch(task.generation_id)
+    pipeline.delivery.refresh(task.generation_id)

@@ -1,4 +1,4 @@
-"""What commands and buttons may ask for: accept a wish, take it back, tell the balance."""
+"""What commands and buttons can do with generations: request one, cancel it, and read the account."""
 
 import asyncio
 from collections import Counter
@@ -34,20 +34,21 @@ from bot.store.store import Transaction
 
 log = structlog.stdlib.get_logger(__name__)
 
-_MOVEMENTS_SHOWN = 8
+_RECENT_ENTRIES = 8
 
 
 @dataclass(frozen=True, slots=True)
 class Statement:
-    """What ``/balance`` tells."""
+    """What ``/balance`` shows."""
 
-    standing: MemberQuota
+    quota: MemberQuota
     prices: PriceList
-    movements: tuple[LedgerEntry, ...]
+    entries: tuple[LedgerEntry, ...]
+    """The latest of the account, newest first."""
 
 
 class GenerationService:
-    """The front desk of the room. What it raises for a member is a UserError, and then nothing was charged."""
+    """Accepts and cancels requests. When it raises a UserError, nothing was charged."""
 
     def __init__(
         self,
@@ -71,64 +72,66 @@ class GenerationService:
         self._workload = workload
         self._delivery = delivery
         self._pending_cards = pending_cards
-        self._under_way: Counter[UserId] = Counter()
+        self._in_progress: Counter[UserId] = Counter()
+        """Requests that are being accepted, which the store does not know yet."""
         self._accepting: set[asyncio.Task[Any]] = set()
 
     async def accept(self, request: GenerationRequest, sources: Sequence[Source | Reference] = ()) -> GenerationId:
-        """Check the wish, make references of the sources, reserve the price, and put the tasks in line.
+        """Validate the request, prepare its references, reserve the price, and queue the tasks.
 
-        A source is a picture on Discord, or a reference of an earlier generation, which is then renewed.
+        A source is an image on Discord, or a reference of an earlier generation, which is then renewed.
 
-        Raises a UserError when something about the wish, its references or the allowance does not allow it.
+        Raises a UserError when the request is invalid, a reference cannot be used, or the quota does not cover it.
         """
-        _check(request, len(sources))
+        _validate(request, len(sources))
         self._workload.funds_breaker.check()
         user = request.account.user_id
-        self._under_way[user] += 1
-        wish = _current_task()
-        self._accepting.add(wish)
+        self._in_progress[user] += 1
+        current = _current_task()
+        self._accepting.add(current)
         try:
             return await self._accept(request, sources)
         finally:
-            self._accepting.discard(wish)
-            self._under_way[user] -= 1
-            if not self._under_way[user]:
-                del self._under_way[user]
+            self._accepting.discard(current)
+            self._in_progress[user] -= 1
+            if not self._in_progress[user]:
+                del self._in_progress[user]
 
-    async def finish(self, within: float) -> None:
-        """Wait, so many seconds at most, until no wish is half accepted; then break off what is.
+    async def drain(self, seconds: float) -> None:
+        """Wait this long at most for requests that are being accepted, then cancel the rest.
 
-        The next process tells the members whose wishes these were.
+        The next process tells their members that they were interrupted.
         """
         if self._accepting:
-            await asyncio.wait(self._accepting, timeout=within)
-        for wish in self._accepting:
-            wish.cancel()
+            await asyncio.wait(self._accepting, timeout=seconds)
+        for task in self._accepting:
+            task.cancel()
 
     async def _accept(self, request: GenerationRequest, sources: Sequence[Source | Reference]) -> GenerationId:
         asked_at = self._clock.now()
         if sources:
             async with self._store.read() as tx:
-                await self._check_means(tx, request)
-                origin = await _recognised(tx, request.origin, sources)
-            taken = await self._references.prepare(sources, request.account.user_id)
-            request = replace(request, references=(*request.references, *taken), origin=origin)
-        generation = self._draw_up(request, asked_at)
+                # Checked before the work on references too: nobody uploads what they cannot pay for.
+                await self._authorize(tx, request)
+                origin = await _resolve_origin(tx, request.origin, sources)
+            references = await self._references.prepare(sources, request.account.user_id)
+            request = replace(request, references=(*request.references, *references), origin=origin)
+        generation = self._build_generation(request, asked_at)
         async with self._store.write() as tx:
-            from_bonus = await self._check_means(tx, request)
+            bonus_shares = await self._authorize(tx, request)
             await tx.generations.add(generation)
-            parts = {task.id: part for task, part in zip(generation.tasks, from_bonus, strict=True)}
-            await tx.ledger.reserve(request.account, generation.id, parts, generation.unit_price, self._clock.now())
-        self._pending_cards.close(request.destination.pending_card)
+            by_task = {task.id: share for task, share in zip(generation.tasks, bonus_shares, strict=True)}
+            await tx.ledger.reserve(request.account, generation.id, by_task, generation.unit_price, self._clock.now())
+        self._pending_cards.remove(request.destination.pending_card)
         log.info("generation accepted", generation=generation.id, count=request.count, price=str(generation.price))
         for task in generation.tasks:
             self._workload.queue.add(task.user_id, generation.id, task.id)
         self._workload.changed.set()
-        self._delivery.touch(generation.id)
+        self._delivery.refresh(generation.id)
         return generation.id
 
     async def cancel(self, generation_id: GenerationId, by: UserId) -> None:
-        """Take back what KIE has not been asked for. Raises GenerationGone, NotYours or TooLateToCancel."""
+        """Cancel the tasks that were not sent to KIE yet. Raises GenerationGone, NotYours or TooLateToCancel."""
         async with self._store.write() as tx:
             generation = await tx.generations.get(generation_id)
             if generation is None:
@@ -141,24 +144,24 @@ class GenerationService:
         for task in cancelled:
             self._workload.queue.discard(by, task)
         log.info("generation cancelled", generation=generation_id, tasks=len(cancelled))
-        self._delivery.touch(generation_id)
+        self._delivery.refresh(generation_id)
 
-    async def statement(self, asker: Requester) -> Statement:
-        """The account's balance and its rule, the prices, and its last movements."""
+    async def statement(self, requester: Requester) -> Statement:
+        """A member's quota, the prices, and the account's latest ledger entries."""
         async with self._store.read() as tx:
-            standing = await self._policy.standing(tx, asker)
-            movements = await tx.ledger.recent(asker.account, _MOVEMENTS_SHOWN)
-        return Statement(standing, self._prices, tuple(movements))
+            quota = await self._policy.member_quota(tx, requester)
+            entries = await tx.ledger.recent(requester.account, _RECENT_ENTRIES)
+        return Statement(quota, self._prices, tuple(entries))
 
-    async def _check_means(self, tx: Transaction, request: GenerationRequest) -> list[Credits]:
+    async def _authorize(self, tx: Transaction, request: GenerationRequest) -> list[Credits]:
         """For each image, how much of its price the bonus pays; raises a UserError when it may not be made."""
         user = request.account.user_id
-        others = self._under_way[user] - 1
+        others = self._in_progress[user] - 1
         if await tx.generations.open_count(user) + others >= self._open_limit:
             raise TooManyOpen(self._open_limit)
         return await self._policy.authorize(tx, request)
 
-    def _draw_up(self, request: GenerationRequest, asked_at: datetime) -> Generation:
+    def _build_generation(self, request: GenerationRequest, asked_at: datetime) -> Generation:
         now = self._clock.now()
         generation_id = GenerationId(self._new_id())
         settings = request.settings
@@ -181,21 +184,23 @@ class GenerationService:
 def _current_task() -> asyncio.Task[Any]:
     task = asyncio.current_task()
     if task is None:
-        raise AssertionError("what is awaited is always awaited by a task")
+        raise AssertionError("every coroutine runs in a task")
     return task
 
 
-async def _recognised(tx: Transaction, origin: Origin | None, sources: Sequence[Source | Reference]) -> Origin | None:
-    """The origin with the image of ours that it is, if one of the sources is such: the new images' parent."""
+async def _resolve_origin(
+    tx: Transaction, origin: Origin | None, sources: Sequence[Source | Reference]
+) -> Origin | None:
+    """The origin with the id of our own image, if one of the sources is one: the parent of the new images."""
     if origin is None or origin.image_id is not None:
         return origin
     images = {image.filename: image.id for image in await tx.images.in_message(origin.message_id)}
-    found = (images[source.filename] for source in sources if source.filename in images)
-    return replace(origin, image_id=next(found, None))
+    parents = (images[source.filename] for source in sources if source.filename in images)
+    return replace(origin, image_id=next(parents, None))
 
 
-def _check(request: GenerationRequest, source_count: int) -> None:
-    """What can be told without asking anybody."""
+def _validate(request: GenerationRequest, source_count: int) -> None:
+    """Raise a UserError for what is wrong with the request itself."""
     if source_count + len(request.references) > REFERENCES_MAX:
         raise TooManyImages
     length = len(request.prompt)

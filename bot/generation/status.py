@@ -1,4 +1,4 @@
-"""How the whole stands, for the operator: line, gate, workers, tasks, and money."""
+"""The state of the whole bot, for the operator: queue, workers, tasks, and money."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,51 +10,51 @@ from bot.domain.kie_account import BalanceReading, ClassCosts
 from bot.generation.submitter import Submitter
 from bot.generation.workload import Workload
 from bot.quota.balance_monitor import BalanceMonitor
-from bot.quota.costs import CostHistory, days_left, over, total_taken
+from bot.quota.costs import CostHistory, days_left, sum_days, total_taken
 from bot.quota.funds_breaker import Pause
 from bot.runtime import Runtime
 
-_RATE_DAYS = 7
+_SPENDING_RATE_DAYS = 7
 ACCOUNT_DAYS = 30
-"""How far back charges are held against what KIE took: today by UTC, and the days before."""
+"""How many days of charges are compared with what KIE took, today (by UTC) included."""
 
 
 @dataclass(frozen=True, slots=True)
 class QueueStatus:
-    """The way to KIE at one instant."""
+    """The queue and KIE's limits at one instant."""
 
     waiting: int
     at_kie: int
     calls: int
     calls_allowed: int
     window: float
-    """Seconds in which KIE takes so many calls."""
+    """Seconds in which KIE accepts ``calls_allowed`` new tasks."""
     pause: Pause | None
     trying: bool
-    """Paused, but one task at a time is tried."""
+    """Paused, but one task at a time is let through."""
 
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    """What ``/ops status`` tells."""
+    """What ``/ops status`` shows."""
 
     started_at: datetime
     workers: Mapping[str, bool]
     """By name, whether they are alive."""
-    line: QueueStatus
+    queue: QueueStatus
     open_tasks: int
     orphans: int
     undelivered: int
     balance: BalanceReading | None
     days_left: float | None
-    """How long the balance lasts at the rate of today and the six days before."""
+    """How long the balance lasts at the rate of the last seven days, today included."""
     spent_today: Credits
     """Over all servers, by UTC."""
     accounts: tuple[ClassCosts, ...]
 
 
 class StatusBoard:
-    """Puts the status together. ``workers`` is looked at whenever somebody asks."""
+    """Collects the status. ``workers`` is read whenever the status is asked for."""
 
     def __init__(
         self,
@@ -75,16 +75,16 @@ class StatusBoard:
         self._started_at = runtime.now
 
     async def status(self) -> Status:
-        """How everything stands now."""
+        """The state right now."""
         now, reading = self._clock.now(), self._balance_monitor.reading
         async with self._store.read() as tx:
             days = await self._costs.days(tx, now)
-            taken, began = total_taken(over(days[-_RATE_DAYS:])), _rate_began(now)
+            taken, began = total_taken(sum_days(days[-_SPENDING_RATE_DAYS:])), _rate_began(now)
             first = await tx.costs.first_task_at()
             return Status(
                 started_at=self._started_at,
                 workers={name: not task.done() for name, task in self._workers.items()},
-                line=self._line(),
+                queue=self._queue_status(),
                 open_tasks=await tx.costs.open_tasks(),
                 orphans=await tx.tasks.orphans(),
                 undelivered=len({*await tx.generations.unfinished(), *await tx.generations.with_late_images()}),
@@ -93,14 +93,14 @@ class StatusBoard:
                 if reading is not None
                 else None,
                 spent_today=await tx.ledger.total_spent(period_around(Period.DAY, now)),
-                accounts=over(days),
+                accounts=sum_days(days),
             )
 
-    def _line(self) -> QueueStatus:
+    def _queue_status(self) -> QueueStatus:
         work = self._workload
         return QueueStatus(
             waiting=len(work.queue),
-            at_kie=work.queue.at_work,
+            at_kie=work.queue.running,
             calls=self._submitter.calls_in_window,
             calls_allowed=work.capacity.new_tasks,
             window=work.capacity.window,
@@ -110,4 +110,4 @@ class StatusBoard:
 
 
 def _rate_began(now: datetime) -> datetime:
-    return period_around(Period.DAY, now).start - timedelta(days=_RATE_DAYS - 1)
+    return period_around(Period.DAY, now).start - timedelta(days=_SPENDING_RATE_DAYS - 1)

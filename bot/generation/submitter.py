@@ -1,4 +1,4 @@
-"""The submitter: hands waiting tasks to KIE, fairly, within KIE's limits, each at most once."""
+"""Sends queued tasks to KIE: fairly among members, within KIE's limits, and each at most once."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -12,29 +12,30 @@ from bot.domain.ids import GenerationId, KieTaskId, TaskId, UserId
 from bot.domain.ports import ImageApi, TaskInput
 from bot.domain.states import Failure, TaskState
 from bot.generation.delivery import DeliveryWorker
+from bot.generation.rate_window import RateWindow
 from bot.generation.tracker import Tracker
-from bot.generation.workload import RateWindow, Workload
+from bot.generation.workload import Workload
 from bot.runtime import Runtime, retry_until_available
 
 log = structlog.stdlib.get_logger(__name__)
 
-_SOON = 0.01
-_ANSWERS_TAKE = 1.0
-"""Seconds by which an answer of KIE's may be later than the moment that is written down for it."""
+_MIN_WAIT = 0.01
+_ANSWER_DELAY = 1.0
+"""Seconds by which KIE's answer may be later than the moment that is stored for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitterOptions:
     """Times in seconds."""
 
-    task_deadline: float = 600.0
-    """From KIE's taking a task to giving up on it."""
-    give_up_after: float = 180.0
-    """From KIE's first "try later" in a row to failing whoever has waited as long."""
+    task_deadline: float
+    """From KIE's accepting a task to giving up on it."""
+    give_up_after: float
+    """From KIE's first "try later" in a row to failing the tasks that have waited as long."""
+    hold_ambiguous: bool
+    """Whether KIE's callback may still bring a task id that was lost."""
     backoff: tuple[float, ...] = (0.5, 1, 2, 4, 8, 15, 30)
-    """Pauses after one "try later" after another."""
-    hold_ambiguous: bool = False
-    """Whether KIE's callback may still tell us a task id that was lost."""
+    """Pauses after consecutive "try later" answers; the last one repeats."""
 
 
 class Submitter:
@@ -59,28 +60,34 @@ class Submitter:
         self._delivery = delivery
         self._options = options
         self._window = RateWindow(workload.capacity.new_tasks, workload.capacity.window)
-        self._under_way = 0
-        self._setbacks = 0
+        self._in_flight = 0
+        self._rejections = 0
+        """Consecutive "try later" answers, counted once per pause."""
         self._paused_until = 0.0
-        self._trouble_began = 0.0
+        self._first_rejection_at = 0.0
 
     @property
     def calls_in_window(self) -> int:
-        """How many calls KIE may be counting against its limit now."""
+        """How many calls KIE may be counting against its rate limit now."""
         return self._window.taken(asyncio.get_running_loop().time())
 
+    @property
+    def holds_ambiguous(self) -> bool:
+        """Whether a task in doubt is held until its deadline, since a callback may still bring its id."""
+        return self._options.hold_ambiguous
+
     async def run(self) -> None:
-        """Submit until cancelled. What is under way then is the jobs' owner's to wait for."""
-        await self._count_what_an_earlier_process_sent()
+        """Submit until cancelled. Calls in flight are background tasks, and end with those."""
+        await self._restore_window()
         while True:
             self._workload.changed.clear()
-            wait = await self._stand_at_the_gate() if self._workload.funds_breaker.is_open else self._wait()
+            wait = await self._wait_while_paused() if self._workload.funds_breaker.is_open else self._wait()
             if wait == 0:
-                found = self._workload.queue.pop()
-                if found is not None:
-                    self._under_way += 1
+                popped = self._workload.queue.pop()
+                if popped is not None:
+                    self._in_flight += 1
                     self._window.start()
-                    self._background.start(self._submit(*found))
+                    self._background.start(self._submit(*popped))
                     continue
                 wait = None
             try:
@@ -90,169 +97,172 @@ class Submitter:
                 continue
 
     def _wait(self) -> float | None:
-        """Seconds until the next task may be handed over; None when only a change can tell."""
+        """Seconds until the next task may be submitted; None when that depends on a change of the workload."""
         now = asyncio.get_running_loop().time()
-        if self._workload.queue.at_work >= self._workload.capacity.at_work:
+        if self._workload.queue.running >= self._workload.capacity.at_work:
             return None
-        if self._workload.funds_breaker.is_half_open and self._under_way:
+        if self._workload.funds_breaker.is_half_open and self._in_flight:
             return None
         if self._paused_until > now:
             return self._paused_until - now
         return self._window.wait(now)
 
     async def _submit(self, user: UserId, task_id: TaskId) -> None:
-        taken = False
+        running = False
         try:
-            taken = await self._hand_over(user, task_id)
+            running = await self._create(user, task_id)
         finally:
-            self._under_way -= 1
+            self._in_flight -= 1
             self._window.end(asyncio.get_running_loop().time())
-            if not taken:
+            if not running:
                 self._workload.queue.finish(user)
             self._workload.changed.set()
 
-    async def _hand_over(self, user: UserId, task_id: TaskId) -> bool:
-        """Ask KIE for the task; True when it is at work there, or may be."""
-        generation = await retry_until_available(lambda: self._note_submitting(task_id))
+    async def _create(self, user: UserId, task_id: TaskId) -> bool:
+        """Send the task to KIE; True when it is running there, or may be."""
+        generation = await retry_until_available(lambda: self._mark_submitting(task_id))
         if generation is None:
             return False
-        order = _order(generation, task_id)
         asked_at = self._clock.now()
         try:
-            kie_task_id = await self._api.create(order)
-        except TryLater as trouble:
-            if trouble.failure is Failure.OUT_OF_CREDITS:
-                log.warning("KIE's account is out of credits", task=task_id, detail=trouble.detail)
+            kie_task_id = await self._api.create(_task_input(generation, task_id))
+        except TryLater as error:
+            if error.failure is Failure.OUT_OF_CREDITS:
+                log.warning("KIE's account is out of credits", task=task_id, detail=error.detail)
                 self._workload.funds_breaker.record_refusal(generation.unit_price, self._clock.now())
-                await self._back_in_line(user, generation.id, task_id)
+                await self._requeue(user, generation.id, task_id)
             else:
-                await self._later(user, generation.id, task_id, trouble)
+                await self._back_off(user, generation.id, task_id, error)
             return False
-        except TaskRefused as refusal:
-            log.warning("KIE refused a task", task=task_id, failure=refusal.failure, detail=refusal.detail)
-            await self._fail(generation.id, task_id, refusal.failure)
+        except TaskRefused as error:
+            log.warning("KIE refused a task", task=task_id, failure=error.failure, detail=error.detail)
+            await self._fail(generation.id, task_id, error.failure)
             return False
-        except Ambiguous as doubt:
-            log.error("nobody knows whether KIE took a task", task=task_id, detail=doubt.detail)
-            return await self._doubt(generation.id, task_id)
+        except Ambiguous as error:
+            log.error("unknown whether KIE took a task", task=task_id, detail=error.detail)
+            return await self._hold_or_fail(generation.id, task_id)
         except Exception:
-            # A fault of ours, and as much in doubt: without this the task would stand still until the next start.
-            if await self._doubt(generation.id, task_id):
-                # It stays at work, although this ends with an error.
+            # An unexpected error leaves the same doubt; without this the task would be stuck until the next start.
+            if await self._hold_or_fail(generation.id, task_id):
+                # It counts as running although this call ends with an error.
                 self._workload.queue.resume(user)
             raise
-        self._setbacks = 0
+        self._rejections = 0
         self._workload.funds_breaker.record_success()
-        # KIE began somewhere between question and answer; when it is asked after depends on that.
-        began_at = asked_at + (self._clock.now() - asked_at) / 2
-        await self._running(generation.task(task_id), kie_task_id, began_at)
+        # KIE began between question and answer; when the task is polled depends on that moment.
+        submitted_at = asked_at + (self._clock.now() - asked_at) / 2
+        await self._watch(generation.task(task_id), kie_task_id, submitted_at)
         return True
 
-    async def _note_submitting(self, task_id: TaskId) -> Generation | None:
+    async def _mark_submitting(self, task_id: TaskId) -> Generation | None:
+        """The task's generation; None when it was cancelled meanwhile."""
         deadline = self._clock.now() + timedelta(seconds=self._options.task_deadline)
         async with self._store.write() as tx:
             if not await tx.tasks.submitting(task_id, deadline):
                 return None
             return await tx.generations.of_task(task_id)
 
-    async def _running(self, task: Task, kie_task_id: KieTaskId, at: datetime) -> None:
-        deadline = at + timedelta(seconds=self._options.task_deadline)
-        taken = replace(task, state=TaskState.RUNNING, kie_task_id=kie_task_id, submitted_at=at, deadline=deadline)
+    async def _watch(self, task: Task, kie_task_id: KieTaskId, submitted_at: datetime) -> None:
+        deadline = submitted_at + timedelta(seconds=self._options.task_deadline)
+        submitted = replace(
+            task, state=TaskState.RUNNING, kie_task_id=kie_task_id, submitted_at=submitted_at, deadline=deadline
+        )
 
-        async def note() -> Task:
+        async def store() -> Task:
             async with self._store.write() as tx:
-                moved = await tx.tasks.running(task.id, kie_task_id, at, deadline)
-                return taken if moved else await tx.tasks.get(task.id)
+                moved = await tx.tasks.running(task.id, kie_task_id, submitted_at, deadline)
+                return submitted if moved else await tx.tasks.get(task.id)
 
-        running = await retry_until_available(note)
+        running = await retry_until_available(store)
         log.info("task submitted", generation=task.generation_id, task=task.id)
         self._tracker.watch(running)
-        self._delivery.touch(task.generation_id)
+        self._delivery.refresh(task.generation_id)
 
-    async def _later(self, user: UserId, generation_id: GenerationId, task_id: TaskId, trouble: TryLater) -> None:
+    async def _back_off(self, user: UserId, generation_id: GenerationId, task_id: TaskId, error: TryLater) -> None:
         now = asyncio.get_running_loop().time()
-        pause = self._options.backoff[min(self._setbacks, len(self._options.backoff) - 1)]
-        if self._setbacks == 0:
-            self._trouble_began = now
+        pause = self._options.backoff[min(self._rejections, len(self._options.backoff) - 1)]
+        if self._rejections == 0:
+            self._first_rejection_at = now
         if now >= self._paused_until:
-            self._setbacks += 1
+            self._rejections += 1
             self._paused_until = now + pause
-        log.warning("KIE wants a later try", task=task_id, failure=trouble.failure, detail=trouble.detail, pause=pause)
-        if now - self._trouble_began >= self._options.give_up_after:
-            await self._fail(generation_id, task_id, trouble.failure)
-            await self._give_up_on_who_waited(trouble.failure)
+        log.warning("KIE asked to try later", task=task_id, failure=error.failure, detail=error.detail, pause=pause)
+        if now - self._first_rejection_at >= self._options.give_up_after:
+            await self._fail(generation_id, task_id, error.failure)
+            await self._fail_waiting(error.failure)
             return
-        await self._back_in_line(user, generation_id, task_id)
+        await self._requeue(user, generation_id, task_id)
 
-    async def _back_in_line(self, user: UserId, generation_id: GenerationId, task_id: TaskId) -> None:
-        """KIE surely did not take the task: it waits again, before those of its member that are younger."""
+    async def _requeue(self, user: UserId, generation_id: GenerationId, task_id: TaskId) -> None:
+        """KIE did not take the task: it waits again, before its member's younger ones."""
 
-        async def note() -> None:
+        async def store() -> None:
             async with self._store.write() as tx:
                 await tx.tasks.requeue(task_id)
 
-        await retry_until_available(note)
-        self._workload.queue.take_back(user, generation_id, task_id)
-        self._delivery.touch(generation_id)
+        await retry_until_available(store)
+        self._workload.queue.requeue(user, generation_id, task_id)
+        self._delivery.refresh(generation_id)
 
-    async def _stand_at_the_gate(self) -> float | None:
-        """Give up on who has waited too long for KIE's account to be filled up; seconds until somebody else has."""
+    async def _wait_while_paused(self) -> float | None:
+        """Fail tasks that have waited too long for KIE's account to be topped up; seconds until the next one has."""
         pause = self._workload.funds_breaker.pause
         paused_for = (self._clock.now() - pause.since).total_seconds() if pause else 0.0
         if paused_for < self._options.give_up_after:
             return self._options.give_up_after - paused_for
-        next_in_turn = await self._give_up_on_who_waited(Failure.OUT_OF_CREDITS)
-        if next_in_turn is None:
+        oldest = await self._fail_waiting(Failure.OUT_OF_CREDITS)
+        if oldest is None:
             return None
-        waited = (self._clock.now() - next_in_turn).total_seconds()
-        return max(self._options.give_up_after - waited, _SOON)
+        waited = (self._clock.now() - oldest).total_seconds()
+        return max(self._options.give_up_after - waited, _MIN_WAIT)
 
-    async def _give_up_on_who_waited(self, failure: Failure) -> datetime | None:
-        """KIE has been in trouble for long: do not let everybody in line find out one by one.
+    async def _fail_waiting(self, failure: Failure) -> datetime | None:
+        """Fail all tasks that have waited for ``give_up_after``, so that KIE need not refuse them one by one.
 
-        Returns when the longest waiting of the others joined the line.
+        Returns when the oldest of the others was queued.
         """
-        long_ago = self._clock.now() - timedelta(seconds=self._options.give_up_after)
+        cutoff = self._clock.now() - timedelta(seconds=self._options.give_up_after)
 
-        async def look() -> list[Task]:
+        async def reserved() -> list[Task]:
             async with self._store.read() as tx:
                 return await tx.tasks.in_states({TaskState.RESERVED})
 
-        waiting = await retry_until_available(look)
+        waiting = await retry_until_available(reserved)
         for task in waiting:
-            if task.created_at <= long_ago and self._workload.queue.discard(task.user_id, task.id):
+            if task.created_at <= cutoff and self._workload.queue.discard(task.user_id, task.id):
                 await self._fail(task.generation_id, task.id, failure)
-        return min((task.created_at for task in waiting if task.created_at > long_ago), default=None)
+        return min((task.created_at for task in waiting if task.created_at > cutoff), default=None)
 
-    async def _doubt(self, generation_id: GenerationId, task_id: TaskId) -> bool:
+    async def _hold_or_fail(self, generation_id: GenerationId, task_id: TaskId) -> bool:
+        """Nobody knows whether KIE took the task; True when it is held until a callback or its deadline."""
         if not self._options.hold_ambiguous:
             await self._fail(generation_id, task_id, Failure.UNKNOWN_OUTCOME)
             return False
-
         await retry_until_available(lambda: self._tracker.hold(task_id))
         return True
 
     async def _fail(self, generation_id: GenerationId, task_id: TaskId, failure: Failure) -> None:
-        async def note() -> None:
+        async def store() -> None:
             async with self._store.write() as tx:
                 await tx.tasks.fail(task_id, failure, self._clock.now())
 
-        await retry_until_available(note)
-        self._delivery.touch(generation_id)
+        await retry_until_available(store)
+        self._delivery.refresh(generation_id)
 
-    async def _count_what_an_earlier_process_sent(self) -> None:
+    async def _restore_window(self) -> None:
+        """Count the calls of an earlier process against the rate limit."""
         now, loop_now = self._clock.now(), asyncio.get_running_loop().time()
-        since = now - timedelta(seconds=self._workload.capacity.window + _ANSWERS_TAKE)
+        since = now - timedelta(seconds=self._workload.capacity.window + _ANSWER_DELAY)
 
-        async def look() -> list[datetime]:
+        async def submitted() -> list[datetime]:
             async with self._store.read() as tx:
                 return await tx.tasks.submitted_since(since)
 
-        sent = await retry_until_available(look)
-        for at in sent:
-            self._window.remember(loop_now - (now - at).total_seconds() + _ANSWERS_TAKE)
+        for submitted_at in await retry_until_available(submitted):
+            self._window.remember(loop_now - (now - submitted_at).total_seconds() + _ANSWER_DELAY)
 
 
-def _order(generation: Generation, task_id: TaskId) -> TaskInput:
+def _task_input(generation: Generation, task_id: TaskId) -> TaskInput:
     request = generation.request
-    return TaskInput(task_id, request.prompt, request.settings, tuple(one.url for one in request.references))
+    urls = tuple(reference.url for reference in request.references)
+    return TaskInput(task_id, request.prompt, request.settings, urls)

@@ -14,7 +14,8 @@ from bot.domain.ids import KieTaskId, TaskId
 from bot.domain.ports import ImageApi, Progress, TaskReport
 from bot.domain.states import Failure, TaskState
 from bot.generation.delivery import DeliveryWorker
-from bot.generation.workload import RateWindow, Workload
+from bot.generation.rate_window import RateWindow
+from bot.generation.workload import Workload
 from bot.polling.pace import LEAST_GAP, FairShare, Pace
 from bot.runtime import Runtime, retry_until_available
 
@@ -122,7 +123,7 @@ class Tracker:
         log.info("task id received by callback", generation=task.generation_id, task=task_id)
         if held is not None:
             self.watch(task, at_once=True)
-        self._delivery.touch(task.generation_id)
+        self._delivery.refresh(task.generation_id)
         return True
 
     def attach_kie_id_later(self, task_id: TaskId, kie_task_id: KieTaskId) -> None:
@@ -225,7 +226,7 @@ class Tracker:
 
     async def _succeeded(self, task: Task, report: TaskReport) -> None:
         if report.result_url is not None:
-            self._delivery.expect(task, report.result_url)
+            self._delivery.prefetch(task, report.result_url)
         async with self._store.write() as tx:
             await tx.tasks.ready(task.id, report, self._clock.now())
         log.info("task succeeded", generation=task.generation_id, task=task.id, seconds=report.seconds)
@@ -258,7 +259,7 @@ class Tracker:
         if task.state is not TaskState.OVERDUE:
             self._workload.queue.finish(task.user_id)
             self._workload.changed.set()
-        self._delivery.touch(task.generation_id)
+        self._delivery.refresh(task.generation_id)
 
     def _gap(self, watched: _Watched) -> float:
         """Seconds until the next poll of an open task; its deadline counts as one."""

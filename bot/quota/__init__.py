@@ -1,1 +1,1 @@
-"""Who may spend what: rules, the policy, requests for credits, spending reports, and KIE's account."""
+"""Who may spend what: rules, the policy, requests for credits, spending reports, and the operator's account at KIE."""

@@ -8,7 +8,7 @@ from decimal import Decimal
 import orjson
 import structlog
 
-from bot.domain.credits import ZERO, Credits
+from bot.domain.credits import Credits
 from bot.domain.errors import PollFailed, StoreUnavailable
 from bot.domain.kie_account import Alert, BalanceReading, LowBalance, Paused, Resumed
 from bot.domain.ports import ImageApi, OperatorAlerts
@@ -18,7 +18,7 @@ from bot.runtime import Runtime
 log = structlog.stdlib.get_logger(__name__)
 
 _RECOVERED = Decimal("1.1")
-"""A low balance counts as low until it has risen this far above the threshold, so that alerts do not flap."""
+"""A low balance counts as low until it has risen to the threshold times this, so that alerts do not flap."""
 _LOW_KEY = "kie.low"
 _PAUSE_KEY = "kie.paused"
 
@@ -27,15 +27,15 @@ _PAUSE_KEY = "kie.paused"
 class BalanceMonitorOptions:
     """Times in seconds."""
 
-    every: float = 300.0
+    every: float
     """Between two readings of the balance."""
-    every_while_paused: float = 15.0
-    alarm_below: Credits = ZERO
+    every_while_paused: float
+    alarm_below: Credits
     """The operator is alerted when the balance falls below this; zero means never."""
 
 
 class BalanceMonitor:
-    """Remembers in the store which alerts were sent, so that a new process does not repeat them."""
+    """Stores which alerts were sent, so that a new process does not repeat them."""
 
     def __init__(
         self,
@@ -64,9 +64,9 @@ class BalanceMonitor:
             low, paused = await tx.key_values.get(_LOW_KEY), await tx.key_values.get(_PAUSE_KEY)
         self._is_low = bool(low)
         if paused:
-            kept = orjson.loads(paused)
-            self._paused_since = datetime.fromisoformat(kept["since"])
-            self._funds_breaker.restore(self._paused_since, Credits(kept["needed"]), self._runtime.now)
+            stored = orjson.loads(paused)
+            self._paused_since = datetime.fromisoformat(stored["since"])
+            self._funds_breaker.restore(self._paused_since, Credits(stored["needed"]), self._runtime.now)
 
     async def run(self, alerts: OperatorAlerts) -> None:
         """Read the balance at intervals until cancelled."""

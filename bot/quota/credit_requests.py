@@ -1,4 +1,4 @@
-"""Members ask for more credits; whoever manages the quotas decides, once."""
+"""Members request more credits; the server's quota managers decide, once."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -15,21 +15,21 @@ from bot.store.store import Transaction
 
 log = structlog.stdlib.get_logger(__name__)
 
-_POSTING = timedelta(minutes=1)
-"""Within that a request without a message is on its way; later it was forgotten, as by a process that died."""
+_POSTING_TIMEOUT = timedelta(minutes=1)
+"""A request without a message is being posted for this long; after that its process is assumed to have died."""
 
 
 @dataclass(frozen=True, slots=True)
 class NewCreditRequest:
-    """A request to be posted: where, and what stands in it."""
+    """A request that is to be posted to the admins, with its member's quota."""
 
     request: CreditRequest
     channel_id: ChannelId
-    standing: MemberQuota
+    quota: MemberQuota
 
 
 class CreditRequests:
-    """Requests for more."""
+    """Opens and decides requests, and knows which members have not heard of a decision yet."""
 
     def __init__(self, runtime: Runtime, policy: QuotaPolicy) -> None:
         self._store = runtime.store
@@ -37,35 +37,38 @@ class CreditRequests:
         self._policy = policy
         self._new_id = runtime.new_id
 
-    async def ask(self, asker: Requester, where: ChannelId) -> NewCreditRequest:
-        """Open a request; raises NoRequestsChannel or AlreadyRequested. One that was never posted is taken up again."""
-        account, now = asker.account, self._clock.now()
+    async def create(self, requester: Requester, asked_in: ChannelId) -> NewCreditRequest:
+        """Open a request, or return the open one that was never posted.
+
+        Raises NoRequestsChannel, or AlreadyRequested when one is open.
+        """
+        account, now = requester.account, self._clock.now()
         async with self._store.write() as tx:
             settings = await tx.rules.settings(account.guild_id)
             if settings.requests_channel is None:
                 raise NoRequestsChannel
             await tx.credit_requests.expire(account, now)
             request = await tx.credit_requests.open_of(account)
-            if request is not None and (request.message_id is not None or now - request.asked_at < _POSTING):
+            if request is not None and (request.message_id is not None or now - request.asked_at < _POSTING_TIMEOUT):
                 raise AlreadyRequested(request.asked_at + CREDIT_REQUEST_LIFETIME)
             if request is None:
-                request = CreditRequest(CreditRequestId(self._new_id()), account, now, where)
+                request = CreditRequest(CreditRequestId(self._new_id()), account, now, asked_in)
                 await tx.credit_requests.add(request)
-            standing = await self._policy.standing(tx, asker)
-        return NewCreditRequest(request, settings.requests_channel, standing)
+            quota = await self._policy.member_quota(tx, requester)
+        return NewCreditRequest(request, settings.requests_channel, quota)
 
-    async def posted(self, asked: NewCreditRequest, message_id: MessageId) -> None:
-        """The request stands in the admins' channel."""
+    async def mark_posted(self, new: NewCreditRequest, message_id: MessageId) -> None:
+        """The request was posted to the admins' channel."""
         async with self._store.write() as tx:
-            await tx.credit_requests.set_message(asked.request.id, asked.channel_id, message_id)
+            await tx.credit_requests.set_message(new.request.id, new.channel_id, message_id)
 
-    async def withdraw(self, asked: NewCreditRequest) -> None:
-        """It could not be posted: the member may ask again."""
+    async def discard(self, new: NewCreditRequest) -> None:
+        """The request could not be posted: close it, so that the member can request again."""
         async with self._store.write() as tx:
-            request = await tx.credit_requests.get(asked.request.id)
-            # Meanwhile it may have been asked anew and posted.
+            request = await tx.credit_requests.get(new.request.id)
+            # Another click may have posted it meanwhile.
             if request is not None and request.message_id is None:
-                await tx.credit_requests.close(asked.request.id, CreditRequestState.EXPIRED)
+                await tx.credit_requests.close(new.request.id, CreditRequestState.EXPIRED)
 
     async def find(self, request_id: CreditRequestId, message_id: MessageId) -> CreditRequest:
         """The open request that a message shows; raises CreditRequestClosed."""
@@ -77,7 +80,7 @@ class CreditRequests:
     ) -> CreditRequest:
         """Grant an amount; raises CreditRequestClosed when it was decided before or has expired.
 
-        ``words`` are for the member, and kept until :meth:`told`.
+        ``note`` goes into the ledger. ``words`` are for the member, and stored until :meth:`mark_notified`.
         """
         async with self._store.write() as tx:
             request = await self._close(tx, request_id, message_id, CreditRequestState.APPROVED, words)
@@ -88,29 +91,29 @@ class CreditRequests:
     async def deny(
         self, request_id: CreditRequestId, message_id: MessageId, by: UserId, note: str, words: str
     ) -> CreditRequest:
-        """Turn a request down; raises CreditRequestClosed. ``words`` as in :meth:`approve`."""
+        """Turn a request down; raises CreditRequestClosed. ``note`` and ``words`` as in :meth:`approve`."""
         async with self._store.write() as tx:
             request = await self._close(tx, request_id, message_id, CreditRequestState.DENIED, words)
             await tx.ledger.record_change(request.account, by, note, self._now)
         return request
 
-    async def told(self, request: CreditRequest) -> None:
-        """The member knows what was decided, or cannot be reached."""
+    async def mark_notified(self, request: CreditRequest) -> None:
+        """The member knows the decision, or cannot be reached."""
         async with self._store.write() as tx:
             await tx.credit_requests.mark_notified(request.id)
 
-    async def untold(self) -> list[tuple[CreditRequest, str]]:
-        """Decisions that an earlier process did not come to tell, with their words."""
+    async def pending_notifications(self) -> list[tuple[CreditRequest, str]]:
+        """Decided requests whose members an earlier process did not notify, with the words for them."""
         async with self._store.read() as tx:
             return await tx.credit_requests.pending_notifications()
 
-    async def open_of(self, asker: Requester) -> CreditRequest | None:
-        """The request that keeps a member from asking again."""
+    async def open_of(self, requester: Requester) -> CreditRequest | None:
+        """The open request that keeps a member from making another."""
         async with self._store.read() as tx:
-            return await tx.credit_requests.open_of(asker.account)
+            return await tx.credit_requests.open_of(requester.account)
 
-    async def lost(self, request: CreditRequest) -> None:
-        """Its message was deleted, so nobody can decide it: the member may ask again."""
+    async def close_deleted(self, request: CreditRequest) -> None:
+        """The request's message was deleted, so nobody can decide it: the member can request again."""
         async with self._store.write() as tx:
             await tx.credit_requests.close(request.id, CreditRequestState.EXPIRED)
 
@@ -126,7 +129,7 @@ class CreditRequests:
         request = await tx.credit_requests.get(request_id)
         if request is None or request.state is not CreditRequestState.OPEN or request.expired(self._now):
             raise CreditRequestClosed
-        # A custom id can be forged; the message that it was pressed on comes from Discord.
+        # A custom id can be forged; the message that its button is on comes from Discord.
         if request.message_id is not None and request.message_id != message_id:
             raise CreditRequestClosed
         return request

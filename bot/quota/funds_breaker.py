@@ -1,4 +1,4 @@
-"""A circuit breaker before KIE: open while KIE's account is out of credits."""
+"""A circuit breaker on submitting: open while the operator's account at KIE is out of credits."""
 
 import asyncio
 from dataclasses import dataclass, replace
@@ -13,6 +13,7 @@ PROBE_AFTER = timedelta(seconds=30)
 PROBE_LOW_BALANCE_AFTER = timedelta(minutes=5)
 """The same, when the balance looks too small."""
 _READ_AT_ONCE = timedelta(seconds=10)
+"""A balance read within this of a refusal is the one with which KIE refused."""
 
 
 class Decision(Enum):

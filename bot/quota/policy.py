@@ -1,4 +1,4 @@
-"""What may be spent: by which rule, how much of it is left, and which limits over several members hold besides."""
+"""Decides what a member may spend: which rule applies, how much of it is left, and which caps apply besides."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
@@ -19,123 +19,124 @@ _DAYS = {Period.DAY: Decimal(1), Period.WEEK: Decimal(7), Period.MONTH: Decimal(
 
 @dataclass(frozen=True, slots=True)
 class QuotaLimits:
-    """The operator's: what holds where a server has no rule, and what no server can lift."""
+    """The operator's limits: defaults for servers without rules, and caps that no server can raise."""
 
     members: Allowance
     """For members of a server without rules of its own."""
     direct: Allowance
-    """For direct messages, which have no server."""
+    """For direct messages."""
     budget: Allowance
     """Over all servers and direct messages, by UTC."""
     servers: Allowance
-    """For each server, by UTC: its admins choose its time zone, and must not renew this by choosing another."""
+    """For each server, by UTC: changing a server's time zone, which its admins can do, must not renew this."""
     some_servers: Mapping[GuildId, Allowance] = field(default_factory=dict[GuildId, Allowance])
-    """For servers with a limit of their own."""
+    """Servers with another limit than ``servers``."""
 
     def of_server(self, guild_id: GuildId) -> Allowance:
-        """What a server may spend at most."""
+        """The operator's limit for a server."""
         return self.some_servers.get(guild_id, self.servers)
 
 
 @dataclass(frozen=True, slots=True)
 class MemberQuota:
-    """A member's balance, and the rule that it comes from."""
+    """What a member may spend now, and the rule that says so."""
 
     rule: Rule
     balance: Balance
 
 
 class QuotaPolicy:
-    """Looks at rules, ledger and limits, always within the transaction that is to spend."""
+    """Evaluates rules, ledger and caps, always in the transaction that reserves: so no two requests spend the same."""
 
     def __init__(self, clock: Clock, prices: PriceList, limits: QuotaLimits) -> None:
         self._clock = clock
         self._prices = prices
         self._limits = limits
 
-    async def standing(self, tx: Transaction, asker: Requester) -> MemberQuota:
-        """What a member may still spend now."""
-        account = asker.account
+    async def member_quota(self, tx: Transaction, requester: Requester) -> MemberQuota:
+        """What a member may still spend now, by their own rule; caps are not considered."""
+        account = requester.account
         default = self._limits.direct if account.guild_id == DIRECT_MESSAGES else self._limits.members
-        rule = applicable_rule(await tx.rules.for_requester(asker), asker, default)
+        rule = applicable_rule(await tx.rules.for_requester(requester), requester, default)
         span = await self._span(tx, rule.allowance, account.guild_id)
         spent = await tx.ledger.spent(account, span)
         return MemberQuota(rule, Balance(rule.allowance, spent, span.end, await tx.ledger.bonus(account)))
 
-    async def caps(self, tx: Transaction, guild_id: GuildId) -> list[CapState]:
-        """The limits over several members that hold for a server (0: direct messages)."""
-        found: list[CapState] = []
+    async def cap_states(self, tx: Transaction, guild_id: GuildId) -> list[CapState]:
+        """The caps that apply in a server (or :data:`DIRECT_MESSAGES`), and how far each is used up."""
+        states: list[CapState] = []
         if guild_id != DIRECT_MESSAGES:
             pool = await tx.rules.pool(guild_id)
             if pool is not None:
                 zone = await zone_of(tx, guild_id)
-                found.append(await self._cap(tx, Cap.POOL, pool.allowance, guild_id, zone))
-            found.append(await self._cap(tx, Cap.SERVER_LIMIT, self._limits.of_server(guild_id), guild_id))
-        found.append(await self._cap(tx, Cap.BUDGET, self._limits.budget, None))
-        return [state for state in found if state.left is not None]
+                states.append(await self._cap_state(tx, Cap.POOL, pool.allowance, guild_id, zone))
+            states.append(await self._cap_state(tx, Cap.SERVER_LIMIT, self._limits.of_server(guild_id), guild_id))
+        states.append(await self._cap_state(tx, Cap.BUDGET, self._limits.budget, None))
+        return [state for state in states if state.left is not None]
 
     async def authorize(self, tx: Transaction, request: GenerationRequest) -> list[Credits]:
-        """For each image of the wish, how much of its price the bonus pays.
+        """For each image of the request, how much of its price the bonus pays.
 
         Raises ChannelNotAllowed, NotEnoughCredits or CapReached.
         """
         guild_id = request.account.guild_id
         settings = await tx.rules.settings(guild_id)
-        where = request.destination
-        if not settings.allows(where.channel_id, where.parent_channel_id):
+        destination = request.destination
+        if not settings.allows(destination.channel_id, destination.parent_channel_id):
             raise ChannelNotAllowed(tuple(sorted(settings.channels)))
-        unit = self._prices.of(request.settings)
-        balance = (await self.standing(tx, request.requester)).balance
-        parts = balance.from_bonus(unit, request.count)
-        caps = await self.caps(tx, guild_id)
-        # What is offered instead must pass all limits, not only the one that was met first.
-        lefts = [balance.left, *(state.left for state in caps)]
-        room = min((left for left in lefts if left is not None), default=ZERO)
-        if parts is None:
-            raise self._too_dear(request, balance, settings, room)
+        unit_price = self._prices.of(request.settings)
+        price = unit_price * request.count
+        balance = (await self.member_quota(tx, request.requester)).balance
+        bonus_shares = balance.bonus_shares(unit_price, request.count)
+        caps = await self.cap_states(tx, guild_id)
+        # A cheaper option must fit all limits, not only the one that was exceeded first.
+        amounts_left = [balance.left, *(state.left for state in caps)]
+        spendable = min((left for left in amounts_left if left is not None), default=ZERO)
+        if bonus_shares is None:
+            raise self._not_enough_credits(request, balance, settings, spendable)
         for state in caps:
-            if state.left is not None and unit * request.count > state.left:
-                instead = self._affordable(request, room)
-                raise CapReached(state.cap, unit * request.count, state.left, state.renews_at, instead)
-        return parts
+            if state.left is not None and price > state.left:
+                options = self._cheaper_options(request, spendable)
+                raise CapReached(state.cap, price, state.left, state.renews_at, options)
+        return bonus_shares
 
-    def _too_dear(
-        self, request: GenerationRequest, balance: Balance, settings: ServerSettings, room: Credits
+    def _not_enough_credits(
+        self, request: GenerationRequest, balance: Balance, settings: ServerSettings, spendable: Credits
     ) -> NotEnoughCredits:
         allowance, left = balance.allowance.credits, balance.left
         if allowance is None or left is None:
-            raise AssertionError("nothing is too dear without a limit")
+            raise AssertionError("an unlimited allowance covers any price")
         return NotEnoughCredits(
             self._prices.of(request.settings) * request.count,
             left,
             allowance,
             balance.renews_at,
-            self._affordable(request, room),
+            self._cheaper_options(request, spendable),
             can_ask=settings.requests_channel is not None,
         )
 
-    def _affordable(self, request: GenerationRequest, room: Credits) -> tuple[CheaperOption, ...]:
-        """Cheaper ways to something like it, the nearest first: smaller, by the cheaper model, fewer."""
+    def _cheaper_options(self, request: GenerationRequest, spendable: Credits) -> tuple[CheaperOption, ...]:
+        """Two affordable options at most, closest first: a smaller size, the cheaper model, fewer images."""
         wanted = request.settings
         smaller = Settings(wanted.model, wanted.aspect_ratio, Resolution.ONE_K)
-        faster = Settings(Model.PRO, wanted.aspect_ratio, wanted.resolution)
+        cheaper_model = Settings(Model.PRO, wanted.aspect_ratio, wanted.resolution)
         cheapest = Settings(Model.PRO, wanted.aspect_ratio, Resolution.ONE_K)
-        ways = [
+        candidates = [
             (smaller, request.count),
-            (faster, request.count),
+            (cheaper_model, request.count),
             (cheapest, request.count),
             (wanted, 1),
             (cheapest, 1),
         ]
-        whole = self._prices.of(wanted) * request.count
-        found: dict[tuple[Model, Resolution, int], CheaperOption] = {}
-        for settings, count in ways:
+        requested_price = self._prices.of(wanted) * request.count
+        options: dict[tuple[Model, Resolution, int], CheaperOption] = {}
+        for settings, count in candidates:
             price = self._prices.of(settings) * count
-            if price <= room and price < whole:
-                found.setdefault((settings.model, settings.resolution, count), CheaperOption(settings, count, price))
-        return tuple(found.values())[:2]
+            if price <= spendable and price < requested_price:
+                options.setdefault((settings.model, settings.resolution, count), CheaperOption(settings, count, price))
+        return tuple(options.values())[:2]
 
-    async def _cap(
+    async def _cap_state(
         self, tx: Transaction, cap: Cap, allowance: Allowance, guild_id: GuildId | None, zone: tzinfo = UTC
     ) -> CapState:
         span = period_around(allowance.period, self._clock.now(), zone)
@@ -148,24 +149,24 @@ class QuotaPolicy:
 
 
 async def zone_of(tx: Transaction, guild_id: GuildId) -> tzinfo:
-    """The time zone in which a server's periods turn."""
+    """The time zone at whose midnight a server's periods begin."""
     return UTC if guild_id == DIRECT_MESSAGES else (await tx.rules.settings(guild_id)).tzinfo
 
 
-def applicable_rule(rules: Iterable[Rule], asker: Requester, default: Allowance) -> Rule:
+def applicable_rule(rules: Iterable[Rule], requester: Requester, default: Allowance) -> Rule:
     """The rule that applies: the member's own, else the largest of their roles', else the server's, else the default.
 
-    Roles with different periods are compared by credits a day.
+    Rules with different periods are compared by credits a day.
     """
     by_scope: dict[Scope, list[Rule]] = {scope: [] for scope in Scope}
     for rule in rules:
         by_scope[rule.scope].append(rule)
-    own = [rule for rule in by_scope[Scope.MEMBER] if rule.subject == asker.account.user_id]
-    roles = [rule for rule in by_scope[Scope.ROLE] if RoleId(rule.subject) in asker.roles]
-    largest = sorted(roles, key=lambda rule: _a_day(rule.allowance), reverse=True)
-    found = (*own, *largest, *by_scope[Scope.SERVER], Rule(Scope.OPERATOR, 0, default))
-    return found[0]
+    own = [rule for rule in by_scope[Scope.MEMBER] if rule.subject == requester.account.user_id]
+    roles = [rule for rule in by_scope[Scope.ROLE] if RoleId(rule.subject) in requester.roles]
+    largest = sorted(roles, key=lambda rule: _credits_per_day(rule.allowance), reverse=True)
+    candidates = (*own, *largest, *by_scope[Scope.SERVER], Rule(Scope.OPERATOR, 0, default))
+    return candidates[0]
 
 
-def _a_day(allowance: Allowance) -> Decimal:
+def _credits_per_day(allowance: Allowance) -> Decimal:
     return Decimal("Infinity") if allowance.credits is None else allowance.credits / _DAYS[allowance.period]

@@ -1,4 +1,4 @@
-"""What those who manage a server's quotas may do. Every change stands in the ledger, with who and why."""
+"""What quota managers can do in a server. Every change is an entry in the ledger, with who made it and why."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -17,17 +17,17 @@ from bot.runtime import Runtime
 log = structlog.stdlib.get_logger(__name__)
 
 PAGE = 10
-"""Entries of the ledger on a page."""
+"""Ledger entries per page."""
 _LAST_PAGE = 1_000_000
-"""A forged button can name any page; the database counts no further than 63 bits."""
+"""A forged button can name any page; the database's integers have 63 bits."""
 _WHOLE_SERVER = UserId(0)
 
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """What ``/quota show`` tells."""
+    """What ``/quota show`` shows."""
 
-    standing: MemberQuota
+    quota: MemberQuota
     caps: tuple[CapState, ...]
 
 
@@ -41,7 +41,7 @@ class LogPage:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Who changes something in which server, and what it is in words, as the ledger will tell it."""
+    """Who changes something in which server; ``note`` describes it for the ledger."""
 
     guild_id: GuildId
     actor: UserId
@@ -49,7 +49,7 @@ class Change:
 
 
 class QuotaService:
-    """The admins' desk. Whether somebody may use it is checked by whoever calls, with :meth:`settings`."""
+    """Callers check that the user may manage quotas, with :meth:`settings`."""
 
     def __init__(self, runtime: Runtime, policy: QuotaPolicy) -> None:
         self._store = runtime.store
@@ -61,25 +61,27 @@ class QuotaService:
         async with self._store.read() as tx:
             return await tx.rules.settings(guild_id)
 
-    async def overview(self, asker: Requester) -> Overview:
-        """A member's rule and balance, and the limits over all members."""
+    async def overview(self, member: Requester) -> Overview:
+        """A member's quota, and the caps of their server."""
         async with self._store.read() as tx:
-            standing = await self._policy.standing(tx, asker)
-            return Overview(standing, tuple(await self._policy.caps(tx, asker.account.guild_id)))
+            quota = await self._policy.member_quota(tx, member)
+            return Overview(quota, tuple(await self._policy.cap_states(tx, member.account.guild_id)))
 
     async def put_rule(self, change: Change, rule: Rule) -> None:
-        """Set a rule; it holds from the next wish on. What is reserved stays reserved and is paid as agreed."""
+        """Set a rule; it applies from the next request on. Open reservations keep their price."""
         async with self._store.write() as tx:
             await tx.rules.put(change.guild_id, rule)
-            await tx.ledger.record_change(_whom(change, rule.scope, rule.subject), change.actor, change.note, self._now)
+            await tx.ledger.record_change(
+                _account(change, rule.scope, rule.subject), change.actor, change.note, self._now
+            )
         log.info("rule set", guild=change.guild_id, scope=rule.scope.value)
 
     async def remove_rule(self, change: Change, scope: Scope, subject: int = 0) -> bool:
-        """Remove a rule; whether there was one. The next nearest applies from then on."""
+        """Remove a rule, so that the next broader one applies; False when there was none."""
         async with self._store.write() as tx:
             removed = await tx.rules.remove(change.guild_id, scope, subject)
             if removed:
-                await tx.ledger.record_change(_whom(change, scope, subject), change.actor, change.note, self._now)
+                await tx.ledger.record_change(_account(change, scope, subject), change.actor, change.note, self._now)
         return removed
 
     async def change_settings(
@@ -87,15 +89,17 @@ class QuotaService:
         guild_id: GuildId,
         actor: UserId,
         change: Callable[[ServerSettings], ServerSettings],
-        words: Callable[[ServerSettings, ServerSettings], str],
+        describe: Callable[[ServerSettings, ServerSettings], str],
     ) -> ServerSettings:
-        """Change a server's settings from what they are at that moment; ``words`` tell the ledger what was changed."""
+        """Change a server's settings in one transaction; ``describe``, given both, writes the ledger's note."""
         async with self._store.write() as tx:
             before = await tx.rules.settings(guild_id)
             after = change(before)
             if after != before:
                 await tx.rules.put_settings(guild_id, after)
-                await tx.ledger.record_change(Account(_WHOLE_SERVER, guild_id), actor, words(before, after), self._now)
+                await tx.ledger.record_change(
+                    Account(_WHOLE_SERVER, guild_id), actor, describe(before, after), self._now
+                )
         return after
 
     async def grant(self, change: Change, member: UserId, amount: Credits) -> None:
@@ -105,25 +109,25 @@ class QuotaService:
         log.info("credits granted", guild=change.guild_id, credits=str(amount))
 
     async def reset(self, change: Change, member: UserId) -> None:
-        """Let a member's period start anew. Reservations that are open stay, and their refunds give nothing twice."""
+        """Start a member's period over. Open reservations stay, and refunding them does not give the credits twice."""
         async with self._store.write() as tx:
             await tx.ledger.reset(Account(member, change.guild_id), change.actor, change.note, self._now)
         log.info("account reset", guild=change.guild_id)
 
     async def report(self, guild_id: GuildId, period: Period) -> SpendingReport:
-        """Where a server's credits went in the present period, by its own time zone."""
+        """A server's spending in the current period, by its own time zone."""
         async with self._store.read() as tx:
             zone = (await tx.rules.settings(guild_id)).tzinfo
             span = period_around(period, self._now, zone)
             days = days_of(span, zone)
             rows = await tx.spending.rows(guild_id, days)
-            caps = await self._policy.caps(tx, guild_id)
+            caps = await self._policy.cap_states(tx, guild_id)
         pool = next((state for state in caps if state.cap is Cap.POOL), None)
         # A busy server's month has thousands of rows.
         return await asyncio.to_thread(build_report, rows, span, zone, pool)
 
     async def log_page(self, guild_id: GuildId, member: UserId | None, page: int) -> LogPage:
-        """A page of a server's ledger, 0 being the newest, perhaps of one member alone."""
+        """A page of a server's ledger, or of one member's entries in it; page 0 is the newest."""
         async with self._store.read() as tx:
             offset = min(page, _LAST_PAGE) * PAGE
             entries: Sequence[LedgerEntry] = await tx.ledger.page(guild_id, member, offset, PAGE + 1)
@@ -134,5 +138,5 @@ class QuotaService:
         return self._clock.now()
 
 
-def _whom(change: Change, scope: Scope, subject: int) -> Account:
+def _account(change: Change, scope: Scope, subject: int) -> Account:
     return Account(UserId(subject) if scope is Scope.MEMBER else _WHOLE_SERVER, change.guild_id)

@@ -49,7 +49,7 @@ class Acknowledger:
                 pending_card=PendingCardId(interaction.id),
             ),
         )
-        self._openings.note(opening)
+        self._openings.record(opening)
         return self._known(opening, await _defer(interaction, private=private))
 
     @asynccontextmanager
@@ -59,7 +59,7 @@ class Acknowledger:
         opening = PendingCard(
             PendingCardId(message.id), UserId(message.author.id), self._clock.now(), place, MessageId(message.id)
         )
-        self._openings.note(opening)
+        self._openings.record(opening)
         try:
             card = await replies.open_card(message)
             place = replace(replies.destination(card), pending_card=opening.id)
@@ -75,11 +75,11 @@ class Acknowledger:
 
     def close(self, opening: int) -> None:
         """The card says how the wish ended; by the id of the interaction or message that it answers."""
-        self._openings.close(PendingCardId(opening))
+        self._openings.remove(PendingCardId(opening))
 
     def _known(self, opening: PendingCard, message_id: int) -> Destination:
         known = replace(opening.destination, message_id=MessageId(message_id))
-        self._openings.note(replace(opening, destination=known))
+        self._openings.record(replace(opening, destination=known))
         return known
 
 

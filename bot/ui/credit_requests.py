@@ -39,10 +39,10 @@ async def ask(services: Services, interaction: discord.Interaction[Any], button:
     try:
         message = await channel.send(view=_open_view(asked), allowed_mentions=_NOBODY)
     except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        await services.credit_requests.withdraw(asked)
+        await services.credit_requests.discard(asked)
         log.info("a request could not be posted", error=type(error).__name__)
         raise NoRequestsChannel from error
-    await services.credit_requests.posted(asked, MessageId(message.id))
+    await services.credit_requests.mark_posted(asked, MessageId(message.id))
     await interaction.edit_original_response(content=quota.ASKED)
 
 
@@ -79,7 +79,7 @@ async def deny(services: Services, interaction: discord.Interaction[Any], button
 
 async def notify_decisions(client: discord.Client, asking: CreditRequests) -> None:
     """Tell the decisions that an earlier process did not come to tell."""
-    for request, words in await asking.untold():
+    for request, words in await asking.pending_notifications():
         await _tell(client, asking, request, words)
 
 
@@ -93,7 +93,7 @@ async def _open_request(services: Services, interaction: discord.Interaction[Any
 
 
 def _open_view(asked: NewCreditRequest) -> ui.LayoutView:
-    request, standing = asked.request, asked.standing
+    request, standing = asked.request, asked.quota
     words = quota.request(request.account.user_id, standing.rule, statement.allowance(standing.balance))
     buttons = ui.ActionRow[Any](*decision_buttons(request.id))
     return finished_view(AMBER, ui.TextDisplay(words), buttons)
@@ -113,13 +113,13 @@ async def _asked(services: Services, interaction: discord.Interaction[Any]) -> N
     """The request, anew if the card of an earlier one was deleted, so that nobody could decide it."""
     who, where = requester(interaction), ChannelId(interaction.channel_id or 0)
     try:
-        return await services.credit_requests.ask(who, where)
+        return await services.credit_requests.create(who, where)
     except AlreadyRequested:
         earlier = await services.credit_requests.open_of(who)
         if earlier is None or not await _is_deleted(interaction.client, earlier):
             raise
-        await services.credit_requests.lost(earlier)
-    return await services.credit_requests.ask(who, where)
+        await services.credit_requests.close_deleted(earlier)
+    return await services.credit_requests.create(who, where)
 
 
 async def _is_deleted(client: discord.Client, request: CreditRequest) -> bool:
@@ -149,7 +149,7 @@ async def _tell(client: discord.Client, asking: CreditRequests, request: CreditR
         log.info("a member could not be told of a decision", error=type(error).__name__)
         if not isinstance(error, discord.Forbidden | discord.NotFound):
             return
-    await asking.told(request)
+    await asking.mark_notified(request)
 
 
 def _message(interaction: discord.Interaction[Any]) -> MessageId:

@@ -76,7 +76,7 @@ class ErrorReporter:
             # RuntimeError: the session is closed, since the process is ending. The next one tells whose card is open.
             log.warning("an error could not be told", error=type(failure).__name__)
             return
-        self._openings.close(PendingCardId(interaction.id))
+        self._openings.remove(PendingCardId(interaction.id))
 
 
 def _sentence(what: str, error: BaseException) -> str:

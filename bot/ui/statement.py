@@ -12,8 +12,8 @@ from bot.ui.texts.quota import because
 
 def statement_view(statement: Statement) -> ui.LayoutView:
     """Allowance, prices and last movements, as one card."""
-    movements = [texts.movement(entry) for entry in statement.movements] or [texts.NO_MOVEMENTS]
-    standing = statement.standing
+    movements = [texts.movement(entry) for entry in statement.entries] or [texts.NO_MOVEMENTS]
+    standing = statement.quota
     blocks = (
         f"### {texts.BALANCE_TITLE}\n{texts.allowance(standing.balance)}\n-# {because(standing.rule)}",
         "\n".join([f"**{texts.PRICES_TITLE}**", *texts.price_lines(statement.prices)]),

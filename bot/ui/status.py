@@ -17,7 +17,7 @@ def status_view(status: Status, latency: float | None) -> ui.LayoutView:
     accounts = [*accounts, texts.accounts(status.accounts)] if accounts else [texts.NO_ACCOUNTS]
     blocks = (
         [f"### {texts.title(VERSION)}", texts.running(status.started_at, latency), texts.workers(status)],
-        [f"**{texts.LINE_TITLE}**", texts.gate(status.line), texts.line(status.line), texts.tasks(status)],
+        [f"**{texts.LINE_TITLE}**", texts.gate(status.queue), texts.line(status.queue), texts.tasks(status)],
         [f"**{texts.BALANCE_TITLE}**", balance, texts.today(status.spent_today)],
         [f"**{texts.ACCOUNTS_TITLE}**", *(f"-# {line}" for line in accounts)],
     )
@@ -29,4 +29,4 @@ def status_view(status: Status, latency: float | None) -> ui.LayoutView:
 def _colour(status: Status) -> int:
     if not all(status.workers.values()):
         return RED
-    return AMBER if status.line.pause is not None else BLURPLE
+    return AMBER if status.queue.pause is not None else BLURPLE

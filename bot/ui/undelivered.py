@@ -21,7 +21,7 @@ _LOOKS = (0.2, 0.5, 1, 2, 5, 10, 20)
 
 async def hand_over(leftovers: Undelivered, interaction: discord.Interaction[Any], generation_id: GenerationId) -> bool:
     """Tell the member, with the pictures that there are; False when it has to wait for another command."""
-    found = await leftovers.look_at(generation_id, interaction.filesize_limit)
+    found = await leftovers.load(generation_id, interaction.filesize_limit)
     if found is None:
         return True
     if not await _is_answered(interaction):
@@ -34,7 +34,7 @@ async def hand_over(leftovers: Undelivered, interaction: discord.Interaction[Any
         allowed_mentions=discord.AllowedMentions.none(),
         wait=True,
     )
-    await leftovers.handed_over(generation)
+    await leftovers.mark_delivered(generation)
     return True
 
 

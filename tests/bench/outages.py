@@ -12,7 +12,7 @@ from statistics import fmean
 from typing import Final, Protocol
 
 from bot.domain.ids import TaskId
-from bot.generation.workload import RateWindow
+from bot.generation.rate_window import RateWindow
 from bot.polling.durations import Durations
 from bot.polling.pace import FairShare, Pace
 from tests.bench.policies import POLLS, PRO, Outcome, Reference, Truth, with_p95

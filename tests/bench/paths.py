@@ -174,7 +174,7 @@ async def _accept(desk: Desk) -> None:
 
 async def _statement(desk: Desk) -> None:
     async def look(tx: Transaction) -> list[LedgerEntry]:
-        await desk.policy.standing(tx, ASKER)
+        await desk.policy.member_quota(tx, ASKER)
         return await tx.ledger.recent(ALICE, _MOVEMENTS)
 
     await desk.read(look)
@@ -219,7 +219,7 @@ async def _ask(desk: Desk) -> None:
         await tx.credit_requests.expire(ALICE, NOW)
         await tx.credit_requests.open_of(ALICE)
         await tx.credit_requests.close(desk.request.id, desk.request.state)
-        await desk.policy.standing(tx, ASKER)
+        await desk.policy.member_quota(tx, ASKER)
 
     await desk.undone(ask)
 
@@ -248,7 +248,7 @@ PATHS: Final[Mapping[str, Callable[[Desk], Awaitable[object]]]] = {
     "a task from line to post": _life,
     "a task that fails": _failure,
     "a task that is late": _late,
-    "card: generation and balance": lambda desk: desk.read(lambda tx: desk.policy.standing(tx, ASKER)),
+    "card: generation and balance": lambda desk: desk.read(lambda tx: desk.policy.member_quota(tx, ASKER)),
     "/quota show": lambda desk: desk.quotas.overview(ASKER),
     "/quota log": lambda desk: desk.quotas.log_page(OURS, None, 0),
     "/quota log, page 3": lambda desk: desk.quotas.log_page(OURS, None, 3),

@@ -1,4 +1,4 @@
-"""Members under whose hands the bot dies: they wish, press, reply, and run into trouble of every kind."""
+"""Members who keep requesting, clicking and replying while the bot is killed, and who provoke faults of every kind."""
 
 import asyncio
 import io
@@ -14,68 +14,67 @@ from PIL import Image
 from simcord import InteractionResult, MemberActor, SetupError
 
 from demo.kie import Code, CutAfter, CutBefore, Fail, Html, Http429, Never, Succeed, SucceedWithoutUrls
-from tests.crash.world import World
+from tests.crash.testbed import CrashTestbed
 from tests.front import Fault
-from tests.process.studio import filled
+from tests.process.deployment import modal_values
 from tests.stories.seen import Seen, seen
 from tests.waiting import until
 
-TAG: Final = re.compile(r"wish\d{5}")
+TAG: Final = re.compile(r"request\d{5}")
 _UNKNOWN_WEBHOOK: Final = 10015
-_LATELY: Final = 30
-_ANSWER_SECONDS: Final = 3.0
-_BUSY_SECONDS: Final = 1.5
-_TO_CANCEL_SECONDS: Final = 0.2
+_RECENT: Final = 30
+_MODAL_SECONDS: Final = 3.0
+_CANCEL_BUTTON_SECONDS: Final = 1.5
+_CANCELLING_SECONDS: Final = 0.2
 
-PROVOKES: Final[Mapping[str, str]] = {
+PROVOKED_BY: Final[Mapping[str, str]] = {
     "commit: waiting again": "busy",
     "commit: fail": "failing",
     "commit: overdue": "slow",
     "commit: cancel": "cancel",
     "commit: undelivered": "blocked",
-    "commit: upload noted": "picture",
-    "commit: draft kept": "menu",
+    "commit: upload stored": "reference",
+    "commit: draft stored": "menu",
     "open modal": "menu",
     "open reply's card": "reply",
-    "prepare references": "picture",
-    "sanitize": "picture",
-    "KIE upload": "picture",
+    "prepare references": "reference",
+    "sanitize": "reference",
+    "KIE upload": "reference",
     "post message": "token",
     "remove stale card": "token",
-    "report refusal": "nonsense",
+    "report refusal": "invalid",
 }
-"""What to do so that a step comes soon, where it does not come by itself."""
+"""The action that soon leads to a step, where the usual ones do not."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wish:
-    """What a member did, and by which interaction or message. Its tag stands in the prompt, and in nobody else's."""
+class MemberAction:
+    """What a member did, by an interaction or a message. The prompt contains ``tag``, as no other prompt does."""
 
     tag: str
-    act: str
-    asked: InteractionResult | discord.Message
+    by: InteractionResult | discord.Message
     token_refused: bool = False
 
 
 @final
-class Load:
-    """Acts while a bot is connected; every die is thrown by ``dice``."""
+class MemberLoad:
+    """Acts while a bot is connected; everything random comes from ``dice``."""
 
-    def __init__(self, world: World, dice: random.Random, *, without: frozenset[str] = frozenset()) -> None:
-        self.wishes: list[Wish] = []
+    def __init__(self, testbed: CrashTestbed, dice: random.Random, *, without: frozenset[str] = frozenset()) -> None:
+        self.done: list[MemberAction] = []
         self.errors: list[BaseException] = []
-        """What went wrong beside an act: a fault of the load's."""
-        self.wanted: str | None = None
-        """An act to prefer."""
-        self._world = world
+        """Errors of the load's own background tasks."""
+        self.preferred: str | None = None
+        """The name of an action to choose more often."""
+        self._testbed = testbed
         self._dice = dice
-        self._number = 0
-        # simcord's world takes one verb at a time.
-        self._hands = asyncio.Lock()
-        self._side: set[asyncio.Task[None]] = set()
-        self._acts: dict[str, tuple[float, Callable[[MemberActor], Awaitable[None]]]] = {
+        self._count = 0
+        # simcord performs one action at a time.
+        self._acting = asyncio.Lock()
+        self._background: set[asyncio.Task[None]] = set()
+        self._actions: dict[str, tuple[float, Callable[[MemberActor], Awaitable[None]]]] = {
             "plain": (10, self._plain),
-            "picture": (3, self._picture),
+            "reference": (3, self._reference),
             "reply": (3, self._reply),
             "menu": (1, self._menu),
             "again": (2, self._again),
@@ -84,201 +83,198 @@ class Load:
             "blocked": (1, self._blocked),
             "failing": (2, self._failing),
             "refused": (1, self._refused),
-            "doubtful": (1, self._doubtful),
+            "ambiguous": (1, self._ambiguous),
             "busy": (1, self._busy),
             "cancel": (1, self._cancel),
             "slow": (1, self._slow),
-            "nonsense": (1, self._nonsense),
+            "invalid": (1, self._invalid),
         }
-        for act in without:
-            del self._acts[act]
+        for name in without:
+            del self._actions[name]
 
     async def run(self) -> None:
         """Act until cancelled."""
-        names = list(self._acts)
-        weights = [weight for weight, _ in self._acts.values()]
+        names = list(self._actions)
+        weights = [weight for weight, _ in self._actions.values()]
         try:
             while True:
                 await asyncio.sleep(self._dice.uniform(0.05, 0.3))
-                if not self._world.front.connected:
+                if not self._testbed.front.connected:
                     continue
                 name = self._dice.choices(names, weights)[0]
-                if self.wanted is not None and self._dice.random() < 0.7:
-                    name = self.wanted
-                await self._acts[name][1](self._dice.choice(self._world.members))
+                if self.preferred is not None and self._dice.random() < 0.7:
+                    name = self.preferred
+                await self._actions[name][1](self._dice.choice(self._testbed.members))
         finally:
-            for task in self._side:
+            for task in self._background:
                 task.cancel()
-            await asyncio.gather(*self._side, return_exceptions=True)
-            self._world.kie.script.clear()
+            await asyncio.gather(*self._background, return_exceptions=True)
+            self._testbed.kie.script.clear()
 
-    async def _imagine(self, who: MemberActor, act: str, **options: Any) -> InteractionResult:
-        tag = self._tag()
-        async with self._hands:
-            asked = await who.slash(self._world.channel, "imagine", prompt=f"{tag} a red fox", **options)
-        self.wishes.append(Wish(tag, act, asked))
-        return asked
+    async def _imagine(self, member: MemberActor, **options: Any) -> InteractionResult:
+        tag = self._new_tag()
+        async with self._acting:
+            interaction = await member.slash(self._testbed.channel, "imagine", prompt=f"{tag} a red fox", **options)
+        self.done.append(MemberAction(tag, interaction))
+        return interaction
 
-    async def _plain(self, who: MemberActor) -> None:
+    async def _plain(self, member: MemberActor) -> None:
         private = {"private": True} if self._dice.random() < 0.15 else {}
-        await self._imagine(who, "plain", count=self._dice.choice((1, 1, 1, 2, 3, 4)), **private)
+        await self._imagine(member, count=self._dice.choice((1, 1, 1, 2, 3, 4)), **private)
 
-    async def _picture(self, who: MemberActor) -> None:
-        images = {name: self._file() for name in ("image", "image2")[: self._dice.choice((1, 1, 2))]}
-        await self._imagine(who, "picture", **images)
+    async def _reference(self, member: MemberActor) -> None:
+        await self._imagine(
+            member, **{name: self._new_image() for name in ("image", "image2")[: self._dice.choice((1, 1, 2))]}
+        )
 
-    async def _reply(self, who: MemberActor) -> None:
-        tag, me = self._tag(), self._world.front.env.backend.bot_user.id
-        card = self._finished() if self._dice.random() < 0.5 else None
-        own = [] if card is not None else [self._file()]
-        async with self._hands:
-            message = await who.send(self._world.channel, f"<@{me}> {tag} at night", reply_to=card, attachments=own)
-        self.wishes.append(Wish(tag, "reply", message))
+    async def _reply(self, member: MemberActor) -> None:
+        tag, bot = self._new_tag(), self._testbed.front.env.backend.bot_user.id
+        card = self._finished_card() if self._dice.random() < 0.5 else None
+        files = [] if card is not None else [self._new_image()]
+        async with self._acting:
+            message = await member.send(
+                self._testbed.channel, f"<@{bot}> {tag} at night", reply_to=card, attachments=files
+            )
+        self.done.append(MemberAction(tag, message))
 
-    async def _menu(self, who: MemberActor) -> None:
-        async with self._hands:
-            above = await who.send(self._world.channel, "look", attachments=[self._file()])
-            opened = await who.context_menu(self._world.channel, "Edit image", above)
-        self._beside(self._fill_in(who, opened, "menu"))
+    async def _menu(self, member: MemberActor) -> None:
+        async with self._acting:
+            message = await member.send(self._testbed.channel, "look", attachments=[self._new_image()])
+            modal = await member.context_menu(self._testbed.channel, "Edit image", message)
+        self._start(self._submit(member, modal))
 
-    async def _again(self, who: MemberActor) -> None:
-        card = self._finished()
-        if card is not None and (clicked := await self._click(who, card, "Again")) is not None:
-            self.wishes.append(Wish(tag_of(seen(card)) or "", "again", clicked))
+    async def _again(self, member: MemberActor) -> None:
+        card = self._finished_card()
+        if card is not None and (clicked := await self._click(member, card, "Again")) is not None:
+            self.done.append(MemberAction(tag_of(seen(card)) or "", clicked))
 
-    async def _edit(self, who: MemberActor) -> None:
-        card = self._finished()
-        if card is not None and (opened := await self._click(who, card, "Edit")) is not None:
-            self._beside(self._fill_in(who, opened, "edit"))
+    async def _edit(self, member: MemberActor) -> None:
+        card = self._finished_card()
+        if card is not None and (modal := await self._click(member, card, "Edit")) is not None:
+            self._start(self._submit(member, modal))
 
-    async def _token(self, who: MemberActor) -> None:
+    async def _token(self, member: MemberActor) -> None:
         private = {"private": True} if self._dice.random() < 0.2 else {}
-        self._refuse_token(await self._imagine(who, "token", **private))
+        self._refuse_token(await self._imagine(member, **private))
 
-    async def _blocked(self, _who: MemberActor) -> None:
-        """Nothing can be posted for her: her token is refused, and she takes no direct messages."""
-        self._refuse_token(await self._imagine(self._world.blocked, "blocked", private=True))
+    async def _blocked(self, _member: MemberActor) -> None:
+        """Nothing can be posted for her: her token is refused, and she accepts no direct messages."""
+        self._refuse_token(await self._imagine(self._testbed.blocked, private=True))
 
-    async def _failing(self, who: MemberActor) -> None:
+    async def _failing(self, member: MemberActor) -> None:
         broken = Fail("500", "Internal Error, Please try again later.")
         moderated = Fail("422", "The prompt was flagged as sensitive and rejected by the safety system.")
-        self._world.kie.script.next_tasks(self._dice.choice((broken, moderated, SucceedWithoutUrls())))
-        await self._imagine(who, "failing", count=self._dice.choice((1, 2)))
+        self._testbed.kie.script.next_tasks(self._dice.choice((broken, moderated, SucceedWithoutUrls())))
+        await self._imagine(member, count=self._dice.choice((1, 2)))
 
-    async def _refused(self, who: MemberActor) -> None:
-        self._world.kie.script.on("createTask", Code(422, "The parameters are invalid"))
-        await self._imagine(who, "refused")
+    async def _refused(self, member: MemberActor) -> None:
+        self._testbed.kie.script.on("createTask", Code(422, "The parameters are invalid"))
+        await self._imagine(member)
 
-    async def _doubtful(self, who: MemberActor) -> None:
-        self._world.kie.script.on("createTask", self._dice.choice((CutAfter(), CutBefore(), Html(502))))
-        await self._imagine(who, "doubtful")
+    async def _ambiguous(self, member: MemberActor) -> None:
+        self._testbed.kie.script.on("createTask", self._dice.choice((CutAfter(), CutBefore(), Html(502))))
+        await self._imagine(member)
 
-    async def _busy(self, who: MemberActor) -> None:
-        self._world.kie.script.on("createTask", Http429())
-        await self._imagine(who, "busy")
+    async def _busy(self, member: MemberActor) -> None:
+        self._testbed.kie.script.on("createTask", Http429())
+        await self._imagine(member)
 
-    async def _slow(self, who: MemberActor) -> None:
-        slow = (
-            Succeed(duration=self._world.deadline + self._dice.uniform(1, 4)) if self._dice.random() < 0.7 else Never()
-        )
-        self._world.kie.script.next_tasks(slow)
-        await self._imagine(who, "slow")
+    async def _slow(self, member: MemberActor) -> None:
+        late = Succeed(duration=self._testbed.deadline + self._dice.uniform(1, 4))
+        self._testbed.kie.script.next_tasks(late if self._dice.random() < 0.7 else Never())
+        await self._imagine(member)
 
-    async def _nonsense(self, who: MemberActor) -> None:
-        await self._imagine(who, "nonsense", aspect_ratio="auto")
+    async def _invalid(self, member: MemberActor) -> None:
+        await self._imagine(member, aspect_ratio="auto")
 
-    async def _cancel(self, who: MemberActor) -> None:
-        self._world.kie.script.always("createTask", Http429())
-        asked = await self._imagine(who, "cancel", count=2)
-        self._beside(self._take_back(who, asked))
+    async def _cancel(self, member: MemberActor) -> None:
+        self._testbed.kie.script.always("createTask", Http429())
+        self._start(self._click_cancel(member, await self._imagine(member, count=2)))
 
-    async def _take_back(self, who: MemberActor, asked: InteractionResult) -> None:
-        def card() -> discord.Message | None:
-            answer = asked.response
+    async def _click_cancel(self, member: MemberActor, interaction: InteractionResult) -> None:
+        def cancellable() -> discord.Message | None:
+            answer = interaction.response
             return answer.message if answer is not None and "Cancel" in seen(answer).buttons else None
 
         try:
-            await self._click(who, await until(card, within=_BUSY_SECONDS, what="a button"), "Cancel")
-            await asyncio.sleep(_TO_CANCEL_SECONDS)
+            card = await until(cancellable, within=_CANCEL_BUTTON_SECONDS, what="a button")
+            await self._click(member, card, "Cancel")
+            await asyncio.sleep(_CANCELLING_SECONDS)
         except AssertionError:
-            # A kill came between, or KIE was faster.
+            # The process was killed meanwhile, or KIE was faster.
             return
         finally:
-            self._world.kie.script.clear()
+            self._testbed.kie.script.clear()
 
-    async def _fill_in(self, who: MemberActor, opened: InteractionResult, act: str) -> None:
+    async def _submit(self, member: MemberActor, modal: InteractionResult) -> None:
         try:
-            await until(lambda: opened.modal, within=_ANSWER_SECONDS, what="a modal")
+            await until(lambda: modal.modal, within=_MODAL_SECONDS, what="a modal")
         except AssertionError:
             return
-        tag = self._tag()
-        async with self._hands:
-            sent = await who.submit_modal(opened, _changed(opened, f"{tag} in winter"))
-        self.wishes.append(Wish(tag, act, sent))
+        tag = self._new_tag()
+        async with self._acting:
+            submitted = await member.submit_modal(modal, _values(modal, f"{tag} in winter"))
+        self.done.append(MemberAction(tag, submitted))
 
-    async def _click(self, who: MemberActor, card: discord.Message, label: str) -> InteractionResult | None:
+    async def _click(self, member: MemberActor, card: discord.Message, label: str) -> InteractionResult | None:
         try:
-            async with self._hands:
-                return await who.click(card, label=label)
+            async with self._acting:
+                return await member.click(card, label=label)
         except SetupError:
-            # The card has changed, or is gone.
+            # The card has changed, or was deleted.
             return None
 
-    def _refuse_token(self, asked: InteractionResult) -> None:
-        """From its acknowledgement on, Discord takes nothing more by this interaction's token."""
-        wish = self.wishes.pop()
-        self.wishes.append(Wish(wish.tag, wish.act, asked, token_refused=True))
+    def _refuse_token(self, interaction: InteractionResult) -> None:
+        """After the acknowledgement, Discord refuses this interaction's token."""
+        action = self.done.pop()
+        self.done.append(MemberAction(action.tag, interaction, token_refused=True))
+        # simcord's results hold their interaction privately.
+        token: str = attrgetter("_interaction.token")(interaction)
         fault = Fault(status=404, code=_UNKNOWN_WEBHOOK, message="Unknown Webhook")
-        self._world.front.faults.on("*", f"/webhooks/*/{token_of(asked)}*", fault, times=None)
+        self._testbed.front.faults.on("*", f"/webhooks/*/{token}*", fault, times=None)
 
-    def _finished(self) -> discord.Message | None:
-        """A recent card with pictures that everybody sees."""
-        recent = self.wishes[-_LATELY:]
+    def _finished_card(self) -> discord.Message | None:
+        """A recent public card with images."""
+        recent = self.done[-_RECENT:]
         self._dice.shuffle(recent)
-        for wish in recent:
-            if isinstance(wish.asked, InteractionResult) and (answer := wish.asked.response) is not None:
+        for action in recent:
+            if isinstance(action.by, InteractionResult) and (answer := action.by.response) is not None:
                 shown = seen(answer)
                 if shown.pictures and not shown.ephemeral and shown.buttons:
                     return answer.message
         return None
 
-    def _tag(self) -> str:
-        self._number += 1
-        return f"wish{self._number:05}"
+    def _new_tag(self) -> str:
+        self._count += 1
+        return f"request{self._count:05}"
 
-    def _file(self) -> tuple[str, bytes]:
-        """A picture that was never uploaded before."""
-        packed = io.BytesIO()
-        Image.frombytes("RGB", (16, 16), self._dice.randbytes(16 * 16 * 3)).save(packed, "PNG")
-        return "sketch.png", packed.getvalue()
+    def _new_image(self) -> tuple[str, bytes]:
+        """An image that was never uploaded before."""
+        data = io.BytesIO()
+        Image.frombytes("RGB", (16, 16), self._dice.randbytes(16 * 16 * 3)).save(data, "PNG")
+        return "sketch.png", data.getvalue()
 
-    def _beside(self, work: Coroutine[Any, Any, None]) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.create_task(work)
-        self._side.add(task)
+        self._background.add(task)
         task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
-        self._side.discard(task)
+        self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self.errors.append(error)
 
 
 def tag_of(shown: Seen) -> str | None:
-    """The tag of the wish that a card is about."""
-    found = TAG.search(shown.texts[0]) if shown.texts else None
-    return found[0] if found else None
+    """The tag in a card's prompt."""
+    tag = TAG.search(shown.texts[0]) if shown.texts else None
+    return tag[0] if tag else None
 
 
-def token_of(asked: InteractionResult) -> str:
-    """The interaction's token, which simcord's results hold only privately."""
-    token: str = attrgetter("_interaction.token")(asked)
-    return token
-
-
-def _changed(opened: InteractionResult, prompt: str) -> dict[str, Any]:
-    """The modal as sent off by who changes only the prompt: with several pictures it asks which, and no shape."""
-    fields = {part["component"]["custom_id"]: part["component"] for part in (opened.modal or {})["components"]}
-    chosen = filled(prompt)
+def _values(modal: InteractionResult, prompt: str) -> dict[str, Any]:
+    """What a member submits who changes only the prompt; with several images the modal asks which, not the shape."""
+    fields = {part["component"]["custom_id"]: part["component"] for part in (modal.modal or {})["components"]}
+    values = modal_values(prompt)
     if "picture" in fields:
-        chosen["picture"] = [fields["picture"]["options"][0]["value"]]
-    return {name: value for name, value in chosen.items() if name in fields}
+        values["picture"] = [fields["picture"]["options"][0]["value"]]
+    return {name: value for name, value in values.items() if name in fields}

@@ -1,84 +1,86 @@
-"""What a run prints: deaths by boundary, the books with every term, and how soon things were gone on with."""
+"""What a run prints: kills by crash point, the audit with every term, and how soon work was resumed."""
 
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
 from statistics import median
 
-from tests.crash.continuing import PROMISED
-from tests.crash.hunt import Hunt
-from tests.crash.verdict import Verdict
-from tests.crash.world import World
+from tests.crash.audit import CrashAudit
+from tests.crash.kills import KillLog
+from tests.crash.recovery_time import PROMISED_SECONDS
+from tests.crash.testbed import CrashTestbed
 
-_WIDTH = 36
-_EXAMPLES = 40
+_PROBLEMS_SHOWN = 40
 
 
-def table(deaths: Counter[str], boundaries: Iterable[str]) -> Iterator[str]:
-    """Every boundary with how often it was died at, then the random moments."""
+def kill_table(kills: Counter[str], points: Iterable[str]) -> Iterator[str]:
+    """Every crash point with the number of kills there, then the random moments."""
     yield "== kills"
-    named = list(boundaries)
-    for boundary in named:
-        yield f"{deaths[boundary]:5}  {boundary}"
-    for moment in sorted(set(deaths) - set(named)):
-        yield f"{deaths[moment]:5}  at random, {moment}"
+    named = list(points)
+    for point in named:
+        yield f"{kills[point]:5}  {point}"
+    for moment in sorted(set(kills) - set(named)):
+        yield f"{kills[moment]:5}  at random, {moment}"
 
 
-def report(world: World, found: Hunt, verdict: Verdict) -> Iterator[str]:
-    """The books of one world."""
-    yield "-- wishes"
-    yield from _counts(verdict.wishes)
+def report(testbed: CrashTestbed, log: KillLog, audit: CrashAudit) -> Iterator[str]:
+    """The audit of one testbed."""
+    yield "-- requests"
+    yield from _counts(audit.requests)
     yield "-- tasks"
-    yield from _counts(verdict.tasks)
+    yield from _counts(audit.tasks)
     yield "-- KIE's bill, in credits"
-    yield from _counts(verdict.bill)
-    yield f"{verdict.billed!s:>8}  billed by KIE"
-    yield "-- submissions that nobody knows the outcome of"
-    yield f"{len(found.doubted):8}  were under way when a process died"
-    if world.callbacks:
-        yield f"{found.found_again:8}  of these were found again by KIE's callback"
-    yield from _counts(verdict.ambiguous)
-    yield "-- cards that go on waiting"
-    yield from _counts(verdict.waiting_cards)
-    yield "-- seconds from being ready to going on with what was left"
-    yield from _waits(found)
+    yield from _counts(audit.bill)
+    yield f"{audit.billed!s:>8}  billed by KIE"
+    yield "-- ambiguous tasks"
+    yield f"{len(log.ambiguous):8}  were being submitted when a process was killed"
+    if testbed.relay is not None:
+        yield f"{log.found_by_callback:8}  of these were found by KIE's callback"
+    yield from _counts(audit.ambiguous)
+    yield "-- cards that keep waiting"
+    yield from _counts(audit.waiting_cards)
+    yield "-- seconds from being ready to resuming unfinished work"
+    yield from _times(log)
     yield "-- errors logged"
-    yield from _counts(errors(world))
-    yield f"-- left behind: {len(list((world.folder / 'tmp').iterdir()))} temporary folders, spool {_spooled(world)}"
-    yield f"-- wrong: {len(found.wrong) + len(verdict.wrong)}"
-    yield from (found.wrong + verdict.wrong)[:_EXAMPLES]
+    yield from _counts(logged_errors(testbed))
+    temporary, spooled = _file_count(testbed.folder / "tmp"), _file_count(testbed.folder / "spool")
+    yield f"-- left behind: {temporary} temporary folders, {spooled} files in the spool"
+    problems = log.problems + audit.problems
+    yield f"-- problems: {len(problems)}"
+    yield from problems[:_PROBLEMS_SHOWN]
 
 
-def errors(world: World) -> Counter[str]:
+def logged_errors(testbed: CrashTestbed) -> Counter[str]:
     """What all processes logged as errors, by event and kind of exception."""
-    found: Counter[str] = Counter()
-    for printed in world.printed:
-        for line in printed.splitlines():
+    errors: Counter[str] = Counter()
+    for output in testbed.outputs:
+        for line in output.splitlines():
             try:
                 entry = json.loads(line)
             except ValueError:
-                # The end of a line that a kill cut off, or a traceback of no logger's.
-                found["not a log line"] += line.startswith("Traceback")
+                # The end of a line that a kill cut off, or a traceback outside the log.
+                errors["not a log line"] += line.startswith("Traceback")
                 continue
             if entry.get("level") in {"error", "critical"}:
                 trace = str(entry.get("exception", "")).strip().splitlines()
                 why = trace[-1] if trace else str(entry.get("error", entry.get("detail", "")))
-                found[f"{entry['event']} {why}".strip()] += 1
-    return +found
+                errors[f"{entry['event']} {why}".strip()] += 1
+    return +errors
 
 
-def _waits(found: Hunt) -> Iterator[str]:
-    kinds = sorted({what for what, _ in found.waits})
-    for kind in (*kinds, ""):
-        times = sorted(seconds for what, seconds in found.waits if kind in ("", what))
+def _times(log: KillLog) -> Iterator[str]:
+    kinds = sorted({kind for kind, _ in log.recovery_times})
+    for shown in (*kinds, "all"):
+        times = sorted(seconds for kind, seconds in log.recovery_times if shown in ("all", kind))
         if times:
-            late = sum(one > PROMISED for one in times)
+            late = sum(seconds > PROMISED_SECONDS for seconds in times)
             yield (
-                f"{len(times):8}  {kind or 'all':12} median {median(times):.2f}  worst {times[-1]:.2f}"
-                f"  over {PROMISED:g} s: {late}"
+                f"{len(times):8}  {shown:12} median {median(times):.2f}  worst {times[-1]:.2f}"
+                f"  over {PROMISED_SECONDS:g} s: {late}"
             )
-    if found.starts:
-        yield f"{len(found.starts):8}  starts, from loaded to ready: median {median(found.starts):.2f}"
+    if log.start_times:
+        yield f"{len(log.start_times):8}  starts, from imported to ready: median {median(log.start_times):.2f}"
 
 
 def _counts(counted: Mapping[str, object]) -> Iterator[str]:
@@ -86,6 +88,5 @@ def _counts(counted: Mapping[str, object]) -> Iterator[str]:
         yield f"{counted[name]!s:>8}  {name}"
 
 
-def _spooled(world: World) -> int:
-    folder = world.folder / "spool"
+def _file_count(folder: Path) -> int:
     return len(list(folder.iterdir())) if folder.exists() else 0

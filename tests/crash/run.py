@@ -1,6 +1,6 @@
 """Kills Easel some hundred times and audits what is left: `python -m tests.crash.run [--kills N] [--seed N]`.
 
-Half of the kills fall where KIE calls back, half where it does not; each half has a world and a verdict of its own.
+Half of the kills happen where KIE calls back, half where it does not; each half has its own testbed and audit.
 """
 
 import argparse
@@ -14,28 +14,28 @@ from collections import Counter
 from pathlib import Path
 from typing import TextIO
 
-from tests.crash.boundaries import BOUNDARIES
-from tests.crash.hunt import DOUBTFUL, Hunt, hunt, plans
-from tests.crash.load import Load
-from tests.crash.report import report, table
-from tests.crash.verdict import Verdict, judge
-from tests.crash.world import open_world
+from tests.crash.audit import audit
+from tests.crash.crash_points import CRASH_POINTS
+from tests.crash.kills import AMBIGUOUS_POINTS, plan_kills, run_kills
+from tests.crash.load import MemberLoad
+from tests.crash.report import kill_table, report
+from tests.crash.testbed import open_testbed
 
 
 def main() -> int:
-    """Run, print, and tell by the exit code whether all is well."""
+    """Run and print; the exit code is 0 when nothing is wrong and every crash point was reached."""
     parser = argparse.ArgumentParser(description="Kill Easel, restart it, and audit what is left.")
-    parser.add_argument("--kills", type=int, default=320, help="how often; every boundary takes one")
-    parser.add_argument("--seed", type=int, default=int(time.time()), help="for the same dice again")
+    parser.add_argument("--kills", type=int, default=320, help="how often; every crash point takes one")
+    parser.add_argument("--seed", type=int, default=int(time.time()), help="repeats the random choices of a run")
     parser.add_argument("--keep", type=Path, help="a folder for the databases and what the processes print")
     options = parser.parse_args()
     with contextlib.ExitStack() as stack:
         folder = options.keep or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="easel-crash-")))
         folder.mkdir(parents=True, exist_ok=True)
         out = sys.stdout
-        # A process that ends prints what it has printed, which is of use only afterwards.
-        printed = stack.enter_context((folder / "printed.txt").open("w", encoding="utf-8"))
-        stack.enter_context(contextlib.redirect_stdout(printed))
+        # Every process's output is printed when it ends, and only of use afterwards.
+        outputs = stack.enter_context((folder / "outputs.txt").open("w", encoding="utf-8"))
+        stack.enter_context(contextlib.redirect_stdout(outputs))
         return asyncio.run(_run(options, folder, out))
 
 
@@ -44,33 +44,31 @@ async def _run(options: argparse.Namespace, folder: Path, out: TextIO) -> int:
         out.write(f"{line}\n")
         out.flush()
 
-    deaths: Counter[str] = Counter()
-    wrong = 0
+    kills: Counter[str] = Counter()
+    problems = 0
     begun = time.monotonic()
     for callbacks in (False, True):
         dice = random.Random(f"{options.seed} {callbacks}")
-        boundaries = [*BOUNDARIES, *DOUBTFUL * 4] if callbacks else [one for one in BOUNDARIES if "callback" not in one]
+        points = [*CRASH_POINTS, *AMBIGUOUS_POINTS * 4]
+        if not callbacks:
+            points = [point for point in CRASH_POINTS if "callback" not in point]
         title = "with KIE's callbacks" if callbacks else "without callbacks"
         say(f"== {title}: {options.kills // 2} kills, seed {options.seed}")
-        async with open_world(folder / title.replace(" ", "-"), dice, callbacks=callbacks) as world:
-            load = Load(world, dice)
-            found = await hunt(world, load, dice, plans(dice, options.kills // 2, boundaries), say)
-            verdict = judge(world, load.wishes)
-        for line in report(world, found, verdict):
+        async with open_testbed(folder / title.replace(" ", "-"), dice, callbacks=callbacks) as testbed:
+            load = MemberLoad(testbed, dice)
+            log = await run_kills(testbed, load, plan_kills(dice, options.kills // 2, points), say)
+            result = audit(testbed, load.done)
+        for line in report(testbed, log, result):
             say(line)
-        deaths += found.deaths
-        wrong += _wrong(found, verdict)
-    for line in table(deaths, BOUNDARIES):
+        kills += log.kills
+        problems += len(log.problems) + len(result.problems)
+    for line in kill_table(kills, CRASH_POINTS):
         say(line)
-    never = [boundary for boundary in BOUNDARIES if not deaths[boundary]]
-    say(f"{deaths.total()} kills in {time.monotonic() - begun:.0f} s, seed {options.seed}")
-    say(f"boundaries never hit: {', '.join(never) or 'none'}")
-    say(f"{'all is well' if not wrong else f'{wrong} things are wrong'}")
-    return 1 if wrong or never else 0
-
-
-def _wrong(found: Hunt, verdict: Verdict) -> int:
-    return len(found.wrong) + len(verdict.wrong)
+    missed = [point for point in CRASH_POINTS if not kills[point]]
+    say(f"{kills.total()} kills in {time.monotonic() - begun:.0f} s, seed {options.seed}")
+    say(f"crash points never reached: {', '.join(missed) or 'none'}")
+    say("no problems" if not problems else f"{problems} problems")
+    return 1 if problems or missed else 0
 
 
 if __name__ == "__main__":

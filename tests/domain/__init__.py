@@ -1,1 +1,1 @@
-"""The domain: pure functions and small objects, tried with tables and with properties."""
+"""The domain: pure functions and small objects, tested with tables and properties."""

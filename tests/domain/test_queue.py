@@ -1,8 +1,7 @@
-"""Fair order among members."""
+"""The fair queue: order among members, and the place that is shown to them."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
@@ -15,8 +14,8 @@ ALICE, BOB, CAROL = UserId(1), UserId(2), UserId(3)
 
 
 @dataclass(frozen=True)
-class Wish:
-    """A waiting task, as the tests write it down."""
+class Waiting:
+    """A waiting task."""
 
     user: UserId
     generation: GenerationId
@@ -24,53 +23,53 @@ class Wish:
 
 
 @dataclass(frozen=True)
-class Line:
-    """A line in some order of arrival, and who has how many tasks at work already."""
+class Arrivals:
+    """Waiting tasks in their order of arrival, and a member for each task that runs already."""
 
-    wishes: tuple[Wish, ...]
-    at_work: tuple[UserId, ...]
+    waiting: tuple[Waiting, ...]
+    running: tuple[UserId, ...]
 
     def queue(self) -> FairQueue:
         queue = FairQueue()
-        for user in self.at_work:
+        for user in self.running:
             queue.resume(user)
-        for wish in self.wishes:
-            queue.add(wish.user, wish.generation, wish.task)
+        for waiting in self.waiting:
+            queue.add(waiting.user, waiting.generation, waiting.task)
         return queue
 
 
 @st.composite
-def lines(draw: st.DrawFn) -> Line:
+def arrivals(draw: st.DrawFn) -> Arrivals:
     users = st.integers(1, 4).map(UserId)
     tasks = draw(st.lists(st.integers(1, 10_000), unique=True, max_size=24))
-    wishes: list[Wish] = []
+    waiting: list[Waiting] = []
     for task in tasks:
         user = draw(users)
-        # Every member has up to four generations, whose tasks may stand between those of others.
-        wishes.append(Wish(user, GenerationId(user * 10 + draw(st.integers(0, 3))), TaskId(task)))
-    return Line(tuple(wishes), tuple(draw(st.lists(users, max_size=8))))
+        # Every member has up to four generations, whose tasks may arrive between those of others.
+        waiting.append(Waiting(user, GenerationId(user * 10 + draw(st.integers(0, 3))), TaskId(task)))
+    return Arrivals(tuple(waiting), tuple(draw(st.lists(users, max_size=8))))
 
 
-def line_of(*users: UserId) -> FairQueue:
-    """A line in which the members wish one task after the other; task ids count from 1."""
+def queue_of(*users: UserId) -> FairQueue:
+    """One task of each of these members, who may repeat; task and generation ids count from 1."""
     queue = FairQueue()
     for task, user in enumerate(users, start=1):
         queue.add(user, GenerationId(task), TaskId(task))
     return queue
 
 
-def served(queue: FairQueue) -> list[tuple[UserId, TaskId]]:
-    order: list[tuple[UserId, TaskId]] = []
-    while (found := queue.pop()) is not None:
-        order.append(found)
-    return order
+def pop_all(queue: FairQueue) -> list[tuple[UserId, TaskId]]:
+    popped: list[tuple[UserId, TaskId]] = []
+    while (task := queue.pop()) is not None:
+        popped.append(task)
+    return popped
 
 
-def members(order: Sequence[tuple[UserId, TaskId]]) -> list[UserId]:
-    return [user for user, _ in order]
+def members(popped: Sequence[tuple[UserId, TaskId]]) -> list[UserId]:
+    return [user for user, _ in popped]
 
 
-def test_an_empty_line_serves_nobody() -> None:
+def test_an_empty_queue() -> None:
     queue = FairQueue()
     assert queue.pop() is None
     assert len(queue) == 0
@@ -78,141 +77,14 @@ def test_an_empty_line_serves_nobody() -> None:
 
 
 def test_members_take_turns() -> None:
-    queue = line_of(ALICE, ALICE, ALICE, BOB, BOB, CAROL)
-    assert members(served(queue)) == [ALICE, BOB, CAROL, ALICE, BOB, ALICE]
+    queue = queue_of(ALICE, ALICE, ALICE, BOB, BOB, CAROL)
+    places = [queue.position(user, GenerationId(n)) for n, user in enumerate([ALICE] * 3 + [BOB] * 2 + [CAROL], 1)]
+    assert places == [1, 4, 6, 2, 5, 3]
+    assert members(pop_all(queue)) == [ALICE, BOB, CAROL, ALICE, BOB, ALICE]
 
 
-def test_forty_wishes_of_one_member_delay_another_by_one_task() -> None:
-    queue = line_of(*[ALICE] * 40, BOB)
-    assert queue.position(BOB, GenerationId(41)) == 2
-    assert members(served(queue))[:3] == [ALICE, BOB, ALICE]
-
-
-def test_who_has_nothing_at_work_goes_before_who_has() -> None:
-    queue = line_of(ALICE, ALICE, ALICE)
-    assert members([found for _ in range(2) if (found := queue.pop())]) == [ALICE, ALICE]
-    queue.add(BOB, GenerationId(99), TaskId(99))
-    assert queue.position(BOB, GenerationId(99)) == 1
-    assert queue.pop() == (BOB, TaskId(99))
-
-
-@given(lines(), st.integers(1, 40))
-def test_a_newcomer_waits_for_at_most_one_task_of_each_member(line: Line, many: int) -> None:
-    """Every other member with nothing at work gets one task in before; nobody gets two."""
-    queue = line.queue()
-    newcomer = UserId(99)
-    for number in range(many):
-        queue.add(newcomer, GenerationId(99), TaskId(100_000 + number))
-    before = members(served(queue)).index(newcomer)
-    at_rest = {wish.user for wish in line.wishes} - set(line.at_work)
-    assert before == len(at_rest)
-
-
-@settings(max_examples=300)
-@given(lines())
-def test_the_place_told_is_the_place_served(line: Line) -> None:
-    told = {wish.generation: line.queue().position(wish.user, wish.generation) for wish in line.wishes}
-    generation_of = {wish.task: wish.generation for wish in line.wishes}
-    first_turn: dict[GenerationId, int] = {}
-    for place, (_, task) in enumerate(served(line.queue()), start=1):
-        first_turn.setdefault(generation_of[task], place)
-    assert told == first_turn
-
-
-@given(lines())
-def test_places_stay_true_while_the_line_moves(line: Line) -> None:
-    queue = line.queue()
-    generation_of = {wish.task: wish.generation for wish in line.wishes}
-    for _ in line.wishes:
-        first = [wish for wish in line.wishes if queue.position(wish.user, wish.generation) == 1]
-        found = queue.pop()
-        assert found is not None
-        assert {wish.generation for wish in first} == {generation_of[found[1]]}
-
-
-@given(lines())
-def test_everyone_is_served_once_and_each_member_in_the_order_of_age(line: Line) -> None:
-    queue = line.queue()
-    assert len(queue) == len(line.wishes)
-    order = served(queue)
-    assert sorted(task for _, task in order) == sorted(wish.task for wish in line.wishes)
-    for user in set(members(order)):
-        own = [task for owner, task in order if owner == user]
-        assert own == sorted(own)
-    assert len(queue) == 0
-    assert queue.at_work == len(line.wishes) + len(line.at_work)
-
-
-@given(lines())
-def test_members_with_work_to_do_stay_level(line: Line) -> None:
-    """Whoever is served has, at that moment, no more tasks at work than anyone who waits."""
-    queue = line.queue()
-    at_work = {user: line.at_work.count(user) for user in map(UserId, range(1, 5))}
-    waiting = {user: sum(wish.user == user for wish in line.wishes) for user in at_work}
-    for user, _ in served(queue):
-        assert at_work[user] == min(at_work[one] for one in at_work if waiting[one])
-        at_work[user] += 1
-        waiting[user] -= 1
-
-
-@pytest.mark.parametrize("index", range(4))
-def test_a_task_that_comes_back_keeps_its_age(index: int) -> None:
-    queue = line_of(ALICE, ALICE, ALICE, ALICE)
-    returning = TaskId(index + 1)
-    queue.discard(ALICE, returning)
-    queue.add(ALICE, GenerationId(index + 1), returning)
-    assert [task for _, task in served(queue)] == [1, 2, 3, 4]
-
-
-def test_a_refused_task_does_not_cost_its_member_the_turn() -> None:
-    queue = line_of(ALICE, BOB, ALICE)
-    assert queue.pop() == (ALICE, TaskId(1))
-    queue.take_back(ALICE, GenerationId(1), TaskId(1))
-    queue.finish(ALICE)
-    assert served(queue) == [(ALICE, TaskId(1)), (BOB, TaskId(2)), (ALICE, TaskId(3))]
-
-
-def test_what_is_discarded_is_not_served() -> None:
-    queue = line_of(ALICE, BOB, ALICE)
-    assert queue.discard(ALICE, TaskId(1))
-    assert queue.position(ALICE, GenerationId(1)) is None
-    assert [task for _, task in served(queue)] == [2, 3]
-
-
-@pytest.mark.parametrize(("user", "task"), [(BOB, 1), (ALICE, 2), (CAROL, 1)])
-def test_only_what_waits_can_be_discarded(user: UserId, task: int) -> None:
-    queue = line_of(ALICE)
-    assert not queue.discard(user, TaskId(task))
-    assert len(queue) == 1
-
-
-def test_what_is_at_work_cannot_be_discarded() -> None:
-    queue = line_of(ALICE)
-    queue.pop()
-    assert not queue.discard(ALICE, TaskId(1))
-    assert queue.at_work == 1
-
-
-def test_work_of_an_earlier_process_counts_against_its_member() -> None:
-    queue = FairQueue()
-    queue.resume(ALICE)
-    queue.add(ALICE, GenerationId(1), TaskId(1))
-    queue.add(BOB, GenerationId(2), TaskId(2))
-    assert queue.at_work == 1
-    assert members(served(queue)) == [BOB, ALICE]
-
-
-def test_finished_work_no_longer_counts() -> None:
-    queue = line_of(ALICE, ALICE, BOB, BOB)
-    queue.pop()
-    queue.pop()
-    queue.finish(ALICE)
-    assert queue.at_work == 1
-    assert members(served(queue)) == [ALICE, BOB]
-
-
-def test_one_after_another_members_take_turns_too() -> None:
-    queue = line_of(*[ALICE] * 40, BOB)
+def test_with_one_running_task_at_a_time_members_take_turns_too() -> None:
+    queue = queue_of(*[ALICE] * 40, BOB)
     order: list[UserId] = []
     for _ in range(4):
         popped = queue.pop()
@@ -222,17 +94,97 @@ def test_one_after_another_members_take_turns_too() -> None:
     assert order == [ALICE, BOB, ALICE, ALICE]
 
 
-def test_one_finish_too_many_gives_no_advantage() -> None:
+@given(arrivals(), st.integers(1, 40))
+def test_a_newcomer_waits_for_at_most_one_task_of_each_member(line: Arrivals, count: int) -> None:
+    """Every other member with nothing running gets one task in before; nobody gets two."""
+    queue = line.queue()
+    newcomer = UserId(99)
+    for number in range(count):
+        queue.add(newcomer, GenerationId(99), TaskId(100_000 + number))
+    before = members(pop_all(queue)).index(newcomer)
+    assert before == len({waiting.user for waiting in line.waiting} - set(line.running))
+
+
+@settings(max_examples=300)
+@given(arrivals())
+def test_the_shown_place_is_the_place_in_which_tasks_are_popped(line: Arrivals) -> None:
+    shown = {waiting.generation: line.queue().position(waiting.user, waiting.generation) for waiting in line.waiting}
+    generation_of = {waiting.task: waiting.generation for waiting in line.waiting}
+    popped: dict[GenerationId, int] = {}
+    for place, (_, task) in enumerate(pop_all(line.queue()), start=1):
+        popped.setdefault(generation_of[task], place)
+    assert shown == popped
+
+
+@given(arrivals())
+def test_places_stay_right_while_tasks_are_popped(line: Arrivals) -> None:
+    queue = line.queue()
+    generation_of = {waiting.task: waiting.generation for waiting in line.waiting}
+    for _ in line.waiting:
+        first = {one.generation for one in line.waiting if queue.position(one.user, one.generation) == 1}
+        popped = queue.pop()
+        assert popped is not None
+        assert first == {generation_of[popped[1]]}
+
+
+@given(arrivals())
+def test_every_task_is_popped_once_oldest_first_to_whoever_has_fewest_running(line: Arrivals) -> None:
+    queue = line.queue()
+    assert len(queue) == len(line.waiting)
+    running = {user: line.running.count(user) for user in map(UserId, range(1, 5))}
+    tasks = {user: sorted(one.task for one in line.waiting if one.user == user) for user in running}
+    for user, task in pop_all(queue):
+        assert task == tasks[user][0]
+        assert running[user] == min(running[member] for member in running if tasks[member])
+        tasks[user].pop(0)
+        running[user] += 1
+    assert not any(tasks.values())
+    assert (len(queue), queue.running) == (0, len(line.waiting) + len(line.running))
+
+
+@pytest.mark.parametrize("index", range(4))
+def test_a_task_that_is_added_again_keeps_its_age(index: int) -> None:
+    queue = queue_of(ALICE, ALICE, ALICE, ALICE)
+    task = TaskId(index + 1)
+    queue.discard(ALICE, task)
+    queue.add(ALICE, GenerationId(index + 1), task)
+    assert [task for _, task in pop_all(queue)] == [1, 2, 3, 4]
+
+
+def test_a_requeued_task_does_not_cost_its_member_the_turn() -> None:
+    queue = queue_of(ALICE, BOB, ALICE)
+    assert queue.pop() == (ALICE, TaskId(1))
+    queue.requeue(ALICE, GenerationId(1), TaskId(1))
+    queue.finish(ALICE)
+    assert pop_all(queue) == [(ALICE, TaskId(1)), (BOB, TaskId(2)), (ALICE, TaskId(3))]
+
+
+def test_a_discarded_task_is_not_popped() -> None:
+    queue = queue_of(ALICE, BOB, ALICE)
+    assert queue.discard(ALICE, TaskId(1))
+    assert queue.position(ALICE, GenerationId(1)) is None
+    assert [task for _, task in pop_all(queue)] == [2, 3]
+
+
+@pytest.mark.parametrize(("user", "task"), [(BOB, 2), (ALICE, 3), (CAROL, 2), (ALICE, 1)])
+def test_only_a_waiting_task_can_be_discarded(user: UserId, task: int) -> None:
+    queue = queue_of(ALICE, ALICE)
+    queue.pop()
+    assert not queue.discard(user, TaskId(task))
+    assert (len(queue), queue.running) == (1, 1)
+
+
+def test_a_finished_task_no_longer_counts_and_finishing_too_often_is_no_advantage() -> None:
+    queue = queue_of(ALICE, ALICE, BOB, BOB)
+    queue.pop()
+    queue.pop()
+    queue.finish(ALICE)
+    assert queue.running == 1
+    assert members(pop_all(queue)) == [ALICE, BOB]
+
     queue = FairQueue()
     queue.finish(BOB)
-    assert queue.at_work == 0
+    assert queue.running == 0
     for task, user in enumerate([ALICE, BOB, BOB], start=1):
         queue.add(user, GenerationId(task), TaskId(task))
-    assert members(served(queue)) == [ALICE, BOB, BOB]
-
-
-def test_a_second_generation_of_one_member_waits_behind_the_first() -> None:
-    queue = line_of(ALICE, ALICE, BOB, BOB)
-    places = [queue.position(user, GenerationId(n)) for n, user in enumerate([ALICE, ALICE, BOB, BOB], start=1)]
-    assert places == [1, 3, 2, 4]
-    assert all(earlier != later for earlier, later in pairwise(places))
+    assert members(pop_all(queue)) == [ALICE, BOB, BOB]

@@ -1,1 +1,1 @@
-"""The life of a generation: the real rooms, the real store, the stand-in for KIE, and a recording deliverer."""
+"""The life of a generation: real services, a real store, the stand-in for KIE, and a recording message sender."""

@@ -1,4 +1,4 @@
-"""A stand-in for KIE, and a house to start Easel in."""
+"""A stand-in for KIE, and an installation to start processes on."""
 
 from collections.abc import AsyncGenerator, Generator
 from pathlib import Path
@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from demo.kie import KieStandIn
 from tests.fresh import put_fresh_database
-from tests.generation.easel import Easel, House
+from tests.generation.backend import Backend, Installation
 from tests.kie.schema import check_all
 
 
@@ -20,29 +20,29 @@ async def kie() -> AsyncGenerator[KieStandIn, None]:
 
 
 @pytest.fixture(autouse=True)
-def failed_jobs() -> Generator[list[BaseException], None, None]:
-    """The errors that a test brings about on purpose; jobs may fail by no other."""
-    on_purpose: list[BaseException] = []
+def expected_errors() -> Generator[list[BaseException], None, None]:
+    """The errors with which background tasks are to fail; any other fails the test."""
+    expected: list[BaseException] = []
     with capture_logs() as logs:
-        yield on_purpose
-    failures = [entry["exc_info"] for entry in logs if entry["event"] == "job failed"]
-    assert failures == on_purpose
+        yield expected
+    assert [entry["exc_info"] for entry in logs if entry["event"] == "background task failed"] == expected
 
 
 @pytest.fixture
-def house(tmp_path: Path, kie: KieStandIn) -> House:
+def installation(tmp_path: Path, kie: KieStandIn) -> Installation:
     put_fresh_database(tmp_path / "easel.db")
-    return House(tmp_path, kie)
+    return Installation(tmp_path, kie)
 
 
 @pytest.fixture
-async def easel(house: House) -> AsyncGenerator[Easel, None]:
-    async with house.easel() as one:
-        yield one
+async def backend(installation: Installation) -> AsyncGenerator[Backend, None]:
+    async with installation.start() as backend:
+        yield backend
 
 
 @pytest.fixture
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The courier's pauses in hundredths."""
-    monkeypatch.setattr("bot.generation.delivery._BACKOFF", (0.005, 0.01, 0.02, 0.05, 0.1, 0.1, 0.1, 0.1))
-    monkeypatch.setattr("bot.generation.delivery._DOWNLOAD_PAUSES", (0.005, 0.01, 0.02))
+    """The delivery worker's pauses in hundredths of a second."""
+    monkeypatch.setattr("bot.generation.delivery._BACKOFF", (0.005, 0.01, 0.02, 0.05, 0.1))
+    monkeypatch.setattr("bot.generation.delivery._DOWNLOAD_PAUSES", (0.005, 0.01, 0.02, 0.02, 0.02, 0.02))
+    monkeypatch.setattr("bot.generation.delivery._ERROR_RETRY_SECONDS", 0.05)

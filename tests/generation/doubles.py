@@ -1,4 +1,4 @@
-"""The two ports that tests replace: Discord, and time."""
+"""Doubles of the ports: Discord, the operator's alerts, time, and an image API that fails unexpectedly."""
 
 import asyncio
 from collections import deque
@@ -15,7 +15,7 @@ from bot.domain.ports import Card, ImageApi, ImageFile, Posted, TaskInput, TaskR
 
 
 class ShiftedClock:
-    """The real time, moved by as much as a test wants."""
+    """The real time, shifted by as much as a test wants."""
 
     def __init__(self) -> None:
         self._shift = timedelta()
@@ -29,23 +29,24 @@ class ShiftedClock:
 
 @dataclass(frozen=True)
 class Post:
-    """One call of deliver that was taken."""
+    """One call of deliver that was accepted."""
 
     card: Card
     positions: tuple[int, ...]
+    """Of the tasks whose images were posted."""
     files: tuple[bytes, ...]
     names: tuple[str, ...]
 
 
-class Hold:
-    """A reaction that never ends, as when the process dies meanwhile."""
+class NeverReturns:
+    """A reaction that lasts until the process is killed."""
 
 
-Reaction = Exception | Hold | Callable[[Card, Sequence[ImageFile]], Exception | None]
+Reaction = Exception | NeverReturns | Callable[[Card, Sequence[ImageFile]], Exception | None]
 
 
 class RecordingSender:
-    """Takes every post and keeps it, unless told to react otherwise."""
+    """Accepts and keeps every post, unless a reaction is set."""
 
     def __init__(self) -> None:
         self.shown: list[Card] = []
@@ -55,7 +56,7 @@ class RecordingSender:
         self.next_show: deque[Exception] = deque()
         self.next_deliver: deque[Reaction] = deque()
         self.always: Reaction | None = None
-        self.apologies: list[PendingCard] = []
+        self.interrupted: list[PendingCard] = []
 
     async def show(self, card: Card) -> None:
         self.shown.append(card)
@@ -66,28 +67,25 @@ class RecordingSender:
         files = tuple(await asyncio.gather(*(asyncio.to_thread(Path(image.path).read_bytes) for image in images)))
         self.attempts.append((card, tuple(len(file) for file in files)))
         reaction = self.next_deliver.popleft() if self.next_deliver else self.always
-        if isinstance(reaction, Hold):
+        if isinstance(reaction, NeverReturns):
             await asyncio.Event().wait()
         if callable(reaction):
             reaction = reaction(card, images)
         if isinstance(reaction, Exception):
             raise reaction
-        positions = tuple(
-            task.position for image in images for task in card.generation.tasks if task.id == image.task_id
-        )
+        positions = tuple(card.generation.task(image.task_id).position for image in images)
         self.posts.append(Post(card, positions, files, tuple(image.filename for image in images)))
         return Posted(ChannelId(5), MessageId(1000 + len(self.posts)))
 
-    async def show_interrupted(self, opening: PendingCard) -> None:
-        self.apologies.append(opening)
+    async def show_interrupted(self, card: PendingCard, /) -> None:
+        self.interrupted.append(card)
 
-    def told(self, generation: GenerationId) -> list[Post]:
-        """The posts of one generation."""
+    def posts_of(self, generation: GenerationId) -> list[Post]:
         return [post for post in self.posts if post.card.generation.id == generation]
 
 
-class Stumbling(ImageApi):
-    """KIE's client, but its first answers to createTask or recordInfo get lost in errors that nobody expected."""
+class FlakyApi(ImageApi):
+    """KIE's client, but its first answers to createTask or recordInfo are lost in unexpected errors."""
 
     def __init__(
         self, api: ImageApi, *, create: Sequence[BaseException] = (), report: Sequence[BaseException] = ()
@@ -115,11 +113,11 @@ class Stumbling(ImageApi):
         return await self._api.balance()
 
 
-class RecordedAlerts:
-    """Keeps what the operator is told."""
+class RecordingAlerts:
+    """Keeps the alerts that the operator was sent."""
 
     def __init__(self) -> None:
-        self.told: list[Alert] = []
+        self.sent: list[Alert] = []
 
     async def send(self, alert: Alert) -> None:
-        self.told.append(alert)
+        self.sent.append(alert)

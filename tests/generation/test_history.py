@@ -1,4 +1,4 @@
-"""What was made before, found by the message that shows it and by nothing else."""
+"""Earlier generations and drafts: found by the message that shows them, or by their member, and by nothing else."""
 
 from collections.abc import AsyncGenerator
 from dataclasses import replace
@@ -15,6 +15,7 @@ from bot.generation.history import DRAFTS_KEPT_FOR, History
 from bot.runtime import BackgroundTasks, Runtime
 from bot.store.store import Store
 from tests.factories import ALICE, BOB, NOW, make_destination, make_generation, make_request
+from tests.fresh import put_fresh_database
 from tests.store.services import SetClock
 from tests.store.stored import keep
 
@@ -25,8 +26,9 @@ SOURCES = [Source("https://cdn/a.png", "a.png", 12)]
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncGenerator[Store, None]:
-    async with Store.open(f"sqlite:///{tmp_path / 'easel.db'}") as one:
-        yield one
+    put_fresh_database(tmp_path / "easel.db")
+    async with Store.open(f"sqlite:///{tmp_path / 'easel.db'}") as store:
+        yield store
 
 
 @pytest.fixture
@@ -39,8 +41,8 @@ def history(store: Store, clock: SetClock) -> History:
     return History(Runtime(store, clock, BackgroundTasks("background", grace=0), count(1).__next__))
 
 
-async def made(store: Store, card: MessageId | None = CARD, image_in: MessageId | None = None) -> Generation:
-    """A generation with its card, and perhaps an image that was posted elsewhere."""
+async def stored(store: Store, card: MessageId | None = CARD, image_in: MessageId | None = None) -> Generation:
+    """A generation with its card, and perhaps an image that was posted in another message."""
     request = make_request(destination=make_destination(message_id=card))
     generation = await keep(store, make_generation(request=request))
     if image_in is not None:
@@ -50,74 +52,47 @@ async def made(store: Store, card: MessageId | None = CARD, image_in: MessageId 
     return generation
 
 
-async def test_a_card_leads_to_its_generation(store: Store, history: History) -> None:
-    generation = await made(store)
-    assert await history.shown_in(CARD, generation.id) == generation
-
-
-async def test_a_late_image_leads_to_its_generation(store: Store, history: History) -> None:
-    generation = await made(store, image_in=LATE)
-    assert await history.shown_in(LATE, generation.id) == generation
-
-
-async def test_another_message_does_not(store: Store, history: History) -> None:
-    generation = await made(store, image_in=LATE)
-    await made(store, OTHER)
+async def test_a_generation_is_found_by_its_card_and_by_its_late_image(store: Store, history: History) -> None:
+    generation = await stored(store, image_in=LATE)
+    await stored(store, OTHER)
+    for message in (CARD, LATE):
+        assert await history.shown_in(message, generation.id) == generation
     for message in (OTHER, MessageId(404)):
         with pytest.raises(GenerationGone):
             await history.shown_in(message, generation.id)
 
 
-async def test_another_generations_images_do_not_lend_their_message(store: Store, history: History) -> None:
-    secret = await made(store, OTHER)
-    await made(store, CARD, image_in=CARD)
-    with pytest.raises(GenerationGone):
-        await history.shown_in(CARD, secret.id)
+async def test_a_message_shows_no_other_generation(store: Store, history: History) -> None:
+    elsewhere, without_card = await stored(store, OTHER), await stored(store, None)
+    await stored(store, CARD, image_in=CARD)
+    for generation_id in (elsewhere.id, without_card.id, GenerationId(0), GenerationId((1 << 63) - 1)):
+        with pytest.raises(GenerationGone):
+            await history.shown_in(CARD, generation_id)
 
 
-async def test_a_generation_without_a_card_is_not_found(store: Store, history: History) -> None:
-    generation = await made(store, None)
-    with pytest.raises(GenerationGone):
-        await history.shown_in(CARD, generation.id)
-
-
-@pytest.mark.parametrize("number", [0, (1 << 63) - 1])
-async def test_a_number_that_was_never_given_is_not_found(history: History, number: int) -> None:
-    with pytest.raises(GenerationGone):
-        await history.shown_in(CARD, GenerationId(number))
-
-
-async def test_a_draft_is_kept_for_its_member(history: History) -> None:
-    draft = history.new_draft(ALICE.user_id, ORIGIN, SOURCES)
-    await history.keep(draft)
-
-    assert await history.draft(draft.id, ALICE.user_id) == draft
-    assert await history.draft(draft.id, ALICE.user_id) == draft
-    with pytest.raises(DraftGone):
-        await history.draft(draft.id, BOB.user_id)
-    with pytest.raises(DraftGone):
-        await history.draft(DraftId(404), ALICE.user_id)
+async def test_drafts_are_kept_for_their_member(history: History) -> None:
+    drafts = [
+        history.new_draft(ALICE.user_id, replace(ORIGIN, message_id=message), SOURCES) for message in (CARD, OTHER)
+    ]
+    for draft in drafts:
+        await history.keep(draft)
+    for draft in drafts * 2:
+        assert await history.draft(draft.id, ALICE.user_id) == draft
+    for draft_id, user in ((drafts[0].id, BOB.user_id), (DraftId(404), ALICE.user_id)):
+        with pytest.raises(DraftGone):
+            await history.draft(draft_id, user)
 
 
 @pytest.mark.parametrize("others", [0, 1])
-async def test_a_draft_lives_as_long_as_its_links(history: History, clock: SetClock, others: int) -> None:
+async def test_a_draft_expires_with_its_images_links(history: History, clock: SetClock, others: int) -> None:
     draft = history.new_draft(ALICE.user_id, ORIGIN, SOURCES)
     await history.keep(draft)
-    clock.moment = NOW + DRAFTS_KEPT_FOR
-    for _ in range(others):
-        await history.keep(history.new_draft(BOB.user_id, ORIGIN, []))
-    assert await history.draft(draft.id, ALICE.user_id) == draft
-
-    clock.moment += timedelta(seconds=1)
-    for _ in range(others):
-        await history.keep(history.new_draft(BOB.user_id, ORIGIN, []))
+    for seconds in (0, 1):
+        clock.moment = NOW + DRAFTS_KEPT_FOR + timedelta(seconds=seconds)
+        # Keeping another draft deletes those that have expired.
+        for _ in range(others):
+            await history.keep(history.new_draft(BOB.user_id, ORIGIN, []))
+        if not seconds:
+            assert await history.draft(draft.id, ALICE.user_id) == draft
     with pytest.raises(DraftGone):
         await history.draft(draft.id, ALICE.user_id)
-
-
-async def test_drafts_are_told_apart(history: History) -> None:
-    first, second = [history.new_draft(ALICE.user_id, replace(ORIGIN, message_id=one), []) for one in (CARD, OTHER)]
-    for draft in (first, second):
-        await history.keep(draft)
-
-    assert (await history.draft(second.id, ALICE.user_id)).origin.message_id == OTHER

@@ -1,4 +1,4 @@
-"""The journal of pending cards: the next process finds them, and a full disk does not get in the way of a request."""
+"""The journal of pending cards: what one process recorded the next one finds, and a disk error stops nothing."""
 
 import errno
 from dataclasses import replace
@@ -6,91 +6,123 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.generation import PendingCard
-from bot.domain.ids import MessageId, PendingCardId
-from bot.generation.pending_cards import PendingCardJournal, read_pending_cards
-from tests.factories import ALICE, NOW, make_destination
+from bot.domain.generation import Destination, InteractionToken, PendingCard
+from bot.domain.ids import GenerationId, MessageId, PendingCardId, first_snowflake
+from bot.generation.pending_cards import PendingCardJournal
+from bot.store.store import Store
+from tests.factories import ALICE, NOW, make_destination, make_generation, make_request
+from tests.fresh import put_fresh_database
 
-BY_COMMAND = PendingCard(PendingCardId(7), ALICE.user_id, NOW, make_destination(pending_card=PendingCardId(7)))
-BY_REPLY = PendingCard(PendingCardId(8), ALICE.user_id, NOW, make_destination(token=None, upload_limit=0), MessageId(8))
+CARD_MESSAGE = MessageId((1 << 63) - 1)
+COMMAND = PendingCard(PendingCardId(7), ALICE.user_id, NOW, make_destination(pending_card=PendingCardId(7)))
+REPLY = PendingCard(PendingCardId(8), ALICE.user_id, NOW, make_destination(token=None, upload_limit=0), MessageId(8))
 
 
 def with_message(card: PendingCard) -> PendingCard:
-    """The same card once Discord has answered with its message's id."""
-    return replace(card, destination=replace(card.destination, message_id=MessageId((1 << 63) - 1)))
+    """The same card, once Discord has told its message's id."""
+    return replace(card, destination=replace(card.destination, message_id=CARD_MESSAGE))
 
 
 @pytest.fixture
-def file(tmp_path: Path) -> Path:
-    return tmp_path / "pending.journal"
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "pending_cards.journal"
 
 
-def left(file: Path) -> list[PendingCard]:
-    """What the next process finds."""
-    with PendingCardJournal(file) as journal:
-        return list(journal.left)
+def interrupted(path: Path) -> list[PendingCard]:
+    """What another process finds."""
+    with PendingCardJournal(path) as journal:
+        return list(journal.interrupted)
 
 
-@pytest.mark.parametrize("card", [BY_COMMAND, with_message(BY_COMMAND), BY_REPLY, with_message(BY_REPLY)])
-def test_the_next_process_finds_a_card_unchanged_until_it_is_closed(file: Path, card: PendingCard) -> None:
-    with PendingCardJournal(file) as journal:
-        journal.note(card)
-        assert journal.left == (), "a process's own cards are not an earlier one's"
-    assert file.stat().st_mode & 0o077 == 0, "others could read the token"
-    assert left(file) == [card]
-    with PendingCardJournal(file) as journal:
-        assert journal.left == (card,)
-        journal.close(card.id)
-    assert left(file) == []
+@pytest.mark.parametrize("card", [COMMAND, with_message(COMMAND), REPLY, with_message(REPLY)])
+def test_the_next_process_finds_a_card_until_it_is_removed(path: Path, card: PendingCard) -> None:
+    with PendingCardJournal(path) as journal:
+        journal.record(card)
+        assert journal.interrupted == (), "a process's own cards are not interrupted"
+    for _ in range(2):
+        assert interrupted(path) == [card]
+    with PendingCardJournal(path) as journal:
+        journal.remove(card.id)
+    assert interrupted(path) == []
 
 
-def test_a_card_that_is_noted_again_replaces_the_earlier_note(file: Path) -> None:
-    with PendingCardJournal(file) as journal:
-        for card in (BY_COMMAND, BY_REPLY, with_message(BY_COMMAND)):
-            journal.note(card)
-    assert left(file) == [with_message(BY_COMMAND), BY_REPLY]
+def test_a_card_recorded_again_replaces_the_first(path: Path) -> None:
+    with PendingCardJournal(path) as journal:
+        for card in (COMMAND, REPLY, with_message(COMMAND)):
+            journal.record(card)
+    assert interrupted(path) == [with_message(COMMAND), REPLY]
 
 
-def test_closing_is_harmless_to_repeat_and_empties_the_journal_in_the_end(file: Path) -> None:
-    with PendingCardJournal(file) as journal:
-        journal.note(BY_COMMAND)
-        journal.note(BY_REPLY)
-        for closed in (BY_COMMAND.id, BY_COMMAND.id, None):
-            journal.close(closed)
-        assert read_pending_cards(file) == [BY_REPLY]
-        journal.close(BY_REPLY.id)
-        assert file.stat().st_size == 0
+def test_removed_cards_are_forgotten_and_an_empty_journal_is_an_empty_file(path: Path) -> None:
+    with PendingCardJournal(path) as journal:
+        for card in (COMMAND, REPLY):
+            journal.record(card)
+        for card_id in (COMMAND.id, COMMAND.id, None):
+            journal.remove(card_id)
+        assert interrupted(path) == [REPLY]
+        journal.remove(REPLY.id)
+        assert path.stat().st_size == 0
 
 
-def test_the_journal_does_not_grow_without_limit(file: Path) -> None:
-    with PendingCardJournal(file) as journal:
-        journal.note(BY_REPLY)
+def test_the_journal_is_compacted(path: Path) -> None:
+    with PendingCardJournal(path) as journal:
+        journal.record(REPLY)
         for number in range(10_000):
-            card = replace(BY_COMMAND, id=PendingCardId(1000 + number))
-            journal.note(card)
-            journal.close(card.id)
-        assert file.stat().st_size < 2 << 20
-    assert left(file) == [BY_REPLY]
+            card = replace(COMMAND, id=PendingCardId(1000 + number))
+            journal.record(card)
+            journal.remove(card.id)
+        assert path.stat().st_size < 2 << 20
+    assert interrupted(path) == [REPLY]
 
 
 @pytest.mark.parametrize("line", [b"", b'{"id": 7, "user_id"', b"null", b"\xff\xfe"])
-def test_an_incomplete_line_is_skipped(file: Path, line: bytes) -> None:
-    with PendingCardJournal(file) as journal:
-        journal.note(BY_REPLY)
-    file.write_bytes(file.read_bytes() + line)
-    assert left(file) == [BY_REPLY]
+def test_an_incomplete_line_is_skipped(path: Path, line: bytes) -> None:
+    with PendingCardJournal(path) as journal:
+        journal.record(REPLY)
+    path.write_bytes(path.read_bytes() + line)
+    assert interrupted(path) == [REPLY]
 
 
-def test_a_full_disk_raises_nothing(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_raises_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    with PendingCardJournal(file) as journal:
-        monkeypatch.setattr("os.write", refuse)
-        monkeypatch.setattr("os.ftruncate", refuse)
-        for card in (BY_COMMAND, BY_REPLY):
-            journal.note(card)
-        for card in (BY_COMMAND, BY_REPLY):
-            journal.close(card.id)
-        monkeypatch.undo()
-    assert left(file) == []
+    with PendingCardJournal(path) as journal, monkeypatch.context() as full_disk:
+        full_disk.setattr("os.write", refuse)
+        full_disk.setattr("os.ftruncate", refuse)
+        for card in (COMMAND, REPLY):
+            journal.record(card)
+        for card in (COMMAND, REPLY):
+            journal.remove(card.id)
+    assert interrupted(path) == []
+
+
+def test_only_this_user_can_read_the_tokens(path: Path) -> None:
+    interrupted(path)
+    assert path.stat().st_mode & 0o077 == 0
+
+
+async def is_accepted(store: Store, card: PendingCard) -> bool:
+    async with store.read() as tx:
+        return await tx.generations.accepted(card)
+
+
+async def test_an_accepted_request_is_recognised_by_its_token_or_its_message(tmp_path: Path) -> None:
+    put_fresh_database(tmp_path / "easel.db")
+    async with Store.open(f"sqlite:///{tmp_path / 'easel.db'}") as store:
+        assert not await is_accepted(store, COMMAND)
+        async with store.write() as tx:
+            for number, card in enumerate((COMMAND, with_message(REPLY))):
+                request = make_request(destination=card.destination)
+                generation_id = GenerationId(first_snowflake(NOW) + number)
+                await tx.generations.add(make_generation(id=generation_id, request=request))
+
+        for card in (COMMAND, with_message(COMMAND), with_message(REPLY)):
+            assert await is_accepted(store, card)
+        assert not await is_accepted(store, REPLY), "a reply whose id Discord never told was never accepted"
+        others: list[Destination] = [
+            make_destination(token=InteractionToken(601, "another", NOW)),
+            make_destination(token=None, message_id=MessageId(5)),
+        ]
+        for destination in others:
+            assert not await is_accepted(store, replace(COMMAND, destination=destination))

@@ -24,9 +24,10 @@ from bot.polling.durations import published
 from bot.polling.pace import Pace
 from bot.store.store import Transaction
 from demo.kie import Code, Delay, Hang, Http429, KieStandIn, Never
-from tests.generation.doubles import ShiftedClock, Stumbling
-from tests.generation.easel import House, Tuning, tuned
+from tests.generation.backend import Installation
+from tests.generation.doubles import FlakyApi, ShiftedClock
 from tests.generation.polls import polls, polls_come
+from tests.generation.tuning import Tuning, tuned
 from tests.kie.schema import created
 from tests.waiting import until
 
@@ -34,10 +35,10 @@ RESERVED, REFUNDED, SETTLED = ("reserve", Decimal(-5)), ("refund", Decimal(5)), 
 PRO = TaskClass(Model.PRO, Resolution.ONE_K, has_references=False)
 
 
-async def test_polls_that_fail_become_rarer(house: House, kie: KieStandIn) -> None:
+async def test_polls_that_fail_become_rarer(installation: Installation, kie: KieStandIn) -> None:
     kie.script.on("recordInfo", *[Code(500, "server error")] * 4)
-    async with house.easel() as easel:
-        await easel.told(await easel.ask())
+    async with installation.start() as backend:
+        await backend.wait_for_post(await backend.request())
         times = [call.at for call in polls(kie)]
         pauses = [after - before for before, after in itertools.pairwise(times)]
         assert len(pauses) == 4
@@ -45,36 +46,36 @@ async def test_polls_that_fail_become_rarer(house: House, kie: KieStandIn) -> No
             assert pause >= least - 0.01
 
 
-async def test_a_task_is_polled_at_once_when_asked_for(house: House, kie: KieStandIn) -> None:
-    async with house.easel(tuned(pace=partial(Pace, every=3600))) as easel:
-        wish = await easel.ask()
-        await easel.reach(wish, TaskState.RUNNING)
-        (task,) = await easel.tasks(wish)
+async def test_a_task_is_polled_at_once_when_asked_for(installation: Installation, kie: KieStandIn) -> None:
+    async with installation.start(tuned(pace=partial(Pace, every=3600))) as backend:
+        wish = await backend.request()
+        await backend.wait_for_states(wish, TaskState.RUNNING)
+        (task,) = await backend.tasks(wish)
         assert polls(kie) == []
         await until(lambda: all(task.ended for task in kie.tasks.values()), what="KIE to be done")
-        assert easel.tracker.poll_now(TaskId(1)) is False
-        assert easel.tracker.poll_now(task.id) is True
-        await easel.told(wish)
+        assert backend.tracker.poll_now(TaskId(1)) is False
+        assert backend.tracker.poll_now(task.id) is True
+        await backend.wait_for_post(wish)
         assert len(polls(kie)) == 1
-        assert easel.tracker.poll_now(task.id) is False
+        assert backend.tracker.poll_now(task.id) is False
 
 
-async def test_asking_for_a_poll_during_one_does_no_harm(house: House, kie: KieStandIn) -> None:
+async def test_asking_for_a_poll_during_one_does_no_harm(installation: Installation, kie: KieStandIn) -> None:
     kie.script.always("recordInfo", Delay(0.2))
-    async with house.easel(tuned(pace=partial(Pace, every=0.1))) as easel:
-        wish = await easel.ask()
-        other = await easel.ask("a second wish, still waiting")
-        await easel.reach(wish, TaskState.RUNNING)
-        (task,) = await easel.tasks(wish)
+    async with installation.start(tuned(pace=partial(Pace, every=0.1))) as backend:
+        wish = await backend.request()
+        other = await backend.request("a second wish, still waiting")
+        await backend.wait_for_states(wish, TaskState.RUNNING)
+        (task,) = await backend.tasks(wish)
         await until(lambda: polls(kie), what="the first poll")
         for _ in range(3):
-            easel.tracker.poll_now(task.id)
+            backend.tracker.poll_now(task.id)
             await asyncio.sleep(0.02)
-        await easel.told(wish)
-        await easel.told(other)
-        await until(lambda: len(easel.tracker) == 0, what="the tracker to be done")
-        assert easel.ledger(wish) == [RESERVED, SETTLED]
-        assert easel.workload.queue.at_work == 0
+        await backend.wait_for_post(wish)
+        await backend.wait_for_post(other)
+        await until(lambda: len(backend.tracker) == 0, what="the tracker to be done")
+        assert backend.ledger(wish) == [RESERVED, SETTLED]
+        assert backend.workload.queue.running == 0
 
 
 class Telling(Pace):
@@ -93,19 +94,21 @@ class Telling(Pace):
         return [*others]
 
 
-async def test_tasks_that_another_ones_end_tells_of_are_polled_at_once(house: House, kie: KieStandIn) -> None:
-    async with house.easel(tuned(pace=Telling)) as easel:
-        wish = await easel.ask(count=4)
-        await easel.reach(wish, *[TaskState.RUNNING] * 4)
+async def test_tasks_that_another_ones_end_tells_of_are_polled_at_once(
+    installation: Installation, kie: KieStandIn
+) -> None:
+    async with installation.start(tuned(pace=Telling)) as backend:
+        wish = await backend.request(count=4)
+        await backend.wait_for_states(wish, *[TaskState.RUNNING] * 4)
         await until(lambda: all(task.ended for task in kie.tasks.values()), what="KIE to be done")
         assert polls(kie) == []
-        first, *_ = await easel.tasks(wish)
-        assert easel.tracker.poll_now(first.id) is True
-        await easel.told(wish)
+        first, *_ = await backend.tasks(wish)
+        assert backend.tracker.poll_now(first.id) is True
+        await backend.wait_for_post(wish)
         assert len(polls(kie)) == 4
 
 
-class Hanging(Stumbling):
+class Hanging(FlakyApi):
     """Each of the first polls takes so long that it times out."""
 
     def __init__(self, api: ImageApi, clock: ShiftedClock, seconds: float, times: int) -> None:
@@ -122,40 +125,40 @@ class Hanging(Stumbling):
         return await super().report(task)
 
 
-async def test_a_poll_that_timed_out_is_followed_by_the_next_at_once(house: House) -> None:
+async def test_a_poll_that_timed_out_is_followed_by_the_next_at_once(installation: Installation) -> None:
     """Were it to wait for what is due after a failure, the test would time out."""
     tuning = tuned(tracking=TrackerOptions(retry_after=14))
-    async with house.easel(tuning, wrap=lambda api: Hanging(api, house.clock, 14, times=1)) as easel:
-        await easel.told(await easel.ask())
+    async with installation.start(tuning, wrap=lambda api: Hanging(api, installation.clock, 14, times=1)) as backend:
+        await backend.wait_for_post(await backend.request())
 
 
-async def test_a_poll_has_a_time_limit_of_its_own(house: House, kie: KieStandIn) -> None:
+async def test_a_poll_has_a_time_limit_of_its_own(installation: Installation, kie: KieStandIn) -> None:
     kie.script.on("recordInfo", Hang())
-    async with house.easel(tuned(poll_seconds=0.2, request_seconds=600)) as easel:
-        await easel.told(await easel.ask())
+    async with installation.start(tuned(poll_seconds=0.2, request_seconds=600)) as backend:
+        await backend.wait_for_post(await backend.request())
         assert len(polls(kie)) >= 2
 
 
 async def test_an_end_that_cannot_be_stored_is_polled_for_more_and_more_rarely(
-    house: House, kie: KieStandIn, monkeypatch: pytest.MonkeyPatch
+    installation: Installation, kie: KieStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     @asynccontextmanager
     async def refused() -> AsyncGenerator[Transaction, None]:
         raise StoreUnavailable("database or disk is full")
         yield
 
-    async with house.easel(tuned(tracking=TrackerOptions(retry_after=0.1))) as easel:
-        wish = await easel.ask()
-        await easel.reach(wish, TaskState.RUNNING)
+    async with installation.start(tuned(tracking=TrackerOptions(retry_after=0.1))) as backend:
+        wish = await backend.request()
+        await backend.wait_for_states(wish, TaskState.RUNNING)
         with monkeypatch.context() as trouble:
-            trouble.setattr(easel.store, "write", refused)
+            trouble.setattr(backend.store, "write", refused)
             await until(lambda: all(task.ended for task in kie.tasks.values()), what="KIE to be done")
             before = len(polls(kie))
             await until(lambda: len(polls(kie)) >= before + 5, what="five more polls")
         before_last, last = polls(kie)[-2:]
         assert last.at - before_last.at >= 0.4
-        await easel.told(wish)
-        assert easel.ledger(wish) == [RESERVED, SETTLED]
+        await backend.wait_for_post(wish)
+        assert backend.ledger(wish) == [RESERVED, SETTLED]
 
 
 # Each setting of the [tracker] section
@@ -171,45 +174,47 @@ def configured(**tracker: Any) -> Tuning:
     )
 
 
-async def test_poll_every_deadline_late_every_and_late_for(house: House, kie: KieStandIn) -> None:
+async def test_poll_every_deadline_late_every_and_late_for(installation: Installation, kie: KieStandIn) -> None:
     kie.script.next_tasks(Never())
     tuning = configured(poll_every=0.02, deadline=40, late_every=0.03, late_for=100)
-    async with house.easel(tuning) as easel:
-        wish = await easel.ask()
-        await easel.reach(wish, TaskState.RUNNING)
-        house.clock.advance(30)
+    async with installation.start(tuning) as backend:
+        wish = await backend.request()
+        await backend.wait_for_states(wish, TaskState.RUNNING)
+        installation.clock.advance(30)
         await polls_come(kie)
-        assert await easel.states(wish) == [TaskState.RUNNING]
-        house.clock.advance(11)
-        await easel.reach(wish, TaskState.OVERDUE)
-        house.clock.advance(90)
+        assert await backend.states(wish) == [TaskState.RUNNING]
+        installation.clock.advance(11)
+        await backend.wait_for_states(wish, TaskState.OVERDUE)
+        installation.clock.advance(90)
         await polls_come(kie)
-        assert await easel.states(wish) == [TaskState.OVERDUE]
-        house.clock.advance(11)
-        await easel.reach(wish, TaskState.FAILED)
+        assert await backend.states(wish) == [TaskState.OVERDUE]
+        installation.clock.advance(11)
+        await backend.wait_for_states(wish, TaskState.FAILED)
 
 
-async def test_calls_per_second(house: House, kie: KieStandIn) -> None:
+async def test_calls_per_second(installation: Installation, kie: KieStandIn) -> None:
     kie.script.next_tasks(Never())
-    async with house.easel(configured(poll_every=0.01, calls_per_second=4)) as easel:
-        await easel.ask()
+    async with installation.start(configured(poll_every=0.01, calls_per_second=4)) as backend:
+        await backend.request()
         await until(lambda: len(polls(kie)) >= 9, what="nine polls")
         assert polls(kie)[8].at - polls(kie)[0].at >= 1.5
 
 
-async def test_no_other_setting_delays_the_poll_after_one_that_failed(house: House, kie: KieStandIn) -> None:
+async def test_no_other_setting_delays_the_poll_after_one_that_failed(
+    installation: Installation, kie: KieStandIn
+) -> None:
     kie.script.on("recordInfo", Code(500, "server error"))
-    async with house.easel(configured(poll_every=0.02, calls_per_second=100)) as easel:
-        await easel.told(await easel.ask())
+    async with installation.start(configured(poll_every=0.02, calls_per_second=100)) as backend:
+        await backend.wait_for_post(await backend.request())
 
 
-async def test_give_up_submitting(house: House, kie: KieStandIn) -> None:
+async def test_give_up_submitting(installation: Installation, kie: KieStandIn) -> None:
     kie.script.always("createTask", Http429())
-    async with house.easel(configured(give_up_submitting=0.3)) as easel:
-        generation = await easel.told(await easel.ask())
+    async with installation.start(configured(give_up_submitting=0.3)) as backend:
+        generation = await backend.wait_for_post(await backend.request())
         assert [(task.state, task.failure) for task in generation.tasks] == [(TaskState.FAILED, Failure.UNAVAILABLE)]
         assert len(created(kie)) > 1
-        assert easel.ledger() == [RESERVED, REFUNDED]
+        assert backend.ledger() == [RESERVED, REFUNDED]
 
 
 @pytest.mark.parametrize(

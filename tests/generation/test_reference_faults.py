@@ -1,4 +1,4 @@
-"""Members' pictures that cannot be had from Discord: the wish is refused, and nothing was charged."""
+"""Members' images that Discord does not serve: the request is refused, and nothing is charged."""
 
 import asyncio
 
@@ -7,14 +7,15 @@ import pytest
 from bot.domain.errors import ReferenceProblem, ReferenceRefused
 from bot.domain.generation import Source
 from demo.kie import Behaviour, CutBefore, CutMidBody, Delay, Hang, Html, KieStandIn, Reply
-from tests.generation.easel import Easel, House, tuned
+from tests.generation.backend import Backend, Installation
+from tests.generation.tuning import tuned
 from tests.kie.schema import created
 from tests.waiting import until
 
 
-async def picture(easel: Easel) -> Source:
-    """A picture somewhere on this machine, which its server may be told to withhold: KIE plays Discord's."""
-    (task,) = await easel.tasks((await easel.told(await easel.ask())).id)
+async def attached_image(backend: Backend) -> Source:
+    """An image that the KIE stand-in serves, in place of Discord."""
+    (task,) = (await backend.request_and_wait()).tasks
     return Source(task.result_url or "", "sketch.png", 500)
 
 
@@ -32,41 +33,43 @@ async def picture(easel: Easel) -> Source:
         (Reply(200, bytes((1 << 16) + 1)), ReferenceProblem.TOO_LARGE),
         (CutBefore(), ReferenceProblem.UNREACHABLE),
         (CutMidBody(), ReferenceProblem.UNREACHABLE),
-        (Delay(1), ReferenceProblem.UNREACHABLE),
+        (Delay(2), ReferenceProblem.UNREACHABLE),
         (Hang(), ReferenceProblem.UNREACHABLE),
     ],
-    ids=lambda one: str(one)[:30],
+    ids=lambda value: str(value)[:30],
 )
-async def test_what_discord_does_not_give_is_named_and_costs_nothing(
-    house: House,
+async def test_a_failed_download_names_the_image_and_costs_nothing(
+    installation: Installation,
     kie: KieStandIn,
     monkeypatch: pytest.MonkeyPatch,
     behaviour: Behaviour,
     problem: ReferenceProblem,
 ) -> None:
-    async with house.easel(tuned(download_seconds=0.3)) as easel:
-        source = await picture(easel)
-        before = easel.ledger()
+    seconds = 0.5 if isinstance(behaviour, Hang | Delay) else 5
+    async with installation.start(tuned(download_seconds=seconds)) as backend:
+        source = await attached_image(backend)
+        before = backend.ledger()
         monkeypatch.setattr("bot.generation.references.SOURCE_MAX_BYTES", 1 << 16)
         kie.script.always("result", behaviour)
         with pytest.raises(ReferenceRefused) as refused:
-            await easel.ask(sources=[source])
+            await backend.request(sources=[source])
 
         assert (refused.value.filename, refused.value.problem) == ("sketch.png", problem)
-        assert easel.ledger() == before
+        assert backend.ledger() == before
         assert len(created(kie)) == 1
 
 
-async def test_what_is_half_accepted_at_the_end_is_broken_off(house: House, kie: KieStandIn) -> None:
-    async with house.easel() as easel:
-        source = await picture(easel)
-        before = easel.ledger()
-        kie.script.always("upload", Hang())
-        asking = [asyncio.create_task(easel.ask(sources=[source])) for _ in range(2)]
-        await until(lambda: any(call.path.endswith("upload") for call in kie.requests), what="the upload")
-        await easel.generations.finish(0.05)
+async def test_requests_that_are_still_being_accepted_at_shutdown_are_cancelled(
+    backend: Backend, kie: KieStandIn
+) -> None:
+    source = await attached_image(backend)
+    before = backend.ledger()
+    kie.script.always("upload", Hang())
+    requests = [asyncio.create_task(backend.request(sources=[source])) for _ in range(2)]
+    await until(lambda: any(call.path.endswith("upload") for call in kie.requests), what="the upload")
+    await backend.generations.drain(0.05)
 
-        done, _ = await asyncio.wait(asking, timeout=5)
-        assert len(done) == len(asking)
-        assert all(one.cancelled() for one in asking)
-        assert easel.ledger() == before
+    done, _ = await asyncio.wait(requests, timeout=5)
+    assert len(done) == len(requests)
+    assert all(request.cancelled() for request in requests)
+    assert backend.ledger() == before

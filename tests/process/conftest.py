@@ -4,16 +4,16 @@ from pathlib import Path
 import discord
 import pytest
 
-from tests.process.studio import Studio, open_studio
+from tests.process.deployment import Deployment, open_deployment
 
 
 @pytest.fixture
 def granted() -> discord.Intents | None:
-    """What the developer portal grants; None for everything."""
+    """The intents that the developer portal grants; None for all of them."""
     return None
 
 
 @pytest.fixture
-async def studio(tmp_path: Path, granted: discord.Intents | None) -> AsyncGenerator[Studio]:
-    async with open_studio(tmp_path, granted) as studio:
-        yield studio
+async def deployment(tmp_path: Path, granted: discord.Intents | None) -> AsyncGenerator[Deployment]:
+    async with open_deployment(tmp_path, granted) as deployment:
+        yield deployment

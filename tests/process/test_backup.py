@@ -1,69 +1,71 @@
-"""A backup of a bot that is at work, and its life after that was restored."""
+"""A backup of a bot that is at work, and how the bot continues after it was restored."""
 
 import asyncio
 import signal
 
 from simcord import InteractionResult
 
+from bot.domain.errors import GenerationGone
 from bot.store import sqlite
+from bot.ui.texts.refusals import refusal
 from demo.kie import Succeed
-from tests.process.studio import PAID, Studio
+from tests.process.deployment import PAID, Deployment
 from tests.waiting import until
 
-MEMBERS_AT_ONCE = 8
+REQUESTS_DURING_BACKUP = 8
 
 
-async def db(studio: Studio, *arguments: str) -> tuple[int, str]:
-    """Run the command line beside the bot; its exit code, and what it printed last."""
-    config = str(studio.folder / "empty.toml")
-    settings = studio.environment()
-    async with studio.front.launch("bot", "--config", config, "db", *arguments, environment=settings) as process:
-        code = await process.ended(within=30)
-        return code, process.output().splitlines()[-1]
+async def db(deployment: Deployment, *arguments: str) -> tuple[int, str]:
+    """Run a ``db`` command beside the bot; its exit code, and the last line that it printed."""
+    command = ("bot", "--config", str(deployment.folder / "empty.toml"), "db", *arguments)
+    async with deployment.front.launch(*command, environment=deployment.settings) as process:
+        return await process.ended(within=30), process.output().splitlines()[-1]
 
 
-async def test_a_backup_made_at_work_is_a_whole_bot(studio: Studio) -> None:
-    database, copy = studio.folder / "easel.db", studio.folder / "kept" / "copy.db"
-    async with studio.bot(EASEL__QUOTA__CREDITS="500") as bot:
-        before = await studio.imagine("before the backup")
-        await studio.delivered(before)
-        studio.kie.script.next_tasks(Succeed(duration=4.0))
-        meanwhile = await studio.imagine("painted meanwhile")
-        await studio.painting(meanwhile)
+async def test_a_backup_made_at_work_is_a_whole_bot(deployment: Deployment) -> None:
+    database, copy = deployment.folder / "easel.db", deployment.folder / "kept" / "copy.db"
+    async with deployment.bot(EASEL__QUOTA__CREDITS="500") as bot:
+        before = await deployment.imagine("before the backup")
+        await deployment.wait_for_image(before)
+        deployment.kie.script.next_tasks(Succeed(duration=4.0))
+        running = await deployment.imagine("running during the backup")
+        await deployment.wait_until_running(running)
 
-        copying = asyncio.create_task(db(studio, "backup", str(copy)))
-        load: list[InteractionResult] = []
-        while not copying.done() and len(load) < MEMBERS_AT_ONCE:
-            load.append(await studio.imagine("under load"))
-        assert await copying == (0, f"{database} was backed up to {copy}; the copy was checked.")
+        backup = asyncio.create_task(db(deployment, "backup", str(copy)))
+        during: list[InteractionResult] = []
+        while not backup.done() and len(during) < REQUESTS_DURING_BACKUP:
+            during.append(await deployment.imagine("during the backup"))
+        assert await backup == (0, f"{database} was backed up to {copy}; the copy was checked.")
 
-        after = await studio.imagine("after the backup")
-        for one in (meanwhile, *load, after):
-            await studio.delivered(one, within=20)
-        await studio.settled(generations=3 + len(load))
-        refused = await db(studio, "restore", str(copy))
+        after = await deployment.imagine("after the backup")
+        for interaction in (running, *during, after):
+            await deployment.wait_for_image(interaction)
+        await deployment.wait_until_settled(generations=3 + len(during))
+        refused = await db(deployment, "restore", str(copy))
         assert refused == (78, f"easel: database.url: {database} is in use by another Easel; end that one first.")
         bot.send(signal.SIGKILL)
         await bot.ended()
-    posts, orders = len(studio.posts()), studio.orders()
+    posts, prompts = len(deployment.posts()), deployment.prompts()
 
-    code, said = await db(studio, "restore", str(copy))
+    code, printed = await db(deployment, "restore", str(copy))
     assert code == 0
-    assert said.startswith(f"{database} was restored from {copy}. The previous database was kept as {database}.before-")
+    assert printed.startswith(
+        f"{database} was restored from {copy}. The previous database was kept as {database}.before-"
+    )
     assert sqlite.integrity_problems(database) == []
-    async with studio.bot(EASEL__QUOTA__CREDITS="500"):
-        # What was under way then is looked at anew, paid once, and shown where it is shown already.
-        known = len(studio.query("SELECT id FROM generations"))
-        await until(lambda: len(studio.ledger()) >= 2 * known, what="the credits to come to rest", within=20)
-        assert sorted(studio.ledger()) == sorted(PAID * known)
-        assert 2 <= known <= 2 + len(load)
-        # What came after the backup is not known any more; its picture stays, and its buttons say so.
-        await studio.told(await studio.alice.click(studio.shown(after), label="Again"), "too old for its buttons")
-        again = await studio.alice.click(studio.shown(before), label="Again")
-        await studio.delivered(again)
-        await studio.delivered(await studio.imagine("a new life"))
-        await studio.settled(generations=known + 2)
-    assert [*orders, "before the backup", "a new life"] == studio.orders()
-    assert len(studio.posts()) == posts + 2
+    async with deployment.bot(EASEL__QUOTA__CREDITS="500"):
+        # What was running then is looked up again, paid once, and posted where it stands already.
+        known = len(deployment.query("SELECT id FROM generations"))
+        await until(lambda: len(deployment.ledger()) >= 2 * known, what="the ledger to be settled", within=20)
+        assert sorted(deployment.ledger()) == sorted(PAID * known)
+        assert 2 <= known <= 2 + len(during)
+        # What came after the backup is unknown now: its image stays, and its buttons say so.
+        pressed = await deployment.alice.click(deployment.card(after), label="Again")
+        await deployment.wait_for_text(pressed, refusal(GenerationGone()))
+        await deployment.wait_for_image(await deployment.alice.click(deployment.card(before), label="Again"))
+        await deployment.wait_for_image(await deployment.imagine("after the restore"))
+        await deployment.wait_until_settled(generations=known + 2)
+    assert [*prompts, "before the backup", "after the restore"] == deployment.prompts()
+    assert len(deployment.posts()) == posts + 2
     assert sqlite.integrity_problems(database) == []
-    assert studio.alarms() == []
+    assert deployment.logged_errors() == []

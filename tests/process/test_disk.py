@@ -1,4 +1,4 @@
-"""A disk that is full, and a database that is locked or not to be written: nothing is lost, nothing is paid twice."""
+"""A disk that is full, and a database that is locked or read-only: nothing is lost, and nothing is paid twice."""
 
 import json
 import random
@@ -12,47 +12,48 @@ import pytest
 from simcord import InteractionResult
 
 from demo.kie import Delay, Succeed
-from tests.crash.books import Books, read_books
-from tests.crash.trouble import FULL, FULL_AT_COMMIT, NO_ROOM_FOR_FILES, READ_ONLY
-from tests.crash.world import Victim, World, open_world
+from tests.crash.disk_faults import FULL, FULL_AT_COMMIT, NO_ROOM_FOR_FILES, READ_ONLY
+from tests.crash.snapshot import Snapshot, read_snapshot
+from tests.crash.testbed import CrashTestbed, KillableProcess, open_testbed
 from tests.front import Fault
 from tests.kie.schema import created
 from tests.stories.pictures import png
-from tests.stories.seen import Seen, seen
+from tests.stories.seen import seen
 from tests.waiting import until
 
 LOCKED = "locked"
 PAID = ("reserve", "settle")
-SOON = {
+WAITS = {
     "bot.store.sqlite:BUSY_MILLISECONDS": 200,
-    "bot.generation.delivery:_WITHOUT_THE_STORE": 0.5,
-    "bot.generation.delivery:_AFTER_DISK_TROUBLE": 0.2,
+    "bot.generation.delivery:_DATABASE_RETRY_SECONDS": 0.5,
+    "bot.generation.delivery:_DISK_RETRY_SECONDS": 0.2,
 }
-"""Waits that last for seconds."""
+REFUSAL = "Try again in a minute"
+UNAVAILABLE = "database unavailable"
 
 
 @dataclass(frozen=True)
-class Ward:
-    """A world whose bot meets one kind of trouble."""
+class FaultyDisk:
+    """A testbed whose bot meets one kind of fault."""
 
-    world: World
-    trouble: str
+    testbed: CrashTestbed
+    fault: str
 
     @property
     def _lasting(self) -> Path:
-        return self.world.folder / "trouble"
+        return self.testbed.folder / "fault"
 
     @contextmanager
-    def suffering(self) -> Generator[None]:
-        """There is trouble while the block runs."""
-        if self.trouble == LOCKED:
-            other = sqlite3.connect(self.world.database, isolation_level=None, timeout=5)
-            other.execute("BEGIN EXCLUSIVE")
+    def failing(self) -> Generator[None]:
+        """The fault lasts while the block runs."""
+        if self.fault == LOCKED:
+            locker = sqlite3.connect(self.testbed.database, isolation_level=None, timeout=5)
+            locker.execute("BEGIN EXCLUSIVE")
             try:
                 yield
             finally:
-                other.execute("ROLLBACK")
-                other.close()
+                locker.execute("ROLLBACK")
+                locker.close()
             return
         self._lasting.touch()
         try:
@@ -61,59 +62,71 @@ class Ward:
             self._lasting.unlink()
 
     @asynccontextmanager
-    async def bot(self) -> AsyncGenerator[Victim]:
-        """A running bot, connected; it ends orderly with the block."""
-        variables = {"VICTIM_PAUSES": json.dumps(SOON), "VICTIM_TROUBLE_WHILE": str(self._lasting)}
-        if self.trouble != LOCKED:
-            variables["VICTIM_TROUBLE"] = self.trouble
-        identified = self.world.front.gateway.identified
-        async with self.world.victim(variables=variables) as victim:
-            victim.let_go()
-            await until(lambda: self.world.front.gateway.identified > identified, what="the bot to connect", within=20)
-            yield victim
-            assert await victim.process.terminate() == 0
+    async def bot(self) -> AsyncGenerator[KillableProcess]:
+        """A connected process, ended by SIGTERM with the block."""
+        variables = {"WAITS": json.dumps(WAITS), "DISK_FAULT_WHILE": str(self._lasting)}
+        if self.fault != LOCKED:
+            variables["DISK_FAULT"] = self.fault
+        gateway = self.testbed.front.gateway
+        identified = gateway.identified
+        async with self.testbed.process(variables=variables) as process:
+            process.go()
+            await until(lambda: gateway.identified > identified, what="the bot to connect", within=60)
+            yield process
+            assert await process.process.terminate(within=20) == 0
 
-    async def imagine(self, prompt: str, **options: object) -> InteractionResult:
-        """A member's wish."""
-        return await self.world.members[0].slash(self.world.channel, "imagine", prompt=prompt, **options)
+    async def imagine(self, number: int, **options: object) -> InteractionResult:
+        """A member's request."""
+        prompt = f"request{number:05} a hill"
+        return await self.testbed.members[0].slash(self.testbed.channel, "imagine", prompt=prompt, **options)
 
-    async def delivered(self, asked: InteractionResult) -> Seen:
-        """The card with its picture, once the books are closed."""
+    async def wait_for_image(self, interaction: InteractionResult) -> None:
+        await until(
+            lambda: interaction.response is not None and seen(interaction.response).pictures,
+            within=30,
+            what="an image on the card",
+        )
+        await self.wait_until_finished()
 
-        def shown() -> Seen | None:
-            card = seen(asked.response) if asked.response is not None else None
-            return card if card is not None and card.pictures else None
+    async def wait_until_finished(self) -> None:
+        await until(lambda: self.snapshot.unfinished == 0, within=30, what="the ledger to be settled")
 
-        card = await until(shown, within=20, what="a picture on the card")
-        await until(lambda: self.books.unsettled == 0, what="the credits to come to rest")
-        return card
-
-    async def told(self, asked: InteractionResult) -> str:
-        """What only the requester is told."""
-        return (await until(lambda: asked.followups, what="an answer"))[0].content
+    async def refusal(self, interaction: InteractionResult) -> str:
+        """What only the requester reads."""
+        return (await until(lambda: interaction.followups, within=30, what="an answer"))[0].content
 
     @property
-    def books(self) -> Books:
-        """The books as they stand."""
-        return read_books(self.world.database)
+    def snapshot(self) -> Snapshot:
+        return read_snapshot(self.testbed.database)
 
-    def paid(self) -> list[tuple[str, ...]]:
-        """How each task's money moved."""
-        return [task.movements for task in self.books.tasks]
-
-    def states(self) -> list[str]:
-        """Where the tasks stand, the youngest last."""
-        return [task.state for task in self.books.tasks] or [""]
+    def assert_each_paid_and_posted_once(self) -> None:
+        assert [task.entries for task in self.snapshot.tasks] == [PAID] * 3
+        assert [len(seen(post).pictures) for post in self.testbed.channel.history()] == [1, 1, 1]
 
 
 @pytest.fixture
-async def ward(tmp_path: Path, trouble: str) -> AsyncGenerator[Ward]:
-    async with open_world(tmp_path, random.Random(1), callbacks=False, deadline=60) as world:
-        yield Ward(world, trouble)
+async def disk(tmp_path: Path, fault: str) -> AsyncGenerator[FaultyDisk]:
+    async with open_testbed(tmp_path, random.Random(1), callbacks=False, deadline=60) as testbed:
+        yield FaultyDisk(testbed, fault)
+
+
+async def wait_for_fault(process: KillableProcess, before: int = 0) -> None:
+    """Wait until the process has met the fault more often than before."""
+    await until(lambda: faults_met(process) > before, within=30, what="the fault to be met")
+
+
+def faults_met(process: KillableProcess) -> int:
+    return process.process.output().count(UNAVAILABLE)
+
+
+async def wait_until_running(disk: FaultyDisk) -> None:
+    await until(
+        lambda: [task.state for task in disk.snapshot.tasks][-1:] == ["running"], within=30, what="KIE to be at work"
+    )
 
 
 @pytest.mark.parametrize(
-    "trouble",
+    "fault",
     [
         pytest.param(FULL, marks=pytest.mark.long),
         FULL_AT_COMMIT,
@@ -121,98 +134,93 @@ async def ward(tmp_path: Path, trouble: str) -> AsyncGenerator[Ward]:
         LOCKED,
     ],
 )
-async def test_a_database_that_cannot_be_written_loses_nothing(ward: Ward) -> None:
-    async with ward.bot() as bot:
-        with ward.suffering():
-            told = await ward.told(await ward.imagine("wish00001 in vain"))
-        assert "so this was not started. Nothing was charged. Try again in a minute." in told
-        assert ward.books.generations == ()
-        assert created(ward.world.kie) == []
+async def test_a_database_that_cannot_be_written_loses_nothing(disk: FaultyDisk) -> None:
+    kie = disk.testbed.kie
+    async with disk.bot() as process:
+        with disk.failing():
+            assert REFUSAL in await disk.refusal(await disk.imagine(1))
+        assert disk.snapshot.generations == ()
+        assert created(kie) == []
 
-        await trouble_while_kie_is_asked(ward, bot)
-        await trouble_while_kie_paints(ward, bot)
-        await trouble_when_the_picture_is_posted(ward, bot)
-        await until(lambda: ward.books.unsettled == 0, what="the credits to come to rest")
+        await fail_while_kie_is_asked(disk, process)
+        await fail_while_kie_is_at_work(disk, process)
+        await fail_while_the_image_is_posted(disk, process)
+        await disk.wait_until_finished()
 
-    assert ward.paid() == [PAID] * 3
-    assert len(created(ward.world.kie)) == 3
-    assert [len(seen(post).pictures) for post in ward.world.channel.history()] == [1, 1, 1]
-
-
-async def trouble_while_kie_is_asked(ward: Ward, bot: Victim) -> None:
-    """What KIE answered is written down when that can be done."""
-    ward.world.kie.script.on("createTask", Delay(0.5))
-    asked = await ward.imagine("wish00002 a hill")
-    await until(lambda: created(ward.world.kie), what="KIE to be asked")
-    with ward.suffering():
-        await until(lambda: "the database is not to be had" in bot.process.output(), what="the trouble to be met")
-    await ward.delivered(asked)
+    disk.assert_each_paid_and_posted_once()
+    assert len(created(kie)) == 3
 
 
-async def trouble_while_kie_paints(ward: Ward, bot: Victim) -> None:
-    """KIE is asked again, and the picture comes later."""
-    ward.world.kie.script.next_tasks(Succeed(duration=1.0))
-    failures = failed_jobs(bot)
-    asked = await ward.imagine("wish00003 a hill")
-    await until(lambda: ward.states()[-1] == "running", what="KIE to paint")
-    with ward.suffering():
-        await until(lambda: failed_jobs(bot) > failures, what="the trouble to be met")
-    await ward.delivered(asked)
+async def fail_while_kie_is_asked(disk: FaultyDisk, process: KillableProcess) -> None:
+    """KIE's answer is stored once that is possible."""
+    kie = disk.testbed.kie
+    kie.script.on("createTask", Delay(0.5))
+    before = faults_met(process)
+    interaction = await disk.imagine(2)
+    await until(lambda: created(kie), within=30, what="KIE to be asked")
+    with disk.failing():
+        await wait_for_fault(process, before)
+    await disk.wait_for_image(interaction)
 
 
-async def trouble_when_the_picture_is_posted(ward: Ward, bot: Victim) -> None:
-    """The post is made and cannot be noted: it is not made again."""
-    posting = ward.world.front.faults.on("POST", "/channels/*/messages", Fault(delay=0.5))
-    ward.world.kie.script.next_tasks(Succeed(duration=1.0))
-    failures = failed_jobs(bot)
-    await ward.imagine("wish00004 a hill")
-    await until(lambda: ward.states()[-1] == "running", what="KIE to paint")
-    # The token is dead: the outcome is a message of its own, which could come twice.
-    await ward.world.front.env.advance_time(16 * 60)
-    await until(lambda: posting.hits, what="the post")
-    with ward.suffering():
-        await until(lambda: failed_jobs(bot) > failures, what="the trouble to be met")
+async def fail_while_kie_is_at_work(disk: FaultyDisk, process: KillableProcess) -> None:
+    """KIE is polled again, and the image comes later."""
+    disk.testbed.kie.script.next_tasks(Succeed(duration=4.0))
+    before = faults_met(process)
+    interaction = await disk.imagine(3)
+    await wait_until_running(disk)
+    with disk.failing():
+        await wait_for_fault(process, before)
+    await disk.wait_for_image(interaction)
 
 
-@pytest.mark.parametrize("trouble", [NO_ROOM_FOR_FILES])
-async def test_a_disk_without_room_for_files_loses_nothing(ward: Ward) -> None:
-    async with ward.bot():
-        with ward.suffering():
-            told = await ward.told(await ward.imagine("wish00001 at night", image=("sketch.png", png())))
-        assert "so this was not started. Nothing was charged. Try again in a minute." in told
-        assert ward.books.generations == ()
-        await ward.delivered(await ward.imagine("wish00002 at night", image=("sketch.png", png())))
+async def fail_while_the_image_is_posted(disk: FaultyDisk, process: KillableProcess) -> None:
+    """The post is made and cannot be stored: it is not made again."""
+    front = disk.testbed.front
+    posting = front.faults.on("POST", "/channels/*/messages", Fault(delay=0.5))
+    disk.testbed.kie.script.next_tasks(Succeed(duration=4.0))
+    before = faults_met(process)
+    await disk.imagine(4)
+    await wait_until_running(disk)
+    # The token expires: the outcome becomes a message of its own, which could be posted twice.
+    await front.env.advance_time(16 * 60)
+    await until(lambda: posting.hits, within=30, what="the post")
+    with disk.failing():
+        await wait_for_fault(process, before)
 
-        # A small file finds that there is no room when it is closed, a large one while it is written.
+
+@pytest.mark.parametrize("fault", [NO_ROOM_FOR_FILES])
+async def test_a_disk_without_room_for_files_loses_nothing(disk: FaultyDisk) -> None:
+    kie, sketch = disk.testbed.kie, ("sketch.png", png())
+
+    def downloads() -> int:
+        return sum("/results/" in call.path for call in kie.requests)
+
+    async with disk.bot():
+        with disk.failing():
+            assert REFUSAL in await disk.refusal(await disk.imagine(1, image=sketch))
+        assert disk.snapshot.generations == ()
+        await disk.wait_for_image(await disk.imagine(2, image=sketch))
+
+        # A small file meets the full disk when it is closed, a large one while it is written.
         for number, megabytes in enumerate((0, 1), start=3):
-            ward.world.kie.script.next_tasks(Succeed(noise_megabytes=megabytes))
-            tries = downloads(ward.world)
-            with ward.suffering():
-                asked = await ward.imagine(f"wish{number:05} a hill")
-                await until(lambda tries=tries: downloads(ward.world) >= tries + 2, what="two tries", within=20)
-            await ward.delivered(asked)
+            kie.script.next_tasks(Succeed(noise_megabytes=megabytes))
+            before = downloads()
+            with disk.failing():
+                interaction = await disk.imagine(number)
+                await until(lambda before=before: downloads() >= before + 2, what="two attempts", within=30)
+            await disk.wait_for_image(interaction)
 
-    assert ward.paid() == [PAID] * 3
-    assert [len(seen(post).pictures) for post in ward.world.channel.history()] == [1, 1, 1]
-    assert list((ward.world.folder / "spool").iterdir()) == []
-
-
-@pytest.mark.parametrize("trouble", [LOCKED])
-async def test_a_short_lock_is_waited_for(ward: Ward) -> None:
-    async with ward.bot():
-        asked = [await ward.imagine(f"wish{number:05} a hill") for number in range(3)]
-        with ward.suffering():
-            await until(lambda: all(one.acknowledged for one in asked), what="the acknowledgements")
-        for one in asked:
-            await ward.delivered(one)
-    assert ward.paid() == [PAID] * 3
+    disk.assert_each_paid_and_posted_once()
+    assert list((disk.testbed.folder / "spool").iterdir()) == []
 
 
-def failed_jobs(bot: Victim) -> int:
-    """How much has been broken off for want of the database."""
-    return sum("the database is not to be had" in line for line in bot.process.output().splitlines())
-
-
-def downloads(world: World) -> int:
-    """How often KIE was asked for a picture's file."""
-    return sum("/results/" in call.path for call in world.kie.requests)
+@pytest.mark.parametrize("fault", [LOCKED])
+async def test_a_short_lock_is_waited_for(disk: FaultyDisk) -> None:
+    async with disk.bot():
+        interactions = [await disk.imagine(number) for number in range(3)]
+        with disk.failing():
+            await until(lambda: all(one.acknowledged for one in interactions), what="the acknowledgements")
+        for interaction in interactions:
+            await disk.wait_for_image(interaction)
+    disk.assert_each_paid_and_posted_once()

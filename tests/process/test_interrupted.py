@@ -1,61 +1,61 @@
-"""A process that ends while references are still on their way: the next one says so, and nobody pays."""
+"""A process that ends while references are being prepared: the next one tells the members, and nobody pays."""
 
 import signal
 
 import pytest
 
-from bot.generation.pending_cards import read_pending_cards
+from bot.generation.pending_cards import JOURNAL_NAME, read_pending_cards
+from bot.ui.texts.cards import INTERRUPTED
 from demo.kie import Hang
 from tests.front import Fault
-from tests.process.pictures import GREEN, RED, field
-from tests.process.studio import Studio
+from tests.process.deployment import Deployment
+from tests.process.images import GREEN, RED, plain_image
 from tests.stories.seen import seen
 from tests.waiting import until
 
-INTERRUPTED = "I was restarted before I could start on this. Nothing was charged. Please send it again."
-
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
-async def test_who_waited_while_references_were_taken_is_told(studio: Studio, number: signal.Signals) -> None:
-    studio.kie.script.always("upload", Hang())
-    async with studio.bot() as bot:
-        asked = await studio.imagine("as a woodcut", image=("sketch.png", field(RED)))
-        said = await studio.bob.send(
-            studio.channel, f"{studio.mention} at night", attachments=[("own.png", field(GREEN))]
-        )
-        looking = await studio.answer(said, "👀")
-        await until(lambda: len([call for call in studio.kie.requests if "upload" in call.path]) == 2, what="uploads")
+async def test_requests_interrupted_while_their_references_are_prepared(
+    deployment: Deployment, number: signal.Signals
+) -> None:
+    deployment.kie.script.always("upload", Hang())
+    async with deployment.bot() as bot:
+        interaction = await deployment.imagine("as a woodcut", image=("sketch.png", plain_image(RED)))
+        message = await deployment.mention_with("at night", ("own.png", plain_image(GREEN)), by=deployment.bob)
+        pending = await deployment.wait_for_reply(message, "👀")
+        await until(lambda: sum("upload" in call.path for call in deployment.kie.requests) == 2, what="uploads")
         bot.send(number)
-        assert await bot.ended(within=10) == (0 if number is signal.SIGTERM else -number)
-    studio.kie.script.clear()
+        assert await bot.ended(within=20) == (0 if number is signal.SIGTERM else -number)
+    deployment.kie.script.clear()
 
-    async with studio.bot():
-        await studio.told(asked, INTERRUPTED)
-        told = await studio.answer(said, INTERRUPTED)
-        again = await studio.imagine("as a woodcut", image=("sketch.png", field(RED)))
-        await studio.delivered(again)
-        await studio.settled()
-    assert told.id == looking.id
-    assert len(studio.answers(said)) == 1
-    assert studio.orders() == ["as a woodcut"]
-    assert studio.alarms() == []
-    assert read_pending_cards(studio.folder / "openings.journal") == []
-
-
-async def test_a_process_killed_before_discord_told_the_cards_is_as_good(studio: Studio) -> None:
-    taken = studio.front.faults.on("POST", "/interactions/*/callback", Fault(hang=True, performed=True))
-    posted = studio.front.faults.on("POST", "/channels/*/messages", Fault(hang=True, performed=True))
-    async with studio.bot() as bot:
-        await studio.imagine("a hill")
-        said = await studio.bob.send(
-            studio.channel, f"{studio.mention} at night", attachments=[("own.png", field(GREEN))]
+    async with deployment.bot():
+        await deployment.wait_for_text(interaction, INTERRUPTED)
+        reply = await deployment.wait_for_reply(message, INTERRUPTED)
+        await deployment.wait_for_image(
+            await deployment.imagine("as a woodcut", image=("sketch.png", plain_image(RED)))
         )
-        await until(lambda: taken.hits and posted.hits, what="both cards")
+        await deployment.wait_until_settled()
+    assert reply.id == pending.id
+    assert len(deployment.replies_to(message)) == 1
+    assert deployment.prompts() == ["as a woodcut"]
+    assert deployment.logged_errors() == []
+    assert read_pending_cards(deployment.folder / JOURNAL_NAME) == []
+
+
+async def test_a_process_killed_before_discord_told_the_cards_ids(deployment: Deployment) -> None:
+    acknowledged = deployment.front.faults.on("POST", "/interactions/*/callback", Fault(hang=True, performed=True))
+    posted = deployment.front.faults.on("POST", "/channels/*/messages", Fault(hang=True, performed=True))
+    async with deployment.bot() as bot:
+        await deployment.imagine("a hill")
+        message = await deployment.mention_with("at night", ("own.png", plain_image(GREEN)), by=deployment.bob)
+        await until(lambda: acknowledged.hits and posted.hits, what="both cards")
         bot.send(signal.SIGKILL)
         await bot.ended()
 
-    async with studio.bot():
-        await until(lambda: [one.text for one in studio.posts()].count(INTERRUPTED) == 2, what="both to be told")
-    assert [seen(one).text for one in studio.answers(said)] == [INTERRUPTED]
-    assert len(studio.posts()) == 3
-    assert (studio.ledger(), studio.orders(), studio.alarms()) == ([], [], [])
+    async with deployment.bot():
+        await until(
+            lambda: sum(INTERRUPTED in post.text for post in deployment.posts()) == 2, within=20, what="both reports"
+        )
+    assert [INTERRUPTED in seen(reply).text for reply in deployment.replies_to(message)] == [True]
+    assert len(deployment.posts()) == 3
+    assert (deployment.ledger(), deployment.prompts(), deployment.logged_errors()) == ([], [], [])

@@ -1,8 +1,8 @@
-"""Puts Easel's process under load and audits it: `python -m tests.soak.load [--hours N]`, or `make soak-load`.
+"""Puts Easel's process under load and checks the result: `python -m tests.soak.load [--hours N]`, or `make soak-load`.
 
 Four phases, one after the other on one bot: an hour of work at KIE's limit, a burst of commands, some members who want
-a picture now and then, and the same members while another sends commands without a pause. KIE's limit and its tasks
-run ten times as fast as in life, so that the hour takes six minutes.
+an image now and then, and the same members while another one floods the bot with commands. KIE's limit and its tasks
+are ten times as fast as in reality, so that the hour takes six minutes.
 """
 
 import argparse
@@ -21,32 +21,32 @@ from tests.bench.easel import easel, kie_stand_in, say, until
 from tests.bench.kie_load import Stats, picture, stats
 from tests.bench.processes import Child
 from tests.bench.volley import Command, Pattern, Volley, offsets
-from tests.soak.verdict import quantiles, read_books, wrongs_of_commands, wrongs_of_money
+from tests.soak.checks import ACKNOWLEDGED_WITHIN, problems_of_commands, problems_of_ledger, quantiles, read_totals
 
-FASTER: Final = 10
+SPEED_UP: Final = 10
 NEW_TASKS: Final = 20
-WINDOW: Final = 10.0 / FASTER
+WINDOW: Final = 10.0 / SPEED_UP
 TASK_SECONDS: Final = 1.5
 TASK_SPREAD: Final = 1.5
-OVER_THE_LIMIT: Final = 1.02
-"""So much more is wished for than KIE takes: there is always a line."""
+OVERLOAD: Final = 1.02
+"""Commands per task that KIE accepts: the queue is never empty."""
 SETTINGS: Final = {
     "EASEL__KIE__NEW_TASKS": str(NEW_TASKS),
     "EASEL__KIE__NEW_TASKS_WINDOW": str(WINDOW),
-    # When to ask after a task is not faster than in life, so that tasks seem to stay longer.
+    # Polling is not faster than in reality, so tasks seem to run for longer.
     "EASEL__KIE__RUNNING_TASKS": "200",
 }
 MEMORY_MARGIN: Final = 15e6
-"""Bytes by which the process may be larger after all than it was once warm."""
-FAIR: Final = 1.5
-"""Beside a flood others wait at most so many times as long as without it, and a second."""
+"""Bytes by which the process may have grown in the end since it was warm."""
+FAIR_FACTOR: Final = 1.5
+"""During a flood others may wait this many times as long as without it, and a second more."""
 _LOOK_SECONDS: Final = 0.25
 _FLOODER: Final = 0
 _DRAIN_SECONDS: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class SoakPlan:
     """How much of everything; times in seconds."""
 
     hours: float = 1.0
@@ -56,20 +56,21 @@ class Plan:
     burst_seconds: float = 10.0
     burst_members: int = 100
     poll_every: float = 0.0
-    """Asks KIE so often instead of by what it learned."""
+    """A fixed polling interval; 0 lets the bot learn it."""
     others: int = 9
     others_every: float = 2.0
     flood_rate: float = 100.0
     flood_seconds: float = 30.0
     compare: bool = True
-    """Take the others by themselves first, and hold their waiting beside the flood against that."""
+    """First run the others without a flood, and compare how long they wait."""
     rest: float = 3.0
+    acknowledged_within: float = ACKNOWLEDGED_WITHIN
     seed: int = 1
 
 
 @dataclass(frozen=True, slots=True)
-class Phase:
-    """What came of one phase: latencies and waits as median, 99th percentile and most; memory in bytes."""
+class SoakPhase:
+    """The figures of one phase: latencies and waits as median, 99th percentile and maximum; memory in bytes."""
 
     name: str
     commands: int
@@ -82,60 +83,58 @@ class Phase:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome:
-    """Everything, and what is wrong with it."""
+class SoakResult:
+    """All figures, and what is wrong with them."""
 
-    phases: tuple[Phase, ...]
+    phases: tuple[SoakPhase, ...]
     memory_before: int
     memory_after: int
     memory_peak: int
     kie: Stats
-    wrong: tuple[str, ...]
+    problems: tuple[str, ...]
 
 
 @dataclass
-class _Bench:
+class _SoakRun:
     discord: DiscordLoad
     child: Child
-    plan: Plan
+    plan: SoakPlan
     dice: random.Random
-    phases: list[Phase] = field(default_factory=list[Phase])
+    phases: list[SoakPhase] = field(default_factory=list[SoakPhase])
     commands: dict[str, Command] = field(default_factory=dict[str, Command])
     unknown: list[str] = field(default_factory=list[str])
     peak: int = 0
 
-    async def watch(self) -> None:
-        """Note the memory's peak until cancelled."""
+    async def watch_memory(self) -> None:
+        """Record the peak until cancelled."""
         while True:
             self.peak = max(self.peak, self.child.memory())
             await asyncio.sleep(_LOOK_SECONDS)
 
     async def phase(self, name: str, moments: Sequence[float], members: Sequence[int]) -> Volley:
-        """Fire commands, wait until each has its picture or its refusal, and let the bot rest."""
+        """Fire commands, wait until each has its image or refusal, and let the bot rest."""
         volley = self.discord.load(moments, members=members)
         self.peak = 0
         await self.child.outlive(self.discord.fire(volley), moments[-1] * 2 + _DRAIN_SECONDS, name)
 
-        def answered() -> bool:
-            return all(command.posts or command.told for command in volley.commands.values())
-
         async def drain() -> None:
-            await until(answered, _DRAIN_SECONDS)
+            commands = volley.commands.values()
+            await until(lambda: all(command.posts or command.told for command in commands), _DRAIN_SECONDS)
             await asyncio.sleep(self.plan.rest)
 
         await self.child.outlive(drain(), _DRAIN_SECONDS + 2 * self.plan.rest, f"{name}: the last answers")
         self.commands.update(volley.commands)
         self.unknown += [f"{name}: {request}, which the stand-in does not know" for request in volley.unknown]
-        self.phases.append(self._measured(name, list(volley.commands.values())))
+        self.phases.append(self._figures(name, list(volley.commands.values())))
         return volley
 
-    def of_others(self, name: str, volley: Volley) -> Phase:
-        """The part of a phase that was not the flooder's."""
+    def others(self, name: str, volley: Volley) -> SoakPhase:
+        """The figures of a phase without the flooder's commands."""
         flooder = min(command.member for command in volley.commands.values())
-        return self._measured(name, [command for command in volley.commands.values() if command.member != flooder])
+        return self._figures(name, [command for command in volley.commands.values() if command.member != flooder])
 
-    def _measured(self, name: str, commands: Sequence[Command]) -> Phase:
-        return Phase(
+    def _figures(self, name: str, commands: Sequence[Command]) -> SoakPhase:
+        return SoakPhase(
             name,
             len(commands),
             sum(command.pictured for command in commands),
@@ -147,133 +146,133 @@ class _Bench:
         )
 
 
-async def run(plan: Plan, folder: Path) -> Outcome:
-    """Take the bot through all phases, end it, and read its books."""
-    wrong: list[str] = []
+async def run(plan: SoakPlan, folder: Path) -> SoakResult:
+    """Take the bot through all phases, end it, and check its ledger."""
+    problems: list[str] = []
     async with AsyncExitStack() as stack:
         discord = await stack.enter_async_context(DiscordLoad(reference=picture()))
         kie_port = await stack.enter_async_context(
             kie_stand_in(folder, seconds=TASK_SECONDS, spread=TASK_SPREAD, window=WINDOW)
         )
-        async with _bench(discord, folder, kie_port, plan) as bench:
-            await _warm_up(bench)
-            before = bench.child.memory()
-            await _hours(bench)
-            await _burst(bench)
-            wrong += await _flood(bench)
-            after, peak = bench.child.memory(), bench.child.memory_peak()
-            seen = await stats(kie_port)
-        errors = bench.child.errors()
-    books = read_books(folder / "easel.db")
-    wrong += [*bench.unknown, *wrongs_of_commands(bench.commands, books), *wrongs_of_money(books, seen)]
+        async with _started(discord, folder, kie_port, plan) as soak:
+            await _warm_up(soak)
+            before = soak.child.memory()
+            await _hours(soak)
+            await _burst(soak)
+            problems += await _flood(soak)
+            after, peak = soak.child.memory(), soak.child.memory_peak()
+            kie = await stats(kie_port)
+        errors = soak.child.errors()
+    totals = read_totals(folder / "easel.db")
+    problems += soak.unknown
+    problems += problems_of_commands(soak.commands, totals, acknowledged_within=plan.acknowledged_within)
+    problems += problems_of_ledger(totals, kie)
     if errors:
-        wrong.append(f"{errors} lines of its log are errors, the last lines are:\n{bench.child.tail()}")
-    if bench.child.killed:
-        wrong.append("it did not end on SIGTERM")
-    if seen.most_in_window > NEW_TASKS:
-        wrong.append(f"KIE was asked for {seen.most_in_window} tasks in one window")
+        problems.append(f"{errors} lines of its log are errors; the last lines are:\n{soak.child.tail()}")
+    if soak.child.killed:
+        problems.append("it did not end on SIGTERM")
+    if kie.most_in_window > NEW_TASKS:
+        problems.append(f"KIE was asked for {kie.most_in_window} tasks in one window")
     if after - before > MEMORY_MARGIN:
-        wrong.append(f"it holds {(after - before) / 1e6:.1f} MB more than when it was warm")
-    return Outcome(tuple(bench.phases), before, after, peak, seen, tuple(wrong))
+        problems.append(f"it uses {(after - before) / 1e6:.1f} MB more than when it was warm")
+    return SoakResult(tuple(soak.phases), before, after, peak, kie, tuple(problems))
 
 
 @asynccontextmanager
-async def _bench(discord: DiscordLoad, folder: Path, kie_port: int, plan: Plan) -> AsyncGenerator[_Bench]:
-    async with easel(
-        folder, discord, kie_port, {**SETTINGS, "EASEL__TRACKER__POLL_EVERY": str(plan.poll_every)}
-    ) as started:
-        bench = _Bench(discord, started.child, plan, random.Random(plan.seed))
-        watching = asyncio.create_task(bench.watch())
+async def _started(discord: DiscordLoad, folder: Path, kie_port: int, plan: SoakPlan) -> AsyncGenerator[_SoakRun]:
+    settings = {**SETTINGS, "EASEL__TRACKER__POLL_EVERY": str(plan.poll_every)}
+    async with easel(folder, discord, kie_port, settings) as started:
+        soak = _SoakRun(discord, started.child, plan, random.Random(plan.seed))
+        watching = asyncio.create_task(soak.watch_memory())
         try:
-            yield bench
+            yield soak
         finally:
             watching.cancel()
             await asyncio.wait({watching})
 
 
-async def _warm_up(bench: _Bench) -> None:
-    count = bench.plan.warm_commands
+async def _warm_up(soak: _SoakRun) -> None:
+    count = soak.plan.warm_commands
     if count:
-        moments = offsets(Pattern.UNIFORM, 50, count / 50, bench.dice)
-        await bench.phase("warming up", moments, [n % bench.plan.burst_members + 1 for n in range(count)])
+        moments = offsets(Pattern.UNIFORM, 50, count / 50, soak.dice)
+        await soak.phase("warming up", moments, [n % soak.plan.burst_members + 1 for n in range(count)])
 
 
-async def _hours(bench: _Bench) -> None:
-    tasks = round(bench.plan.hours * 3600 / FASTER * NEW_TASKS / WINDOW)
+async def _hours(soak: _SoakRun) -> None:
+    tasks = round(soak.plan.hours * 3600 / SPEED_UP * NEW_TASKS / WINDOW)
     if tasks:
-        moments = [n * WINDOW / NEW_TASKS / OVER_THE_LIMIT for n in range(tasks)]
-        await bench.phase("at KIE's limit", moments, [n % bench.plan.members + 1 for n in range(tasks)])
+        moments = [n * WINDOW / NEW_TASKS / OVERLOAD for n in range(tasks)]
+        await soak.phase("at KIE's limit", moments, [n % soak.plan.members + 1 for n in range(tasks)])
 
 
-async def _burst(bench: _Bench) -> None:
-    plan = bench.plan
-    moments = sorted(bench.dice.uniform(0, plan.burst_seconds) for _ in range(plan.burst_commands))
-    await bench.phase("burst", moments, [n % plan.burst_members + 1 for n in range(plan.burst_commands)])
+async def _burst(soak: _SoakRun) -> None:
+    plan = soak.plan
+    moments = sorted(soak.dice.uniform(0, plan.burst_seconds) for _ in range(plan.burst_commands))
+    await soak.phase("burst", moments, [n % plan.burst_members + 1 for n in range(plan.burst_commands)])
 
 
-async def _flood(bench: _Bench) -> list[str]:
-    """Nine members without and beside a flood; what is unfair about it."""
-    plan = bench.plan
-    rate = plan.others / plan.others_every
-    quiet = offsets(Pattern.POISSON, rate, plan.flood_seconds, bench.dice)
-    wanted = [(at, bench.dice.randrange(plan.others) + 1) for at in quiet]
+async def _flood(soak: _SoakRun) -> list[str]:
+    """Some members without and during a flood; returns what is unfair about it."""
+    plan = soak.plan
+    arrivals = offsets(Pattern.POISSON, plan.others / plan.others_every, plan.flood_seconds, soak.dice)
+    wanted = [(at, soak.dice.randrange(plan.others) + 1) for at in arrivals]
     alone = None
     if plan.compare:
-        await bench.phase("others alone", quiet, [member for _, member in wanted])
-        alone = bench.phases[-1]
-    flood = [(at, _FLOODER) for at in offsets(Pattern.UNIFORM, plan.flood_rate, plan.flood_seconds, bench.dice)]
+        await soak.phase("others alone", arrivals, [member for _, member in wanted])
+        alone = soak.phases[-1]
+    flood = [(at, _FLOODER) for at in offsets(Pattern.UNIFORM, plan.flood_rate, plan.flood_seconds, soak.dice)]
     both = sorted([*wanted, *flood])
-    volley = await bench.phase("with a flood", [at for at, _ in both], [member for _, member in both])
-    flooded, beside = bench.phases[-1], bench.of_others("others beside it", volley)
-    bench.phases.append(beside)
-    wrong: list[str] = []
-    if beside.refused:
-        wrong.append(f"{beside.refused} commands of others were refused beside the flood")
+    volley = await soak.phase("with a flood", [at for at, _ in both], [member for _, member in both])
+    flooded, others = soak.phases[-1], soak.others("others during it", volley)
+    soak.phases.append(others)
+    problems: list[str] = []
+    if others.refused:
+        problems.append(f"{others.refused} commands of others were refused during the flood")
     if not flooded.refused:
-        wrong.append("nothing of the flood was refused")
-    if alone is not None and beside.wait[0] > FAIR * alone.wait[0] + 1:
-        wrong.append(f"others wait {beside.wait[0]:.1f} s beside the flood, {alone.wait[0]:.1f} s without")
-    return wrong
+        problems.append("nothing of the flood was refused")
+    if alone is not None and others.wait[0] > FAIR_FACTOR * alone.wait[0] + 1:
+        problems.append(f"others wait {others.wait[0]:.1f} s during the flood, {alone.wait[0]:.1f} s without")
+    return problems
 
 
-def report(outcome: Outcome) -> None:
+def report(result: SoakResult) -> None:
     """Print all figures."""
     say(
         f"{'phase':<18} {'commands':>8} {'posted':>7} {'refused':>7}   "
-        f"{'acknowledged ms: median, p99, max':>34}   {'picture s: median, p99, max':>28}   {'peak MB':>7} {'after':>6}"
+        f"{'acknowledged ms: median, p99, max':>34}   {'image s: median, p99, max':>28}   {'peak MB':>7} {'after':>6}"
     )
-    for one in outcome.phases:
-        latency = " ".join(f"{value * 1000:9.1f}" for value in one.latency)
-        wait = " ".join(f"{value:7.2f}" for value in one.wait)
+    for phase in result.phases:
+        latency = " ".join(f"{value * 1000:9.1f}" for value in phase.latency)
+        wait = " ".join(f"{value:7.2f}" for value in phase.wait)
         say(
-            f"{one.name:<18} {one.commands:>8} {one.posted:>7} {one.refused:>7}   {latency:>34}   {wait:>28}   "
-            f"{one.peak / 1e6:7.1f} {one.after / 1e6:6.1f}"
+            f"{phase.name:<18} {phase.commands:>8} {phase.posted:>7} {phase.refused:>7}   {latency:>34}   {wait:>28}   "
+            f"{phase.peak / 1e6:7.1f} {phase.after / 1e6:6.1f}"
         )
-    kie = outcome.kie
+    kie = result.kie
     say(
-        f"memory: {outcome.memory_before / 1e6:.1f} MB once warm, {outcome.memory_peak / 1e6:.1f} MB at its peak, "
-        f"{outcome.memory_after / 1e6:.1f} MB after all"
+        f"memory: {result.memory_before / 1e6:.1f} MB once warm, {result.memory_peak / 1e6:.1f} MB at its peak, "
+        f"{result.memory_after / 1e6:.1f} MB in the end"
     )
     say(
         f"KIE: {kie.created} tasks for {kie.billed:g} credits, at most {kie.most_in_window} new ones in {WINDOW:g} s, "
-        f"{kie.made.times / max(kie.made.tasks, 1):.1f} questions a task"
+        f"{kie.made.times / max(kie.made.tasks, 1):.1f} polls per task"
     )
-    for one in outcome.wrong:
-        say(f"WRONG: {one}")
-    say("all is well" if not outcome.wrong else f"{len(outcome.wrong)} things are wrong")
+    for problem in result.problems:
+        say(f"PROBLEM: {problem}")
+    say(f"{len(result.problems)} problems" if result.problems else "no problems")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run, print, and tell by the exit code whether all is well."""
+    """Run and print; the exit code is 1 when anything is wrong."""
     parser = argparse.ArgumentParser(prog="python -m tests.soak.load", description=__doc__)
-    usual = Plan()
+    usual = SoakPlan()
     parser.add_argument("--hours", type=float, default=usual.hours, help="of work at KIE's limit, ten times as fast")
     parser.add_argument("--seed", type=int, default=usual.seed)
     given = parser.parse_args(arguments)
     with tempfile.TemporaryDirectory(prefix="easel-load-") as folder:
-        outcome = asyncio.run(run(replace(usual, hours=given.hours, seed=given.seed), Path(folder)))
-    report(outcome)
-    return 1 if outcome.wrong else 0
+        result = asyncio.run(run(replace(usual, hours=given.hours, seed=given.seed), Path(folder)))
+    report(result)
+    return 1 if result.problems else 0
 
 
 if __name__ == "__main__":

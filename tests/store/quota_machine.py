@@ -117,9 +117,9 @@ class QuotaMachine(RuleBasedStateMachine):
         for account in ACCOUNTS:
             requester = self.requester(account)
             overview = self.run(self.services.quotas.overview(requester))
-            assert overview.standing in self.model.quotas(requester, self.now)
+            assert overview.quota in self.model.quotas(requester, self.now)
             assert list(overview.caps) == self.model.caps(account.guild_id, self.now)
-            assert overview.standing.balance.bonus >= 0
+            assert overview.quota.balance.bonus >= 0
 
     # What members do.
 
@@ -129,7 +129,7 @@ class QuotaMachine(RuleBasedStateMachine):
 
     def request_one(self, requester: Requester, settings_: Settings, count: int) -> None:
         price = price_of(settings_)
-        left = self.run(self.services.quotas.overview(requester)).standing.balance.left_of_allowance
+        left = self.run(self.services.quotas.overview(requester)).quota.balance.left_of_allowance
         expected = self.model.refusal(requester, price * count, self.now)
         outcome = self.run(self.accept(make_request(requester=requester, settings=settings_, count=count)))
         if isinstance(outcome, Generation):

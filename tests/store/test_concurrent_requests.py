@@ -147,7 +147,7 @@ async def test_grants_and_requests_at_the_same_time_lose_nothing(store: Store, f
     async with open_services(store, tmp_path, open_limit=1000, limits=NOTHING) as services:
         grants = [services.quotas.grant(CHANGE, ALICE.user_id, Credits(5)) for _ in range(50)]
         outcomes, _ = await asyncio.gather(send(services, OF_ALICE), asyncio.gather(*grants))
-        balance = (await services.quotas.overview(Requester(ALICE))).standing.balance
+        balance = (await services.quotas.overview(Requester(ALICE))).quota.balance
     assert balance.bonus == 250 - 5 * outcomes.get(None, 0)
     assert rows(file, "SELECT count(*) FROM ledger WHERE movement = 'grant'") == [(50,)]
 

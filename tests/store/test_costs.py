@@ -15,7 +15,7 @@ from bot.domain.kie_account import ClassCosts
 from bot.domain.settings import Model, Resolution, Settings
 from bot.domain.spending import PriceClass
 from bot.domain.states import OPEN, Failure, TaskState
-from bot.quota.costs import CostHistory, over, total_taken
+from bot.quota.costs import CostHistory, sum_days, total_taken
 from bot.store.store import Store, Transaction
 from tests.factories import NOW, make_generation, make_request
 from tests.store.stored import RESULT, bring, keep
@@ -135,7 +135,7 @@ def queries() -> Generator[list[str], None, None]:
 async def images_per_day(store: Store, history: CostHistory, days_later: int = 0) -> list[int]:
     async with store.read() as tx:
         days = await history.days(tx, NOW + days_later * DAY)
-    assert sum(costs.images for costs in over(days)) == sum(costs.images for day in days for costs in day)
+    assert sum(costs.images for costs in sum_days(days)) == sum(costs.images for day in days for costs in day)
     return [sum(costs.images for costs in day) for day in days]
 
 

@@ -95,7 +95,7 @@ class RequestsHarness:
     clock: SetClock
 
     async def ask(self, account: Account = ALICE) -> NewCreditRequest:
-        return await self.requests.ask(Requester(account), ChannelId(5))
+        return await self.requests.create(Requester(account), ChannelId(5))
 
     async def post(self, account: Account = ALICE) -> CreditRequestId:
         asked = await self.ask(account)
@@ -103,7 +103,7 @@ class RequestsHarness:
         return asked.request.id
 
     async def posted(self, asked: NewCreditRequest) -> None:
-        await self.requests.posted(asked, MESSAGE)
+        await self.requests.mark_posted(asked, MESSAGE)
 
     async def approve(self, request_id: CreditRequestId, message_id: MessageId = MESSAGE) -> CreditRequest:
         return await self.requests.approve(request_id, message_id, ADMIN, Credits(30), "yes", "You got 30.")
@@ -126,18 +126,18 @@ async def harness(store: Store, tmp_path: Path) -> AsyncGenerator[RequestsHarnes
 
 async def test_a_member_can_ask_again_only_after_the_request_has_ended(harness: RequestsHarness) -> None:
     asked = await harness.ask()
-    assert (asked.channel_id, asked.standing.balance.left) == (ADMINS_CHANNEL, 50)
+    assert (asked.channel_id, asked.quota.balance.left) == (ADMINS_CHANNEL, 50)
     await harness.posted(asked)
     with pytest.raises(AlreadyRequested) as caught:
         await harness.ask()
     assert caught.value.expires_at == NOW + CREDIT_REQUEST_LIFETIME
     await harness.post(BOB)
-    await harness.requests.lost(asked.request)
+    await harness.requests.close_deleted(asked.request)
     second = await harness.post()
     harness.clock.moment = NOW + CREDIT_REQUEST_LIFETIME
     third = await harness.post()
     assert len({asked.request.id, second, third}) == 3
-    assert await harness.requests.untold() == [], "nobody decided anything"
+    assert await harness.requests.pending_notifications() == [], "nobody decided anything"
 
 
 async def test_asking_many_times_at_once_opens_one_request(harness: RequestsHarness, file: Path) -> None:
@@ -151,7 +151,7 @@ async def test_a_request_that_could_not_be_posted_is_withdrawn(harness: Requests
     harness.clock.moment = NOW + timedelta(minutes=2)
     again = await harness.ask()
     assert again.request.id == asked.request.id
-    await harness.requests.withdraw(again)
+    await harness.requests.discard(again)
     assert await harness.post() != asked.request.id
 
 
@@ -168,12 +168,12 @@ async def test_many_decisions_at_once_count_once(harness: RequestsHarness, file:
 async def test_a_decision_is_kept_until_its_member_was_notified(harness: RequestsHarness) -> None:
     first, second = await harness.post(), await harness.post(BOB)
     approved, denied = await harness.approve(first), await harness.deny(second)
-    pending = await harness.requests.untold()
+    pending = await harness.requests.pending_notifications()
     assert [(request.id, words) for request, words in pending] == [(first, "You got 30."), (second, "You got nothing.")]
-    await harness.requests.told(approved)
-    assert [request.id for request, _ in await harness.requests.untold()] == [second]
-    await harness.requests.told(denied)
-    assert await harness.requests.untold() == []
+    await harness.requests.mark_notified(approved)
+    assert [request.id for request, _ in await harness.requests.pending_notifications()] == [second]
+    await harness.requests.mark_notified(denied)
+    assert await harness.requests.pending_notifications() == []
 
 
 async def test_a_request_cannot_be_decided_too_late_or_on_another_message(harness: RequestsHarness) -> None:

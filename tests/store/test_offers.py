@@ -97,4 +97,4 @@ async def test_offers_respect_every_limit(
             await services.generations.accept(make_request(settings=BEST))
         assert (caught.value.cap if isinstance(caught.value, CapReached) else None) is reached
         assert (caught.value.left, described(caught.value.affordable)) == (left, offers)
-        assert (await services.quotas.overview(Requester(ALICE))).standing.balance.spent == 0
+        assert (await services.quotas.overview(Requester(ALICE))).quota.balance.spent == 0

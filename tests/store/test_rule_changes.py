@@ -63,7 +63,7 @@ class Scenario:
 
     async def balance(self, account: Account = ALICE) -> tuple[Credits, Credits, Credits | None]:
         """What is spent of the allowance, left of the bonus, and left of both."""
-        balance = (await self.services.quotas.overview(Requester(account))).standing.balance
+        balance = (await self.services.quotas.overview(Requester(account))).quota.balance
         return balance.spent, balance.bonus, balance.left
 
     async def pool(self) -> tuple[Credits, Credits | None]:

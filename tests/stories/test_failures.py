@@ -61,7 +61,7 @@ async def test_a_busy_kie_is_asked_again(stage: Stage) -> None:
 
 
 async def test_a_lost_answer_is_never_asked_for_again(stage: Stage) -> None:
-    stage.expected_logs.append("nobody knows whether KIE took a task")
+    stage.expected_logs.append("unknown whether KIE took a task")
     stage.kie.script.on("createTask", CutAfter())
     card = await stage.delivered()
 

@@ -24,7 +24,7 @@ PRO = PriceClass(Model.PRO, Resolution.ONE_K)
 USUAL = Status(
     started_at=MOMENT,
     workers={"submitter": True, "tracker": True, "watcher": True},
-    line=QueueStatus(waiting=0, at_kie=0, calls=0, calls_allowed=20, window=10.0, pause=None, trying=False),
+    queue=QueueStatus(waiting=0, at_kie=0, calls=0, calls_allowed=20, window=10.0, pause=None, trying=False),
     open_tasks=0,
     orphans=0,
     undelivered=0,
@@ -44,7 +44,7 @@ def shown(status: Status, latency: float | None = 0.0421) -> tuple[int | None, s
 
 
 def line(**changes: Any) -> Status:
-    return replace(USUAL, line=replace(USUAL.line, **changes))
+    return replace(USUAL, queue=replace(USUAL.queue, **changes))
 
 
 @pytest.mark.parametrize(

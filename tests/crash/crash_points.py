@@ -1,4 +1,4 @@
-"""The boundaries between two steps at which a victim can end itself, by name."""
+"""The points between two steps at which a process can kill itself, by name."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -14,13 +14,13 @@ COMMITS: Final = (
     "cancel",
     "delivered",
     "undelivered",
-    "upload noted",
-    "draft kept",
-    "key-value kept",
+    "upload stored",
+    "draft stored",
+    "key-value stored",
 )
-"""The write transactions, by what they write down."""
+"""Write transactions, by what they write."""
 
-CALLS: Final[Mapping[str, tuple[str, str]]] = {
+STEPS: Final[Mapping[str, tuple[str, str]]] = {
     "acknowledge": ("discord:InteractionResponse", "defer"),
     "open modal": ("discord:InteractionResponse", "send_modal"),
     "open reply's card": ("bot.ui.replies", "open_card"),
@@ -40,9 +40,13 @@ CALLS: Final[Mapping[str, tuple[str, str]]] = {
     "recover": ("bot.app", "recover"),
     "report interrupted": ("bot.app", "report_interrupted"),
 }
-"""Steps that leave the process or last, and where each is found: a module or class, and a name in it."""
+"""Steps that leave the process or take time, and where each is found: a module or class, and a name in it."""
 
-BOUNDARIES: Final = tuple(
-    f"{side} {step}" for step in (*(f"commit: {name}" for name in COMMITS), *CALLS) for side in ("before", "after")
+CRASH_POINTS: Final = tuple(
+    f"{side} {step}" for step in (*(f"commit: {name}" for name in COMMITS), *STEPS) for side in ("before", "after")
 )
-"""Every one of them."""
+
+
+def step_of(point: str) -> str:
+    """The step that a crash point is before or after."""
+    return point.partition(" ")[2]

@@ -1,0 +1,231 @@
+"""One process from its start to its end."""
+
+import io
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import aiohttp
+import pytest
+from PIL import Image
+from simcord import InteractionResult
+
+from bot.ui.texts.cards import INTERRUPTED
+from demo.kie import Delay, Succeed
+from tests.front import BotProcess, Fault
+from tests.kie.schema import caused
+from tests.process.deployment import KIE_KEY, Deployment, fetched, log_entries
+from tests.stories.pictures import pixels, png
+from tests.waiting import until
+
+WORD = "quetzalcoatlus"
+"""A word of prompts and file names, which must never be logged."""
+
+
+async def test_an_image_is_made(deployment: Deployment) -> None:
+    async with deployment.bot():
+        card = await deployment.wait_for_image(
+            await deployment.imagine(f"a {WORD} as in image 1", image=("sketch.png", png()))
+        )
+        await deployment.wait_until_settled()
+
+    (image,) = card.pictures
+    assert image.url.startswith(deployment.front.cdn_url)
+    with Image.open(io.BytesIO(await fetched(image.url))) as opened:
+        assert opened.format == "PNG"
+    (task,) = deployment.kie.tasks.values()
+    assert [pixels(reference) for reference in task.references or ()] == [pixels(png())]
+    acknowledged_at = deployment.front.calls("POST", "/callback")[0].answered_at
+    assert acknowledged_at is not None
+    assert all(acknowledged_at <= call.at for call in caused(deployment.kie))
+
+
+async def test_health_and_readiness(deployment: Deployment) -> None:
+    async with deployment.bot() as bot, aiohttp.ClientSession() as session:
+        base = await web_address(bot)
+
+        async def get(path: str) -> tuple[int, Any]:
+            async with session.get(base + path) as response:
+                return response.status, await response.json()
+
+        async def ready() -> bool:
+            return await get("/readyz") == (200, {"discord": True, "workers": True})
+
+        assert await get("/healthz") == (200, {"status": "ok"})
+        await until(ready, what="readiness")
+
+
+async def web_address(bot: BotProcess) -> str:
+    def port() -> int | None:
+        entries = log_entries(bot.output())
+        return next((entry["port"] for entry in entries if entry["event"] == "web server listens"), None)
+
+    return f"http://127.0.0.1:{await until(port, what='the web server')}"
+
+
+async def test_no_secrets_and_prompts_are_logged(deployment: Deployment) -> None:
+    signed = "https://elsewhere.example.com/picture.png?signature=never-to-be-printed"
+    deployment.kie.script.next_tasks(Succeed(), Succeed(urls=(signed,)))
+    async with deployment.bot():
+        await deployment.wait_for_image(await deployment.imagine(f"a {WORD} in flight"))
+        await deployment.wait_for_text(await deployment.imagine(f"a {WORD} at rest"), "usable")
+        deployment.front.faults.on("PATCH", "/webhooks/*", Fault(status=400, code=50035, message=f"bad {WORD}"))
+        await deployment.imagine(f"a {WORD} on a tree", image=(f"{WORD}.png", b"not an image"))
+
+    (output,) = deployment.outputs
+    assert {"generation delivered", "image lost"} <= {entry["event"] for entry in log_entries(output)}
+    tokens = [call.path.split("/")[3] for call in deployment.front.calls("POST", "/callback")]
+    assert len(tokens) == 3
+    for secret in (deployment.front.token, KIE_KEY, WORD, "never-to-be-printed", *tokens):
+        assert secret not in output
+
+
+async def test_an_image_over_the_upload_limit_is_made_to_fit(deployment: Deployment) -> None:
+    limits = deployment.front.upload_limits
+    limits.default = 1_500_000
+    deployment.kie.script.next_tasks(Succeed(noise_megabytes=2), Succeed(duration=1.0, noise_megabytes=2))
+    async with deployment.bot():
+        card = await deployment.wait_for_image(await deployment.imagine("static"))
+        fitted = await fetched(card.pictures[0].url)
+        assert len(fitted) <= limits.default
+        interaction = await deployment.imagine("more static")
+        await deployment.wait_until_running(interaction)
+        # The limit is lower now than Discord said when the command was used.
+        limits.default = len(fitted) * 3 // 4
+        card = await deployment.wait_for_image(interaction)
+        await deployment.wait_until_settled(generations=2)
+
+    smaller = await fetched(card.pictures[0].url)
+    assert len(smaller) <= limits.default
+    for content in (fitted, smaller):
+        assert len(content) > 50_000
+        with Image.open(io.BytesIO(content)) as image:
+            assert image.format == "WEBP"
+    assert 413 in [call.status for call in deployment.front.requests]
+
+
+async def test_a_gateway_that_drops_is_resumed(deployment: Deployment) -> None:
+    deployment.kie.script.next_tasks(Succeed(duration=1.0))
+    async with deployment.bot():
+        first = await deployment.imagine("a bridge")
+        await deployment.wait_until_running(first)
+        await deployment.front.drop_gateway(None)
+        meanwhile = await deployment.imagine("another bridge")
+        for interaction in (first, meanwhile):
+            await deployment.wait_for_image(interaction)
+        await deployment.wait_until_settled(generations=2)
+
+    assert (deployment.front.gateway.identified, deployment.front.gateway.resumed) == (1, 1)
+    assert len(deployment.posts()) == 2
+
+
+async def test_whatever_the_gateway_says_the_next_command_is_answered(deployment: Deployment) -> None:
+    gateway = deployment.front.gateway
+    messages: list[Callable[[], object]] = [
+        gateway.ask_to_reconnect,
+        partial(gateway.invalidate, resumable=True),
+        partial(gateway.invalidate, resumable=False),
+    ]
+    async with deployment.bot():
+        for number, send in enumerate(messages, start=1):
+            await deployment.wait_for_image(await deployment.imagine(f"bridge number {number}"))
+            send()
+            await until(
+                lambda number=number: gateway.identified + gateway.resumed > number,
+                within=30,
+                what="the bot to come back",
+            )
+        await deployment.wait_for_image(await deployment.imagine("a last bridge"))
+        await deployment.wait_until_settled(generations=4)
+
+    assert (gateway.identified, gateway.resumed) == (2, 2)
+    assert deployment.logged_errors() == []
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(status=502, html=True), Fault(status=502, html=True, performed=True), Fault(cut=True, performed=True)],
+    ids=["not taken", "taken, answered 502", "taken, answer lost"],
+)
+async def test_a_fault_while_posting_the_outcome_settles_once(deployment: Deployment, fault: Fault) -> None:
+    deployment.kie.script.next_tasks(Succeed(duration=1.0))
+    async with deployment.bot():
+        interaction = await deployment.imagine("a bridge")
+        await deployment.wait_until_running(interaction)
+        scripted = deployment.front.faults.on("PATCH", "/webhooks/*", fault)
+        await deployment.wait_for_image(interaction)
+        await deployment.wait_until_settled()
+
+    assert scripted.hits == 1
+    assert len(deployment.posts()) == 1
+
+
+async def test_a_message_whose_answer_is_lost_is_not_posted_twice(deployment: Deployment) -> None:
+    deployment.kie.script.next_tasks(Succeed(duration=1.0))
+    async with deployment.bot():
+        await deployment.wait_until_running(await deployment.imagine("a bridge"))
+        await deployment.front.env.advance_time(16 * 60)
+        lost = deployment.front.faults.on("POST", "/channels/*/messages", Fault(cut=True, performed=True))
+        await deployment.wait_until_settled()
+
+    assert lost.hits == 1
+    (post,) = deployment.posts()
+    assert len(post.pictures) == 1
+
+
+async def test_a_wrong_token_ends_the_process_with_a_sentence(deployment: Deployment) -> None:
+    async with deployment.start(EASEL__DISCORD__TOKEN="wrong.token.altogether") as bot:
+        assert await bot.ended(within=30) == 78
+
+    (output,) = deployment.outputs
+    assert "easel: Discord refused discord.token: copy the bot's token again." in output
+    assert "Traceback" not in output
+    assert "wrong.token" not in output
+
+
+async def test_a_progress_edit_that_hangs_does_not_hold_up_the_image(deployment: Deployment) -> None:
+    hanging = deployment.front.faults.on("PATCH", "/webhooks/*", Fault(hang=True))
+    async with deployment.bot():
+        card = await deployment.wait_for_image(await deployment.imagine("a map"))
+    assert hanging.hits == 1
+    assert len(card.pictures) == 1
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(status=502, html=True, performed=True), Fault(cut=True, performed=True), Fault(cut=True)],
+    ids=["502 although taken", "cut although taken", "cut"],
+)
+async def test_an_acknowledgement_whose_answer_is_lost_changes_nothing(deployment: Deployment, fault: Fault) -> None:
+    async with deployment.bot():
+        lost = deployment.front.faults.on("POST", "/interactions/*/callback", fault)
+        card = await deployment.wait_for_image(await deployment.imagine("a map"))
+    assert lost.hits == 1
+    assert len(card.pictures) == 1
+
+
+@pytest.mark.parametrize("seconds", [0.3, 30.0], ids=["finished", "cancelled"])
+async def test_references_in_progress_at_shutdown_are_finished_or_reported(
+    deployment: Deployment, seconds: float
+) -> None:
+    deployment.kie.script.on("upload", Delay(seconds))
+    async with deployment.bot() as bot:
+        interaction = await deployment.imagine("as a woodcut", image=("sketch.png", png()))
+        await until(lambda: any(call.path.endswith("upload") for call in deployment.kie.requests), what="the upload")
+        assert await bot.terminate(within=20) == 0
+    assert deployment.logged_errors() == []
+    async with deployment.bot():
+        await wait_for_outcome(deployment, interaction, finished=seconds < 1)
+
+
+async def wait_for_outcome(deployment: Deployment, interaction: InteractionResult, *, finished: bool) -> None:
+    if finished:
+        await deployment.wait_for_image(interaction)
+    else:
+        await deployment.wait_for_text(interaction, INTERRUPTED)
+
+
+async def test_a_second_process_on_the_same_database_is_refused(deployment: Deployment) -> None:
+    async with deployment.bot(), deployment.start() as second:
+        assert await second.ended(within=30) == 78
+        assert "is in use by another Easel" in second.output()
