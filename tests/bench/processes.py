@@ -1,4 +1,4 @@
-"""Child processes with a log, a clock of their CPU time, and a certain end."""
+"""Python modules as child processes, with their output, processor time and memory; and servers on local ports."""
 
 import asyncio
 import contextlib
@@ -6,36 +6,36 @@ import os
 import re
 import socket
 import sys
-from collections.abc import Awaitable, Mapping, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
 
-STOP_SECONDS: Final = 10.0
-TAIL_LINES: Final = 40
+from aiohttp import web
 
-# A level of error or worse, as logging, structlog's console and JSON write it.
-ERROR_LINE: Final = re.compile(
-    r"""\b(?:ERROR|CRITICAL)\b|\[(?:error|critical)\s*\]|\blevel["']?\s*[:=]\s*["']?(?:error|critical)\b"""
-)
-COLOUR: Final = re.compile(r"\x1b\[[0-9;]*m")
+_STOP_SECONDS: Final = 10.0
+_TAIL_LINES: Final = 40
+_ERROR_LINE: Final = re.compile(r"\b(?:ERROR|CRITICAL)\b|\[(?:error|critical)\s*\]")
+"""As logging and structlog's console write it."""
+_COLOR: Final = re.compile(r"\x1b\[[0-9;]*m")
 
 
 class ChildError(RuntimeError):
-    """A child process did not do what it was started for."""
+    """A child process ended, hung or lost its connection."""
 
 
 class Child:
-    """A Python module run as a process of its own, its output kept in a file.
+    """A Python module that runs as a process of its own, with its output in a file.
 
-    Used as a context manager; leaving it sends SIGTERM, and SIGKILL after ten seconds.
+    Leaving the context sends SIGTERM, and SIGKILL after ten seconds.
     """
 
     def __init__(
         self, name: str, arguments: Sequence[str], log: Path, *, cwd: Path, environment: Mapping[str, str] | None = None
     ) -> None:
         self.name = name
-        self.killed = False
+        self.was_killed = False
         self._arguments = arguments
         self._log = log
         self._cwd = cwd
@@ -45,9 +45,7 @@ class Child:
     async def __aenter__(self) -> Self:
         with self._log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
-                sys.executable,
-                "-m",
-                *self._arguments,
+                *(sys.executable, "-m", *self._arguments),
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -59,105 +57,93 @@ class Child:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        process = self._running()
+        process = self._started()
         if process.returncode is not None:
             return
         process.terminate()
         try:
-            await asyncio.wait_for(process.wait(), STOP_SECONDS)
+            await asyncio.wait_for(process.wait(), _STOP_SECONDS)
         except TimeoutError:
-            self.killed = True
+            self.was_killed = True
             process.kill()
             await process.wait()
 
-    async def outlive(self, work: Awaitable[None], seconds: float, what: str) -> None:
+    async def outlive(self, work: Awaitable[object], seconds: float, activity: str) -> None:
         """Await the work.
 
         Raises `ChildError` when the process ends or drops its connection before that, or when time runs out.
         """
-        doing = asyncio.ensure_future(work)
-        ending = asyncio.ensure_future(self._running().wait())
+        working = asyncio.ensure_future(work)
+        ending = asyncio.ensure_future(self._started().wait())
         try:
-            await asyncio.wait({doing, ending}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            if doing.done():
-                doing.result()
+            await asyncio.wait({working, ending}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            if working.done():
+                working.result()
                 return
+            cause = f"ended with code {ending.result()}" if ending.done() else f"timed out after {seconds:g} s"
         except OSError as error:
-            raise ChildError(f"{self.name} was lost while {what} ({error}); its last lines:\n{self.tail()}") from error
+            cause = f"was lost ({error})"
         finally:
-            doing.cancel()
+            working.cancel()
             ending.cancel()
-        cause = f"ended with code {ending.result()}" if ending.done() else f"timed out after {seconds:g} s"
-        raise ChildError(f"{self.name} {cause} while {what}; its last lines:\n{self.tail()}")
-
-    def cpu_seconds(self) -> float:
-        """User and system time the process has used so far, all of its threads together (proc(5), stat)."""
-        return self._ticks(11, 12)
-
-    def children_cpu_seconds(self) -> float:
-        """The same of all processes that it started, and of theirs, whether they still live or have been waited for."""
-        # The process itself first: what ends meanwhile is rather missed this once than counted twice.
-        seconds = self._ticks(13, 14)
-        for pid in descendants(self.pid):
-            with contextlib.suppress(OSError):
-                seconds += _ticks(pid, 11, 12, 13, 14)
-        return seconds
-
-    def cpu_precisely(self) -> float:
-        """The same to a nanosecond, but only of threads that still live (proc(5), schedstat)."""
-        threads = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
-        return sum(int(one.read_text(encoding="ascii").split()[0]) for one in threads) / 1e9
-
-    def main_thread(self) -> tuple[float, float]:
-        """Seconds that its main thread has run, and those that it wanted to but others did (proc(5), schedstat)."""
-        ran, waited, _ = Path(f"/proc/{self.pid}/schedstat").read_text(encoding="ascii").split()
-        return int(ran) / 1e9, int(waited) / 1e9
-
-    def memory(self) -> int:
-        """Bytes that the process holds in memory now."""
-        return self._status("VmRSS")
-
-    def memory_peak(self) -> int:
-        """The most bytes that it has ever held."""
-        return self._status("VmHWM")
+        raise ChildError(f"{self.name} {cause} while {activity}; its last lines:\n{self.tail()}")
 
     @property
     def pid(self) -> int:
         """Its process id."""
-        return self._running().pid
+        return self._started().pid
+
+    def cpu_seconds(self) -> float:
+        """User and system time of all its threads so far, in steps of 10 ms (proc(5), stat)."""
+        return _stat_seconds(self.pid, 11, 12)
+
+    def descendants_cpu_seconds(self) -> float:
+        """The same for all processes that it started, and that these started, including those that have ended."""
+        # Ended ones are read first: a process that ends meanwhile is missed once instead of counted twice.
+        seconds = _stat_seconds(self.pid, 13, 14)
+        for pid in descendants(self.pid):
+            with contextlib.suppress(OSError):
+                seconds += _stat_seconds(pid, 11, 12, 13, 14)
+        return seconds
+
+    def threads_cpu_seconds(self) -> float:
+        """Processor time of the threads that still live, to a nanosecond (proc(5), schedstat)."""
+        threads = Path(f"/proc/{self.pid}/task").glob("*/schedstat")
+        return sum(int(thread.read_text(encoding="ascii").split()[0]) for thread in threads) / 1e9
+
+    def main_thread_seconds(self) -> tuple[float, float]:
+        """How long its main thread has run, and waited for a processor (proc(5), schedstat)."""
+        ran, waited, _ = Path(f"/proc/{self.pid}/schedstat").read_text(encoding="ascii").split()
+        return int(ran) / 1e9, int(waited) / 1e9
+
+    def memory(self) -> int:
+        """Bytes that it holds in memory now."""
+        return memory_of(self.pid, "VmRSS")
+
+    def memory_peak(self) -> int:
+        """The most bytes that it has held so far."""
+        return memory_of(self.pid, "VmHWM")
 
     def log(self) -> str:
         """Everything that it has printed."""
         return self._log.read_text(encoding="utf-8", errors="replace")
 
-    def _ticks(self, *places: int) -> float:
-        return _ticks(self.pid, *places)
-
-    def _status(self, field: str) -> int:
-        lines = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii", errors="replace").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{field}:"))
-
-    def errors(self) -> int:
-        """How many lines of its log are of level error or worse."""
-        return len(self.error_lines())
-
     def error_lines(self) -> list[str]:
-        """Those lines."""
-        return [line for line in COLOUR.sub("", self.log()).splitlines() if ERROR_LINE.search(line)]
+        """The lines of level error or worse that it has printed."""
+        return [line for line in _COLOR.sub("", self.log()).splitlines() if _ERROR_LINE.search(line)]
 
     def tail(self) -> str:
-        """The last lines of its log."""
-        text = self._log.read_text(encoding="utf-8", errors="replace")
-        return "\n".join(text.splitlines()[-TAIL_LINES:])
+        """The last lines that it has printed."""
+        return "\n".join(self.log().splitlines()[-_TAIL_LINES:])
 
-    def _running(self) -> asyncio.subprocess.Process:
+    def _started(self) -> asyncio.subprocess.Process:
         if self._process is None:
             raise ChildError(f"{self.name} was not started")
         return self._process
 
 
 def descendants(pid: int) -> list[int]:
-    """The living processes that a process has started, in whichever thread, each before those that it started."""
+    """The living processes that any thread of a process has started, and that these have started."""
     found: list[int] = []
     for thread in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
@@ -166,8 +152,16 @@ def descendants(pid: int) -> list[int]:
     return found
 
 
-def _ticks(pid: int, *places: int) -> float:
-    """Fields of proc(5), stat, as seconds; counted from the state, which is the first."""
+def memory_of(pid: int, field: str) -> int:
+    """Bytes that a process holds: now (VmRSS) or at most so far (VmHWM, see proc(5)); 0 when it has ended."""
+    for line in Path(f"/proc/{pid}/status").read_text(encoding="ascii", errors="replace").splitlines():
+        if line.startswith(f"{field}:"):
+            return int(line.split()[1]) * 1024
+    return 0
+
+
+def _stat_seconds(pid: int, *places: int) -> float:
+    """The sum of these fields of proc(5), stat, in seconds. The state, which follows the name, is field 0."""
     stat = Path(f"/proc/{pid}/stat").read_text(encoding="ascii", errors="replace")
     fields = stat.rpartition(")")[2].split()
     return sum(int(fields[place]) for place in places) / os.sysconf("SC_CLK_TCK")
@@ -180,14 +174,16 @@ def free_port() -> int:
     return port
 
 
-async def listening(port: int) -> None:
-    """Wait until something accepts connections on a local port."""
-    while True:
-        try:
-            _, writer = await asyncio.open_connection("127.0.0.1", port)
-        except ConnectionRefusedError:
-            await asyncio.sleep(0.05)
-        else:
-            writer.close()
-            await writer.wait_closed()
-            return
+@asynccontextmanager
+async def serve_locally(
+    handler: Callable[[web.BaseRequest], Awaitable[web.StreamResponse]], port: int = 0
+) -> AsyncGenerator[int]:
+    """Serve HTTP on this local port, or any; yields its number."""
+    runner = web.ServerRunner(web.Server(handler, access_log=None), shutdown_timeout=1)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", port, backlog=1024).start()
+        listening: int = runner.addresses[0][1]
+        yield listening
+    finally:
+        await runner.cleanup()
