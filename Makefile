@@ -1,4 +1,4 @@
-# Every target sets up what it needs: a fresh clone wants Python 3.11 or newer and make, nothing else.
+# Every target installs what it needs; a fresh clone needs only Python 3.11 or newer and make.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
@@ -6,17 +6,19 @@ RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long run check format lint types contracts audit lock clean soak-quota soak-load crash bench
+.PHONY: help run demo check test test-long format lint contracts types audit crash soak-load soak-quota bench lock clean
 
-# For make soak-load: hours of work at KIE's limit, which it goes through ten times as fast.
+# make soak-load: hours of simulated load, which runs ten times as fast.
 HOURS ?= 1
 
-# For make crash: how often, and from which seed the dice are thrown (empty: a new one).
+# make crash: the number of kills, and the random seed (empty: a new one).
 KILLS ?= 320
 SEED ?=
 
-help: ## show the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+help: ## list the targets
+	@awk '/^##@ / {printf "\n%s\n", substr($$0, 5)} \
+	    /^[a-z-]+:.*## / {split($$0, target, ":"); sub(/.*## /, ""); printf "  make %-10s  %s\n", target[1], $$0}' \
+	    $(MAKEFILE_LIST)
 
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "Easel needs Python 3.11 or newer on the PATH."; exit 1; }
@@ -32,48 +34,56 @@ $(DEV_READY): requirements/dev.txt pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
 	@touch $@ $(RUN_READY)
 
+##@ Use it
+
+run: $(RUN_READY) ## run the bot, with the settings in config.toml
+	@$(BIN)/python -m bot run
+
 demo: $(DEV_READY) ## try the bot in a browser, without any account
 	@$(BIN)/python -m demo
 
-run: $(RUN_READY) ## run the bot for real, with config.toml
-	@$(BIN)/python -m bot run
+##@ Check it
 
-test: $(DEV_READY) ## run the tests
+check: $(DEV_READY) format lint contracts types audit test ## everything that CI runs
+
+test: $(DEV_READY) ## the tests
 	$(BIN)/python -m pytest -n 4
 
-test-long: $(DEV_READY) ## run the tests that make test leaves out
+test-long: $(DEV_READY) ## the tests that take too long for make test
 	$(BIN)/python -m pytest -n 4 -m long
 
-soak-quota: $(DEV_READY) ## try ten thousand random commands against the quotas
-	$(BIN)/python -m pytest tests/soak/quota_life.py
-
-soak-load: $(DEV_READY) ## put the bot under load and audit it
-	$(BIN)/python -m tests.soak.load --hours $(HOURS)
-
-crash: $(DEV_READY) ## kill the bot hundreds of times and audit it
-	$(BIN)/python -m tests.crash.run --kills $(KILLS) $(if $(SEED),--seed $(SEED))
-
-bench: $(DEV_READY) ## measure everything, into docs/performance.md (three quarters of an hour)
-	$(BIN)/python -m tests.bench
-
-check: $(DEV_READY) format lint contracts types audit test ## everything CI runs
-
-format: $(DEV_READY)
+format: $(DEV_READY) ## check the formatting (ruff)
 	$(BIN)/ruff format --check .
 
-lint: $(DEV_READY)
+lint: $(DEV_READY) ## check the code (ruff)
 	$(BIN)/ruff check .
 
-contracts: $(DEV_READY)
+contracts: $(DEV_READY) ## check which package imports which (import-linter)
 	$(BIN)/lint-imports
 
-types: $(DEV_READY)
+types: $(DEV_READY) ## check the types (basedpyright)
 	$(BIN)/basedpyright
 
-audit: $(DEV_READY) ## look the dependencies up in the lists of known holes
+audit: $(DEV_READY) ## search the dependencies for known vulnerabilities
 	@$(BIN)/python -m tests.audit
 
-lock: $(DEV_READY) ## pin the newest allowed versions, with hashes
+##@ Prove it
+
+crash: $(DEV_READY) ## kill the bot hundreds of times and verify that nothing was lost
+	$(BIN)/python -m tests.crash.run --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+
+soak-load: $(DEV_READY) ## run the bot under load and verify the outcome
+	$(BIN)/python -m tests.soak.load --hours $(HOURS)
+
+soak-quota: $(DEV_READY) ## run ten thousand random commands against the quotas
+	$(BIN)/python -m pytest tests/soak/quota_life.py
+
+bench: $(DEV_READY) ## measure everything and write docs/performance.md (45 minutes)
+	$(BIN)/python -m tests.bench
+
+##@ Maintain it
+
+lock: $(DEV_READY) ## pin the newest allowed dependencies, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --upgrade pyproject.toml --extra demo --group dev -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --constraint requirements/dev.txt pyproject.toml -o requirements/run.txt
 

@@ -1,4 +1,4 @@
-"""The command line: run, sync, db. Exit codes: 0 done, 1 died or damaged, 78 something must be mended first."""
+"""The command line: run, sync, db. Exit codes: 0 success, 1 crash or damaged database, 78 (EX_CONFIG) OperatorError."""
 
 import argparse
 import asyncio
@@ -22,11 +22,11 @@ _DEFAULT_CONFIG = Path("config.toml")
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Do what the command line says, and return the exit code."""
-    signal.signal(signal.SIGTERM, _leave)
+    """Run the command and return the exit code; an OperatorError is printed as one line."""
+    signal.signal(signal.SIGTERM, _exit_early)
     options = _parser().parse_args(arguments)
     try:
-        config = _configured(options.config)
+        config = _configure(options.config)
         if options.command == "db":
             return _db(options.action, getattr(options, "file", None), config)
         return _bot(options.command, config)
@@ -35,46 +35,46 @@ def main(arguments: list[str] | None = None) -> int:
         return EX_CONFIG
 
 
-def _leave(_number: int, _frame: FrameType | None) -> None:
-    """Asked to end before anything has begun: importing the bot takes a second."""
+def _exit_early(_number: int, _frame: FrameType | None) -> None:
+    """Handles SIGTERM during the imports, which take a second; the bot installs its own handler."""
     sys.exit(0)
 
 
 def _bot(command: str, config: "Config") -> int:
     from bot.config import require_secrets
 
-    # Before the imports, which a mistake need not wait for.
+    # Before the slow imports, so that a mistake is reported at once.
     require_secrets(config)
-    # Looking for garbage in what is imported takes a fifth of the start; the bot begins with it once it stands.
+    # Collecting garbage during the imports takes a fifth of the start-up time; the bot turns it on again.
     gc.disable()
     from bot import app
 
     if command == "sync":
         gc.enable()
         _run(app.sync(config))
-        print("Discord has the commands.")
+        print("The commands were sent to Discord.")
         return 0
     return 0 if _run(app.run(config)) else 1
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="easel", description="A Discord bot that makes pictures with FLUX.2.")
-    parser.add_argument("--config", type=Path, help="the configuration (config.toml where there is one)")
+    parser = argparse.ArgumentParser(prog="easel", description="A Discord bot that makes and edits images with FLUX.2.")
+    parser.add_argument("--config", type=Path, help="configuration file (default: config.toml, if it exists)")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run the bot")
-    commands.add_parser("sync", help="tell Discord the commands anew")
-    db = commands.add_parser("db", help="look after the database")
+    commands.add_parser("sync", help="send the command definitions to Discord, even if they have not changed")
+    db = commands.add_parser("db", help="manage the database")
     actions = db.add_subparsers(dest="action", required=True)
-    actions.add_parser("migrate", help="bring it to the newest schema")
-    actions.add_parser("check", help="check the file")
-    copy = actions.add_parser("backup", help="copy it, also while the bot runs")
-    copy.add_argument("file", type=Path, nargs="?", help="the copy, or a folder for it (backups/ beside the database)")
-    restore = actions.add_parser("restore", help="put a copy in its place; the bot must not run")
-    restore.add_argument("file", type=Path, help="the copy")
+    actions.add_parser("migrate", help="upgrade it to the newest schema")
+    actions.add_parser("check", help="check the file for damage")
+    backup = actions.add_parser("backup", help="back it up; the bot may be running")
+    backup.add_argument("file", type=Path, nargs="?", help="file or folder (default: backups/ beside the database)")
+    restore = actions.add_parser("restore", help="restore it from a backup; the bot must not be running")
+    restore.add_argument("file", type=Path, help="the backup")
     return parser
 
 
-def _configured(path: Path | None) -> "Config":
+def _configure(path: Path | None) -> "Config":
     from bot import log
     from bot.config import load
 
@@ -110,14 +110,16 @@ def _db(action: str, file: Path | None, config: "Config") -> int:
     try:
         if action == "restore" and file is not None:
             aside = backup.restore(config.database.url, file, now)
-            print(f"{path} is restored from {file}." + (f" What stood there is kept as {aside}." if aside else ""))
+            print(
+                f"{path} was restored from {file}." + (f" The previous database was kept as {aside}." if aside else "")
+            )
             return 0
         target = backup.default_target(path, now)
         if file is not None:
             target = file / target.name if file.is_dir() else file
         backup.back_up(path, target)
-        print(f"{target} holds {path} as it was, whole and sound.")
-    except backup.Damaged as error:
+        print(f"{path} was backed up to {target}; the copy was checked.")
+    except backup.DamagedDatabase as error:
         print(f"{file if action == 'restore' else path} is damaged: {error}.")
         return 1
     return 0
@@ -131,7 +133,7 @@ def _check(path: Path) -> int:
     problems = sqlite.integrity_problems(path)
     for problem in problems:
         print(problem)
-    print(f"{path} is {'damaged' if problems else 'sound'}.")
+    print(f"{path} is {'damaged' if problems else 'intact'}.")
     return 1 if problems else 0
 
 

@@ -130,7 +130,7 @@ async def assemble(
     workers: dict[str, asyncio.Task[None]] = {}
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        stack.enter_context(sqlite.only_one(config.database.url))
+        stack.enter_context(sqlite.process_lock(config.database.url))
         runtime = Runtime(
             store=await enter(Store.open(config.database.url)),
             clock=clock,

@@ -1,4 +1,7 @@
-"""The configuration: config.toml, overridden by environment variables ``EASEL__SECTION__KEY``, checked once."""
+"""The configuration: config.toml, overridden by environment variables ``EASEL__SECTION__KEY``.
+
+config.example.toml documents every setting and shows its default.
+"""
 
 import os
 import tomllib
@@ -18,21 +21,22 @@ from bot.network import is_loopback
 from bot.store.sqlite import database_file
 
 
-def _base_address(value: str, secure: str, plain: str) -> str:
+def _base_url(value: str, secure: str, plain: str) -> str:
+    """The URL without a trailing slash; ``plain`` is the unencrypted scheme, allowed for loopback addresses only."""
     value = value.strip()
     try:
         url = URL(value)
     except ValueError as error:
-        raise ValueError(f"must be a {secure}:// address") from error
+        raise ValueError(f"must be a valid {secure}:// URL") from error
     if not url.host or url.scheme not in {secure, plain} or url.query_string or url.fragment:
-        raise ValueError(f"must be a {secure}:// address")
+        raise ValueError(f"must be a valid {secure}:// URL")
     if url.scheme == plain and not is_loopback(url.host):
-        raise ValueError(f"must be a {secure}:// address; {plain}:// is for this machine alone")
+        raise ValueError(f"must be a valid {secure}:// URL; {plain}:// is only allowed for this machine")
     return value.rstrip("/")
 
 
 def _http(value: str) -> str:
-    return _base_address(value, "https", "http")
+    return _base_url(value, "https", "http")
 
 
 def _http_or_none(value: str) -> str:
@@ -40,7 +44,7 @@ def _http_or_none(value: str) -> str:
 
 
 def _websocket_or_none(value: str) -> str:
-    return _base_address(value, "wss", "ws") if value else ""
+    return _base_url(value, "wss", "ws") if value else ""
 
 
 def _database(value: str) -> str:
@@ -48,9 +52,9 @@ def _database(value: str) -> str:
     return value
 
 
-HttpAddress = Annotated[str, AfterValidator(_http)]
-OptionalHttpAddress = Annotated[str, AfterValidator(_http_or_none)]
-OptionalWebsocketAddress = Annotated[str, AfterValidator(_websocket_or_none)]
+HttpUrl = Annotated[str, AfterValidator(_http)]
+OptionalHttpUrl = Annotated[str, AfterValidator(_http_or_none)]
+OptionalWebsocketUrl = Annotated[str, AfterValidator(_websocket_or_none)]
 Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Price = Annotated[Decimal, Field(gt=0, le=10_000, decimal_places=3)]
 
@@ -60,11 +64,11 @@ class _Section(BaseModel):
 
 
 class DiscordConfig(_Section):
-    """How to reach Discord."""
+    """Discord's token and addresses, and the hosts of members' images."""
 
     token: SecretStr = SecretStr("")
-    api_url: HttpAddress = "https://discord.com/api/v10"
-    gateway_url: OptionalWebsocketAddress = ""
+    api_url: HttpUrl = "https://discord.com/api/v10"
+    gateway_url: OptionalWebsocketUrl = ""
     cdn_hosts: tuple[str, ...] = (
         "cdn.discordapp.com",
         "media.discordapp.net",
@@ -74,13 +78,13 @@ class DiscordConfig(_Section):
 
 
 class KieConfig(_Section):
-    """How to reach KIE, and what it grants."""
+    """KIE's key, addresses, limits and callbacks. Times in seconds."""
 
     api_key: SecretStr = SecretStr("")
-    base_url: HttpAddress = "https://api.kie.ai"
-    upload_url: HttpAddress = "https://kieai.redpandaai.co"
+    base_url: HttpUrl = "https://api.kie.ai"
+    upload_url: HttpUrl = "https://kieai.redpandaai.co"
     result_hosts: tuple[str, ...] = ("tempfile.aiquickdraw.com", "file.aiquickdraw.com")
-    callback_url: OptionalHttpAddress = ""
+    callback_url: OptionalHttpUrl = ""
     callback_key: SecretStr = SecretStr("")
     nsfw_checker: bool = True
     flex_controls: bool = False
@@ -94,20 +98,20 @@ class KieConfig(_Section):
 
 
 class DatabaseConfig(_Section):
-    """Where Easel keeps what it must not lose."""
+    """Where the database is."""
 
     url: Annotated[str, AfterValidator(_database)] = "sqlite:///data/easel.db"
 
 
 class ReferencesConfig(_Section):
-    """How long members' pictures are kept, so that a wish can be made again."""
+    """How long members' images are kept, so that a request can be repeated."""
 
     keep_megabytes: Annotated[int, Field(ge=0)] = 2000
     keep_days: Annotated[float, Field(gt=0, le=3650)] = 90
 
 
 class WebConfig(_Section):
-    """Easel's own web server."""
+    """The web server for health checks and KIE's callbacks."""
 
     host: str = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
@@ -115,7 +119,7 @@ class WebConfig(_Section):
 
 
 class QuotaConfig(_Section):
-    """What a member may spend where a server has no rules of its own."""
+    """A member's default allowance in credits, for servers without rules of their own and for direct messages."""
 
     credits: Annotated[float, Field(ge=0, le=1_000_000)] = 50
     period: Period = Period.DAY
@@ -125,7 +129,7 @@ class QuotaConfig(_Section):
 
 
 class LimitsConfig(_Section):
-    """What no server's admin can lift; 0 is without limit. Periods turn by UTC, whatever zone a server is in."""
+    """The operator's limits in credits, which no server admin can raise; 0 for no limit. Periods start by UTC."""
 
     daily_budget: Annotated[float, Field(ge=0, le=1_000_000_000)] = 0
     server_credits: Annotated[float, Field(ge=0, le=1_000_000_000)] = 0
@@ -134,7 +138,7 @@ class LimitsConfig(_Section):
 
 
 class PricesConfig(_Section):
-    """Credits that one image costs a member, by model and resolution; to a thousandth."""
+    """Credits that one image costs a member, by model and resolution; at most three decimal places."""
 
     pro_1k: Price = KIE_PRICES[Model.PRO, Resolution.ONE_K]
     pro_2k: Price = KIE_PRICES[Model.PRO, Resolution.TWO_K]
@@ -143,7 +147,7 @@ class PricesConfig(_Section):
 
 
 class OperatorConfig(_Section):
-    """The operator's own server, and when they are alarmed. Ids of 0 stand for none."""
+    """The operator's server and alerts. An id of 0 means none."""
 
     guild: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
     alarm_channel: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
@@ -151,7 +155,7 @@ class OperatorConfig(_Section):
 
 
 class TrackerConfig(_Section):
-    """When KIE is asked after a task. Times in seconds."""
+    """When KIE is polled, and when a task is given up. Times in seconds."""
 
     calls_per_task: Annotated[float, Field(gt=1, le=1000, allow_inf_nan=False)] = 12
     calls_per_second: Annotated[int, Field(gt=0, le=10_000)] = 100
@@ -163,14 +167,14 @@ class TrackerConfig(_Section):
 
 
 class LogConfig(_Section):
-    """What is logged, and how."""
+    """The log's level and format."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["console", "json"] = "console"
 
 
 class Config(_Section):
-    """All settings. An operator's come from :func:`load`; secrets print as asterisks."""
+    """All settings with their defaults; :func:`load` reads the operator's. Secrets print as asterisks."""
 
     discord: DiscordConfig = DiscordConfig()
     kie: KieConfig = KieConfig()
@@ -197,57 +201,56 @@ class _Loaded(Config, BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment first, then what :func:`load` read from the file."""
+        """The environment takes precedence over what :func:`load` read from the file."""
         return env_settings, init_settings
 
 
 def load(path: Path | None) -> Config:
-    """The settings in a file (None: no file), overridden by the environment; raises OperatorError with one sentence."""
-    written: dict[str, Any] = {}
+    """Read a file (None: no file) and the environment; raises OperatorError naming every invalid setting."""
+    sections: dict[str, Any] = {}
     if path is not None:
         try:
-            written = tomllib.loads(path.read_text(encoding="utf-8"))
+            sections = tomllib.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError as error:
             raise OperatorError(f"{path} does not exist: copy config.example.toml to it and fill it in.") from error
         except (OSError, UnicodeDecodeError) as error:
             raise OperatorError(f"{path} cannot be read: {type(error).__name__}.") from error
         except tomllib.TOMLDecodeError as error:
             raise OperatorError(f"{path} is not valid TOML: {error}.") from error
-    _refuse_unknown_sections(written)
+    _reject_unknown_sections(sections)
     try:
-        return _Loaded(**written)
+        return _Loaded(**sections)
     except (ValidationError, SettingsError) as error:
-        raise OperatorError(_sentence(error)) from None
+        raise OperatorError(_describe(error)) from None
 
 
-def _refuse_unknown_sections(written: Iterable[str]) -> None:
-    """What the settings library would take for its own options, or not look at."""
+def _reject_unknown_sections(sections: Iterable[str]) -> None:
+    """Raise OperatorError for sections that pydantic-settings would ignore or take for its own options."""
     prefix = "EASEL__"
     variables = (name.upper() for name in os.environ if name.upper().startswith(prefix))
-    named = {section: section for section in written}
-    named |= {variable.removeprefix(prefix).partition("__")[0].lower(): variable for variable in variables}
-    for section, name in named.items():
+    sources = {section: section for section in sections}
+    sources |= {variable.removeprefix(prefix).partition("__")[0].lower(): variable for variable in variables}
+    for section, source in sources.items():
         if section not in Config.model_fields:
-            raise OperatorError(f"The configuration is wrong: {name}: is not a setting that Easel knows.")
+            raise OperatorError(f"The configuration is invalid: {source}: unknown setting.")
 
 
 def require_secrets(config: Config) -> None:
-    """Raise OperatorError when what nobody can run without is missing."""
+    """Raise OperatorError when the bot's token or KIE's key is missing."""
     for name, secret in (("discord.token", config.discord.token), ("kie.api_key", config.kie.api_key)):
         if not secret.get_secret_value().strip():
             variable = f"EASEL__{name.upper().replace('.', '__')}"
-            raise OperatorError(f"{name} is missing: put it into config.toml or into {variable}.")
+            raise OperatorError(f"{name} is missing: set it in config.toml or in {variable}.")
 
 
-def _sentence(error: ValidationError | SettingsError) -> str:
-    """What is wrong and where, without the value, which may be a secret."""
+def _describe(error: ValidationError | SettingsError) -> str:
+    """Every invalid setting with its problem, in one sentence. Values are left out: they may be secrets."""
     if isinstance(error, SettingsError):
-        return 'An EASEL__ environment variable cannot be read: lists are written as JSON, as in ["one", "two"].'
+        return 'An EASEL__ environment variable cannot be parsed: write lists as JSON, for example ["one", "two"].'
     problems: list[str] = []
     for problem in error.errors(include_input=False, include_url=False, include_context=False):
-        where = ".".join(str(part) for part in problem["loc"])
-        what = problem["msg"].removeprefix("Value error, ")
-        if problem["type"] == "extra_forbidden":
-            what = "is not a setting that Easel knows"
-        problems.append(f"{where}: {what}")
-    return f"The configuration is wrong: {'; '.join(problems)}."
+        setting = ".".join(str(part) for part in problem["loc"])
+        unknown = problem["type"] == "extra_forbidden"
+        message = "unknown setting" if unknown else problem["msg"].removeprefix("Value error, ")
+        problems.append(f"{setting}: {message}")
+    return f"The configuration is invalid: {'; '.join(problems)}."

@@ -1,4 +1,4 @@
-"""Logging: events with fields, secrets blotted out, the same for our records and the libraries'."""
+"""Logging set-up: structured events for Easel and its libraries, with secrets redacted."""
 
 import json
 import logging
@@ -14,7 +14,7 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 _TOKEN_IN_PATH = re.compile(r"(/(?:webhooks|interactions)/\d+/)[\w.%-]{20,}")
 _SIGNED_LINK = re.compile(r"(https?://[^\s'\"?]+)\?[^\s'\"]+")
-# At debug level some of these would print whole requests, and so prompts: they are never heard below a warning.
+# At debug level some of these log whole requests, prompts included, so they never log below WARNING.
 QUIET = (
     "aiohttp",
     "aiosqlite",
@@ -29,16 +29,16 @@ QUIET = (
 
 
 class Redactor:
-    """Blots out secrets, interaction tokens and the signed part of links, wherever they stand in a log line."""
+    """Replaces secrets, interaction tokens and the signature of signed links anywhere in a text."""
 
     def __init__(self, secrets: Collection[str]) -> None:
-        # A secret with quotes or beyond ASCII is written otherwise in JSON and in a value's repr.
-        written = {form for one in secrets for form in (one, json.dumps(one)[1:-1], repr(one)[1:-1])}
-        known = sorted({re.escape(secret) for secret in written if len(secret) >= 4}, key=len, reverse=True)
-        self._secrets = re.compile("|".join(known)) if known else None
+        # JSON and repr() escape quotes and non-ASCII characters. Longest first, for a secret that contains another.
+        spellings = {text for secret in secrets for text in (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1])}
+        patterns = sorted({re.escape(text) for text in spellings if len(text) >= 4}, key=len, reverse=True)
+        self._secrets = re.compile("|".join(patterns)) if patterns else None
 
     def __call__(self, text: str) -> str:
-        """The text without them."""
+        """The redacted text; secrets shorter than four characters are left alone."""
         if self._secrets is not None:
             text = self._secrets.sub("[secret]", text)
         text = _TOKEN_IN_PATH.sub(r"\1[token]", text)
@@ -54,12 +54,12 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
         self._redact = redact
 
     def format(self, record: logging.LogRecord) -> str:
-        """One line, or a line with its traceback, with nothing secret in it."""
+        """The line, followed by its traceback if there is one, redacted."""
         return self._redact(super().format(record))
 
 
 def set_up(level: str, style: str, secrets: Collection[str]) -> None:
-    """Send every log record of the process to standard error. ``style`` is "console" or "json"."""
+    """Send every log record of the process to standard error, as ``style`` "console" or "json"; may be repeated."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
@@ -69,7 +69,7 @@ def set_up(level: str, style: str, secrets: Collection[str]) -> None:
     ]
     renderer: Processor
     if style == "json":
-        # Without local variables, which hold prompts and keys.
+        # Local variables would include prompts and keys.
         shared.append(ExceptionRenderer(ExceptionDictTransformer(show_locals=False)))
         renderer = structlog.processors.JSONRenderer()
     else:

@@ -1,19 +1,15 @@
 """Serves the files of a simulated Discord over HTTP on loopback."""
 
 import importlib
-from collections.abc import Generator
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from mimetypes import guess_type
-from types import TracebackType
-from typing import Self, final
 
+import simcord
 from aiohttp import web
-from simcord import Env
 
-_STORE = "simcord.backend.cdn"
-_BASE = "CDN_BASE"
-_BASE_HOLDERS = (
-    _STORE,
+_MODULES_WITH_CDN_BASE = (
+    "simcord.backend.cdn",
     "simcord.preview._assets",
     "simcord.preview._component_projection",
     "simcord.preview._identity",
@@ -21,72 +17,35 @@ _BASE_HOLDERS = (
 )
 
 
-@final
-class CdnServer:
-    """While entered, files stored in `env` get addresses on `host`, where plain HTTP serves them.
+@asynccontextmanager
+async def serve_cdn(env: simcord.Env) -> AsyncGenerator[str, None]:
+    """Serve the files stored in `env` until the block ends; yields what their addresses begin with, without a slash.
 
-    Enter it before the first file is stored: earlier files keep their old addresses, which lead nowhere.
-    One at a time per process, because simcord keeps the address of its CDN in its modules.
+    Enter it before the first file is stored: earlier files keep an address that does not exist. One at a time per
+    process, because simcord keeps its CDN's address in module constants. The preview's modules copy that constant when
+    they are imported and compare addresses with it, so all of them are imported first.
     """
+    base_url = ""
 
-    def __init__(self, env: Env) -> None:
-        self._env = env
-        self._port = 0
-        self._opened = AsyncExitStack()
-
-    @property
-    def host(self) -> str:
-        """Host and port, as in an address."""
-        return f"127.0.0.1:{self._port}"
-
-    @property
-    def url(self) -> str:
-        """What every file's address begins with, without a slash at the end."""
-        return f"http://{self.host}"
-
-    async def __aenter__(self) -> Self:
-        application = web.Application()
-        application.router.add_get("/{path:.*}", self._serve)
-        async with AsyncExitStack() as stack:
-            runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
-            await runner.setup()
-            stack.push_async_callback(runner.cleanup)
-            site = web.TCPSite(runner, "127.0.0.1", 0)
-            await site.start()
-            self._port = runner.addresses[0][1]
-            stack.enter_context(_files_at(self.url))
-            self._opened = stack.pop_all()
-        return self
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        await self._opened.aclose()
-
-    async def _serve(self, request: web.Request) -> web.Response:
-        data = self._env.backend.cdn.get(f"{self.url}{request.path}")
+    async def serve(request: web.Request) -> web.Response:
+        data = env.backend.cdn.get(f"{base_url}{request.path}")
         if data is None:
             raise web.HTTPNotFound
-        content_type = guess_type(request.path)[0] or "application/octet-stream"
-        return web.Response(body=data, content_type=content_type)
+        return web.Response(body=data, content_type=guess_type(request.path)[0] or "application/octet-stream")
 
-
-@contextmanager
-def _files_at(base: str) -> Generator[None]:
-    """Make `base` the address of simcord's CDN, wherever simcord holds it.
-
-    Its preview modules copied the name when they were imported, and compare files' addresses with the copy.
-    They are imported here first, so that none can copy the loopback address and keep it afterwards.
-    """
-    holders = [importlib.import_module(name) for name in _BASE_HOLDERS]
-    before = {holder: getattr(holder, _BASE) for holder in holders}
-    for holder in holders:
-        setattr(holder, _BASE, base)
+    app = web.Application()
+    app.router.add_get("/{path:.*}", serve)
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=1.0)
+    await runner.setup()
+    modules = [importlib.import_module(name) for name in _MODULES_WITH_CDN_BASE]
+    original: str = vars(modules[0])["CDN_BASE"]
     try:
-        yield
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        base_url = f"http://127.0.0.1:{runner.addresses[0][1]}"
+        for module in modules:
+            vars(module)["CDN_BASE"] = base_url
+        yield base_url
     finally:
-        for holder, value in before.items():
-            setattr(holder, _BASE, value)
+        for module in modules:
+            vars(module)["CDN_BASE"] = original
+        await runner.cleanup()

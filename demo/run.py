@@ -1,8 +1,9 @@
-"""make demo: the real bot on a simulated Discord with a page to try it on, and a KIE stand-in that paints."""
+"""The demo: the real bot on a simulated Discord, a page to try it on, and a KIE stand-in that draws placeholders."""
 
 import asyncio
 import random
 import signal
+import socket
 import tempfile
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -17,15 +18,28 @@ from bot import log
 from bot.app import Application, assemble
 from bot.config import Config, DatabaseConfig, DiscordConfig, KieConfig, QuotaConfig, TrackerConfig
 from bot.domain.credits import Period
-from demo.cdn import CdnServer
+from bot.domain.errors import OperatorError
+from demo.cdn import serve_cdn
+from demo.guild import DemoGuild, build_guild
 from demo.kie import KieStandIn
-from demo.panel import open_socket, serve_panel
-from demo.simulation import Stage, follow_the_clock
-from demo.world import World, build_world
+from demo.panel.server import serve_panel
+from demo.simulation import Simulation, catch_up_clock
 
-_KEY = "demo-key"
+_API_KEY = "demo-key"
 _MEDIAN_SECONDS = {"pro": 5.0, "flex": 8.0}
 _SPREAD = 0.25
+
+_WELCOME = """
+Easel's demo is running: the real bot, on a simulated Discord, with a stand-in for KIE that draws placeholder images.
+Nothing leaves this machine, and no credits are real.
+
+  Open  {url}
+
+  Try  /imagine  with a prompt, or  /balance
+  The panel next to the channel sends replies with images attached, and opens Apps, like a message's menu.
+  To see a failure, put [moderated], [broken], [unreadable], [nocredits] or [slow] in a prompt.
+  Press Ctrl-C to end the demo.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,39 +49,41 @@ class Demo:
     app: Application
     env: simcord.Env
     kie: KieStandIn
-    world: World
+    guild: DemoGuild
     preview: Preview
     url: str
     working: asyncio.Task[None]
 
 
 def run_demo(port: int) -> int:
-    """Run until Ctrl-C or SIGTERM; returns the exit code."""
-    log.set_up("warning", "console", [_KEY])
+    """Run until Ctrl-C or SIGTERM; returns the exit code. Raises OperatorError if the port is taken."""
+    log.set_up("warning", "console", [_API_KEY])
     asyncio.run(_run(port))
     return 0
 
 
 @asynccontextmanager
 async def open_demo(port: int, folder: Path) -> AsyncGenerator[Demo, None]:
-    """The demo on loopback, with its database in ``folder``. Raises OperatorError when the port is taken."""
+    """The demo on loopback, with its database in ``folder``; port 0 is any free one.
+
+    Raises OperatorError if the port is taken.
+    """
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        listening = stack.enter_context(open_socket(port))
-        kie = await enter(KieStandIn(api_key=_KEY, durations=_seconds, credits=Decimal(100_000)))
+        listening = stack.enter_context(_listen(port))
+        kie = await enter(KieStandIn(api_key=_API_KEY, durations=_task_seconds, credits=Decimal(100_000)))
         app = await enter(assemble(_config(kie.base_url, folder), reads_messages=True))
         env = await enter(simcord.run(app.client, check_errors=False))
-        await follow_the_clock(env)
-        await enter(CdnServer(env))
-        world = await build_world(env)
+        await catch_up_clock(env)
+        await enter(serve_cdn(env))
+        guild = await build_guild(env)
         working = asyncio.create_task(app.work(), name="workers")
         stack.push_async_callback(_end, working)
-        preview = await enter(env.preview(world.studio, viewers=world.members, layout="channel"))
-        stage = Stage(env, preview)
-        looking = asyncio.create_task(stage.keep_fresh(), name="preview")
-        stack.push_async_callback(_end, looking)
-        url = await enter(serve_panel(listening, env, preview, world, stage))
-        yield Demo(app, env, kie, world, preview, url, working)
+        preview = await enter(env.preview(guild.channel, viewers=guild.members, layout="channel"))
+        simulation = Simulation(env, preview)
+        stack.push_async_callback(_end, asyncio.create_task(simulation.keep_page_fresh(), name="preview"))
+        url = await enter(serve_panel(listening, env, preview, guild, simulation))
+        yield Demo(app, env, kie, guild, preview, url, working)
 
 
 async def _run(port: int) -> None:
@@ -83,20 +99,14 @@ async def _run(port: int) -> None:
             await asyncio.wait({closed, stopped, demo.working}, return_when=asyncio.FIRST_COMPLETED)
             await _end(closed)
             await _end(stopped)
-    print("The demo has ended; nothing of it is kept.")
+    print("The demo has ended, and its data is deleted.")
 
 
-_WELCOME = """
-Easel's demo is running: the real bot, on a simulated Discord, with a stand-in for KIE that paints what you ask for.
-Nothing leaves this machine, and no credit is real.
-
-  Open  {url}
-
-  Type  /imagine  and a prompt, or  /balance
-  The panel beside the channel replies with pictures attached, and opens Apps, as in a message's menu.
-  A prompt with [moderated], [broken], [unreadable], [nocredits] or [slow] in it shows what a failure looks like.
-  Ctrl-C ends the demo.
-"""
+def _listen(port: int) -> socket.socket:
+    try:
+        return socket.create_server(("127.0.0.1", port))
+    except OSError as error:
+        raise OperatorError(f"port {port} is already in use: choose another with --port.") from error
 
 
 async def _end(task: asyncio.Task[None] | asyncio.Task[bool]) -> None:
@@ -106,8 +116,8 @@ async def _end(task: asyncio.Task[None] | asyncio.Task[bool]) -> None:
         raise error
 
 
-def _seconds(model: str, resolution: str) -> float:
-    """Faster than KIE, with its kind of spread: a visitor waits to see the card, not to wait."""
+def _task_seconds(model: str, resolution: str) -> float:
+    """Shorter than at KIE but as varied, so that a visitor sees every state of the card without a long wait."""
     median = _MEDIAN_SECONDS["flex" if "flex" in model else "pro"] * (1.5 if resolution == "2K" else 1.0)
     return median * random.lognormvariate(0.0, _SPREAD)
 
@@ -116,7 +126,7 @@ def _config(kie_url: str, folder: Path) -> Config:
     return Config(
         discord=DiscordConfig(cdn_hosts=("127.0.0.1",)),
         kie=KieConfig.model_validate(
-            {"api_key": _KEY, "base_url": kie_url, "upload_url": kie_url, "result_hosts": ("127.0.0.1",)}
+            {"api_key": _API_KEY, "base_url": kie_url, "upload_url": kie_url, "result_hosts": ("127.0.0.1",)}
         ),
         database=DatabaseConfig(url=f"sqlite:///{folder / 'easel.db'}"),
         quota=QuotaConfig(credits=100, period=Period.DAY),

@@ -1,4 +1,4 @@
-"""Turns on the simulation, which does one thing at a time, and the news of it on the page."""
+"""Access to the simulation, which does one thing at a time, and keeping its page up to date."""
 
 import asyncio
 import contextlib
@@ -11,74 +11,74 @@ from simcord.preview import Preview
 
 _T = TypeVar("_T")
 
-_LOOK_EVERY = 0.1
-_LET_THE_PAGE_FOLLOW = 0.4
-_ASK_AGAIN_AFTER = 0.05
-_PATIENCE = 15.0
+_CHECK_INTERVAL = 0.1
+_PAGE_SETTLE_SECONDS = 0.4
+_RETRY_INTERVAL = 0.05
+_BUSY_TIMEOUT = 15.0
 
 
-class Busy(Exception):
-    """The simulation was occupied for too long."""
+class SimulationBusy(Exception):
+    """The simulation was occupied for 15 seconds."""
 
 
 @final
-class Stage:
-    """The simulation and its page, for those who act on it from outside the page."""
+class Simulation:
+    """Runs actions that do not come from the simulation's own page."""
 
     def __init__(self, env: simcord.Env, preview: Preview) -> None:
         self._env = env
         self._preview = preview
-        self._turn = asyncio.Lock()
+        self._lock = asyncio.Lock()
 
-    async def perform(self, act: Callable[[], Awaitable[_T]]) -> _T:
-        """Do ``act`` as soon as nothing else goes on, and show the page what came of it.
+    async def run(self, action: Callable[[], Awaitable[_T]]) -> _T:
+        """Run ``action`` as soon as the simulation is free, then refresh the page.
 
-        Raises Busy after 15 seconds in vain, and what ``act`` raises.
+        Raises SimulationBusy after 15 seconds of waiting, and whatever ``action`` raises.
         """
-        async with self._turn:
-            with contextlib.suppress(TimeoutError):  # the bot is at work, and time goes on with the next look
-                await _once_free(lambda: follow_the_clock(self._env))
+        async with self._lock:
+            with contextlib.suppress(TimeoutError):  # the bot is at work; the next refresh catches up
+                await _once_free(lambda: catch_up_clock(self._env))
             try:
-                return await _once_free(act)
+                return await _once_free(action)
             finally:
-                with contextlib.suppress(Busy, TimeoutError):  # the next look makes up for it
+                with contextlib.suppress(SimulationBusy, TimeoutError):  # the next refresh makes up for it
                     await _once_free(self._preview.refresh)
 
-    async def keep_fresh(self) -> None:
-        """Publish what the bot did by itself: the page shows snapshots, taken after each act of a visitor.
+    async def keep_page_fresh(self) -> None:
+        """Publish what the bot does by itself: the page only shows snapshots, taken after a visitor's action.
 
-        Not at once: the page takes a moment to follow its own act, and calls it stale if there is news meanwhile.
+        Waits a moment first: if a snapshot changes while the page follows its own action, it calls that action stale.
         """
-        shown = len(self._env.http_requests)
+        published = len(self._env.http_requests)
         while True:
-            await asyncio.sleep(_LOOK_EVERY)
-            if len(self._env.http_requests) == shown:
+            await asyncio.sleep(_CHECK_INTERVAL)
+            if len(self._env.http_requests) == published:
                 continue
-            await asyncio.sleep(_LET_THE_PAGE_FOLLOW)
-            done = len(self._env.http_requests)
-            # When a visitor's act is under way there is nothing to do: it publishes, or the next look does.
+            await asyncio.sleep(_PAGE_SETTLE_SECONDS)
+            current = len(self._env.http_requests)
+            # If a visitor's action is under way, that action or the next check publishes.
             with contextlib.suppress(simcord.SetupError, TimeoutError):
-                await follow_the_clock(self._env)
+                await catch_up_clock(self._env)
                 await self._preview.refresh()
-                shown = done
+                published = current
 
 
-async def follow_the_clock(env: simcord.Env) -> None:
-    """Bring the simulation's calendar, which starts on a day of its own and stands still, up to now."""
+async def catch_up_clock(env: simcord.Env) -> None:
+    """Bring the simulation's clock, which starts on a fixed date and stands still, up to the present."""
     behind = (datetime.now(UTC) - env.now()).total_seconds()
     if behind > 0:
         await env.advance_time(behind)
 
 
-async def _once_free(act: Callable[[], Awaitable[_T]]) -> _T:
-    """Do ``act`` once simcord takes it: it refuses, before anything happens, what overlaps another operation."""
-    deadline = asyncio.get_running_loop().time() + _PATIENCE
+async def _once_free(action: Callable[[], Awaitable[_T]]) -> _T:
+    """Retry ``action`` while simcord rejects it for overlapping another operation, which it does before any effect."""
+    deadline = asyncio.get_running_loop().time() + _BUSY_TIMEOUT
     while True:
         try:
-            return await act()
+            return await action()
         except simcord.SetupError as error:
             if not str(error).startswith("operation overlaps"):
                 raise
             if asyncio.get_running_loop().time() > deadline:
-                raise Busy from error
-        await asyncio.sleep(_ASK_AGAIN_AFTER)
+                raise SimulationBusy from error
+        await asyncio.sleep(_RETRY_INTERVAL)

@@ -1,6 +1,6 @@
-"""Holds the pinned dependencies against the public lists of known holes: python -m tests.audit
+"""Searches the pinned dependencies for known vulnerabilities: python -m tests.audit
 
-Ends with 1 when one is known, and says so when no list can be reached, which is no failure.
+The exit code is 1 if there is one. It is 0 if no vulnerability database can be reached, which is printed.
 """
 
 import json
@@ -12,71 +12,72 @@ from pathlib import Path
 from typing import Any
 
 PINNED = Path(__file__).parent.parent / "requirements" / "dev.txt"
-_LISTS = ("pypi", "osv")
-_PATIENCE = 60.0
-_SOCKET_PATIENCE = "5"
+_DATABASES = ("pypi", "osv")
+_TIMEOUT = 60.0
+_SOCKET_TIMEOUT = "5"
 
 
 @dataclass(frozen=True, slots=True)
-class Verdict:
-    """How many packages were looked up, and what is known of them, one line each."""
+class AuditResult:
+    """How many packages were looked up, and their vulnerabilities, one line each."""
 
     looked_up: int = 0
-    holes: Sequence[str] = field(default_factory=tuple[str, ...])
+    vulnerabilities: Sequence[str] = field(default_factory=tuple[str, ...])
 
 
-def judged(report: str) -> Verdict:
-    """What a report in JSON says; one that is no JSON tells of nothing looked up."""
+def parse(report: str) -> AuditResult:
+    """The result of pip-audit's JSON report; empty if the report is not valid."""
     try:
         packages: list[dict[str, Any]] = json.loads(report)["dependencies"]
     except (ValueError, KeyError, TypeError):
-        return Verdict()
-    known = [one for one in packages if "skip_reason" not in one]
-    holes = [
-        f"{one['name']} {one['version']}: {hole['id']}, mended in {', '.join(hole['fix_versions']) or 'no version yet'}"
-        for one in known
-        for hole in one["vulns"]
+        return AuditResult()
+    known = [package for package in packages if "skip_reason" not in package]
+    vulnerabilities = [
+        f"{package['name']} {package['version']}: {vulnerability['id']}, fixed in "
+        f"{', '.join(vulnerability['fix_versions']) or 'no version yet'}"
+        for package in known
+        for vulnerability in package["vulns"]
     ]
-    return Verdict(len(known), holes)
+    return AuditResult(len(known), vulnerabilities)
 
 
-def ask(source: str) -> Verdict:
-    """Have the scanner look everything up in one of the lists."""
-    command = [sys.executable, "-m", "pip_audit", "--vulnerability-service", source, "--requirement", str(PINNED)]
+def search(database: str) -> AuditResult:
+    """Run pip-audit with one vulnerability database."""
+    command = [sys.executable, "-m", "pip_audit", "--vulnerability-service", database, "--requirement", str(PINNED)]
     options = ["--disable-pip", "--require-hashes", "--progress-spinner", "off", "--format", "json"]
     try:
         done = subprocess.run(
-            [*command, *options, "--timeout", _SOCKET_PATIENCE],
+            [*command, *options, "--timeout", _SOCKET_TIMEOUT],
             capture_output=True,
             text=True,
-            timeout=_PATIENCE,
+            timeout=_TIMEOUT,
             check=False,
         )
     except subprocess.TimeoutExpired:
-        return Verdict()
-    return judged(done.stdout)
+        return AuditResult()
+    return parse(done.stdout)
 
 
-def conclude(verdicts: Sequence[Verdict]) -> tuple[int, str]:
+def conclude(results: Sequence[AuditResult]) -> tuple[int, str]:
     """The exit code, and what to print."""
-    holes = sorted({hole for verdict in verdicts for hole in verdict.holes})
-    if holes:
-        return 1, "\n".join(["audit: known holes in the dependencies:", *holes])
-    looked_up = max((verdict.looked_up for verdict in verdicts), default=0)
+    vulnerabilities = sorted({line for result in results for line in result.vulnerabilities})
+    if vulnerabilities:
+        return 1, "\n".join(["audit: known vulnerabilities in the dependencies:", *vulnerabilities])
+    looked_up = max((result.looked_up for result in results), default=0)
     if not looked_up:
-        return 0, "audit: no list of known holes can be reached from here; the dependencies were NOT looked up."
-    return 0, f"audit: {looked_up} dependencies looked up, no known hole."
+        return 0, "audit: no vulnerability database can be reached; the dependencies were NOT looked up."
+    return 0, f"audit: {looked_up} dependencies looked up, no known vulnerability."
 
 
 def main() -> int:
-    """Ask one list after another until one answers."""
-    verdicts: list[Verdict] = []
-    for source in _LISTS:
-        verdicts.append(ask(source))
-        if verdicts[-1].looked_up:
+    """Search one database after the other until one answers."""
+    results: list[AuditResult] = []
+    for database in _DATABASES:
+        results.append(search(database))
+        if results[-1].looked_up:
             break
-    code, words = conclude(verdicts)
-    sys.stdout.write(words + "\n")
+    code, message = conclude(results)
+    sys.stdout.write(message + "\n")
     return code
 
 

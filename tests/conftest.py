@@ -1,18 +1,18 @@
-"""What holds for every test: nothing secret is printed or logged meanwhile."""
+"""Every test fails when something secret is printed or logged meanwhile."""
 
 from collections.abc import Generator
 
 import pytest
 
-from tests.leaks import Watch
+from tests.leaks import LeakWatch
 
-_WATCH = pytest.StashKey[Watch]()
+_WATCH = pytest.StashKey[LeakWatch]()
 
 
 @pytest.fixture(autouse=True)
-def watch(request: pytest.FixtureRequest) -> Generator[Watch, None, None]:
-    """Notes what the test asks for and what the bot logs; its output is looked at when all is over."""
-    watch = Watch()
+def watch(request: pytest.FixtureRequest) -> Generator[LeakWatch, None, None]:
+    """Records the test's prompts and the bot's log entries, which are searched after the test's teardown."""
+    watch = LeakWatch()
     request.node.stash[_WATCH] = watch
     with pytest.MonkeyPatch.context() as patch:
         watch.begin(patch)
@@ -23,12 +23,12 @@ def watch(request: pytest.FixtureRequest) -> Generator[Watch, None, None]:
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Fail a test whose output, teardown included, tells what it may not."""
+    """Fail a test whose output, teardown included, contains something secret."""
     report = yield
     watch = item.stash.get(_WATCH, None)
     if call.when == "teardown" and watch is not None and item.get_closest_marker("prints_secrets") is None:
         leaks = watch.leaks(content for _, content in report.sections)
         if leaks and report.passed:
             report.outcome = "failed"
-            report.longrepr = "\n".join(["this was printed or logged, and may not be:", *leaks])
+            report.longrepr = "\n".join(["this must not be printed or logged:", *leaks])
     return report

@@ -1,4 +1,4 @@
-"""Checks what a bot sends against Discord's own description of its API."""
+"""Checks what the bot sends against Discord's OpenAPI document."""
 
 import json
 import os
@@ -26,7 +26,7 @@ _LONGEST_MESSAGE = 160
 
 @dataclass(frozen=True, slots=True)
 class Tolerance:
-    """Where Discord takes more than its file says: a component's schema is widened by `also`, for `reason`."""
+    """Where Discord accepts more than its document says: `also` is added to a component's schema, for `reason`."""
 
     component: str
     also: dict[str, Any]
@@ -37,19 +37,19 @@ TOLERANCES = (
     Tolerance(
         component="SnowflakeType",
         also={"type": "integer", "minimum": 0},
-        reason="discord.py numbers uploads, and names replied-to messages, with JSON numbers; Discord takes them.",
+        reason="discord.py sends the ids of uploads and of replied-to messages as JSON numbers, which Discord accepts.",
     ),
     Tolerance(
         component="ChannelTypes",
         also={"const": 16},
-        reason="Discord's documentation has media channels as type 16; discord.py offers them along with forums.",
+        reason="Discord documents media channels as type 16; discord.py offers them together with forums.",
     ),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class _Operation:
-    """One method of one path: the address of its body's schema, None where it takes no body."""
+    """One method of one path; `body` is the address of the body's schema, None if it takes no body."""
 
     body: str | None
     body_required: bool
@@ -57,7 +57,7 @@ class _Operation:
 
 @final
 class DiscordSchema:
-    """Discord's OpenAPI document, ready to judge requests. A route's validator is built at its first use."""
+    """Validates requests against Discord's OpenAPI document. A route's validator is built at its first use."""
 
     def __init__(self, document: dict[str, Any]) -> None:
         for tolerance in TOLERANCES:
@@ -68,30 +68,30 @@ class DiscordSchema:
         registry: Registry[Any] = Registry()
         self._registry = registry.with_resource(_DOCUMENT, resource)
         self._validators: dict[str, Draft202012Validator] = {}
-        # Judges a hundred times as fast, but its words are for whoever knows the schema by heart.
-        self._judges: dict[str, jsonschema_rs.Draft202012Validator] = {}
-        self._document = jsonschema_rs.Registry([(_DOCUMENT, document)], draft=jsonschema_rs.Draft202012)
+        # A hundred times faster, but its error messages are hard to understand.
+        self._fast_validators: dict[str, jsonschema_rs.Draft202012Validator] = {}
+        self._fast_registry = jsonschema_rs.Registry([(_DOCUMENT, document)], draft=jsonschema_rs.Draft202012)
 
     @classmethod
     def load(cls) -> Self | None:
-        """Read the file that EASEL_DISCORD_OPENAPI names, else the one beside the project; None without one."""
+        """Read the file named by EASEL_DISCORD_OPENAPI, or the one beside the project; None if there is none."""
         file = Path(os.environ.get(_VARIABLE) or _BESIDE_THE_PROJECT)
         return cls(json.loads(file.read_bytes())) if file.is_file() else None
 
     def problems(self, method: str, path: str, body: Any) -> list[str]:
-        """What is wrong with a request, a line for each thing; `body` is its JSON, None if it has none."""
+        """The mistakes in a request, one line each; `body` is its JSON, or None."""
         where = f"{method} {path}"
         operation = self._find(HTTPMethod(method.upper()), path)
         if operation is None:
             return [f"{where}: Discord has no such route"]
         if body is None:
-            return [f"{where}: a body is missing"] if operation.body_required else []
+            return [f"{where}: the body is missing"] if operation.body_required else []
         if operation.body is None:
             return [f"{where}: no body is allowed here"]
-        if self._judge(operation.body).is_valid(body):
+        if self._fast_validator(operation.body).is_valid(body):
             return []
         errors = self._validator(operation.body).iter_errors(body)
-        return [f"{where}: {line}" for error in errors for line in _explained(error)]
+        return [f"{where}: {line}" for error in errors for line in _explain(error)]
 
     def _find(self, method: HTTPMethod, path: str) -> _Operation | None:
         segments = _segments(re.sub(r"^(https?://[^/]+)?(/api(/v\d+)?)?", "", path).split("?")[0])
@@ -114,11 +114,11 @@ class DiscordSchema:
         steps = ("paths", template, method.lower(), "requestBody", "content", kind, "schema")
         return _Operation(f"{_DOCUMENT}#/{'/'.join(map(_escaped, steps))}", bool(request.get("required")))
 
-    def _judge(self, address: str) -> jsonschema_rs.Draft202012Validator:
-        if address not in self._judges:
-            judge = jsonschema_rs.Draft202012Validator({"$ref": address}, registry=self._document)
-            self._judges[address] = judge
-        return self._judges[address]
+    def _fast_validator(self, address: str) -> jsonschema_rs.Draft202012Validator:
+        if address not in self._fast_validators:
+            validator = jsonschema_rs.Draft202012Validator({"$ref": address}, registry=self._fast_registry)
+            self._fast_validators[address] = validator
+        return self._fast_validators[address]
 
     def _validator(self, address: str) -> Draft202012Validator:
         if address not in self._validators:
@@ -127,22 +127,21 @@ class DiscordSchema:
 
 
 def problems_of(method: str, path: str, body: Any) -> tuple[str, ...]:
-    """What Discord's description finds wrong with a request; nothing where there is no such file.
+    """The mistakes in a request; empty if Discord's document is not available.
 
-    Every bot of a test run sends the same command definitions, and judging those takes half a second: each request is
-    judged once.
+    Results are cached: every bot of a test run sends the same command definitions, which take half a second to check.
     """
-    return _judged(method, path, json.dumps(body, sort_keys=True))
+    return _cached_problems(method, path, json.dumps(body, sort_keys=True))
 
 
 @cache
-def _judged(method: str, path: str, body: str) -> tuple[str, ...]:
-    schema = _loaded()
+def _cached_problems(method: str, path: str, body: str) -> tuple[str, ...]:
+    schema = _cached_schema()
     return () if schema is None else tuple(schema.problems(method, path, json.loads(body)))
 
 
 @cache
-def _loaded() -> DiscordSchema | None:
+def _cached_schema() -> DiscordSchema | None:
     return DiscordSchema.load()
 
 
@@ -152,35 +151,35 @@ def _segments(path: str) -> list[str]:
 
 def _fits(template: list[str], segments: list[str]) -> bool:
     return len(template) == len(segments) and all(
-        (expected.startswith("{") and found != "") or expected == found
-        for expected, found in zip(template, segments, strict=True)
+        (expected.startswith("{") and segment != "") or expected == segment
+        for expected, segment in zip(template, segments, strict=True)
     )
 
 
 def _escaped(step: str) -> str:
-    """A step of a JSON pointer inside the fragment of an address."""
+    """A step of a JSON pointer, escaped for the fragment of a URL."""
     return step.replace("~", "~0").replace("/", "~1").replace("{", "%7B").replace("}", "%7D")
 
 
-def _explained(error: ValidationError) -> Iterator[str]:
-    """The error in words; for a choice of schemas, the errors of the one that was most likely meant."""
+def _explain(error: ValidationError) -> Iterator[str]:
+    """The error in words; for a choice of schemas, the errors of the one that was most likely intended."""
     if error.validator not in ("oneOf", "anyOf") or not error.context:
-        yield f"{error.json_path}: {_shortened(error.message)}"
+        yield f"{error.json_path}: {_shorten(error.message)}"
         return
     branches: defaultdict[Any, list[ValidationError]] = defaultdict(list)
     for cause in error.context:
         branches[cause.schema_path[0]].append(cause)
-    meant = min(branches.values(), key=_unlikelihood)
-    if any(_is_about_kind(cause) for cause in meant):
+    intended = min(branches.values(), key=_unlikelihood)
+    if any(_is_about_kind(cause) for cause in intended):
         instance = cast("dict[str, Any]", error.instance)
-        yield f"{error.json_path}.type: {instance['type']!r} is none of the types allowed here"
+        yield f"{error.json_path}.type: {instance['type']!r} is not one of the types allowed here"
         return
-    for cause in meant:
-        yield from _explained(cause)
+    for cause in intended:
+        yield from _explain(cause)
 
 
 def _unlikelihood(branch: list[ValidationError]) -> tuple[bool, bool, bool, int]:
-    """How unlikely it is that a sender meant this branch: the JSON type, then the `type` field, tell most."""
+    """How unlikely it is that the sender intended this branch: first by the JSON type, then by the `type` field."""
     of_whole = [cause for cause in branch if cause.validator == "type" and not cause.relative_path]
     return (
         bool(of_whole),
@@ -194,7 +193,7 @@ def _is_about_kind(cause: ValidationError) -> bool:
     return list(cause.relative_path) == ["type"]
 
 
-def _shortened(message: str) -> str:
+def _shorten(message: str) -> str:
     if len(message) <= _LONGEST_MESSAGE:
         return message
     half = _LONGEST_MESSAGE // 2

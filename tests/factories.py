@@ -1,4 +1,4 @@
-"""Ordinary objects of the domain, with whatever a test cares about changed by name."""
+"""Default domain objects; a test overrides the fields it is about."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -9,6 +9,7 @@ from typing import Any
 from bot.domain.credits import KIE_PRICES, Account, Allowance, Period, Requester
 from bot.domain.generation import Delivery, Destination, Generation, GenerationRequest, InteractionToken, Task
 from bot.domain.ids import ChannelId, GenerationId, GuildId, TaskId, UserId
+from bot.domain.ports import TaskInput
 from bot.domain.settings import Settings, TaskClass
 from bot.domain.states import TaskState
 from bot.quota.policy import QuotaLimits
@@ -22,35 +23,46 @@ _numbers = counting(1_000)
 
 
 def limits_of(allowance: Allowance) -> QuotaLimits:
-    """The operator's limits when every member has this allowance and nothing else holds."""
+    """Limits that give every member this allowance and set nothing else."""
     unlimited = Allowance(None, Period.DAY)
     return QuotaLimits(members=allowance, direct=allowance, budget=unlimited, servers=unlimited)
 
 
 def make_destination(**overrides: Any) -> Destination:
-    """A public channel, with an interaction token that lives for a quarter of an hour more."""
-    usual = Destination(
+    """A public channel, with an interaction token that expires in 15 minutes."""
+    default = Destination(
         channel_id=ChannelId(501),
         token=InteractionToken(601, "a-token-of-an-interaction", NOW + timedelta(minutes=15)),
         message_id=None,
         private=False,
         upload_limit=10 * MEBIBYTE,
     )
-    return replace(usual, **overrides)
+    return replace(default, **overrides)
 
 
 def make_request(**overrides: Any) -> GenerationRequest:
-    """Alice's wish for one picture, without references, at 5 credits; ``account`` names another who asks."""
+    """Alice's request for one image, without references, for 5 credits; ``account`` sets another requester."""
     if "account" in overrides:
         overrides["requester"] = Requester(overrides.pop("account"))
-    usual = GenerationRequest(Requester(ALICE), "a lighthouse in a storm", Settings(), 1, (), make_destination())
-    return replace(usual, **overrides)
+    default = GenerationRequest(Requester(ALICE), "a lighthouse in a storm", Settings(), 1, (), make_destination())
+    return replace(default, **overrides)
+
+
+def make_task_input(
+    prompt: str = "a lighthouse in a storm",
+    *,
+    task_id: int = 987654321,
+    reference_urls: tuple[str, ...] = (),
+    **settings: Any,
+) -> TaskInput:
+    """What the submitter sends to KIE for one task."""
+    return TaskInput(TaskId(task_id), prompt, Settings(**settings), reference_urls)
 
 
 def make_task(**overrides: Any) -> Task:
-    """A reserved task of Alice's, with an id of its own that is higher than any made before."""
+    """A reserved task of Alice's; every id is higher than the previous one."""
     settings = Settings()
-    usual = Task(
+    default = Task(
         id=TaskId(next(_numbers)),
         generation_id=GenerationId(1),
         user_id=ALICE.user_id,
@@ -59,7 +71,7 @@ def make_task(**overrides: Any) -> Task:
         task_class=TaskClass(settings.model, settings.resolution, has_references=False),
         created_at=NOW,
     )
-    return replace(usual, **overrides)
+    return replace(default, **overrides)
 
 
 def make_generation(

@@ -1,4 +1,4 @@
-"""A database with the newest schema and nothing in it: making one for each test takes long, copying it does not."""
+"""An empty database with the newest schema; copying one is much faster than migrating a new one for each test."""
 
 import shutil
 import tempfile
@@ -9,14 +9,14 @@ from bot.store.migrate import migrate
 
 
 def put_fresh_database(path: Path) -> None:
-    """Put it there, unless something is there already."""
+    """Copy it there, unless the file already exists."""
     if not path.exists():
         shutil.copyfile(_template(), path)
 
 
 @cache
 def _template() -> Path:
-    """Made once in each process of a test run."""
+    """Migrated once in each process of a test run."""
     path = Path(tempfile.mkdtemp(prefix="easel-tests-")) / "easel.db"
     migrate(f"sqlite:///{path}")
     return path

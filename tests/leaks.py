@@ -1,4 +1,4 @@
-"""What nothing may print or log: keys, tokens, signed links and prompts. Every test's output is searched for them."""
+"""Searches the output of every test for what must not be logged: keys, tokens, signed links and prompts."""
 
 import json
 import logging
@@ -15,8 +15,8 @@ from bot.domain.generation import Generation, GenerationRequest
 from bot.generation.service import GenerationService
 from bot.log import QUIET
 from demo.kie import server as kie_server
-from demo.kie.order import Order, read_order
-from demo.kie.wire import Json, Refusal
+from demo.kie.task_request import TaskRequest, parse_task_request
+from demo.kie.wire import Json
 
 KEYS = (
     "test-key",
@@ -28,29 +28,30 @@ KEYS = (
     "a-token-of-an-interaction",
     "hunter2",
 )
-"""The keys and tokens that our tests make up."""
+"""The keys and tokens that the tests use."""
 _PATTERNS = {
     "a bearer token": re.compile(r"Bearer\s+[\w.~+/-]{4,}"),
-    "an interaction's token": re.compile(r"simcord_(?:interaction|webhook)_\d+"),
+    "an interaction token": re.compile(r"simcord_(?:interaction|webhook)_\d+"),
     "a signed link": re.compile(
         r"[?&](?:hm|ex|is|sig|signature|token|expires|key-pair-id|policy|x-amz-[a-z-]+|x-goog-[a-z-]+)=", re.IGNORECASE
     ),
 }
-_SHORTEST_PROMPT = 12
+_MIN_PROMPT_LENGTH = 12
+"""Shorter prompts appear in ordinary text by chance."""
 
 
-def found_in(text: str, prompts: Iterable[str] = ()) -> list[str]:
-    """What of all this stands in a text, and around what; never more than a line for each kind."""
-    kinds = {kind: pattern.search(text) for kind, pattern in _PATTERNS.items()}
-    kinds["a key"] = re.search("|".join(map(re.escape, KEYS)), text)
-    long = sorted({form for prompt in prompts for form in _written(prompt) if len(form) >= _SHORTEST_PROMPT})
-    # Searched one by one: a pattern of all of them would be slower.
-    kinds["a prompt"] = next((re.search(re.escape(prompt), text) for prompt in long if prompt in text), None)
-    return [f"{kind}: …{_around(text, match)}…" for kind, match in kinds.items() if match is not None]
+def leaks_in(text: str, prompts: Iterable[str] = ()) -> list[str]:
+    """What leaked into a text, with the text around it; at most one line per kind."""
+    matches = {kind: pattern.search(text) for kind, pattern in _PATTERNS.items()}
+    matches["a key"] = re.search("|".join(map(re.escape, KEYS)), text)
+    spellings = sorted({text for prompt in prompts for text in _spellings(prompt) if len(text) >= _MIN_PROMPT_LENGTH})
+    # One after the other, which is faster than one pattern for all.
+    matches["a prompt"] = next((re.search(re.escape(prompt), text) for prompt in spellings if prompt in text), None)
+    return [f"{kind}: …{_around(text, match)}…" for kind, match in matches.items() if match is not None]
 
 
-def _written(prompt: str) -> tuple[str, ...]:
-    """As it is, as a value's repr and as JSON show it; of a long one its beginning."""
+def _spellings(prompt: str) -> tuple[str, ...]:
+    """The first 60 characters, as they are and as repr(), ascii() and JSON write them."""
     start = prompt.strip()[:60]
     return start, repr(start)[1:-1], ascii(start)[1:-1], json.dumps(start)[1:-1]
 
@@ -60,24 +61,24 @@ def _around(text: str, match: re.Match[str]) -> str:
 
 
 @dataclass
-class Watch:
-    """What one test has to do with: the prompts that were asked for, and what the bot logged."""
+class LeakWatch:
+    """The prompts of one test, and what the bot logged meanwhile."""
 
     prompts: set[str] = field(default_factory=set[str])
     logged: list[str] = field(default_factory=list[str])
 
     def leaks(self, printed: Iterable[str]) -> list[str]:
-        """What was printed or logged and should not have been."""
-        return found_in("\n".join([*self.logged, *printed]), self.prompts)
+        """Leaks in what was logged and printed."""
+        return leaks_in("\n".join([*self.logged, *printed]), self.prompts)
 
     def begin(self, patch: pytest.MonkeyPatch) -> None:
-        """Look on for as long as the patches last."""
+        """Record prompts and log entries while the patches last."""
         for name in QUIET:
             patch.setattr(logging.getLogger(name), "level", logging.WARNING)
         patch.setattr(GenerationService, "accept", self._accepting(GenerationService.accept))
-        patch.setattr(kie_server, "read_order", self._reading)
-        # Entries are noted before a test's own capture keeps them from being printed. Local variables are shown neither
-        # by the bot's set-up nor here.
+        patch.setattr(kie_server, "parse_task_request", self._parsing)
+        # The wrapper records entries even where a test captures them. As in the bot's own set-up, tracebacks are
+        # without local variables.
         structlog.configure(
             processors=[
                 structlog.contextvars.merge_contextvars,
@@ -85,35 +86,34 @@ class Watch:
                 structlog.dev.set_exc_info,
                 structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
             ],
-            wrapper_class=self._noting(),
+            wrapper_class=self._recording_logger(),
         )
 
     def _accepting(self, accept: Callable[..., Any]) -> Callable[..., Any]:
-        async def noted(desk: GenerationService, request: GenerationRequest, *others: Any) -> Generation:
+        async def recorded(service: GenerationService, request: GenerationRequest, *others: Any) -> Generation:
             self.prompts.add(request.prompt)
-            return await accept(desk, request, *others)
+            return await accept(service, request, *others)
 
-        return noted
+        return recorded
 
-    def _reading(self, body: Json) -> Order | Refusal:
-        order = read_order(body)
-        if isinstance(order, Order):
-            self.prompts.add(order.prompt)
-        return order
+    def _parsing(self, body: Json) -> TaskRequest:
+        request = parse_task_request(body)
+        self.prompts.add(request.prompt)
+        return request
 
-    def _noting(self) -> type[structlog.stdlib.BoundLogger]:
-        note = self._note
+    def _recording_logger(self) -> type[structlog.stdlib.BoundLogger]:
+        record = self._record
 
-        class Noting(structlog.stdlib.BoundLogger):
-            """Tells of every entry before it goes its way."""
+        class RecordingLogger(structlog.stdlib.BoundLogger):
+            """Records every entry before it is logged."""
 
             def _proxy_to_logger(self, method_name: str, event: str | None = None, *args: str, **fields: Any) -> Any:
-                note(event, self._context, fields)
+                record(event, self._context, fields)
                 return super()._proxy_to_logger(method_name, event, *args, **fields)
 
-        return Noting
+        return RecordingLogger
 
-    def _note(self, event: str | None, context: Mapping[str, Any], fields: MutableMapping[str, Any]) -> None:
+    def _record(self, event: str | None, context: Mapping[str, Any], fields: MutableMapping[str, Any]) -> None:
         parts = [str(event), *(f"{key}={value!r}" for key, value in {**context, **fields}.items())]
         error = fields.get("exc_info")
         if isinstance(error, BaseException):

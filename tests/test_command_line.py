@@ -1,4 +1,4 @@
-"""The command line as a person meets it: a process of its own, its exit code, and what it prints."""
+"""The command line as a process of its own: its exit code and its output."""
 
 import os
 import re
@@ -15,11 +15,12 @@ Easel: TypeAlias = "Callable[..., subprocess.CompletedProcess[str]]"
 
 EX_CONFIG = 78
 SECRET = "hunter2-hunter2-hunter2"
+SECRETS = {"DISCORD__TOKEN": SECRET, "KIE__API_KEY": SECRET}
 
 
 @pytest.fixture
 def easel(tmp_path: Path) -> Easel:
-    """Run `python -m bot` in an empty folder, with no settings but those given."""
+    """Runs `python -m bot` in an empty folder, with no settings but those given."""
 
     def run(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
         environment = {name: value for name, value in os.environ.items() if not name.upper().startswith("EASEL__")}
@@ -36,8 +37,8 @@ def easel(tmp_path: Path) -> Easel:
     return run
 
 
-def complaint(done: subprocess.CompletedProcess[str]) -> str:
-    """The one sentence that an operator reads when the configuration must be mended."""
+def error_of(done: subprocess.CompletedProcess[str]) -> str:
+    """The one line that tells the operator what is wrong, without secrets."""
     assert done.returncode == EX_CONFIG, done.stderr
     assert done.stdout == ""
     assert SECRET not in done.stderr
@@ -47,63 +48,47 @@ def complaint(done: subprocess.CompletedProcess[str]) -> str:
     return line
 
 
-def test_without_a_token(easel: Easel) -> None:
+def test_a_missing_token_or_key(easel: Easel) -> None:
     done = easel("run")
-    assert complaint(done) == (
-        "easel: discord.token is missing: put it into config.toml or into EASEL__DISCORD__TOKEN."
-    )
+    assert error_of(done) == "easel: discord.token is missing: set it in config.toml or in EASEL__DISCORD__TOKEN."
     assert len(done.stderr.splitlines()) == 1
+    assert "kie.api_key is missing" in error_of(easel("run", DISCORD__TOKEN=SECRET))
 
 
-def test_without_a_key(easel: Easel) -> None:
-    assert "kie.api_key is missing" in complaint(easel("run", DISCORD__TOKEN=SECRET))
-
-
-def test_with_a_damaged_file(easel: Easel, tmp_path: Path) -> None:
+def test_an_invalid_or_missing_file(easel: Easel, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(f'[discord]\ntoken = "{SECRET}\n', encoding="utf-8")
-    assert "config.toml is not valid TOML" in complaint(easel("run"))
+    assert "config.toml is not valid TOML" in error_of(easel("run"))
+    assert "elsewhere.toml does not exist" in error_of(easel("--config", "elsewhere.toml", "run"))
 
 
-def test_with_a_file_that_is_not_there(easel: Easel) -> None:
-    assert "elsewhere.toml does not exist" in complaint(easel("--config", "elsewhere.toml", "run"))
-
-
-def test_with_a_database_that_is_none(easel: Easel, tmp_path: Path) -> None:
+def test_a_database_that_cannot_be_used(easel: Easel, tmp_path: Path) -> None:
     (tmp_path / "notes.db").write_text("dear diary")
     done = easel("db", "migrate", DATABASE__URL="sqlite:///notes.db")
-    assert "notes.db cannot be used: file is not a database" in complaint(done)
+    assert "notes.db cannot be used: file is not a database" in error_of(done)
+    (tmp_path / "data").write_text("a file where the folder should be")
+    assert "cannot be written" in error_of(easel("db", "migrate", DATABASE__URL="sqlite:///data/easel.db"))
 
 
-def test_with_a_folder_that_cannot_be_made(easel: Easel, tmp_path: Path) -> None:
-    (tmp_path / "data").write_text("in the way")
-    done = easel("db", "migrate", DATABASE__URL="sqlite:///data/easel.db")
-    assert "cannot be written" in complaint(done)
-
-
-def test_with_a_port_that_is_taken(easel: Easel) -> None:
+def test_a_port_that_is_in_use(easel: Easel) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        done = easel("run", DISCORD__TOKEN=SECRET, KIE__API_KEY=SECRET, WEB__PORT=port)
-    line = complaint(done)
-    assert "web.port" in line
-    assert port in line
+        error = error_of(easel("run", **SECRETS, WEB__PORT=port))
+    assert "web.port" in error
+    assert port in error
 
 
-def test_with_callbacks_that_nobody_signs(easel: Easel) -> None:
-    done = easel(
-        "run", DISCORD__TOKEN=SECRET, KIE__API_KEY=SECRET, KIE__CALLBACK_URL="https://example.com", WEB__PORT="0"
-    )
-    assert "kie.callback_key is missing" in complaint(done)
+def test_callbacks_without_a_key(easel: Easel) -> None:
+    done = easel("run", **SECRETS, KIE__CALLBACK_URL="https://example.com", WEB__PORT="0")
+    assert "kie.callback_key is missing" in error_of(done)
 
 
-def test_the_database_is_made_and_checked_without_a_token(easel: Easel, tmp_path: Path) -> None:
-    assert "does not exist: nothing to check" in complaint(easel("db", "check"))
+def test_the_database_is_created_and_checked_without_a_token(easel: Easel, tmp_path: Path) -> None:
+    assert "does not exist: nothing to check" in error_of(easel("db", "check"))
 
-    made = easel("db", "migrate")
-    assert (made.returncode, made.stdout) == (0, "data/easel.db has the newest schema.\n")
-
+    migrated = easel("db", "migrate")
+    assert (migrated.returncode, migrated.stdout) == (0, "data/easel.db has the newest schema.\n")
     checked = easel("db", "check")
-    assert (checked.returncode, checked.stdout) == (0, "data/easel.db is sound.\n")
+    assert (checked.returncode, checked.stdout) == (0, "data/easel.db is intact.\n")
 
     (tmp_path / "data" / "easel.db").write_bytes(b"this is not a database" * 400)
     damaged = easel("db", "check")
@@ -112,41 +97,36 @@ def test_the_database_is_made_and_checked_without_a_token(easel: Easel, tmp_path
     assert "Traceback" not in damaged.stderr
 
 
-def test_a_backup_is_made_without_a_token(easel: Easel, tmp_path: Path) -> None:
-    assert "nothing to back up" in complaint(easel("db", "backup"))
+def test_a_backup_is_made_and_restored_over_a_damaged_database(easel: Easel, tmp_path: Path) -> None:
+    assert "nothing to back up" in error_of(easel("db", "backup"))
+    assert "nothing to restore" in error_of(easel("db", "restore", "nowhere.db"))
     easel("db", "migrate")
 
     made = easel("db", "backup", "one.db")
-    assert (made.returncode, made.stdout) == (0, "one.db holds data/easel.db as it was, whole and sound.\n")
-    assert "one.db exists already" in complaint(easel("db", "backup", "one.db"))
+    assert (made.returncode, made.stdout) == (0, "data/easel.db was backed up to one.db; the copy was checked.\n")
+    assert re.search(r"one\.db .*exists", error_of(easel("db", "backup", "one.db")))
     assert easel("db", "backup").returncode == 0
-    (usual,) = (tmp_path / "data" / "backups").iterdir()
-    assert re.fullmatch(r"easel-\d{8}T\d{6}Z\.db", usual.name)
-    (tmp_path / "shelf").mkdir()
-    assert easel("db", "backup", "shelf").returncode == 0
-    assert len(list((tmp_path / "shelf").iterdir())) == 1
+    (backup,) = (tmp_path / "data" / "backups").iterdir()
+    assert re.fullmatch(r"easel-\d{8}T\d{6}Z\.db", backup.name)
+    (tmp_path / "folder").mkdir()
+    assert easel("db", "backup", "folder").returncode == 0
+    assert len(list((tmp_path / "folder").iterdir())) == 1
 
-
-def test_a_backup_is_restored_over_a_damaged_database(easel: Easel, tmp_path: Path) -> None:
-    assert "nothing to restore" in complaint(easel("db", "restore", "nowhere.db"))
-    easel("db", "migrate")
-    assert easel("db", "backup", "one.db").returncode == 0
     (tmp_path / "data" / "easel.db").write_bytes(b"this is not a database" * 400)
     damaged = easel("db", "backup", "two.db")
     assert (damaged.returncode, damaged.stdout) == (1, "data/easel.db is damaged: file is not a database.\n")
-    assert easel("db", "restore", "data/easel.db").returncode == 1
     assert not (tmp_path / "two.db").exists()
+    assert easel("db", "restore", "data/easel.db").returncode == 1
 
     restored = easel("db", "restore", "one.db")
     assert restored.returncode == 0
-    assert restored.stdout.startswith(
-        "data/easel.db is restored from one.db. What stood there is kept as data/easel.db."
-    )
+    expected = "data/easel.db was restored from one.db. The previous database was kept as data/easel.db."
+    assert restored.stdout.startswith(expected)
     assert easel("db", "check").returncode == 0
 
 
 @pytest.mark.parametrize("arguments", [[], ["draw"], ["db"], ["db", "drop"], ["db", "restore"], ["db", "check", "x"]])
-def test_what_it_does_not_know(easel: Easel, arguments: list[str]) -> None:
+def test_unknown_arguments(easel: Easel, arguments: list[str]) -> None:
     done = easel(*arguments)
     assert done.returncode == 2
     assert done.stderr.startswith("usage: easel")

@@ -1,4 +1,4 @@
-"""The search for what may not be printed finds it."""
+"""The search for secrets in the output of tests."""
 
 import subprocess
 import sys
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.leaks import found_in
+from tests.leaks import leaks_in
 
 ROOT = Path(__file__).parent.parent
 PROMPT = "a lighthouse in a storm"
@@ -27,7 +27,7 @@ LINK = "https://cdn.example.com/a.png?ex=" + "68e"
 
 def ask(prompt):
     body = {"prompt": prompt, "aspect_ratio": "1:1", "resolution": "1K", "nsfw_checker": True}
-    assert server.read_order({"model": "flux-2/pro-text-to-image", "input": body}).prompt == prompt
+    assert server.parse_task_request({"model": "flux-2/pro-text-to-image", "input": body}).prompt == prompt
 
 
 def test_fine():
@@ -97,41 +97,26 @@ def test_on_purpose():
         "{'prompt': 'a lighthouse in a storm'}",
     ],
 )
-def test_found(text: str) -> None:
-    assert len(found_in(text, [PROMPT])) == 1
+def test_a_leak_is_found(text: str) -> None:
+    assert len(leaks_in(text, [PROMPT])) == 1
 
 
-@pytest.mark.parametrize(
-    "text", ["task submitted", "https://cdn.discordapp.com/a.png?[signed]", "a lighthouse", "Bearer [secret]", "exam=1"]
-)
-def test_nothing_is_found(text: str) -> None:
-    assert found_in(text, [PROMPT, "short", ""]) == []
+def test_ordinary_text_is_not_a_leak() -> None:
+    text = "task submitted https://cdn.discordapp.com/a.png?[signed] a lighthouse Bearer [secret] exam=1"
+    assert leaks_in(text, [PROMPT, "short", ""]) == []
 
 
-def test_odd_prompts_are_found_as_they_are_written() -> None:
+def test_escaped_prompts_are_found() -> None:
     prompt = 'a "lighthouse" ü\nin a storm'
     for text in (prompt, repr([prompt]), f"{prompt!a}"):
-        assert found_in(text, [prompt])
+        assert leaks_in(text, [prompt])
 
 
 def test_every_way_of_a_leak_fails_its_test(tmp_path: Path) -> None:
     (tmp_path / "test_leaky.py").write_text(LEAKY, encoding="utf-8")
-    command = [
-        sys.executable,
-        "-m",
-        "pytest",
-        "-q",
-        "-n",
-        "0",
-        "-p",
-        "no:cacheprovider",
-        "-p",
-        "tests.conftest",
-        "-c",
-        str(ROOT / "pyproject.toml"),
-    ]
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", "-p", "tests.conftest"]
     done = subprocess.run(
-        [*command, "--rootdir", str(tmp_path), str(tmp_path)],
+        [*command, "-c", str(ROOT / "pyproject.toml"), "--rootdir", str(tmp_path), str(tmp_path)],
         cwd=ROOT,
         capture_output=True,
         text=True,

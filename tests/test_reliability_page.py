@@ -1,4 +1,4 @@
-"""docs/reliability.md names a test for every fault: each of them must be there."""
+"""docs/reliability.md names a test for every fault, and each of them must exist."""
 
 import ast
 import re
@@ -9,61 +9,53 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "reliability.md").read_text()
-NAMED = re.compile(r"`(tests/[a-z_/]+\.py)::(test_[a-z0-9_]+)`")
+TEST = re.compile(r"`(tests/[a-z_/]+\.py)::(test_[a-z0-9_]+)`")
 RULE = re.compile(r"\|(-+\|)+")
+THIS = "tests/test_reliability_page.py::test_every_row_names_its_test"
 
 
 @cache
-def defined_in(path: str) -> frozenset[str]:
-    """The tests that a file defines, without importing it; none if there is no such file."""
+def defined_tests(path: str) -> frozenset[str]:
+    """The tests that a file defines, without importing it; empty if there is no such file."""
     file = ROOT / path
     if not file.is_file():
         return frozenset()
-    defined = ast.parse(file.read_text()).body
-    return frozenset(one.name for one in defined if isinstance(one, ast.FunctionDef | ast.AsyncFunctionDef))
+    functions = ast.parse(file.read_text()).body
+    return frozenset(node.name for node in functions if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef))
 
 
 def rows(page: str) -> list[list[str]]:
-    """The cells of every row of every table, without the heads."""
+    """The cells of every row of every table, without the headings."""
     lines = page.splitlines()
-    heads = {number - 1 for number, line in enumerate(lines) if RULE.fullmatch(line)}
-    found = [line for number, line in enumerate(lines) if line.startswith("|") and number not in heads]
-    return [[cell.strip() for cell in line.strip("|").split("|")] for line in found if not RULE.fullmatch(line)]
+    headings = {number - 1 for number, line in enumerate(lines) if RULE.fullmatch(line)}
+    table = [line for number, line in enumerate(lines) if line.startswith("|") and number not in headings]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table if not RULE.fullmatch(line)]
 
 
-def unknown(page: str) -> list[str]:
-    """What the page names that does not exist."""
-    return [f"{path}::{name}" for path, name in NAMED.findall(page) if name not in defined_in(path)]
+def missing_tests(page: str) -> list[str]:
+    """The tests that the page names and that do not exist."""
+    return [f"{path}::{name}" for path, name in TEST.findall(page) if name not in defined_tests(path)]
 
 
-def unproved(page: str) -> list[str]:
-    """Rows without a test, or with something else in its place, and rows with an empty cell."""
-    return [
-        row[0]
-        for row in rows(page)
-        if not all(row) or not re.fullmatch(f"{NAMED.pattern}(, {NAMED.pattern})*", row[-1])
-    ]
-
-
-def test_every_test_that_is_named_exists() -> None:
-    assert unknown(PAGE) == []
+def rows_without_test(page: str) -> list[str]:
+    """Rows whose last cell is not a list of tests, and rows with an empty cell."""
+    tests = f"{TEST.pattern}(, {TEST.pattern})*"
+    return [row[0] for row in rows(page) if not all(row) or not re.fullmatch(tests, row[-1])]
 
 
 def test_every_row_names_its_test() -> None:
     assert len(rows(PAGE)) > 80
-    assert unproved(PAGE) == []
-
-
-def test_all_rows_of_a_table_are_as_wide_as_its_head() -> None:
     assert {len(row) for row in rows(PAGE)} == {3, 4}
+    assert rows_without_test(PAGE) == []
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["tests/no_such_file.py::test_every_row_names_its_test", "tests/test_reliability_page.py::test_of_nothing"],
-)
-def test_a_test_that_does_not_exist_is_found(name: str) -> None:
-    assert unknown(f"| a fault | nothing | none | `{name}` |") == [name]
+def test_every_test_that_is_named_exists() -> None:
+    assert missing_tests(PAGE) == []
+
+
+@pytest.mark.parametrize("name", ["tests/no_such_file.py::test_every_row_names_its_test", THIS.replace("row", "line")])
+def test_a_missing_test_is_found(name: str) -> None:
+    assert missing_tests(f"| a fault | nothing | none | `{name}` |") == [name]
 
 
 @pytest.mark.parametrize(
@@ -71,10 +63,10 @@ def test_a_test_that_does_not_exist_is_found(name: str) -> None:
     [
         "a fault | nothing | none | ",
         "a fault | nothing | none | some day",
-        "a fault |  | none | `tests/test_reliability_page.py::test_every_row_names_its_test`",
-        "a fault | nothing | none | `tests/test_reliability_page.py::test_every_row_names_its_test`, and more",
+        f"a fault |  | none | `{THIS}`",
+        f"a fault | nothing | none | `{THIS}`, and more",
     ],
 )
 def test_a_row_without_its_test_is_found(cells: str) -> None:
     page = f"| fault | seen | credits | test |\n|---|---|---|---|\n| {cells} |"
-    assert unproved(page) == ["a fault"]
+    assert rows_without_test(page) == ["a fault"]

@@ -1,4 +1,4 @@
-"""Waiting for a condition with a time-out, where a fixed sleep would be a guess."""
+"""Waits for a condition with a timeout, instead of sleeping for a guessed time."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,25 +15,25 @@ async def until(
     within: float = 10.0,
     what: str,
 ) -> T:
-    """Call `condition` until its answer is truthy, and return that answer.
+    """Call `condition` until its result is truthy, and return the result.
 
-    `within` is in seconds and bounds an asynchronous condition as well. Raises AssertionError naming `what`.
+    `within` is in seconds and also limits an asynchronous condition. Raises AssertionError naming `what`.
     """
     limit = asyncio.timeout(within)
     try:
         async with limit:
             while True:
-                if answer := await _answer(condition):
-                    return answer
+                if result := await _call(condition):
+                    return result
                 await asyncio.sleep(_PAUSE)
     except TimeoutError as error:
         if not limit.expired():
             raise
-        raise AssertionError(f"waited {within:g} s in vain for {what}") from error
+        raise AssertionError(f"waited {within:g} s for {what}") from error
 
 
-async def _answer(condition: Callable[[], T | Awaitable[T | None] | None]) -> T | None:
-    answer = condition()
-    if isinstance(answer, Awaitable):
-        return await cast("Awaitable[T | None]", answer)
-    return answer
+async def _call(condition: Callable[[], T | Awaitable[T | None] | None]) -> T | None:
+    result = condition()
+    if isinstance(result, Awaitable):
+        return await cast("Awaitable[T | None]", result)
+    return result

@@ -57,7 +57,7 @@ class TaskReport:
 class ImageApi(Protocol):
     """KIE, as the generation room sees it."""
 
-    async def create(self, order: TaskInput) -> KieTaskId:
+    async def create(self, task_input: TaskInput) -> KieTaskId:
         """Start a task. Sent at most once per call; raises Refused, TryLater or Ambiguous."""
         ...
 

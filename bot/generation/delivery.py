@@ -141,7 +141,7 @@ class DeliveryWorker:
         origin = generation.request.origin
         async with self._store.write() as tx:
             await tx.tasks.delivered(generation.ready, now)
-            await tx.generations.told(generation.id, None if card.late else posted.message_id)
+            await tx.generations.mark_delivered(generation.id, None if card.late else posted.message_id)
             await tx.images.add(
                 [
                     Image(

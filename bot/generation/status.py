@@ -92,7 +92,7 @@ class StatusBoard:
                 days_left=days_left(reading.balance, taken, now - max(first or began, began))
                 if reading is not None
                 else None,
-                spent_today=await tx.ledger.spent_together(period_around(Period.DAY, now)),
+                spent_today=await tx.ledger.total_spent(period_around(Period.DAY, now)),
                 accounts=over(days),
             )
 

@@ -189,7 +189,7 @@ class Submitter:
 
         async def note() -> None:
             async with self._store.write() as tx:
-                await tx.tasks.waiting_again(task_id)
+                await tx.tasks.requeue(task_id)
 
         await retry_until_available(note)
         self._workload.queue.take_back(user, generation_id, task_id)

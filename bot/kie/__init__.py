@@ -1,1 +1,1 @@
-"""The client for KIE.ai: its catalogue, its wire shapes, its codes, and the calls."""
+"""The client for KIE.ai: models, wire format, error codes, callback signatures and HTTP calls."""

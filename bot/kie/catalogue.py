@@ -1,4 +1,4 @@
-"""KIE's four FLUX.2 models and the input that each takes (docs.kie.ai, market/flux2)."""
+"""KIE's four FLUX.2 models and their input fields (docs.kie.ai, market/flux2)."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,28 +18,28 @@ IMAGE_TO_IMAGE: Mapping[Model, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Catalogue:
-    """Turns an order into the body of a createTask request."""
+    """Builds the body of a createTask request."""
 
     nsfw_checker: bool
-    """Whether KIE's own filter judges prompt and image; KIE's default is off, so it is always said."""
+    """Whether KIE checks prompt and image with its own filter. Always sent, because KIE's default is off."""
 
-    def body(self, order: TaskInput, callback_url: str | None) -> dict[str, object]:
-        """The request's JSON. With references it names an image-to-image model, else a text-to-image one."""
-        settings = order.settings
-        model = (IMAGE_TO_IMAGE if order.reference_urls else TEXT_TO_IMAGE)[settings.model]
-        given: dict[str, object] = {
-            "prompt": order.prompt,
+    def body(self, task_input: TaskInput, callback_url: str | None) -> dict[str, object]:
+        """The JSON of the request; the model is image-to-image when there are references, otherwise text-to-image."""
+        settings = task_input.settings
+        model = (IMAGE_TO_IMAGE if task_input.reference_urls else TEXT_TO_IMAGE)[settings.model]
+        fields: dict[str, object] = {
+            "prompt": task_input.prompt,
             "aspect_ratio": settings.aspect_ratio.value,
             "resolution": settings.resolution.value,
             "nsfw_checker": self.nsfw_checker,
         }
-        if order.reference_urls:
-            given["input_urls"] = list(order.reference_urls)
+        if task_input.reference_urls:
+            fields["input_urls"] = list(task_input.reference_urls)
         if settings.steps is not None:
-            given["steps"] = settings.steps
+            fields["steps"] = settings.steps
         if settings.guidance is not None:
-            given["guidance"] = settings.guidance
-        body: dict[str, object] = {"model": model, "input": given}
+            fields["guidance"] = settings.guidance
+        body: dict[str, object] = {"model": model, "input": fields}
         if callback_url is not None:
             body["callBackUrl"] = callback_url
         return body

@@ -1,4 +1,4 @@
-"""The KIE client: typed answers, precise errors, and never a second createTask for one order."""
+"""The HTTP client for KIE.ai. createTask is never sent twice for one task, because KIE has no idempotency key."""
 
 import asyncio
 import io
@@ -18,93 +18,97 @@ from bot.domain.ports import Progress, TaskInput, TaskReport
 from bot.domain.states import Failure
 from bot.kie import wire
 from bot.kie.catalogue import Catalogue
-from bot.kie.failures import refusal
+from bot.kie.failures import create_error
+from bot.network import NETWORK_ERRORS
 
 log = structlog.stdlib.get_logger(__name__)
 
 _BODY_LIMIT = 1 << 20
-_REFUSALS = {400, 401, 402, 404, 422}
-_UPLOAD_TRIES = 3
+"""Bytes; KIE's answers have a few thousand."""
+_REFUSING_STATUSES = {400, 401, 402, 404, 422}
+"""HTTP statuses that mean the same as KIE's code of that number, even without an envelope."""
+_UPLOAD_ATTEMPTS = 3
 _USER_AGENT = "Easel (self-hosted Discord bot)"
 
 
 @dataclass(frozen=True, slots=True)
 class KieOptions:
-    """Where KIE is and how to talk to it. Times in seconds."""
+    """KIE's addresses, the key and the time-outs (in seconds)."""
 
     api_key: str
     base_url: str
     upload_url: str
     nsfw_checker: bool = True
     callback_url: str | None = None
-    """Public address of our web server; when given, KIE is asked to call back there."""
+    """Public base URL of Easel's web server; with it, every task asks KIE for a callback."""
     request_seconds: float = 30.0
     upload_seconds: float = 60.0
 
 
 class KieClient:
-    """KIE over HTTP: the port :class:`bot.domain.ports.ImageApi`. The sessions are the caller's to close.
+    """Implements :class:`bot.domain.ports.ImageApi` over HTTP. The caller closes the sessions.
 
-    Uploads may have a session of their own, so that a file service that hangs holds up nothing else.
+    Uploads may use a session of their own, so that a slow file service never blocks other calls.
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, options: KieOptions, uploads: aiohttp.ClientSession | None = None
+        self, session: aiohttp.ClientSession, options: KieOptions, upload_session: aiohttp.ClientSession | None = None
     ) -> None:
         self._session = session
-        self._upload_session = uploads or session
+        self._upload_session = upload_session or session
         self._options = options
         self._catalogue = Catalogue(options.nsfw_checker)
         self._headers = {"Authorization": f"Bearer {options.api_key}", "User-Agent": _USER_AGENT}
 
-    async def create(self, order: TaskInput) -> KieTaskId:
+    async def create(self, task_input: TaskInput) -> KieTaskId:
         """Send createTask once.
 
-        Raises Refused or TryLater when KIE surely has no task of it, Ambiguous when nobody can know.
+        Raises TaskRefused or TryLater when KIE certainly created no task, Ambiguous when that is unknown.
         """
-        callback = None
+        callback_url = None
         if self._options.callback_url:
-            callback = f"{self._options.callback_url.rstrip('/')}/kie/callback/{to_base36(order.task_id)}"
-        body = orjson.dumps(self._catalogue.body(order, callback))
+            callback_url = f"{self._options.callback_url.rstrip('/')}/kie/callback/{to_base36(task_input.task_id)}"
+        body = orjson.dumps(self._catalogue.body(task_input, callback_url))
         try:
-            status, answer = await self._post_json("/api/v1/jobs/createTask", body)
+            status, answer = await self._post("/api/v1/jobs/createTask", body)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
+            # No connection was made, so nothing was sent.
             raise TryLater(Failure.UNAVAILABLE, type(error).__name__) from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except NETWORK_ERRORS as error:
             raise Ambiguous(type(error).__name__) from error
-        return _created(status, answer)
+        return _created_task_id(status, answer)
 
     async def report(self, task: KieTaskId) -> TaskReport:
-        """Ask recordInfo once. Raises PollFailed for anything but an answer about the task."""
-        status, answer = await self._ask("/api/v1/jobs/recordInfo", {"taskId": task})
-        report = wire.report(answer.data)
+        """The task's record, from one recordInfo call. Raises PollFailed for any answer that is not about the task."""
+        status, answer = await self._get("/api/v1/jobs/recordInfo", {"taskId": task})
+        report = wire.task_report(answer.data)
         if report is not None:
             return report
-        if status == answer.code == HTTPStatus.OK:
-            # Empty just after its creation: still at it.
-            return TaskReport(Progress.RUNNING)
-        if answer.code == HTTPStatus.UNPROCESSABLE_ENTITY:
-            # "recordInfo is null": also said for a moment of a task that was just created.
+        if status == answer.code == HTTPStatus.OK or answer.code == HTTPStatus.UNPROCESSABLE_ENTITY:
+            # For a moment after the task was created, the record is empty or "recordInfo is null" (422).
             return TaskReport(Progress.RUNNING)
         raise PollFailed(f"code {answer.code}")
 
     async def balance(self) -> Decimal:
-        """The credits left on the account, by one question; raises PollFailed."""
-        status, answer = await self._ask("/api/v1/chat/credit", {})
-        left = wire.balance(answer.data) if status == answer.code == HTTPStatus.OK else None
-        if left is None:
+        """The credits left on the operator's account; raises PollFailed."""
+        status, answer = await self._get("/api/v1/chat/credit", {})
+        balance = wire.balance(answer.data) if status == answer.code == HTTPStatus.OK else None
+        if balance is None:
             raise PollFailed(f"code {answer.code} without a balance")
-        return left
+        return balance
 
     async def upload(self, data: bytes, filename: str, content_type: str) -> str:
-        """Store a file at KIE for a day (free), under a name of its own; raises UploadFailed after three tries."""
+        """Upload a file (free, kept for a day) and return its URL; raises UploadFailed after three attempts.
+
+        Every attempt uses a new name: KIE serves an overwritten file from its cache for a while.
+        """
         suffix = filename.rpartition(".")[2]
-        for attempt in range(1, _UPLOAD_TRIES + 1):
+        for attempt in range(1, _UPLOAD_ATTEMPTS + 1):
             try:
                 return await self._upload_once(data, f"{secrets.token_hex(16)}.{suffix}", content_type)
-            except (aiohttp.ClientError, TimeoutError, OSError, _NotTaken) as error:
+            except (*NETWORK_ERRORS, _UploadRejected) as error:
                 log.warning("reference upload failed", attempt=attempt, error=type(error).__name__)
-                if attempt == _UPLOAD_TRIES or (isinstance(error, _NotTaken) and error.final):
+                if attempt == _UPLOAD_ATTEMPTS or (isinstance(error, _UploadRejected) and error.final):
                     break
                 await asyncio.sleep(0.2 * attempt)
         raise UploadFailed
@@ -126,10 +130,10 @@ class KieClient:
         url = wire.download_url(answer.data) if answer and answer.code == HTTPStatus.OK else None
         if url is None:
             code = answer.code if answer else response.status
-            raise _NotTaken(final=HTTPStatus.BAD_REQUEST <= code < HTTPStatus.TOO_MANY_REQUESTS)
+            raise _UploadRejected(final=HTTPStatus.BAD_REQUEST <= code < HTTPStatus.TOO_MANY_REQUESTS)
         return url
 
-    async def _ask(self, path: str, params: Mapping[str, str]) -> tuple[int, wire.Envelope]:
+    async def _get(self, path: str, params: Mapping[str, str]) -> tuple[int, wire.Envelope]:
         try:
             async with self._session.get(
                 self._options.base_url + path,
@@ -139,14 +143,14 @@ class KieClient:
                 allow_redirects=False,
             ) as response:
                 status, body = response.status, await _read(response)
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except NETWORK_ERRORS as error:
             raise PollFailed(type(error).__name__) from error
         answer = wire.envelope(body)
         if answer is None:
             raise PollFailed(f"HTTP {status} without an envelope")
         return status, answer
 
-    async def _post_json(self, path: str, body: bytes) -> tuple[int, bytes]:
+    async def _post(self, path: str, body: bytes) -> tuple[int, bytes]:
         headers: Mapping[str, str] = {**self._headers, "Content-Type": "application/json"}
         async with self._session.post(
             self._options.base_url + path,
@@ -158,46 +162,46 @@ class KieClient:
             return response.status, await _read(response)
 
     def _timeout(self, total: float) -> aiohttp.ClientTimeout:
-        # Connecting must run out first: only then is it sure that nothing was sent.
+        # Connecting has to time out first: only then is it certain that nothing was sent.
         return aiohttp.ClientTimeout(total=total, connect=min(total / 2, 10))
 
 
-class _NotTaken(Exception):
-    """The file service answered, and has no file of it. ``final`` when another try would not help."""
+class _UploadRejected(Exception):
+    """The file service answered without a URL. ``final`` when another attempt would not help."""
 
     def __init__(self, *, final: bool) -> None:
         super().__init__()
         self.final = final
 
 
-def _created(status: int, body: bytes) -> KieTaskId:
+def _created_task_id(status: int, body: bytes) -> KieTaskId:
     answer = wire.envelope(body)
     error: ImageApiError
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         error = TryLater(Failure.UNAVAILABLE, "HTTP 429")
     elif answer is None:
-        error = _page(status)
-    elif (task := wire.created_task(answer.data)) is not None:
-        # Whatever the code says: a task that has an id may be made and billed, and its record tells.
-        return KieTaskId(task)
+        error = _error_without_envelope(status)
+    elif (task_id := wire.created_task_id(answer.data)) is not None:
+        # Even with an error code: a task that has an id may run and be billed, and its record will tell.
+        return KieTaskId(task_id)
     elif answer.code == HTTPStatus.OK:
         error = Ambiguous("no task id")
     else:
-        error = refusal(answer.code, answer.msg)
+        error = create_error(answer.code, answer.msg)
     raise error
 
 
-def _page(status: int) -> ImageApiError:
-    """What a gateway's page means: nothing of what stands behind it, unless it refuses the request itself."""
-    if status in _REFUSALS:
-        return refusal(status, None)
+def _error_without_envelope(status: int) -> ImageApiError:
+    """The error for a page of a gateway: unless that refused the request itself, KIE may have created the task."""
+    if status in _REFUSING_STATUSES:
+        return create_error(status, None)
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.REQUEST_TIMEOUT:
         return TaskRefused(Failure.UNAVAILABLE, f"HTTP {status}")
     return Ambiguous(f"HTTP {status}")
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The body, up to a megabyte; KIE's answers are a few kilobytes."""
+    """The body; raises ClientPayloadError above the limit."""
     body = bytearray()
     async for chunk in response.content.iter_chunked(1 << 16):
         body += chunk

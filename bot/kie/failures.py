@@ -1,4 +1,4 @@
-"""KIE's codes and wordings, sorted by what they mean for us."""
+"""Classifies KIE's error codes and messages."""
 
 from bot.domain.errors import Ambiguous, ImageApiError, TaskRefused, TryLater
 from bot.domain.states import Failure
@@ -17,15 +17,15 @@ _MODERATION_WORDS = (
 _REFERENCE_WORDS = ("image fetch failed", "fetch image", "download image", "input_urls", "image url", "invalid image")
 
 
-def failure_of(code: str | None, message: str | None) -> Failure:
-    """Why a task failed, from the ``failCode`` and ``failMsg`` of its record. Wordings vary; the default is BROKEN."""
-    words = (message or "").lower()
-    if "checker" in words and "unavailable" in words:
-        # The safety checker is down, which is no verdict.
+def task_failure(code: str | None, message: str | None) -> Failure:
+    """Why a task failed, from the ``failCode`` and ``failMsg`` of its record; BROKEN when neither is recognised."""
+    text = (message or "").lower()
+    if "checker" in text and "unavailable" in text:
+        # The safety checker is down: an outage, not a verdict on the prompt.
         return Failure.UNAVAILABLE
-    if any(word in words for word in _REFERENCE_WORDS):
+    if any(word in text for word in _REFERENCE_WORDS):
         return Failure.REFERENCE_UNREADABLE
-    if any(word in words for word in _MODERATION_WORDS):
+    if any(word in text for word in _MODERATION_WORDS):
         return Failure.MODERATED
     if code == "402":
         return Failure.OUT_OF_CREDITS
@@ -34,17 +34,17 @@ def failure_of(code: str | None, message: str | None) -> Failure:
     return Failure.BROKEN
 
 
-def refusal(code: int, message: str | None) -> ImageApiError:
-    """The error for a createTask that was answered with this code and no task.
+def create_error(code: int, message: str | None) -> ImageApiError:
+    """The error for a createTask that was answered with this code and without a task id.
 
-    Codes as in KIE's documentation; 500 also carries parameter errors. What nobody documented is Ambiguous.
+    Codes are from docs.kie.ai; 500 is also used for invalid parameters. An undocumented code is Ambiguous.
     """
     detail = f"code {code}"
     match code:
         case 401:
             return TaskRefused(Failure.KEY_REFUSED, detail)
         case 402 | 433:
-            # Of the account and not of the task: once it is filled up, the same call succeeds.
+            # A problem of the account, not of the task: after a top-up the same call succeeds.
             return TryLater(Failure.OUT_OF_CREDITS, detail)
         case 429:
             return TryLater(Failure.UNAVAILABLE, detail)
@@ -53,9 +53,9 @@ def refusal(code: int, message: str | None) -> ImageApiError:
         case 505:
             return TaskRefused(Failure.UNAVAILABLE, detail)
         case 400 | 404 | 422 | 500 | 501:
-            spoken = failure_of(str(code), message)
-            if spoken is Failure.BROKEN and code in {400, 404, 422}:
-                spoken = Failure.REJECTED
-            return TaskRefused(spoken, detail)
+            failure = task_failure(str(code), message)
+            if failure is Failure.BROKEN and code in {400, 404, 422}:
+                failure = Failure.REJECTED
+            return TaskRefused(failure, detail)
         case _:
             return Ambiguous(detail)

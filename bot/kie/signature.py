@@ -1,4 +1,4 @@
-"""The signature on KIE's callbacks: base64(HMAC-SHA256(key, task id + "." + Unix seconds)) (docs.kie.ai)."""
+"""The signature of KIE's callbacks: base64(HMAC-SHA256(key, task id + "." + Unix seconds)) (docs.kie.ai)."""
 
 import base64
 import hashlib
@@ -10,14 +10,14 @@ _SIGNATURE_LENGTH = 44
 
 
 def sign(key: str, kie_task_id: str, timestamp: str) -> str:
-    """The signature that KIE puts into X-Webhook-Signature for this task and X-Webhook-Timestamp."""
+    """The X-Webhook-Signature that KIE sends for this task id and X-Webhook-Timestamp."""
     digest = hmac.new(key.encode(), f"{kie_task_id}.{timestamp}".encode(), hashlib.sha256).digest()
     return base64.b64encode(digest).decode()
 
 
-def could_be_signed(timestamp: str, signature: str, now: datetime) -> bool:
-    """Whether the two headers may be KIE's, as far as can be told without a body: well-formed, and of these minutes."""
-    # A header may hold bytes that are no text, which nothing could compare.
+def headers_plausible(timestamp: str, signature: str, now: datetime) -> bool:
+    """Whether both headers are well-formed and at most five minutes old or early; needs no body to decide."""
+    # compare_digest raises TypeError for text that is not ASCII.
     if len(signature) != _SIGNATURE_LENGTH or not signature.isascii():
         return False
     if not (timestamp.isascii() and timestamp.isdigit()) or len(timestamp) > 12:
@@ -26,7 +26,7 @@ def could_be_signed(timestamp: str, signature: str, now: datetime) -> bool:
 
 
 def verify(key: str, kie_task_id: str, timestamp: str, signature: str, now: datetime) -> bool:
-    """Whether the signature is right and not older or newer than five minutes; compares in constant time."""
-    if not could_be_signed(timestamp, signature, now):
+    """Whether the signature is correct and within five minutes of ``now``; compares in constant time."""
+    if not headers_plausible(timestamp, signature, now):
         return False
     return hmac.compare_digest(sign(key, kie_task_id, timestamp).encode(), signature.encode())

@@ -1,4 +1,4 @@
-"""What KIE answers, read leniently: a field that is missing or of another kind is as good as absent."""
+"""Parses KIE's answers leniently: a field of an unexpected type is treated as missing."""
 
 from decimal import Decimal
 from typing import Annotated, Any, cast
@@ -9,13 +9,13 @@ from pydantic.alias_generators import to_camel
 
 from bot.domain.ports import Progress, TaskReport
 from bot.domain.states import Failure
-from bot.kie.failures import failure_of
+from bot.kie.failures import task_failure
 
-_ABSURD = 1e15
-"""Far above every stamp in milliseconds and every bill, and as credits still within 64 bits in the store."""
+_MAX_NUMBER = 1e15
+"""Above any timestamp in milliseconds; as credits it still fits the store's 64-bit integers."""
 
-_LONGEST_TASK = 3600.0
-"""Seconds. KIE itself gives up after ten minutes; what is longer is a mistake in the stamps."""
+_MAX_TASK_SECONDS = 3600.0
+"""KIE gives up after ten minutes, so a longer duration means wrong timestamps."""
 
 
 def _text_or_none(value: object) -> object:
@@ -23,7 +23,9 @@ def _text_or_none(value: object) -> object:
 
 
 def _number_or_none(value: object) -> object:
-    return value if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _ABSURD else None
+    return (
+        value if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MAX_NUMBER else None
+    )
 
 
 def _mapping_or_empty(value: object) -> object:
@@ -41,7 +43,7 @@ JsonObject = Annotated[dict[str, Any], BeforeValidator(_mapping_or_empty)]
 
 
 class Envelope(BaseModel):
-    """KIE's ``{code, msg, data}``, which mostly comes with HTTP 200 whatever the code says."""
+    """KIE's ``{code, msg, data}``; the HTTP status is usually 200, whatever the code."""
 
     code: int
     msg: Text = None
@@ -72,35 +74,32 @@ class _Record(_Wire):
 
 
 def envelope(body: bytes) -> Envelope | None:
-    """The envelope in a body, or None when it holds none (a gateway's HTML, a cut-off answer)."""
+    """The envelope in a body; None for anything else (a gateway's HTML page, a truncated answer)."""
     try:
         return Envelope.model_validate(orjson.loads(body))
     except (orjson.JSONDecodeError, ValidationError):
         return None
 
 
-def created_task(data: object) -> str | None:
-    """The task id in the data of createTask, if there is one."""
+def created_task_id(data: object) -> str | None:
+    """The task id in createTask's data, if present."""
     return _Created.model_validate(data).task_id if isinstance(data, dict) else None
 
 
 def download_url(data: object) -> str | None:
-    """The address in the data of a file upload, if there is one."""
+    """The URL in the data of a file upload, if present."""
     return _Uploaded.model_validate(data).download_url if isinstance(data, dict) else None
 
 
 def balance(data: object) -> Decimal | None:
-    """The account's balance in credits, if the data is one. It may have fallen below zero."""
-    if not isinstance(data, int | float) or isinstance(data, bool) or not abs(data) < _ABSURD:
+    """The account's balance in credits, or None when the data is no number. It may be negative."""
+    if not isinstance(data, int | float) or isinstance(data, bool) or not abs(data) < _MAX_NUMBER:
         return None
     return round(Decimal(str(data)), 3)
 
 
-def report(data: object) -> TaskReport | None:
-    """What the data of recordInfo says; None when it says nothing of the task's state.
-
-    States that nobody documented mean "still at it".
-    """
+def task_report(data: object) -> TaskReport | None:
+    """The record in recordInfo's data, or None when it has no state. Undocumented states count as running."""
     if not isinstance(data, dict):
         return None
     record = _Record.model_validate(data)
@@ -114,20 +113,22 @@ def report(data: object) -> TaskReport | None:
                 return TaskReport(Progress.FAILED, failure=Failure.NO_IMAGE, consumed=consumed)
             return TaskReport(Progress.SUCCEEDED, result_url=url, seconds=_seconds(record), consumed=consumed)
         case "fail":
-            return TaskReport(Progress.FAILED, failure=failure_of(record.fail_code, record.fail_msg), consumed=consumed)
+            return TaskReport(
+                Progress.FAILED, failure=task_failure(record.fail_code, record.fail_msg), consumed=consumed
+            )
         case _:
             return TaskReport(Progress.RUNNING)
 
 
 def _first_url(result: dict[str, Any]) -> str | None:
-    found = result.get("resultUrls")
-    urls = cast("list[object]", found) if isinstance(found, list) else []
+    value = result.get("resultUrls")
+    urls = cast("list[object]", value) if isinstance(value, list) else []
     return next((url for url in urls if isinstance(url, str) and url.startswith(("https://", "http://"))), None)
 
 
 def _seconds(record: _Record) -> float | None:
-    # costTime is documented in milliseconds and arrives in seconds; the two stamps are milliseconds in both.
+    # costTime is documented as milliseconds but arrives as seconds, so the two timestamps (milliseconds) are used.
     if record.create_time is None or record.complete_time is None or record.complete_time < record.create_time:
         return None
     seconds = (record.complete_time - record.create_time) / 1000
-    return seconds if seconds <= _LONGEST_TASK else None
+    return seconds if seconds <= _MAX_TASK_SECONDS else None

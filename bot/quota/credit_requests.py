@@ -57,7 +57,7 @@ class CreditRequests:
     async def posted(self, asked: NewCreditRequest, message_id: MessageId) -> None:
         """The request stands in the admins' channel."""
         async with self._store.write() as tx:
-            await tx.credit_requests.posted(asked.request.id, asked.channel_id, message_id)
+            await tx.credit_requests.set_message(asked.request.id, asked.channel_id, message_id)
 
     async def withdraw(self, asked: NewCreditRequest) -> None:
         """It could not be posted: the member may ask again."""
@@ -91,18 +91,18 @@ class CreditRequests:
         """Turn a request down; raises CreditRequestClosed. ``words`` as in :meth:`approve`."""
         async with self._store.write() as tx:
             request = await self._close(tx, request_id, message_id, CreditRequestState.DENIED, words)
-            await tx.ledger.changed(request.account, by, note, self._now)
+            await tx.ledger.record_change(request.account, by, note, self._now)
         return request
 
     async def told(self, request: CreditRequest) -> None:
         """The member knows what was decided, or cannot be reached."""
         async with self._store.write() as tx:
-            await tx.credit_requests.told(request.id)
+            await tx.credit_requests.mark_notified(request.id)
 
     async def untold(self) -> list[tuple[CreditRequest, str]]:
         """Decisions that an earlier process did not come to tell, with their words."""
         async with self._store.read() as tx:
-            return await tx.credit_requests.untold()
+            return await tx.credit_requests.pending_notifications()
 
     async def open_of(self, asker: Requester) -> CreditRequest | None:
         """The request that keeps a member from asking again."""

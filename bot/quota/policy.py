@@ -57,7 +57,7 @@ class QuotaPolicy:
         """What a member may still spend now."""
         account = asker.account
         default = self._limits.direct if account.guild_id == DIRECT_MESSAGES else self._limits.members
-        rule = applicable_rule(await tx.rules.concerning(asker), asker, default)
+        rule = applicable_rule(await tx.rules.for_requester(asker), asker, default)
         span = await self._span(tx, rule.allowance, account.guild_id)
         spent = await tx.ledger.spent(account, span)
         return MemberQuota(rule, Balance(rule.allowance, spent, span.end, await tx.ledger.bonus(account)))
@@ -141,7 +141,7 @@ class QuotaPolicy:
         span = period_around(allowance.period, self._clock.now(), zone)
         if allowance.credits is None:
             return CapState(cap, allowance, ZERO, span.end)
-        return CapState(cap, allowance, await tx.ledger.spent_together(span, guild_id), span.end)
+        return CapState(cap, allowance, await tx.ledger.total_spent(span, guild_id), span.end)
 
     async def _span(self, tx: Transaction, allowance: Allowance, guild_id: GuildId) -> Span:
         return period_around(allowance.period, self._clock.now(), await zone_of(tx, guild_id))

@@ -71,7 +71,7 @@ class QuotaService:
         """Set a rule; it holds from the next wish on. What is reserved stays reserved and is paid as agreed."""
         async with self._store.write() as tx:
             await tx.rules.put(change.guild_id, rule)
-            await tx.ledger.changed(_whom(change, rule.scope, rule.subject), change.actor, change.note, self._now)
+            await tx.ledger.record_change(_whom(change, rule.scope, rule.subject), change.actor, change.note, self._now)
         log.info("rule set", guild=change.guild_id, scope=rule.scope.value)
 
     async def remove_rule(self, change: Change, scope: Scope, subject: int = 0) -> bool:
@@ -79,7 +79,7 @@ class QuotaService:
         async with self._store.write() as tx:
             removed = await tx.rules.remove(change.guild_id, scope, subject)
             if removed:
-                await tx.ledger.changed(_whom(change, scope, subject), change.actor, change.note, self._now)
+                await tx.ledger.record_change(_whom(change, scope, subject), change.actor, change.note, self._now)
         return removed
 
     async def change_settings(
@@ -95,7 +95,7 @@ class QuotaService:
             after = change(before)
             if after != before:
                 await tx.rules.put_settings(guild_id, after)
-                await tx.ledger.changed(Account(_WHOLE_SERVER, guild_id), actor, words(before, after), self._now)
+                await tx.ledger.record_change(Account(_WHOLE_SERVER, guild_id), actor, words(before, after), self._now)
         return after
 
     async def grant(self, change: Change, member: UserId, amount: Credits) -> None:

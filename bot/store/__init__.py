@@ -1,1 +1,1 @@
-"""The only SQL: tables, migrations, one repository per aggregate."""
+"""All SQL: tables, migrations, and one repository per aggregate."""

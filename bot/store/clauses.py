@@ -1,4 +1,7 @@
-"""Parts of statements. A statement is built once, with named values: building it took as long as executing it."""
+"""Conditions for statements that are built once, at import, and executed with named parameters.
+
+Building a statement takes as long as executing it.
+"""
 
 from collections.abc import Iterable
 from typing import TypeVar
@@ -8,11 +11,11 @@ from sqlalchemy import ColumnElement, bindparam, literal
 _T = TypeVar("_T")
 
 
-def among(column: ColumnElement[_T], values: Iterable[_T]) -> ColumnElement[bool]:
-    """Whether a column has one of a few values that are always the same."""
+def in_constants(column: ColumnElement[_T], values: Iterable[_T]) -> ColumnElement[bool]:
+    """``column IN (…)`` with values that never change."""
     return column.in_([literal(value, column.type) for value in values])
 
 
-def among_given(column: ColumnElement[_T], name: str) -> ColumnElement[bool]:
-    """Whether a column has one of the values that are given by this name with each execution."""
+def in_parameter(column: ColumnElement[_T], name: str) -> ColumnElement[bool]:
+    """``column IN (…)`` with the list that each execution passes under this parameter name."""
     return column.in_(bindparam(name, expanding=True))

@@ -1,4 +1,4 @@
-"""The operator's side of the bill: what members were charged beside what KIE took."""
+"""Costs: what members were charged compared with what KIE charged."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -11,10 +11,10 @@ from bot.domain.ids import first_snowflake, snowflake_time
 from bot.domain.kie_account import ClassCosts
 from bot.domain.spending import PriceClass
 from bot.domain.states import OPEN, TaskState
-from bot.store.clauses import among
+from bot.store.clauses import in_constants
 from bot.store.tables import generations, tasks
 
-_MADE = among(tasks.c.state, (TaskState.READY, TaskState.DELIVERED))
+_MADE = in_constants(tasks.c.state, (TaskState.READY, TaskState.DELIVERED))
 _REPORTED = tasks.c.consumed.is_not(None)
 _PAID = and_(_REPORTED, _MADE, tasks.c.free.is_(False))
 _BY_CLASS = (
@@ -29,25 +29,25 @@ _BY_CLASS = (
     )
     .select_from(tasks)
     .join(generations, generations.c.id == tasks.c.generation_id)
-    # Ids sort by time, so that the table's own key finds them.
+    # Ids sort by time, so the primary key finds the range.
     .where(tasks.c.id >= bindparam("first"), tasks.c.id < bindparam("end"), or_(_MADE, _REPORTED))
     .group_by(generations.c.model, generations.c.resolution)
 )
 _FIRST_TASK = select(func.min(tasks.c.id))
-_FIRST_UNENDED = _FIRST_TASK.where(among(tasks.c.state, OPEN | {TaskState.OVERDUE}))
-_OPEN_TASKS = select(func.count()).where(among(tasks.c.state, OPEN))
+_FIRST_UNENDED = _FIRST_TASK.where(in_constants(tasks.c.state, OPEN | {TaskState.OVERDUE}))
+_OPEN_TASKS = select(func.count()).where(in_constants(tasks.c.state, OPEN))
 
 
 class CostRepository:
-    """Sums over the tasks that were asked for within some time, within one transaction."""
+    """Sums over tasks by the time at which they were requested."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def by_class(self, start: datetime, end: datetime) -> Sequence[ClassCosts]:
-        """Per price class, what images were charged at and what KIE took for them, up to but without ``end``.
+        """What images requested from ``start`` up to but not including ``end`` cost, per price class.
 
-        A late image, and one that could not be posted, cost the operator and were free for the member.
+        Late images, and those that could not be posted, cost the operator but were free for the member.
         """
         rows = await self._connection.execute(_BY_CLASS, {"first": first_snowflake(start), "end": first_snowflake(end)})
         return [
@@ -56,15 +56,15 @@ class CostRepository:
         ]
 
     async def first_task_at(self) -> datetime | None:
-        """When the very first task was asked for."""
-        found = await self._connection.scalar(_FIRST_TASK)
-        return None if found is None else snowflake_time(found)
+        """When the first task ever was requested; None when there is none."""
+        task_id = await self._connection.scalar(_FIRST_TASK)
+        return None if task_id is None else snowflake_time(task_id)
 
     async def first_unended_at(self) -> datetime | None:
-        """When the oldest task was asked for that has not come to its end."""
-        found = await self._connection.scalar(_FIRST_UNENDED)
-        return None if found is None else snowflake_time(found)
+        """When the oldest task that has not ended was requested; None when all have."""
+        task_id = await self._connection.scalar(_FIRST_UNENDED)
+        return None if task_id is None else snowflake_time(task_id)
 
     async def open_tasks(self) -> int:
-        """Tasks that members are waiting for."""
+        """The number of tasks that members are waiting for."""
         return await self._connection.scalar(_OPEN_TASKS) or 0

@@ -1,4 +1,4 @@
-"""Requests for more credits. One may be open per member and server: a unique index holds that."""
+"""Requests for more credits. A unique index allows one open request per member and server."""
 
 from datetime import datetime
 
@@ -12,13 +12,13 @@ from bot.store.tables import credit_requests as requests
 
 
 class CreditRequestRepository:
-    """The requests, within one transaction."""
+    """Requests for more credits, and what their members have not been notified of."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def add(self, request: CreditRequest) -> None:
-        """Insert an open request."""
+        """Insert an open request; raises IntegrityError when the account has one already."""
         await self._connection.execute(
             insert(requests).values(
                 id=request.id,
@@ -31,51 +31,53 @@ class CreditRequestRepository:
         )
 
     async def get(self, request_id: CreditRequestId) -> CreditRequest | None:
-        """A request, or None."""
-        found = await self._connection.execute(select(requests).where(requests.c.id == request_id))
-        row = found.mappings().one_or_none()
+        """A request in any state, or None."""
+        result = await self._connection.execute(select(requests).where(requests.c.id == request_id))
+        row = result.mappings().one_or_none()
         return None if row is None else _request(row)
 
     async def open_of(self, account: Account) -> CreditRequest | None:
-        """The account's open request, expired or not."""
-        found = await self._connection.execute(
+        """The account's open request, even when it is too old to be decided; None when there is none."""
+        result = await self._connection.execute(
             select(requests).where(
                 requests.c.user_id == account.user_id,
                 requests.c.guild_id == account.guild_id,
                 requests.c.state == CreditRequestState.OPEN,
             )
         )
-        row = found.mappings().one_or_none()
+        row = result.mappings().one_or_none()
         return None if row is None else _request(row)
 
-    async def posted(self, request_id: CreditRequestId, channel_id: ChannelId, message_id: MessageId) -> None:
-        """Record the message with its buttons."""
+    async def set_message(self, request_id: CreditRequestId, channel_id: ChannelId, message_id: MessageId) -> None:
+        """Record the message that shows the request and its buttons to the admins."""
         await self._connection.execute(
             update(requests).where(requests.c.id == request_id).values(channel_id=channel_id, message_id=message_id)
         )
 
-    async def close(self, request_id: CreditRequestId, state: CreditRequestState, untold: str | None = None) -> bool:
-        """Decide a request; False when it was decided before. ``untold`` is what its member is to be told."""
+    async def close(
+        self, request_id: CreditRequestId, state: CreditRequestState, notification: str | None = None
+    ) -> bool:
+        """Decide a request; False when it was closed before. ``notification`` is kept until :meth:`mark_notified`."""
         result = await self._connection.execute(
             update(requests)
             .where(requests.c.id == request_id, requests.c.state == CreditRequestState.OPEN)
-            .values(state=state, untold=untold)
+            .values(state=state, untold=notification)
         )
         return result.rowcount == 1
 
-    async def untold(self) -> list[tuple[CreditRequest, str]]:
-        """Decided requests whose members have not been told, with the words for them."""
-        found = await self._connection.execute(
+    async def pending_notifications(self) -> list[tuple[CreditRequest, str]]:
+        """Decided requests whose members have not been notified, with the text for them, oldest first."""
+        rows = await self._connection.execute(
             select(requests).where(requests.c.untold.is_not(None)).order_by(requests.c.id)
         )
-        return [(_request(row), row["untold"] or "") for row in found.mappings()]
+        return [(_request(row), row["untold"] or "") for row in rows.mappings()]
 
-    async def told(self, request_id: CreditRequestId) -> None:
-        """The member knows what was decided, or cannot be reached."""
+    async def mark_notified(self, request_id: CreditRequestId) -> None:
+        """Delete the notification: the member has received it, or cannot be reached."""
         await self._connection.execute(update(requests).where(requests.c.id == request_id).values(untold=None))
 
     async def expire(self, account: Account, now: datetime) -> None:
-        """Close what is too old to be decided."""
+        """Close the account's open request if it is too old to be decided (``CREDIT_REQUEST_LIFETIME``)."""
         await self._connection.execute(
             update(requests)
             .where(

@@ -1,4 +1,4 @@
-"""Generations: what was asked for, where it is shown, and how far its outcome has been told."""
+"""Generations: the request, the message that shows it, and whether its outcome has been delivered."""
 
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
@@ -20,13 +20,14 @@ from bot.domain.generation import (
 )
 from bot.domain.ids import GenerationId, MessageId, RoleId, TaskId, UserId, first_snowflake
 from bot.domain.states import OPEN, TaskState
-from bot.store.clauses import among
+from bot.store.clauses import in_constants
 from bot.store.tables import generations, references, tasks
 from bot.store.tasks import settings_from, task_from, task_values
 
-_CLOCKS_DIFFER = timedelta(minutes=1)
+_CLOCK_SKEW = timedelta(minutes=1)
+"""How much later than its pending card a generation's id may claim that it was made earlier."""
 
-_ONE = select(generations).where(generations.c.id == bindparam("generation"))
+_BY_ID = select(generations).where(generations.c.id == bindparam("generation"))
 _OF_TASK = select(generations).where(
     generations.c.id == select(tasks.c.generation_id).where(tasks.c.id == bindparam("task")).scalar_subquery()
 )
@@ -37,14 +38,14 @@ _REFERENCES = (
     .order_by(references.c.position)
 )
 _OPEN_COUNT = select(func.count(tasks.c.generation_id.distinct())).where(
-    among(tasks.c.state, OPEN), tasks.c.user_id == bindparam("user")
+    in_constants(tasks.c.state, OPEN), tasks.c.user_id == bindparam("user")
 )
 _BUSY = (TaskState.RESERVED, TaskState.SUBMITTING, TaskState.RUNNING)
 _UNFINISHED = (
     select(generations.c.id)
     .where(
         generations.c.delivery == Delivery.NONE,
-        ~exists().where(tasks.c.generation_id == generations.c.id, among(tasks.c.state, _BUSY)),
+        ~exists().where(tasks.c.generation_id == generations.c.id, in_constants(tasks.c.state, _BUSY)),
     )
     .order_by(generations.c.id)
 )
@@ -54,15 +55,15 @@ _WITH_LATE_IMAGES = (
     .join(generations, generations.c.id == tasks.c.generation_id)
     .where(tasks.c.state == TaskState.READY, generations.c.delivery == Delivery.DONE)
 )
-# Ids sort by time: only what was made since is looked at.
+# Ids sort by time, so the primary key limits the search to recent generations.
 _SINCE = generations.c.id >= bindparam("since")
 _ACCEPTED_BY_TOKEN = select(exists().where(_SINCE, generations.c.interaction_token == bindparam("token")))
-_ACCEPTED_BY_CARD = select(exists().where(_SINCE, generations.c.message_id == bindparam("card")))
-_CHANGE = update(generations).where(generations.c.id == bindparam("generation"))
+_ACCEPTED_BY_MESSAGE = select(exists().where(_SINCE, generations.c.message_id == bindparam("message")))
+_UPDATE = update(generations).where(generations.c.id == bindparam("generation"))
 
 
 class GenerationRepository:
-    """The generations, within one transaction."""
+    """Generations with their tasks and references."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -77,27 +78,27 @@ class GenerationRepository:
                     {
                         "generation_id": generation.id,
                         "position": i,
-                        "url": one.url,
-                        "filename": one.filename,
-                        "digest": one.digest,
+                        "url": reference.url,
+                        "filename": reference.filename,
+                        "digest": reference.digest,
                     }
-                    for i, one in enumerate(generation.request.references)
+                    for i, reference in enumerate(generation.request.references)
                 ],
             )
         await self._connection.execute(insert(tasks), [task_values(task) for task in generation.tasks])
 
     async def get(self, generation_id: GenerationId) -> Generation | None:
-        """A generation as it stands, or None."""
-        return await self._whole(_ONE, {"generation": generation_id})
+        """A generation in its present state, or None."""
+        return await self._load(_BY_ID, {"generation": generation_id})
 
     async def of_task(self, task_id: TaskId) -> Generation:
-        """The generation of a task, which must exist."""
-        generation = await self._whole(_OF_TASK, {"task": task_id})
+        """The generation of a task; raises LookupError when there is none."""
+        generation = await self._load(_OF_TASK, {"task": task_id})
         if generation is None:
             raise LookupError(f"no generation has task {task_id}")
         return generation
 
-    async def _whole(self, statement: Select[*tuple[Any, ...]], values: Mapping[str, int]) -> Generation | None:
+    async def _load(self, statement: Select[*tuple[Any, ...]], values: Mapping[str, int]) -> Generation | None:
         row = (await self._connection.execute(statement, values)).mappings().one_or_none()
         if row is None:
             return None
@@ -109,44 +110,42 @@ class GenerationRepository:
         return _generation(row, task_rows, reference_rows)
 
     async def open_count(self, user_id: UserId) -> int:
-        """How many generations of this member are still being waited for, over all servers."""
+        """The number of this member's generations with an open task, over all servers."""
         return await self._connection.scalar(_OPEN_COUNT, {"user": user_id}) or 0
 
     async def unfinished(self) -> list[GenerationId]:
-        """Generations on which no task is being worked any more, but whose outcome has not been told."""
+        """Generations with no task in progress whose outcome has not been delivered, oldest first."""
         return list(await self._connection.scalars(_UNFINISHED))
 
     async def with_late_images(self) -> list[GenerationId]:
-        """Generations that were told already, and have since got an image after all."""
+        """Generations that were delivered as overdue and have received an image since."""
         return list(await self._connection.scalars(_WITH_LATE_IMAGES))
 
-    async def accepted(self, opening: PendingCard) -> bool:
-        """Whether an opened card has become a generation's."""
-        token, card = opening.destination.token, opening.destination.message_id
-        since = first_snowflake(opening.opened_at - _CLOCKS_DIFFER)
+    async def accepted(self, card: PendingCard) -> bool:
+        """Whether a pending card has become the card of a generation."""
+        token, message_id = card.destination.token, card.destination.message_id
+        since = first_snowflake(card.opened_at - _CLOCK_SKEW)
         if token is not None:
-            found = await self._connection.scalar(_ACCEPTED_BY_TOKEN, {"since": since, "token": token.value})
-        elif card is not None:
-            found = await self._connection.scalar(_ACCEPTED_BY_CARD, {"since": since, "card": card})
-        else:
-            found = False
-        return bool(found)
+            return bool(await self._connection.scalar(_ACCEPTED_BY_TOKEN, {"since": since, "token": token.value}))
+        if message_id is not None:
+            return bool(await self._connection.scalar(_ACCEPTED_BY_MESSAGE, {"since": since, "message": message_id}))
+        return False
 
     async def set_delivery(self, generation_id: GenerationId, delivery: Delivery) -> None:
-        """Record how far the outcome has been told."""
-        await self._change(generation_id, delivery=delivery)
+        """Record whether the outcome has been delivered."""
+        await self._update(generation_id, delivery=delivery)
 
-    async def told(self, generation_id: GenerationId, message_id: MessageId | None) -> None:
-        """The outcome stands in a message, which becomes the card unless it is None."""
+    async def mark_delivered(self, generation_id: GenerationId, message_id: MessageId | None) -> None:
+        """Record that the outcome was delivered; ``message_id`` becomes the generation's card unless it is None."""
         card = {} if message_id is None else {"message_id": message_id}
-        await self._change(generation_id, delivery=Delivery.DONE, **card)
+        await self._update(generation_id, delivery=Delivery.DONE, **card)
 
     async def set_message(self, generation_id: GenerationId, message_id: MessageId) -> None:
-        """Record which message is the card."""
-        await self._change(generation_id, message_id=message_id)
+        """Record which message is the generation's card."""
+        await self._update(generation_id, message_id=message_id)
 
-    async def _change(self, generation_id: GenerationId, **values: object) -> None:
-        await self._connection.execute(_CHANGE, {"generation": generation_id, **values})
+    async def _update(self, generation_id: GenerationId, **values: object) -> None:
+        await self._connection.execute(_UPDATE, {"generation": generation_id, **values})
 
 
 def _generation_values(generation: Generation) -> dict[str, object]:
@@ -166,7 +165,7 @@ def _generation_values(generation: Generation) -> dict[str, object]:
         "reference_count": len(request.references),
         "unit_price": generation.unit_price,
         "channel_id": destination.channel_id,
-        # Without a token its columns are empty; they were made when every card answered an interaction.
+        # NOT NULL, from a time when every card answered an interaction; without a token these are empty.
         "application_id": token.application_id if token else 0,
         "interaction_token": token.value if token else "",
         "token_expires_at": token.expires_at if token else generation.created_at,
@@ -191,7 +190,7 @@ def _generation(
         prompt=row["prompt"],
         settings=settings_from(row),
         count=len(task_rows),
-        references=tuple(Reference(*one) for one in reference_rows),
+        references=tuple(Reference(*reference) for reference in reference_rows),
         destination=Destination(
             channel_id=row["channel_id"],
             token=_token(row),

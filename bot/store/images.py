@@ -1,4 +1,4 @@
-"""Images: what was posted where, and from which image it was made."""
+"""Posted images: the message that shows each, and the image that it was edited from."""
 
 from collections.abc import Sequence
 
@@ -10,31 +10,31 @@ from bot.domain.ids import ImageId, MessageId
 from bot.store.tables import images
 
 _IN_MESSAGE = select(images).where(images.c.message_id == bindparam("message")).order_by(images.c.id)
-_TIP = select(images, images.c.id.label("tip")).where(images.c.id == bindparam("image")).cte("line", recursive=True)
-_BACK = _TIP.union_all(select(images, _TIP.c.tip).join(_TIP, _TIP.c.parent_id == images.c.id))
-# A parent is older than what was made from it, so its id is smaller.
-_LINE = select(_BACK).order_by(_BACK.c.id.desc())
+_NEWEST = select(images).where(images.c.id == bindparam("image")).cte("lineage", recursive=True)
+_LINEAGE = _NEWEST.union_all(select(images).join(_NEWEST, _NEWEST.c.parent_id == images.c.id))
+# A parent is older than the images edited from it, so its id is smaller.
+_NEWEST_FIRST = select(_LINEAGE).order_by(_LINEAGE.c.id.desc())
 
 
 class ImageRepository:
-    """The images, within one transaction."""
+    """Images that were posted to Discord."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
     async def add(self, posted: Sequence[Image]) -> None:
-        """Note images that were posted."""
+        """Insert posted images; parents must have been added before."""
         if posted:
             await self._connection.execute(insert(images), [_values(image) for image in posted])
 
     async def in_message(self, message_id: MessageId) -> list[Image]:
-        """The images of ours that a message shows."""
+        """The images that a message shows, in their order; none for a message that is not the bot's."""
         rows = await self._connection.execute(_IN_MESSAGE, {"message": message_id})
         return [_image(row) for row in rows.mappings()]
 
-    async def line(self, image_id: ImageId) -> list[Image]:
-        """The image, its parent, that one's parent and so on, back to the first of the line."""
-        rows = await self._connection.execute(_LINE, {"image": image_id})
+    async def lineage(self, image_id: ImageId) -> list[Image]:
+        """The image, its parent, that image's parent and so on, back to the first."""
+        rows = await self._connection.execute(_NEWEST_FIRST, {"image": image_id})
         return [_image(row) for row in rows.mappings()]
 
 

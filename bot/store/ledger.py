@@ -1,4 +1,4 @@
-"""The append-only record of every movement of credits. Rows are added, never changed or removed."""
+"""The append-only record of every movement of credits. Rows are never changed or removed."""
 
 from collections.abc import Iterable, Mapping
 from datetime import datetime
@@ -10,28 +10,28 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.domain.credits import ZERO, Account, Credits, LedgerEntry, Movement, Span
 from bot.domain.ids import GenerationId, GuildId, TaskId, UserId
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
-from bot.store.clauses import among, among_given
+from bot.store.clauses import in_constants, in_parameter
 from bot.store.tables import generations, ledger
 from bot.store.types import CreditAmount
 
 _SPENDING = (Movement.RESERVE, Movement.SETTLE, Movement.REFUND, Movement.LATE)
-_UNLISTED = (Movement.SETTLE, Movement.RULE)
-_NOBODY = UserId(0)
-_RECENT_ROWS = 400
-"""Fifty generations of four images, each reserved and ended."""
+_NOT_IN_RECENT = (Movement.SETTLE, Movement.RULE)
+_NO_MEMBER = UserId(0)
+_NEWEST_ROWS = 400
+"""Rows that :meth:`LedgerRepository.recent` reads: fifty generations of four images, each reserved and ended."""
 
 _C = ledger.c
 _OF_ACCOUNT = (_C.user_id == bindparam("user"), _C.guild_id == bindparam("guild"))
 _IN_SPAN = (_C.counts_at >= bindparam("start"), _C.counts_at < bindparam("end"))
-_ROUND = select(func.max(_C.round)).where(*_OF_ACCOUNT, _C.movement == text("'reset'"))
-_RESERVE = insert(ledger).values(movement=Movement.RESERVE, round=func.coalesce(_ROUND.scalar_subquery(), 0))
+_CURRENT_ROUND = select(func.max(_C.round)).where(*_OF_ACCOUNT, _C.movement == text("'reset'"))
+_RESERVE = insert(ledger).values(movement=Movement.RESERVE, round=func.coalesce(_CURRENT_ROUND.scalar_subquery(), 0))
 _SPENT = select(func.sum(type_coerce(_C.credits - _C.bonus, CreditAmount))).where(
-    *_OF_ACCOUNT, *_IN_SPAN, _C.round == func.coalesce(_ROUND.scalar_subquery(), 0)
+    *_OF_ACCOUNT, *_IN_SPAN, _C.round == func.coalesce(_CURRENT_ROUND.scalar_subquery(), 0)
 )
 _BONUS = select(func.sum(_C.bonus)).where(*_OF_ACCOUNT, _C.bonus != text("0"))
-_SPENT_EVERYWHERE = select(func.sum(_C.credits)).where(*_IN_SPAN, among(_C.movement, _SPENDING))
+_SPENT_EVERYWHERE = select(func.sum(_C.credits)).where(*_IN_SPAN, in_constants(_C.movement, _SPENDING))
 _SPENT_IN_GUILD = _SPENT_EVERYWHERE.where(_C.guild_id == bindparam("guild"))
-_NEWEST = select(_C.id).where(*_OF_ACCOUNT).order_by(_C.id.desc()).limit(_RECENT_ROWS).subquery("newest")
+_NEWEST = select(_C.id).where(*_OF_ACCOUNT).order_by(_C.id.desc()).limit(_NEWEST_ROWS).subquery("newest")
 _RECENT = (
     select(
         func.max(_C.at),
@@ -44,26 +44,26 @@ _RECENT = (
     )
     .join(_NEWEST, _NEWEST.c.id == _C.id)
     .outerjoin(generations, generations.c.id == _C.generation_id)
-    .where(~among(_C.movement, _UNLISTED))
+    .where(~in_constants(_C.movement, _NOT_IN_RECENT))
     .group_by(func.coalesce(_C.generation_id, -_C.id), _C.movement)
     .order_by(func.max(_C.id).desc())
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
 )
 
 
 def _ending(movement: Movement, share: int) -> Insert:
-    """A row for each reservation that ends so, in which ``share`` times what was reserved moves."""
+    """Insert a row for each reservation that ends with this movement, of ``share`` times the reserved credits."""
     times = literal(share, Integer)
-    return _copying(movement, _C.counts_at, _C.user_id, _C.credits * times, _C.bonus * times)
+    return _from_reservations(movement, _C.counts_at, _C.user_id, _C.credits * times, _C.bonus * times)
 
 
-def _copying(movement: Movement, *changed: ColumnElement[Any]) -> Insert:
-    """A row that tells of a task's reservation, with ``counts_at``, ``user_id``, ``credits`` and ``bonus`` as given."""
+def _from_reservations(movement: Movement, *changed: ColumnElement[Any]) -> Insert:
+    """Insert copies of reservations with other values of ``counts_at``, ``user_id``, ``credits`` and ``bonus``."""
     copied = (_C.guild_id, _C.generation_id, _C.task_id, _C.round, _C.note)
     return insert(ledger).from_select(
         ["at", "movement", "counts_at", "user_id", "credits", "bonus", *(column.name for column in copied)],
         select(_MOMENT, literal(movement, _C.movement.type), *changed, *copied).where(
-            among_given(_C.task_id, "reserved"), _C.movement == Movement.RESERVE
+            in_parameter(_C.task_id, "reserved"), _C.movement == Movement.RESERVE
         ),
     )
 
@@ -74,11 +74,13 @@ _ENDING = {
     Movement.REFUND: _ending(Movement.REFUND, -1),
     Movement.GOODWILL: _ending(Movement.GOODWILL, -1),
 }
-_LATE = _copying(Movement.LATE, _MOMENT, literal(_NOBODY, _C.user_id.type), _C.credits, literal(ZERO, _C.bonus.type))
+_LATE = _from_reservations(
+    Movement.LATE, _MOMENT, literal(_NO_MEMBER, _C.user_id.type), _C.credits, literal(ZERO, _C.bonus.type)
+)
 
 
 class LedgerRepository:
-    """The ledger, within one transaction."""
+    """Inserts movements, and sums them up. All amounts are in credits."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -91,7 +93,10 @@ class LedgerRepository:
         price: Credits,
         at: datetime,
     ) -> None:
-        """Set ``price`` aside for each task, of which the bonus pays what stands beside it."""
+        """Reserve ``price`` for each task, of which the bonus pays the amount that ``tasks`` gives for it.
+
+        Raises IntegrityError when a task has been reserved before.
+        """
         rows = [
             {
                 "at": at,
@@ -110,18 +115,18 @@ class LedgerRepository:
         await self._connection.execute(_RESERVE, rows)
 
     async def grant(self, account: Account, amount: Credits, actor: UserId, note: str, at: datetime) -> None:
-        """Give bonus credits."""
-        await self._note(account, Movement.GRANT, actor, note, at, credits=amount, bonus=amount)
+        """Add bonus credits to an account."""
+        await self._insert(account, Movement.GRANT, actor, note, at, credits=amount, bonus=amount)
 
     async def reset(self, account: Account, actor: UserId, note: str, at: datetime) -> None:
-        """From here on nothing that was spent before counts against the allowance, nor do refunds of it."""
-        await self._note(account, Movement.RESET, actor, note, at, round=await self._round(account) + 1)
+        """Start a new round: earlier spending and later refunds of it no longer count against the allowance."""
+        await self._insert(account, Movement.RESET, actor, note, at, round=await self._round(account) + 1)
 
-    async def changed(self, account: Account, actor: UserId, note: str, at: datetime) -> None:
-        """Note a change of a rule or setting; the user 0 stands for the whole server."""
-        await self._note(account, Movement.RULE, actor, note, at)
+    async def record_change(self, account: Account, actor: UserId, note: str, at: datetime) -> None:
+        """Record a change of a rule or setting; the user 0 stands for the whole server."""
+        await self._insert(account, Movement.RULE, actor, note, at)
 
-    async def _note(
+    async def _insert(
         self, account: Account, movement: Movement, actor: UserId, note: str, at: datetime, **values: object
     ) -> None:
         row = {
@@ -139,40 +144,40 @@ class LedgerRepository:
         await self._connection.execute(insert(ledger), row | values)
 
     async def _round(self, account: Account) -> int:
-        """How often the account was reset."""
-        return await self._connection.scalar(_ROUND, _of(account)) or 0
+        """How often the account has been reset."""
+        return await self._connection.scalar(_CURRENT_ROUND, _of(account)) or 0
 
     async def settle(self, tasks: Iterable[TaskId], at: datetime) -> None:
-        """Make the tasks' reservations final. Raises IntegrityError if one has ended before."""
+        """Make the tasks' reservations final. Raises IntegrityError when one has ended before."""
         await self._connection.execute(_ENDING[Movement.SETTLE], {"reserved": list(tasks), "moment": at})
 
-    async def refund(self, tasks: Iterable[TaskId], at: datetime, *, in_vain: bool = False) -> None:
-        """Give the tasks' reservations back. Raises IntegrityError if one has ended before.
+    async def refund(self, tasks: Iterable[TaskId], at: datetime, *, billed: bool = False) -> None:
+        """Refund the tasks' reservations. Raises IntegrityError when one has ended before.
 
-        A refund counts against the period of its reservation: what was reserved yesterday is not today's gain. What
-        KIE made in vain is given back to the member, but not to the limits over all.
+        A refund counts in the period of its reservation. ``billed`` means that KIE charges for the task all the same:
+        the member gets the credits back, but server limits and the budget still count them.
         """
-        movement = Movement.GOODWILL if in_vain else Movement.REFUND
+        movement = Movement.GOODWILL if billed else Movement.REFUND
         await self._connection.execute(_ENDING[movement], {"reserved": list(tasks), "moment": at})
 
-    async def late(self, task: TaskId, at: datetime) -> None:
-        """KIE has made, and taken its price for, an image that was refunded: the limits over all count it today.
+    async def record_late(self, task: TaskId, at: datetime) -> None:
+        """Count an image that KIE made and charged for after its refund: server limits and the budget count it now.
 
-        It stands on nobody's account, so that no member's balance knows of it.
+        The row belongs to no account, so no member's balance includes it.
         """
         await self._connection.execute(_LATE, {"reserved": [task], "moment": at})
 
     async def spent(self, account: Account, span: Span) -> Credits:
-        """What the account has reserved or paid of its allowance within the span, refunds taken off."""
+        """What the account has reserved or paid from its allowance within the span, less refunds."""
         total = await self._connection.scalar(_SPENT, _of(account) | _within(span))
         return -(total or ZERO)
 
     async def bonus(self, account: Account) -> Credits:
-        """What is left of all that was granted to the account."""
+        """What is left of the bonus credits granted to the account."""
         total = await self._connection.scalar(_BONUS, _of(account))
         return total or ZERO
 
-    async def spent_together(self, span: Span, guild_id: GuildId | None = None) -> Credits:
+    async def total_spent(self, span: Span, guild_id: GuildId | None = None) -> Credits:
         """What all members of a server, or of all servers, have reserved or paid within the span, bonus included."""
         if guild_id is None:
             total = await self._connection.scalar(_SPENT_EVERYWHERE, _within(span))
@@ -181,18 +186,18 @@ class LedgerRepository:
         return -(total or ZERO)
 
     async def recent(self, account: Account, limit: int) -> list[LedgerEntry]:
-        """The account's last movements, newest first: one entry per generation and kind, settles left out.
+        """The account's last movements, newest first: one entry per generation and kind, without settlements.
 
-        Only the newest rows are looked at, however long the account's past is.
+        Reads no more than the newest 400 rows of the account.
         """
-        rows = await self._connection.execute(_RECENT, {"most": limit, **_of(account)})
+        rows = await self._connection.execute(_RECENT, {"limit": limit, **_of(account)})
         return [
             LedgerEntry(at, movement, total, _settings(model, ratio, resolution), account.user_id, note=note)
             for at, movement, total, model, ratio, resolution, note in rows
         ]
 
     async def page(self, guild_id: GuildId, user_id: UserId | None, offset: int, limit: int) -> list[LedgerEntry]:
-        """A page of a server's ledger, newest first, perhaps of one member alone. Settles move nothing: left out."""
+        """A page of a server's ledger, newest first, optionally of one member; without settlements."""
         c = ledger.c
         of_member = [c.user_id == user_id] if user_id is not None else []
         rows = await self._connection.execute(

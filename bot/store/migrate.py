@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from alembic.config import Config
 
 NEWEST = "0006"
-"""The schema that this code works with: the last of the migrations, as a test holds."""
+"""The schema that this code works with: the number of the last migration."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def migrate(url: str) -> None:
-    """Run what is missing, all in one transaction; makes the file and its folder when there is none.
+    """Run the missing migrations in one transaction; creates the file and its folder if necessary.
 
-    Raises OperatorError when the file cannot be made, opened or understood.
+    Raises OperatorError when the file cannot be created or opened, or was made by a newer version.
     """
     path = sqlite.database_file(url)
     if sqlite.schema_version(path) != NEWEST:
@@ -29,7 +29,7 @@ def migrate(url: str) -> None:
 
 
 def _upgrade(url: str, path: Path) -> None:
-    # Alembic takes a quarter of a second to import, which most starts can spare.
+    # Importing Alembic takes a quarter of a second, which most starts do not need.
     from alembic import command
     from alembic.util import CommandError
 

@@ -1,9 +1,10 @@
-"""All that is peculiar to SQLite: pragmas, how transactions begin, and the file behind a URL."""
+"""Everything specific to SQLite: pragmas, how transactions begin, the file behind a URL, and its integrity."""
 
 import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, event, make_url
@@ -11,11 +12,10 @@ from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from bot.domain.errors import OperatorError
-from bot.store import driver
+from bot.domain.errors import OperatorError, StoreUnavailable
 
 BUSY_MILLISECONDS = 5_000
-"""How long a lock of somebody else's is waited for: a backup tool's takes milliseconds."""
+"""How long to wait for another process's lock; a backup tool holds one for milliseconds."""
 
 
 def database_file(url: str) -> Path:
@@ -30,10 +30,10 @@ def database_file(url: str) -> Path:
 
 
 @contextmanager
-def only_one(url: str) -> Generator[None, None, None]:
-    """Keep a second Easel away from this database while the block runs; raises OperatorError when there is one.
+def process_lock(url: str) -> Generator[None, None, None]:
+    """Hold the database's lock file, which one process at a time can do; raises OperatorError when another has it.
 
-    The lock goes with the process, however that ends.
+    The lock ends with the process, even when that is killed.
     """
     path = database_file(url)
     lock = FileLock(path.with_name(f"{path.name}.lock"), timeout=0)
@@ -51,7 +51,7 @@ def only_one(url: str) -> Generator[None, None, None]:
 
 
 def schema_version(path: Path) -> str | None:
-    """Which migration the file has come to; None when it has none, is not there, or cannot be read."""
+    """The number of the file's last migration; None when it has none, does not exist, or cannot be read."""
     try:
         connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     except sqlite3.Error:
@@ -66,15 +66,20 @@ def schema_version(path: Path) -> str | None:
 
 
 def async_url(url: str) -> str:
-    """The same URL, served by aiosqlite."""
+    """The same URL with aiosqlite as its driver."""
     return make_url(url).set(drivername="sqlite+aiosqlite").render_as_string(hide_password=False)
 
 
 def configure(engine: Engine, *, writes: bool) -> None:
-    """Set the pragmas on each connection, and begin write transactions IMMEDIATE, so that none fails half-way."""
+    """Set the pragmas on each connection, and begin write transactions IMMEDIATE, so that none fails half-way.
+
+    SQLite ends a transaction itself on some errors, such as a full disk; everything else in that transaction then
+    raises StoreUnavailable, since it would be committed on its own.
+    """
+    begin = "BEGIN IMMEDIATE" if writes else "BEGIN"
 
     def connected(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
-        # The driver would begin transactions on its own, and only before some statements.
+        # Otherwise sqlite3 begins transactions by itself, and only before some statements.
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
@@ -88,25 +93,34 @@ def configure(engine: Engine, *, writes: bool) -> None:
         cursor.close()
 
     def begun(connection: Connection) -> None:
-        words, beneath = "BEGIN IMMEDIATE" if writes else "BEGIN", connection.connection.driver_connection
-        if isinstance(beneath, driver.Connection):
-            beneath.begin(words)
-        else:
-            connection.exec_driver_sql(words)
+        connection.exec_driver_sql(begin)
+
+    def executing(connection: Connection, _cursor: object, statement: str, *_: object) -> None:
+        if statement != begin:
+            check(connection)
+
+    def check(connection: Connection) -> None:
+        driver_connection: Any = connection.connection.driver_connection
+        if not driver_connection.in_transaction:
+            raise StoreUnavailable("the transaction has already ended with an error")
 
     event.listen(engine, "connect", connected)
     event.listen(engine, "begin", begun)
+    event.listen(engine, "before_cursor_execute", executing)
+    event.listen(engine, "commit", check)
 
 
 def integrity_problems(path: Path) -> list[str]:
-    """What SQLite's own checks find wrong in the file: broken pages first, then dangling foreign keys.
+    """What SQLite's own checks find wrong with the file: broken pages first, then foreign keys without a target.
 
-    A file too damaged to be checked is one problem, in SQLite's words.
+    A file too damaged to be checked gives SQLite's error as its only problem.
     """
     connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
         broken = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
-        dangling = [f"{row[0]} row {row[1]} points nowhere" for row in connection.execute("PRAGMA foreign_key_check")]
+        dangling = [
+            f"{row[0]} row {row[1]} refers to a missing row" for row in connection.execute("PRAGMA foreign_key_check")
+        ]
     except sqlite3.DatabaseError as error:
         return [str(error)]
     finally:

@@ -1,4 +1,4 @@
-"""The store: one writer that begins IMMEDIATE, a few readers, and a transaction that carries the repositories."""
+"""The store: one writer, a few readers, and a transaction that carries the repositories."""
 
 import asyncio
 import gc
@@ -6,31 +6,29 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from sqlalchemy.exc import OperationalError
-from sqlalchemy.exc import TimeoutError as NoConnection
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from bot.domain.errors import StoreUnavailable
-from bot.store import driver, sqlite
+from bot.store import sqlite
 from bot.store.costs import CostRepository
 from bot.store.credit_requests import CreditRequestRepository
-from bot.store.drafts import DraftRepository
-from bot.store.facts import KeyValueRepository
 from bot.store.generations import GenerationRepository
 from bot.store.images import ImageRepository
 from bot.store.ledger import LedgerRepository
+from bot.store.lookups import DraftRepository, KeyValueRepository, UndeliveredRepository, UploadRepository
 from bot.store.migrate import migrate
 from bot.store.rules import RuleRepository
 from bot.store.spending import SpendingRepository
 from bot.store.tasks import TaskRepository
-from bot.store.undelivered import UndeliveredRepository
-from bot.store.uploads import UploadRepository
 
 _READERS = 4
-_CYCLES_ARE_LEFT_AFTER = 0.5
+_COLLECT_GARBAGE_AFTER = 0.5
+"""Seconds from the cancellation of a write to the garbage collection that releases its connection."""
 
 
 class Transaction:
-    """One transaction: everything done through it is kept together or not at all."""
+    """The repositories over one transaction: all of its changes are committed, or none."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self.ledger = LedgerRepository(connection)
@@ -48,14 +46,14 @@ class Transaction:
 
 
 class Store:
-    """The database. Writers take turns in the order they came; readers never wait for them."""
+    """The database. Writers queue in the order of their calls; readers never wait for them."""
 
     def __init__(self, reader: AsyncEngine, writer: AsyncEngine) -> None:
         self._reader = reader
         self._writer = writer
-        # Waiting here has no time-out, as waiting for a connection of a pool would: a long line is no fault.
-        self._turn = asyncio.Lock()
-        self._seats = asyncio.Semaphore(_READERS)
+        # Unlike a wait for a connection of the pool these have no timeout: a long queue is not an error.
+        self._write_lock = asyncio.Lock()
+        self._read_slots = asyncio.Semaphore(_READERS)
         self._failed_at = float("-inf")
 
     @classmethod
@@ -68,11 +66,10 @@ class Store:
             for writes, connections in ((False, _READERS), (True, 1)):
                 engine = create_async_engine(
                     sqlite.async_url(url),
-                    connect_args={"async_creator_fn": driver.connect},
                     pool_size=connections,
                     max_overflow=0,
                     pool_timeout=60,
-                    # Errors name what failed, not the prompts and tokens that it failed on.
+                    # Errors must not contain the prompts and tokens that statements are executed with.
                     hide_parameters=True,
                 )
                 sqlite.configure(engine.sync_engine, writes=writes)
@@ -84,34 +81,34 @@ class Store:
     async def read(self) -> AsyncGenerator[Transaction, None]:
         """A consistent view; writing through it is an error. Raises StoreUnavailable."""
         try:
-            async with self._seats, self._reader.begin() as connection:
+            async with self._read_slots, self._reader.begin() as connection:
                 yield Transaction(connection)
-        except (OperationalError, NoConnection) as error:
+        except (OperationalError, PoolTimeoutError) as error:
             raise _unavailable(error) from error
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[Transaction, None]:
         """Committed when the block ends, rolled back when it raises. Keep it short: there is one writer.
 
-        Raises StoreUnavailable when the database is locked, full or not to be written; nothing was then kept. Whoever
-        was in line meanwhile is told the same: waiting out a lock one after the other would take minutes.
+        Raises StoreUnavailable when the database is locked, full or read-only; nothing is written then. Writers that
+        were queued meanwhile fail at once: if each waited for the lock in turn, that would take minutes.
         """
-        came = asyncio.get_running_loop().time()
+        queued_at = asyncio.get_running_loop().time()
         try:
-            async with self._turn:
-                if self._failed_at > came:
-                    raise StoreUnavailable("another write has just waited in vain")
+            async with self._write_lock:
+                if self._failed_at > queued_at:
+                    raise StoreUnavailable("the write before this one failed")
                 async with self._writer.begin() as connection:
                     yield Transaction(connection)
-        except (OperationalError, NoConnection) as error:
+        except (OperationalError, PoolTimeoutError) as error:
             self._failed_at = asyncio.get_running_loop().time()
             raise _unavailable(error) from error
         except asyncio.CancelledError:
-            # SQLite keeps a closed connection's lock for as long as somebody refers to a cursor of it, and what was
-            # cancelled in the midst of a statement leaves one behind in a cycle.
-            asyncio.get_running_loop().call_later(_CYCLES_ARE_LEFT_AFTER, gc.collect)
+            # SQLite keeps the lock of a closed connection while one of its cursors is referenced, and cancelling a
+            # statement leaves such a cursor in a reference cycle.
+            asyncio.get_running_loop().call_later(_COLLECT_GARBAGE_AFTER, gc.collect)
             raise
 
 
-def _unavailable(error: OperationalError | NoConnection) -> StoreUnavailable:
-    return StoreUnavailable(str(error.orig) if isinstance(error, OperationalError) else "no connection is free")
+def _unavailable(error: OperationalError | PoolTimeoutError) -> StoreUnavailable:
+    return StoreUnavailable(str(error.orig) if isinstance(error, OperationalError) else "no connection available")

@@ -1,4 +1,4 @@
-"""The tables. Migrations make them; a test holds the two against each other."""
+"""The tables as the migrations create them; a test compares the two."""
 
 from datetime import datetime
 from decimal import Decimal
@@ -56,7 +56,7 @@ metadata = MetaData(
 
 
 def _column(kind: TypeEngine[Any] | type[TypeEngine[Any]], *constraints: SchemaItem, **options: Any) -> Column[Any]:
-    """A column whose Python type is the one that its annotation declares, which may be narrower than SQL's."""
+    """A column whose annotation declares a narrower Python type than its SQL type has."""
     return Column(kind, *constraints, **options)
 
 
@@ -165,6 +165,7 @@ class _RequestColumns(TypedColumns):
     channel_id: Named[ChannelId | None] = _column(BigInteger)
     message_id: Named[MessageId | None] = _column(BigInteger)
     untold: Named[str | None] = _column(Text)
+    """The text of a decision that its member has not been notified of."""
 
 
 class _UndeliveredColumns(TypedColumns):
@@ -175,7 +176,7 @@ class _UndeliveredColumns(TypedColumns):
     since: Named[datetime] = _column(UtcTime)
 
 
-class _FactColumns(TypedColumns):
+class _KeyValueColumns(TypedColumns):
     key: Named[str] = _column(String(64), primary_key=True)
     value: Named[str] = _column(Text)
 
@@ -233,7 +234,7 @@ Index(
     sqlite_where=text("movement = 'reset'"),
     postgresql_where=text("movement = 'reset'"),
 )
-# Money moves once: a task is reserved once, and ends as paid or as refunded, never as both.
+# Credits move once: a task is reserved once, and then either settled or refunded.
 Index(
     "uq_ledger_reserved_once",
     ledger.c.task_id,
@@ -263,7 +264,7 @@ Index(
     sqlite_where=text("state = 'open'"),
     postgresql_where=text("state = 'open'"),
 )
-# Decisions whose member has not been told.
+# Decisions that the member has not been notified of.
 Index(
     "ix_credit_requests_untold",
     credit_requests.c.id,
@@ -273,7 +274,7 @@ Index(
 
 undelivered = Table("undelivered", metadata, _UndeliveredColumns)
 
-facts = Table("facts", metadata, _FactColumns)
+key_values = Table("facts", metadata, _KeyValueColumns)
 
 uploads = Table("uploads", metadata, _UploadColumns)
 

@@ -1,4 +1,4 @@
-"""Tasks: every move of one, with the money that moves in the same transaction."""
+"""Tasks: their changes of state, with the ledger rows that belong to each in the same transaction."""
 
 from collections.abc import Collection, Iterable
 from datetime import datetime
@@ -11,17 +11,17 @@ from bot.domain.ids import GenerationId, KieTaskId, TaskId
 from bot.domain.ports import TaskReport
 from bot.domain.settings import Settings, TaskClass
 from bot.domain.states import BILLED_FAILURES, MOVES, REFUNDED, Failure, TaskState
-from bot.store.clauses import among, among_given
+from bot.store.clauses import in_constants, in_parameter
 from bot.store.ledger import LedgerRepository
 from bot.store.tables import generations, tasks
 
 _WITH_CLASS = select(tasks, generations.c.model, generations.c.resolution, generations.c.reference_count).join(
     generations, generations.c.id == tasks.c.generation_id
 )
-_ONE = _WITH_CLASS.where(tasks.c.id == bindparam("task"))
-_IN_STATES = _WITH_CLASS.where(among_given(tasks.c.state, "states")).order_by(tasks.c.id)
-_BEFORE = select(tasks.c.state, tasks.c.free).where(tasks.c.id == bindparam("task"))
-_WAITING = select(tasks.c.id).where(
+_BY_ID = _WITH_CLASS.where(tasks.c.id == bindparam("task"))
+_IN_STATES = _WITH_CLASS.where(in_parameter(tasks.c.state, "states")).order_by(tasks.c.id)
+_STATE = select(tasks.c.state, tasks.c.free).where(tasks.c.id == bindparam("task"))
+_RESERVED_IDS = select(tasks.c.id).where(
     tasks.c.generation_id == bindparam("generation"), tasks.c.state == TaskState.RESERVED
 )
 _SUBMITTED_SINCE = (
@@ -32,17 +32,17 @@ _RECENT_DURATIONS = (
     .join(generations, generations.c.id == tasks.c.generation_id)
     .where(tasks.c.seconds.is_not(None))
     .order_by(tasks.c.id.desc())
-    .limit(bindparam("most"))
+    .limit(bindparam("limit"))
 )
 _ORPHANS = select(func.count()).where(
-    # Written out, since a partial index is not found by a value that comes later.
+    # Written out: SQLite uses a partial index only when its condition contains no parameter.
     tasks.c.state == TaskState.FAILED,
     tasks.c.failure == text(f"'{Failure.UNKNOWN_OUTCOME}'"),
 )
 
 
 def _moving(to: TaskState, *sources: TaskState) -> Update:
-    return update(tasks).where(tasks.c.id == bindparam("moved"), among(tasks.c.state, sources)).values(state=to)
+    return update(tasks).where(tasks.c.id == bindparam("moved"), in_constants(tasks.c.state, sources)).values(state=to)
 
 
 _MOVING = {to: _moving(to, *(state for state, targets in MOVES.items() if to in targets)) for to in TaskState}
@@ -55,20 +55,20 @@ _READY_LATE = _moving(TaskState.READY, TaskState.OVERDUE)
 
 
 class TaskRepository:
-    """The tasks, within one transaction. A move that the task's present state does not allow is not made."""
+    """Tasks and their moves between states. A move that ``MOVES`` does not allow gives False and changes nothing."""
 
     def __init__(self, connection: AsyncConnection, ledger: LedgerRepository) -> None:
         self._connection = connection
         self._ledger = ledger
 
     async def get(self, task: TaskId) -> Task:
-        """The task as it stands; it must exist."""
-        row = (await self._connection.execute(_ONE, {"task": task})).mappings().one()
+        """A task in its present state; raises NoResultFound when there is none."""
+        row = (await self._connection.execute(_BY_ID, {"task": task})).mappings().one()
         return task_from(row, row)
 
     async def find(self, task: TaskId) -> Task | None:
-        """The task as it stands, or None; for ids that come from outside."""
-        row = (await self._connection.execute(_ONE, {"task": task})).mappings().one_or_none()
+        """A task in its present state, or None; for ids that come from outside."""
+        row = (await self._connection.execute(_BY_ID, {"task": task})).mappings().one_or_none()
         return None if row is None else task_from(row, row)
 
     async def in_states(self, states: Collection[TaskState]) -> list[Task]:
@@ -77,20 +77,20 @@ class TaskRepository:
         return [task_from(row, row) for row in rows.mappings()]
 
     async def submitting(self, task: TaskId, deadline: datetime) -> bool:
-        """KIE is about to be asked; written down first, so that nobody asks twice."""
+        """KIE is about to be asked. Recorded first, so that a task is never sent twice."""
         return await self._move(task, TaskState.SUBMITTING, deadline=deadline)
 
-    async def waiting_again(self, task: TaskId) -> bool:
-        """KIE surely did not take the task: it waits for another try."""
+    async def requeue(self, task: TaskId) -> bool:
+        """KIE has certainly not taken the task: it waits for another attempt."""
         return await self._move(task, TaskState.RESERVED, deadline=None)
 
     async def running(self, task: TaskId, kie_task_id: KieTaskId, at: datetime, deadline: datetime) -> bool:
-        """KIE has it. A KIE task that is another task's already is refused, whoever says so."""
+        """KIE has the task. False also when the KIE task already belongs to another task."""
         values = {"kie_task_id": kie_task_id, "claimed": kie_task_id, "submitted_at": at, "deadline": deadline}
         return await self._execute(_RUNNING_UNCLAIMED, task, **values)
 
     async def ready(self, task: TaskId, report: TaskReport, at: datetime) -> bool:
-        """KIE has made the image."""
+        """KIE has made the image; after the deadline, it is free for the member."""
         values = {
             "result_url": report.result_url,
             "seconds": report.seconds,
@@ -102,17 +102,17 @@ class TaskRepository:
             return True
         is_late = await self._execute(_READY_LATE, task, **values, free=True)
         if is_late:
-            await self._ledger.late(task, at)
+            await self._ledger.record_late(task, at)
         return is_late
 
     async def delivered(self, ready: Iterable[Task], at: datetime) -> None:
-        """The images are posted: what was reserved for them is paid, except for those that came after their refund."""
+        """The images are posted: their reservations are settled, except for those refunded before."""
         paid = [task.id for task in ready if await self._move(task.id, TaskState.DELIVERED) and not task.free]
         if paid:
             await self._ledger.settle(paid, at)
 
     async def overdue(self, task: TaskId, at: datetime, watch_until: datetime) -> bool:
-        """The deadline has passed: refunded, and watched for a late success until ``watch_until``."""
+        """The deadline has passed: the task is refunded, and watched for a late success until ``watch_until``."""
         moved = await self._move(
             task, TaskState.OVERDUE, deadline=watch_until, finished_at=at, failure=Failure.TOO_SLOW
         )
@@ -121,17 +121,17 @@ class TaskRepository:
         return moved
 
     async def fail(self, task: TaskId, failure: Failure, at: datetime) -> bool:
-        """There will be no image: refunded, unless it was before."""
-        row = (await self._connection.execute(_BEFORE, {"task": task})).one_or_none()
+        """There will be no image: the task is refunded, unless it was before."""
+        row = (await self._connection.execute(_STATE, {"task": task})).one_or_none()
         if not await self._move(task, TaskState.FAILED, finished_at=at, failure=failure):
             return False
         if row is not None and row.state not in REFUNDED and not row.free:
-            await self._ledger.refund([task], at, in_vain=failure in BILLED_FAILURES)
+            await self._ledger.refund([task], at, billed=failure in BILLED_FAILURES)
         return True
 
     async def cancel(self, generation: GenerationId, at: datetime) -> list[TaskId]:
-        """Take back every task of the generation that KIE has not been asked for; refunded."""
-        waiting = list(await self._connection.scalars(_WAITING, {"generation": generation}))
+        """Cancel and refund every task of the generation that KIE has not been asked for; gives their ids."""
+        waiting = list(await self._connection.scalars(_RESERVED_IDS, {"generation": generation}))
         for task in waiting:
             await self._move(task, TaskState.CANCELLED, finished_at=at)
         if waiting:
@@ -139,22 +139,22 @@ class TaskRepository:
         return waiting
 
     async def submitted_since(self, since: datetime) -> list[datetime]:
-        """When tasks were handed to KIE since then, oldest first."""
+        """When tasks were handed to KIE, at or after this time, oldest first."""
         rows = await self._connection.scalars(_SUBMITTED_SINCE, {"since": since})
         return [at for at in rows if at is not None]
 
     async def recent_durations(self, limit: int) -> list[tuple[TaskClass, float]]:
-        """How long the last finished tasks took, in seconds, oldest first."""
-        rows = await self._connection.execute(_RECENT_DURATIONS, {"most": limit})
-        found = [
+        """How many seconds KIE took for the last finished tasks, oldest first."""
+        rows = await self._connection.execute(_RECENT_DURATIONS, {"limit": limit})
+        durations = [
             (TaskClass(model, resolution, reference_count > 0), seconds)
             for model, resolution, reference_count, seconds in rows
             if seconds is not None
         ]
-        return found[::-1]
+        return durations[::-1]
 
     async def orphans(self) -> int:
-        """Tasks of which nobody knows whether KIE made them."""
+        """The number of tasks of which it is unknown whether KIE made them."""
         return await self._connection.scalar(_ORPHANS) or 0
 
     async def _move(self, task: TaskId, to: TaskState, **values: object) -> bool:
@@ -179,12 +179,12 @@ def task_values(task: Task) -> dict[str, object]:
 
 
 def settings_from(row: RowMapping) -> Settings:
-    """The settings in a generation's row."""
+    """The settings in the row of a generation."""
     return Settings(row["model"], row["aspect_ratio"], row["resolution"], row["steps"], row["guidance"])
 
 
 def task_from(row: RowMapping, generation_row: RowMapping) -> Task:
-    """A task from its row and its generation's."""
+    """A task from its row and the row of its generation."""
     return Task(
         id=row["id"],
         generation_id=row["generation_id"],

@@ -1,4 +1,4 @@
-"""Column types that keep what Python means: aware times, exact credits, enums by value."""
+"""Column types: aware times, exact credits, enums by value."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -12,13 +12,13 @@ _THOUSANDTH = Decimal("0.001")
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """An aware time, kept in UTC; a naive one is refused."""
+    """An aware time, stored in UTC; raises ValueError for a naive one."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Refuse what has no zone; the rest goes in as UTC."""
+        """Convert to UTC."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -26,20 +26,20 @@ class UtcTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)
 
     def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """What comes out is aware, whether or not the database keeps zones."""
+        """Make the value aware: SQLite does not store time zones."""
         if value is None:
             return None
         return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 class CreditAmount(TypeDecorator[Decimal]):
-    """Credits as whole thousandths, so that sums in SQL are exact."""
+    """Credits, stored as whole thousandths so that sums in SQL are exact."""
 
     impl = BigInteger
     cache_ok = True
 
     def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> int | None:
-        """Credits to whole thousandths."""
+        """Credits to whole thousandths, rounded half to even."""
         return None if value is None else int((value / _THOUSANDTH).to_integral_exact())
 
     def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:
@@ -48,7 +48,7 @@ class CreditAmount(TypeDecorator[Decimal]):
 
 
 def choice(enum: type[_E]) -> Enum:
-    """A text column that holds the enum's values."""
+    """A text column of at most 24 characters that holds the enum's values."""
 
     def values(_enum: type[StrEnum]) -> list[str]:
         return [member.value for member in enum]

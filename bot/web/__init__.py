@@ -1,1 +1,1 @@
-"""The web server: health, readiness, KIE's callbacks."""
+"""The HTTP server for health checks, readiness and KIE's callbacks."""

@@ -1,4 +1,4 @@
-"""KIE's callbacks: a hint to look at a task now. The body is not signed and is believed in nothing."""
+"""KIE's callbacks. KIE does not sign the body, so a callback is only a hint to poll the task now."""
 
 import asyncio
 import time
@@ -15,21 +15,21 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.ids import KieTaskId, TaskId, from_base36
 from bot.domain.ports import Clock
 from bot.generation.tracker import Tracker
-from bot.kie.signature import could_be_signed, verify
+from bot.kie.signature import headers_plausible, verify
 from bot.web.client_address import FailureLimiter, Network, client_address
 
 log = structlog.stdlib.get_logger(__name__)
 
 _BODY_SECONDS = 3.0
-"""KIE's bodies are a few kilobytes and arrive at once."""
-_HEARD_KEPT = 1000
+"""KIE's bodies are a few kilobytes and arrive in one piece."""
+_REMEMBERED_CALLBACKS = 1000
 
 
 class CallbackRoute:
     """``POST /kie/callback/<our task id>``, signed with the operator's callback key.
 
-    No body is read unless the headers could be KIE's. Refused calls are counted per address; over the limit all that is
-    refused gets 429 and is not logged. A genuine call is never refused, also not amid a flood from the same address.
+    The body is read only when the headers look like KIE's. Rejected calls are counted per client address; above the
+    limit, further ones get 429 and are not logged. A correctly signed call is always accepted, whatever its address.
     """
 
     PATH: ClassVar = "/kie/callback/{task:[0-9a-z]{1,13}}"
@@ -41,33 +41,33 @@ class CallbackRoute:
         clock: Clock,
         *,
         proxies: Collection[Network] = (),
-        refusals: FailureLimiter | None = None,
+        failures: FailureLimiter | None = None,
     ) -> None:
         self._key = key
         self._tracker = tracker
         self._clock = clock
         self._proxies = proxies
-        self._refusals = refusals or FailureLimiter(now=time.monotonic)
-        self._heard: OrderedDict[tuple[TaskId, str], None] = OrderedDict()
+        self._failures = failures or FailureLimiter(now=time.monotonic)
+        self._recent: OrderedDict[tuple[TaskId, str], None] = OrderedDict()
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Verify, wake the tracker, answer at once. An id that was lost in a crash is found again here."""
+        """Verify the call and have the tracker poll; a KIE task id that was lost in a crash is stored again."""
         address = client_address(request, self._proxies)
-        over = self._refusals.too_many(address)
-        status = await self._judge(request)
+        over_limit = self._failures.over_limit(address)
+        status = await self._process(request)
         if status is HTTPStatus.OK:
             return web.json_response({"status": "received"})
-        if over:
+        if over_limit:
             return web.Response(status=HTTPStatus.TOO_MANY_REQUESTS)
-        log.warning("a callback was refused", status=int(status))
-        if self._refusals.add(address):
-            log.warning("too many wrong callbacks from one address: no more of them are logged", address=address)
+        log.warning("callback rejected", status=int(status))
+        if self._failures.add(address):
+            log.warning("too many invalid callbacks from one address, no longer logging them", address=address)
         return web.Response(status=status)
 
-    async def _judge(self, request: web.Request) -> HTTPStatus:
+    async def _process(self, request: web.Request) -> HTTPStatus:
         timestamp = request.headers.get("X-Webhook-Timestamp", "")
         signature = request.headers.get("X-Webhook-Signature", "")
-        if not could_be_signed(timestamp, signature, self._clock.now()):
+        if not headers_plausible(timestamp, signature, self._clock.now()):
             return HTTPStatus.UNAUTHORIZED
         if (request.content_length or 0) > request.client_max_size:
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
@@ -84,31 +84,31 @@ class CallbackRoute:
             return HTTPStatus.BAD_REQUEST
         if not verify(self._key, kie_task_id, timestamp, signature, self._clock.now()):
             return HTTPStatus.UNAUTHORIZED
-        if self._is_news(task_id, signature):
+        if self._is_first(task_id, signature):
             try:
-                await self._wake(task_id, kie_task_id)
+                await self._poll(task_id, kie_task_id)
             except StoreUnavailable:
-                # What KIE tells may be known nowhere else: it is written down as soon as that can be done.
+                # The callback may be the only source of the id, so it is stored as soon as the database is back.
                 self._tracker.attach_kie_id_later(task_id, kie_task_id)
         return HTTPStatus.OK
 
-    async def _wake(self, task_id: TaskId, kie_task_id: KieTaskId) -> None:
+    async def _poll(self, task_id: TaskId, kie_task_id: KieTaskId) -> None:
         if not self._tracker.poll_now(task_id) and not await self._tracker.attach_kie_id(task_id, kie_task_id):
-            log.info("a callback for a task that is not followed", task=task_id)
+            log.info("callback for a task that is not tracked", task=task_id)
 
-    def _is_news(self, task_id: TaskId, signature: str) -> bool:
-        """Whether it is heard for the first time: called again, it need not make KIE be asked again."""
-        call = (task_id, signature)
-        if call in self._heard:
+    def _is_first(self, task_id: TaskId, signature: str) -> bool:
+        """False for a repeated callback, which needs no further poll."""
+        callback = (task_id, signature)
+        if callback in self._recent:
             return False
-        self._heard[call] = None
-        if len(self._heard) > _HEARD_KEPT:
-            self._heard.popitem(last=False)
+        self._recent[callback] = None
+        if len(self._recent) > _REMEMBERED_CALLBACKS:
+            self._recent.popitem(last=False)
         return True
 
 
 class _Hint(BaseModel):
-    """All that is read of a callback's body: the task id, in any of the places and spellings that KIE uses."""
+    """The task id in a callback's body, in any of the places where KIE puts it; nothing else is read."""
 
     kie_task_id: Annotated[str, Field(min_length=1, max_length=128)] = Field(
         validation_alias=AliasChoices(

@@ -1,4 +1,4 @@
-"""Who calls, and how often each was refused: a flood of forged calls is turned away before its bodies are read."""
+"""Client addresses behind reverse proxies, and a limit on failed calls per address."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Collection
@@ -11,28 +11,28 @@ from aiohttp import web
 
 Network: TypeAlias = IPv4Network | IPv6Network
 
-_NEIGHBOURS = 64
-"""Bits of an IPv6 address that tell one caller's network from another's; the rest is theirs to choose."""
+_IPV6_PREFIX = 64
+"""Bits of an IPv6 address that identify a client's network; a client can choose the rest freely."""
 
 
 def client_address(request: web.Request, proxies: Collection[Network]) -> str:
-    """The address of whoever calls; X-Forwarded-For is believed as far as it was written by these proxies."""
-    # Each proxy adds the address that it saw at the end, so what a stranger wrote stands before that.
+    """The client's IPv4 address or IPv6 /64 network; X-Forwarded-For counts only where a trusted proxy wrote it."""
+    # Each proxy appends the address it saw, so entries forged by the client come first.
     forwarded = chain.from_iterable(line.split(",") for line in request.headers.getall("X-Forwarded-For", ()))
-    address = _parsed(request.remote or "")
-    for one in reversed([*forwarded]):
+    address = _parse(request.remote or "")
+    for entry in reversed([*forwarded]):
         if address is None or not any(address in network for network in proxies):
             break
-        before = _parsed(one)
-        if before is None:
+        previous = _parse(entry)
+        if previous is None:
             break
-        address = before
+        address = previous
     if isinstance(address, IPv6Address):
-        return str(ip_network((int(address), _NEIGHBOURS), strict=False))
+        return str(ip_network((int(address), _IPV6_PREFIX), strict=False))
     return str(address)
 
 
-def _parsed(text: str) -> IPv4Address | IPv6Address | None:
+def _parse(text: str) -> IPv4Address | IPv6Address | None:
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]
@@ -47,44 +47,44 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
 
 @dataclass(slots=True)
 class _Count:
-    refused: float
-    at: float
+    failures: float
+    updated_at: float
 
 
 class FailureLimiter:
-    """How many calls of each address were refused lately; one is forgotten every ``forgotten_every`` seconds.
+    """Counts failed calls per address, as a leaky bucket: one is forgiven every ``forgive_every`` seconds.
 
-    Holds ``kept`` addresses at most, those that called last. ``now`` tells seconds.
+    Remembers the ``addresses`` that failed most recently. ``now`` returns seconds.
     """
 
     def __init__(
-        self, *, now: Callable[[], float], allowed: int = 20, forgotten_every: float = 3.0, kept: int = 4096
+        self, *, now: Callable[[], float], allowed: int = 20, forgive_every: float = 3.0, addresses: int = 4096
     ) -> None:
         self._now = now
         self._allowed = allowed
-        self._forgotten_every = forgotten_every
-        self._kept = kept
+        self._forgive_every = forgive_every
+        self._addresses = addresses
         self._counts: OrderedDict[str, _Count] = OrderedDict()
 
     def __len__(self) -> int:
         return len(self._counts)
 
-    def too_many(self, address: str) -> bool:
-        """Whether the address has used up what it may get wrong."""
+    def over_limit(self, address: str) -> bool:
+        """Whether the address has no failures left."""
         count = self._counts.get(address)
-        return count is not None and self._left(count) > self._allowed - 1
+        return count is not None and self._current(count) > self._allowed - 1
 
     def add(self, address: str) -> bool:
-        """Count one more; True when it is the one that is too many."""
-        if self.too_many(address):
+        """Count a failure; True when this one reaches the limit."""
+        if self.over_limit(address):
             self._counts.move_to_end(address)
             return False
         count = self._counts.setdefault(address, _Count(0.0, 0.0))
-        count.refused, count.at = self._left(count) + 1, self._now()
+        count.failures, count.updated_at = self._current(count) + 1, self._now()
         self._counts.move_to_end(address)
-        if len(self._counts) > self._kept:
+        if len(self._counts) > self._addresses:
             self._counts.popitem(last=False)
-        return self.too_many(address)
+        return self.over_limit(address)
 
-    def _left(self, count: _Count) -> float:
-        return max(count.refused - (self._now() - count.at) / self._forgotten_every, 0.0)
+    def _current(self, count: _Count) -> float:
+        return max(count.failures - (self._now() - count.updated_at) / self._forgive_every, 0.0)

@@ -1,4 +1,4 @@
-"""The door of the web server: so many connections at once, and none that says nothing."""
+"""Limits the web server's open connections and closes idle ones."""
 
 import asyncio
 
@@ -6,37 +6,37 @@ from aiohttp import web
 
 
 class ConnectionLimiter:
-    """Makes the protocol of each connection, and closes what has not sent the head of a request within ``seconds``.
+    """A protocol factory that accepts ``connections`` at once, each of which must send a request head in ``seconds``.
 
-    A process has few sockets, and Discord's and KIE's are among them: strangers hold ``connections`` at most.
+    The process has a limited number of sockets, and needs some for Discord and KIE.
     """
 
     def __init__(self, server: web.Server, *, connections: int, seconds: float) -> None:
         self._server = server
         self._connections = connections
         self._seconds = seconds
-        self._silent: set[web.RequestHandler] = set()
+        self._waiting: set[web.RequestHandler] = set()
 
     def __call__(self) -> asyncio.Protocol:
-        """The protocol of a new connection."""
+        """The protocol for a new connection; above the limit, one that closes it."""
         if len(self._server.connections) >= self._connections:
             return _Closed()
         protocol = self._server()
-        self._silent.add(protocol)
-        asyncio.get_running_loop().call_later(self._seconds, self._look, protocol)
+        self._waiting.add(protocol)
+        asyncio.get_running_loop().call_later(self._seconds, self._close_if_waiting, protocol)
         return protocol
 
-    def heard(self, request: web.Request) -> None:
-        """A whole head has come; later ones are the business of the server's keep-alive time."""
-        self._silent.discard(request.protocol)
+    def head_received(self, request: web.Request) -> None:
+        """The connection sent a complete head; from now on the server's keep-alive timeout applies."""
+        self._waiting.discard(request.protocol)
 
-    def _look(self, protocol: web.RequestHandler) -> None:
-        if protocol in self._silent:
-            self._silent.discard(protocol)
+    def _close_if_waiting(self, protocol: web.RequestHandler) -> None:
+        if protocol in self._waiting:
+            self._waiting.discard(protocol)
             protocol.force_close()
 
 
 class _Closed(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Not worth a word."""
+        """Close at once."""
         transport.close()

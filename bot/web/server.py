@@ -1,4 +1,4 @@
-"""Easel's web server: whether the process lives, whether it works, and where KIE calls back."""
+"""Easel's web server: ``/healthz``, ``/readyz`` and KIE's callbacks."""
 
 import asyncio
 import logging
@@ -16,11 +16,13 @@ from bot.web.connection_limiter import ConnectionLimiter
 log = structlog.stdlib.get_logger(__name__)
 
 _BODY_LIMIT = 1 << 16
-_HEAD_LIMIT = 4096
+_LINE_LIMIT = 4096
+"""Bytes of a request line or header."""
 _CONNECTIONS = 400
 _HEAD_SECONDS = 10.0
-_IDLE_SECONDS = 20.0
+_KEEPALIVE_SECONDS = 20.0
 _LINGERING_SECONDS = 1.0
+_SHUTDOWN_SECONDS = 2.0
 
 
 @asynccontextmanager
@@ -33,10 +35,10 @@ async def serve(
     connections: int = _CONNECTIONS,
     head_seconds: float = _HEAD_SECONDS,
 ) -> AsyncGenerator[int, None]:
-    """Serve until the block ends; yields the port, which the system chose when 0 was asked for.
+    """Serve until the block ends; yields the port, which the system chooses when ``port`` is 0.
 
-    ``/healthz`` says that the process lives. ``/readyz`` answers 503 until everything in ``ready`` holds. Strangers may
-    hold so many ``connections``, and take ``head_seconds`` to say what they want.
+    ``/healthz`` always answers 200, ``/readyz`` 503 until every value of ``ready`` is true. At most ``connections`` are
+    open at once, and each must send a request head within ``head_seconds``. Raises OSError when the port is taken.
     """
 
     async def healthz(_request: web.Request) -> web.Response:
@@ -47,45 +49,45 @@ async def serve(
         return web.json_response(parts, status=200 if all(parts.values()) else 503)
 
     @web.middleware
-    async def watched(request: web.Request, handler: Handler) -> web.StreamResponse:
-        door.heard(request)
+    async def log_errors(request: web.Request, handler: Handler) -> web.StreamResponse:
+        limiter.head_received(request)
         try:
             return await handler(request)
         except (web.HTTPException, ConnectionError):
             raise
         except Exception as error:
-            log.exception("a web request failed", exc_info=error)
+            log.exception("web request failed", exc_info=error)
             raise
 
-    application = web.Application(client_max_size=_BODY_LIMIT, middlewares=[watched])
+    application = web.Application(client_max_size=_BODY_LIMIT, middlewares=[log_errors])
     application.router.add_get("/healthz", healthz)
     application.router.add_get("/readyz", readyz)
     if callback is not None:
         application.router.add_post(callback.PATH, callback.handle)
-    # Else every piece of garbage that a stranger sends would be logged, with a traceback.
-    unheard = logging.getLogger(f"{__name__}.http")
-    unheard.disabled = True
+    # aiohttp would log every malformed request with a traceback.
+    silent = logging.getLogger(f"{__name__}.http")
+    silent.disabled = True
     runner = web.AppRunner(
         application,
         access_log=None,
         handle_signals=False,
-        shutdown_timeout=2,
-        logger=unheard,
-        keepalive_timeout=_IDLE_SECONDS,
+        shutdown_timeout=_SHUTDOWN_SECONDS,
+        logger=silent,
+        keepalive_timeout=_KEEPALIVE_SECONDS,
         lingering_time=_LINGERING_SECONDS,
-        max_line_size=_HEAD_LIMIT,
-        max_field_size=_HEAD_LIMIT,
+        max_line_size=_LINE_LIMIT,
+        max_field_size=_LINE_LIMIT,
         auto_decompress=False,
     )
     await runner.setup()
-    door = ConnectionLimiter(cast("web.Server", runner.server), connections=connections, seconds=head_seconds)
+    limiter = ConnectionLimiter(cast("web.Server", runner.server), connections=connections, seconds=head_seconds)
     try:
-        listening = await asyncio.get_running_loop().create_server(door, host, port)
+        server = await asyncio.get_running_loop().create_server(limiter, host, port)
         try:
-            actual: int = listening.sockets[0].getsockname()[1]
-            log.info("web server listens", host=host, port=actual)
-            yield actual
+            actual_port: int = server.sockets[0].getsockname()[1]
+            log.info("web server listening", host=host, port=actual_port)
+            yield actual_port
         finally:
-            listening.close()
+            server.close()
     finally:
         await runner.cleanup()

@@ -1,72 +1,61 @@
-"""A KIE.ai that runs on this machine: real HTTP in KIE's shapes, painted pictures, faults on demand.
+"""A KIE.ai that runs on this machine: real HTTP in KIE's shapes, drawn images, faults on demand.
 
-It serves the demo, the tests and load runs, knows nothing of the rest of Easel, and contacts no other machine::
+It serves the demo, the tests and load runs, imports nothing else of Easel, and contacts no other machine::
 
     async with KieStandIn(api_key="test-key", durations=0.05) as kie:
         kie.script.next_tasks(Fail("500", "Internal Error, Please try again later."))
         ...  # point a client at kie.base_url
 """
 
-from demo.kie.order import PRICES, Order
-from demo.kie.outbound import sign
-from demo.kie.paint import PictureFormat
-from demo.kie.script import (
-    MARKERS,
+from demo.kie.behaviours import (
     Behaviour,
     Code,
     CutAfter,
     CutBefore,
     CutMidBody,
     Delay,
-    EmptyData,
-    Fail,
     Hang,
     Html,
     Http429,
+    Reply,
+)
+from demo.kie.script import (
+    EmptyData,
+    Endpoint,
+    Fail,
     Never,
     NotYetKnown,
-    Outcome,
-    Reply,
-    Route,
-    Script,
     Succeed,
     SucceedWithoutUrls,
+    TaskOutcome,
     UnknownState,
 )
 from demo.kie.server import KieStandIn
-from demo.kie.tasks import Durations, Task
-from demo.kie.wire import Call, Json, SentFile
+from demo.kie.tasks import KieTask
+from demo.kie.wire import Json, RecordedRequest
 
 __all__ = [
-    "MARKERS",
-    "PRICES",
     "Behaviour",
-    "Call",
     "Code",
     "CutAfter",
     "CutBefore",
     "CutMidBody",
     "Delay",
-    "Durations",
     "EmptyData",
+    "Endpoint",
     "Fail",
     "Hang",
     "Html",
     "Http429",
     "Json",
     "KieStandIn",
+    "KieTask",
     "Never",
     "NotYetKnown",
-    "Order",
-    "Outcome",
-    "PictureFormat",
+    "RecordedRequest",
     "Reply",
-    "Route",
-    "Script",
-    "SentFile",
     "Succeed",
     "SucceedWithoutUrls",
-    "Task",
+    "TaskOutcome",
     "UnknownState",
-    "sign",
 ]

@@ -1,105 +1,90 @@
-"""What a task sets going by itself: fetching its references, and calling back once it has ended."""
+"""What goes on in the background of a task: loading its references, and the callback once it has ended."""
 
 import asyncio
+import base64
+import contextlib
+import hashlib
+import hmac
 import math
-from collections.abc import Callable
+from dataclasses import dataclass
 
-from aiohttp import ClientSession
+from aiohttp import ClientError, ClientSession, ClientTimeout
 
-from demo.kie.outbound import fetch, is_reference, post, sign
-from demo.kie.tasks import Clock, Task
-from demo.kie.uploads import Uploads
-from demo.kie.wire import Json
+from demo.kie.references import UploadStore
+from demo.kie.tasks import KieTask, TimeSource
+from demo.kie.wire import is_loopback
+
+_CALLBACK_TIMEOUT = ClientTimeout(total=5)
 
 
-class Followers:
-    """Runs beside the tasks and is the owner of everything in the background."""
+def sign(key: str, task_id: str, timestamp: str) -> str:
+    """KIE's callback signature: it covers the task id and the time, not the body."""
+    digest = hmac.new(key.encode(), f"{task_id}.{timestamp}".encode(), hashlib.sha256).digest()
+    return base64.b64encode(digest).decode()
 
-    def __init__(
-        self,
-        session: ClientSession,
-        uploads: Uploads,
-        *,
-        base_url: str,
-        report: Callable[[Task], dict[str, Json]],
-        callback_key: str | None,
-        wall_clock: Clock,
-        fetch_seconds: float,
-        keep_references: bool,
-    ) -> None:
-        self.delivered = 0
-        self.failed = 0
-        self._session = session
-        self._uploads = uploads
-        self._base_url = base_url
-        self._report = report
-        self._callback_key = callback_key
-        self._wall_clock = wall_clock
-        self._fetch_seconds = fetch_seconds
-        self._keep_references = keep_references
-        self._running: set[asyncio.Task[None]] = set()
-        self._errors: list[BaseException] = []
 
-    def follow(self, task: Task) -> None:
+@dataclass(eq=False, repr=False)
+class CallbackSender:
+    """Loads references and sends callbacks, and owns the asyncio tasks that do it. Contacts loopback addresses only."""
+
+    session: ClientSession
+    uploads: UploadStore
+    base_url: str
+    callback_key: str | None
+    wall_clock: TimeSource
+    keep_references: bool
+
+    def __post_init__(self) -> None:
+        self._jobs: set[asyncio.Task[None]] = set()
+
+    def start(self, task: KieTask) -> None:
         """Do in the background what the task needs, if it needs anything."""
-        if task.references is None or task.order.callback_url is not None:
-            follower = asyncio.create_task(self._follow(task))
-            self._running.add(follower)
-            follower.add_done_callback(self._ended)
-
-    async def call_back(self, task: Task) -> None:
-        """Send the callback now. What goes wrong is counted, as KIE would not care either."""
-        if task.order.callback_url is None:
-            return
-        data = self._report(task)
-        failed = data["state"] == "fail"
-        body: Json = {
-            "code": 501 if failed else 200,
-            "msg": "Generation failed" if failed else "success",
-            "data": data,
-        }
-        headers: dict[str, str] = {}
-        if self._callback_key is not None:
-            stamp = str(int(self._wall_clock()))
-            headers["X-Webhook-Timestamp"] = stamp
-            headers["X-Webhook-Signature"] = sign(self._callback_key, task.id, stamp)
-        if await post(self._session, task.order.callback_url, body, headers, self._fetch_seconds):
-            self.delivered += 1
-        else:
-            self.failed += 1
+        if task.references is None or task.request.callback_url is not None:
+            job = asyncio.create_task(self._run(task))
+            self._jobs.add(job)
+            job.add_done_callback(self._forget)
 
     async def close(self) -> None:
-        """Cancel what is still running; raises what went wrong unexpectedly, for that is a fault of ours."""
-        running = list(self._running)
-        for follower in running:
-            follower.cancel()
-        await asyncio.gather(*running, return_exceptions=True)
-        if self._errors:
-            raise self._errors[0]
+        """Cancel what is still running. Raises the first unexpected error of a background task."""
+        for job in self._jobs:
+            job.cancel()
+        for result in await asyncio.gather(*self._jobs, return_exceptions=True):
+            if isinstance(result, Exception):
+                raise result
 
-    def _ended(self, follower: asyncio.Task[None]) -> None:
-        self._running.discard(follower)
-        if not follower.cancelled() and (error := follower.exception()):
-            self._errors.append(error)
+    def _forget(self, job: asyncio.Task[None]) -> None:
+        if job.cancelled() or job.exception() is None:
+            self._jobs.discard(job)
 
-    async def _follow(self, task: Task) -> None:
+    async def _run(self, task: KieTask) -> None:
         if task.references is None:
-            task.bring(await self._references(task.order.input_urls))
-        if task.order.callback_url is None or math.isinf(task.duration):
+            addresses = task.request.input_urls
+            loaded = [await self.uploads.load(address, self.base_url, self.session) for address in addresses]
+            references = [content for content in loaded if content is not None]
+            complete = len(references) == len(addresses)
+            task.set_references(tuple(references if self.keep_references else ()) if complete else None)
+        if task.request.callback_url is None or math.isinf(task.duration):
             return
         left = task.duration - task.elapsed
         while left > 0:
             await asyncio.sleep(left)
             left = task.duration - task.elapsed
-        await self.call_back(task)
+        await self._call_back(task, task.request.callback_url)
 
-    async def _references(self, addresses: tuple[str, ...]) -> tuple[bytes, ...] | None:
-        found = [await self._reference(address) for address in addresses]
-        good = [content for content in found if content is not None and is_reference(content)]
-        if len(good) < len(addresses):
-            return None
-        return tuple(good) if self._keep_references else ()
-
-    async def _reference(self, address: str) -> bytes | None:
-        own = self._uploads.at(address, self._base_url)
-        return own.content if own else await fetch(self._session, address, self._fetch_seconds)
+    async def _call_back(self, task: KieTask, address: str) -> None:
+        """Send the callback once; its fate is ignored, since KIE documents no retries."""
+        if not is_loopback(address):
+            return
+        data = task.record(self.base_url)
+        code, msg = (501, "Generation failed") if data["state"] == "fail" else (200, "success")
+        headers: dict[str, str] = {}
+        if self.callback_key is not None:
+            timestamp = str(int(self.wall_clock()))
+            signature = sign(self.callback_key, task.id, timestamp)
+            headers = {"X-Webhook-Timestamp": timestamp, "X-Webhook-Signature": signature}
+        body = {"code": code, "msg": msg, "data": data}
+        with contextlib.suppress(ClientError, TimeoutError, ValueError):
+            async with self.session.post(
+                address, json=body, headers=headers, allow_redirects=False, timeout=_CALLBACK_TIMEOUT
+            ):
+                pass

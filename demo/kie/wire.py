@@ -1,13 +1,25 @@
-"""What travels: JSON, KIE's envelope, and the record of a received call."""
+"""What travels over HTTP: JSON, KIE's response envelope, and the record of a received request."""
 
+import ipaddress
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
-from aiohttp import BodyPartReader, web
+from aiohttp import web
+from aiohttp.web_request import FileField
+from yarl import URL
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
+
+
+class KieError(Exception):
+    """KIE's answer to a request that it turns down: the envelope's ``code`` and ``msg``."""
+
+    def __init__(self, code: int, msg: str) -> None:
+        super().__init__(code, msg)
+        self.code = code
+        self.msg = msg
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,8 +32,8 @@ class SentFile:
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """One received request; ``at`` is seconds on the stand-in's clock, header names match in any case."""
+class RecordedRequest:
+    """A request as received. ``at`` is seconds on the stand-in's clock; header names match in any case."""
 
     method: str
     path: str
@@ -33,55 +45,38 @@ class Call:
     files: Mapping[str, SentFile] = field(default_factory=dict[str, SentFile])
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """An answer of KIE's that is not 200, with the reason in words."""
-
-    code: int
-    msg: str
-
-
-async def read_call(request: web.Request, at: float) -> Call:
-    """Read a request to its end. A body that is neither JSON nor a form leaves ``json`` as None."""
+async def record_request(request: web.Request, at: float) -> RecordedRequest:
+    """Read a request to its end. ``json`` stays None when the body is neither JSON nor a form."""
     fields: dict[str, str] = {}
     files: dict[str, SentFile] = {}
     body: Json = None
     if request.content_type == "multipart/form-data":
-        await _read_form(request, fields, files)
-    elif raw := await request.read():
-        body = _parse(raw)
-    return Call(request.method, request.path, request.headers.copy(), dict(request.query), at, body, fields, files)
+        for name, value in (await request.post()).items():
+            if isinstance(value, FileField):
+                files[name] = SentFile(value.filename, value.content_type, value.file.read())
+            else:
+                fields[name] = value if isinstance(value, str) else value.decode(errors="replace")
+    else:
+        try:
+            body = json.loads(await request.read())
+        except ValueError:
+            body = None
+    headers, query = request.headers.copy(), dict(request.query)
+    return RecordedRequest(request.method, request.path, headers, query, at, body, fields, files)
 
 
-async def _read_form(request: web.Request, fields: dict[str, str], files: dict[str, SentFile]) -> None:
-    async for part in await request.multipart():
-        if not isinstance(part, BodyPartReader) or part.name is None:
-            continue
-        content = bytes(await part.read(decode=True))
-        if part.filename is None:
-            fields[part.name] = content.decode(errors="replace")
-        else:
-            kind = part.headers.get("Content-Type", "application/octet-stream")
-            files[part.name] = SentFile(part.filename, kind, content)
+def envelope(code: int, msg: str, data: Json = None, *, status: int = 200, **more: Json) -> web.Response:
+    """Answer in KIE's shape. The code that counts is in the body; the HTTP status is nearly always 200."""
+    return web.json_response({**more, "code": code, "msg": msg, "data": data}, status=status)
 
 
-def _parse(raw: bytes) -> Json:
+def is_loopback(address: str) -> bool:
+    """Whether an http(s) address points to this machine, judged by its text alone: no name is resolved."""
     try:
-        return json.loads(raw)
+        url = URL(address)
+        host = url.host or ""
+        if url.scheme not in ("http", "https"):
+            return False
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return None
-
-
-def answer(code: int, msg: str, data: Json = None, *, status: int = 200) -> web.Response:
-    """KIE's envelope. The code that counts is in the body; HTTP says 200 nearly always."""
-    return web.json_response({"code": code, "msg": msg, "data": data}, status=status)
-
-
-def success(data: Json) -> web.Response:
-    """The envelope of a call that went well."""
-    return answer(200, "success", data)
-
-
-def refuse(refusal: Refusal) -> web.Response:
-    """The envelope of a call that was turned down."""
-    return answer(refusal.code, refusal.msg)
+        return False

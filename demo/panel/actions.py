@@ -1,163 +1,161 @@
 """What a visitor does through the panel, as one of the members."""
 
-from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from secrets import token_urlsafe
-from typing import TypeVar, final
+from typing import Any, TypeVar, final
 
 import discord
 import simcord
 
-from demo.panel import rendering
-from demo.panel.modal import Modal, fill_in, read_modal
-from demo.panel.refused import Refused
-from demo.panel.uploads import Answers, Upload
-from demo.simulation import Busy, Stage
-from demo.world import World
+from demo.guild import DemoGuild
+from demo.panel.access import PanelError
+from demo.panel.form_data import FormFields, NamedFile, files_of, text_of
+from demo.panel.rendering import visible_text
+from demo.simulation import Simulation, SimulationBusy
 
 _T = TypeVar("_T")
 
-_MODALS_KEPT = 20
-_LONGEST_TEXT = 2000
-"""Of a message: https://discord.com/developers/docs/resources/message#create-message"""
+_OPEN_MODALS_MAX = 20
+_MESSAGE_MAX_LENGTH = 2000
+"""https://discord.com/developers/docs/resources/message#create-message"""
 
 
 @dataclass(frozen=True, slots=True)
-class OpenModal:
-    """A form that waits for answers; the handle is what the page calls it by."""
-
-    handle: str
-    modal: Modal
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What came of an act: a note about it, a form to fill in, and answers that nobody else sees."""
+class ActionResult:
+    """What came of an action: a note about it, a modal to fill in with its handle, and ephemeral answers."""
 
     note: str = ""
-    form: OpenModal | None = None
+    modal: Mapping[str, Any] | None = None
+    handle: str = ""
     private: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class Saying:
-    """A message to send."""
-
-    text: str
-    mention: bool
-    reply_to: str | None = None
-    uploads: Sequence[Upload] = field(default_factory=tuple[Upload, ...])
-
-
 @final
-class Acts:
-    """Does what is asked in the demo's channel. Everything raises Refused with a sentence for the visitor."""
+class Actions:
+    """Acts in the demo's channel. Every method raises PanelError with a sentence for the visitor."""
 
-    def __init__(self, env: simcord.Env, world: World, stage: Stage) -> None:
+    def __init__(self, env: simcord.Env, guild: DemoGuild, simulation: Simulation) -> None:
         self._env = env
-        self._world = world
-        self._stage = stage
-        self._open: dict[str, tuple[simcord.MemberActor, simcord.InteractionResult, Modal]] = {}
-
-    @property
-    def members(self) -> tuple[simcord.MemberActor, ...]:
-        """Everybody a visitor can be."""
-        return self._world.members
+        self._channel = guild.channel
+        self._simulation = simulation
+        self._modals: dict[str, tuple[simcord.MemberActor, simcord.InteractionResult]] = {}
+        self.members = guild.members
 
     def apps(self, member: simcord.MemberActor) -> list[str]:
         """The bot's message commands that the member finds under Apps."""
-        found = self._env.backend.visible_commands(
-            user_id=member.id, channel_id=self._world.studio.id, type=discord.AppCommandType.message.value
+        commands = self._env.backend.visible_commands(
+            user_id=member.id, channel_id=self._channel.id, type=discord.AppCommandType.message.value
         )
-        return [str(one["name"]) for one in found]
+        return [str(command["name"]) for command in commands]
 
     def member(self, member_id: str) -> simcord.MemberActor:
         """The member with that id."""
-        for one in self._world.members:
-            if str(one.id) == member_id:
-                return one
-        raise Refused("Choose who you are.", 404)
+        for member in self.members:
+            if str(member.id) == member_id:
+                return member
+        raise PanelError("Choose who you are.", 404)
 
     def message(self, member: simcord.MemberActor, message_id: str) -> discord.Message:
-        """A message of the channel that the member can see and others can, too."""
-        for one in self.messages(member):
-            if str(one.id) == message_id:
-                return one
-        raise Refused("That message is not there any more. Choose another.", 404)
+        """A message of the channel that is visible to everyone."""
+        for message in self.messages(member):
+            if str(message.id) == message_id:
+                return message
+        raise PanelError("That message no longer exists. Choose another one.", 404)
 
     def messages(self, member: simcord.MemberActor) -> list[discord.Message]:
-        """The channel's messages, newest first, without those that are for one member's eyes."""
-        everything = self._world.studio.history(viewer=member)
-        return [one for one in reversed(everything) if not (one.flags.ephemeral or one.flags.loading)]
+        """The channel's messages, newest first, without ephemeral ones."""
+        history = self._channel.history(viewer=member)
+        return [message for message in reversed(history) if not (message.flags.ephemeral or message.flags.loading)]
 
-    async def say(self, member: simcord.MemberActor, saying: Saying) -> Outcome:
-        """Send a message. A reply to the bot mentions it by itself, as in Discord; else the mention is text."""
-        target = None if saying.reply_to is None else self.message(member, saying.reply_to)
-        text = saying.text.strip()
+    async def send(
+        self,
+        member: simcord.MemberActor,
+        text: str,
+        *,
+        mention_bot: bool,
+        reply_to: discord.Message | None,
+        files: Sequence[NamedFile],
+    ) -> ActionResult:
+        """Send a message. As in Discord, a reply to the bot mentions it by itself; otherwise the mention is text."""
+        text = text.strip()
         bot_id = self._env.backend.bot_user.id
-        if not text and not saying.uploads:
-            raise Refused("Write something or attach a picture first.")
+        if not text and not files:
+            raise PanelError("Write something or attach an image first.")
         mention = f"<@{bot_id}>"
-        if saying.mention and mention not in text and (target is None or target.author.id != bot_id):
+        if mention_bot and mention not in text and (reply_to is None or reply_to.author.id != bot_id):
             text = f"{mention} {text}".strip()
-        if len(text) > _LONGEST_TEXT:
-            raise Refused(f"A message holds {_LONGEST_TEXT:,} characters; this one has {len(text):,}.")
-        studio = self._world.studio
+        if len(text) > _MESSAGE_MAX_LENGTH:
+            raise PanelError(f"A message can have {_MESSAGE_MAX_LENGTH:,} characters; this one has {len(text):,}.")
         try:
-            await self._act(lambda: member.send(studio, text, reply_to=target, attachments=saying.uploads))
+            await self._run(lambda: member.send(self._channel, text, reply_to=reply_to, attachments=files))
         except TimeoutError:
-            return Outcome(f"Sent as {name_of(member)}. The bot is still busy with it.")
-        return Outcome(f"Sent as {name_of(member)}.")
+            return ActionResult(f"Sent as {name_of(member)}. The bot is still working on it.")
+        return ActionResult(f"Sent as {name_of(member)}.")
 
-    async def use_app(self, member: simcord.MemberActor, command: str, target: discord.Message) -> Outcome:
-        """Use a message command of the bot, as from Apps in a message's menu."""
-        studio = self._world.studio
-        return await self._ask(member, lambda: member.context_menu(studio, command, target))
+    async def use_app(self, member: simcord.MemberActor, command: str, target: discord.Message) -> ActionResult:
+        """Use one of the bot's message commands, as from Apps in a message's menu."""
+        return await self._interact(member, lambda: member.context_menu(self._channel, command, target))
 
-    async def submit(self, handle: str, answers: Answers) -> Outcome:
-        """Send a form that a command opened. It stays open when the answers do not fit."""
-        if handle not in self._open:
-            raise Refused("This form is closed. Open it again.", 404)
-        member, shown, modal = self._open[handle]
-        values = fill_in(modal, answers)
-        outcome = await self._ask(member, lambda: member.submit_modal(shown, values))
-        self._open.pop(handle, None)
-        return outcome
+    async def submit_modal(self, handle: str, answers: FormFields) -> ActionResult:
+        """Submit a modal that a command opened. It stays open if Discord would not accept the answers."""
+        if handle not in self._modals:
+            raise PanelError("This form is closed. Open it again.", 404)
+        member, opened = self._modals[handle]
+        values = _modal_values(opened.modal or {}, answers)
+        result = await self._interact(member, lambda: member.submit_modal(opened, values))
+        self._modals.pop(handle, None)
+        return result
 
-    async def _ask(
-        self, member: simcord.MemberActor, act: Callable[[], Awaitable[simcord.InteractionResult]]
-    ) -> Outcome:
+    async def _interact(
+        self, member: simcord.MemberActor, action: Callable[[], Awaitable[simcord.InteractionResult]]
+    ) -> ActionResult:
         try:
-            result = await self._act(act)
+            result = await self._run(action)
         except TimeoutError:
-            return Outcome("Sent. The bot is still busy with it.")
+            return ActionResult("Sent. The bot is still working on it.")
         if result.modal is not None:
-            return Outcome(form=self._keep(member, result))
-        messages = [result.response, *result.followups]
-        private = [one.message for one in messages if one is not None and one.ephemeral]
+            while len(self._modals) >= _OPEN_MODALS_MAX:
+                del self._modals[next(iter(self._modals))]
+            handle = token_urlsafe(12)
+            self._modals[handle] = (member, result)
+            return ActionResult(modal=result.modal, handle=handle)
+        answers = [result.response, *result.followups]
+        private = [answer.message for answer in answers if answer is not None and answer.ephemeral]
         if private:
-            return Outcome(f"Only {name_of(member)} sees this:", private=tuple(map(rendering.full_words, private)))
+            texts = tuple(map(visible_text, private))
+            return ActionResult(f"Only {name_of(member)} can see this:", private=texts)
         if not result.acknowledged:
-            raise Refused("The bot did not answer.", 502)
-        return Outcome("The bot answered in the channel.")
+            raise PanelError("The bot did not answer.", 502)
+        return ActionResult("The bot answered in the channel.")
 
-    def _keep(self, member: simcord.MemberActor, shown: simcord.InteractionResult) -> OpenModal:
-        modal = read_modal(shown.modal or {})
-        while len(self._open) >= _MODALS_KEPT:
-            del self._open[next(iter(self._open))]
-        handle = token_urlsafe(12)
-        self._open[handle] = (member, shown, modal)
-        return OpenModal(handle, modal)
-
-    async def _act(self, act: Callable[[], Awaitable[_T]]) -> _T:
+    async def _run(self, action: Callable[[], Awaitable[_T]]) -> _T:
         try:
-            return await self._stage.perform(act)
-        except Busy as busy:
-            raise Refused("The simulation is busy. Try again in a moment.", 503) from busy
+            return await self._simulation.run(action)
+        except SimulationBusy as error:
+            raise PanelError("The simulation is busy. Try again in a moment.", 503) from error
         except (simcord.SetupError, simcord.BackendError) as error:
-            raise Refused(f"Discord would not let you do this: {error}") from error
+            raise PanelError(f"Discord wouldn't allow this: {error}") from error
 
 
 def name_of(member: simcord.MemberActor) -> str:
     """The name that the channel shows."""
     return member.user.global_name or member.name
+
+
+def _modal_values(modal: Mapping[str, Any], answers: FormFields) -> dict[str, str | list[str] | list[NamedFile]]:
+    """The answers by custom id, in the shapes that simcord expects; simcord checks them as Discord would."""
+    values: dict[str, str | list[str] | list[NamedFile]] = {}
+    for component in modal.get("components", ()):
+        for control in component.get("components") or [component.get("component") or component]:
+            name = control.get("custom_id", "")
+            match control["type"]:
+                case discord.ComponentType.text_input.value:
+                    values[name] = text_of(answers, name)
+                case discord.ComponentType.select.value:
+                    values[name] = [text for text in answers.getall(name, []) if isinstance(text, str) and text]
+                case discord.ComponentType.file_upload.value:
+                    values[name] = files_of(answers, name)
+                case _:
+                    pass
+    return values

@@ -1,125 +1,118 @@
-"""What the page asks for and tells: JSON out, forms in."""
+"""The panel's HTTP API: JSON out, forms in."""
 
 import asyncio
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from mimetypes import guess_type
 from typing import final
 
+import discord
 import simcord
 from aiohttp import web
 
 from bot.ui.message_images import images_of
-from demo.kie.paint import Wish, paint
-from demo.panel import rendering
-from demo.panel.actions import Acts, Outcome, Saying, name_of
-from demo.panel.door import API
-from demo.panel.refused import Refused
-from demo.panel.uploads import PICTURES_MAX, files_of, read_form, text_of
+from demo.kie.images import ImageSpec, draw_image
+from demo.panel.access import API_PREFIX, PanelError
+from demo.panel.actions import ActionResult, Actions, name_of
+from demo.panel.form_data import IMAGES_MAX, files_of, read_form, text_of
+from demo.panel.rendering import visible_text
 
-_SHOWN = 12
+_MESSAGES_SHOWN = 12
 _SAMPLES = {
-    "fox": Wish("a fox in the first snow", "sample", "1:1", "1K"),
-    "harbour": Wish("a harbour at dusk", "sample", "16:9", "1K"),
-    "tower": Wish("a tower in spring", "sample", "2:3", "1K"),
+    "fox": ImageSpec("a fox in the first snow", "sample", "1:1", "1K"),
+    "harbour": ImageSpec("a harbour at dusk", "sample", "16:9", "1K"),
+    "tower": ImageSpec("a tower in spring", "sample", "2:3", "1K"),
 }
 _SAFE_TYPES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 
 
-@dataclass(frozen=True, slots=True)
-class _Line:
-    """A message as the page lists it; ``pictures`` is how many it shows."""
-
-    id: str
-    author: str
-    bot: bool
-    text: str
-    pictures: int
-
-
 @final
-class Api:
-    """The routes under /panel/api/. ``preview`` is where the page finds simcord's preview."""
+class PanelApi:
+    """The routes under /panel/api/. ``preview`` is the address of simcord's preview for the page's frame."""
 
-    def __init__(self, env: simcord.Env, acts: Acts, preview: str) -> None:
+    def __init__(self, env: simcord.Env, actions: Actions, preview: str) -> None:
         self._env = env
-        self._acts = acts
+        self._actions = actions
         self._preview = preview
 
     def routes(self) -> list[web.RouteDef]:
         """Every route with its handler."""
         return [
-            web.get(API + "state", self._state),
-            web.get(API + "pictures/{member}/{message}/{number:[0-9]+}", self._picture),
-            web.get(API + "samples/{name}", self._sample),
-            web.post(API + "say", self._say),
-            web.post(API + "apps", self._use_app),
-            web.post(API + "forms/{handle}", self._submit),
+            web.get(API_PREFIX + "state", self._state),
+            web.get(API_PREFIX + "images/{member}/{message}/{number:[0-9]+}", self._image),
+            web.get(API_PREFIX + "samples/{name}", self._sample),
+            web.post(API_PREFIX + "messages", self._send),
+            web.post(API_PREFIX + "apps", self._use_app),
+            web.post(API_PREFIX + "modals/{handle}", self._submit_modal),
         ]
 
     async def _state(self, request: web.Request) -> web.Response:
-        members = self._acts.members
-        wanted = request.query.get("member")
-        member = members[0] if wanted is None else self._acts.member(wanted)
-        lines = [
-            _Line(
-                str(one.id),
-                one.author.display_name,
-                bot=one.author.bot,
-                text=rendering.words(one),
-                pictures=len(images_of(one)),
-            )
-            for one in self._acts.messages(member)[:_SHOWN]
-        ]
+        members = self._actions.members
+        member_id = request.query.get("member")
+        member = members[0] if member_id is None else self._actions.member(member_id)
         return web.json_response(
             {
                 "preview": self._preview,
                 "bot": self._env.backend.bot_user.name,
-                "members": [{"id": str(one.id), "name": name_of(one)} for one in members],
+                "members": [{"id": str(someone.id), "name": name_of(someone)} for someone in members],
                 "member": str(member.id),
-                "apps": self._acts.apps(member),
+                "apps": self._actions.apps(member),
                 "samples": list(_SAMPLES),
-                "picturesMax": PICTURES_MAX,
-                "messages": [asdict(line) for line in lines],
+                "imagesMax": IMAGES_MAX,
+                "messages": [_summary(message) for message in self._actions.messages(member)[:_MESSAGES_SHOWN]],
             }
         )
 
-    async def _picture(self, request: web.Request) -> web.Response:
-        message = self._acts.message(self._acts.member(request.match_info["member"]), request.match_info["message"])
-        urls = [source.url for source in images_of(message)]
+    async def _image(self, request: web.Request) -> web.Response:
+        member = self._actions.member(request.match_info["member"])
+        images = images_of(self._actions.message(member, request.match_info["message"]))
         number = int(request.match_info["number"])
-        content = self._env.backend.cdn.get(urls[number]) if number < len(urls) else None
-        content_type = guess_type(urls[number])[0] if content is not None else None
+        url = images[number].url if number < len(images) else ""
+        content, content_type = self._env.backend.cdn.get(url), guess_type(url)[0]
         if content is None or content_type not in _SAFE_TYPES:
-            raise Refused("There is no such picture.", 404)
+            raise PanelError("There is no such image.", 404)
         return web.Response(body=content, content_type=content_type)
 
     async def _sample(self, request: web.Request) -> web.Response:
-        wish = _SAMPLES.get(request.match_info["name"])
-        if wish is None:
-            raise Refused("There is no such sample.", 404)
-        return web.Response(body=await asyncio.to_thread(paint, wish, "JPEG"), content_type="image/jpeg")
+        spec = _SAMPLES.get(request.match_info["name"])
+        if spec is None:
+            raise PanelError("There is no such sample.", 404)
+        return web.Response(body=await asyncio.to_thread(draw_image, spec), content_type="image/png")
 
-    async def _say(self, request: web.Request) -> web.Response:
+    async def _send(self, request: web.Request) -> web.Response:
         form = await read_form(request)
-        member = self._acts.member(text_of(form, "member"))
-        saying = Saying(
+        member = self._actions.member(text_of(form, "member"))
+        files = files_of(form, "images")
+        if len(files) > IMAGES_MAX:
+            raise PanelError(f"You can attach {IMAGES_MAX} images, but you attached {len(files)}. Remove some.")
+        target_id = text_of(form, "reply_to")
+        result = await self._actions.send(
+            member,
             text_of(form, "text"),
-            mention=text_of(form, "mention") == "yes",
-            reply_to=text_of(form, "reply_to") or None,
-            uploads=files_of(form.getall("pictures", []), PICTURES_MAX),
+            mention_bot=text_of(form, "mention") == "yes",
+            reply_to=self._actions.message(member, target_id) if target_id else None,
+            files=files,
         )
-        return _told(await self._acts.say(member, saying))
+        return _answer(result)
 
     async def _use_app(self, request: web.Request) -> web.Response:
         form = await read_form(request)
-        member = self._acts.member(text_of(form, "member"))
-        target = self._acts.message(member, text_of(form, "message"))
-        return _told(await self._acts.use_app(member, text_of(form, "app"), target))
+        member = self._actions.member(text_of(form, "member"))
+        target = self._actions.message(member, text_of(form, "message"))
+        return _answer(await self._actions.use_app(member, text_of(form, "app"), target))
 
-    async def _submit(self, request: web.Request) -> web.Response:
-        return _told(await self._acts.submit(request.match_info["handle"], await read_form(request)))
+    async def _submit_modal(self, request: web.Request) -> web.Response:
+        return _answer(await self._actions.submit_modal(request.match_info["handle"], await read_form(request)))
 
 
-def _told(outcome: Outcome) -> web.Response:
-    form = None if outcome.form is None else {"handle": outcome.form.handle, **outcome.form.modal.model_dump()}
-    return web.json_response({"note": outcome.note, "private": outcome.private, "form": form})
+def _summary(message: discord.Message) -> dict[str, str | bool | int]:
+    return {
+        "id": str(message.id),
+        "author": message.author.display_name,
+        "bot": message.author.bot,
+        "text": visible_text(message),
+        "images": len(images_of(message)),
+    }
+
+
+def _answer(result: ActionResult) -> web.Response:
+    return web.json_response(asdict(result))

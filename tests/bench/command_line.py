@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from collections.abc import Sequence
 from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
@@ -17,10 +16,9 @@ def parse_options(defaults: T, description: str | None) -> T:
             parser.add_argument(flag, action="store_true")
         else:
             is_tuple = isinstance(value, tuple)
-            kind: Any = type(cast("Sequence[Any]", value)[0]) if is_tuple else type(value)
-            parser.add_argument(
-                flag, type=kind, nargs="+" if is_tuple else None, default=value, help="default: %(default)s"
-            )
+            sample: Any = cast("Any", value)[0] if is_tuple else value
+            kind, nargs = cast("type[Any]", type(sample)), "+" if is_tuple else None
+            parser.add_argument(flag, type=kind, nargs=nargs, default=value, help="default: %(default)s")
     return type(defaults)(**vars(parser.parse_args()))
 
 

@@ -33,7 +33,7 @@ _NOISE_MS: Final = 0.1
 _ROUND_SECONDS: Final = 0.15
 _MIN_RUNS: Final = 3
 _MAX_RUNS: Final = 100
-_NO_TABLES: Final = ("SCAN line", "SCAN CONSTANT ROW")
+_NO_TABLES: Final = ("SCAN lineage", "SCAN CONSTANT ROW")
 """Steps that read no table: the rows that a recursion has so far, and a row of constants."""
 
 

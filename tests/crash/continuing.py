@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, cast
 
-from demo.kie import Call
+from demo.kie import RecordedRequest
 from tests.crash.books import Books, Generation, Task
 from tests.crash.world import World
 from tests.front import Request
@@ -21,7 +21,7 @@ class Left:
     generation: Generation
     task: Task | None
 
-    def shows_at_kie(self, call: Call) -> bool:
+    def shows_at_kie(self, call: RecordedRequest) -> bool:
         """Whether a call to KIE is about it."""
         if self.what == "reserved":
             body = cast("dict[str, dict[str, str]]", call.json) if call.path.endswith("createTask") else {}

@@ -1,14 +1,12 @@
 """What a disk can do to a victim: full, not to be written, or full for files alone. It lasts while a file exists."""
 
 import sqlite3
-from collections.abc import Sequence
 from pathlib import Path, PosixPath
 from typing import IO, Any, Final
 
 import aiosqlite
 
 from bot.media import fetch
-from bot.store.driver import Answer, Connection
 
 FULL, FULL_AT_COMMIT, READ_ONLY, NO_ROOM_FOR_FILES = "full", "full at commit", "read-only", "no room for files"
 TROUBLES: Final = (FULL, FULL_AT_COMMIT, READ_ONLY, NO_ROOM_FOR_FILES)
@@ -28,17 +26,22 @@ def make_trouble(kind: str, lasting: Path) -> None:
 
 def _refuse_changes(kind: str, lasting: Path) -> None:
     """SQLite itself refuses when a connection may only be read; that the disk is full is said in its stead."""
-    ask = Connection.ask
+    for name in ("execute", "executemany"):
+        _wrap(name, kind, lasting)
 
-    async def troubled(self: Connection, statement: str, parameters: Sequence[Any], *, many: bool) -> Answer:
+
+def _wrap(name: str, kind: str, lasting: Path) -> None:
+    run, execute = getattr(aiosqlite.Cursor, name), aiosqlite.Cursor.execute
+
+    async def troubled(self: aiosqlite.Cursor, sql: str, *parameters: Any) -> aiosqlite.Cursor:
         there = _is_there(lasting)
-        if kind == READ_ONLY and statement.startswith(_CHANGES):
-            await ask(self, f"PRAGMA query_only={'ON' if there else 'OFF'}", (), many=False)
-        if kind == FULL and there and statement.startswith(_CHANGES):
+        if kind == READ_ONLY and sql.startswith(_CHANGES):
+            await execute(self, f"PRAGMA query_only={'ON' if there else 'OFF'}")
+        if kind == FULL and there and sql.startswith(_CHANGES):
             raise sqlite3.OperationalError("database or disk is full")
-        return await ask(self, statement, parameters, many=many)
+        return await run(self, sql, *parameters)
 
-    Connection.ask = troubled
+    setattr(aiosqlite.Cursor, name, troubled)
 
 
 def _refuse_commits(lasting: Path) -> None:

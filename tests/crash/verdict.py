@@ -11,8 +11,7 @@ from simcord import InteractionResult, ResponseMessage
 
 from bot.domain.ids import from_base36
 from bot.store.sqlite import integrity_problems
-from demo.kie import Fail
-from demo.kie import Task as KieTask
+from demo.kie import Fail, KieTask
 from tests.crash.books import ENDED, Books, Generation, Task, read_books
 from tests.crash.load import Wish, tag_of
 from tests.crash.world import World
@@ -102,15 +101,15 @@ def _judge_bill(verdict: Verdict, world: World, books: Books) -> None:
     tags = {task.id: generation.tag for generation in books.generations for task in generation.tasks}
     lost: dict[str, list[KieTask]] = defaultdict(list)
     for kie_task in world.kie.tasks.values():
-        tag = kie_task.order.prompt.split()[0]
+        tag = kie_task.request.prompt.split()[0]
         task = known.pop(kie_task.id, None)
         if task is None:
             lost[tag].append(kie_task)
             continue
         verdict.check(tags[task.id] == tag, f"KIE's task {kie_task.id} is noted at another's wish: {task}")
-        verdict.check(task.price == kie_task.order.price, f"a task was reserved at another price: {task}")
+        verdict.check(task.price == kie_task.request.price, f"a task was reserved at another price: {task}")
         if _is_billed(kie_task):
-            verdict.bill[_term(task)] += kie_task.order.price
+            verdict.bill[_term(task)] += kie_task.request.price
         else:
             unpaid = task.state == "failed"
             verdict.check(unpaid, f"KIE made nothing of a task that has not failed: {task}")
@@ -139,12 +138,12 @@ def _judge_ambiguous(verdict: Verdict, world: World, books: Books, lost: dict[st
                 verdict.ambiguous["KIE took it and failed"] += 1
                 continue
             verdict.ambiguous["KIE made it, nobody got it"] += 1
-            verdict.bill["orphans"] += kie_task.order.price
+            verdict.bill["orphans"] += kie_task.request.price
             if world.callbacks:
                 why = _why_not_found(world, kie_task, forgotten)
                 verdict.ambiguous[f"… {why}"] += 1
                 bad = why in {_MET_A_BOT, _FORGOTTEN}
-                verdict.check(not bad, f"{tag}: an orphan, since {why}: {kie_task.order.callback_url}")
+                verdict.check(not bad, f"{tag}: an orphan, since {why}: {kie_task.request.callback_url}")
     never = sum(map(len, unknown.values())) - sum(map(len, lost.values()))
     if never:
         verdict.ambiguous["KIE never got it"] += never
@@ -152,7 +151,7 @@ def _judge_ambiguous(verdict: Verdict, world: World, books: Books, lost: dict[st
 
 def _why_not_found(world: World, task: KieTask, forgotten: dict[int, str]) -> str:
     """Why KIE's callback did not tell the id of a task that was being submitted when a process died."""
-    ours = from_base36((task.order.callback_url or "").rpartition("/")[2])
+    ours = from_base36((task.request.callback_url or "").rpartition("/")[2])
     if ours in forgotten:
         return forgotten[ours]
     ended = task.created + task.duration
@@ -169,7 +168,7 @@ def _forgotten(printed: Iterable[str]) -> dict[int, str]:
         for line in process.splitlines():
             if any(event in line for event in _AT_WORK):
                 why = "its callback met the bot that was asking, which then died"
-            elif "a callback for a task that is not followed" in line and line.endswith("}"):
+            elif "callback for a task that is not tracked" in line and line.endswith("}"):
                 found[json.loads(line)["task"]] = why
     return found
 

@@ -22,12 +22,10 @@ from pathlib import Path
 from typing import Any, final
 
 from bot.domain.generation import Delivery
-from bot.store.drafts import DraftRepository
-from bot.store.facts import KeyValueRepository
 from bot.store.generations import GenerationRepository
+from bot.store.lookups import DraftRepository, KeyValueRepository, UploadRepository
 from bot.store.store import Store, Transaction
 from bot.store.tasks import TaskRepository
-from bot.store.uploads import UploadRepository
 from tests.crash.boundaries import CALLS
 from tests.crash.trouble import make_trouble
 
@@ -36,7 +34,7 @@ _WRITES = {
     (GenerationRepository, "add"): "accept",
     (TaskRepository, "submitting"): "submitting",
     (TaskRepository, "running"): "running",
-    (TaskRepository, "waiting_again"): "waiting again",
+    (TaskRepository, "requeue"): "waiting again",
     (TaskRepository, "ready"): "ready",
     (TaskRepository, "fail"): "fail",
     (TaskRepository, "overdue"): "overdue",

@@ -146,7 +146,7 @@ async def open_world(
                 callback_key=_CALLBACK_KEY if callbacks else None,
                 create_limit=100_000,
                 running_limit=100_000,
-                paint=False,
+                draw=False,
                 remember=None,
             )
         )

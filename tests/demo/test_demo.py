@@ -19,13 +19,13 @@ from tests.waiting import until
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/#\S+")
 
 
-async def test_a_visitor_makes_a_picture(tmp_path: Path) -> None:
+async def test_a_visitor_makes_an_image(tmp_path: Path) -> None:
     async with open_demo(0, tmp_path) as demo:
-        asked = await demo.world.alice.slash(demo.world.studio, "imagine", prompt="a red fox in snow")
+        asked = await demo.guild.alice.slash(demo.guild.channel, "imagine", prompt="a red fox in snow")
         response = asked.response
         assert response is not None
-        await until(lambda: seen(response).pictures, within=40, what="a picture on the card")
-        await until(lambda: shown_on_page(demo, response.id), what="the picture on the page")
+        await until(lambda: seen(response).pictures, within=40, what="an image on the card")
+        await until(lambda: shown_on_page(demo, response.id), what="the image on the page")
         link = demo.url
         assert (await status_of(link)) == 200
 
@@ -34,20 +34,20 @@ async def test_a_visitor_makes_a_picture(tmp_path: Path) -> None:
         await status_of(link)
 
 
-async def test_the_demo_greets_with_a_picture_to_reply_to(tmp_path: Path) -> None:
+async def test_the_demo_starts_with_an_image_to_reply_to(tmp_path: Path) -> None:
     async with open_demo(0, tmp_path) as demo:
-        greeting, lighthouse = demo.world.studio.history(viewer=demo.world.bob)
-        assert "/imagine" in greeting.content
-        (picture,) = lighthouse.attachments
-        assert (await status_of(picture.url)) == 200
-        assert [member.name for member in demo.world.members] == ["alice", "bob", "ada"]
+        welcome, lighthouse = demo.guild.channel.history(viewer=demo.guild.bob)
+        assert "/imagine" in welcome.content
+        (image,) = lighthouse.attachments
+        assert (await status_of(image.url)) == 200
+        assert [member.name for member in demo.guild.members] == ["alice", "bob", "ada"]
 
 
-async def test_a_taken_port_is_said(tmp_path: Path) -> None:
+async def test_a_taken_port_is_reported(tmp_path: Path) -> None:
     server = await asyncio.start_server(lambda _reader, _writer: None, "127.0.0.1", 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
-        with pytest.raises(OperatorError, match=f"port {port} is taken"):
+        with pytest.raises(OperatorError, match=f"port {port} is already in use"):
             async with open_demo(port, tmp_path):
                 pass
 
@@ -64,11 +64,11 @@ async def test_the_command_prints_a_link_and_ends_on_ctrl_c() -> None:
 
 
 async def shown_on_page(demo: Demo, message_id: int) -> bool:
-    """Whether the page shows the message with a picture that it can draw."""
+    """Whether the page shows the message with an image that it can load."""
     try:
         snapshot = await demo.preview.snapshot()
     except simcord.SetupError:
-        return False  # the demo is refreshing the page at this moment
+        return False  # the demo is refreshing the page right now
     message = snapshot["messages"].get(str(message_id))
     return message is not None and "**a red fox in snow**" in str(message) and "easel-" in str(snapshot["assets"])
 

@@ -1,4 +1,4 @@
-"""One websocket to one bot, as frames go over it."""
+"""One websocket connection to a bot."""
 
 import asyncio
 import json
@@ -11,8 +11,8 @@ from aiohttp import web
 
 
 @final
-class Connection:
-    """Sends what is put into it, in order; with `compressed`, as Discord's zlib-stream transport."""
+class GatewayConnection:
+    """Sends queued messages in order; `compressed` uses Discord's zlib-stream transport."""
 
     def __init__(self, request: web.Request, socket: web.WebSocketResponse, *, compressed: bool) -> None:
         self._request = request
@@ -21,7 +21,7 @@ class Connection:
         self._outgoing: asyncio.Queue[str] = asyncio.Queue()
 
     def put(self, message: Mapping[str, Any]) -> None:
-        """Queue a message that is no event."""
+        """Queue a message that is not an event."""
         self.put_text(json.dumps(message))
 
     def put_text(self, text: str) -> None:
@@ -39,7 +39,7 @@ class Connection:
             await asyncio.wait([writer])
 
     async def close(self, code: int | None) -> None:
-        """Close with `code`; None cuts the line without a word."""
+        """Close with `code`; None cuts the connection without a close frame."""
         if code is not None:
             await self._socket.close(code=code)
         elif self._request.transport is not None:
@@ -52,7 +52,7 @@ class Connection:
                 if self._deflate is None:
                     await self._socket.send_str(text)
                 else:
-                    packed = self._deflate.compress(text.encode()) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
-                    await self._socket.send_bytes(packed)
+                    compressed = self._deflate.compress(text.encode()) + self._deflate.flush(zlib.Z_SYNC_FLUSH)
+                    await self._socket.send_bytes(compressed)
             except ConnectionError:
                 return

@@ -1,4 +1,4 @@
-"""The front as a whole: one world, its REST API, its gateway and its files."""
+"""The loopback Discord as a whole: one simcord world, its REST API, its gateway and its CDN."""
 
 from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -10,27 +10,25 @@ import discord
 from aiohttp import web
 from simcord import Env, InteractionResult, ResponseMessage
 
-from demo.cdn import CdnServer
+from demo.cdn import serve_cdn
 from tests.front.faults import Faults
 from tests.front.gateway import Gateway, GatewayOptions
-from tests.front.limits import UploadLimits
 from tests.front.process import BotProcess, command_for
 from tests.front.recording import Request
-from tests.front.rest import Rest, RestOptions
+from tests.front.rest import Rest, RestOptions, UploadLimits
 from tests.front.world import quiet_world
 
 _PREFIX = "/api/v10"
 _TOKEN = "front.bot.token"
-_LARGEST_BODY = 512 * 1024 * 1024
+_BODY_LIMIT = 512 * 1024 * 1024
 
 
 @final
 class DiscordFront:
     """A Discord on 127.0.0.1 for bots in other processes, while it is entered.
 
-    `env` is the world: build it and act in it with simcord's verbs. They return as soon as the event is on its way;
-    wait for a condition to see what the bot made of it. `token` is the one the bot must present,
-    `approved_intents` what the developer portal grants (None: everything), the heartbeat is in seconds.
+    `env` is simcord's world. Its verbs return as soon as the event is sent; wait for a condition to see the bot's
+    answer. `token` is the one the bot must present, `approved_intents` what the developer portal grants (None: all).
     """
 
     def __init__(
@@ -38,7 +36,6 @@ class DiscordFront:
         *,
         token: str = _TOKEN,
         approved_intents: discord.Intents | None = None,
-        heartbeat_interval: float = 41.25,
     ) -> None:
         self.token = token
         self.env: Env = quiet_world()
@@ -48,11 +45,11 @@ class DiscordFront:
         self.gateway = Gateway(
             backend,
             self.upload_limits,
-            GatewayOptions(token, approved_intents, flags, heartbeat_interval),
+            GatewayOptions(token, approved_intents, flags),
         )
         content_access = approved_intents is None or approved_intents.message_content
         self._rest = Rest(backend, self.upload_limits, RestOptions(_PREFIX, token, flags, content_access))
-        self._cdn = CdnServer(self.env)
+        self._cdn_url = ""
         self._port = 0
         self._opened = AsyncExitStack()
 
@@ -69,11 +66,11 @@ class DiscordFront:
     @property
     def cdn_url(self) -> str:
         """What the addresses of attachments begin with."""
-        return self._cdn.url
+        return self._cdn_url
 
     @property
     def faults(self) -> Faults:
-        """The script of things that go wrong in REST calls."""
+        """The scripted faults of REST calls."""
         return self._rest.faults
 
     @property
@@ -83,7 +80,7 @@ class DiscordFront:
 
     @property
     def gaps(self) -> list[str]:
-        """Calls that simcord has no answer for; leaving the front with any left is an error."""
+        """Calls that simcord cannot answer; leaving the front with any is an error."""
         return self._rest.gaps
 
     @property
@@ -92,37 +89,37 @@ class DiscordFront:
         return self.gateway.connected
 
     def calls(self, method: str, ending: str = "") -> list[Request]:
-        """The calls so far of that method whose path ends so."""
+        """The calls so far with this method and ending of the path."""
         return [call for call in self.requests if call.method == method and call.path.endswith(ending)]
 
     def time_to_acknowledge(self, result: InteractionResult) -> float | None:
         """Seconds between an interaction's event and the call that answered it; None without an answer."""
-        # simcord's results name their interaction only privately.
+        # simcord's results have no public interaction id.
         interaction_id: int = attrgetter("_interaction.id")(result)
         for call in self.requests:
             if call.path.startswith(f"/interactions/{interaction_id}/"):
                 return call.at - self.gateway.dispatched[interaction_id]
         return None
 
-    async def drop_gateway(self, code: int | None = 4000, *, forget: bool = False) -> None:
-        """Close every gateway connection with `code`, or cut it for None; `forget` makes resuming fail."""
-        await self.gateway.drop(code, forget=forget)
+    async def drop_gateway(self, code: int | None = 4000) -> None:
+        """Close every gateway connection with `code`; None cuts it."""
+        await self.gateway.drop(code)
 
     def launch(
         self, module: str, *arguments: str, environment: Mapping[str, str] | None = None
     ) -> AbstractAsyncContextManager[BotProcess]:
-        """Run `python -m module` as a process whose discord.py talks to this front."""
+        """Run `python -m module` as a process whose discord.py uses this Discord."""
         command = command_for(self.api_url, self.gateway_url, module, *arguments)
         return BotProcess.start(*command, environment=environment)
 
     async def __aenter__(self) -> Self:
-        application = web.Application(client_max_size=_LARGEST_BODY)
+        application = web.Application(client_max_size=_BODY_LIMIT)
         application.router.add_get("/gateway", self.gateway.handle)
         application.router.add_route("*", f"{_PREFIX}/{{path:.*}}", self._rest.handle)
         async with AsyncExitStack() as stack:
             await self.env.start()
             stack.push_async_callback(self.env.shutdown)
-            await stack.enter_async_context(self._cdn)
+            self._cdn_url = await stack.enter_async_context(serve_cdn(self.env))
             runner = web.AppRunner(application, access_log=None, shutdown_timeout=1.0)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
@@ -144,11 +141,11 @@ class DiscordFront:
     ) -> None:
         await self._opened.aclose()
         if exc is None and self.gaps:
-            raise AssertionError("the bot asked for what simcord cannot do:\n" + "\n".join(self.gaps))
+            raise AssertionError("simcord could not answer these calls:\n" + "\n".join(self.gaps))
 
 
 def answered(result: InteractionResult) -> ResponseMessage | None:
-    """The answer to an interaction, once the bot is no longer "thinking"; None until then."""
+    """The answer to an interaction; None while the bot is "thinking"."""
     response = result.response
     return None if response is None or response.flags.loading else response
 

@@ -1,4 +1,4 @@
-"""The websocket side: sessions, heartbeats, events, and resuming where a connection broke."""
+"""The gateway: sessions, heartbeats, events, and resuming after a broken connection."""
 
 import asyncio
 import json
@@ -13,30 +13,29 @@ from aiohttp import web
 from simcord.backend import Backend, serializers
 from simcord.intents import missing_privileged_intents
 
-from tests.front.connection import Connection
-from tests.front.limits import UploadLimits
+from tests.front.connection import GatewayConnection
+from tests.front.rest import UploadLimits
 from tests.front.session import Session
 
-_UNKNOWN_OPCODE, _NOT_AUTHENTICATED, _AUTHENTICATION_FAILED = 4001, 4003, 4004
-_DISALLOWED_INTENTS = 4014
+_UNKNOWN_OPCODE, _AUTHENTICATION_FAILED, _DISALLOWED_INTENTS = 4001, 4004, 4014
+_HEARTBEAT_MILLISECONDS = 41_250
 
 
 @dataclass(frozen=True, slots=True)
 class GatewayOptions:
-    """What the gateway checks and announces; the heartbeat interval is in seconds."""
+    """The expected token and intents, and the flags that it announces."""
 
     token: str
     approved_intents: discord.Intents | None
     application_flags: int
-    heartbeat_interval: float
 
 
 @final
 class Gateway:
-    """Speaks Discord's gateway to any number of bots, and passes them every event of the world.
+    """Discord's gateway for any number of bots, which receive every event of the world.
 
-    `dispatched` holds when each interaction was sent off (monotonic clock), `identified` and `resumed` count
-    the connections that began a session or went on with one.
+    `dispatched` holds when each interaction was sent (monotonic clock); `identified` and `resumed` count the sessions
+    that were started and resumed.
     """
 
     def __init__(self, backend: Backend, limits: UploadLimits, options: GatewayOptions) -> None:
@@ -48,7 +47,7 @@ class Gateway:
         self._limits = limits
         self._options = options
         self._sessions: dict[str, Session] = {}
-        self._connections: set[Connection] = set()
+        self._connections: set[GatewayConnection] = set()
 
     @property
     def connected(self) -> bool:
@@ -56,7 +55,7 @@ class Gateway:
         return any(session.connection is not None for session in self._sessions.values())
 
     def on_event(self, event: str, payload: Mapping[str, Any]) -> None:
-        """Pass an event of the world to every session: a subscriber of simcord's backend."""
+        """Pass an event of simcord's backend to every session."""
         if event == "INTERACTION_CREATE":
             self.dispatched[int(payload["id"])] = monotonic()
             guild_id = payload.get("guild_id")
@@ -65,34 +64,31 @@ class Gateway:
         for session in self._sessions.values():
             session.feed(event, payload)
 
-    async def drop(self, code: int | None, *, forget: bool = False) -> None:
-        """Close every connection with `code` (None: without a farewell); `forget` makes resuming fail."""
-        if forget:
-            self._sessions.clear()
+    async def drop(self, code: int | None) -> None:
+        """Close every connection with `code`; None cuts them."""
         for connection in tuple(self._connections):
             self._detach(connection)
         await asyncio.gather(*(connection.close(code) for connection in tuple(self._connections)))
 
     def ask_to_reconnect(self) -> None:
-        """Tell every bot to come back over another connection, as Discord does before it moves a session."""
+        """Tell every bot to reconnect, as Discord does before it moves a session."""
         self._put({"op": 7, "d": None})
 
     def invalidate(self, *, resumable: bool) -> None:
-        """Tell every bot that its session is not valid: to be resumed, or gone for good."""
+        """Tell every bot that its session is invalid, and whether it can be resumed."""
         if not resumable:
             self._sessions.clear()
         self._put({"op": 9, "d": resumable})
 
     async def handle(self, request: web.Request) -> web.WebSocketResponse:
-        """Serve one connection for as long as it lasts."""
+        """Serve one connection until it ends."""
         socket = web.WebSocketResponse(timeout=1.0, max_msg_size=0)
         await socket.prepare(request)
-        connection = Connection(request, socket, compressed=request.query.get("compress") == "zlib-stream")
+        connection = GatewayConnection(request, socket, compressed=request.query.get("compress") == "zlib-stream")
         self._connections.add(connection)
-        interval = int(self._options.heartbeat_interval * 1000)
         try:
             async with connection.writing():
-                connection.put({"op": 10, "d": {"heartbeat_interval": interval}})
+                connection.put({"op": 10, "d": {"heartbeat_interval": _HEARTBEAT_MILLISECONDS}})
                 async for message in socket:
                     if message.type is aiohttp.WSMsgType.TEXT:
                         await self._receive(connection, json.loads(message.data))
@@ -101,7 +97,7 @@ class Gateway:
             self._detach(connection)
         return socket
 
-    async def _receive(self, connection: Connection, message: dict[str, Any]) -> None:
+    async def _receive(self, connection: GatewayConnection, message: dict[str, Any]) -> None:
         data: Any = message.get("d")
         match message["op"]:
             case 1:
@@ -111,13 +107,11 @@ class Gateway:
             case 6:
                 await self._resume(connection, data)
             case 3 | 4:
-                pass  # presence and voice: nothing that a test could see
-            case 8:
-                await self._send_members(connection, data)
+                pass  # presence and voice, which no test looks at
             case _:
                 await connection.close(_UNKNOWN_OPCODE)
 
-    async def _identify(self, connection: Connection, data: dict[str, Any]) -> None:
+    async def _identify(self, connection: GatewayConnection, data: dict[str, Any]) -> None:
         if data["token"] != self._options.token:
             await connection.close(_AUTHENTICATION_FAILED)
             return
@@ -127,7 +121,7 @@ class Gateway:
         if approved is not None and missing_privileged_intents(intents, approved):
             await connection.close(_DISALLOWED_INTENTS)
             return
-        self._sessions = {key: kept for key, kept in self._sessions.items() if kept.connection is not None}
+        self._sessions = {key: session for key, session in self._sessions.items() if session.connection}
         self.identified += 1
         session = Session(f"front-session-{self.identified}", self._backend, intents)
         self._sessions[session.id] = session
@@ -154,7 +148,7 @@ class Gateway:
             payload = serializers.guild_create_payload(self._backend, guild)
             session.feed("GUILD_CREATE", {**payload, "unavailable": False})
 
-    async def _resume(self, connection: Connection, data: dict[str, Any]) -> None:
+    async def _resume(self, connection: GatewayConnection, data: dict[str, Any]) -> None:
         if data["token"] != self._options.token:
             await connection.close(_AUTHENTICATION_FAILED)
             return
@@ -165,22 +159,11 @@ class Gateway:
         self.resumed += 1
         session.resume(connection, int(data["seq"]))
 
-    async def _send_members(self, connection: Connection, data: dict[str, Any]) -> None:
-        session = self._session_of(connection)
-        if session is None:
-            await connection.close(_NOT_AUTHENTICATED)
-            return
-        await session.send_members(data)
-
     def _put(self, message: Mapping[str, Any]) -> None:
         for connection in self._connections:
             connection.put(message)
 
-    def _session_of(self, connection: Connection) -> Session | None:
-        attached = (session for session in self._sessions.values() if session.connection is connection)
-        return next(attached, None)
-
-    def _detach(self, connection: Connection) -> None:
-        session = self._session_of(connection)
-        if session is not None:
-            session.connection = None
+    def _detach(self, connection: GatewayConnection) -> None:
+        for session in self._sessions.values():
+            if session.connection is connection:
+                session.connection = None

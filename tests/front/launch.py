@@ -1,4 +1,4 @@
-"""Runs a module as a program whose discord.py talks to another Discord: API-URL GATEWAY-URL MODULE [ARGUMENT...]."""
+"""Runs a module with discord.py pointed at another Discord: API-URL GATEWAY-URL MODULE [ARGUMENT...]."""
 
 import runpy
 import sys
@@ -9,7 +9,7 @@ from yarl import URL
 
 
 def main() -> None:
-    """Set the two addresses, and hand over."""
+    """Set the two addresses and run the module."""
     api_url, gateway_url, module, *arguments = sys.argv[1:]
     Route.BASE = api_url
     DiscordWebSocket.DEFAULT_GATEWAY = URL(gateway_url)

@@ -1,4 +1,4 @@
-"""A bot as a process of its own."""
+"""A bot in a process of its own."""
 
 import asyncio
 import signal
@@ -11,12 +11,12 @@ from tempfile import TemporaryFile
 from typing import IO, Self, final
 
 _ROOT = Path(__file__).parents[2]
-_PATIENCE = 5.0
+_TIMEOUT = 5.0
 
 
 @final
 class BotProcess:
-    """A running process and what it printed."""
+    """A process and its output."""
 
     def __init__(self, process: asyncio.subprocess.Process, printed: IO[bytes]) -> None:
         self._process = process
@@ -25,9 +25,9 @@ class BotProcess:
     @classmethod
     @asynccontextmanager
     async def start(cls, *command: str, environment: Mapping[str, str] | None = None) -> AsyncGenerator[Self]:
-        """Run `command` in the project's folder; it is killed at the end of the block if it still runs.
+        """Run `command` in the project's folder, and kill it at the end of the block if it still runs.
 
-        What it printed goes to this process's standard output then, where pytest shows it beside a failure.
+        Its output is then printed, so that pytest shows it with a failure.
         """
         with TemporaryFile() as printed:
             process = await asyncio.create_subprocess_exec(
@@ -49,7 +49,7 @@ class BotProcess:
 
     @property
     def returncode(self) -> int | None:
-        """The exit code, negative for a signal, or None while it runs."""
+        """The exit code (negative for a signal), or None while it runs."""
         return self._process.returncode
 
     @property
@@ -58,7 +58,7 @@ class BotProcess:
         return self._process.pid
 
     def output(self) -> str:
-        """Everything printed so far, errors included."""
+        """Standard output and error so far."""
         self._printed.seek(0)
         return self._printed.read().decode(errors="replace")
 
@@ -66,16 +66,16 @@ class BotProcess:
         """Send a signal."""
         self._process.send_signal(number)
 
-    async def ended(self, *, within: float = _PATIENCE) -> int:
-        """Wait for the process to end by itself; returns its exit code."""
+    async def ended(self, *, within: float = _TIMEOUT) -> int:
+        """Wait for the process to end and return its exit code; raises AssertionError after `within` seconds."""
         try:
             async with asyncio.timeout(within):
                 return await self._process.wait()
         except TimeoutError as error:
             raise AssertionError(f"the bot did not end within {within:g} s:\n{self.output()}") from error
 
-    async def terminate(self, *, within: float = _PATIENCE) -> int:
-        """Ask it to end (SIGTERM) and wait; returns its exit code."""
+    async def terminate(self, *, within: float = _TIMEOUT) -> int:
+        """Send SIGTERM, wait and return the exit code."""
         self.send(signal.SIGTERM)
         return await self.ended(within=within)
 

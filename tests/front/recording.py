@@ -1,4 +1,4 @@
-"""What a bot sent: read from the wire and kept for the test."""
+"""The REST calls of a bot, recorded for the test."""
 
 import io
 import json
@@ -21,10 +21,9 @@ class UploadedFile:
 
 @dataclass(slots=True)
 class Request:
-    """One REST call, its path without the API's prefix.
+    """One REST call; its path is without the API's prefix.
 
-    `at` is when it had arrived whole, `answered_at` when its answer left, both by the monotonic clock. `status`
-    stays None for as long as there is no answer.
+    `at` is when it was received and `answered_at` when it was answered (monotonic clock). `status` is None until then.
     """
 
     method: str
@@ -39,7 +38,7 @@ class Request:
 
 @dataclass(frozen=True, slots=True)
 class Upload:
-    """A file with its content, under the number that the JSON part calls it by."""
+    """A file of a multipart request, and the number by which the JSON part refers to it."""
 
     number: int
     name: str
@@ -47,7 +46,7 @@ class Upload:
 
 
 async def read_body(http: web.Request) -> tuple[Any, list[Upload]]:
-    """The JSON of a request (None where there is none) and the files beside it."""
+    """The JSON of a request (None if there is none) and its files."""
     if http.content_type.startswith("multipart/"):
         return await _read_multipart(http)
     raw = await http.read()
@@ -66,12 +65,12 @@ async def _read_multipart(http: web.Request) -> tuple[Any, list[Upload]]:
         elif part.name.startswith("files[") and part.name.endswith("]"):
             uploads.append(Upload(int(part.name[6:-1]), part.filename or "", data))
         else:
-            raise ValueError(f"the form has a part {part.name!r}, which Discord would not read")
+            raise ValueError(f"the form has a part {part.name!r}, which Discord would ignore")
     return body, sorted(uploads, key=lambda upload: upload.number)
 
 
 def as_discord_files(uploads: Sequence[Upload], body: Any) -> list[discord.File]:
-    """The uploads in the shape that simcord's routes read, named and described as the JSON says."""
+    """The uploads as simcord expects them, with the names and descriptions from the JSON."""
     declared = _declared_attachments(body)
     return [
         discord.File(

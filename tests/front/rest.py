@@ -1,10 +1,10 @@
-"""The REST side: simcord's routes behind HTTP, with what simcord leaves out added."""
+"""Discord's REST API: simcord's routes over HTTP, with nonces, upload limits and faults added."""
 
 import asyncio
 import json
 from collections.abc import Sequence
 from copy import deepcopy
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from time import monotonic
 from typing import Any, final
@@ -12,21 +12,64 @@ from urllib.parse import unquote
 
 from aiohttp import web
 from simcord import RouteNotImplemented, UnsupportedField
-from simcord.backend import Backend
+from simcord.backend import Backend, serializers
 from simcord.backend.errors import BackendError
+from simcord.backend.models import Message
 from simcord.http.router import dispatch
 
 from tests.front.faults import Fault, Faults
-from tests.front.limits import UploadLimits
-from tests.front.nonces import Nonces
 from tests.front.recording import Request, Upload, UploadedFile, as_discord_files, read_body
 
 _BAD_GATEWAY_PAGE = b"<html><head><title>502 Bad Gateway</title></head><body>cloudflare</body></html>"
 
 
+# https://discord.com/developers/docs/reference#uploading-files
+_UPLOAD_LIMIT = 10 * 1024 * 1024
+# Discord says "a few minutes": https://discord.com/developers/docs/resources/message#create-message
+_NONCE_SECONDS = 300.0
+
+
+@dataclass(slots=True)
+class UploadLimits:
+    """The largest file in bytes: in servers with a limit of their own (boosts raise it), and elsewhere."""
+
+    default: int = _UPLOAD_LIMIT
+    guilds: dict[int, int] = field(default_factory=dict[int, int])
+
+    def of(self, guild_id: int | None) -> int:
+        """The limit in a server, or for None in direct messages."""
+        return self.default if guild_id is None else self.guilds.get(guild_id, self.default)
+
+
+@final
+class Nonces:
+    """Remembers which message was sent into which channel under which nonce, for a few minutes."""
+
+    def __init__(self, backend: Backend) -> None:
+        self._backend = backend
+        self._sent: dict[tuple[int, str], tuple[int, float]] = {}
+
+    def earlier(self, channel_id: int, body: dict[str, Any]) -> dict[str, Any] | None:
+        """The message that this one repeats, as Discord returns it, if the sender enforces the nonce."""
+        if not body.get("enforce_nonce") or body.get("nonce") is None:
+            return None
+        message_id, at = self._sent.get((channel_id, str(body["nonce"])), (0, 0.0))
+        message: Message | None = self._backend.messages.get(channel_id, {}).get(message_id)
+        if message is None or monotonic() - at > _NONCE_SECONDS:
+            return None
+        return {**serializers.message_payload(self._backend, message), "nonce": body["nonce"]}
+
+    def remember(self, body: dict[str, Any], answer: dict[str, Any]) -> dict[str, Any]:
+        """Remember a message that was just sent; returns the answer with its nonce."""
+        if body.get("nonce") is None:
+            return answer
+        self._sent[int(answer["channel_id"]), str(body["nonce"])] = (int(answer["id"]), monotonic())
+        return {**answer, "nonce": body["nonce"]}
+
+
 @dataclass(frozen=True, slots=True)
 class RestOptions:
-    """What the REST side checks and announces."""
+    """The expected token, and what the API announces."""
 
     prefix: str
     token: str
@@ -36,9 +79,9 @@ class RestOptions:
 
 @final
 class Rest:
-    """Answers every call, and keeps it in `requests`.
+    """Answers every call and records it in `requests`.
 
-    `gaps` names calls that simcord cannot answer, or fell over: gaps of the stand-in, not answers of Discord's.
+    `gaps` names the calls that simcord cannot answer or fails on: they are gaps of the simulation.
     """
 
     def __init__(self, backend: Backend, limits: UploadLimits, options: RestOptions) -> None:
@@ -53,7 +96,7 @@ class Rest:
         self._closing = asyncio.Event()
 
     def close(self) -> None:
-        """Let go of the calls that a fault keeps hanging."""
+        """End the calls that a fault keeps hanging."""
         self._closing.set()
 
     async def handle(self, http: web.Request) -> web.StreamResponse:
@@ -71,16 +114,14 @@ class Rest:
         if fault is None:
             answer = self._perform(http, request, uploads)
         else:
-            answer = await self._suffer(fault, http, request, uploads)
+            answer = await self._fail(fault, http, request, uploads)
             if fault.hang or fault.cut:
                 return answer
         request.status = answer.status
         request.answered_at = monotonic()
         return answer
 
-    async def _suffer(
-        self, fault: Fault, http: web.Request, request: Request, uploads: Sequence[Upload]
-    ) -> web.Response:
+    async def _fail(self, fault: Fault, http: web.Request, request: Request, uploads: Sequence[Upload]) -> web.Response:
         answer = self._perform(http, request, uploads) if fault.performed else None
         if fault.delay:
             await asyncio.sleep(fault.delay)
@@ -89,7 +130,7 @@ class Rest:
         if (fault.hang or fault.cut) and http.transport is not None:
             http.transport.abort()
         if fault.replaces_answer:
-            return _faulty(fault)
+            return _faulty_answer(fault)
         return self._perform(http, request, uploads) if answer is None else answer
 
     def _perform(self, http: web.Request, request: Request, uploads: Sequence[Upload]) -> web.Response:
@@ -120,7 +161,7 @@ class Rest:
                 earlier = self._nonces.earlier(int(channel_id), request.body)
                 if earlier is not None:
                     return earlier
-                return self._nonces.keep(request.body, self._dispatch(http, request, uploads))
+                return self._nonces.remember(request.body, self._dispatch(http, request, uploads))
             case "POST", ["interactions", _, _, "callback"]:
                 answer = self._dispatch(http, request, uploads)
                 return answer if request.query.get("with_response") in ("1", "true") else None
@@ -143,7 +184,7 @@ class Rest:
     def _check_token(self, http: web.Request, request: Request) -> None:
         match request.path.strip("/").split("/"):
             case ["interactions", _, _, "callback"] | ["webhooks", _, _, *_]:
-                return  # these carry their own token in the path
+                return  # their token is in the path
             case _:
                 if http.headers.get("Authorization") != f"Bot {self._options.token}":
                     raise BackendError(401, 0, "401: Unauthorized")
@@ -170,18 +211,18 @@ class Rest:
 
 
 def _json(data: Any, *, status: int = HTTPStatus.OK, headers: dict[str, str] | None = None) -> web.Response:
-    # discord.py reads a body as JSON only if its type is this to the letter, without a charset.
-    typed = {"Content-Type": "application/json", "Via": "1.1 front", **(headers or {})}
-    return web.Response(body=json.dumps(data).encode(), status=status, headers=typed)
+    # discord.py parses a body as JSON only if its type is exactly this, without a charset.
+    all_headers = {"Content-Type": "application/json", "Via": "1.1 front", **(headers or {})}
+    return web.Response(body=json.dumps(data).encode(), status=status, headers=all_headers)
 
 
-def _faulty(fault: Fault) -> web.Response:
+def _faulty_answer(fault: Fault) -> web.Response:
     status = fault.status or HTTPStatus.INTERNAL_SERVER_ERROR
     if fault.html:
         return web.Response(body=_BAD_GATEWAY_PAGE, status=status, content_type="text/html")
     body: dict[str, Any] = {"code": fault.code, "message": fault.message}
     headers: dict[str, str] = {}
     if status == HTTPStatus.TOO_MANY_REQUESTS:
-        body |= {"retry_after": fault.retry_after, "global": fault.is_global}
+        body |= {"retry_after": fault.retry_after, "global": False}
         headers["Retry-After"] = f"{fault.retry_after:g}"
     return _json(body, status=status, headers=headers)

@@ -1,4 +1,4 @@
-"""A bot's session with the gateway, which outlives the connections it uses."""
+"""A bot's gateway session, which outlives its connections."""
 
 import json
 from collections import deque
@@ -8,27 +8,26 @@ from typing import Any, final
 
 import discord
 from simcord.backend import Backend
-from simcord.gateway import FakeGateway, FakeWebSocket
+from simcord.gateway import FakeGateway
 
-from tests.front.connection import Connection
+from tests.front.connection import GatewayConnection
 
 _KEPT_EVENTS = 1000
 
 
 @final
 class Session:
-    """Numbers and keeps the events that the bot's intents let through, and sends them when it can."""
+    """Numbers and keeps the events that the bot's intents allow, and sends them while it is connected."""
 
     def __init__(self, session_id: str, backend: Backend, intents: discord.Intents) -> None:
         self.id = session_id
-        self.connection: Connection | None = None
+        self.connection: GatewayConnection | None = None
         self._sequence = 0
         self._sent: deque[tuple[int, str]] = deque(maxlen=_KEPT_EVENTS)
         self._gateway = FakeGateway(backend, _WireState(intents, self.send))
-        self._members = FakeWebSocket(backend, self._gateway)
 
     def feed(self, event: str, payload: Mapping[str, Any]) -> None:
-        """Send an event as far as the intents allow."""
+        """Send an event if the intents allow it."""
         self._gateway.feed(event, payload)
 
     def send(self, event: str, payload: Mapping[str, Any]) -> None:
@@ -44,29 +43,18 @@ class Session:
         oldest = self._sent[0][0] if self._sent else 1
         return oldest - 1 <= sequence <= self._sequence
 
-    def resume(self, connection: Connection, sequence: int) -> None:
-        """Go on over `connection`, beginning with the event after `sequence`."""
+    def resume(self, connection: GatewayConnection, sequence: int) -> None:
+        """Continue over `connection` with the event after `sequence`."""
         for number, text in self._sent:
             if number > sequence:
                 connection.put_text(text)
         self.connection = connection
         self.send("RESUMED", {})
 
-    async def send_members(self, request: Mapping[str, Any]) -> None:
-        """Answer a request for a server's members."""
-        await self._members.request_chunks(
-            int(request["guild_id"]),
-            request.get("query"),
-            limit=int(request.get("limit") or 0),
-            user_ids=[int(user_id) for user_id in request.get("user_ids") or ()],
-            presences=bool(request.get("presences")),
-            nonce=request.get("nonce"),
-        )
-
 
 @final
 class _WireState:
-    """What simcord's gateway wants of discord.py's state: the intents, and a parser for each event."""
+    """The part of discord.py's state that simcord's gateway uses: the intents, and a parser for each event."""
 
     def __init__(self, intents: discord.Intents, send: Callable[[str, Mapping[str, Any]], None]) -> None:
         self.intents = intents
@@ -75,7 +63,7 @@ class _WireState:
 
 @final
 class _AnyParser:
-    """A table that has a parser for every event: sending it over the wire."""
+    """A table whose parser for every event sends it."""
 
     def __init__(self, send: Callable[[str, Mapping[str, Any]], None]) -> None:
         self._send = send

@@ -1,130 +1,94 @@
-"""What the gateway shows of messages, with the message-content intent and without it."""
+"""What the gateway shows of messages, with and without the message-content intent."""
 
 from collections.abc import AsyncGenerator
-from dataclasses import dataclass
 from typing import Any
 
-import aiohttp
 import discord
 import pytest
-from simcord import ChannelHandle, MemberActor, ResponseMessage
+from simcord import ResponseMessage
 
-from tests.front import DiscordFront
+from tests.front.conftest import RawBot, raw_bot
 
-BLIND = discord.Intents.default()
 BUTTON = {"type": 1, "components": [{"type": 2, "style": 2, "label": "Again", "custom_id": "again"}]}
-MENU = {"name": "Edit image", "type": 3}
 ANSWER = {"id": "1", "type": 2, "user": {"id": "2", "username": "ann", "discriminator": "0", "avatar": None}}
 
 
-@dataclass(frozen=True, slots=True)
-class Listener:
-    """A bare session with the gateway; ``seeing`` says whether it was granted the intent."""
-
-    front: DiscordFront
-    alice: MemberActor
-    channel: ChannelHandle
-    socket: aiohttp.ClientWebSocketResponse
-    seeing: bool
-
-    async def next(self, event: str) -> dict[str, Any]:
-        """The next event of that name."""
-        while True:
-            message = await self.socket.receive_json(timeout=5)
-            if message.get("t") == event:
-                return message["d"]
-
-    async def picture(self) -> discord.Message:
-        """Alice posts one, and its event has come."""
-        message = await self.alice.send(self.channel, "look", attachments=[("a.png", b"any bytes")])
-        await self.next("MESSAGE_CREATE")
-        return message
-
-    async def card(self, **fields: Any) -> discord.Message:
-        """The bot posts one, and its event has come."""
-        backend = self.front.env.backend
-        attachments = backend.store_attachments(self.channel.id, [("b.png", b"any bytes")])
-        message = backend.create_message(
-            self.channel.id, backend.bot_user.id, "made", attachments=attachments, components=[BUTTON], **fields
-        )
-        assert shows(await self.next("MESSAGE_CREATE"))
-        return ResponseMessage(self.front.env, message).message
-
-
 @pytest.fixture(params=[True, False], ids=["granted", "not granted"])
-async def listener(request: pytest.FixtureRequest) -> AsyncGenerator[Listener]:
-    seeing: bool = request.param
-    intents = discord.Intents(BLIND.value, message_content=seeing)
-    async with (
-        DiscordFront(approved_intents=intents) as front,
-        aiohttp.ClientSession(headers={"Authorization": f"Bot {front.token}"}) as session,
-        session.ws_connect(front.gateway_url) as socket,
-    ):
-        guild = front.env.create_guild()
-        alice = guild.add_member(front.env.create_user("alice"))
-        channel = guild.create_text_channel("pictures")
-        commands = f"{front.api_url}/applications/{front.env.backend.application_id}/commands"
-        async with session.put(commands, json=[MENU], raise_for_status=True):
-            pass
-        await socket.send_json({"op": 2, "d": {"token": front.token, "intents": intents.value}})
-        listener = Listener(front, alice, channel, socket, seeing)
-        await listener.next("GUILD_CREATE")
-        yield listener
+async def bot(request: pytest.FixtureRequest) -> AsyncGenerator[RawBot]:
+    async with raw_bot(sees_content=request.param) as bot:
+        yield bot
+
+
+async def alices_message(bot: RawBot) -> discord.Message:
+    """A message with words and an image, after its event has arrived."""
+    message = await bot.alice.send(bot.channel, "look", attachments=[("a.png", b"any bytes")])
+    await bot.next("MESSAGE_CREATE")
+    return message
+
+
+async def own_message(bot: RawBot, **fields: Any) -> discord.Message:
+    """A message of the bot's with words, an image and a button, after its event has arrived."""
+    backend = bot.front.env.backend
+    attachments = backend.store_attachments(bot.channel.id, [("b.png", b"any bytes")])
+    message = backend.create_message(
+        bot.channel.id, backend.bot_user.id, "made", attachments=attachments, components=[BUTTON], **fields
+    )
+    assert shows(await bot.next("MESSAGE_CREATE"))
+    return ResponseMessage(bot.front.env, message).message
 
 
 def shows(message: dict[str, Any]) -> bool:
-    """Whether words and pictures are there; half of it would be wrong in any case."""
+    """Whether words and images are there; one without the other is an error."""
     assert bool(message["content"]) == bool(message["attachments"])
     return bool(message["content"])
 
 
-async def test_others_messages(listener: Listener) -> None:
-    await listener.alice.send(listener.channel, "look", attachments=[("a.png", b"any bytes")])
+async def test_others_messages(bot: RawBot) -> None:
+    await bot.alice.send(bot.channel, "look", attachments=[("a.png", b"any bytes")])
+    assert shows(await bot.next("MESSAGE_CREATE")) is bot.sees_content
 
-    assert shows(await listener.next("MESSAGE_CREATE")) is listener.seeing
 
+async def test_a_mention_is_shown_but_not_what_it_replies_to(bot: RawBot) -> None:
+    source = await alices_message(bot)
+    mention = f"<@{bot.front.env.backend.bot_user.id}>"
+    await bot.alice.send(bot.channel, mention, reply_to=source, attachments=[("c.png", b"any bytes")])
 
-async def test_a_mention_is_shown_but_not_what_it_replies_to(listener: Listener) -> None:
-    above = await listener.picture()
-    mention = f"<@{listener.front.env.backend.bot_user.id}>"
-    await listener.alice.send(listener.channel, mention, reply_to=above, attachments=[("c.png", b"any bytes")])
-
-    told = await listener.next("MESSAGE_CREATE")
-    assert shows(told)
-    assert shows(told["referenced_message"]) is listener.seeing
+    message = await bot.next("MESSAGE_CREATE")
+    assert shows(message)
+    assert shows(message["referenced_message"]) is bot.sees_content
 
 
 @pytest.mark.parametrize("fields", [{}, {"interaction_metadata": ANSWER}], ids=["message", "answer"])
-async def test_a_reply_to_the_bots_own_message_is_shown_with_it(listener: Listener, fields: dict[str, Any]) -> None:
-    above = await listener.card(**fields)
-    await listener.alice.send(listener.channel, "again", reply_to=above, attachments=[("c.png", b"any bytes")])
+async def test_a_reply_to_the_bots_own_message_is_shown_with_it(bot: RawBot, fields: dict[str, Any]) -> None:
+    source = await own_message(bot, **fields)
+    await bot.alice.send(bot.channel, "again", reply_to=source, attachments=[("c.png", b"any bytes")])
 
-    told = await listener.next("MESSAGE_CREATE")
-    assert [user["id"] for user in told["mentions"]] == [str(listener.front.env.backend.bot_user.id)]
-    assert shows(told)
-    assert shows(told["referenced_message"])
-
-
-async def test_forwarded_messages(listener: Listener) -> None:
-    await listener.alice.forward(await listener.picture(), listener.channel)
-
-    (snapshot,) = (await listener.next("MESSAGE_CREATE"))["message_snapshots"]
-    assert shows(snapshot["message"]) is listener.seeing
+    message = await bot.next("MESSAGE_CREATE")
+    assert [user["id"] for user in message["mentions"]] == [str(bot.front.env.backend.bot_user.id)]
+    assert shows(message)
+    assert shows(message["referenced_message"])
 
 
-async def test_the_menus_message_is_always_shown(listener: Listener) -> None:
-    above = await listener.picture()
-    await listener.alice.context_menu(listener.channel, "Edit image", above)
+async def test_forwarded_messages(bot: RawBot) -> None:
+    await bot.alice.forward(await alices_message(bot), bot.channel)
 
-    resolved = (await listener.next("INTERACTION_CREATE"))["data"]["resolved"]
-    assert shows(resolved["messages"][str(above.id)])
+    (snapshot,) = (await bot.next("MESSAGE_CREATE"))["message_snapshots"]
+    assert shows(snapshot["message"]) is bot.sees_content
 
 
-async def test_a_buttons_message_is_shown_but_not_what_it_replies_to(listener: Listener) -> None:
-    above = await listener.picture()
-    reference = {"channel_id": str(listener.channel.id), "message_id": str(above.id)}
-    await listener.alice.click(await listener.card(reference=reference), label="Again")
+async def test_the_target_of_a_context_menu_is_always_shown(bot: RawBot) -> None:
+    source = await alices_message(bot)
+    await bot.alice.context_menu(bot.channel, "Edit image", source)
 
-    told = (await listener.next("INTERACTION_CREATE"))["message"]
-    assert shows(told)
-    assert shows(told["referenced_message"]) is listener.seeing
+    resolved = (await bot.next("INTERACTION_CREATE"))["data"]["resolved"]
+    assert shows(resolved["messages"][str(source.id)])
+
+
+async def test_a_buttons_message_is_shown_but_not_what_it_replies_to(bot: RawBot) -> None:
+    source = await alices_message(bot)
+    reference = {"channel_id": str(bot.channel.id), "message_id": str(source.id)}
+    await bot.alice.click(await own_message(bot, reference=reference), label="Again")
+
+    message = (await bot.next("INTERACTION_CREATE"))["message"]
+    assert shows(message)
+    assert shows(message["referenced_message"]) is bot.sees_content

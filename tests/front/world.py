@@ -1,4 +1,4 @@
-"""A simcord world whose own bot does nothing, in real time."""
+"""A simcord world in real time whose built-in bot does nothing."""
 
 import io
 from datetime import UTC, datetime, timedelta
@@ -14,17 +14,16 @@ from simcord.backend.models import Message
 
 
 class RealClock(Clock):
-    """The time of day, plus whatever `env.advance_time` added to it."""
+    """The current time, plus what `env.advance_time` added to it."""
 
     def now(self) -> datetime:
         return datetime.now(UTC) + timedelta(seconds=self.elapsed)
 
 
 class CurrentBackend(Backend):
-    """Simcord's, where it lags behind Discord.
+    """Simcord's backend with a change that Discord made in January 2023.
 
-    Simcord hides a reply to an interaction's answer from the bot that gave it, as Discord did until January 2023.
-    Since then such a reply pings, and so is seen, like any other:
+    Until then, a bot did not see a reply to its answer to an interaction; now such a reply pings like any other:
     https://github.com/discord/discord-api-docs/issues/5395
     """
 
@@ -35,7 +34,7 @@ class CurrentBackend(Backend):
 
 
 class MeasuringCdn(CdnStore):
-    """Gives images their width and height, as Discord does."""
+    """Adds width and height to images, as Discord does."""
 
     def store_attachment(
         self, attachment_id: int, channel_id: int, filename: str, data: bytes, description: str | None
@@ -59,7 +58,7 @@ def _size_of(data: bytes) -> dict[str, int]:
 
 
 def quiet_world() -> Env:
-    """An environment, not started yet, whose own client only keeps simcord's results readable."""
+    """An environment that is not started yet; its client exists only because simcord needs one."""
     env = Env(discord.Client(intents=discord.Intents.all()))
     env.backend = CurrentBackend(clock=RealClock())
     env.backend.cdn = MeasuringCdn()

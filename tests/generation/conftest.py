@@ -14,7 +14,7 @@ from tests.kie.schema import check_all
 
 @pytest.fixture
 async def kie() -> AsyncGenerator[KieStandIn, None]:
-    async with KieStandIn(create_limit=10_000, paint=False) as stand_in:
+    async with KieStandIn(create_limit=10_000, draw=False) as stand_in:
         yield stand_in
         check_all(stand_in)
 

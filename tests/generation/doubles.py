@@ -96,8 +96,8 @@ class Stumbling(ImageApi):
         self._create = deque(create)
         self._report = deque(report)
 
-    async def create(self, order: TaskInput) -> KieTaskId:
-        task = await self._api.create(order)
+    async def create(self, task_input: TaskInput) -> KieTaskId:
+        task = await self._api.create(task_input)
         if self._create:
             raise self._create.popleft()
         return task

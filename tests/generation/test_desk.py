@@ -164,13 +164,13 @@ async def test_references_are_uploaded_in_their_order(easel: Easel, kie: KieStan
 
     check_all(kie)
     (task,) = kie.tasks.values()
-    assert task.order.model == "flux-2/pro-image-to-image"
-    assert list(task.order.input_urls) == [reference.url for reference in generation.request.references]
+    assert task.request.model == "flux-2/pro-image-to-image"
+    assert list(task.request.input_urls) == [reference.url for reference in generation.request.references]
     uploads = {
         call.files["file"].name: call.files["file"] for call in kie.requests if call.path == "/api/file-stream-upload"
     }
     seen: list[str] = []
-    for url in task.order.input_urls:
+    for url in task.request.input_urls:
         file = uploads[url.rpartition("/")[2]]
         with Image.open(io.BytesIO(file.content)) as picture:
             red, green, blue = ImageStat.Stat(picture.convert("RGB")).mean

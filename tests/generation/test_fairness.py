@@ -125,7 +125,7 @@ async def test_no_more_than_allowed_are_at_kie_at_once(house: House, kie: KieSta
 
 async def test_no_more_than_allowed_are_created_per_window(tmp_path_factory: pytest.TempPathFactory) -> None:
     # The stand-in refuses with 429 what comes too fast: there must be none.
-    async with KieStandIn(create_limit=5, create_window=0.6, paint=False) as kie:
+    async with KieStandIn(create_limit=5, create_window=0.6, draw=False) as kie:
         house = House(tmp_path_factory.mktemp("house"), kie)
         async with house.easel(tuned(capacity=Capacity(new_tasks=5, window=0.6))) as easel:
             wishes = [await easel.ask(f"wish {number}", count=4) for number in range(4)]

@@ -15,7 +15,7 @@ from bot.generation.history import DRAFTS_KEPT_FOR, History
 from bot.runtime import BackgroundTasks, Runtime
 from bot.store.store import Store
 from tests.factories import ALICE, BOB, NOW, make_destination, make_generation, make_request
-from tests.store.desk import SetClock
+from tests.store.services import SetClock
 from tests.store.stored import keep
 
 CARD, OTHER, LATE = MessageId(1), MessageId(2), MessageId(3)

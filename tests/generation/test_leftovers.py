@@ -11,7 +11,7 @@ from bot.domain.ids import GenerationId
 from bot.domain.ports import ImageFile
 from bot.domain.states import Failure, TaskState
 from bot.generation.undelivered import KEPT_FOR
-from demo.kie import Call, Fail, KieStandIn, Reply, Succeed
+from demo.kie import Fail, KieStandIn, RecordedRequest, Reply, Succeed
 from tests.generation.easel import ALICE, BOB, Easel, House
 from tests.waiting import until
 
@@ -30,7 +30,7 @@ async def left_over(easel: Easel, count: int = 1) -> GenerationId:
     return wish
 
 
-def downloads(kie: KieStandIn) -> list[Call]:
+def downloads(kie: KieStandIn) -> list[RecordedRequest]:
     return [call for call in kie.requests if call.path.startswith("/results/")]
 
 

@@ -37,7 +37,7 @@ class Uploads:
     taken: list[tuple[bytes, str, str]] = field(default_factory=list[tuple[bytes, str, str]])
     refuses: bool = False
 
-    async def create(self, order: TaskInput) -> KieTaskId:
+    async def create(self, task_input: TaskInput) -> KieTaskId:
         raise AssertionError("nobody submits here")
 
     async def report(self, task: KieTaskId) -> TaskReport:

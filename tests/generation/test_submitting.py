@@ -230,9 +230,9 @@ async def test_an_id_told_before_the_answer_was_lost_is_written_down(house: Hous
     easels: list[Easel] = []
 
     class LosesTheAnswer(Stumbling):
-        async def create(self, order: TaskInput) -> KieTaskId:
-            kie_task_id = await super().create(order)
-            assert await easels[0].tracker.attach_kie_id(order.task_id, kie_task_id) is True
+        async def create(self, task_input: TaskInput) -> KieTaskId:
+            kie_task_id = await super().create(task_input)
+            assert await easels[0].tracker.attach_kie_id(task_input.task_id, kie_task_id) is True
             raise Ambiguous("cut off")
 
     async with house.easel(submitting(hold_ambiguous=True), wrap=LosesTheAnswer) as easel:

@@ -9,7 +9,7 @@ from PIL import Image
 from bot.domain.generation import Delivery
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.domain.states import TaskState
-from demo.kie import EmptyData, KieStandIn, NotYetKnown, Outcome, Succeed
+from demo.kie import EmptyData, KieStandIn, NotYetKnown, Succeed, TaskOutcome
 from tests.generation.easel import PROMPT, Easel, House
 from tests.kie.schema import check_all, created
 from tests.waiting import until
@@ -76,7 +76,7 @@ async def test_each_image_goes_to_its_own_place(house: House, kie: KieStandIn) -
 
 
 @pytest.mark.parametrize("end", [EmptyData(3), EmptyData(3, null=True), NotYetKnown(3)], ids=str)
-async def test_a_record_that_is_late_to_appear(easel: Easel, kie: KieStandIn, end: Outcome) -> None:
+async def test_a_record_that_is_late_to_appear(easel: Easel, kie: KieStandIn, end: TaskOutcome) -> None:
     kie.script.next_tasks(end)
     wish = await easel.ask()
     await easel.told(wish)

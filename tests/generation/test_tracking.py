@@ -17,7 +17,6 @@ from bot.domain.states import BILLED_FAILURES, Failure, TaskState
 from bot.generation.tracker import TrackerOptions
 from bot.store.store import Transaction
 from demo.kie import (
-    Call,
     Code,
     CutBefore,
     CutMidBody,
@@ -27,9 +26,10 @@ from demo.kie import (
     Http429,
     KieStandIn,
     Never,
-    Outcome,
+    RecordedRequest,
     Succeed,
     SucceedWithoutUrls,
+    TaskOutcome,
     UnknownState,
 )
 from tests.generation.doubles import Stumbling
@@ -54,7 +54,7 @@ LATE = ("late", Decimal(-5))
     ids=str,
 )
 async def test_a_failed_task_is_refunded_and_told(
-    easel: Easel, kie: KieStandIn, end: Outcome, failure: Failure
+    easel: Easel, kie: KieStandIn, end: TaskOutcome, failure: Failure
 ) -> None:
     kie.script.next_tasks(end)
     wish = await easel.ask()
@@ -83,7 +83,9 @@ async def test_some_of_four_fail(easel: Easel, kie: KieStandIn) -> None:
 
 
 @pytest.mark.parametrize("end", [Never(), UnknownState(), UnknownState("")], ids=str)
-async def test_a_task_that_never_ends_is_refunded_at_its_deadline(house: House, kie: KieStandIn, end: Outcome) -> None:
+async def test_a_task_that_never_ends_is_refunded_at_its_deadline(
+    house: House, kie: KieStandIn, end: TaskOutcome
+) -> None:
     kie.script.next_tasks(end)
     async with house.easel(submitting(task_deadline=30)) as easel:
         wish = await easel.ask()
@@ -299,7 +301,7 @@ async def test_an_unexpected_error_while_asking_does_not_lose_the_task(
         assert easel.ledger() == [RESERVED, SETTLED]
 
 
-def questions(kie: KieStandIn) -> list[Call]:
+def questions(kie: KieStandIn) -> list[RecordedRequest]:
     return [call for call in kie.requests if call.path == "/api/v1/jobs/recordInfo"]
 
 

@@ -1,1 +1,1 @@
-"""The KIE client against the stand-in, and a strict schema of what may be sent to KIE."""
+"""The KIE client against the KIE stand-in, and a strict schema of createTask bodies."""

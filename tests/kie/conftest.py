@@ -1,4 +1,4 @@
-"""A stand-in for KIE, and clients that point at it."""
+"""A KIE stand-in for each test, and clients of it."""
 
 from collections.abc import AsyncGenerator, Callable
 from dataclasses import replace
@@ -8,6 +8,7 @@ import aiohttp
 import pytest
 
 from bot.kie.client import KieClient, KieOptions
+from bot.network import client_session
 from demo.kie import KieStandIn
 
 ClientMaker: TypeAlias = Callable[..., KieClient]
@@ -17,23 +18,23 @@ KEY = "test-key"
 
 @pytest.fixture
 async def kie() -> AsyncGenerator[KieStandIn, None]:
-    async with KieStandIn(api_key=KEY, durations=0.0, paint=False) as stand_in:
+    async with KieStandIn(api_key=KEY, durations=0.0, draw=False) as stand_in:
         yield stand_in
 
 
 @pytest.fixture
 async def session() -> AsyncGenerator[aiohttp.ClientSession, None]:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar()) as one:
-        yield one
+    async with client_session() as session:
+        yield session
 
 
 @pytest.fixture
 def make_client(kie: KieStandIn, session: aiohttp.ClientSession) -> ClientMaker:
-    """A client of the stand-in, with another session or some options changed."""
-    usual = KieOptions(KEY, kie.base_url, kie.base_url, request_seconds=5.0, upload_seconds=5.0)
+    """Makes clients of the stand-in, with another session or changed options."""
+    options = KieOptions(KEY, kie.base_url, kie.base_url, request_seconds=5.0, upload_seconds=5.0)
 
     def make(session: aiohttp.ClientSession = session, **changes: Any) -> KieClient:
-        return KieClient(session, replace(usual, **changes))
+        return KieClient(session, replace(options, **changes))
 
     return make
 

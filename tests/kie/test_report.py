@@ -1,4 +1,4 @@
-"""recordInfo: lenient about what comes, and never a word about the task where there is none."""
+"""recordInfo: parsed leniently; an answer that is not about the task is an error, never a failed task."""
 
 import json
 from decimal import Decimal
@@ -14,7 +14,6 @@ from bot.domain.ports import Progress, TaskReport
 from bot.domain.states import Failure
 from bot.kie import wire
 from bot.kie.client import KieClient
-from bot.kie.failures import failure_of
 from demo.kie import (
     Behaviour,
     Code,
@@ -28,22 +27,23 @@ from demo.kie import (
     KieStandIn,
     Never,
     NotYetKnown,
-    Outcome,
     Reply,
     Succeed,
     SucceedWithoutUrls,
+    TaskOutcome,
     UnknownState,
 )
+from tests.factories import make_task_input
 from tests.kie.conftest import KEY, ClientMaker
-from tests.kie.orders import order
-from tests.waiting import until
 
 TASK = KieTaskId("0123456789abcdef0123456789abcdef")
 URL = "https://tempfile.aiquickdraw.com/a.png"
+RECORD_INFO = "/api/v1/jobs/recordInfo"
+RUNNING = TaskReport(Progress.RUNNING)
 
 
-def record(**fields: Any) -> Behaviour:
-    """An answer with this data, other fields as KIE fills them while a task is pending."""
+def record(**fields: Any) -> dict[str, Any]:
+    """The data of recordInfo; fields that are not given are as while the task is pending."""
     pending: dict[str, Any] = {
         "taskId": TASK,
         "state": "waiting",
@@ -54,18 +54,24 @@ def record(**fields: Any) -> Behaviour:
         "completeTime": None,
         "createTime": 1_757_584_164_490,
     }
-    return Code(200, "success", pending | fields)
+    return pending | fields
+
+
+def success(**fields: Any) -> TaskReport:
+    report = wire.task_report(record(state="success", **({"resultJson": {"resultUrls": [URL]}} | fields)))
+    assert report is not None
+    return report
 
 
 async def ask(client: KieClient, kie: KieStandIn, behaviour: Behaviour) -> TaskReport:
-    kie.script.on("recordInfo", behaviour)
+    kie.script.always("recordInfo", behaviour)
     return await client.report(TASK)
 
 
 async def test_the_question_names_the_task_and_carries_the_key(client: KieClient, kie: KieStandIn) -> None:
     await client.report(TASK)
     (call,) = kie.requests
-    assert (call.method, call.path, call.query) == ("GET", "/api/v1/jobs/recordInfo", {"taskId": TASK})
+    assert (call.method, call.path, call.query) == ("GET", RECORD_INFO, {"taskId": TASK})
     assert call.headers["Authorization"] == f"Bearer {KEY}"
 
 
@@ -84,9 +90,9 @@ async def test_the_question_names_the_task_and_carries_the_key(client: KieClient
     ],
     ids=str,
 )
-async def test_a_whole_task(client: KieClient, kie: KieStandIn, end: Outcome, progress: Progress) -> None:
+async def test_a_whole_task(client: KieClient, kie: KieStandIn, end: TaskOutcome, progress: Progress) -> None:
     kie.script.next_tasks(end)
-    task = await client.create(order())
+    task = await client.create(make_task_input())
     report = await client.report(task)
     assert report.progress is progress
     if progress is Progress.SUCCEEDED:
@@ -95,83 +101,83 @@ async def test_a_whole_task(client: KieClient, kie: KieStandIn, end: Outcome, pr
 
 
 @pytest.mark.parametrize("end", [EmptyData(times=2), EmptyData(times=2, null=True), NotYetKnown(times=2)], ids=str)
-async def test_a_task_that_is_not_known_at_first(client: KieClient, kie: KieStandIn, end: Outcome) -> None:
+async def test_a_task_that_is_not_known_at_first(client: KieClient, kie: KieStandIn, end: TaskOutcome) -> None:
     kie.script.next_tasks(end)
-    task = await client.create(order())
-    seen = [(await client.report(task)).progress for _ in range(3)]
-    assert seen == [Progress.RUNNING, Progress.RUNNING, Progress.SUCCEEDED]
+    task = await client.create(make_task_input())
+    progress = [(await client.report(task)).progress for _ in range(3)]
+    assert progress == [Progress.RUNNING, Progress.RUNNING, Progress.SUCCEEDED]
 
 
 @pytest.mark.parametrize("state", ["waiting", "queuing", "generating", "paused", "SUCCESS", "", None, 7, {"a": 1}])
-async def test_any_other_state_means_still_at_it(client: KieClient, kie: KieStandIn, state: Any) -> None:
-    report = await ask(client, kie, record(state=state, resultJson=json.dumps({"resultUrls": [URL]})))
-    assert report == TaskReport(Progress.RUNNING)
+async def test_any_other_state_means_running(client: KieClient, kie: KieStandIn, state: Any) -> None:
+    data = record(state=state, resultJson=json.dumps({"resultUrls": [URL]}))
+    assert await ask(client, kie, Code(200, "success", data)) == RUNNING
 
 
-@pytest.mark.parametrize("data", [None, {}, [], "text", 7])
-async def test_data_that_says_nothing_means_still_at_it(client: KieClient, kie: KieStandIn, data: Any) -> None:
-    assert await ask(client, kie, Code(200, "success", data)) == TaskReport(Progress.RUNNING)
+EMPTY: list[Any] = [None, {}, [], "text", 7]
 
 
-async def test_an_unknown_task_is_still_at_it(client: KieClient, kie: KieStandIn) -> None:
-    assert await ask(client, kie, Code(422, "recordInfo is null")) == TaskReport(Progress.RUNNING)
-
-
-@pytest.mark.parametrize(
-    ("fields", "url"),
-    [
-        ({"resultJson": json.dumps({"resultUrls": [URL]})}, URL),
-        ({"resultJson": {"resultUrls": [URL]}}, URL),
-        ({"resultJson": json.dumps({"resultUrls": [URL, "https://example.com/second.png"]})}, URL),
-        ({"resultJson": json.dumps({"resultUrls": [None, 7, "", "not an address", URL]})}, URL),
-        ({"resultJson": "", "response": {"resultUrls": [URL]}}, URL),
-        ({"resultJson": "garbage {", "response": {"resultUrls": [URL]}}, URL),
-        ({"resultJson": None, "response": json.dumps({"resultUrls": [URL]})}, URL),
-        ({"resultJson": json.dumps({"resultUrls": [URL]}), "response": "garbage"}, URL),
-        ({"resultJson": ""}, None),
-        ({"resultJson": None}, None),
-        ({"resultJson": "garbage {"}, None),
-        ({"resultJson": "null"}, None),
-        ({"resultJson": "[]"}, None),
-        ({"resultJson": json.dumps([URL])}, None),
-        ({"resultJson": json.dumps({"resultUrls": []})}, None),
-        ({"resultJson": json.dumps({"resultUrls": URL})}, None),
-        ({"resultJson": json.dumps({"resultUrls": {"0": URL}})}, None),
-        ({"resultJson": json.dumps({"resultUrls": ["ftp://example.com/a.png", "javascript:alert(1)"]})}, None),
-        ({"resultJson": json.dumps({"resultObject": {"text": "no picture"}})}, None),
-    ],
-    ids=str,
-)
-async def test_where_the_address_of_a_success_is_found(
-    client: KieClient, kie: KieStandIn, fields: dict[str, Any], url: str | None
-) -> None:
-    report = await ask(client, kie, record(state="success", **fields))
-    assert report.result_url == url
-    if url is None:
-        assert (report.progress, report.failure) == (Progress.FAILED, Failure.NO_IMAGE)
-    else:
-        assert (report.progress, report.failure) == (Progress.SUCCEEDED, None)
+@pytest.mark.parametrize("answer", [*(Code(200, "", data) for data in EMPTY), Code(422, "recordInfo is null")], ids=str)
+async def test_an_empty_record_means_running(client: KieClient, kie: KieStandIn, answer: Behaviour) -> None:
+    assert await ask(client, kie, answer) == RUNNING
 
 
 @pytest.mark.parametrize(
-    ("times", "seconds"),
+    "fields",
     [
-        ({"createTime": 1_000, "completeTime": 15_500, "costTime": 14}, 14.5),
-        ({"createTime": 1_000, "completeTime": 15_500, "costTime": 14_500}, 14.5),
-        ({"createTime": 1_000, "completeTime": 15_500, "costTime": None}, 14.5),
-        ({"createTime": 1_000, "completeTime": 1_000, "costTime": 99}, 0.0),
-        ({"createTime": 1_000, "completeTime": 900, "costTime": 99}, None),
-        ({"createTime": None, "completeTime": 15_500, "costTime": 99}, None),
-        ({"createTime": 1_000, "completeTime": None, "costTime": 99}, None),
-        ({"createTime": "1000", "completeTime": True, "costTime": 99}, None),
+        {"resultJson": json.dumps({"resultUrls": [URL]})},
+        {"resultJson": {"resultUrls": [URL]}},
+        {"resultJson": json.dumps({"resultUrls": [URL, "https://example.com/second.png"]})},
+        {"resultJson": json.dumps({"resultUrls": [None, 7, "", "not an address", URL]})},
+        {"resultJson": "", "response": {"resultUrls": [URL]}},
+        {"resultJson": "garbage {", "response": {"resultUrls": [URL]}},
+        {"resultJson": None, "response": json.dumps({"resultUrls": [URL]})},
+        {"resultJson": json.dumps({"resultUrls": [URL]}), "response": "garbage"},
     ],
     ids=str,
 )
-async def test_how_long_it_took_comes_from_the_two_stamps(
-    client: KieClient, kie: KieStandIn, times: dict[str, Any], seconds: float | None
+def test_where_the_address_of_a_success_is_found(fields: dict[str, Any]) -> None:
+    report = success(**fields)
+    assert (report.progress, report.result_url, report.failure) == (Progress.SUCCEEDED, URL, None)
+
+
+@pytest.mark.parametrize(
+    "result",
+    [
+        "",
+        None,
+        "garbage {",
+        "null",
+        "[]",
+        json.dumps([URL]),
+        *(json.dumps({"resultUrls": urls}) for urls in ([], URL, {"0": URL}, ["ftp://example.com/a", "javascript:a"])),
+        json.dumps({"resultObject": {"text": "no image"}}),
+    ],
+    ids=str,
+)
+def test_a_success_without_an_address_is_a_failure(result: str | None) -> None:
+    report = success(resultJson=result)
+    assert (report.progress, report.result_url, report.failure) == (Progress.FAILED, None, Failure.NO_IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("created", "completed", "cost_time", "seconds"),
+    [
+        (1_000, 15_500, 14, 14.5),
+        (1_000, 15_500, 14_500, 14.5),
+        (1_000, 15_500, None, 14.5),
+        (1_000, 1_000, 99, 0.0),
+        (1_000, 900, 99, None),
+        (1_000, 3_601_001, 99, None),
+        (None, 15_500, 99, None),
+        (1_000, None, 99, None),
+        ("1000", True, 99, None),
+    ],
+)
+def test_the_duration_comes_from_the_two_timestamps(
+    created: Any, completed: Any, cost_time: Any, seconds: float | None
 ) -> None:
-    report = await ask(client, kie, record(state="success", resultJson={"resultUrls": [URL]}, **times))
-    assert report.seconds == seconds
+    assert success(createTime=created, completeTime=completed, costTime=cost_time).seconds == seconds
 
 
 @pytest.mark.parametrize(
@@ -181,26 +187,13 @@ async def test_how_long_it_took_comes_from_the_two_stamps(
         (5, Decimal(5)),
         (0.1 + 0.2, Decimal("0.300")),
         (0, Decimal(0)),
-        (None, None),
-        ("5", None),
-        (-1, None),
-        (True, None),
-        ([5.0], None),
-        ({"a": 5.0}, None),
+        *((invalid, None) for invalid in (None, "5", -1, True, [5.0], {"a": 5.0}, 1e30, 1e300, 10**40)),
     ],
     ids=str,
 )
-async def test_what_kie_says_it_took(
-    client: KieClient, kie: KieStandIn, consumed: Any, expected: Decimal | None
-) -> None:
-    report = await ask(client, kie, record(state="success", resultJson={"resultUrls": [URL]}, creditsConsumed=consumed))
-    assert report.consumed == expected
-
-
-async def test_a_callbacks_code_with_a_failed_task_is_an_answer(client: KieClient, kie: KieStandIn) -> None:
-    data: dict[str, Any] = {"state": "fail", "failCode": "422", "failMsg": "flagged as sensitive"}
-    report = await ask(client, kie, Code(501, "Generation failed", data))
-    assert (report.progress, report.failure) == (Progress.FAILED, Failure.MODERATED)
+def test_the_credits_that_kie_charged(consumed: Any, expected: Decimal | None) -> None:
+    report = success(creditsConsumed=consumed)
+    assert (report.result_url, report.consumed) == (URL, expected)
 
 
 @pytest.mark.parametrize(
@@ -220,6 +213,7 @@ async def test_a_callbacks_code_with_a_failed_task_is_an_answer(client: KieClien
         ("422", "input_urls must hold 1 to 8 addresses", Failure.REFERENCE_UNREADABLE),
         ("402", "Insufficient credits", Failure.OUT_OF_CREDITS),
         ("402", None, Failure.OUT_OF_CREDITS),
+        (402, None, Failure.OUT_OF_CREDITS),
         ("455", "maintenance", Failure.MAINTENANCE),
         ("500", "Internal Error, Please try again later.", Failure.BROKEN),
         ("500", "generate playground failed, task id is blank", Failure.BROKEN),
@@ -228,11 +222,13 @@ async def test_a_callbacks_code_with_a_failed_task_is_an_answer(client: KieClien
     ],
 )
 async def test_why_a_task_failed(
-    client: KieClient, kie: KieStandIn, code: str | None, message: str | None, failure: Failure
+    client: KieClient, kie: KieStandIn, code: str | int | None, message: str | None, failure: Failure
 ) -> None:
-    assert failure_of(code, message) is failure
-    report = await ask(client, kie, record(state="fail", failCode=code, failMsg=message))
-    assert (report.progress, report.failure, report.result_url) == (Progress.FAILED, failure, None)
+    data = record(state="fail", failCode=code, failMsg=message)
+    # Like a callback's body, the envelope may carry an error code; the record counts.
+    for envelope in (200, 501):
+        report = await ask(client, kie, Code(envelope, "", data))
+        assert (report.progress, report.failure, report.result_url) == (Progress.FAILED, failure, None)
 
 
 @pytest.mark.parametrize(
@@ -245,81 +241,47 @@ async def test_why_a_task_failed(
     ],
     ids=str,
 )
-async def test_of_what_contradicts_itself_the_state_is_believed(
-    client: KieClient, kie: KieStandIn, fields: dict[str, Any], progress: Progress
-) -> None:
-    report = await ask(client, kie, record(resultJson=json.dumps({"resultUrls": [URL]}), **fields))
+def test_of_what_contradicts_itself_the_state_is_believed(fields: dict[str, Any], progress: Progress) -> None:
+    report = wire.task_report(record(resultJson=json.dumps({"resultUrls": [URL]}), **fields))
+    assert report is not None
     assert report.progress is progress
     assert (report.result_url is None) is (progress is not Progress.SUCCEEDED)
-
-
-async def test_a_failure_code_may_come_as_a_number(client: KieClient, kie: KieStandIn) -> None:
-    assert (await ask(client, kie, record(state="fail", failCode=402))).failure is Failure.OUT_OF_CREDITS
 
 
 @pytest.mark.parametrize(
     "behaviour",
     [
-        Code(400, "bad"),
-        Code(401, "no access"),
-        Code(402, "no credits"),
-        Code(404, "no route"),
-        Code(429, "too many requests"),
-        Code(455, "maintenance"),
-        Code(500, "server error"),
-        Code(501, "generation failed"),
-        Code(505, "disabled"),
+        *(Code(code, "an error") for code in (400, 401, 402, 404, 429, 455, 500, 501, 505)),
         Http429(),
-        Html(200),
-        Html(404),
-        Html(502),
-        Reply(200, b""),
-        Reply(200, b"null"),
-        Reply(200, b"{}"),
-        Reply(200, b'{"code":200,"data":{"state":"suc'),
+        *(Html(status) for status in (200, 404, 502)),
+        *(Reply(200, body) for body in (b"", b"null", b"{}", b'{"code":200,"data":{"state":"suc')),
         Reply(500, {"code": 200, "msg": "success", "data": None}),
-        Reply(302, b"", headers={"Location": "/api/v1/jobs/recordInfo"}),
+        Code(200, "x" * (1 << 20), {"state": "success"}),
+        *(Reply(status, b"", headers={"Location": "/elsewhere"}) for status in (302, 307)),
+        CutBefore(),
         CutMidBody(),
     ],
-    ids=str,
+    ids=lambda behaviour: str(behaviour)[:40],
 )
 async def test_a_question_without_an_answer_says_nothing_of_the_task(
     client: KieClient, kie: KieStandIn, behaviour: Behaviour
 ) -> None:
     with pytest.raises(PollFailed):
         await ask(client, kie, behaviour)
-    assert len(kie.requests) == 1
-
-
-async def test_a_cut_connection_says_nothing_of_the_task(client: KieClient, kie: KieStandIn) -> None:
-    kie.script.always("recordInfo", CutBefore())
-    with pytest.raises(PollFailed):
-        await client.report(TASK)
+    assert {call.path for call in kie.requests} == {RECORD_INFO}
+    # aiohttp itself repeats a GET whose connection broke.
+    assert len(kie.requests) == 1 or isinstance(behaviour, CutBefore)
 
 
 async def test_a_hanging_question_ends(make_client: ClientMaker, kie: KieStandIn) -> None:
-    kie.script.on("recordInfo", Hang())
     with pytest.raises(PollFailed):
-        await make_client(request_seconds=0.2).report(TASK)
+        await ask(make_client(request_seconds=0.2), kie, Hang())
 
 
 async def test_a_refused_connection_says_nothing_of_the_task(make_client: ClientMaker, kie: KieStandIn) -> None:
     port = kie.base_url.rpartition(":")[2]
     with pytest.raises(PollFailed):
         await make_client(base_url=f"http://[::1]:{port}").report(TASK)
-
-
-async def test_an_answer_of_over_a_megabyte_is_refused(client: KieClient, kie: KieStandIn) -> None:
-    with pytest.raises(PollFailed):
-        await ask(client, kie, Code(200, "x" * (1 << 20), {"state": "success"}))
-
-
-async def test_a_redirect_is_not_followed(client: KieClient, kie: KieStandIn) -> None:
-    elsewhere = kie.base_url + "/elsewhere"
-    with pytest.raises(PollFailed):
-        await ask(client, kie, Reply(307, b"", headers={"Location": elsewhere}))
-    await until(lambda: len(kie.requests) >= 1, what="the question")
-    assert [call.path for call in kie.requests] == ["/api/v1/jobs/recordInfo"]
 
 
 JSON = st.recursive(
@@ -334,24 +296,16 @@ FIELDS = ("resultJson", "response", "failCode", "failMsg", "createTime", "comple
     state=st.sampled_from(["success", "fail", "waiting"]) | JSON,
     fields=st.dictionaries(st.sampled_from(FIELDS), JSON),
 )
-def test_whatever_the_record_holds_it_can_be_read(state: Any, fields: dict[str, Any]) -> None:
-    report = wire.report({"state": state, **fields})
+def test_any_record_can_be_parsed(state: Any, fields: dict[str, Any]) -> None:
+    report = wire.task_report({"state": state, **fields})
     if report is None:
         assert state not in ("success", "fail")
         return
-    if report.progress is Progress.SUCCEEDED:
-        assert report.result_url
-    if report.progress is Progress.FAILED:
-        assert report.failure is not None
-
-
-@pytest.mark.parametrize("consumed", [1e30, 1e300, 10**40])
-def test_an_absurd_bill_does_not_hide_the_result(consumed: float) -> None:
-    done = {"state": "success", "resultJson": {"resultUrls": [URL]}, "creditsConsumed": consumed}
-    assert wire.report(done) == TaskReport(Progress.SUCCEEDED, result_url=URL, consumed=None)
+    assert bool(report.result_url) is (report.progress is Progress.SUCCEEDED)
+    assert (report.failure is not None) is (report.progress is Progress.FAILED)
 
 
 @given(st.binary(max_size=200))
 def test_any_bytes_are_an_envelope_or_none(body: bytes) -> None:
-    found = wire.envelope(body)
-    assert found is None or isinstance(found.code, int)
+    envelope = wire.envelope(body)
+    assert envelope is None or isinstance(envelope.code, int)

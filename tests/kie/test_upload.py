@@ -1,18 +1,35 @@
-"""Uploads of references: what is sent, and when another try is made."""
+"""Uploads of references: what is sent, and when another attempt is made."""
+
+from typing import Any
 
 import pytest
 
 from bot.domain.errors import UploadFailed
 from bot.kie.client import KieClient
-from demo.kie import Behaviour, Code, CutAfter, CutBefore, CutMidBody, Hang, Html, Http429, KieStandIn, Reply
-from demo.kie.wire import Call
+from demo.kie import (
+    Behaviour,
+    Code,
+    CutAfter,
+    CutBefore,
+    CutMidBody,
+    Hang,
+    Html,
+    Http429,
+    KieStandIn,
+    RecordedRequest,
+    Reply,
+)
 from tests.kie.conftest import KEY, ClientMaker
 
 DATA = b"\x89PNG\r\n\x1a\n and some \x00\xff bytes\r\n--"
 
+WITHOUT_URL: list[Any] = [None, {}, {"downloadUrl": None}, {"downloadUrl": ["https://example.com/"]}]
 
-def uploads(kie: KieStandIn) -> list[Call]:
-    return [call for call in kie.requests if call.path == "/api/file-stream-upload"]
+
+def uploads(kie: KieStandIn) -> list[RecordedRequest]:
+    """Every upload so far; nothing else was called."""
+    assert {call.path for call in kie.requests} == {"/api/file-stream-upload"}
+    return list(kie.requests)
 
 
 async def send(client: KieClient) -> str:
@@ -51,14 +68,11 @@ async def test_equal_names_do_not_overwrite_each_other(client: KieClient, kie: K
         Http429(),
         Code(429, "too many requests"),
         Code(500, "server error"),
-        Code(200, "success"),
-        Code(200, "success", {}),
-        Code(200, "success", {"downloadUrl": None}),
-        Code(200, "success", {"downloadUrl": ["https://example.com/"]}),
+        *(Code(200, "success", data) for data in WITHOUT_URL),
         Reply(200, b""),
         Reply(200, b"x" * ((1 << 20) + 1)),
     ],
-    ids=lambda one: str(one)[:40],
+    ids=lambda behaviour: str(behaviour)[:40],
 )
 async def test_trouble_that_may_pass_is_tried_again(client: KieClient, kie: KieStandIn, behaviour: Behaviour) -> None:
     kie.script.on("upload", behaviour)
@@ -83,7 +97,11 @@ async def test_the_third_try_is_the_last(client: KieClient, kie: KieStandIn) -> 
 
 @pytest.mark.parametrize(
     "behaviour",
-    [Code(400, "bad"), Code(401, "key"), Code(402, "credits"), Code(413, "large"), Html(404), Html(403)],
+    [
+        *(Code(code, "refused") for code in (400, 401, 402, 413)),
+        Html(404),
+        Html(403),
+    ],
     ids=str,
 )
 async def test_a_definite_no_is_not_asked_twice(client: KieClient, kie: KieStandIn, behaviour: Behaviour) -> None:
@@ -103,4 +121,4 @@ async def test_a_redirect_is_not_followed(client: KieClient, kie: KieStandIn) ->
     kie.script.always("upload", Reply(307, b"", headers={"Location": kie.base_url + "/elsewhere"}))
     with pytest.raises(UploadFailed):
         await send(client)
-    assert {call.path for call in kie.requests} == {"/api/file-stream-upload"}
+    assert uploads(kie)

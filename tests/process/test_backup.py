@@ -35,7 +35,7 @@ async def test_a_backup_made_at_work_is_a_whole_bot(studio: Studio) -> None:
         load: list[InteractionResult] = []
         while not copying.done() and len(load) < MEMBERS_AT_ONCE:
             load.append(await studio.imagine("under load"))
-        assert await copying == (0, f"{copy} holds {database} as it was, whole and sound.")
+        assert await copying == (0, f"{database} was backed up to {copy}; the copy was checked.")
 
         after = await studio.imagine("after the backup")
         for one in (meanwhile, *load, after):
@@ -49,7 +49,7 @@ async def test_a_backup_made_at_work_is_a_whole_bot(studio: Studio) -> None:
 
     code, said = await db(studio, "restore", str(copy))
     assert code == 0
-    assert said.startswith(f"{database} is restored from {copy}. What stood there is kept as {database}.before-")
+    assert said.startswith(f"{database} was restored from {copy}. The previous database was kept as {database}.before-")
     assert sqlite.integrity_problems(database) == []
     async with studio.bot(EASEL__QUOTA__CREDITS="500"):
         # What was under way then is looked at anew, paid once, and shown where it is shown already.

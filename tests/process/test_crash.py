@@ -19,7 +19,7 @@ BOUNDARIES = (
     "after commit: accept",
     "after commit: submitting",
     "after KIE create",
-    "before take references",
+    "before prepare references",
     "after deliver",
     "before commit: delivered",
 )

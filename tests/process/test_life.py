@@ -186,7 +186,7 @@ async def test_a_wrong_token_is_said_in_a_sentence(studio: Studio) -> None:
 
 async def web_address(bot: BotProcess) -> str:
     def port() -> int | None:
-        found = [line["port"] for line in lines(bot.output()) if line["event"] == "web server listens"]
+        found = [line["port"] for line in lines(bot.output()) if line["event"] == "web server listening"]
         return found[0] if found else None
 
     return f"http://127.0.0.1:{await until(port, what='the web server')}"

@@ -1,21 +1,10 @@
-"""Ten thousand random commands, with all balances looked at after every single one. Run by ``make soak-quota``."""
-
-import sys
-import time
-from collections import Counter
-from pathlib import Path
+"""Ten thousand random commands, with all balances compared after every single one. Run by ``make soak-quota``."""
 
 import pytest
 
-from tests.store.quota_life import live
-
-_STEPS = 10_000
+from tests.store.quota_machine import run_machine
 
 
 @pytest.mark.timeout(3600)
-def test_ten_thousand_steps(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    begun, told = time.monotonic(), Counter[str]()
-    while told["steps"] < _STEPS:
-        told += live(tmp_path, examples=20, steps=80)
-        with capsys.disabled():
-            sys.stdout.write(f"\n{told['steps']} steps in {time.monotonic() - begun:.0f} s: {dict(told.most_common())}")
+def test_ten_thousand_steps() -> None:
+    run_machine(examples=125, steps=80)

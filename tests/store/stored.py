@@ -1,56 +1,63 @@
-"""Putting generations into a store, and reading what only SQL can tell."""
+"""Puts generations into a store, makes databases of earlier versions, and reads what only SQL can tell."""
 
 import sqlite3
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from sqlalchemy import create_engine
 
 from bot.domain.credits import ZERO
 from bot.domain.generation import Generation, Task
 from bot.domain.ids import KieTaskId
 from bot.domain.ports import Progress, TaskReport
 from bot.domain.states import Failure, TaskState
+from bot.store import sqlite
 from bot.store.store import Store, Transaction
 from tests.factories import NOW
 
 DEADLINE = NOW + timedelta(minutes=10)
 RESULT = TaskReport(Progress.SUCCEEDED, result_url="https://tempfile.aiquickdraw.com/one.png", seconds=14.0)
+MIGRATIONS = Path(sqlite.__file__).parent / "migrations"
+
+_TO_RUNNING = (TaskState.SUBMITTING, TaskState.RUNNING)
+_STEPS: dict[TaskState, tuple[TaskState, ...]] = {
+    TaskState.RESERVED: (),
+    TaskState.SUBMITTING: (TaskState.SUBMITTING,),
+    TaskState.RUNNING: _TO_RUNNING,
+    TaskState.READY: (*_TO_RUNNING, TaskState.READY),
+    TaskState.DELIVERED: (*_TO_RUNNING, TaskState.READY, TaskState.DELIVERED),
+    TaskState.OVERDUE: (*_TO_RUNNING, TaskState.OVERDUE),
+    TaskState.FAILED: (TaskState.SUBMITTING, TaskState.FAILED),
+    TaskState.CANCELLED: (TaskState.CANCELLED,),
+}
 
 
-async def keep(store: Store, generation: Generation, at: datetime | None = None) -> Generation:
-    """Write down a reserved generation and its reservation, as accepting it does."""
+async def keep(store: Store, generation: Generation) -> Generation:
+    """Store a reserved generation and its reservation, as accepting it does."""
     parts = {task.id: ZERO for task in generation.tasks}
     account = generation.request.account
     async with store.write() as tx:
         await tx.generations.add(generation)
-        await tx.ledger.reserve(account, generation.id, parts, generation.unit_price, at or generation.created_at)
+        await tx.ledger.reserve(account, generation.id, parts, generation.unit_price, generation.created_at)
     return generation
 
 
 async def bring(tx: Transaction, task: Task, state: TaskState, at: datetime = NOW) -> None:
-    """Lead a reserved task along the usual way to a state."""
-    kie = KieTaskId(f"kie-{task.id}")
-    to_running = (TaskState.SUBMITTING, TaskState.RUNNING)
-    ways: dict[TaskState, tuple[TaskState, ...]] = {
-        TaskState.RESERVED: (),
-        TaskState.SUBMITTING: to_running[:1],
-        TaskState.RUNNING: to_running,
-        TaskState.READY: (*to_running, TaskState.READY),
-        TaskState.DELIVERED: (*to_running, TaskState.READY, TaskState.DELIVERED),
-        TaskState.OVERDUE: (*to_running, TaskState.OVERDUE),
-        TaskState.FAILED: (TaskState.SUBMITTING, TaskState.FAILED),
-        TaskState.CANCELLED: (TaskState.CANCELLED,),
-    }
-    for step in ways[state]:
-        assert await move(tx, task, step, kie, at), f"{task.id} would not go to {step}"
+    """Bring a reserved task to a state in the usual steps."""
+    for step in _STEPS[state]:
+        assert await move(tx, task, step, KieTaskId(f"kie-{task.id}"), at), f"{task.id} did not go to {step}"
 
 
 async def move(tx: Transaction, task: Task, to: TaskState, kie: KieTaskId, at: datetime = NOW) -> bool:
     """Ask the store for one move; whether it was made."""
     match to:
         case TaskState.RESERVED:
-            return await tx.tasks.waiting_again(task.id)
+            return await tx.tasks.requeue(task.id)
         case TaskState.SUBMITTING:
             return await tx.tasks.submitting(task.id, DEADLINE)
         case TaskState.RUNNING:
@@ -70,9 +77,18 @@ async def move(tx: Transaction, task: Task, to: TaskState, kie: KieTaskId, at: d
 
 
 def rows(file: Path, query: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
-    """Ask the file itself, past all of our code."""
-    connection = sqlite3.connect(file)
-    try:
+    """Query the file itself, without the store."""
+    with closing(sqlite3.connect(file)) as connection:
         return connection.execute(query, tuple(values)).fetchall()
-    finally:
-        connection.close()
+
+
+def upgrade(file: Path, version: str) -> None:
+    """Create a database of an earlier version."""
+    engine = create_engine(f"sqlite:///{file}")
+    sqlite.configure(engine, writes=True)
+    config = Config()
+    config.set_main_option("script_location", str(MIGRATIONS))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, version)
+    engine.dispose()

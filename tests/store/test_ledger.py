@@ -1,4 +1,4 @@
-"""The ledger: what counts when, and that money moves once."""
+"""The ledger: credits move once, and each balance counts what belongs to it."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -8,7 +8,7 @@ from decimal import Decimal
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from bot.domain.credits import Account, Credits, LedgerEntry, Movement, Period, Span, period_around
+from bot.domain.credits import Account, Credits, LedgerEntry, Movement, Period, period_around
 from bot.domain.generation import Generation, Task
 from bot.domain.ids import DIRECT_MESSAGES, GuildId, UserId
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
@@ -17,68 +17,53 @@ from bot.store.store import Store
 from tests.factories import ALICE, BOB, NOW, make_generation, make_request
 from tests.store.stored import bring, keep
 
+TODAY = period_around(Period.DAY, NOW)
 YESTERDAY = NOW - timedelta(days=1)
+DIRECT = replace(ALICE, guild_id=DIRECT_MESSAGES)
 
 
-def day_of(moment: datetime) -> Span:
-    return period_around(Period.DAY, moment)
-
-
-async def spent(store: Store, account: Account, at: datetime) -> Credits:
+async def spent(store: Store, account: Account = ALICE, at: datetime = NOW) -> Credits:
+    """What the account spent on that day."""
     async with store.read() as tx:
-        return await tx.ledger.spent(account, day_of(at))
+        return await tx.ledger.spent(account, period_around(Period.DAY, at))
 
 
-async def test_nothing_spent_is_zero(store: Store) -> None:
-    assert await spent(store, ALICE, NOW) == 0
+async def reserve(
+    store: Store, account: Account = ALICE, *, at: datetime = NOW, count: int = 1, settings: Settings | None = None
+) -> Generation:
+    request = make_request(account=account, settings=settings or Settings())
+    return await keep(store, make_generation(states=[TaskState.RESERVED] * count, request=request, created_at=at))
 
 
-async def test_a_refund_counts_for_the_day_of_its_reservation(store: Store) -> None:
-    generation = await keep(store, make_generation(created_at=YESTERDAY))
-    await keep(store, make_generation())
+@pytest.mark.parametrize(("end", "counted"), [(TaskState.FAILED, 0), (TaskState.DELIVERED, 5)])
+async def test_the_end_of_a_task_counts_on_the_day_of_its_reservation(
+    store: Store, end: TaskState, counted: int
+) -> None:
+    generation = await reserve(store, at=YESTERDAY)
     async with store.write() as tx:
-        await bring(tx, generation.tasks[0], TaskState.FAILED, NOW)
-    assert await spent(store, ALICE, YESTERDAY) == 0
-    assert await spent(store, ALICE, NOW) == Credits(5)
+        await bring(tx, generation.tasks[0], end, NOW)
+    assert await spent(store, at=YESTERDAY) == counted
+    assert await spent(store) == 0
 
 
-async def test_a_settlement_changes_no_balance(store: Store) -> None:
-    generation = await keep(store, make_generation(created_at=YESTERDAY))
-    async with store.write() as tx:
-        await bring(tx, generation.tasks[0], TaskState.DELIVERED, NOW)
-    assert await spent(store, ALICE, YESTERDAY) == Credits(5)
-    assert await spent(store, ALICE, NOW) == 0
+async def test_a_day_ends_before_the_next_begins(store: Store) -> None:
+    for at in (TODAY.end, TODAY.end - timedelta(microseconds=1)):
+        await reserve(store, at=at)
+    assert (await spent(store), await spent(store, at=TODAY.end)) == (5, 5)
 
 
-async def test_a_period_ends_before_the_next_begins(store: Store) -> None:
-    midnight = day_of(NOW).end
-    await keep(store, make_generation(created_at=midnight))
-    await keep(store, make_generation(created_at=midnight - timedelta(microseconds=1)))
-    assert await spent(store, ALICE, NOW) == Credits(5)
-    assert await spent(store, ALICE, midnight) == Credits(5)
-
-
-async def test_servers_and_direct_messages_are_accounts_of_their_own(store: Store) -> None:
-    private = replace(ALICE, guild_id=DIRECT_MESSAGES)
-    await keep(store, make_generation(request=make_request(account=private, settings=Settings(Model.FLEX))))
-    assert await spent(store, private, NOW) == Credits(14)
-    assert await spent(store, ALICE, NOW) == 0
+async def test_members_servers_and_direct_messages_have_accounts_of_their_own(store: Store) -> None:
+    await reserve(store, DIRECT, settings=Settings(Model.FLEX))
+    await reserve(store, BOB)
+    assert [await spent(store, account) for account in (DIRECT, BOB, ALICE)] == [14, 5, 0]
+    async with store.read() as tx:
+        assert [len(await tx.ledger.recent(account, 10)) for account in (DIRECT, BOB, ALICE)] == [1, 1, 0]
 
 
 @pytest.mark.parametrize("price", ["0.001", "0.1", "7", "24", "123456.789"])
 async def test_credits_are_exact(store: Store, price: str) -> None:
-    states = [TaskState.RESERVED] * 3
-    await keep(store, make_generation(states=states, unit_price=Decimal(price)))
-    assert await spent(store, ALICE, NOW) == Decimal(price) * 3
-
-
-@pytest.mark.parametrize("ends", [["settle", "settle"], ["refund", "refund"], ["settle", "refund"]])
-async def test_a_reservation_ends_once(store: Store, ends: Sequence[str]) -> None:
-    task = (await keep(store, make_generation())).tasks[0]
-    first, second = ends
-    await _end(store, task, first)
-    with pytest.raises(IntegrityError):
-        await _end(store, task, second)
+    await keep(store, make_generation(states=[TaskState.RESERVED] * 3, unit_price=Decimal(price)))
+    assert await spent(store) == Decimal(price) * 3
 
 
 async def _end(store: Store, task: Task, movement: str) -> None:
@@ -87,82 +72,49 @@ async def _end(store: Store, task: Task, movement: str) -> None:
         await end([task.id], NOW)
 
 
-async def test_a_task_is_reserved_once(store: Store) -> None:
-    generation = await keep(store, make_generation())
+@pytest.mark.parametrize(("first", "second"), [("settle", "settle"), ("refund", "refund"), ("settle", "refund")])
+async def test_a_task_is_reserved_once_and_ends_once(store: Store, first: str, second: str) -> None:
+    generation = await reserve(store, count=2)
+    task, other = generation.tasks
     with pytest.raises(IntegrityError):
         async with store.write() as tx:
-            await tx.ledger.reserve(ALICE, generation.id, {generation.tasks[0].id: Credits(0)}, Credits(5), NOW)
-    assert await spent(store, ALICE, NOW) == Credits(5)
+            await tx.ledger.reserve(ALICE, generation.id, {task.id: Credits(0)}, Credits(5), NOW)
+    await _end(store, task, first)
+    with pytest.raises(IntegrityError):
+        await _end(store, task, second)
+    await _end(store, other, "refund")
+    assert await spent(store) == (5 if first == "settle" else 0)
 
 
-async def test_what_was_never_reserved_is_not_refunded(store: Store) -> None:
+async def test_a_task_that_was_never_reserved_is_not_refunded(store: Store) -> None:
     generation = make_generation()
     async with store.write() as tx:
         await tx.generations.add(generation)
         await tx.ledger.refund([generation.tasks[0].id], NOW)
-    assert await spent(store, ALICE, NOW) == 0
+    assert await spent(store) == 0
 
 
-async def test_recent_movements_are_told_per_generation_and_kind_newest_first(store: Store) -> None:
+async def test_recent_movements_are_grouped_by_generation_and_kind_newest_first(store: Store) -> None:
     settings = Settings(Model.FLEX, AspectRatio.WIDE, Resolution.TWO_K)
-    first = await keep(
-        store,
-        make_generation(states=[TaskState.RESERVED] * 4, request=make_request(settings=settings), created_at=YESTERDAY),
-    )
-    second = await keep(store, make_generation())
+    first = await reserve(store, at=YESTERDAY, count=4, settings=settings)
+    second = await reserve(store)
     async with store.write() as tx:
         await bring(tx, first.tasks[0], TaskState.FAILED, NOW)
         await bring(tx, second.tasks[0], TaskState.DELIVERED, NOW)
         await bring(tx, first.tasks[1], TaskState.FAILED, NOW + timedelta(seconds=1))
-    async with store.read() as tx:
         entries = await tx.ledger.recent(ALICE, 10)
-        newest = await tx.ledger.recent(ALICE, 1)
-    assert [(entry.movement, entry.credits, entry.at) for entry in entries] == [
-        (Movement.REFUND, Credits(48), NOW + timedelta(seconds=1)),
-        (Movement.RESERVE, Credits(-5), NOW),
-        (Movement.RESERVE, Credits(-96), YESTERDAY),
+        assert await tx.ledger.recent(ALICE, 1) == entries[:1]
+    assert [(entry.movement, entry.credits, entry.at, entry.settings) for entry in entries] == [
+        (Movement.REFUND, Credits(48), NOW + timedelta(seconds=1), settings),
+        (Movement.RESERVE, Credits(-5), NOW, Settings()),
+        (Movement.RESERVE, Credits(-96), YESTERDAY, settings),
     ]
-    assert [entry.settings for entry in entries] == [settings, Settings(), settings]
-    assert newest == entries[:1]
-
-
-async def test_recent_movements_are_the_accounts_own(store: Store) -> None:
-    elsewhere = replace(ALICE, guild_id=DIRECT_MESSAGES)
-    await keep(store, make_generation(request=make_request(account=elsewhere)))
-    async with store.read() as tx:
-        assert await tx.ledger.recent(ALICE, 10) == []
-        assert len(await tx.ledger.recent(elsewhere, 10)) == 1
 
 
 ADMIN = UserId(9)
-EVERYBODY = Account(UserId(0), ALICE.guild_id)
-
-
-async def tell_a_story(store: Store) -> None:
-    """A wish of Alice's, of which one image fails, one of Bob's, and what an admin did in between."""
-    mine = await keep(store, make_generation(states=[TaskState.RESERVED] * 2))
-    await keep(store, make_generation(request=make_request(account=BOB)))
-    elsewhere = replace(ALICE, guild_id=GuildId(901))
-    await keep(store, make_generation(request=make_request(account=elsewhere)))
-    async with store.write() as tx:
-        await tx.ledger.grant(ALICE, Credits("12.5"), ADMIN, "won the contest", NOW)
-        await tx.ledger.changed(EVERYBODY, ADMIN, "server: 50 a day", NOW)
-        await bring(tx, mine.tasks[0], TaskState.DELIVERED)
-        await bring(tx, mine.tasks[1], TaskState.FAILED)
-        await tx.ledger.reset(ALICE, ADMIN, "a bad day", NOW)
-        await tx.ledger.changed(ALICE, ADMIN, "member: 70 a week", NOW)
-        await tx.ledger.grant(elsewhere, Credits(1), ADMIN, "not here", NOW)
-
-
-Told = tuple[Movement, Decimal, UserId | None, UserId | None, str]
-
-
-def told(entries: Sequence[LedgerEntry]) -> list[Told]:
-    return [(one.movement, one.credits, one.user_id, one.actor_id, one.note) for one in entries]
-
-
+Listed = tuple[Movement, Decimal, UserId | None, UserId | None, str]
 A, B = ALICE.user_id, BOB.user_id
-PAGE: list[Told] = [
+PAGE: list[Listed] = [
     (Movement.RULE, Decimal(0), A, ADMIN, "member: 70 a week"),
     (Movement.RESET, Decimal(0), A, ADMIN, "a bad day"),
     (Movement.REFUND, Decimal(5), A, None, ""),
@@ -174,36 +126,52 @@ PAGE: list[Told] = [
 ]
 
 
-async def test_a_servers_page_tells_everything_but_settlements_newest_first(store: Store) -> None:
-    await tell_a_story(store)
-    async with store.read() as tx:
-        assert told(await tx.ledger.page(ALICE.guild_id, None, 0, 100)) == PAGE
-        pages = [await tx.ledger.page(ALICE.guild_id, None, offset, 3) for offset in (0, 3, 6, 9)]
-    assert [len(page) for page in pages] == [3, 3, 2, 0]
-    assert told([entry for page in pages for entry in page]) == PAGE
+def listed(entries: Sequence[LedgerEntry]) -> list[Listed]:
+    return [(entry.movement, entry.credits, entry.user_id, entry.actor_id, entry.note) for entry in entries]
 
 
-async def test_a_members_page_leaves_out_others_and_the_server(store: Store) -> None:
-    await tell_a_story(store)
-    async with store.read() as tx:
-        assert told(await tx.ledger.page(ALICE.guild_id, A, 0, 100)) == [one for one in PAGE if one[2] == A]
-        assert told(await tx.ledger.page(ALICE.guild_id, B, 0, 100)) == [one for one in PAGE if one[2] == B]
-        assert await tx.ledger.page(GuildId(902), None, 0, 100) == []
+@pytest.fixture
+async def history(store: Store) -> Store:
+    """A store with two images of Alice's, of which one fails, one of Bob's, and what an admin did in between."""
+    elsewhere = replace(ALICE, guild_id=GuildId(901))
+    generation = await reserve(store, count=2)
+    for account in (BOB, elsewhere):
+        await reserve(store, account)
+    async with store.write() as tx:
+        await tx.ledger.grant(ALICE, Credits("12.5"), ADMIN, "won the contest", NOW)
+        await tx.ledger.record_change(replace(ALICE, user_id=UserId(0)), ADMIN, "server: 50 a day", NOW)
+        await bring(tx, generation.tasks[0], TaskState.DELIVERED)
+        await bring(tx, generation.tasks[1], TaskState.FAILED)
+        await tx.ledger.reset(ALICE, ADMIN, "a bad day", NOW)
+        await tx.ledger.record_change(ALICE, ADMIN, "member: 70 a week", NOW)
+        await tx.ledger.grant(elsewhere, Credits(1), ADMIN, "not here", NOW)
+    return store
 
 
-async def test_pictures_are_told_with_their_settings_and_the_rest_without(store: Store) -> None:
-    await tell_a_story(store)
-    async with store.read() as tx:
+async def test_a_servers_pages_hold_everything_but_settlements(history: Store) -> None:
+    async with history.read() as tx:
         entries = await tx.ledger.page(ALICE.guild_id, None, 0, 100)
-    of_pictures = {Movement.RESERVE, Movement.REFUND}
-    assert all((entry.settings == Settings()) is (entry.movement in of_pictures) for entry in entries)
+        pages = [await tx.ledger.page(ALICE.guild_id, None, offset, 3) for offset in (0, 3, 6, 9)]
+        for member in (A, B):
+            of_member = await tx.ledger.page(ALICE.guild_id, member, 0, 100)
+            assert listed(of_member) == [line for line in PAGE if line[2] == member]
+        assert await tx.ledger.page(GuildId(902), None, 0, 100) == []
+    assert listed(entries) == PAGE
+    assert [len(page) for page in pages] == [3, 3, 2, 0]
+    assert [entry for page in pages for entry in page] == entries
+    of_images = {Movement.RESERVE, Movement.REFUND}
+    assert all(entry.settings == (Settings() if entry.movement in of_images else None) for entry in entries)
 
 
-async def test_a_members_last_movements_hold_grants_and_resets_and_no_rules(store: Store) -> None:
-    await tell_a_story(store)
-    async with store.read() as tx:
+async def test_recent_movements_hold_each_grant_and_reset_and_no_rules(history: Store) -> None:
+    async with history.write() as tx:
+        for number in range(2):
+            await tx.ledger.grant(ALICE, Credits(5), ADMIN, f"number {number}", NOW)
         recent = await tx.ledger.recent(ALICE, 10)
+        assert await tx.ledger.bonus(ALICE) == Decimal("22.5")
     assert [(entry.movement, entry.credits, entry.note) for entry in recent] == [
+        (Movement.GRANT, 5, "number 1"),
+        (Movement.GRANT, 5, "number 0"),
         (Movement.RESET, 0, "a bad day"),
         (Movement.REFUND, 5, ""),
         (Movement.GRANT, Decimal("12.5"), "won the contest"),
@@ -211,36 +179,12 @@ async def test_a_members_last_movements_hold_grants_and_resets_and_no_rules(stor
     ]
 
 
-async def test_grants_are_told_one_by_one(store: Store) -> None:
-    async with store.write() as tx:
-        for number in range(3):
-            await tx.ledger.grant(ALICE, Credits(5), ADMIN, f"number {number}", NOW)
-    async with store.read() as tx:
-        assert [entry.note for entry in await tx.ledger.recent(ALICE, 10)] == ["number 2", "number 1", "number 0"]
-        assert await tx.ledger.bonus(ALICE) == 15
-
-
-async def test_what_all_spend_together_is_no_grant_and_holds_what_the_bonus_paid(store: Store) -> None:
-    await tell_a_story(store)
+async def test_total_spending_leaves_out_grants_and_includes_what_a_bonus_paid(history: Store) -> None:
     generation = make_generation(request=make_request(account=BOB))
-    async with store.write() as tx:
+    async with history.write() as tx:
         await tx.generations.add(generation)
-        parts = {task.id: Credits(3) for task in generation.tasks}
-        await tx.ledger.reserve(BOB, generation.id, parts, Credits(5), NOW)
-    async with store.read() as tx:
-        assert await tx.ledger.spent(BOB, day_of(NOW)) == 7
-        assert await tx.ledger.spent_together(day_of(NOW), ALICE.guild_id) == 15
-        assert await tx.ledger.spent_together(day_of(NOW)) == 20
-        assert await tx.ledger.spent_together(day_of(YESTERDAY)) == 0
-
-
-@pytest.fixture
-async def generation(store: Store) -> Generation:
-    return await keep(store, make_generation(states=[TaskState.RESERVED] * 2))
-
-
-async def test_each_task_can_end_its_own_way(store: Store, generation: Generation) -> None:
-    paid, refunded = generation.tasks
-    await _end(store, paid, "settle")
-    await _end(store, refunded, "refund")
-    assert await spent(store, ALICE, NOW) == Credits(5)
+        await tx.ledger.reserve(BOB, generation.id, {generation.tasks[0].id: Credits(3)}, Credits(5), NOW)
+        assert await tx.ledger.spent(BOB, TODAY) == 7
+        assert await tx.ledger.total_spent(TODAY, ALICE.guild_id) == 15
+        assert await tx.ledger.total_spent(TODAY) == 20
+        assert await tx.ledger.total_spent(period_around(Period.DAY, YESTERDAY)) == 0

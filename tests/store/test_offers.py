@@ -1,8 +1,7 @@
-"""Out of credits: what is offered instead can really be had."""
+"""Out of credits: what is offered instead can really be afforded."""
 
-from collections.abc import AsyncGenerator, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -12,11 +11,10 @@ from bot.domain.errors import CapReached, NotEnoughCredits
 from bot.domain.ids import UserId
 from bot.domain.rules import Cap, Rule, Scope
 from bot.domain.settings import AspectRatio, CheaperOption, Model, Resolution, Settings
-from bot.quota.policy import QuotaLimits
 from bot.quota.service import Change
 from bot.store.store import Store
 from tests.factories import ALICE, limits_of, make_request
-from tests.store.desk import Desk, open_desk
+from tests.store.services import open_services
 
 CHANGE = Change(ALICE.guild_id, UserId(9), "because")
 BEST = Settings(Model.FLEX, AspectRatio.WIDE, Resolution.TWO_K)
@@ -26,14 +24,10 @@ def a_day(amount: int | None) -> Allowance:
     return Allowance(None if amount is None else Credits(amount), Period.DAY)
 
 
-@asynccontextmanager
-async def desk_with(store: Store, folder: Path, limits: QuotaLimits) -> AsyncGenerator[Desk, None]:
-    async with open_desk(store, folder, open_limit=100, limits=limits) as desk:
-        yield desk
-
-
-def told(offers: Sequence[CheaperOption]) -> list[str]:
-    return [f"{one.count} × {one.settings.model} {one.settings.resolution}: {one.price}" for one in offers]
+def described(options: Sequence[CheaperOption]) -> list[str]:
+    return [
+        f"{option.count} × {option.settings.model} {option.settings.resolution}: {option.price}" for option in options
+    ]
 
 
 @pytest.mark.parametrize(
@@ -54,70 +48,53 @@ def told(offers: Sequence[CheaperOption]) -> list[str]:
         (Settings(Model.FLEX, steps=50, guidance=9.0), 2, 27, ["2 × pro 1K: 10", "1 × flex 1K: 14"]),
     ],
 )
-async def test_what_is_offered_instead(
+async def test_what_is_offered_keeps_the_aspect_ratio_and_is_accepted(
     store: Store, tmp_path: Path, wanted: Settings, count: int, left: int, offers: list[str]
 ) -> None:
-    async with desk_with(store, tmp_path, limits_of(a_day(left))) as desk:
+    async with open_services(store, tmp_path, limits=limits_of(a_day(left))) as services:
         with pytest.raises(NotEnoughCredits) as caught:
-            await desk.generations.accept(make_request(settings=wanted, count=count))
-    assert told(caught.value.affordable) == offers
+            await services.generations.accept(make_request(settings=wanted, count=count))
+        assert described(caught.value.affordable) == offers
+        for option in caught.value.affordable[:1]:
+            assert option.settings.aspect_ratio is wanted.aspect_ratio
+            await services.generations.accept(make_request(settings=option.settings, count=option.count))
 
 
-async def test_an_offer_keeps_the_aspect_ratio_and_can_be_accepted(store: Store, tmp_path: Path) -> None:
-    async with desk_with(store, tmp_path, limits_of(a_day(27))) as desk:
-        with pytest.raises(NotEnoughCredits) as caught:
-            await desk.generations.accept(make_request(settings=BEST, count=4))
-        offer = caught.value.affordable[0]
-        assert offer.settings.aspect_ratio is AspectRatio.WIDE
-        await desk.generations.accept(make_request(settings=offer.settings, count=offer.count))
+@dataclass(frozen=True)
+class Room:
+    """Credits per day that each limit leaves; None without limit."""
 
-
-async def test_a_bonus_counts_for_what_can_be_offered(store: Store, tmp_path: Path) -> None:
-    async with desk_with(store, tmp_path, limits_of(a_day(3))) as desk:
-        await desk.quotas.grant(CHANGE, ALICE.user_id, Credits(4))
-        with pytest.raises(NotEnoughCredits) as caught:
-            await desk.generations.accept(make_request(settings=BEST))
-        assert (caught.value.left, caught.value.allowance) == (7, 3)
-        assert told(caught.value.affordable) == ["1 × pro 2K: 7", "1 × pro 1K: 5"]
-
-
-async def test_a_members_offers_pass_the_limits_over_all_members(store: Store, tmp_path: Path) -> None:
-    """Twenty credits of one's own are of no use when the pool has six."""
-    async with desk_with(store, tmp_path, limits_of(a_day(20))) as desk:
-        await desk.quotas.put_rule(CHANGE, Rule(Scope.POOL, 0, a_day(6)))
-        with pytest.raises(NotEnoughCredits) as caught:
-            await desk.generations.accept(make_request(settings=BEST))
-    assert caught.value.left == 20
-    assert told(caught.value.affordable) == ["1 × pro 1K: 5"]
+    own: int | None = None
+    bonus: int = 0
+    pool: int | None = None
+    server: int | None = None
+    budget: int | None = None
 
 
 @pytest.mark.parametrize(
-    ("own", "pool", "server", "budget", "reached", "offers"),
+    ("room", "reached", "left", "offers"),
     [
-        (100, 23, None, None, Cap.POOL, ["1 × flex 1K: 14", "1 × pro 2K: 7"]),
-        (100, 23, 13, None, Cap.POOL, ["1 × pro 2K: 7", "1 × pro 1K: 5"]),
-        (100, 23, 13, 6, Cap.POOL, ["1 × pro 1K: 5"]),
-        (100, 100, 13, 6, Cap.SERVER_LIMIT, ["1 × pro 1K: 5"]),
-        (100, 100, 100, 6, Cap.BUDGET, ["1 × pro 1K: 5"]),
-        (None, 23, 13, 0, Cap.POOL, []),
-        (None, None, None, 7, Cap.BUDGET, ["1 × pro 2K: 7", "1 × pro 1K: 5"]),
+        (Room(own=3, bonus=4), None, 7, ["1 × pro 2K: 7", "1 × pro 1K: 5"]),
+        (Room(own=20, pool=6), None, 20, ["1 × pro 1K: 5"]),
+        (Room(100, pool=23), Cap.POOL, 23, ["1 × flex 1K: 14", "1 × pro 2K: 7"]),
+        (Room(100, pool=23, server=13), Cap.POOL, 23, ["1 × pro 2K: 7", "1 × pro 1K: 5"]),
+        (Room(100, pool=23, server=13, budget=6), Cap.POOL, 23, ["1 × pro 1K: 5"]),
+        (Room(100, pool=100, server=13, budget=6), Cap.SERVER_LIMIT, 13, ["1 × pro 1K: 5"]),
+        (Room(100, pool=100, server=100, budget=6), Cap.BUDGET, 6, ["1 × pro 1K: 5"]),
+        (Room(pool=23, server=13, budget=0), Cap.POOL, 23, []),
+        (Room(budget=7), Cap.BUDGET, 7, ["1 × pro 2K: 7", "1 × pro 1K: 5"]),
     ],
 )
-async def test_a_caps_offers_pass_the_other_caps(
-    store: Store,
-    tmp_path: Path,
-    own: int | None,
-    pool: int | None,
-    server: int | None,
-    budget: int | None,
-    reached: Cap,
-    offers: list[str],
+async def test_offers_respect_every_limit(
+    store: Store, tmp_path: Path, room: Room, reached: Cap | None, left: int, offers: list[str]
 ) -> None:
-    limits = replace(limits_of(a_day(own)), servers=a_day(server), budget=a_day(budget))
-    async with desk_with(store, tmp_path, limits) as desk:
-        await desk.quotas.put_rule(CHANGE, Rule(Scope.POOL, 0, a_day(pool)))
-        with pytest.raises(CapReached) as caught:
-            await desk.generations.accept(make_request(settings=BEST))
-        assert caught.value.cap is reached
-        assert told(caught.value.affordable) == offers
-        assert (await desk.quotas.overview(Requester(ALICE))).standing.balance.spent == 0
+    limits = replace(limits_of(a_day(room.own)), servers=a_day(room.server), budget=a_day(room.budget))
+    async with open_services(store, tmp_path, limits=limits) as services:
+        await services.quotas.put_rule(CHANGE, Rule(Scope.POOL, 0, a_day(room.pool)))
+        if room.bonus:
+            await services.quotas.grant(CHANGE, ALICE.user_id, Credits(room.bonus))
+        with pytest.raises((NotEnoughCredits, CapReached)) as caught:
+            await services.generations.accept(make_request(settings=BEST))
+        assert (caught.value.cap if isinstance(caught.value, CapReached) else None) is reached
+        assert (caught.value.left, described(caught.value.affordable)) == (left, offers)
+        assert (await services.quotas.overview(Requester(ALICE))).standing.balance.spent == 0

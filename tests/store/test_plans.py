@@ -1,4 +1,4 @@
-"""Hot queries look things up; they never read a growing table from end to end."""
+"""Frequent queries use an index; none scans a growing table."""
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Generator
@@ -28,24 +28,24 @@ DRAFT = Draft(DraftId(1), ALICE.user_id, NOW, Origin(ChannelId(5), MessageId(6))
 MONTH = period_around(Period.MONTH, NOW)
 
 HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
-    "the generations that a member has open": lambda tx: tx.generations.open_count(ALICE.user_id),
-    "what a member has spent": lambda tx: tx.ledger.spent(ALICE, MONTH),
-    "a member's last movements": lambda tx: tx.ledger.recent(ALICE, 8),
-    "what all members of a server have spent": lambda tx: tx.ledger.spent_together(MONTH, ALICE.guild_id),
-    "what is spent everywhere": lambda tx: tx.ledger.spent_together(MONTH),
+    "a member's open generations": lambda tx: tx.generations.open_count(ALICE.user_id),
+    "a member's spending": lambda tx: tx.ledger.spent(ALICE, MONTH),
+    "a member's recent movements": lambda tx: tx.ledger.recent(ALICE, 8),
+    "a server's spending": lambda tx: tx.ledger.total_spent(MONTH, ALICE.guild_id),
+    "all spending": lambda tx: tx.ledger.total_spent(MONTH),
     "a member's bonus": lambda tx: tx.ledger.bonus(ALICE),
     "a server's ledger": lambda tx: tx.ledger.page(ALICE.guild_id, None, 20, 11),
     "a member's ledger": lambda tx: tx.ledger.page(ALICE.guild_id, ALICE.user_id, 20, 11),
     "a reservation": lambda tx: tx.ledger.reserve(ALICE, OTHER.id, {OTHER.tasks[0].id: Credits(0)}, Credits(5), NOW),
     "a reset": lambda tx: tx.ledger.reset(ALICE, UserId(9), "because", NOW),
-    "the rules that could apply": lambda tx: tx.rules.concerning(Requester(ALICE, frozenset({RoleId(1), RoleId(2)}))),
+    "rules for a requester": lambda tx: tx.rules.for_requester(Requester(ALICE, frozenset({RoleId(1), RoleId(2)}))),
     "a rule": lambda tx: tx.rules.get(ALICE.guild_id, Scope.POOL),
     "removing a rule": lambda tx: tx.rules.remove(ALICE.guild_id, Scope.ROLE, 7),
     "a server's settings": lambda tx: tx.rules.settings(ALICE.guild_id),
     "a member's open request": lambda tx: tx.credit_requests.open_of(ALICE),
     "a request": lambda tx: tx.credit_requests.get(CreditRequestId(1)),
     "closing a request": lambda tx: tx.credit_requests.close(CreditRequestId(1), CreditRequestState.DENIED),
-    "what is too old of a member's requests": lambda tx: tx.credit_requests.expire(ALICE, NOW),
+    "expiring a request": lambda tx: tx.credit_requests.expire(ALICE, NOW),
     "tasks in some states": lambda tx: tx.tasks.in_states(OPEN | {TaskState.OVERDUE}),
     "a generation": lambda tx: tx.generations.get(GENERATION.id),
     "a task's generation": lambda tx: tx.generations.of_task(TASK.id),
@@ -53,27 +53,27 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "a move": lambda tx: tx.tasks.submitting(TASK.id, DEADLINE),
     "a move to running": lambda tx: tx.tasks.running(TASK.id, KieTaskId("kie"), NOW, DEADLINE),
     "a move to ready": lambda tx: tx.tasks.ready(TASK.id, RESULT, NOW),
-    "taking back": lambda tx: tx.tasks.cancel(GENERATION.id, NOW),
+    "cancelling": lambda tx: tx.tasks.cancel(GENERATION.id, NOW),
     "a settlement": lambda tx: tx.ledger.settle([TASK.id], NOW),
-    "what was not told yet": lambda tx: tx.generations.unfinished(),
-    "what a message shows": lambda tx: tx.images.in_message(IMAGE.message_id),
-    "a line of edits": lambda tx: tx.images.line(IMAGE.id),
+    "undelivered outcomes": lambda tx: tx.generations.unfinished(),
+    "images in a message": lambda tx: tx.images.in_message(IMAGE.message_id),
+    "a lineage": lambda tx: tx.images.lineage(IMAGE.id),
     "a draft": lambda tx: tx.drafts.get(DRAFT.id),
     "a new draft": lambda tx: tx.drafts.add(DRAFT, forget_before=NOW),
     "an upload": lambda tx: tx.uploads.find("ab" * 32, NOW),
     "a new upload": lambda tx: tx.uploads.remember("ab" * 32, "https://kie.example/a.png", NOW, forget_before=NOW),
     "late images": lambda tx: tx.generations.with_late_images(),
-    "charged and consumed": lambda tx: tx.costs.by_class(NOW, NOW + timedelta(days=1)),
+    "costs": lambda tx: tx.costs.by_class(NOW, NOW + timedelta(days=1)),
     "the first task": lambda tx: tx.costs.first_task_at(),
-    "the first that has not ended": lambda tx: tx.costs.first_unended_at(),
-    "how many tasks are open": lambda tx: tx.costs.open_tasks(),
+    "the first task that has not ended": lambda tx: tx.costs.first_unended_at(),
+    "open tasks": lambda tx: tx.costs.open_tasks(),
     "orphans": lambda tx: tx.tasks.orphans(),
-    "what KIE was asked for lately": lambda tx: tx.tasks.submitted_since(NOW),
-    "decisions that were not told": lambda tx: tx.credit_requests.untold(),
+    "recent submissions": lambda tx: tx.tasks.submitted_since(NOW),
+    "pending notifications": lambda tx: tx.credit_requests.pending_notifications(),
 }
 
-FEW = {"SCAN line", "SCAN newest", "SCAN credit_requests USING INDEX ix_credit_requests_untold"}
-"""No growing table: rows that a recursion has found so far, the newest of an account, what is looked for."""
+SMALL_SCANS = {"SCAN lineage", "SCAN newest", "SCAN credit_requests USING INDEX ix_credit_requests_untold"}
+"""Not of growing tables: a recursion's own rows, an account's newest rows, and exactly the rows that are wanted."""
 
 
 @pytest.fixture
@@ -99,8 +99,24 @@ def plan(file: Path, statement: str, parameters: Any) -> list[str]:
         connection.close()
 
 
+INDEXES: dict[str, set[str]] = {
+    "a member's spending": {"ix_ledger_account", "ix_ledger_resets"},
+    "a server's spending": {"ix_ledger_guild_id_counts_at"},
+    "all spending": {"ix_ledger_counts_at"},
+    "a member's bonus": {"ix_ledger_bonus"},
+    "a server's ledger": {"ix_ledger_guild_id"},
+    "a member's ledger": {"ix_ledger_user_id_guild_id"},
+    "a reset": {"ix_ledger_resets"},
+    "a member's open request": {"uq_credit_requests_open"},
+    "expiring a request": {"uq_credit_requests_open"},
+    "orphans": {"ix_tasks_orphans"},
+    "recent submissions": {"ix_tasks_submitted_at"},
+    "pending notifications": {"ix_credit_requests_untold"},
+}
+
+
 @pytest.mark.parametrize("query", HOT)
-async def test_no_table_is_read_from_end_to_end(
+async def test_a_query_scans_no_table_and_uses_its_index(
     store: Store, file: Path, statements: list[tuple[str, Any]], query: str
 ) -> None:
     await keep(store, GENERATION)
@@ -109,43 +125,13 @@ async def test_no_table_is_read_from_end_to_end(
     statements.clear()
     async with store.write() as tx:
         await HOT[query](tx)
-    explained = [
-        (statement, step)
-        for statement, parameters in statements
-        if not statement.startswith(("BEGIN", "COMMIT"))
-        for step in plan(file, statement, parameters)
-    ]
-    assert explained
-    assert [(statement, step) for statement, step in explained if step.startswith("SCAN") and step not in FEW] == []
-
-
-INDEXES: dict[str, set[str]] = {
-    "what a member has spent": {"ix_ledger_account", "ix_ledger_resets"},
-    "what all members of a server have spent": {"ix_ledger_guild_id_counts_at"},
-    "what is spent everywhere": {"ix_ledger_counts_at"},
-    "a member's bonus": {"ix_ledger_bonus"},
-    "a server's ledger": {"ix_ledger_guild_id"},
-    "a member's ledger": {"ix_ledger_user_id_guild_id"},
-    "a reset": {"ix_ledger_resets"},
-    "a member's open request": {"uq_credit_requests_open"},
-    "what is too old of a member's requests": {"uq_credit_requests_open"},
-    "orphans": {"ix_tasks_orphans"},
-    "what KIE was asked for lately": {"ix_tasks_submitted_at"},
-    "decisions that were not told": {"ix_credit_requests_untold"},
-}
-
-
-@pytest.mark.parametrize("query", INDEXES)
-async def test_each_query_goes_by_the_index_that_was_made_for_it(
-    store: Store, file: Path, statements: list[tuple[str, Any]], query: str
-) -> None:
-    statements.clear()
-    async with store.write() as tx:
-        await HOT[query](tx)
     steps = [step for sent in statements if sent[0] != "BEGIN IMMEDIATE" for step in plan(file, *sent)]
-    used = {word for step in steps for word in step.split() if word.startswith(("ix_", "uq_"))}
-    assert used == INDEXES[query]
-    assert not any("TEMP B-TREE" in step for step in steps)
+    assert steps
+    assert [step for step in steps if step.startswith("SCAN") and step not in SMALL_SCANS] == []
+    if query in INDEXES:
+        used = {word for step in steps for word in step.split() if word.startswith(("ix_", "uq_"))}
+        assert used == INDEXES[query]
+        assert not any("TEMP B-TREE" in step for step in steps)
 
 
 def test_a_scan_would_be_noticed(file: Path, url: str) -> None:

@@ -1,7 +1,9 @@
-"""Rules and servers' settings, in the store."""
+"""Quota rules and server settings in the store."""
 
+import asyncio
 from dataclasses import replace
 from decimal import Decimal
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -9,8 +11,10 @@ import pytest
 from bot.domain.credits import Account, Allowance, Period, Requester
 from bot.domain.ids import ChannelId, GuildId, RoleId, UserId
 from bot.domain.rules import Rule, Scope, ServerSettings
+from bot.quota.service import QuotaService
 from bot.store.store import Store
 from tests.factories import ALICE
+from tests.store.services import open_services
 
 HOME, ABROAD = ALICE.guild_id, GuildId(901)
 FIFTY = Allowance(Decimal(50), Period.DAY)
@@ -23,10 +27,10 @@ async def put(store: Store, *rules: Rule, guild: GuildId = HOME) -> None:
             await tx.rules.put(guild, rule)
 
 
-async def concerning(store: Store, *roles: int, account: Account = ALICE) -> list[Rule]:
+async def rules_for(store: Store, *roles: int, account: Account = ALICE) -> list[Rule]:
     async with store.read() as tx:
-        found = await tx.rules.concerning(Requester(account, frozenset(map(RoleId, roles))))
-    return sorted(found, key=lambda rule: (rule.scope, rule.subject))
+        rules = await tx.rules.for_requester(Requester(account, frozenset(map(RoleId, roles))))
+    return sorted(rules, key=lambda rule: (rule.scope, rule.subject))
 
 
 async def settings(store: Store, guild: GuildId = HOME) -> ServerSettings:
@@ -34,40 +38,38 @@ async def settings(store: Store, guild: GuildId = HOME) -> ServerSettings:
         return await tx.rules.settings(guild)
 
 
-@pytest.mark.parametrize("amount", [None, "0", "0.001", "33.333", "1000000000"])
-async def test_a_rule_comes_back_as_it_was(store: Store, amount: str | None) -> None:
-    credits_ = None if amount is None else Decimal(amount)
-    scopes = (Scope.MEMBER, Scope.ROLE, Scope.SERVER, Scope.POOL)
-    for rule in (Rule(scope, 1 << 62, Allowance(credits_, period)) for scope in scopes for period in Period):
-        await put(store, rule)
-        async with store.read() as tx:
-            assert await tx.rules.get(HOME, rule.scope, 1 << 62) == rule
-            assert await tx.rules.get(ABROAD, rule.scope, 1 << 62) is None
-            assert await tx.rules.get(HOME, rule.scope) is None
+@pytest.mark.parametrize("amount", [None, Decimal(0), Decimal("0.001"), Decimal("33.333"), Decimal(10**9)])
+async def test_a_rule_comes_back_unchanged(store: Store, amount: Decimal | None) -> None:
+    subject = 1 << 62
+    for scope in (Scope.MEMBER, Scope.ROLE, Scope.SERVER, Scope.POOL):
+        for period in Period:
+            rule = Rule(scope, subject, Allowance(amount, period))
+            await put(store, rule)
+            async with store.read() as tx:
+                assert await tx.rules.get(HOME, scope, subject) == rule
+                assert await tx.rules.get(ABROAD, scope, subject) is None
+                assert await tx.rules.get(HOME, scope) is None
 
 
-async def test_a_rule_takes_the_place_of_the_one_before(store: Store) -> None:
-    before, after = Rule(Scope.ROLE, 7, FIFTY), Rule(Scope.ROLE, 7, Allowance(None, Period.MONTH))
-    await put(store, before, after)
-    assert await concerning(store, 7) == [after]
-
-
-async def test_only_what_could_apply_is_found(store: Store) -> None:
+async def test_only_rules_that_could_apply_are_found(store: Store) -> None:
     mine = [Rule(Scope.MEMBER, ALICE.user_id, FIFTY), Rule(Scope.ROLE, 7, FIFTY), Rule(Scope.SERVER, 0, FIFTY)]
     others = [Rule(Scope.MEMBER, 7, FIFTY), Rule(Scope.ROLE, ALICE.user_id, FIFTY), Rule(Scope.POOL, 0, FIFTY)]
     await put(store, *mine, *others)
     await put(store, Rule(Scope.ROLE, 7, FIFTY), Rule(Scope.ROLE, 8, FIFTY), guild=ABROAD)
-    assert await concerning(store, 7, 8) == mine
-    assert await concerning(store) == [mine[0], mine[2]]
-    assert await concerning(store, 7, 8, account=replace(ALICE, user_id=UserId(55))) == mine[1:]
+    assert await rules_for(store, 7, 8) == mine
+    assert await rules_for(store) == [mine[0], mine[2]]
+    assert await rules_for(store, 7, 8, account=replace(ALICE, user_id=UserId(55))) == mine[1:]
 
 
-async def test_a_member_with_every_role_that_a_server_can_have(store: Store) -> None:
-    await put(store, Rule(Scope.ROLE, 250, FIFTY))
-    assert await concerning(store, *range(1, 251)) == [Rule(Scope.ROLE, 250, FIFTY)]
+async def test_a_new_rule_replaces_the_old_one_for_a_member_with_as_many_roles_as_a_server_can_have(
+    store: Store,
+) -> None:
+    before, after = Rule(Scope.ROLE, 250, FIFTY), Rule(Scope.ROLE, 250, Allowance(None, Period.MONTH))
+    await put(store, before, after)
+    assert await rules_for(store, *range(1, 251)) == [after]
 
 
-async def test_removing_tells_whether_there_was_something(store: Store) -> None:
+async def test_removing_says_whether_there_was_a_rule(store: Store) -> None:
     await put(store, Rule(Scope.ROLE, 7, FIFTY), Rule(Scope.MEMBER, 7, FIFTY))
     async with store.write() as tx:
         assert await tx.rules.remove(HOME, Scope.ROLE, 7)
@@ -76,19 +78,28 @@ async def test_removing_tells_whether_there_was_something(store: Store) -> None:
         assert await tx.rules.get(HOME, Scope.MEMBER, 7) is not None
 
 
-async def test_settings_come_back_as_they_were(store: Store) -> None:
+async def test_settings_come_back_unchanged_until_they_are_replaced(store: Store) -> None:
     assert await settings(store) == ServerSettings()
     async with store.write() as tx:
-        await tx.rules.put_settings(HOME, SETTINGS)
+        for guild in (HOME, ABROAD):
+            await tx.rules.put_settings(guild, SETTINGS)
     assert await settings(store) == SETTINGS
     assert (await settings(store)).tzinfo == ZoneInfo("Europe/Berlin")
-    assert await settings(store, ABROAD) == ServerSettings()
-
-
-async def test_settings_can_be_taken_back(store: Store) -> None:
     async with store.write() as tx:
-        await tx.rules.put_settings(HOME, SETTINGS)
-        await tx.rules.put_settings(ABROAD, SETTINGS)
         await tx.rules.put_settings(HOME, ServerSettings())
     assert await settings(store) == ServerSettings()
     assert await settings(store, ABROAD) == SETTINGS
+
+
+async def test_changes_of_settings_at_the_same_time_are_all_kept(store: Store, tmp_path: Path) -> None:
+    channels = [ChannelId(number) for number in range(1, 21)]
+
+    async def allow(quotas: QuotaService, channel: ChannelId) -> None:
+        def add_channel(before: ServerSettings) -> ServerSettings:
+            return replace(before, channels=before.channels | {channel})
+
+        await quotas.change_settings(HOME, UserId(7), add_channel, lambda _before, _after: "one more channel")
+
+    async with open_services(store, tmp_path) as services:
+        await asyncio.gather(*(allow(services.quotas, channel) for channel in channels))
+    assert (await settings(store)).channels == frozenset(channels)

@@ -1,38 +1,35 @@
-"""Transactions: all or nothing, one writer, readers that cannot write, and pragmas that are really on."""
+"""Transactions: all or nothing, one writer, readers that cannot write, and pragmas that are really set."""
 
 import asyncio
 import sqlite3
-from collections.abc import Generator
+import types
+from collections.abc import Coroutine, Generator
+from contextlib import closing
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Pool, event
+from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import IntegrityError
 
 from bot.domain.credits import Credits
 from bot.domain.errors import StoreUnavailable
-from bot.domain.ids import GenerationId
-from bot.domain.states import TaskState
 from bot.store import sqlite
 from bot.store.store import Store
-from tests.factories import ALICE, NOW, make_generation, make_task
+from tests.factories import ALICE, NOW, make_generation
 from tests.store.stored import DEADLINE, keep, rows
 
 
-async def remembered(store: Store, key: str) -> str | None:
+async def value(store: Store, key: str) -> str | None:
     async with store.read() as tx:
         return await tx.key_values.get(key)
 
 
-async def test_a_fact_is_remembered_until_another_takes_its_place(store: Store, url: str) -> None:
-    assert await remembered(store, "colour") is None
-    for value in ("teal", "ochre"):
-        async with store.write() as tx:
-            await tx.key_values.put("colour", value)
-        assert await remembered(store, "colour") == value
-    assert await remembered(store, "color") is None
-    async with Store.open(url) as again:
-        assert await remembered(again, "colour") == "ochre"
+def make_inserts_fail(file: Path, table: str, how: str, message: str) -> None:
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute(f"CREATE TRIGGER fail BEFORE INSERT ON {table} BEGIN SELECT RAISE({how}, '{message}'); END")
 
 
 async def test_a_block_that_fails_leaves_nothing_behind(store: Store, file: Path) -> None:
@@ -52,7 +49,7 @@ async def test_a_block_that_fails_leaves_nothing_behind(store: Store, file: Path
     await keep(store, generation)
 
 
-async def test_a_statement_that_fails_takes_its_block_with_it(store: Store, file: Path) -> None:
+async def test_a_statement_that_fails_takes_its_transaction_with_it(store: Store, file: Path) -> None:
     generation = await keep(store, make_generation())
 
     async def add_again() -> None:
@@ -65,97 +62,121 @@ async def test_a_statement_that_fails_takes_its_block_with_it(store: Store, file
     assert rows(file, "SELECT state FROM tasks") == [("reserved",)]
 
 
-async def test_a_writer_that_is_cancelled_leaves_nothing_behind(store: Store) -> None:
-    halfway = asyncio.Event()
+async def test_what_follows_a_lost_transaction_is_not_committed_on_its_own(store: Store, file: Path) -> None:
+    """On some errors, such as a full disk, SQLite ends the transaction itself."""
+    make_inserts_fail(file, "uploads", "ROLLBACK", "disk full")
+
+    async def lose_the_transaction() -> None:
+        async with store.write() as tx:
+            await tx.key_values.put("before", "lost")
+            with pytest.raises(IntegrityError, match="disk full"):
+                await tx.uploads.remember("ab" * 32, "https://kie.example/a", NOW, forget_before=NOW)
+            with pytest.raises(StoreUnavailable, match="already ended"):
+                await tx.key_values.put("after", "alone")
+
+    with pytest.raises(StoreUnavailable, match="already ended"):
+        await lose_the_transaction()
+    assert rows(file, "SELECT * FROM facts") == []
+    async with store.write() as tx:
+        await tx.key_values.put("next", "kept")
+    assert rows(file, "SELECT key FROM facts") == [("next",)]
+
+
+@types.coroutine
+def cancelled_at(suspension: int, work: Coroutine[Any, Any, None]) -> Generator[Any, Any, None]:
+    """Await the work, and cancel it the n-th time that it waits for something."""
+    error: asyncio.CancelledError | None = None
+    for number in count():
+        try:
+            awaited = work.send(None) if error is None else work.throw(error)
+        except StopIteration:
+            return
+        task = asyncio.current_task()
+        if number == suspension and task is not None:
+            task.cancel()
+        error = None
+        try:
+            yield awaited
+        except asyncio.CancelledError as thrown:
+            error = thrown
+
+
+async def test_a_writer_that_is_cancelled_leaves_nothing_behind(store: Store, file: Path) -> None:
+    """Whenever it is cancelled, and the next writer is not kept waiting."""
 
     async def write() -> None:
         async with store.write() as tx:
             await tx.key_values.put("colour", "teal")
-            halfway.set()
-            await asyncio.Event().wait()
+            await tx.key_values.put("shape", "round")
 
-    writing = asyncio.create_task(write())
-    await halfway.wait()
-    writing.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await writing
-    assert await remembered(store, "colour") is None
-    async with store.write() as tx:
-        await tx.key_values.put("colour", "ochre")
-    assert await remembered(store, "colour") == "ochre"
-
-
-async def test_cancelling_writers_at_any_moment_never_stops_the_next(store: Store) -> None:
-    async def write(number: int) -> None:
+    suspension, is_cancelled = 0, True
+    while is_cancelled:
+        (outcome,) = await asyncio.gather(cancelled_at(suspension, write()), return_exceptions=True)
+        is_cancelled = isinstance(outcome, asyncio.CancelledError)
+        kept = [value for (value,) in rows(file, "SELECT value FROM facts ORDER BY value")]
+        assert kept == ["round", "teal"] or (is_cancelled and kept == [])
         async with store.write() as tx:
-            await tx.key_values.put(f"fact {number}", "kept")
-            await tx.key_values.get("another")
-
-    for steps in range(40):
-        writing = asyncio.create_task(write(steps))
-        for _ in range(steps):
-            await asyncio.sleep(0)
-        writing.cancel()
-        await asyncio.gather(writing, return_exceptions=True)
-    await write(99)
-    assert await remembered(store, "fact 99") == "kept"
+            await tx.key_values.put("next", "writer")
+        with closing(sqlite3.connect(file)) as connection, connection:
+            connection.execute("DELETE FROM facts")
+        suspension += 1
+    assert suspension > 10
 
 
-async def test_what_others_write_is_not_seen_before_its_end(store: Store) -> None:
-    async with store.write() as tx:
-        await tx.key_values.put("colour", "teal")
-        assert await remembered(store, "colour") is None
-    assert await remembered(store, "colour") == "teal"
-
-
-async def test_a_reader_keeps_its_view_and_does_not_wait_for_a_writer(store: Store) -> None:
-    async with store.read() as before:
-        assert await before.key_values.get("colour") is None
+async def test_nothing_is_seen_before_it_is_committed(store: Store) -> None:
+    async with store.read() as earlier:
+        assert await earlier.key_values.get("colour") is None
         async with store.write() as tx:
             await tx.key_values.put("colour", "teal")
-        assert await before.key_values.get("colour") is None
-    assert await remembered(store, "colour") == "teal"
+            assert await value(store, "colour") is None
+        assert await earlier.key_values.get("colour") is None, "a reader keeps its view"
+    assert await value(store, "colour") == "teal"
 
 
-async def test_writers_take_turns_and_lose_nothing(store: Store) -> None:
-    async def add_one() -> None:
+async def test_writers_take_turns_even_from_two_processes(store: Store, url: str) -> None:
+    async def add_one(to: Store) -> None:
+        async with to.write() as tx:
+            await tx.key_values.put("count", str(int(await tx.key_values.get("count") or 0) + 1))
+
+    async with Store.open(url) as other:
+        await asyncio.gather(*(add_one(to) for to in [store, other] * 15))
+    assert await value(store, "count") == "30"
+
+
+async def test_a_write_transaction_is_locked_from_its_beginning(store: Store, file: Path) -> None:
+    """Another process then waits at its own beginning, and never fails at its first write."""
+    with closing(sqlite3.connect(file, timeout=0)) as other:
         async with store.write() as tx:
-            count = int(await tx.key_values.get("count") or 0)
-            await tx.key_values.put("count", str(count + 1))
-
-    await asyncio.gather(*(add_one() for _ in range(30)))
-    assert await remembered(store, "count") == "30"
+            await tx.key_values.get("count")
+            with pytest.raises(sqlite3.OperationalError, match="locked"):
+                other.execute("BEGIN IMMEDIATE")
+        other.execute("BEGIN IMMEDIATE")
 
 
 async def test_a_reader_cannot_write(store: Store) -> None:
     with pytest.raises(StoreUnavailable, match="readonly"):
         async with store.read() as tx:
             await tx.key_values.put("colour", "teal")
-    assert await remembered(store, "colour") is None
-
-
-async def test_a_task_without_its_generation_is_refused(store: Store, file: Path) -> None:
-    orphan = make_generation(tasks=(make_task(generation_id=GenerationId(404)),))
-    with pytest.raises(IntegrityError, match="FOREIGN KEY"):
-        async with store.write() as tx:
-            await tx.generations.add(orphan)
-    assert rows(file, "SELECT count(*) FROM generations") == [(0,)]
-
-
-PRAGMAS = ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "query_only")
+    assert await value(store, "colour") is None
 
 
 @pytest.fixture
 def pragmas() -> Generator[list[tuple[object, ...]], None, None]:
-    """What holds on every connection on which a transaction begins."""
+    """What holds on every connection that a transaction takes from its pool."""
     seen: list[tuple[object, ...]] = []
 
-    def note(connection: Connection) -> None:
-        seen.append(tuple(connection.exec_driver_sql(f"PRAGMA {name}").scalar() for name in PRAGMAS))
+    def note(connection: DBAPIConnection, *_: object) -> None:
+        cursor = connection.cursor()
+        values: list[object] = []
+        for name in ("journal_mode", "synchronous", "foreign_keys", "busy_timeout", "query_only"):
+            cursor.execute(f"PRAGMA {name}")
+            values += cursor.fetchall()[0]
+        cursor.close()
+        seen.append(tuple(values))
 
-    event.listen(Engine, "begin", note)
+    event.listen(Pool, "checkout", note)
     yield seen
-    event.remove(Engine, "begin", note)
+    event.remove(Pool, "checkout", note)
 
 
 async def test_pragmas_hold_on_every_connection(store: Store, pragmas: list[tuple[object, ...]]) -> None:
@@ -167,45 +188,12 @@ async def test_pragmas_hold_on_every_connection(store: Store, pragmas: list[tupl
         assert pragmas == [("wal", full, 1, sqlite.BUSY_MILLISECONDS, 1)] * 4
 
 
-async def test_a_write_transaction_holds_the_lock_from_its_first_statement(store: Store, file: Path) -> None:
-    """A second process then waits for its turn at BEGIN, and never fails at its first write."""
-    other = sqlite3.connect(file, timeout=0)
-    async with store.write() as tx:
-        await tx.key_values.get("count")
-        with pytest.raises(sqlite3.OperationalError, match="locked"):
-            other.execute("BEGIN IMMEDIATE")
-    other.execute("BEGIN IMMEDIATE")
-    other.close()
-
-
-async def test_two_processes_take_turns(store: Store, url: str) -> None:
-    async def add_one(to: Store) -> None:
-        async with to.write() as tx:
-            await tx.key_values.put("count", str(int(await tx.key_values.get("count") or 0) + 1))
-
-    async with Store.open(url) as other:
-        await asyncio.gather(*(add_one(one) for one in [store, other] * 8))
-    assert await remembered(store, "count") == "16"
-
-
-async def test_a_generation_survives_the_end_of_the_process(url: str) -> None:
-    async with Store.open(url) as store:
-        generation = await keep(store, make_generation(states=[TaskState.RESERVED] * 2))
-    async with Store.open(url) as again, again.read() as tx:
-        assert await tx.generations.get(generation.id) == generation
-
-
-async def test_an_error_names_neither_prompt_nor_token(store: Store, file: Path) -> None:
-    connection = sqlite3.connect(file)
-    connection.execute(
-        "CREATE TRIGGER full BEFORE INSERT ON generations BEGIN SELECT RAISE(ABORT, 'database or disk is full'); END"
-    )
-    connection.commit()
-    connection.close()
+async def test_an_error_contains_neither_prompt_nor_token(store: Store, file: Path) -> None:
+    make_inserts_fail(file, "generations", "ABORT", "database or disk is full")
     generation = make_generation()
+    token = generation.request.destination.token
     with pytest.raises(IntegrityError, match="disk is full") as caught:
         await keep(store, generation)
     assert generation.request.prompt not in str(caught.value)
-    token = generation.request.destination.token
     assert token is not None
     assert token.value not in str(caught.value)

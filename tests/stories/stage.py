@@ -20,7 +20,7 @@ from structlog.testing import capture_logs
 from bot.app import Application
 from bot.client import EaselClient
 from bot.domain.errors import UserError
-from demo.cdn import CdnServer
+from demo.cdn import serve_cdn
 from demo.kie import KieStandIn
 from tests.discord_schema import problems_of
 from tests.fresh import put_fresh_database
@@ -194,7 +194,7 @@ async def open_stage(
         await env.start()
         stack.push_async_callback(env.shutdown)
         env.backend.cdn = cdn = LossyCdn()
-        await enter(CdnServer(env))
+        await enter(serve_cdn(env))
         guild = env.create_guild("Studio")
         channel = guild.create_text_channel("studio")
         admins = guild.create_role("Admin", permissions=discord.Permissions(manage_guild=True, manage_messages=True))

@@ -6,7 +6,7 @@ import pytest
 import simcord
 
 from bot.ui.cards import AMBER, GREEN
-from demo.kie import Code, Fail, Outcome, Reply, Succeed
+from demo.kie import Code, Fail, Reply, Succeed, TaskOutcome
 from tests.stories.asked import PAID
 from tests.stories.permissions import MAY_NOT, deny
 from tests.stories.seen import Seen, seen
@@ -17,7 +17,7 @@ GIVEN_BACK = [("reserve", Decimal(-5)), ("goodwill", Decimal(5))]
 HERE_IT_IS = "This could not be posted where you asked for it. Here it is; nothing was charged."
 
 
-async def left_over(stage: Stage, end: Outcome | None = None, *, private: bool = False) -> None:
+async def left_over(stage: Stage, end: TaskOutcome | None = None, *, private: bool = False) -> None:
     """A wish of Alice's that ends when the token is dead and neither channel nor member take a message."""
     stage.expected_logs.append("generation given up: nowhere to post it")
     stage.kie.script.next_tasks(end or Succeed(duration=0.6))

@@ -23,7 +23,7 @@ async def test_a_chain_of_five_replies_leads_back_to_the_first(stage: Stage) -> 
     messages = [MessageId(one.id) for one in cards]
     async with stage.app.runtime.store.read() as tx:
         (last,) = await tx.images.in_message(messages[-1])
-        line = await tx.images.line(last.id)
+        line = await tx.images.lineage(last.id)
     assert [image.message_id for image in line] == messages[::-1]
     assert [image.parent_id for image in line] == [image.id for image in line[1:]] + [None]
     assert stage.ledger(stage.alice) == PAID * 4
@@ -82,7 +82,7 @@ async def parents(stage: Stage, card: discord.Message) -> list[MessageId]:
     """The messages that a card's picture comes from, the nearest first."""
     async with stage.app.runtime.store.read() as tx:
         (image,) = await tx.images.in_message(MessageId(card.id))
-        return [one.message_id for one in (await tx.images.line(image.id))[1:]]
+        return [one.message_id for one in (await tx.images.lineage(image.id))[1:]]
 
 
 async def shown(card: discord.Message) -> tuple[tuple[int, int], bytes]:

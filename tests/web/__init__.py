@@ -1,1 +1,1 @@
-"""The web server, over real sockets."""
+"""The web server over real sockets."""

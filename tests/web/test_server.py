@@ -1,36 +1,42 @@
-"""Health, readiness, and the port."""
+"""Health, readiness, the port, and limits on connections."""
 
+import asyncio
 import socket
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 
 import aiohttp
 import pytest
 
 from bot.web.server import serve
+from tests.waiting import until
 from tests.web.conftest import Site
 
+HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
 
-async def test_a_process_that_lives_is_healthy(site: Site) -> None:
-    async with site.session.get(f"{site.base}/healthz") as response:
+
+@asynccontextmanager
+async def connection(port: int) -> AsyncGenerator[tuple[asyncio.StreamReader, asyncio.StreamWriter], None]:
+    reader, writer = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        async with asyncio.timeout(10):
+            yield reader, writer
+    finally:
+        writer.close()
+
+
+async def test_a_running_process_is_healthy(site: Site) -> None:
+    async with site.session.get(f"{site.url}/healthz") as response:
         assert response.status == 200
         assert await response.json() == {"status": "ok"}
 
 
-@pytest.mark.parametrize(
-    ("discord", "workers", "status"), [(False, False, 503), (True, False, 503), (False, True, 503), (True, True, 200)]
-)
-async def test_it_is_ready_when_all_of_it_is(site: Site, *, discord: bool, workers: bool, status: int) -> None:
-    site.parts = {"discord": discord, "workers": workers}
-    async with site.session.get(f"{site.base}/readyz") as response:
-        assert response.status == status
-        assert await response.json() == {"discord": discord, "workers": workers}
-
-
-async def test_readiness_is_asked_for_anew_each_time(site: Site) -> None:
-    assert await site.status_of("/readyz") == 503
-    site.parts = {"discord": True}
-    assert await site.status_of("/readyz") == 200
-    site.parts = {"discord": False}
-    assert await site.status_of("/readyz") == 503
+async def test_it_is_ready_while_all_parts_are(site: Site) -> None:
+    for discord, workers in ((False, False), (True, False), (True, True), (False, True)):
+        site.ready = {"discord": discord, "workers": workers}
+        async with site.session.get(f"{site.url}/readyz") as response:
+            assert response.status == (200 if discord and workers else 503)
+            assert await response.json() == site.ready
 
 
 @pytest.mark.parametrize(
@@ -45,35 +51,74 @@ async def test_readiness_is_asked_for_anew_each_time(site: Site) -> None:
         ("POST", "/healthz", 405),
     ],
 )
-async def test_there_is_nothing_else(site: Site, method: str, path: str, status: int) -> None:
+async def test_there_are_no_other_routes(site: Site, method: str, path: str, status: int) -> None:
     assert await site.status_of(path, method) == status
 
 
 async def test_without_callbacks_there_is_no_route_for_them() -> None:
-    async with serve("127.0.0.1", 0, ready=dict, callback=None) as port, aiohttp.ClientSession() as session:
-        address = f"http://127.0.0.1:{port}/kie/callback/abc"
-        async with session.post(address, json={"taskId": "a"}) as response:
-            assert response.status == 404
+    async with (
+        serve("127.0.0.1", 0, ready=dict, callback=None) as port,
+        aiohttp.ClientSession() as session,
+        session.post(f"http://127.0.0.1:{port}/kie/callback/abc", json={"taskId": "a"}) as response,
+    ):
+        assert response.status == 404
 
 
-async def test_the_port_that_was_asked_for_is_the_one_served() -> None:
+async def test_the_port_is_released_and_can_be_chosen() -> None:
     async with serve("127.0.0.1", 0, ready=dict, callback=None) as port:
         assert port > 0
-    async with serve("127.0.0.1", port, ready=dict, callback=None) as again:
-        assert again == port
-
-
-async def test_nothing_listens_after_the_end() -> None:
-    async with serve("127.0.0.1", 0, ready=dict, callback=None) as port:
-        pass
-    async with aiohttp.ClientSession() as session:
-        with pytest.raises(aiohttp.ClientConnectorError):
-            await session.get(f"http://127.0.0.1:{port}/healthz")
+    with pytest.raises(ConnectionRefusedError):
+        await asyncio.open_connection("127.0.0.1", port)
+    async with serve("127.0.0.1", port, ready=dict, callback=None) as second_port:
+        assert second_port == port
 
 
 async def test_a_taken_port_is_an_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port: int = taken.getsockname()[1]
-        serving = serve("127.0.0.1", port, ready=dict, callback=None)
         with pytest.raises(OSError, match=str(port)):
-            await serving.__aenter__()
+            await serve("127.0.0.1", port, ready=dict, callback=None).__aenter__()
+
+
+async def test_a_connection_without_a_request_is_closed() -> None:
+    async with (
+        serve("127.0.0.1", 0, ready=dict, callback=None, head_seconds=0.2) as port,
+        connection(port) as (silent, _),
+        connection(port) as (slow, slow_writer),
+    ):
+        slow_writer.write(HEALTHZ[:-4])
+        assert await silent.read() == b""
+        assert await slow.read() == b""
+
+
+async def test_a_connection_that_sent_a_request_may_send_another() -> None:
+    async with (
+        serve("127.0.0.1", 0, ready=dict, callback=None, head_seconds=0.1) as port,
+        connection(port) as (reader, writer),
+        connection(port) as (silent, _),
+    ):
+        for _ in range(2):
+            writer.write(HEALTHZ)
+            assert (await reader.readuntil(b"}")).startswith(b"HTTP/1.1 200")
+            # The silent connection is newer, and is closed before the second request.
+            await silent.read()
+
+
+async def test_the_number_of_connections_is_limited() -> None:
+    async with (
+        serve("127.0.0.1", 0, ready=dict, callback=None, connections=2) as port,
+        connection(port) as (first, first_writer),
+    ):
+        async with connection(port) as (second, second_writer):
+            for reader, writer in ((first, first_writer), (second, second_writer)):
+                writer.write(HEALTHZ)
+                await reader.readuntil(b"}")
+            async with connection(port) as (third, _):
+                assert await third.read() == b""
+
+        async def accepted() -> bool:
+            async with connection(port) as (reader, writer):
+                writer.write(HEALTHZ)
+                return (await reader.read(12)) == b"HTTP/1.1 200"
+
+        await until(accepted, what="a free connection")

@@ -1,39 +1,38 @@
-/** The panel: who you are, which message, and what you do about it. */
+/** The panel: who you are, which message, and what you do with it. */
 
-import { createForm } from "./form.js";
-import { make } from "./make.js";
+import { PanelError, requestImage, requestJson } from "./api.js";
+import { createAttachments } from "./attachments.js";
+import { create } from "./dom.js";
 import { createMessages } from "./messages.js";
-import { Refused, picture, tell } from "./server.js";
-import { createSwitch } from "./switch.js";
-import { createTray } from "./tray.js";
+import { createModal } from "./modal.js";
 
-const LOOK_EVERY = 1500;
+const REFRESH_MS = 1500;
 const $ = (id) => document.getElementById(id);
 
-let told = null;
+let state = null;
 let member = null;
 
 const messages = createMessages($("messages"), showChoice);
-const tray = createTray($("attached"), complain);
-const form = createForm(report);
+const attachments = createAttachments($("attached"), showError);
+const modal = createModal(showResult);
 
-function complain(sentence) {
-  if ($("news").textContent !== sentence) $("news").replaceChildren(make("p", { className: "bad" }, sentence));
+function showError(sentence) {
+  if ($("result").textContent !== sentence) $("result").replaceChildren(create("p", { className: "bad" }, sentence));
 }
 
-function report(outcome) {
-  const lines = outcome.private.map((text) => make("blockquote", {}, text));
-  $("news").replaceChildren(make("p", { className: "good" }, outcome.note), ...lines);
+function showResult(result) {
+  const quotes = result.private.map((text) => create("blockquote", {}, text));
+  $("result").replaceChildren(create("p", { className: "good" }, result.note), ...quotes);
 }
 
-/** Do one act of a visitor: one at a time, and its refusal is told. */
-async function act(buttons, doing) {
+/** Run an action with these buttons disabled, and show its error. */
+async function run(buttons, action) {
   for (const button of buttons) button.disabled = true;
   try {
-    await doing();
+    await action();
   } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    complain(error.message);
+    if (!(error instanceof PanelError)) throw error;
+    showError(error.message);
   } finally {
     for (const button of buttons) button.disabled = false;
   }
@@ -41,111 +40,123 @@ async function act(buttons, doing) {
 }
 
 function showChoice() {
-  if (!told) return;
-  const chosen = messages.chosen;
-  const bot = told.bot;
-  $("say-title").textContent = chosen ? `Reply to ${chosen.author}` : "Send a message";
+  if (!state) return;
+  const { chosen } = messages;
+  const { bot, apps } = state;
+  $("send-title").textContent = chosen ? `Reply to ${chosen.author}` : "Send a message";
   $("text").placeholder = chosen ? "make it snow" : "a red fox in snow";
   $("mention").disabled = Boolean(chosen?.bot);
   if (chosen?.bot) $("mention").checked = true;
   $("mention-label").textContent = chosen?.bot ? `Mentions @${bot}, as every reply to it does` : `Mention @${bot}`;
-  $("apps-hint").textContent = !told.apps.length ? `${bot} has no commands on messages.`
-    : chosen ? `On ${chosen.author}’s message, as from a right click on it.` : "Choose a message above first.";
+  $("apps-hint").textContent = !apps.length ? `${bot} has no message commands.`
+    : chosen ? `For ${chosen.author}’s message, as in its right-click menu.` : "Choose a message above first.";
   for (const button of $("apps").children) button.disabled = !chosen;
 }
 
-function showState() {
-  tray.limit(told.picturesMax);
-  if (!$("members").childElementCount) {
-    $("members").replaceChildren(...told.members.map((one) => make("label", { className: "chip" },
-      make("input", { type: "radio", name: "member", value: one.id, checked: one.id === told.member }),
-      make("span", {}, one.name))));
-    $("samples").append("or sample: ", ...told.samples.map((name) => {
-      const button = make("button", { type: "button", className: "link" }, name);
-      button.addEventListener("click", () => act([button], async () => {
-        tray.add([new File([await picture(`samples/${name}`)], `${name}.jpg`, { type: "image/jpeg" })]);
-      }));
-      return button;
+/** Fill in what never changes. */
+function showStart() {
+  attachments.limit(state.imagesMax);
+  $("members").replaceChildren(...state.members.map(({ id, name }) => create("label", { className: "chip" },
+    create("input", { type: "radio", name: "member", value: id, checked: id === state.member }),
+    create("span", {}, name))));
+  $("samples").append("or sample: ", ...state.samples.map((name) => {
+    const button = create("button", { type: "button", className: "link" }, name);
+    button.addEventListener("click", () => run([button], async () => {
+      attachments.add([new File([await requestImage(`samples/${name}`)], `${name}.png`, { type: "image/png" })]);
     }));
-    $("preview").src = told.preview;
+    return button;
+  }));
+  $("preview").src = state.preview;
+}
+
+async function refresh() {
+  const asked = member;
+  const answer = await requestJson(asked ? `state?member=${asked}` : "state");
+  if (asked !== member) return;
+  const first = !state;
+  state = answer;
+  member = state.member;
+  if (first) showStart();
+  if ([...$("apps").children].map((button) => button.value).join("\n") !== state.apps.join("\n")) {
+    $("apps").replaceChildren(...state.apps.map((name) => create("button", { className: "button quiet", value: name }, name)));
   }
-  if ([...$("apps").children].map((button) => button.value).join("\n") !== told.apps.join("\n")) {
-    $("apps").replaceChildren(...told.apps.map((name) => make("button", { className: "button quiet", value: name }, name)));
-  }
-  messages.update(told);
+  messages.update(state);
   showChoice();
 }
 
-async function look() {
-  const asked = member;
-  const answer = await tell(asked ? `state?member=${asked}` : "state");
-  if (asked !== member) return;
-  told = answer;
-  member = told.member;
-  showState();
-}
-
-async function keepLooking() {
+async function keepRefreshing() {
   for (;;) {
     try {
-      if (!document.hidden) await look();
+      if (!document.hidden) await refresh();
     } catch (error) {
-      if (!(error instanceof Refused)) throw error;
-      complain(error.message);
-      if (!told) return;
+      if (!(error instanceof PanelError)) throw error;
+      showError(error.message);
+      if (!state) return;
     }
-    await new Promise((wake) => { setTimeout(wake, LOOK_EVERY); });
+    await new Promise((resolve) => { setTimeout(resolve, REFRESH_MS); });
   }
 }
 
-$("text").addEventListener("paste", (event) => {
-  if (event.clipboardData.files.length) tray.add(event.clipboardData.files);
-});
+function formWith(fields) {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.append(name, value);
+  return form;
+}
 
 $("members").addEventListener("change", (event) => {
   member = event.target.value;
-  void act([], look);
+  void run([], refresh);
 });
 
 $("files").addEventListener("change", () => {
-  tray.add($("files").files);
+  attachments.add($("files").files);
   $("files").value = "";
+});
+
+$("text").addEventListener("paste", (event) => {
+  if (event.clipboardData.files.length) attachments.add(event.clipboardData.files);
 });
 
 $("text").addEventListener("keydown", (event) => {
   if (event.key !== "Enter" || event.shiftKey || event.isComposing) return;
   event.preventDefault();
-  $("say").requestSubmit();
+  $("send").requestSubmit();
 });
 
-$("say").addEventListener("submit", (event) => {
+$("send").addEventListener("submit", (event) => {
   event.preventDefault();
-  void act([$("say").querySelector("[type=submit]")], async () => {
-    const sent = new FormData();
-    sent.append("member", member);
-    sent.append("reply_to", messages.chosen?.id ?? "");
-    sent.append("text", $("text").value);
-    sent.append("mention", $("mention").checked ? "yes" : "no");
-    for (const file of tray.files) sent.append("pictures", file, file.name);
-    report(await tell("say", sent));
+  void run([$("send").querySelector("[type=submit]")], async () => {
+    const mention = $("mention").checked ? "yes" : "no";
+    const form = formWith({ member, reply_to: messages.chosen?.id ?? "", text: $("text").value, mention });
+    for (const file of attachments.files) form.append("images", file, file.name);
+    showResult(await requestJson("messages", form));
     $("text").value = "";
-    tray.clear();
-    await look();
+    attachments.clear();
+    await refresh();
   });
 });
 
 $("apps").addEventListener("click", (event) => {
   if (!(event.target instanceof HTMLButtonElement)) return;
-  void act([...$("apps").children], async () => {
-    const sent = new FormData();
-    sent.append("member", member);
-    sent.append("message", messages.chosen?.id ?? "");
-    sent.append("app", event.target.value);
-    const outcome = await tell("apps", sent);
-    if (outcome.form) form.open(outcome.form);
-    else report(outcome);
+  void run([...$("apps").children], async () => {
+    const form = formWith({ member, message: messages.chosen?.id ?? "", app: event.target.value });
+    const result = await requestJson("apps", form);
+    if (result.modal) modal.open(result);
+    else showResult(result);
   });
 });
 
-createSwitch($("to-panel"), $("preview"), $("panel"));
-void keepLooking();
+/** On a phone the channel fills the screen with the panel below it; one button scrolls down and back up. */
+let below = false;
+new IntersectionObserver(([channel]) => {
+  below = !channel.isIntersecting;
+  $("to-panel").textContent = below ? "Back to the channel ↑" : "Images and Apps ↓";
+}, { threshold: 0.3 }).observe($("preview"));
+$("to-panel").addEventListener("click", () => {
+  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  const target = below ? $("preview") : $("panel");
+  target.focus({ preventScroll: true });
+  target.scrollIntoView({ behavior: calm ? "auto" : "smooth" });
+});
+
+void keepRefreshing();

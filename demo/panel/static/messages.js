@@ -1,69 +1,60 @@
-/** The list of messages to choose one from, with small pictures. */
+/** The list of messages to choose from, with thumbnails of their images. */
 
-import { make } from "./make.js";
-import { picture } from "./server.js";
+import { requestImage } from "./api.js";
+import { create } from "./dom.js";
 
-const SHOWN_PICTURES = 3;
+const THUMBNAILS_MAX = 3;
 
-/** How many pictures there are, for those who do not see them. */
-function counted(number) {
-  return number ? make("span", { className: "hidden" }, number === 1 ? "one picture" : `${number} pictures`) : null;
-}
-
-/** A radio list in `box`; `changed` is called when another message is chosen. */
-export function createMessages(box, changed) {
-  const pictures = new Map();
-  let lines = [];
+/** A radio list in `box`; `onChange` is called when another message is chosen. */
+export function createMessages(box, onChange) {
+  const urls = new Map();
+  let messages = [];
   let shown = "";
   let chosen = "";
 
   function thumbnail(path) {
-    if (!pictures.has(path)) {
-      pictures.set(path, picture(path).then((blob) => URL.createObjectURL(blob)));
-      pictures.get(path).catch(() => pictures.delete(path));
+    if (!urls.has(path)) {
+      urls.set(path, requestImage(path).then((blob) => URL.createObjectURL(blob)));
+      urls.get(path).catch(() => urls.delete(path));
     }
-    const image = make("img", { alt: "" });
-    pictures.get(path).then((url) => { image.src = url; }, () => image.remove());
+    const image = create("img", { alt: "" });
+    urls.get(path).then((url) => { image.src = url; }, () => image.remove());
     return image;
   }
 
-  function row(line, member) {
-    const radio = make("input", { type: "radio", name: "message", value: line.id, checked: line.id === chosen });
-    if (!line.id) return make("label", { className: "message none" }, radio, make("span", {}, line.text));
-    const count = Math.min(line.pictures, SHOWN_PICTURES);
-    const thumbnails = Array.from({ length: count }, (_, number) => thumbnail(`pictures/${member}/${line.id}/${number}`));
-    const more = line.pictures > count ? [make("span", { className: "more" }, `+${line.pictures - count}`)] : [];
-    const words = line.text || (line.pictures ? "" : "no text");
-    const said = make("span", { className: "said" },
-      make("strong", {}, line.author), line.bot ? make("em", {}, "APP") : null, make("span", { className: "words" }, words));
-    return make("label", { className: "message" }, radio, said,
-      make("span", { className: "thumbnails" }, counted(line.pictures), ...thumbnails, ...more));
+  function row(message, member) {
+    const radio = create("input", { type: "radio", name: "message", value: message.id, checked: message.id === chosen });
+    if (!message.id) return create("label", { className: "message" }, radio, create("span", {}, message.text));
+    const count = Math.min(message.images, THUMBNAILS_MAX);
+    const label = message.images ? create("span", { className: "hidden" }, `Images: ${message.images}`) : null;
+    const thumbnails = Array.from({ length: count }, (_, number) => thumbnail(`images/${member}/${message.id}/${number}`));
+    const more = message.images > count ? create("span", { className: "more" }, `+${message.images - count}`) : null;
+    const text = message.text || (message.images ? "" : "no text");
+    return create("label", { className: "message" }, radio,
+      create("span", { className: "summary" }, create("strong", {}, message.author),
+        message.bot ? create("em", {}, "APP") : null, create("span", { className: "excerpt" }, text)),
+      create("span", { className: "thumbnails" }, label, ...thumbnails, more));
   }
 
   box.addEventListener("change", (event) => {
     chosen = event.target.value;
-    changed();
+    onChange();
   });
 
   return {
-    /** Show what the server told; the choice stays where it was as long as its message does. */
-    update(told) {
-      const key = JSON.stringify([told.member, told.messages]);
+    /** Show the server's state; the choice stays as long as its message is listed. */
+    update(state) {
+      const key = JSON.stringify([state.member, state.messages]);
       if (key === shown) return;
       shown = key;
-      lines = [{ id: "", text: "None: say something new", pictures: 0 }, ...told.messages];
-      if (!lines.some((line) => line.id === chosen)) chosen = "";
+      messages = [{ id: "", text: "None: send a new message" }, ...state.messages];
+      if (!messages.some((message) => message.id === chosen)) chosen = "";
       const focused = box.contains(document.activeElement) ? document.activeElement.value : null;
-      box.replaceChildren(...lines.map((line) => row(line, told.member)));
+      box.replaceChildren(...messages.map((message) => row(message, state.member)));
       if (focused !== null) [...box.querySelectorAll("input")].find((radio) => radio.value === focused)?.focus();
-      changed();
-    },
-    choose(id) {
-      chosen = id;
-      for (const radio of box.querySelectorAll("input")) radio.checked = radio.value === id;
-      changed();
+      onChange();
     },
     /** The chosen message, or null for none. */
-    get chosen() { return lines.find((line) => line.id && line.id === chosen) ?? null; },
+    get chosen() { return messages.find((message) => message.id && message.id === chosen) ?? null; },
   };
 }

@@ -1,4 +1,4 @@
-"""Uploads: what KIE's file service already has."""
+"""Uploads: the files that KIE's file service already has."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Images with their parents, drafts of edits, and what a generation edits."""
+"""Images with their parents, drafts of edits, and the origin of a generation that is an edit."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -1,4 +1,4 @@
-"""Quotas: rules, servers' settings, requests for more, and a ledger that holds grants, resets and changes of rules."""
+"""Quotas: rules, server settings, requests for credits, and a ledger with grants, resets and changes of rules."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -44,7 +44,7 @@ def upgrade() -> None:
 
 
 def _widen_the_ledger() -> None:
-    """Its rows may now stand without a task. SQLite cannot loosen a column: the table is made anew, row by row."""
+    """Allow rows without a task. SQLite cannot drop NOT NULL from a column, so the table is copied."""
     op.create_table(
         "ledger_widened",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),

@@ -1,4 +1,4 @@
-"""What could not be told: pictures without a place, and decisions on requests whose member does not know of them."""
+"""Undelivered generations, and decisions on credit requests that members have not been notified of."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -16,6 +16,6 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["generation_id"], ["generations.id"], name="fk_undelivered_generation_id"),
         sa.PrimaryKeyConstraint("generation_id", name="pk_undelivered"),
     )
-    # Whether posting had begun made no difference to anybody, and cost a write in the moment that matters most.
+    # Nothing ever depended on whether posting had begun, and recording it cost a write just before each post.
     op.execute("UPDATE generations SET delivery = 'none' WHERE delivery = 'begun'")
     op.add_column("credit_requests", sa.Column("untold", sa.Text()))

@@ -1,4 +1,4 @@
-"""Indexes for what is looked for among everything that ever was: orphans, the last calls, decisions not told."""
+"""Indexes for queries over the whole history: orphans, recent submissions, pending notifications."""
 
 import sqlalchemy as sa
 from alembic import op

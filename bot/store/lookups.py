@@ -1,0 +1,114 @@
+"""Small tables that are looked up by one key: key-values, uploads, drafts and undelivered generations."""
+
+from datetime import datetime
+
+from sqlalchemy import bindparam, delete, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.domain.generation import Draft, Origin, Source
+from bot.domain.ids import DraftId, GenerationId, UserId
+from bot.store.tables import drafts, key_values, undelivered, uploads
+
+_VALUE = select(key_values.c.value).where(key_values.c.key == bindparam("name"))
+_DELETE_VALUE = delete(key_values).where(key_values.c.key == bindparam("name"))
+_UPLOAD_URL = select(uploads.c.url).where(
+    uploads.c.digest == bindparam("of_digest"), uploads.c.uploaded_at >= bindparam("since")
+)
+_DELETE_UPLOADS = delete(uploads).where(
+    or_(uploads.c.digest == bindparam("of_digest"), uploads.c.uploaded_at < bindparam("before"))
+)
+
+
+class KeyValueRepository:
+    """What the bot remembers about itself between processes, by name."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def get(self, key: str) -> str | None:
+        """The value stored under this key, or None."""
+        return await self._connection.scalar(_VALUE, {"name": key})
+
+    async def put(self, key: str, value: str) -> None:
+        """Store a value, replacing an earlier one; keys have at most 64 characters."""
+        await self._connection.execute(_DELETE_VALUE, {"name": key})
+        await self._connection.execute(insert(key_values), {"key": key, "value": value})
+
+
+class UploadRepository:
+    """Which files KIE's file service already has, by the SHA-256 of their bytes (in hex)."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def find(self, digest: str, since: datetime) -> str | None:
+        """The URL of a file that was uploaded at or after ``since``, or None."""
+        return await self._connection.scalar(_UPLOAD_URL, {"of_digest": digest, "since": since})
+
+    async def remember(self, digest: str, url: str, at: datetime, *, forget_before: datetime) -> None:
+        """Store an upload, replacing one of the same file, and delete those made before ``forget_before``."""
+        await self._connection.execute(_DELETE_UPLOADS, {"of_digest": digest, "before": forget_before})
+        await self._connection.execute(insert(uploads), {"digest": digest, "url": url, "uploaded_at": at})
+
+
+class DraftRepository:
+    """The source images of edit forms that members have opened and not sent yet."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, draft: Draft, *, forget_before: datetime) -> None:
+        """Store a draft, and delete those created before ``forget_before``."""
+        await self._connection.execute(delete(drafts).where(drafts.c.created_at < forget_before))
+        await self._connection.execute(
+            insert(drafts).values(
+                id=draft.id,
+                user_id=draft.user_id,
+                created_at=draft.created_at,
+                channel_id=draft.origin.channel_id,
+                message_id=draft.origin.message_id,
+                sources=[
+                    {"url": source.url, "filename": source.filename, "size": source.size} for source in draft.sources
+                ],
+            )
+        )
+
+    async def get(self, draft_id: DraftId) -> Draft | None:
+        """A draft, or None when it has been deleted."""
+        result = await self._connection.execute(select(drafts).where(drafts.c.id == draft_id))
+        row = result.mappings().one_or_none()
+        if row is None:
+            return None
+        return Draft(
+            id=row["id"],
+            user_id=row["user_id"],
+            created_at=row["created_at"],
+            origin=Origin(row["channel_id"], row["message_id"]),
+            sources=tuple(Source(**source) for source in row["sources"]),
+        )
+
+
+class UndeliveredRepository:
+    """Generations whose outcome could not be posted anywhere; they wait for their member's next command."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, generation: GenerationId, user: UserId, since: datetime) -> None:
+        """Add a generation; harmless to repeat."""
+        await self.remove(generation)
+        await self._connection.execute(insert(undelivered).values(generation_id=generation, user_id=user, since=since))
+
+    async def all(self) -> list[tuple[UserId, GenerationId]]:
+        """Every undelivered generation with its member, oldest first."""
+        c = undelivered.c
+        rows = await self._connection.execute(select(c.user_id, c.generation_id).order_by(c.generation_id))
+        return [(user, generation) for user, generation in rows]
+
+    async def remove(self, generation: GenerationId) -> None:
+        """Remove a generation that has been shown to its member."""
+        await self._connection.execute(delete(undelivered).where(undelivered.c.generation_id == generation))
+
+    async def forget(self, before: datetime) -> None:
+        """Delete what was added before this time."""
+        await self._connection.execute(delete(undelivered).where(undelivered.c.since < before))

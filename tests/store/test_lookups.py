@@ -1,0 +1,85 @@
+"""Key-values, uploads, drafts and undelivered generations."""
+
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from bot.domain.generation import Draft, Generation, Origin, Source
+from bot.domain.ids import ChannelId, DraftId, MessageId
+from bot.store.store import Store
+from tests.factories import ALICE, BOB, NOW, make_generation, make_request
+from tests.store.stored import keep, rows
+
+HOUR, DAY, MICROSECOND = timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)
+LARGEST_ID = (1 << 63) - 1
+
+
+async def test_a_value_is_kept_until_another_replaces_it(store: Store, url: str) -> None:
+    async with store.read() as tx:
+        assert await tx.key_values.get("colour") is None
+    for value in ("teal", "ochre"):
+        async with store.write() as tx:
+            await tx.key_values.put("colour", value)
+            assert await tx.key_values.get("colour") == value
+    async with Store.open(url) as reopened, reopened.read() as tx:
+        assert await tx.key_values.get("colour") == "ochre"
+        assert await tx.key_values.get("color") is None
+
+
+async def test_an_upload_is_found_while_it_is_young_enough(store: Store, file: Path) -> None:
+    async with store.write() as tx:
+        for digest, url, at in (("aa", "old", NOW), ("aa", "new", NOW + HOUR), ("bb", "other", NOW + HOUR)):
+            await tx.uploads.remember(digest, url, at, forget_before=NOW)
+        assert await tx.uploads.find("aa", NOW + HOUR) == "new"
+        assert await tx.uploads.find("aa", NOW + HOUR + MICROSECOND) is None
+        assert await tx.uploads.find("cc", NOW) is None
+        await tx.uploads.remember("cc", "latest", NOW + DAY, forget_before=NOW + DAY)
+    assert rows(file, "SELECT digest FROM uploads") == [("cc",)]
+
+
+def draft(number: int, at: datetime = NOW, sources: tuple[Source, ...] = ()) -> Draft:
+    return Draft(DraftId(number), ALICE.user_id, at, Origin(ChannelId(5), MessageId(1 << 62)), sources)
+
+
+@pytest.mark.parametrize("count", [0, 1, 8])
+async def test_a_draft_comes_back_unchanged(store: Store, count: int) -> None:
+    sources = tuple(Source(f"https://cdn/{n}?a=b&c='", f"“{n}” ✨.png", n << 40) for n in range(count))
+    stored = draft(LARGEST_ID, sources=sources)
+    async with store.write() as tx:
+        await tx.drafts.add(stored, forget_before=NOW)
+        assert await tx.drafts.get(stored.id) == stored
+        assert await tx.drafts.get(DraftId(1)) is None
+
+
+async def test_a_new_draft_deletes_old_ones(store: Store, file: Path) -> None:
+    async with store.write() as tx:
+        for number, at in enumerate((NOW, NOW + HOUR, NOW + DAY + MICROSECOND)):
+            await tx.drafts.add(draft(number, at), forget_before=at - DAY)
+    assert rows(file, "SELECT id FROM drafts ORDER BY id") == [(1,), (2,)]
+
+
+async def add_undelivered(store: Store, generation: Generation, since: datetime = NOW) -> None:
+    async with store.write() as tx:
+        await tx.undelivered.add(generation.id, generation.request.account.user_id, since)
+
+
+async def test_undelivered_generations_outlive_the_process_and_come_oldest_first(url: str) -> None:
+    async with Store.open(url) as store:
+        first = await keep(store, make_generation())
+        second = await keep(store, make_generation(request=make_request(account=BOB)))
+        await add_undelivered(store, second)
+        await add_undelivered(store, first)
+    async with Store.open(url) as store, store.read() as tx:
+        assert await tx.undelivered.all() == [(ALICE.user_id, first.id), (BOB.user_id, second.id)]
+
+
+async def test_an_undelivered_generation_is_listed_once_until_it_is_removed_or_too_old(store: Store) -> None:
+    shown, old, young = [await keep(store, make_generation()) for _ in range(3)]
+    for generation, since in ((shown, NOW), (shown, NOW + HOUR), (old, NOW - MICROSECOND), (young, NOW)):
+        await add_undelivered(store, generation, since)
+    async with store.write() as tx:
+        assert [generation for _, generation in await tx.undelivered.all()] == [shown.id, old.id, young.id]
+        await tx.undelivered.remove(shown.id)
+        await tx.undelivered.forget(NOW)
+        assert await tx.undelivered.all() == [(ALICE.user_id, young.id)]

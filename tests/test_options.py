@@ -1,0 +1,63 @@
+"""Every setting takes effect: it changes what bot/options.py makes of the settings, or the bot reads it directly."""
+
+import inspect
+from decimal import Decimal
+from enum import Enum
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import BaseModel, SecretStr
+
+from bot import options
+from bot.config import Config
+
+ROOT = Path(__file__).parent.parent
+SOURCES = "".join((ROOT / "bot" / name).read_text() for name in ("app.py", "options.py", "__main__.py"))
+
+SETTINGS: list[tuple[str, str]] = [
+    (section, name) for section, values in Config().model_dump().items() for name in values
+]
+
+
+def changed(value: Any) -> Any:
+    """Another valid value for a setting."""
+    match value:
+        case bool():
+            return not value
+        case SecretStr():
+            return SecretStr("changed")
+        case Enum():
+            return next(other for other in type(value) if other is not value)
+        case int() | float() | Decimal():
+            return value + 1
+        case str():
+            return f"{value}/changed"
+        case tuple():
+            return ()
+        case _:
+            return {1: 5.0}
+
+
+def with_setting(section: str, name: str, config: Config | None = None) -> Config:
+    config = config or Config()
+    values: BaseModel = getattr(config, section)
+    return config.model_copy(update={section: values.model_copy(update={name: changed(getattr(values, name))})})
+
+
+def made(config: Config) -> dict[str, Any]:
+    """What the functions of bot/options.py that take only the settings return, where it can be compared."""
+    functions = {
+        name: function
+        for name, function in inspect.getmembers(options, inspect.isfunction)
+        if function.__module__ == options.__name__ and [*inspect.signature(function).parameters] == ["config"]
+    }
+    results = {name: function(config) for name, function in functions.items()}
+    return {name: result for name, result in results.items() if result == functions[name](config)}
+
+
+@pytest.mark.parametrize(("section", "name"), SETTINGS)
+def test_every_setting_takes_effect(section: str, name: str) -> None:
+    # The server period counts only where servers have a limit.
+    base = with_setting("limits", "server_credits") if name == "server_period" else Config()
+    assert made(with_setting(section, name, base)) != made(base) or f"config.{section}.{name}" in SOURCES
