@@ -11,6 +11,7 @@ import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
 from typing import Final
 
 from tests.bench.bots import ROOT
@@ -23,16 +24,17 @@ _ABOUT: Final = (
     "Written by `make bench` (`python -m tests.bench`), which runs everything below against a fake Discord and a fake "
     "KIE on the same machine. Figures of shared machines vary: ratios within one run say most."
 )
+_MIXED: Final = "tests.bench.ack --rounds 2 --seconds 15 --open-tasks 1000 --photos 0.25"
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One benchmark: what it is about, and the module and arguments that run it."""
+    """One benchmark: the module and arguments that run it, and what it is about if not the module's first line."""
 
     name: str
     title: str
-    about: str
     arguments: str
+    about: str = ""
     plot: str = ""
 
 
@@ -40,78 +42,49 @@ SECTIONS: Final = (
     Section(
         "schedule",
         "When to poll KIE",
+        "tests.bench.schedule",
         "Simulated, with all policies on the same durations. Columns: mean, median and 95th percentile of the delay in "
         "seconds, polls per task, mean delay as a multiple of the optimum that knows the distribution and of the best "
-        "even interval, both with as many polls; in brackets the range over seeds.",
-        "tests.bench.schedule",
+        "even interval, both at as many polls; in brackets the range over seeds.",
         plot="schedule.svg",
     ),
     Section(
         "pipeline",
         "From a finished image to its post",
-        "Easel learns from the first tasks how long tasks take; the others count. Polling against KIE's callbacks.",
         "tests.bench.pipeline --learned 100 --counted 120 --rate 5 --all-hosts",
     ),
     Section(
         "ack",
         "From a command to its acknowledgement",
-        "50 commands a second, for each of which Easel also makes the image, against a bot that does nothing but "
-        "defer, in turns; milliseconds.",
         "tests.bench.ack --rounds 3 --seconds 6",
+        "50 commands a second, for each of which Easel also makes the image, against a bot that does nothing but "
+        "defer; milliseconds.",
     ),
     Section(
         "burst",
         "Fifty commands at one instant",
-        "Once a second; milliseconds.",
         "tests.bench.ack --rounds 2 --seconds 5 --pattern burst",
+        "Once a second; milliseconds.",
     ),
     Section(
         "mixed",
         "From a command to its acknowledgement, with everything else at once",
+        f"{_MIXED} --new-tasks 20",
         "50 commands a second, a quarter of them with photos, while a thousand tasks are open, polled and ending, with "
         "KIE's default limit of new tasks, so that the others wait. The bot that does nothing but defer has the "
         "machine to itself. Milliseconds.",
-        "tests.bench.ack --rounds 2 --seconds 15 --open-tasks 1000 --photos 0.25 --new-tasks 20",
     ),
     Section(
         "mixed-unlimited",
         "The same without KIE's limit",
+        f"{_MIXED} --task-seconds 3",
         "Every command's task is created at once and takes three seconds.",
-        "tests.bench.ack --rounds 2 --seconds 15 --open-tasks 1000 --photos 0.25 --task-seconds 3",
     ),
-    Section(
-        "scale",
-        "Many open tasks",
-        "Easel finds this many tasks open at its start, and goes on with the same rate of commands, images and polls "
-        "for every number: the more tasks are open, the longer they take. Ratios are of the same round.",
-        "tests.bench.scale --sizes 10 1000 10000 --rounds 1",
-    ),
-    Section(
-        "history",
-        "A million past generations",
-        "Every use of the store by members and by a start, on an empty store and on a full one, in one run.",
-        "tests.bench.history --rounds 3",
-    ),
-    Section(
-        "references",
-        "Members' images",
-        "Decoded in the sandbox, and by Pillow in the bot's own process. Seconds, MB at the peak, and for how many "
-        "milliseconds the event loop did not run.",
-        "tests.bench.references",
-    ),
-    Section(
-        "start",
-        "Start and idle process",
-        "Against a bot that does nothing but defer, with fakes that respond at once.",
-        "tests.bench.start --rounds 5 --seconds 60",
-    ),
-    Section(
-        "layers",
-        "Where the processor's time goes",
-        "The main thread's time for one generation by whose code it was spent in, from profiles of a bot with few and "
-        "with many commands; the profiler itself makes everything about twice as slow.",
-        "tests.bench.layers",
-    ),
+    Section("scale", "Many open tasks", "tests.bench.scale --sizes 10 1000 10000 --rounds 1"),
+    Section("history", "A million past generations", "tests.bench.history --rounds 3"),
+    Section("references", "Members' images", "tests.bench.references"),
+    Section("start", "Start and idle process", "tests.bench.start --rounds 5 --seconds 60"),
+    Section("layers", "Where the processor's time goes", "tests.bench.layers"),
 )
 
 
@@ -152,7 +125,8 @@ def write_page() -> None:
         output = _FOLDER / f"{section.name}.txt"
         if output.exists():
             note, _, printed = output.read_text(encoding="utf-8").partition("\n")
-            parts += [f"## {section.title}", section.about]
+            compared = (import_module(section.arguments.split()[0]).__doc__ or "").partition("\n")[0]
+            parts += [f"## {section.title}", section.about or compared]
             if section.plot:
                 parts.append(f"![{section.title}](performance/{section.plot})")
             parts += [f"`python -m {section.arguments}` ({note})", f"```text\n{printed.rstrip()}\n```"]

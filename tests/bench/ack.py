@@ -12,7 +12,7 @@ With ``--open-tasks`` Easel starts on a database with tasks that KIE is working 
 and are posted all the while. The floor still has the machine to itself. As Easel polls all of them at its start and
 counts those that were created just before against its limit of new tasks, commands are counted only after
 ``--settle`` seconds, when polls are out of step, as many images are posted as tasks end, and tasks are created as
-fast as the limit allows. What happened in the counted seconds is printed below each row of Easel's.
+fast as the limit allows. What Easel did in the counted seconds is printed after each round.
 """
 
 import asyncio
@@ -89,9 +89,8 @@ class AckOptions:
 
     @property
     def inherited_durations(self) -> TaskDurations:
-        before_counting = _IDLE_SECONDS + self.settle
-        mean = (self.open_tasks - self.settle_rate * self.settle) / self.results + before_counting
-        return TaskDurations(self.inherited_seconds or mean, _SPREAD)
+        left = (self.open_tasks - self.settle_rate * self.settle) / self.results
+        return TaskDurations(self.inherited_seconds or left + self.settle + _IDLE_SECONDS, _SPREAD)
 
     @property
     def new_durations(self) -> TaskDurations:
@@ -107,11 +106,18 @@ class AckOptions:
 
 @dataclass(frozen=True, slots=True)
 class AckRound:
-    """The commands that one bot got in one or more rounds, how many errors it logged and the processor time it took."""
+    """The commands that a bot got, how many errors it logged and the processor time it took; of one or more rounds."""
 
     commands: Sequence[SentCommand]
     errors: int
     cpu_seconds: float
+
+    @classmethod
+    def sum(cls, rounds: Sequence["AckRound"]) -> "AckRound":
+        """All rounds as one."""
+        commands = [command for measured in rounds for command in measured.commands]
+        errors = sum(measured.errors for measured in rounds)
+        return cls(commands, errors, sum(measured.cpu_seconds for measured in rounds))
 
     def latency_ms(self, share: float) -> float:
         """The latency that this share of the acknowledged commands does not exceed."""
@@ -159,12 +165,11 @@ class EaselActivity:
 
     def shortfalls(self, options: AckOptions) -> list[str]:
         """Where Easel had less to do than the options ask for."""
+        change, open_tasks = self.change, min(self.open_tasks)
         shortfalls = {
-            f"only {min(self.open_tasks)} tasks were open": min(self.open_tasks)
-            < options.open_tasks * (1 - _TOLERANCE),
-            f"only {self.change.posted} images were posted": self.change.posted
-            < options.results * self.change.time / 2,
-            "no photo was uploaded": options.photos > 0 and not self.change.uploads,
+            f"only {open_tasks} tasks were open": open_tasks < options.open_tasks * (1 - _TOLERANCE),
+            f"only {change.posted} images were posted": change.posted < options.results * change.time / 2,
+            "no photo was uploaded": options.photos > 0 and not change.uploads,
             f"{self.refused} commands were refused": self.refused > 0,
         }
         return [text for text, is_true in shortfalls.items() if is_true]
@@ -243,7 +248,7 @@ async def compare(options: AckOptions) -> list[EaselActivity]:
     for number in range(options.rounds):
         for name in ("floor", "easel") if number % 2 == 0 else ("easel", "floor"):
             with tempfile.TemporaryDirectory(prefix="easel-bench-") as folder:
-                async with FakeDiscord(photo=photos.photo) as discord:
+                async with FakeDiscord.start(photos.photo) as discord:
                     if name == "floor":
                         measured = await measure_floor(options, discord, Path(folder))
                     else:
@@ -257,13 +262,8 @@ async def compare(options: AckOptions) -> list[EaselActivity]:
             print_line(activities[-1].text())
         print_line(ratios(str(number + 1), rounds["floor"][-1:], rounds["easel"][-1:]))
     print_line(f"\n{_HEADER}")
-    totals: dict[str, AckRound] = {}
-    for name, measured_rounds in rounds.items():
-        commands = [command for measured in measured_rounds for command in measured.commands]
-        errors = sum(measured.errors for measured in measured_rounds)
-        totals[name] = AckRound(commands, errors, sum(measured.cpu_seconds for measured in measured_rounds))
-        print_line(totals[name].row("total", name))
-    print_line(ratios("total", [totals["floor"]], [totals["easel"]]))
+    floor, easel = (AckRound.sum(measured) for measured in rounds.values())
+    print_line("\n".join([floor.row("total", "floor"), easel.row("total", "easel"), ratios("total", [floor], [easel])]))
     print_line(ratios("rounds", rounds["floor"], rounds["easel"]))
     return activities
 

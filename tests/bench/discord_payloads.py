@@ -1,6 +1,6 @@
 """What the fake Discord sends, with little more than the fields that discord.py reads."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any, Final
 
 import orjson
@@ -16,15 +16,7 @@ CHANNEL_IDS: Final = ("900000000000000301", "900000000000000302", "9000000000000
 
 _ALL_PERMISSIONS: Final = str((1 << 53) - 1)
 _ATTACHMENT_OPTION: Final = 11
-_OPTION_VALUES: Final = {"aspect_ratio": "16:9", "resolution": "1K"}
 _NO_COLORS: Final = {"primary_color": 0, "secondary_color": None, "tertiary_color": None}
-
-DEFAULT_IMAGINE: Final[Json] = {
-    "id": "900000000000000400",
-    "name": "imagine",
-    "options": [{"name": "prompt", "type": 3, "required": True}],
-}
-"""Used when the bot has not registered its commands."""
 
 
 def _user(user_id: str, name: str, *, bot: bool = False) -> Json:
@@ -105,26 +97,13 @@ def imagine_data(command: Json, number: int, references: Sequence[str] = ()) -> 
     """
     options: list[Json] = [{"name": "prompt", "type": 3, "value": f"a lighthouse at dusk, sketch {number}"}]
     attachments: dict[str, Json] = {}
-    urls = list(references)
-    for option in command.get("options", []):
-        if option["type"] == _ATTACHMENT_OPTION and urls:
-            attachment_id = str(920_000_000_000_000_000 + number * 10 + len(urls))
-            attachments[attachment_id] = {**_stored("reference.jpg", urls.pop(0)), "id": attachment_id}
-            options.append({"name": option["name"], "type": _ATTACHMENT_OPTION, "value": attachment_id})
-        elif (value := _option_value(option)) is not None:
-            options.append({"name": option["name"], "type": option["type"], "value": value})
-    data: Json = {"id": command["id"], "name": command["name"], "type": 1, "options": options}
-    if attachments:
-        data["resolved"] = {"attachments": attachments}
-    return data | ({"guild_id": command["guild_id"]} if "guild_id" in command else {})
-
-
-def _option_value(option: Mapping[str, Any]) -> str | None:
-    value = _OPTION_VALUES.get(option["name"])
-    choices = option.get("choices")
-    if value is None or not choices:
-        return value
-    return next((choice["value"] for choice in choices if value in (choice["value"], choice["name"])), None)
+    names = [option["name"] for option in command["options"] if option["type"] == _ATTACHMENT_OPTION]
+    for place, (name, url) in enumerate(zip(names, references, strict=False)):
+        attachment_id = str(920_000_000_000_000_000 + number * 10 + place)
+        attachments[attachment_id] = {**_stored("reference.jpg", url), "id": attachment_id}
+        options.append({"name": name, "type": _ATTACHMENT_OPTION, "value": attachment_id})
+    identity = {key: command[key] for key in ("id", "name", "type", "guild_id") if key in command}
+    return {**identity, "options": options, "resolved": {"attachments": attachments}}
 
 
 def _stored(filename: str, url: str) -> Json:

@@ -4,9 +4,8 @@ import asyncio
 import itertools
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
-from types import TracebackType
+from collections.abc import AsyncGenerator, Callable, Sequence
+from contextlib import asynccontextmanager
 from typing import Final, Self, cast
 
 import orjson
@@ -25,6 +24,7 @@ _MAX_ATTACHMENTS: Final = 10
 _FIRST_NUMBERED_MEMBER: Final = payloads.FIRST_MEMBER_ID + 1_000_000
 """Above the members who send one command each."""
 _START_LIMIT: Final = {"total": 1000, "remaining": 999, "reset_after": 0, "max_concurrency": 1}
+_UNREGISTERED: Final[Json] = {"id": "900000000000000400", "name": "imagine", "type": 1, "options": []}
 _JSON_HEADERS: Final = {"Content-Type": "application/json"}
 _PAYLOAD_PART: Final = re.compile(rb'name="payload_json".*?\r\n\r\n(.*?)\r\n--', re.DOTALL)
 
@@ -35,7 +35,7 @@ class FakeDiscord:
     ``photo`` returns the content of the attachment with this number, a JPEG.
     """
 
-    def __init__(self, *, photo: Callable[[int], bytes] = lambda _: b"") -> None:
+    def __init__(self, photo: Callable[[int], bytes]) -> None:
         self.commands: dict[str, SentCommand] = {}
         """Every command by its interaction's token. Those of an earlier process of the bot can be added."""
         self.unknown: Counter[str] = Counter()
@@ -43,7 +43,6 @@ class FakeDiscord:
         self.identified_at = 0.0
         """When the bot was last connected, in Unix seconds: from then on commands can come."""
         self._photo = photo
-        self._stack = AsyncExitStack()
         self._port = 0
         self._socket: web.WebSocketResponse | None = None
         self._ready = asyncio.Event()
@@ -62,22 +61,21 @@ class FakeDiscord:
         """For `DiscordWebSocket.DEFAULT_GATEWAY`."""
         return f"ws://127.0.0.1:{self._port}/gateway"
 
-    async def __aenter__(self) -> Self:
-        self._port = await self._stack.enter_async_context(serve_locally(self._serve))
-        return self
-
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        await self._stack.aclose()
+    @classmethod
+    @asynccontextmanager
+    async def start(cls, photo: Callable[[int], bytes] = lambda _: b"") -> AsyncGenerator[Self]:
+        """Listen on any port."""
+        discord = cls(photo)
+        async with serve_locally(discord._serve) as discord._port:
+            yield discord
 
     def disconnect(self) -> None:
-        """Be ready for the next process of the bot, which finds its commands and messages as they are."""
+        """Prepare for the next process of the bot, which finds its commands and messages as they are."""
         self._ready.clear()
         self._socket = None
 
     async def wait_ready(self) -> None:
-        """Wait until a bot has identified itself and knows its server."""
+        """Wait until a bot has identified itself."""
         await self._ready.wait()
 
     def prepare(
@@ -88,7 +86,7 @@ class FakeDiscord:
         ``references`` are the numbers of attached photos, and ``members`` numbers of members, one for each offset;
         without them, no command has photos and each is by a member of its own.
         """
-        imagine = next((c for c in self._registered if c["name"] == "imagine"), payloads.DEFAULT_IMAGINE)
+        imagine = next((c for c in self._registered if c["name"] == "imagine"), _UNREGISTERED)
         created_ms = int(now() * 1000) - _DISCORD_EPOCH_MS
         prepared: list[SentCommand] = []
         for place, offset in enumerate(offsets):
@@ -167,7 +165,6 @@ class FakeDiscord:
     async def _message(
         self, request: web.BaseRequest, message_id: str, *, channel_id: str = payloads.CHANNEL_IDS[0], token: str = ""
     ) -> web.Response:
-        """Read, delete, edit or post a message."""
         if request.method in {"GET", "DELETE"}:
             stored = self._messages.get(message_id)
             if stored is None:
@@ -244,7 +241,6 @@ class FakeDiscord:
         return self._registered
 
     def _store(self, message_id: str, channel_id: str, sent: Json) -> Json:
-        """Change the message, or create it, and return it."""
         message = self._messages.get(message_id) or payloads.message(message_id, channel_id)
         if sent.get("attachments"):
             sent["attachments"] = [payloads.stored_file(self._port, file) for file in sent["attachments"]]
@@ -265,7 +261,6 @@ class FakeDiscord:
 
 
 def _original(token: str) -> str:
-    """The id of the message that answers an interaction."""
     return str(int(token[1:]) + 1)
 
 

@@ -62,9 +62,7 @@ class FakeKieTask:
 
     created_at: float
     done_at: float
-    model: str
     price: float
-    """In credits, by KIE's list."""
     is_inherited: bool = False
     polls: int = 0
     first_polled_at: float = 0.0
@@ -141,7 +139,7 @@ class FakeKie:
         model = Model.FLEX if "/flex-" in body["model"] else Model.PRO
         price = float(KIE_PRICES[model, Resolution(body["input"]["resolution"])])
         seconds = self._durations.quantile(self._dice.uniform(1e-6, 1 - 1e-6))
-        task = self.tasks[task_id] = FakeKieTask(created_at, created_at + seconds, body["model"], price)
+        task = self.tasks[task_id] = FakeKieTask(created_at, created_at + seconds, price)
         self.by_prompt[body["input"]["prompt"]] = task
         if url := body.get("callBackUrl"):
             callback = asyncio.create_task(self._call_back(task_id, url, seconds))
@@ -167,13 +165,8 @@ class FakeKie:
         urls = {"resultUrls": [f"{self._address}/results/{task_id}.jpg"]}
         return {
             "taskId": task_id,
-            "model": task.model,
             "state": "success" if is_done else "waiting",
-            "param": "{}",
             "resultJson": orjson.dumps(urls).decode() if is_done else "",
-            "failCode": None,
-            "failMsg": None,
-            "costTime": int(task.done_at - task.created_at) if is_done else None,
             "completeTime": int(task.done_at * 1000) if is_done else None,
             "createTime": int(task.created_at * 1000),
             "creditsConsumed": task.price if is_done else None,
@@ -210,8 +203,7 @@ def _inherited(task_id: str) -> FakeKieTask | None:
     match task_id.split("-"):
         case ["inherited", _, created_ms, done_ms]:
             price = float(KIE_PRICES[Model.PRO, Resolution.ONE_K])
-            created_at, done_at = int(created_ms) / 1000, int(done_ms) / 1000
-            return FakeKieTask(created_at, done_at, "flux-2/pro-text-to-image", price, is_inherited=True)
+            return FakeKieTask(int(created_ms) / 1000, int(done_ms) / 1000, price, is_inherited=True)
         case _:
             return None
 

@@ -42,7 +42,7 @@ async def profile(commands: int, rate: float) -> Counter[str]:
         file = Path(folder) / "profile"
         # On SIGTERM the bot exits by itself, and cProfile writes its file.
         command = ("cProfile", "-o", str(file), "-m", "bot", "run")
-        async with FakeDiscord() as discord:
+        async with FakeDiscord.start() as discord:
             options = AckOptions(rate=rate, seconds=commands / rate, command=command)
             measured, _ = await measure_easel(options, discord, Path(folder))
         print_line(f"{commands} commands, {count_posted(measured.commands)} images")

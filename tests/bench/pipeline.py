@@ -74,7 +74,7 @@ async def measure(options: PipelineOptions, host: str, seed: int, *, with_callba
     with tempfile.TemporaryDirectory(prefix="easel-bench-") as folder:
         async with (
             kie.serve() as kie_port,
-            FakeDiscord() as discord,
+            FakeDiscord.start() as discord,
             start_easel(Path(folder), discord, kie_port, UNLIMITED, with_callbacks=with_callbacks),
         ):
             for count in (options.learned, options.counted):

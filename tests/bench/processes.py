@@ -90,7 +90,6 @@ class Child:
 
     @property
     def pid(self) -> int:
-        """Its process id."""
         return self._started().pid
 
     def cpu_seconds(self) -> float:
@@ -124,17 +123,16 @@ class Child:
         """The most bytes that it has held so far."""
         return memory_of(self.pid, "VmHWM")
 
-    def log(self) -> str:
-        """Everything that it has printed."""
-        return self._log.read_text(encoding="utf-8", errors="replace")
-
     def error_lines(self) -> list[str]:
         """The lines of level error or worse that it has printed."""
-        return [line for line in _COLOR.sub("", self.log()).splitlines() if _ERROR_LINE.search(line)]
+        return [line for line in self._lines() if _ERROR_LINE.search(line)]
 
     def tail(self) -> str:
         """The last lines that it has printed."""
-        return "\n".join(self.log().splitlines()[-_TAIL_LINES:])
+        return "\n".join(self._lines()[-_TAIL_LINES:])
+
+    def _lines(self) -> list[str]:
+        return _COLOR.sub("", self._log.read_text(encoding="utf-8", errors="replace")).splitlines()
 
     def _started(self) -> asyncio.subprocess.Process:
         if self._process is None:

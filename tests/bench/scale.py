@@ -89,7 +89,7 @@ def row(size: int, runs: Sequence[EaselActivity]) -> str:
 async def measure(options: ScaleOptions, size: int) -> EaselActivity:
     """One size once; the row is printed."""
     with tempfile.TemporaryDirectory(prefix="easel-bench-") as folder:
-        async with FakeDiscord() as discord:
+        async with FakeDiscord.start() as discord:
             _, run = await measure_easel(options.load(size), discord, Path(folder), _SETTINGS)
     print_line(f"{row(size, [run])}   {run.change.cpu_shares()}")
     return run

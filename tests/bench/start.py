@@ -60,7 +60,7 @@ async def measure(options: StartOptions) -> None:
     """Start both bots in turns, and print everything."""
     async with AsyncExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="easel-bench-")))
-        floor, easel = [await stack.enter_async_context(FakeDiscord()) for _ in range(2)]
+        floor, easel = [await stack.enter_async_context(FakeDiscord.start()) for _ in range(2)]
         kie_port = await stack.enter_async_context(start_kie(folder, TaskDurations(1.0)))
         bots = [(partial(start_floor, folder, floor), floor), (partial(start_easel, folder, easel, kie_port), easel)]
         first_starts = [await start_once(*bot) for bot in bots]

@@ -152,7 +152,7 @@ class _LoadTest:
 async def run(options: LoadTestOptions, folder: Path) -> LoadTestResult:
     """Take the bot through all phases, end it, and audit its database."""
     async with (
-        FakeDiscord() as discord,
+        FakeDiscord.start() as discord,
         start_kie(folder, _DURATIONS, window=_WINDOW) as kie_port,
     ):
         async with _load_test(discord, folder, kie_port, options) as test:
