@@ -63,7 +63,7 @@ SECTIONS: Final = (
     Section(
         "burst",
         "Fifty commands at one instant",
-        "tests.bench.ack --rounds 2 --seconds 5 --pattern burst",
+        "tests.bench.ack --rounds 2 --seconds 5 --burst",
         "Once a second; milliseconds.",
     ),
     Section(

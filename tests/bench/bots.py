@@ -1,6 +1,7 @@
 """Starts Easel, the floor bot and the fake KIE as processes, and waits until they are ready."""
 
 import asyncio
+import contextlib
 import gc
 import os
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping, Sequence
@@ -98,10 +99,10 @@ async def start_easel(
         environment["EASEL__KIE__CALLBACK_KEY"] = CALLBACK_KEY
     (folder / "config.toml").touch()
     started_at = now()
-    async with Child("easel", command, folder / "easel.log", cwd=folder, environment=environment) as child:
-        await child.outlive(_wait_for(f"http://127.0.0.1:{web_port}/readyz"), _START_SECONDS, "starting")
+    async with Child.start("easel", command, folder / "easel.log", cwd=folder, environment=environment) as child:
+        await _wait_for(f"http://127.0.0.1:{web_port}/readyz")
         ready_at = now()
-        await child.outlive(discord.wait_ready(), _START_SECONDS, "connecting to Discord")
+        await asyncio.wait_for(discord.wait_ready(), _START_SECONDS)
         yield RunningBot(child, started_at, ready_at)
 
 
@@ -110,8 +111,8 @@ async def start_floor(folder: Path, discord: FakeDiscord) -> AsyncGenerator[Runn
     """The bot that only defers; it ends with the context."""
     addresses = ("--api-url", discord.api_url, "--gateway-url", discord.gateway_url)
     started_at = now()
-    async with Child("floor", ("tests.bench.floor_bot", *addresses), folder / "floor.log", cwd=ROOT) as child:
-        await child.outlive(discord.wait_ready(), _START_SECONDS, "connecting to Discord")
+    async with Child.start("floor", ("tests.bench.floor_bot", *addresses), folder / "floor.log", cwd=ROOT) as child:
+        await asyncio.wait_for(discord.wait_ready(), _START_SECONDS)
         yield RunningBot(child, started_at, now())
 
 
@@ -121,36 +122,31 @@ async def start_kie(folder: Path, durations: TaskDurations, *, window: float = 1
     port = free_port()
     options = {"port": port, "mean": durations.mean, "spread": durations.spread, "window": window}
     arguments = ("tests.bench.fake_kie", *(f"--{name}={value}" for name, value in options.items()))
-    async with Child("fake KIE", arguments, folder / "kie.log", cwd=ROOT) as child:
-        await child.outlive(_wait_for(f"http://127.0.0.1:{port}/stats"), _START_SECONDS, "starting")
+    async with Child.start("fake KIE", arguments, folder / "kie.log", cwd=ROOT):
+        await _wait_for(f"http://127.0.0.1:{port}/stats")
         yield port
 
 
-async def warm_up(discord: FakeDiscord, child: Child, rate: float, references: Sequence[int] = ()) -> None:
+async def warm_up(discord: FakeDiscord, rate: float, references: Sequence[int] = ()) -> None:
     """Wait until the bot acknowledges, then send commands at this rate for a second."""
-
-    async def first_answer() -> None:
+    async with asyncio.timeout(_START_SECONDS):
         while True:
             commands = discord.prepare([0.0])
             await discord.send(commands)
-            if await wait_until(lambda commands=commands: count_acknowledged(commands) == 1, _FIRST_ANSWER_SECONDS):
-                return
-
-    await child.outlive(first_answer(), _START_SECONDS, "answering its first command")
+            if await wait_until(lambda sent=commands: count_acknowledged(sent) == 1, _FIRST_ANSWER_SECONDS):
+                break
     commands = discord.prepare(arrivals(rate, 1.0), references=references)
-    await child.outlive(discord.send(commands), ANSWER_SECONDS, "warming up")
+    await discord.send(commands)
     await wait_until(lambda: count_acknowledged(commands) == len(commands), ANSWER_SECONDS)
     await asyncio.sleep(_SETTLE_SECONDS)
 
 
 async def _wait_for(url: str) -> None:
     """Wait until this address answers with 200."""
-    async with aiohttp.ClientSession() as session:
+    async with asyncio.timeout(_START_SECONDS), aiohttp.ClientSession() as session:
         while True:
-            try:
+            with contextlib.suppress(aiohttp.ClientError):
                 async with session.get(url) as response:
                     if response.status == 200:
                         return
-            except aiohttp.ClientError:
-                pass
             await asyncio.sleep(_READY_CHECK_SECONDS)

@@ -1,12 +1,9 @@
 """The commands that a benchmark sends, what came back, and when. Times are Unix seconds unless said otherwise."""
 
-import itertools
-import random
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Final, assert_never
+from typing import Final
 
 _CLOCK_OFFSET: Final = time.time() - time.perf_counter()
 
@@ -14,15 +11,6 @@ _CLOCK_OFFSET: Final = time.time() - time.perf_counter()
 def now() -> float:
     """Unix seconds by a clock that never steps, the same for all processes of this machine."""
     return _CLOCK_OFFSET + time.perf_counter()
-
-
-class ArrivalPattern(StrEnum):
-    """How commands are spread over time, at the same mean rate."""
-
-    UNIFORM = "uniform"
-    POISSON = "poisson"
-    BURST = "burst"
-    """A second's worth of commands at one instant, once a second."""
 
 
 @dataclass(slots=True)
@@ -67,17 +55,7 @@ def count_posted(commands: Iterable[SentCommand]) -> int:
     return sum(command.posts > 0 for command in commands)
 
 
-def arrivals(
-    rate: float, seconds: float, pattern: ArrivalPattern = ArrivalPattern.UNIFORM, seed: int = 1
-) -> Sequence[float]:
-    """The offsets in seconds of ``rate * seconds`` commands."""
-    count = round(rate * seconds)
-    match pattern:
-        case ArrivalPattern.UNIFORM:
-            return [n / rate for n in range(count)]
-        case ArrivalPattern.POISSON:
-            dice = random.Random(seed)
-            return list(itertools.accumulate(dice.expovariate(rate) for _ in range(count)))
-        case ArrivalPattern.BURST:
-            return [float(n // max(1, round(rate))) for n in range(count)]
-    assert_never(pattern)
+def arrivals(rate: float, seconds: float, *, burst: bool = False) -> Sequence[float]:
+    """The offsets in seconds of ``rate * seconds`` commands: evenly, or a second's worth at one instant each second."""
+    numbers = range(round(rate * seconds))
+    return [float(n // max(1, round(rate))) if burst else n / rate for n in numbers]

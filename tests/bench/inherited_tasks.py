@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from bot.domain.credits import ZERO, Account
+from bot.domain.credits import ZERO, Account, Requester
 from bot.domain.generation import Delivery, Generation, InteractionToken, Reference
 from bot.domain.ids import ChannelId, GenerationId, GuildId, IdMaker, KieTaskId, MessageId, TaskId, UserId
 from bot.domain.ports import Progress, TaskReport
@@ -82,8 +82,7 @@ class _Writer:
     """Its ids are those of the moment at which it was created, so that no other moment's are the same."""
 
     def __init__(self, settings: Settings, references: tuple[Reference, ...] = ()) -> None:
-        self._settings = settings
-        self._references = references
+        self._request = make_request(settings=settings, references=references)
         self._at = at = datetime.now(UTC)
         self._new_id: Callable[[], int] = IdMaker(lambda: at, start=1)
 
@@ -110,26 +109,18 @@ class _Writer:
         return commands
 
     async def _running(self, tx: Transaction, task: InheritedTask) -> Generation:
+        generation_id, task_id = GenerationId(self._new_id()), TaskId(self._new_id())
+        token = InteractionToken(int(payloads.APPLICATION_ID), f"t{generation_id}", self._at + _TOKEN_LIFETIME)
+        channel_id, message_id = ChannelId(int(payloads.CHANNEL_IDS[0])), MessageId(generation_id + 1)
+        account = Account(UserId(_FIRST_MEMBER + task.number), GuildId(int(payloads.GUILD_ID)))
+        destination = make_destination(channel_id=channel_id, token=token, message_id=message_id)
+        request = replace(self._request, requester=Requester(account), destination=destination)
+        made = make_generation(id=generation_id, created_at=self._at, request=request)
+        generation = replace(made, tasks=(replace(made.tasks[0], id=task_id),))
         submitted_at = datetime.fromtimestamp(task.created_at, UTC)
-        generation = self._generation(task.number)
-        task_id, account = generation.tasks[0].id, generation.request.account
-        await tx.generations.add(generation)
-        await tx.ledger.reserve(account, generation.id, {task_id: ZERO}, generation.unit_price, submitted_at)
-        await tx.tasks.submitting(task_id, submitted_at + _DEADLINE)
         kie_id = KieTaskId(inherited_id(task.number, task.created_at, task.done_at))
+        await tx.generations.add(generation)
+        await tx.ledger.reserve(account, generation_id, {task_id: ZERO}, generation.unit_price, submitted_at)
+        await tx.tasks.submitting(task_id, submitted_at + _DEADLINE)
         await tx.tasks.running(task_id, kie_id, submitted_at, submitted_at + _DEADLINE)
         return generation
-
-    def _generation(self, number: int) -> Generation:
-        generation_id = GenerationId(self._new_id())
-        token = InteractionToken(int(payloads.APPLICATION_ID), f"t{generation_id}", self._at + _TOKEN_LIFETIME)
-        request = make_request(
-            account=Account(UserId(_FIRST_MEMBER + number), GuildId(int(payloads.GUILD_ID))),
-            destination=make_destination(
-                channel_id=ChannelId(int(payloads.CHANNEL_IDS[0])), token=token, message_id=MessageId(generation_id + 1)
-            ),
-            settings=self._settings,
-            references=self._references,
-        )
-        generation = make_generation(id=generation_id, created_at=self._at, request=request)
-        return replace(generation, tasks=(replace(generation.tasks[0], id=TaskId(self._new_id())),))

@@ -9,7 +9,6 @@ import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Final, Self
 
 from aiohttp import web
@@ -26,71 +25,65 @@ class ChildError(RuntimeError):
 
 
 class Child:
-    """A Python module that runs as a process of its own, with its output in a file.
+    """A Python module that runs as a process of its own, with its output in a file."""
 
-    Leaving the context sends SIGTERM, and SIGKILL after ten seconds.
-    """
-
-    def __init__(
-        self, name: str, arguments: Sequence[str], log: Path, *, cwd: Path, environment: Mapping[str, str] | None = None
-    ) -> None:
+    def __init__(self, name: str, process: asyncio.subprocess.Process, log: Path) -> None:
         self.name = name
+        self.pid = process.pid
         self.was_killed = False
-        self._arguments = arguments
+        self._process = process
         self._log = log
-        self._cwd = cwd
-        self._environment = {**os.environ, **(environment or {})}
-        self._process: asyncio.subprocess.Process | None = None
 
-    async def __aenter__(self) -> Self:
-        with self._log.open("wb") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", *self._arguments),
+    @classmethod
+    @asynccontextmanager
+    async def start(
+        cls, name: str, arguments: Sequence[str], log: Path, *, cwd: Path, environment: Mapping[str, str] | None = None
+    ) -> AsyncGenerator[Self]:
+        """Run `python -m` with these arguments; at the end of the context send SIGTERM, and SIGKILL ten seconds later.
+
+        Raises `ChildError` in place of what the context is waiting for when the process ends, and for its OSErrors,
+        timeouts included.
+        """
+        with log.open("wb") as file:
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", *arguments),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                cwd=self._cwd,
-                env=self._environment,
+                stdout=file,
+                stderr=file,
+                cwd=cwd,
+                env={**os.environ, **(environment or {})},
             )
-        return self
+        child, owner = cls(name, process, log), asyncio.current_task()
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        process = self._started()
-        if process.returncode is not None:
-            return
-        process.terminate()
+        async def cancel_owner_at_end() -> None:
+            await process.wait()
+            if owner is not None:
+                owner.cancel()
+
+        watching = asyncio.create_task(cancel_owner_at_end())
         try:
-            await asyncio.wait_for(process.wait(), _STOP_SECONDS)
+            yield child
+        except (OSError, asyncio.CancelledError) as error:
+            if isinstance(error, asyncio.CancelledError):
+                if process.returncode is None or owner is None:
+                    raise
+                owner.uncancel()
+            reason = repr(error) if process.returncode is None else f"ended with code {process.returncode}"
+            raise ChildError(f"{name}: {reason}; its last lines:\n{child.tail()}") from error
+        finally:
+            watching.cancel()
+            await child._stop()
+
+    async def _stop(self) -> None:
+        if self._process.returncode is not None:
+            return
+        self._process.terminate()
+        try:
+            await asyncio.wait_for(self._process.wait(), _STOP_SECONDS)
         except TimeoutError:
             self.was_killed = True
-            process.kill()
-            await process.wait()
-
-    async def outlive(self, work: Awaitable[object], seconds: float, activity: str) -> None:
-        """Await the work.
-
-        Raises `ChildError` when the process ends or drops its connection before that, or when time runs out.
-        """
-        working = asyncio.ensure_future(work)
-        ending = asyncio.ensure_future(self._started().wait())
-        try:
-            await asyncio.wait({working, ending}, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-            if working.done():
-                working.result()
-                return
-            cause = f"ended with code {ending.result()}" if ending.done() else f"timed out after {seconds:g} s"
-        except OSError as error:
-            cause = f"was lost ({error})"
-        finally:
-            working.cancel()
-            ending.cancel()
-        raise ChildError(f"{self.name} {cause} while {activity}; its last lines:\n{self.tail()}")
-
-    @property
-    def pid(self) -> int:
-        return self._started().pid
+            self._process.kill()
+            await self._process.wait()
 
     def cpu_seconds(self) -> float:
         """User and system time of all its threads so far, in steps of 10 ms (proc(5), stat)."""
@@ -134,20 +127,15 @@ class Child:
     def _lines(self) -> list[str]:
         return _COLOR.sub("", self._log.read_text(encoding="utf-8", errors="replace")).splitlines()
 
-    def _started(self) -> asyncio.subprocess.Process:
-        if self._process is None:
-            raise ChildError(f"{self.name} was not started")
-        return self._process
-
 
 def descendants(pid: int) -> list[int]:
     """The living processes that any thread of a process has started, and that these have started."""
-    found: list[int] = []
+    pids: list[int] = []
     for thread in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
             for child in map(int, thread.read_text(encoding="ascii").split()):
-                found += [child, *descendants(child)]
-    return found
+                pids += [child, *descendants(child)]
+    return pids
 
 
 def memory_of(pid: int, field: str) -> int:

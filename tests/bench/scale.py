@@ -67,12 +67,12 @@ class ScaleOptions:
 
 def cpu_ms(run: EaselActivity) -> float:
     """Processor time for one task, from its command to its image."""
-    return run.change.bot_cpu * 1000 / run.change.ended
+    return run.change.bot_cpu * 1000 / max(run.change.ended, 1)
 
 
 def polls(run: EaselActivity) -> float:
     """Per task."""
-    return run.change.polls / run.change.ended
+    return run.change.polls / max(run.change.ended, 1)
 
 
 def row(size: int, runs: Sequence[EaselActivity]) -> str:

@@ -4,7 +4,7 @@ import contextlib
 import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Final
 
 from bot.domain import ids
@@ -21,6 +21,7 @@ from bot.quota.service import Change, QuotaService
 from bot.runtime import BackgroundTasks, Runtime
 from bot.store.store import Store, Transaction
 from tests.factories import ALICE, NOW, limits_of, make_destination, make_generation, make_request
+from tests.store.services import SetClock
 from tests.store.stored import DEADLINE, RESULT, bring, keep
 
 _ALICE: Final = Requester(ALICE, frozenset({ids.RoleId(1), ids.RoleId(2), ids.RoleId(3)}))
@@ -43,15 +44,6 @@ class _RollBack(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class FixedClock:
-    """Always the moment at which the past ends."""
-
-    def now(self) -> datetime:
-        """That moment."""
-        return NOW
-
-
-@dataclass(frozen=True, slots=True)
 class BenchStore:
     """A store with the present that every store of the benchmark has, whatever its past, and the services over it."""
 
@@ -70,10 +62,10 @@ class BenchStore:
     @classmethod
     async def fill(cls, store: Store) -> "BenchStore":
         """Add rules, what Alice made this month, and her request for credits."""
-        minutes = itertools.count()
+        minutes, clock = itertools.count(), SetClock()
         new_id = ids.IdMaker(lambda: NOW - timedelta(days=1) + timedelta(minutes=next(minutes)), start=1)
-        runtime = Runtime(store, FixedClock(), BackgroundTasks("background", grace=0), new_id)
-        policy = QuotaPolicy(FixedClock(), PriceList(KIE_PRICES), limits_of(Allowance(Credits(100_000), Period.DAY)))
+        runtime = Runtime(store, clock, BackgroundTasks("background", grace=0), new_id)
+        policy = QuotaPolicy(clock, PriceList(KIE_PRICES), limits_of(Allowance(Credits(100_000), Period.DAY)))
         quotas = QuotaService(runtime, policy)
         await quotas.put_rule(_CHANGE, Rule(Scope.ROLE, 2, Allowance(Credits(50_000), Period.MONTH)))
         await quotas.put_rule(_CHANGE, Rule(Scope.POOL, 0, Allowance(Credits(900_000), Period.MONTH)))
@@ -203,7 +195,7 @@ _READS: Final[dict[str, PathInTransaction]] = {
     "start: late images": lambda _, tx: tx.generations.with_late_images(),
     "start: recently submitted": lambda _, tx: tx.tasks.submitted_since(NOW - timedelta(seconds=10)),
     "start: pending cards": lambda _, tx: tx.generations.accepted(_PENDING_CARD),
-    "start: untold requests": lambda _, tx: tx.credit_requests.pending_notifications(),
+    "start: pending notifications": lambda _, tx: tx.credit_requests.pending_notifications(),
     "start: undelivered": lambda _, tx: tx.undelivered.all(),
     "start: key values": lambda _, tx: tx.key_values.get("commands.synced"),
 }

@@ -17,7 +17,7 @@ from typing import Final
 
 from tests.bench.bots import start_easel, start_kie, wait_until
 from tests.bench.command_line import parse_options, print_line
-from tests.bench.commands import ArrivalPattern, SentCommand, arrivals, count_posted
+from tests.bench.commands import SentCommand, arrivals, count_posted
 from tests.bench.fake_discord import FakeDiscord
 from tests.bench.fake_kie import KieStats, TaskDurations, read_stats
 from tests.bench.processes import Child
@@ -121,13 +121,9 @@ class _LoadTest:
             return []
         commands = self.discord.prepare(offsets, members=members)
         self.peak_memory = 0
-        await self.child.outlive(self.discord.send(commands), offsets[-1] * 2 + _DRAIN_SECONDS, name)
-
-        async def drain() -> None:
-            await wait_until(lambda: all(each.posts or each.replies for each in commands), _DRAIN_SECONDS)
-            await asyncio.sleep(self.options.rest)
-
-        await self.child.outlive(drain(), _DRAIN_SECONDS + 2 * self.options.rest, f"{name}: the last images")
+        await self.discord.send(commands)
+        await wait_until(lambda: all(command.posts or command.replies for command in commands), _DRAIN_SECONDS)
+        await asyncio.sleep(self.options.rest)
         self.add_result(name, commands)
         return commands
 
@@ -204,9 +200,8 @@ async def _load_test(
 async def _flood(test: _LoadTest) -> list[str]:
     """Some members without and beside a flood; what is unfair about it."""
     options = test.options
-    offsets = arrivals(
-        options.others / options.others_every, options.flood_seconds, ArrivalPattern.POISSON, options.seed
-    )
+    count = round(options.others / options.others_every * options.flood_seconds)
+    offsets = sorted(test.dice.uniform(0, options.flood_seconds) for _ in range(count))
     others = [(offset, test.dice.randrange(options.others) + 1) for offset in offsets]
     if not options.skip_comparison:
         await test.phase("others alone", offsets, [member for _, member in others])
