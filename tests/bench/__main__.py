@@ -1,190 +1,147 @@
 """Runs the benchmarks one after the other and writes what they print into docs/performance.md, with plots.
 
-`make bench`; `--only schedule pipeline` renews those alone. Each is kept as it was printed, below the command that made
-it, the day, and what machine it was.
+`make bench`, three quarters of an hour; `python -m tests.bench --only schedule pipeline` renews those alone. What each
+prints is kept as it is, below the command that made it, the date, and the kind of machine.
 """
 
-import argparse
-import asyncio
 import os
 import platform
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
+from importlib import import_module
 from typing import Final
 
+from tests.bench.bots import ROOT
+from tests.bench.command_line import parse_options, print_line
 from tests.bench.plots import draw_schedules
 
-ROOT: Final = Path(__file__).resolve().parents[2]
-PAGE: Final = ROOT / "docs" / "performance.md"
-FOLDER: Final = ROOT / "docs" / "performance"
+_PAGE: Final = ROOT / "docs" / "performance.md"
+_FOLDER: Final = ROOT / "docs" / "performance"
+_ABOUT: Final = (
+    "Written by `make bench` (`python -m tests.bench`), which runs everything below against a fake Discord and a fake "
+    "KIE on the same machine. Figures of shared machines vary: ratios within one run say most."
+)
+_MIXED: Final = "tests.bench.ack --rounds 2 --seconds 15 --open-tasks 1000 --photos 0.25"
 
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """One benchmark: what it is about, and how it is run."""
+    """One benchmark: the module and arguments that run it, and what it is about if not the module's first line."""
 
     name: str
     title: str
-    about: str
-    arguments: tuple[str, ...]
-    settings: tuple[tuple[str, str], ...] = ()
+    arguments: str
+    about: str = ""
     plot: str = ""
 
-    @property
-    def command(self) -> str:
-        """What a reader types to run it alone."""
-        words = [*(f"{name}={value}" for name, value in self.settings), "python", "-m", *self.arguments]
-        return " ".join(words)
 
-
-NO_LIMITS: Final = (("EASEL__KIE__NEW_TASKS", "10000"), ("EASEL__KIE__RUNNING_TASKS", "10000"))
 SECTIONS: Final = (
     Section(
         "schedule",
-        "When KIE is asked",
+        "When to poll KIE",
+        "tests.bench.schedule",
         "Simulated, with all policies on the same durations. Columns: mean, median and 95th percentile of the delay in "
         "seconds, polls per task, mean delay as a multiple of the optimum that knows the distribution and of the best "
         "even interval, both at as many polls; in brackets the range over seeds. Why one formula decides: "
         "[decisions/0001-polling.md](decisions/0001-polling.md).",
-        ("tests.bench.schedule",),
         plot="schedule.svg",
     ),
     Section(
         "pipeline",
-        "From done to posted",
-        "The bot as a process; so many tasks teach it how long tasks take, as many count.",
-        ("tests.bench.pipeline", "--taught", "100", "--counted", "120", "--rate", "5", "--all-hosts"),
+        "From a finished image to its post",
+        "tests.bench.pipeline --learned 100 --counted 120 --rate 5 --all-hosts",
     ),
     Section(
         "ack",
         "From a command to its acknowledgement",
-        "50 commands a second, each carried on to its picture, against a bot that does nothing but defer, in turns; "
-        "milliseconds.",
-        ("tests.bench.ack", "--rounds", "3", "--seconds", "6"),
-        NO_LIMITS,
+        "tests.bench.ack --rounds 3 --seconds 6",
+        "50 commands a second, for each of which Easel also makes the image, against a bot that does nothing but "
+        "defer; milliseconds.",
     ),
     Section(
         "burst",
         "Fifty commands at one instant",
+        "tests.bench.ack --rounds 2 --seconds 5 --burst",
         "Once a second; milliseconds.",
-        ("tests.bench.ack", "--rounds", "2", "--seconds", "5", "--pattern", "burst"),
-        NO_LIMITS,
     ),
     Section(
         "mixed",
         "From a command to its acknowledgement, with everything else at once",
-        "50 commands a second, a quarter of them with photographs, while a thousand tasks are open, asked after and "
-        "ending; KIE's default limit of new tasks, so that the others wait in line. The bot that does nothing but "
-        "defer has the machine to itself. Milliseconds.",
-        ("tests.bench.mixed", "--rounds", "2"),
+        f"{_MIXED} --new-tasks 20",
+        "50 commands a second, a quarter of them with photos, while a thousand tasks are open, polled and ending, with "
+        "KIE's default limit of new tasks, so that the others wait. The bot that does nothing but defer has the "
+        "machine to itself. Milliseconds.",
     ),
     Section(
         "mixed-unlimited",
         "The same without KIE's limit",
-        "Every command's task is begun at once and takes three seconds.",
-        ("tests.bench.mixed", "--rounds", "2", "--task-seconds", "3"),
-        NO_LIMITS,
+        f"{_MIXED} --task-seconds 3",
+        "Every command's task is created at once and takes three seconds.",
     ),
-    Section(
-        "scale",
-        "Many open tasks",
-        "A bot that finds so many tasks open at its start and goes on at the same rate of commands, results and "
-        "questions for every number: tasks last the longer, the more of them are open. Ratios are of the same round.",
-        ("tests.bench.scale", "--sizes", "10", "1000", "10000", "--rounds", "1"),
-    ),
-    Section(
-        "history",
-        "A million generations ago",
-        "Every path of members and of the start through the store, on an empty store and on a full one, in one run.",
-        ("tests.bench.history", "--rounds", "3"),
-    ),
-    Section(
-        "start",
-        "Start and idleness",
-        "Against the stand-ins, so that Discord's own time is small.",
-        ("tests.bench.start", "--rounds", "5", "--seconds", "60"),
-    ),
-    Section(
-        "layers",
-        "Where the processor's time goes",
-        "The main thread's time for one generation by whose code it was spent in, from profiles of a bot with and "
-        "without work; the profiler itself makes everything about twice as slow.",
-        ("tests.bench.layers",),
-        NO_LIMITS,
-    ),
+    Section("scale", "Many open tasks", "tests.bench.scale --sizes 10 1000 10000 --rounds 1"),
+    Section("history", "A million past generations", "tests.bench.history --rounds 3"),
+    Section("references", "Members' images", "tests.bench.references"),
+    Section("start", "Start and idle process", "tests.bench.start --rounds 5 --seconds 60"),
+    Section("layers", "Where the processor's time goes", "tests.bench.layers"),
 )
 
 
-ABOUT: Final = (
-    "Written by `make bench` (`python -m tests.bench`), which runs everything below against stand-ins for Discord and "
-    "KIE on the same machine. Figures of shared machines scatter: ratios within one run tell most."
-)
+@dataclass(frozen=True)
+class BenchOptions:
+    """Names of sections."""
+
+    only: tuple[str, ...] = tuple(section.name for section in SECTIONS)
 
 
-def machine() -> str:
-    """What the figures were taken on, without its name."""
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
-    return f"{os.cpu_count()} shared cores ({platform.machine()}), {memory:.0f} GB, Python {platform.python_version()}"
-
-
-async def run(section: Section) -> None:
-    """Run one benchmark and keep what it printed; it is shown meanwhile."""
-    sys.stdout.write(f"\n== {section.title}\n")
-    begun = time.monotonic()
-    process = await asyncio.create_subprocess_exec(
-        sys.executable,
-        "-m",
-        *section.arguments,
-        cwd=ROOT,
-        env={**os.environ, **dict(section.settings)},
-        stdout=asyncio.subprocess.PIPE,
-    )
+def run(section: Section) -> None:
+    """Run one benchmark, and keep what it prints."""
+    print_line(f"\n== {section.title}")
+    started_at = time.monotonic()
+    command = [sys.executable, "-m", *section.arguments.split()]
     lines: list[str] = []
-    assert process.stdout is not None
-    async for line in process.stdout:
-        sys.stdout.write(line.decode())
-        sys.stdout.flush()
-        lines.append(line.decode().rstrip())
-    code = await process.wait()
-    note = f"{datetime.now(UTC):%Y-%m-%d}, {machine()}, load {os.getloadavg()[1]:.1f}, {time.monotonic() - begun:.0f} s"
-    if code:
-        note += f"; it ended with code {code}: something in it is not as promised"
-    FOLDER.mkdir(exist_ok=True)
-    (FOLDER / f"{section.name}.txt").write_text("\n".join([note, *lines]) + "\n", encoding="utf-8")
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
+        for line in process.stdout or ():
+            print_line(line.rstrip())
+            lines.append(line.rstrip())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
+    note = (
+        f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} shared cores ({platform.machine()}), {memory:.0f} GB, "
+        f"Python {platform.python_version()}, load {os.getloadavg()[1]:.1f}, {time.monotonic() - started_at:.0f} s"
+    )
+    if process.returncode:
+        note += f"; exit code {process.returncode}: something is not as it should be"
+    _FOLDER.mkdir(exist_ok=True)
+    (_FOLDER / f"{section.name}.txt").write_text("\n".join([note, *lines]) + "\n", encoding="utf-8")
     if section.plot:
-        draw_schedules(FOLDER / section.plot)
+        draw_schedules(_FOLDER / section.plot)
 
 
-def page() -> str:
-    """The page, from everything that was ever kept."""
-    parts = ["# Performance", ABOUT]
+def write_page() -> None:
+    """Write the page from the newest output of each benchmark."""
+    parts = ["# Performance", _ABOUT]
     for section in SECTIONS:
-        kept = FOLDER / f"{section.name}.txt"
-        if not kept.exists():
-            continue
-        note, _, printed = kept.read_text(encoding="utf-8").partition("\n")
-        parts += [f"## {section.title}", section.about]
-        if section.plot:
-            parts.append(f"![{section.title}](performance/{section.plot})")
-        parts += [f"`{section.command}` ({note})", f"```text\n{printed.rstrip()}\n```"]
-    return "\n\n".join(parts) + "\n"
+        output = _FOLDER / f"{section.name}.txt"
+        if output.exists():
+            note, _, printed = output.read_text(encoding="utf-8").partition("\n")
+            compared = (import_module(section.arguments.split()[0]).__doc__ or "").partition("\n")[0]
+            parts += [f"## {section.title}", section.about or compared]
+            if section.plot:
+                parts.append(f"![{section.title}](performance/{section.plot})")
+            parts += [f"`python -m {section.arguments}` ({note})", f"```text\n{printed.rstrip()}\n```"]
+    _PAGE.write_text("\n\n".join(parts) + "\n", encoding="utf-8")
 
 
-def main() -> int:
-    """Run what was asked for, and write the page."""
-    names = [section.name for section in SECTIONS]
-    parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=names, default=names)
-    given = parser.parse_args()
+def main() -> None:
+    """Run the chosen benchmarks, and write the page after each."""
+    options = parse_options(BenchOptions(), __doc__)
     for section in SECTIONS:
-        if section.name in given.only:
-            asyncio.run(run(section))
-            PAGE.write_text(page(), encoding="utf-8")
-    return 0
+        if section.name in options.only:
+            run(section)
+            write_page()
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

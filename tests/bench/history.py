@@ -1,187 +1,157 @@
-"""Measures whether a long past makes anything slower: every query of the bot's, on an empty store and on a full one.
+"""Compares every query of the bot's on a store with a million past generations against one without a past.
 
-Run `python -m tests.bench.history`. Both stores hold the same present. Each round takes a path in both, one after the
-other; the ratio is of their medians. Printed are the plans of all that is slower, and of whatever reads a table from
-end to end. A full store is a gigabyte for a million generations, and takes a minute to fill.
+    python -m tests.bench.history     # 1 minute and 1.4 GB of disk
+
+Both stores hold the same present. Each round takes a path in both, one after the other; the ratios are of the medians
+of each round. Also printed are the query plans of paths that are slower, and those that read a table from end to end.
 """
 
-import argparse
 import asyncio
 import sqlite3
 import sys
 import tempfile
 import time
-from collections.abc import Awaitable, Callable, Generator, Sequence
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import AsyncExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from typing import Any, Final
 
-from sqlalchemy import Connection, Engine, event
+from sqlalchemy import Engine, event
 
 from bot import log
 from bot.store.migrate import migrate
 from bot.store.store import Store
-from tests.bench.easel import Spread, say
-from tests.bench.past import Past, fill
-from tests.bench.paths import PATHS, Desk, furnish
+from tests.bench.command_line import parse_options, print_line
+from tests.bench.past import fill
+from tests.bench.store_paths import PATHS, BenchStore, StorePath
+from tests.bench.table import MedianRange
 
-SLOWER: Final = 1.5
-_TICK: Final = 0.1
-"""Milliseconds that count as noise."""
+_SLOWER: Final = 1.5
+_NOISE_MS: Final = 0.1
 _ROUND_SECONDS: Final = 0.15
-_LEAST: Final = 3
-_MOST: Final = 100
-_FEW: Final = ("SCAN lineage", "SCAN CONSTANT ROW")
-"""No tables: the rows that a recursion has found so far, and a single one without a table."""
+_MIN_RUNS: Final = 3
+_MAX_RUNS: Final = 100
+_NO_TABLES: Final = ("SCAN lineage", "SCAN CONSTANT ROW")
+"""Steps that read no table: the rows that a recursion has so far, and a row of constants."""
+
+
+@dataclass(frozen=True)
+class HistoryOptions:
+    """``only``: paths whose names contain this."""
+
+    generations: int = 1_000_000
+    rounds: int = 5
+    only: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """A statement, and how SQLite goes about it."""
-
-    statement: str
-    steps: tuple[str, ...]
-
-    @property
-    def scans(self) -> bool:
-        """Whether a table or an index is read from end to end, unless a limit ends that."""
-        return any(step.startswith("SCAN") and step not in _FEW for step in self.steps)
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """One path: milliseconds in both stores, and their ratio."""
+class PathTimes:
+    """One path: the median of each round in both stores, in milliseconds, and SQLite's plan for each statement."""
 
     name: str
-    empty_ms: Spread
-    full_ms: Spread
-    ratio: Spread
-    plans: tuple[Plan, ...]
+    empty: Sequence[float]
+    full: Sequence[float]
+    plans: Mapping[str, Sequence[str]]
 
     @property
-    def slower(self) -> bool:
-        """Whether it is slower in the full store, beyond noise, in every round."""
-        return self.ratio.low > SLOWER and self.full_ms.median - self.empty_ms.median > _TICK
+    def ratio(self) -> MedianRange:
+        """Of the full store to the empty one."""
+        return MedianRange.of(full / empty for empty, full in zip(self.empty, self.full, strict=True))
 
+    @property
+    def is_slower(self) -> bool:
+        """Whether it is slower in the full store in every round, beyond noise."""
+        return self.ratio.low > _SLOWER and median(self.full) - median(self.empty) > _NOISE_MS
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
-    """All paths, with what the full store holds."""
-
-    past: Past
-    fill_seconds: float
-    paths: tuple[Measured, ...]
+    def row(self) -> str:
+        """A line of the table."""
+        empty, full = MedianRange.of(self.empty).text(), MedianRange.of(self.full).text()
+        return f"{self.name:<32} {empty:>24} {full:>26}  {self.ratio.text()}{'  SLOWER' if self.is_slower else ''}"
 
 
 @contextmanager
-def statements() -> Generator[list[tuple[str, Any]]]:
-    """Everything that is sent to a database within the block, with its values."""
-    seen: list[tuple[str, Any]] = []
+def recorded_statements() -> Generator[dict[str, Any]]:
+    """Every statement sent to any database within the context, with its values."""
+    statements: dict[str, Any] = {}
 
-    def note(
-        _connection: Connection, _cursor: object, statement: str, parameters: Any, _context: object, _many: object
-    ) -> None:
-        seen.append((statement, parameters))
+    def record(_connection: object, _cursor: object, statement: str, values: Any, *_: object) -> None:
+        statements.setdefault(statement, values)
 
-    event.listen(Engine, "before_cursor_execute", note)
+    event.listen(Engine, "before_cursor_execute", record)
     try:
-        yield seen
+        yield statements
     finally:
-        event.remove(Engine, "before_cursor_execute", note)
+        event.remove(Engine, "before_cursor_execute", record)
 
 
-def explain(file: Path, sent: Sequence[tuple[str, Any]]) -> tuple[Plan, ...]:
-    """The plans of these statements, each once."""
-    connection = sqlite3.connect(file)
-    try:
-        found: dict[str, Plan] = {}
-        for statement, values in sent:
-            if statement not in found and not statement.startswith(("BEGIN", "COMMIT", "ROLLBACK")):
-                rows = connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
-                found[statement] = Plan(" ".join(statement.split()), tuple(row[3] for row in rows))
-    finally:
-        connection.close()
-    return tuple(found.values())
+def explain(file: Path, statements: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The steps of SQLite's plan for each statement."""
+    with closing(sqlite3.connect(file)) as connection:
+        return {
+            " ".join(statement.split()): [
+                row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {statement}", values)
+            ]
+            for statement, values in statements.items()
+            if not statement.startswith(("BEGIN", "COMMIT", "ROLLBACK"))
+        }
 
 
-async def times(work: Callable[[Desk], Awaitable[object]], desk: Desk) -> float:
-    """The median of milliseconds, over as many times as fit into a round."""
-    taken: list[float] = []
-    begun = time.perf_counter()
-    while len(taken) < _LEAST or (len(taken) < _MOST and time.perf_counter() - begun < _ROUND_SECONDS):
-        started = time.perf_counter()
-        await work(desk)
-        taken.append((time.perf_counter() - started) * 1000)
-    return median(taken)
+async def median_ms(path: StorePath, store: BenchStore) -> float:
+    """Over as many runs as fit into a round."""
+    runs: list[float] = []
+    started_at = time.perf_counter()
+    while len(runs) < _MIN_RUNS or (len(runs) < _MAX_RUNS and time.perf_counter() - started_at < _ROUND_SECONDS):
+        run_at = time.perf_counter()
+        await path(store)
+        runs.append((time.perf_counter() - run_at) * 1000)
+    return median(runs)
 
 
-async def measure(name: str, empty: Desk, full: Desk, file: Path, rounds: int) -> Measured:
-    """Take one path in both stores; the first time does not count."""
-    work = PATHS[name]
-    await work(empty)
-    with statements() as sent:
-        await work(full)
-    pairs = [(await times(work, empty), await times(work, full)) for _ in range(rounds)]
-    return Measured(
-        name,
-        Spread.of([before for before, _ in pairs]),
-        Spread.of([after for _, after in pairs]),
-        Spread.of([after / before for before, after in pairs]),
-        explain(file, sent),
-    )
+async def measure(name: str, empty: BenchStore, full: BenchStore, file: Path, rounds: int) -> PathTimes:
+    """Take one path in both stores; the first run does not count."""
+    path = PATHS[name]
+    await path(empty)
+    with recorded_statements() as statements:
+        await path(full)
+    pairs = [(await median_ms(path, empty), await median_ms(path, full)) for _ in range(rounds)]
+    return PathTimes(name, [pair[0] for pair in pairs], [pair[1] for pair in pairs], explain(file, statements))
 
 
-async def compare(generations: int, rounds: int, folder: Path, names: Sequence[str]) -> Comparison:
-    """Fill a store, furnish both, and take every path."""
-    files = [folder / name / "easel.db" for name in ("empty", "full")]
+async def compare(options: HistoryOptions, folder: Path) -> bool:
+    """Print all figures; whether no path is slower."""
+    files = [folder / "empty.db", folder / "full.db"]
     urls = [f"sqlite:///{file}" for file in files]
     for url in urls:
         migrate(url)
-    begun = time.perf_counter()
-    past = fill(files[1], generations)
-    seconds = time.perf_counter() - begun
-    async with AsyncExitStack() as stack:
-        empty, full = [await furnish(await stack.enter_async_context(Store.open(url))) for url in urls]
-        found = [await measure(name, empty, full, files[1], rounds) for name in names]
-    return Comparison(past, seconds, tuple(found))
-
-
-def report(comparison: Comparison) -> None:
-    """Print the figures, then the plans that matter."""
-    past = comparison.past
-    say(
+    started_at = time.perf_counter()
+    past = fill(files[1], options.generations)
+    print_line(
         f"{past.generations:,} past generations, {past.ledger_rows:,} rows in the ledger, {past.megabytes:,.0f} MB, "
-        f"filled in {comparison.fill_seconds:.0f} s; times in ms"
+        f"filled in {time.perf_counter() - started_at:.0f} s; times in ms"
     )
-    say(f"{'path':<32} {'empty':>24} {'full':>26}  ratio")
-    for one in comparison.paths:
-        say(
-            f"{one.name:<32} {one.empty_ms.text():>24} {one.full_ms.text():>26}  {one.ratio.text()}"
-            f"{'  SLOWER' if one.slower else ''}"
-        )
-    for one in comparison.paths:
-        shown = [plan for plan in one.plans if one.slower or plan.scans]
-        for plan in shown:
-            say(f"\n{one.name}:\n  {plan.statement}")
-            for step in plan.steps:
-                say(f"    {step}")
+    print_line(f"{'path':<32} {'empty':>24} {'full':>26}  ratio")
+    paths: list[PathTimes] = []
+    async with AsyncExitStack() as stack:
+        empty, full = [await BenchStore.fill(await stack.enter_async_context(Store.open(url))) for url in urls]
+        for name in PATHS:
+            if options.only in name:
+                paths.append(await measure(name, empty, full, files[1], options.rounds))
+                print_line(paths[-1].row())
+    for path in paths:
+        for statement, steps in path.plans.items():
+            if path.is_slower or any(step.startswith("SCAN") and step not in _NO_TABLES for step in steps):
+                print_line("\n    ".join([f"\n{path.name}:\n  {statement}", *steps]))
+    return not any(path.is_slower for path in paths)
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main() -> int:
     """Run the benchmark; 1 when a path is slower with a past."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.history", description=__doc__)
-    parser.add_argument("--generations", type=int, default=1_000_000)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="", help="paths whose names have this in them")
-    given = parser.parse_args(arguments)
+    options = parse_options(HistoryOptions(), __doc__)
     log.set_up("error", "console", [])
-    names = [name for name in PATHS if given.only in name]
     with tempfile.TemporaryDirectory(prefix="easel-bench-") as folder:
-        comparison = asyncio.run(compare(given.generations, given.rounds, Path(folder), names))
-    report(comparison)
-    return 1 if any(one.slower for one in comparison.paths) else 0
+        return 0 if asyncio.run(compare(options, Path(folder))) else 1
 
 
 if __name__ == "__main__":

@@ -1,85 +1,81 @@
-"""Tells in whose code the processor's time for one generation is spent. Run `python -m tests.bench.layers`."""
+"""Shows in whose code the processor's time for one generation is spent, from two profiles: many commands against few.
 
-import argparse
+    python -m tests.bench.layers     # 1 minute
+
+Only the main thread is profiled, at about half its speed. The difference between both profiles is what the additional
+generations cost; what counts is each layer's share of it.
+"""
+
 import asyncio
-import os
 import pstats
 import re
-import sys
 import tempfile
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, cast
 
-from tests.bench import ack
-from tests.bench.easel import say
+from tests.bench.ack import AckOptions, measure_easel
+from tests.bench.command_line import parse_options, print_line
+from tests.bench.commands import count_posted
+from tests.bench.fake_discord import FakeDiscord
 
 _PACKAGE: Final = re.compile(r"site-packages/(\w+)")
 _OURS: Final = re.compile(r"/(bot|cogs)/(\w+)")
 _IDLE: Final = re.compile(r"select|poll|run_forever|Runner|runners\.py")
+_SHOWN: Final = 16
 
 
-@dataclass(frozen=True, slots=True)
-class Layer:
-    """Whose code, and its milliseconds for one generation."""
+@dataclass(frozen=True)
+class LayersOptions:
+    """How many commands are sent for each profile, and how many a second."""
 
-    name: str
-    milliseconds: float
-
-
-def seconds_by_layer(profile: Path) -> dict[str, float]:
-    """Own seconds of every function, summed by the package that it belongs to."""
-    stats = cast("Mapping[tuple[str, int, str], tuple[Any, ...]]", vars(pstats.Stats(str(profile)))["stats"])
-    found: defaultdict[str, float] = defaultdict(float)
-    for (file, _, function), figures in stats.items():
-        if _IDLE.search(function) or _IDLE.search(file):
-            continue
-        found[_layer(file)] += float(figures[2])
-    return found
+    few: int = 20
+    many: int = 220
+    rate: float = 10.0
 
 
-def _layer(file: str) -> str:
-    if (ours := _OURS.search(file)) is not None and "site-packages" not in file:
-        return f"{ours[1]}/{ours[2].removesuffix('.py')}" if ours[1] == "bot" else "cogs"
-    if (package := _PACKAGE.search(file)) is not None:
+async def profile(commands: int, rate: float) -> Counter[str]:
+    """Seconds spent in each layer's own code by an Easel that gets so many commands."""
+    with tempfile.TemporaryDirectory(prefix="easel-bench-") as folder:
+        file = Path(folder) / "profile"
+        # On SIGTERM the bot exits by itself, and cProfile writes its file.
+        command = ("cProfile", "-o", str(file), "-m", "bot", "run")
+        async with FakeDiscord.start() as discord:
+            options = AckOptions(rate=rate, seconds=commands / rate, command=command)
+            measured, _ = await measure_easel(options, discord, Path(folder))
+        print_line(f"{commands} commands, {count_posted(measured.commands)} images")
+        return seconds_by_layer(file)
+
+
+def seconds_by_layer(file: Path) -> Counter[str]:
+    """Own seconds of every function in a profile, summed by layer."""
+    stats = cast("Mapping[tuple[str, int, str], tuple[Any, ...]]", vars(pstats.Stats(str(file)))["stats"])
+    seconds: Counter[str] = Counter()
+    for (source, _, function), figures in stats.items():
+        if not _IDLE.search(function) and not _IDLE.search(source):
+            seconds[_layer(source)] += figures[2]
+    return seconds
+
+
+def _layer(source: str) -> str:
+    if (package := _PACKAGE.search(source)) is not None:
         return package[1]
+    if (ours := _OURS.search(source)) is not None:
+        return f"{ours[1]}/{ours[2].removesuffix('.py')}" if ours[1] == "bot" else "cogs"
     return "Python itself"
 
 
-def profile_of(commands: int, rate: float, folder: Path) -> Path:
-    """The profile of a bot that was sent so many commands."""
-    target = folder / f"{commands}.profile"
-    os.environ["EASEL_PROFILE"] = str(target)
-    arguments = ["--only", "easel", "--rounds", "1", "--rate", str(rate), "--seconds", str(commands / rate)]
-    plan = ack.parse([*arguments, "--easel", "tests.bench.profiled"])
-    asyncio.run(ack.run(plan))
-    return target
-
-
-def layers(few: int, many: int, rate: float) -> list[Layer]:
-    """The dearest first."""
-    with tempfile.TemporaryDirectory(prefix="easel-bench-") as name:
-        less, more = (seconds_by_layer(profile_of(count, rate, Path(name))) for count in (few, many))
-    spent = {layer: (more[layer] - less.get(layer, 0.0)) * 1000 / (many - few) for layer in more}
-    return sorted((Layer(layer, ms) for layer, ms in spent.items()), key=lambda one: -one.milliseconds)
-
-
-def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure and print."""
-    parser = argparse.ArgumentParser(prog="python -m tests.bench.layers", description=__doc__)
-    parser.add_argument("--few", type=int, default=20)
-    parser.add_argument("--many", type=int, default=220)
-    parser.add_argument("--rate", type=float, default=10.0)
-    given = parser.parse_args(arguments)
-    found = layers(given.few, given.many, given.rate)
-    total = sum(one.milliseconds for one in found)
-    say(f"\n{total:.1f} ms of the main thread for one generation, profiled:")
-    for one in found[:16]:
-        say(f"  {one.name:<22} {one.milliseconds:6.2f} ms  {one.milliseconds / total:5.1%}")
-    return 0
+def main() -> None:
+    options = parse_options(LayersOptions(), __doc__)
+    few, many = (asyncio.run(profile(count, options.rate)) for count in (options.few, options.many))
+    milliseconds = {layer: (many[layer] - few[layer]) * 1000 / (options.many - options.few) for layer in many}
+    total = sum(milliseconds.values())
+    print_line(f"{total:.1f} ms of the main thread for one generation, profiled:")
+    for layer, spent in sorted(milliseconds.items(), key=lambda item: -item[1])[:_SHOWN]:
+        print_line(f"  {layer:<22} {spent:6.2f} ms  {spent / total:5.1%}")
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

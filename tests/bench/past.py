@@ -1,26 +1,24 @@
-"""Fills a database with a long past, by plain SQL: generations, tasks, images, requests, and two ledger rows a task.
+"""Fills a database with past generations, by plain SQL: with tasks, images, requests, and two ledger rows a task.
 
-The past is spread evenly over two years up to the day before. One server, `OURS`, has one percent of it, and one member
-there, `ALICE`, a fifth of that; theirs ends with the last month, since what they did in this one counts in every store.
+They are spread evenly over two years up to the day before. Alice's server has one percent of them, and she a fifth of
+that; theirs end with the last month, so that every store has the same for this month.
 """
 
 import sqlite3
+from contextlib import closing
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from bot.domain.credits import Account
-from bot.domain.ids import GuildId, UserId, first_snowflake
+from bot.domain.ids import first_snowflake
+from tests.factories import NOW
 
-NOW: Final = datetime(2026, 6, 20, 12, 30, tzinfo=UTC)
-OURS: Final = GuildId(900)
-ALICE: Final = Account(UserId(101), OURS)
-_YEARS: Final = timedelta(days=730)
-_MONTH: Final = NOW.replace(day=1, hour=0, minute=0)
+_TWO_YEARS: Final = timedelta(days=730)
+_MONTH_START: Final = NOW.replace(day=1, hour=0, minute=0)
 _SEQUENCE_BITS: Final = 22
 
-# One row for each number: who (0 to 99,999, evenly), how it ended (0 to 999), when.
+# One row for each number: who (0 to 99,999, evenly), how it ended (fate, 0 to 999), when.
 _NUMBERS: Final = """
 WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count - 1),
 drawn AS (SELECT n, n * 7919 % 100000 AS who, n * 48271 % 1000 AS fate, :first + n * :step AS ms FROM numbers),
@@ -70,45 +68,39 @@ _FILL: Final = (
 
 
 @dataclass(frozen=True, slots=True)
-class Past:
-    """How much there is of it."""
+class PastSize:
+    """What the database holds; MB of 10^6 bytes."""
 
     generations: int
     ledger_rows: int
     megabytes: float
 
 
-def fill(file: Path, generations: int) -> Past:
-    """Write so many past generations into a database of the newest schema that nobody has open."""
-    connection = sqlite3.connect(file, isolation_level=None)
-    try:
-        connection.execute("PRAGMA journal_mode=OFF")
-        connection.execute("PRAGMA synchronous=OFF")
-        connection.execute("PRAGMA cache_size=-200000")
-        # Built afterwards at once, indexes take a third of the time.
-        indexes = connection.execute(
-            "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql NOT NULL"
-        ).fetchall()
+def fill(file: Path, generations: int) -> PastSize:
+    """Write so many past generations into a database of the newest schema that nothing else has open."""
+    with closing(sqlite3.connect(file, isolation_level=None)) as connection:
+        for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-200000"):
+            connection.execute(f"PRAGMA {pragma}")
+        # Built at once afterwards, indexes take a third of the time.
+        query = "SELECT name, sql FROM sqlite_master WHERE type = 'index' AND sql NOT NULL"
+        indexes = connection.execute(query).fetchall()
         for name, _ in indexes:
             connection.execute(f"DROP INDEX {name}")
-        epoch = _milliseconds(NOW) - (first_snowflake(NOW) >> _SEQUENCE_BITS)
         values = {
             "count": generations,
-            "first": _milliseconds(NOW - _YEARS),
-            "step": max((_YEARS - timedelta(days=1)) // timedelta(milliseconds=1) // generations, 1),
-            "epoch": epoch,
-            "month": _milliseconds(_MONTH),
+            "first": _milliseconds(NOW - _TWO_YEARS),
+            "step": max((_TWO_YEARS - timedelta(days=1)) // timedelta(milliseconds=1) // generations, 1),
+            "epoch": _milliseconds(NOW) - (first_snowflake(NOW) >> _SEQUENCE_BITS),
+            "month": _milliseconds(_MONTH_START),
             "yesterday": _milliseconds(NOW - timedelta(days=2)),
         }
         for statement in _FILL:
             connection.execute(_NUMBERS + statement, values)
         for _, sql in indexes:
             connection.execute(sql)
-        (rows,) = connection.execute("SELECT count(*) FROM ledger").fetchone()
+        (ledger_rows,) = connection.execute("SELECT count(*) FROM ledger").fetchone()
         connection.execute("PRAGMA journal_mode=WAL")
-    finally:
-        connection.close()
-    return Past(generations, rows, file.stat().st_size / 1e6)
+    return PastSize(generations, ledger_rows, file.stat().st_size / 1e6)
 
 
 def _milliseconds(moment: datetime) -> int:

@@ -1,38 +1,36 @@
-"""Members' pictures for the stand-in: as large as a telephone's, and no two alike once decoded."""
+"""JPEGs that compress like photos."""
 
-import io
-import random
 from typing import Final
 
 from PIL import Image
 
-SIZE: Final = (2048, 1536)
-_GRAIN: Final = (512, 384)
-_QUALITY: Final = 80
-_TABLE: Final = b"\xff\xdb\x00\x43\x00"
-_FIRST: Final = 1
-_DIGITS: Final = 8
+from tests.media.images import encoded, noise
+
+_TABLE_HEADER: Final = b"\xff\xdb\x00\x43\x00"
+_CHANGED_FREQUENCIES: Final = range(1, 9)
 
 
-class Photos:
-    """One JPEG of some hundred kilobytes, of which each number makes another picture.
+def jpeg(width: int = 1024, height: int = 576, quality: int = 40) -> bytes:
+    """Coarse noise; 50 kB unless said otherwise."""
+    image = noise(width // 4, height // 4).resize((width, height), Image.Resampling.BICUBIC)
+    return encoded(image, "JPEG", quality=quality)
 
-    What differs is how coarsely a few of its frequencies are said to be quantised: so each has other pixels, none is
-    found among earlier uploads, and yet making one costs the stand-in next to nothing.
+
+class NumberedPhotos:
+    """A photo of 3 megapixels and some hundred kilobytes, with other pixels for each number.
+
+    Only the quantisation of a few frequencies differs: a photo costs next to nothing to make, and is not found among
+    earlier uploads.
     """
 
     def __init__(self) -> None:
-        width, height = _GRAIN
-        noise = Image.frombytes("RGB", _GRAIN, random.Random(1).randbytes(width * height * 3))
-        out = io.BytesIO()
-        noise.resize(SIZE, Image.Resampling.BICUBIC).save(out, "JPEG", quality=_QUALITY)
-        self._jpeg = out.getvalue()
-        self._table = self._jpeg.index(_TABLE) + len(_TABLE)
+        self._jpeg = jpeg(2048, 1536, quality=80)
+        self._table = self._jpeg.index(_TABLE_HEADER) + len(_TABLE_HEADER)
 
-    def one(self, number: int) -> bytes:
-        """The picture of this number, below 4^8."""
-        jpeg = bytearray(self._jpeg)
-        for place in range(_FIRST, _FIRST + _DIGITS):
+    def photo(self, number: int) -> bytes:
+        """The JPEG of this number, below 4^8."""
+        content = bytearray(self._jpeg)
+        for frequency in _CHANGED_FREQUENCIES:
             number, digit = divmod(number, 4)
-            jpeg[self._table + place] += digit
-        return bytes(jpeg)
+            content[self._table + frequency] += digit
+        return bytes(content)
