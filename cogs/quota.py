@@ -31,7 +31,7 @@ _Channel = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | d
 _CHOICES_MAX: Final = 25
 """Discord's limit on an autocompletion."""
 
-_limit_options = app_commands.describe(credits=texts.QUOTA_CREDITS, period=texts.QUOTA_PERIOD)
+_limit_options = {"credits": texts.QUOTA_CREDITS, "period": texts.QUOTA_PERIOD}
 _period_choices = app_commands.choices(
     period=[app_commands.Choice(name=name, value=value) for value, name in texts.PERIOD_CHOICES.items()]
 )
@@ -61,7 +61,7 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
         await _answer(interaction, [*lines, *map(answers.cap, overview.caps)])
 
     @app_commands.command(name="set-default", description=texts.QUOTA_SET_DEFAULT)
-    @_limit_options
+    @app_commands.describe(**_limit_options)
     @_period_choices
     async def set_default(
         self, interaction: discord.Interaction[Any], period: str, credits: _Credits | None = None
@@ -70,8 +70,7 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
         await self._set_rule(interaction, Scope.SERVER, 0, credits, period)
 
     @app_commands.command(name="set-role", description=texts.QUOTA_SET_ROLE)
-    @app_commands.describe(role=texts.QUOTA_ROLE)
-    @_limit_options
+    @app_commands.describe(role=texts.QUOTA_ROLE, **_limit_options)
     @_period_choices
     async def set_role(
         self, interaction: discord.Interaction[Any], role: discord.Role, period: str, credits: _Credits | None = None
@@ -80,8 +79,7 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
         await self._set_rule(interaction, Scope.ROLE, role.id, credits, period)
 
     @app_commands.command(name="set-member", description=texts.QUOTA_SET_MEMBER)
-    @app_commands.describe(member=texts.QUOTA_MEMBER)
-    @_limit_options
+    @app_commands.describe(member=texts.QUOTA_MEMBER, **_limit_options)
     @_period_choices
     async def set_member(
         self,
@@ -94,7 +92,7 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
         await self._set_rule(interaction, Scope.MEMBER, member.id, credits, period)
 
     @app_commands.command(description=texts.QUOTA_POOL)
-    @_limit_options
+    @app_commands.describe(**_limit_options)
     @_period_choices
     async def pool(self, interaction: discord.Interaction[Any], period: str, credits: _Credits | None = None) -> None:
         """What all members together may spend; the operator's limit applies as well."""

@@ -155,4 +155,5 @@ def _requester_line(requester: UserId) -> ui.TextDisplay[Any]:
 
 
 def _small(pieces: Sequence[str]) -> str:
-    return "-# " + " · ".join(pieces)
+    """Discord's small print, which wraps between the pieces on a phone, not within them."""
+    return "-# " + " · ".join(piece.replace(" ", "\N{NO-BREAK SPACE}") for piece in pieces)

@@ -17,7 +17,7 @@ from demo.kie import Code, CutAfter, CutBefore, Fail, Html, Http429, Never, Succ
 from tests.crash.world import World
 from tests.front import Fault
 from tests.process.studio import filled
-from tests.stories.seen import Seen, seen
+from tests.stories.rendered import Rendered, rendered
 from tests.waiting import until
 
 TAG: Final = re.compile(r"wish\d{5}")
@@ -144,7 +144,7 @@ class Load:
     async def _again(self, who: MemberActor) -> None:
         card = self._finished()
         if card is not None and (clicked := await self._click(who, card, "Again")) is not None:
-            self.wishes.append(Wish(tag_of(seen(card)) or "", "again", clicked))
+            self.wishes.append(Wish(tag_of(rendered(card)) or "", "again", clicked))
 
     async def _edit(self, who: MemberActor) -> None:
         card = self._finished()
@@ -195,7 +195,7 @@ class Load:
     async def _take_back(self, who: MemberActor, asked: InteractionResult) -> None:
         def card() -> discord.Message | None:
             answer = asked.response
-            return answer.message if answer is not None and "Cancel" in seen(answer).buttons else None
+            return answer.message if answer is not None and "Cancel" in rendered(answer).buttons else None
 
         try:
             await self._click(who, await until(card, within=_BUSY_SECONDS, what="a button"), "Cancel")
@@ -237,8 +237,8 @@ class Load:
         self._dice.shuffle(recent)
         for wish in recent:
             if isinstance(wish.asked, InteractionResult) and (answer := wish.asked.response) is not None:
-                shown = seen(answer)
-                if shown.pictures and not shown.ephemeral and shown.buttons:
+                shown = rendered(answer)
+                if shown.images and not shown.ephemeral and shown.buttons:
                     return answer.message
         return None
 
@@ -263,7 +263,7 @@ class Load:
             self.errors.append(error)
 
 
-def tag_of(shown: Seen) -> str | None:
+def tag_of(shown: Rendered) -> str | None:
     """The tag of the wish that a card is about."""
     found = TAG.search(shown.texts[0]) if shown.texts else None
     return found[0] if found else None

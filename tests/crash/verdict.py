@@ -18,8 +18,8 @@ from tests.crash.load import Wish, tag_of
 from tests.crash.world import World
 from tests.discord_schema import problems_of
 from tests.kie.schema import check_all
-from tests.stories.seen import Seen, seen
-from tests.stories.stage import has_ended
+from tests.stories.rendered import Rendered, rendered
+from tests.stories.story_world import has_ended
 
 UNKNOWN: Final = "unknown_outcome"
 _NEVER_ACCEPTED: Final = "its wish was never accepted, and nobody said so"
@@ -54,7 +54,7 @@ class Shown:
 
     id: int
     channel_id: int
-    looks: Seen
+    looks: Rendered
     files: tuple[str, ...]
 
     @property
@@ -229,7 +229,7 @@ def _judge_cards(
         verdict.check(gone or card is not None, f"{generation.tag}: the card is gone, {generation}")
         if card is not None and has_ended(card.looks):
             delivered = sum(books.posted.get(task.id) == card.id for task in generation.tasks)
-            verdict.check(delivered == len(card.looks.pictures), f"{generation.tag}: {delivered} images, on {card}")
+            verdict.check(delivered == len(card.looks.images), f"{generation.tag}: {delivered} images, on {card}")
     refused = {message.id for wish in wishes if wish.token_refused for message in _answer(wish)}
     accepted = {generation.message_id: generation for generation in books.generations}
     tags = {generation.tag for generation in books.generations}
@@ -277,4 +277,4 @@ def _messages(world: World) -> Iterable[Shown]:
             if message.author_id == backend.bot_user.id:
                 answer = ResponseMessage(world.front.env, message)
                 files = tuple(file.filename for file in answer.attachments)
-                yield Shown(message.id, message.channel_id, seen(answer), files)
+                yield Shown(message.id, message.channel_id, rendered(answer), files)

@@ -20,7 +20,7 @@ from tests.front import BotProcess, DiscordFront
 from tests.kie.schema import check_all, created
 from tests.pings import pings_of
 from tests.process.pictures import colour
-from tests.stories.seen import Seen, seen
+from tests.stories.rendered import Rendered, rendered
 from tests.waiting import until
 
 KIE_KEY = "kie-key-that-nobody-may-read"
@@ -87,7 +87,7 @@ class Studio:
         """Wait until a reply to a message says these words."""
 
         def found() -> discord.Message | None:
-            return next((one for one in self.answers(message) if words in seen(one).text), None)
+            return next((one for one in self.answers(message) if words in rendered(one).text), None)
 
         return await until(found, what=f"an answer that says: {words}")
 
@@ -95,7 +95,7 @@ class Studio:
         """Wait until a reply to a message shows a picture."""
 
         def found() -> discord.Message | None:
-            return next((one for one in self.answers(message) if seen(one).pictures), None)
+            return next((one for one in self.answers(message) if rendered(one).images), None)
 
         return await until(found, what="a picture on the card below a message")
 
@@ -127,10 +127,10 @@ class Studio:
         """Wait until the card says these words."""
         await until(lambda: _says(asked, words), what=f"the card to say: {words}")
 
-    async def delivered(self, asked: InteractionResult, *, within: float = 10) -> Seen:
+    async def delivered(self, asked: InteractionResult, *, within: float = 10) -> Rendered:
         """The card with its picture."""
         await until(
-            lambda: asked.response is not None and _card(asked).pictures, within=within, what="a picture on the card"
+            lambda: asked.response is not None and _card(asked).images, within=within, what="a picture on the card"
         )
         return _card(asked)
 
@@ -139,9 +139,9 @@ class Studio:
         await until(lambda: len(self.ledger()) >= 2 * generations, what="the credits to come to rest")
         assert sorted(self.ledger()) == sorted(PAID * generations)
 
-    def posts(self) -> list[Seen]:
-        """What is to be seen in the channel."""
-        return [seen(message) for message in self.channel.history()]
+    def posts(self) -> list[Rendered]:
+        """What is to be rendered in the channel."""
+        return [rendered(message) for message in self.channel.history()]
 
     def ledger(self) -> list[tuple[str, Decimal]]:
         """Every movement in its order, straight from the table."""
@@ -230,9 +230,9 @@ async def fetched(url: str) -> bytes:
         return await response.read()
 
 
-def _card(asked: InteractionResult) -> Seen:
+def _card(asked: InteractionResult) -> Rendered:
     assert asked.response is not None
-    return seen(asked.response)
+    return rendered(asked.response)
 
 
 def _says(asked: InteractionResult, sign: str) -> bool:

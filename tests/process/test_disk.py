@@ -17,8 +17,8 @@ from tests.crash.trouble import FULL, FULL_AT_COMMIT, NO_ROOM_FOR_FILES, READ_ON
 from tests.crash.world import Victim, World, open_world
 from tests.front import Fault
 from tests.kie.schema import created
-from tests.stories.pictures import png
-from tests.stories.seen import Seen, seen
+from tests.stories.images import png
+from tests.stories.rendered import Rendered, rendered
 from tests.waiting import until
 
 LOCKED = "locked"
@@ -77,12 +77,12 @@ class Ward:
         """A member's wish."""
         return await self.world.members[0].slash(self.world.channel, "imagine", prompt=prompt, **options)
 
-    async def delivered(self, asked: InteractionResult) -> Seen:
+    async def delivered(self, asked: InteractionResult) -> Rendered:
         """The card with its picture, once the books are closed."""
 
-        def shown() -> Seen | None:
-            card = seen(asked.response) if asked.response is not None else None
-            return card if card is not None and card.pictures else None
+        def shown() -> Rendered | None:
+            card = rendered(asked.response) if asked.response is not None else None
+            return card if card is not None and card.images else None
 
         card = await until(shown, within=20, what="a picture on the card")
         await until(lambda: self.books.unsettled == 0, what="the credits to come to rest")
@@ -125,7 +125,7 @@ async def test_a_database_that_cannot_be_written_loses_nothing(ward: Ward) -> No
     async with ward.bot() as bot:
         with ward.suffering():
             told = await ward.told(await ward.imagine("wish00001 in vain"))
-        assert "so this was not started. Nothing was charged. Try again in a minute." in told
+        assert "I can't save anything right now. Try again in a minute; nothing was charged." in told
         assert ward.books.generations == ()
         assert created(ward.world.kie) == []
 
@@ -136,7 +136,7 @@ async def test_a_database_that_cannot_be_written_loses_nothing(ward: Ward) -> No
 
     assert ward.paid() == [PAID] * 3
     assert len(created(ward.world.kie)) == 3
-    assert [len(seen(post).pictures) for post in ward.world.channel.history()] == [1, 1, 1]
+    assert [len(rendered(post).images) for post in ward.world.channel.history()] == [1, 1, 1]
 
 
 async def trouble_while_kie_is_asked(ward: Ward, bot: Victim) -> None:
@@ -179,7 +179,7 @@ async def test_a_disk_without_room_for_files_loses_nothing(ward: Ward) -> None:
     async with ward.bot():
         with ward.suffering():
             told = await ward.told(await ward.imagine("wish00001 at night", image=("sketch.png", png())))
-        assert "so this was not started. Nothing was charged. Try again in a minute." in told
+        assert "I can't save anything right now. Try again in a minute; nothing was charged." in told
         assert ward.books.generations == ()
         await ward.delivered(await ward.imagine("wish00002 at night", image=("sketch.png", png())))
 
@@ -193,7 +193,7 @@ async def test_a_disk_without_room_for_files_loses_nothing(ward: Ward) -> None:
             await ward.delivered(asked)
 
     assert ward.paid() == [PAID] * 3
-    assert [len(seen(post).pictures) for post in ward.world.channel.history()] == [1, 1, 1]
+    assert [len(rendered(post).images) for post in ward.world.channel.history()] == [1, 1, 1]
     assert list((ward.world.folder / "spool").iterdir()) == []
 
 

@@ -7,7 +7,7 @@ from simcord import MemberActor
 
 from tests.process.pictures import BLUE, GREEN, RED, field
 from tests.process.studio import Studio, filled
-from tests.stories.seen import seen
+from tests.stories.rendered import rendered
 from tests.waiting import until
 
 
@@ -44,11 +44,11 @@ async def test_buttons_of_an_earlier_process(studio: Studio) -> None:
         opened = await studio.modal(await studio.bob.click(card, label="Edit"))
         added = ("two.png", field(GREEN))
         edited = await studio.bob.submit_modal(opened, filled("image 1 like image 2", files=added))
-        larger = await studio.bob.click(card, label="2K")
+        larger = await studio.bob.click(card, label="2K · 7")
         again = await studio.bob.click(card, label="Again")
         for clicked in (edited, larger, again):
             await studio.delivered(clicked)
-        await studio.told(await studio.bob.click(card, label="Delete"), "Only the one who asked")
+        await studio.told(await studio.bob.click(card, label="Delete"), "Only the person who requested this")
         assert asked.response is not None
         await studio.alice.click(card, label="Delete")
         await deleted(studio, times=1)
@@ -58,8 +58,8 @@ async def test_buttons_of_an_earlier_process(studio: Studio) -> None:
     assert len(studio.posts()) == 3
     assert Counter(studio.orders())["a hill"] == 2
     assert sorted(len(one) for one in studio.references()) == [0, 0, 1, 2]
-    assert "2K" in seen(studio.shown(larger)).small_print
-    assert "Edit" in seen(studio.shown(larger)).buttons
+    assert "2K" in rendered(studio.shown(larger)).small_print
+    assert "Edit" in rendered(studio.shown(larger)).buttons
     assert spent_by(studio, studio.alice) == [-5]
     assert sorted(spent_by(studio, studio.bob)) == [-7, -5, -5]
     assert studio.alarms() == []
@@ -100,7 +100,7 @@ async def test_two_members_click_at_the_same_instant(studio: Studio) -> None:
 
     assert len({studio.shown(clicked).id for clicked in clicks} | {card.id}) == 3
     for who, clicked in zip((studio.alice, studio.bob), clicks, strict=True):
-        assert seen(studio.shown(clicked)).small_print[0] == who.mention
+        assert rendered(studio.shown(clicked)).small_print[0] == who.mention
     assert studio.references() == [[RED]] * 3
     assert (spent_by(studio, studio.alice), spent_by(studio, studio.bob)) == ([-5, -5], [-5])
     assert studio.alarms() == []

@@ -9,7 +9,7 @@ from demo.kie import Hang
 from tests.front import Fault
 from tests.process.pictures import GREEN, RED, field
 from tests.process.studio import Studio
-from tests.stories.seen import seen
+from tests.stories.rendered import rendered
 from tests.waiting import until
 
 INTERRUPTED = "I was restarted before I could start on this. Nothing was charged. Please send it again."
@@ -55,7 +55,7 @@ async def test_a_process_killed_before_discord_told_the_cards_is_as_good(studio:
         await bot.ended()
 
     async with studio.bot():
-        await until(lambda: [one.text for one in studio.posts()].count(INTERRUPTED) == 2, what="both to be told")
-    assert [seen(one).text for one in studio.answers(said)] == [INTERRUPTED]
+        await until(lambda: sum(INTERRUPTED in post.text for post in studio.posts()) == 2, what="both to be told")
+    assert [rendered(answer).texts[0] for answer in studio.answers(said)] == [INTERRUPTED]
     assert len(studio.posts()) == 3
     assert (studio.ledger(), studio.orders(), studio.alarms()) == ([], [], [])

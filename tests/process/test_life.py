@@ -14,7 +14,7 @@ from demo.kie import Delay, Succeed
 from tests.front import BotProcess, Fault
 from tests.kie.schema import caused
 from tests.process.studio import KIE_KEY, Studio, fetched, lines
-from tests.stories.pictures import pixels, png
+from tests.stories.images import pixels, png
 from tests.waiting import until
 
 WORD = "quetzalcoatlus"
@@ -27,7 +27,7 @@ async def test_a_picture_is_made(studio: Studio) -> None:
         card = await studio.delivered(asked)
         await studio.settled()
 
-    (picture,) = card.pictures
+    (picture,) = card.images
     assert picture.url.startswith(studio.front.cdn_url)
     with Image.open(io.BytesIO(await fetched(picture.url))) as image:
         assert image.format == "PNG"
@@ -92,7 +92,7 @@ async def test_a_picture_over_the_limit_is_made_to_fit(studio: Studio) -> None:
     studio.kie.script.next_tasks(Succeed(noise_megabytes=2), Succeed(duration=1.0, noise_megabytes=2))
     async with studio.bot():
         card = await studio.delivered(await studio.imagine("static"))
-        fitted = await fetched(card.pictures[0].url)
+        fitted = await fetched(card.images[0].url)
         assert len(fitted) <= limits.default
         asked = await studio.imagine("more static")
         await studio.painting(asked)
@@ -101,7 +101,7 @@ async def test_a_picture_over_the_limit_is_made_to_fit(studio: Studio) -> None:
         card = await studio.delivered(asked)
         await studio.settled(generations=2)
 
-    smaller = await fetched(card.pictures[0].url)
+    smaller = await fetched(card.images[0].url)
     assert len(smaller) <= limits.default
     for content in (fitted, smaller):
         assert len(content) > 50_000
@@ -172,7 +172,7 @@ async def test_a_post_whose_answer_is_lost_is_not_doubled(studio: Studio) -> Non
 
     assert lost.hits == 1
     (post,) = studio.posts()
-    assert len(post.pictures) == 1
+    assert len(post.images) == 1
 
 
 async def test_a_wrong_token_is_said_in_a_sentence(studio: Studio) -> None:
@@ -197,7 +197,7 @@ async def test_a_progress_edit_that_hangs_does_not_hold_up_the_picture(studio: S
     async with studio.bot():
         card = await studio.delivered(await studio.imagine("a map"), within=20)
     assert hanging.hits == 1
-    assert len(card.pictures) == 1
+    assert len(card.images) == 1
 
 
 @pytest.mark.parametrize(
@@ -210,7 +210,7 @@ async def test_an_acknowledgement_whose_answer_is_lost_is_as_good(studio: Studio
         lost = studio.front.faults.on("POST", "/interactions/*/callback", fault)
         card = await studio.delivered(await studio.imagine("a map"), within=20)
     assert lost.hits == 1
-    assert len(card.pictures) == 1
+    assert len(card.images) == 1
 
 
 async def test_references_are_taken_to_their_end_before_it_ends(studio: Studio) -> None:
@@ -220,7 +220,7 @@ async def test_references_are_taken_to_their_end_before_it_ends(studio: Studio) 
         await until(lambda: any(call.path.endswith("upload") for call in studio.kie.requests), what="the upload")
         assert await bot.terminate() == 0
     async with studio.bot():
-        assert len((await studio.delivered(asked)).pictures) == 1
+        assert len((await studio.delivered(asked)).images) == 1
 
 
 async def test_references_that_take_too_long_are_broken_off_and_their_members_told(studio: Studio) -> None:

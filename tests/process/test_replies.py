@@ -10,7 +10,7 @@ from demo.kie import Succeed
 from tests.front import Fault
 from tests.process.pictures import BLUE, GREEN, RED, YELLOW, field
 from tests.process.studio import PAID, Studio, filled
-from tests.stories.seen import seen
+from tests.stories.rendered import rendered
 from tests.waiting import until
 
 NO_MESSAGE_CONTENT = pytest.mark.parametrize("granted", [discord.Intents.default()], ids=["no message content"])
@@ -27,8 +27,8 @@ async def test_the_picture_above_comes_first_and_the_next_reply_builds_on_the_ca
     assert studio.references()[0] == [RED, GREEN]
     assert [len(one) for one in studio.references()] == [2, 1]
     assert studio.orders() == ["image 1 at night", "now in winter"]
-    assert above.jump_url in seen(card).small_print[-1]
-    assert card.jump_url in seen(again).small_print[-1]
+    assert above.jump_url in rendered(card).small_print[-1]
+    assert card.jump_url in rendered(again).small_print[-1]
     assert studio.front.gateway.identified == 1
     assert studio.alarms() == []
 
@@ -57,16 +57,16 @@ async def test_without_the_intent_another_members_picture_is_out_of_sight(studio
     above = await studio.bob.send(studio.channel, attachments=[("bob.png", field(RED))])
     async with studio.bot():
         alone = await studio.reply(f"{studio.mention} at night", above)
-        told = await studio.answer(alone, "Discord does not show me other members' messages.")
+        told = await studio.answer(alone, "Discord doesn't show me other members' messages.")
         beside = await studio.reply(f"{studio.mention} at night", above, ("own.png", field(GREEN)))
-        noted = await studio.answer(beside, "I work from your own pictures alone")
+        noted = await studio.answer(beside, "I'm using only the images you attached")
         await studio.card(beside)
         menu = await studio.menu(above)
         await studio.delivered(await studio.alice.submit_modal(menu, filled("in winter")))
         await studio.settled(generations=2)
 
     for message in (told, noted):
-        assert "Apps, Edit image" in seen(message).text
+        assert "Apps, Edit image" in rendered(message).text
     assert len(studio.answers(alone)) == 1
     assert studio.orders() == ["at night", "in winter"]
     assert studio.references() == [[GREEN], [RED]]
@@ -96,7 +96,7 @@ async def test_where_it_may_not_read_back_it_answers_beside(studio: Studio) -> N
         await studio.alice.send(
             studio.channel, f"{studio.mention} as a woodcut", attachments=[("own.png", field(GREEN))]
         )
-        card = await until(lambda: next((one for one in studio.posts() if one.pictures), None), what="the card")
+        card = await until(lambda: next((one for one in studio.posts() if one.images), None), what="the card")
         await studio.settled()
 
     assert refused.hits == 1

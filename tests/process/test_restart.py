@@ -65,4 +65,4 @@ async def test_what_was_posted_just_before_the_end_is_not_posted_again(studio: S
     async with studio.bot():
         await studio.settled()
     (post,) = studio.posts()
-    assert len(post.pictures) == 1
+    assert len(post.images) == 1

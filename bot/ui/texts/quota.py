@@ -121,7 +121,7 @@ def rule_set(rule: Rule) -> str:
         case Scope.ROLE:
             return f"Members with <@&{rule.subject}> now get {amount}"
         case Scope.POOL:
-            return f"Server pool: {amount}"
+            return f"Server pool set to {amount}"
         case _:
             return f"Members now get {amount}"
 

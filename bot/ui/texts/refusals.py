@@ -156,7 +156,9 @@ def _not_enough(error: NotEnoughCredits) -> str:
             return f"You have no credits to spend here. {NOTHING_CHARGED}"
         problem, step = f"but you have {number(error.left)}", affordable
     elif error.price > error.allowance:
-        problem = f"but your allowance is only {number(error.allowance)} and you have {number(error.left)}"
+        problem = f"but your allowance is only {number(error.allowance)}"
+        if error.left != error.allowance:
+            problem += f" and you have {number(error.left)}"
         step = affordable or "Make fewer or smaller images."
     else:
         problem = f"but you have {number(error.left)}"
