@@ -1,4 +1,4 @@
-"""What buttons and modals do. Whoever presses or submits one pays for what is made."""
+"""What buttons and modals do. The member who uses one pays for what is made."""
 
 import contextlib
 import re

@@ -58,12 +58,12 @@ async def approve(services: Services, interaction: discord.Interaction[Any], mod
     amount = _amount(read_amount(interaction))
     await interaction.response.defer()
     admin = UserId(interaction.user.id)
-    letter = texts.you_got(amount)
+    notice = texts.you_got(amount)
     request = await services.credit_requests.approve(
-        request.id, _message_id(interaction), admin, amount, texts.GRANT_NOTE, letter
+        request.id, _message_id(interaction), admin, amount, texts.GRANT_NOTE, notice
     )
     await _show_decision(interaction, texts.approved(request.account.user_id, amount, admin), GREEN)
-    await _notify_member(interaction.client, services.credit_requests, request, letter)
+    await _notify_member(interaction.client, services.credit_requests, request, notice)
 
 
 async def deny(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
@@ -79,8 +79,8 @@ async def deny(services: Services, interaction: discord.Interaction[Any], button
 
 async def notify_decisions(client: discord.Client, credit_requests: CreditRequests) -> None:
     """Tell members the decisions that an earlier process could not tell them."""
-    for request, letter in await credit_requests.untold():
-        await _notify_member(client, credit_requests, request, letter)
+    for request, notice in await credit_requests.untold():
+        await _notify_member(client, credit_requests, request, notice)
 
 
 async def _open_request(services: Services, interaction: discord.Interaction[Any], pressed: CustomId) -> CreditRequest:
@@ -134,13 +134,13 @@ async def _is_deleted(client: discord.Client, request: CreditRequest) -> bool:
 
 
 async def _notify_member(
-    client: discord.Client, credit_requests: CreditRequests, request: CreditRequest, letter: str
+    client: discord.Client, credit_requests: CreditRequests, request: CreditRequest, notice: str
 ) -> None:
     """Write to the member directly; if that is closed, say where they asked that there is an answer."""
     user = discord.Object(request.account.user_id)
     try:
         try:
-            await (await client.create_dm(user)).send(letter, allowed_mentions=_NOBODY)
+            await (await client.create_dm(user)).send(notice, allowed_mentions=_NOBODY)
         except discord.Forbidden:
             pings = discord.AllowedMentions(everyone=False, users=[user], roles=False)
             channel = client.get_partial_messageable(request.asked_in)

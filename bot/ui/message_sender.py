@@ -24,7 +24,7 @@ from bot.ui.interrupted import show_interrupted
 log = structlog.stdlib.get_logger(__name__)
 
 _TOKEN_MARGIN: Final = timedelta(seconds=20)
-"""A token that expires sooner is not used any more: an upload may take that long."""
+"""A token that expires sooner is no longer used: an upload may take that long."""
 _PROGRESS_TIMEOUT: Final = 5.0
 """Seconds: progress that Discord is slow to accept must not hold up the outcome."""
 _DELIVERY_TIMEOUT: Final = 120.0

@@ -16,7 +16,7 @@ from bot.ui.texts import forms as texts
 from bot.ui.texts.commands import aspect_ratio_choice, model_choice, resolution_choice
 from bot.ui.texts.forms import PROMPT_SHOWN_MAX
 
-_PROMPT, _IMAGE, _MODEL, _RATIO, _RESOLUTION, _FILES = "prompt", "picture", "model", "ratio", "resolution", "files"
+_PROMPT, _IMAGE, _MODEL, _RATIO, _RESOLUTION, _FILES = "prompt", "image", "model", "ratio", "resolution", "files"
 _AMOUNT = "amount"
 _AMOUNT_SUGGESTED = "50"
 _AMOUNT_LENGTH_MAX = 12

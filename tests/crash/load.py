@@ -279,6 +279,6 @@ def _changed(opened: InteractionResult, prompt: str) -> dict[str, Any]:
     """The modal as sent off by who changes only the prompt: with several pictures it asks which, and no shape."""
     fields = {part["component"]["custom_id"]: part["component"] for part in (opened.modal or {})["components"]}
     chosen = filled(prompt)
-    if "picture" in fields:
-        chosen["picture"] = [fields["picture"]["options"][0]["value"]]
+    if "image" in fields:
+        chosen["image"] = [fields["image"]["options"][0]["value"]]
     return {name: value for name, value in chosen.items() if name in fields}

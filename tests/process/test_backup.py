@@ -58,7 +58,7 @@ async def test_a_backup_made_at_work_is_a_whole_bot(studio: Studio) -> None:
         assert sorted(studio.ledger()) == sorted(PAID * known)
         assert 2 <= known <= 2 + len(load)
         # What came after the backup is not known any more; its picture stays, and its buttons say so.
-        await studio.told(await studio.alice.click(studio.shown(after), label="Again"), "too old for its buttons")
+        await studio.told(await studio.alice.click(studio.shown(after), label="Again"), "These buttons have expired.")
         again = await studio.alice.click(studio.shown(before), label="Again")
         await studio.delivered(again)
         await studio.delivered(await studio.imagine("a new life"))

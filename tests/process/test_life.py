@@ -62,7 +62,7 @@ async def test_nothing_secret_is_printed(studio: Studio) -> None:
     async with studio.bot():
         await studio.delivered(await studio.imagine(f"a {WORD} in flight"))
         lost = await studio.imagine(f"a {WORD} at rest")
-        await studio.told(lost, "no usable picture")
+        await studio.told(lost, "without a usable image")
         studio.front.faults.on("PATCH", "/webhooks/*", Fault(status=400, code=50035, message=f"bad {WORD}"))
         await studio.imagine(f"a {WORD} on a tree", image=(f"{WORD}.png", b"no picture"))
 

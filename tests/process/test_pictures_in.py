@@ -21,7 +21,7 @@ async def test_eight_formats_in_one_command(studio: Studio) -> None:
     uploads = [file for call in studio.kie.requests for file in call.files.values()]
     assert {upload.content_type for upload in uploads} <= {"image/jpeg", "image/png", "image/webp"}
     assert len({upload.name for upload in uploads}) == 8
-    assert "8 references" in card.small_print
+    assert "from 8 images" in card.small_print
     assert studio.alarms() == []
 
 

@@ -14,7 +14,7 @@ from tests.bench.volley import Command
 
 ACKNOWLEDGED_WITHIN: Final = 3.0
 """Seconds that Discord gives for the answer to an interaction."""
-REFUSAL: Final = "open wishes"
+REFUSAL: Final = "requests running"
 """In the words for a member who has too many."""
 _OPEN: Final = ("reserved", "submitting", "running", "ready", "overdue")
 

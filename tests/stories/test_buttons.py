@@ -1,4 +1,4 @@
-"""The buttons on a result. Whoever presses one pays."""
+"""The buttons on a result. The member who presses one pays."""
 
 from decimal import Decimal
 
@@ -28,7 +28,7 @@ from tests.waiting import until
 BROKEN = Fail("500", "Internal Error, Please try again later.")
 
 
-async def test_again_makes_the_same_for_whoever_presses(world: StoryWorld) -> None:
+async def test_again_makes_the_same_for_the_one_who_presses(world: StoryWorld) -> None:
     card = await new_card(world, model="flex", aspect_ratio="16:9", count=2)
     again = await press(world, world.bob, card, "Again")
 
@@ -97,10 +97,10 @@ async def test_of_several_images_the_member_picks_one_to_edit(world: StoryWorld)
     card = await new_card(world, count=3)
     opened = await world.alice.click(card, label="Edit")
     fields = fields_of(opened)
-    assert [*fields] == ["prompt", "picture", "model", "resolution", "files"]
-    offered = [option["value"] for option in fields["picture"]["options"]]
-    assert selected(fields["picture"]) == offered[:1]
-    answers = {"prompt": "at night", "picture": [offered[2]], **SEVERAL_FORM}
+    assert [*fields] == ["prompt", "image", "model", "resolution", "files"]
+    offered = [option["value"] for option in fields["image"]["options"]]
+    assert selected(fields["image"]) == offered[:1]
+    answers = {"prompt": "at night", "image": [offered[2]], **SEVERAL_FORM}
     await world.outcome(await world.alice.submit_modal(opened, answers))
 
     assert references_used(world.kie) == [pixels(await fetched(rendered(card).images[2].url))]
@@ -110,10 +110,10 @@ async def test_of_several_images_the_member_picks_one_to_redraw_in_2k(world: Sto
     card = await new_card(world, count=4)
     opened = await world.bob.click(card, label="2K · 7")
     fields = fields_of(opened)
-    assert [*fields] == ["picture"]
-    assert len(fields["picture"]["options"]) == 4
-    second = fields["picture"]["options"][1]["value"]
-    larger = await world.outcome(await world.bob.submit_modal(opened, {"picture": [second]}))
+    assert [*fields] == ["image"]
+    assert len(fields["image"]["options"]) == 4
+    second = fields["image"]["options"][1]["value"]
+    larger = await world.outcome(await world.bob.submit_modal(opened, {"image": [second]}))
 
     assert references_used(world.kie) == [pixels(await fetched(rendered(card).images[1].url))]
     assert larger.colour == GREEN
@@ -162,7 +162,7 @@ async def test_deleting_twice_in_one_moment_is_no_trouble(world: StoryWorld) -> 
     assert [pressed.followups for pressed in presses] == [[], []]
 
 
-async def test_a_card_belongs_to_whoever_pressed_the_button(world: StoryWorld) -> None:
+async def test_a_card_belongs_to_the_one_who_pressed_the_button(world: StoryWorld) -> None:
     card = await new_card(world)
     again = await world.bob.click(card, label="Again")
     await world.outcome(again)

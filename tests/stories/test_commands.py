@@ -37,10 +37,16 @@ def commands(definitions: list[Definition]) -> list[Definition]:
 def options_of(commands: list[Definition]) -> Iterator[Definition]:
     """Every option of every command, those of subcommands too."""
     for command in commands:
-        for option in command.get("options") or []:
+        for option in listed(command, "options"):
             yield option
             if option["type"] in _SUBCOMMANDS:
                 yield from options_of([option])
+
+
+def listed(item: Definition, part: str) -> list[Definition]:
+    """The options or choices of something; Discord is sent none or an empty list where there are none."""
+    parts: list[Definition] = item.get(part) or []
+    return parts
 
 
 def test_the_message_menu_has_one_entry(definitions: list[Definition]) -> None:
@@ -73,13 +79,13 @@ def test_choices_fit(commands: list[Definition]) -> None:
 
 def test_no_command_is_larger_than_discord_takes(commands: list[Definition]) -> None:
     for command in [*commands, *options_of(commands)]:
-        options: list[Definition] = command.get("options") or []
+        options = listed(command, "options")
         assert len(options) <= 25
         required = [bool(option.get("required")) for option in options]
         assert required == sorted(required, reverse=True)
     for command in commands:
         everything = [command, *options_of([command])]
-        choices: list[Definition] = [choice for item in everything for choice in item.get("choices") or []]
+        choices = [choice for item in everything for choice in listed(item, "choices")]
         texts = [str(item[part]) for item in everything for part in ("name", "description")]
         texts += [str(choice[part]) for choice in choices for part in ("name", "value")]
         assert sum(map(len, texts)) <= 8000, command["name"]

@@ -1,4 +1,4 @@
-"""Out of credits: a member asks for more, an admin decides, the member is told, whatever is in the way."""
+"""Out of credits: a member asks for more, an admin decides, the member is told, whatever goes wrong."""
 
 from decimal import Decimal
 
@@ -113,7 +113,7 @@ async def test_of_two_admins_at_once_one_decides(world: StoryWorld) -> None:
     assert private == [ALREADY_DECIDED]
 
 
-async def test_whoever_fills_in_the_amount_too_late_grants_nothing(world: StoryWorld) -> None:
+async def test_an_amount_that_is_filled_in_too_late_grants_nothing(world: StoryWorld) -> None:
     card = await request_card(world)
     late = await world.admin.click(card, label="Approve")
     await approve(world, card, "5")
@@ -247,14 +247,14 @@ async def test_a_decision_that_could_not_be_told_is_told_by_the_next_process(
     await until(lambda: direct_messages(world.alice), what="the direct message")
     await recovered(world)
 
-    (letter,) = direct_messages(world.alice)
-    assert letter == (
+    (notice,) = direct_messages(world.alice)
+    assert notice == (
         DENIED if not granted else "Your request was approved: you got 5 bonus credits, which don't expire."
     )
     assert [amount for _, amount in world.ledger(world.alice)] == [5 if granted else 0]
 
 
-async def test_whoever_can_be_told_nowhere_is_not_written_to_again(world: StoryWorld) -> None:
+async def test_a_member_who_cannot_be_reached_is_not_written_to_again(world: StoryWorld) -> None:
     card = await request_card(world)
     for channel in (world.alice.user.dm_channel, world.channel):
         world.env.inject_error("POST", f"/channels/{channel.id}/messages", status=403, code=50007)

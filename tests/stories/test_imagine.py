@@ -146,9 +146,9 @@ async def test_a_long_prompt_is_cut_on_the_card_alone(world: StoryWorld) -> None
     ("options", "refusal"),
     [
         ({"prompt": "  a  "}, "A prompt needs 3 to 5,000 characters, but yours has 1."),
-        ({"aspect_ratio": "auto"}, "The shape “auto” copies an image."),
+        ({"aspect_ratio": "auto"}, "The shape “auto” is that of your first image."),
         ({"model": "pro", "steps": 30}, "Steps and guidance only work with flex."),
-        ({"aspect_ratio": "auto", "private": True}, "The shape “auto” copies an image."),
+        ({"aspect_ratio": "auto", "private": True}, "The shape “auto” is that of your first image."),
     ],
     ids=["blanks", "no image", "pro", "private"],
 )
@@ -175,7 +175,7 @@ async def test_direct_messages_have_an_allowance_of_their_own(world: StoryWorld)
     assert "**8** of 50 credits left" in rendered(here.response).text
 
 
-async def test_a_waiting_card_names_whoever_pressed_the_button(world: StoryWorld) -> None:
+async def test_a_waiting_card_names_the_one_who_pressed_the_button(world: StoryWorld) -> None:
     command = await world.imagine()
     await world.outcome(command)
     world.kie.script.next_tasks(Succeed(duration=0.6))

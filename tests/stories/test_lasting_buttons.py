@@ -97,11 +97,11 @@ async def test_forms_opened_before_a_restart_are_taken_after_it(world: StoryWorl
     card = await new_card(world, count=2)
     opened = [await world.alice.click(card, label=label) for label in ("Edit", "2K · 7")]
     opened.append(await world.alice.context_menu(world.channel, "Edit image", card))
-    second = fields_of(opened[1])["picture"]["options"][1]["value"]
+    second = fields_of(opened[1])["image"]["options"][1]["value"]
     await world.restart()
     answers = [
-        {"prompt": "at night", "picture": [second], **SEVERAL_FORM},
-        {"picture": [second]},
+        {"prompt": "at night", "image": [second], **SEVERAL_FORM},
+        {"image": [second]},
         {"prompt": "at night", **EDIT_FORM},
     ]
     for modal, answer in zip(opened, answers, strict=True):

@@ -17,7 +17,7 @@ GONE = "This form was open for too long and has expired. Open it again; nothing 
 WIDER = {"prompt": "wider", **EDIT_FORM}
 
 
-async def test_another_members_image_is_edited_by_whoever_opens_the_menu(world: StoryWorld) -> None:
+async def test_another_members_image_is_edited_by_the_one_who_opens_the_menu(world: StoryWorld) -> None:
     above = await world.bob.send(world.channel, "look", attachments=ATTACHED[:1])
     opened = await world.alice.context_menu(world.channel, "Edit image", above)
     assert opened.modal is not None

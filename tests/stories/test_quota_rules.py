@@ -89,7 +89,7 @@ async def test_a_user_who_is_not_in_the_server_is_refused_kindly(world: StoryWor
     ]:
         command = await world.admin.slash(world.channel, f"quota {subcommand}", member=stranger, **options)
         answer = private_answer(command).text
-        assert answer == "That isn't in this server, or no longer is. Choose it from the list."
+        assert answer == "That member, role or channel isn't in this server. Choose one from the list."
 
     assert quota_tables(world)["ledger"] == []
 

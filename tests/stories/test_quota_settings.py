@@ -58,7 +58,7 @@ async def test_a_zone_that_does_not_exist_is_refused(world: StoryWorld, typed: s
     assert quota_tables(world)["servers"] == []
 
 
-async def test_zones_are_found_by_what_is_typed_by_whoever_types(world: StoryWorld) -> None:
+async def test_zones_are_found_by_what_anyone_types(world: StoryWorld) -> None:
     async def offered(typed: str) -> list[str]:
         choices = await world.bob.autocomplete(world.channel, "quota settings", "timezone", typed)
         return [choice["value"] for choice in choices]

@@ -82,7 +82,7 @@ async def test_a_price_above_the_whole_allowance_is_told_as_such(world: StoryWor
     answer = world.refusal(await world.imagine(model="flex", resolution="2K", count=4)).text
 
     first, second = answer.splitlines()
-    assert first == "This costs 96 credits, but your allowance is only 30 and you have 15. Nothing was charged."
+    assert first == "This costs 96 credits, but your allowance is only 30 and you have 15 left. Nothing was charged."
     assert second.startswith("You can still afford: ")
     await world.delivered(model="flex")
 

@@ -27,7 +27,7 @@ def test_what_is_written_is_read(action: Action) -> None:
         *("easel:again:1y2p0ij32e8e8", "easel:again:zzzzzzzzzzzzz", "easel:again:00000000000001"),
     ],
 )
-def test_what_is_not_ours_is_told_apart(text: str) -> None:
+def test_foreign_ids_are_recognised(text: str) -> None:
     assert CustomId.parse(text) is None
 
 

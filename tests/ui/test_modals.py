@@ -1,4 +1,4 @@
-"""The modals, within Discord's limits; and what is read of answers, whoever wrote them."""
+"""The modals, within Discord's limits; and what is read of answers, however malformed."""
 
 from collections.abc import Callable
 from itertools import product
@@ -65,7 +65,7 @@ def test_a_modal_shows_the_settings_as_chosen(settings: Settings) -> None:
 async def test_what_was_answered_is_read(messages: MessageMaker) -> None:
     answers = [
         label({"type": 4, "custom_id": "prompt", "value": "make it blue"}),
-        label({"type": 3, "custom_id": "picture", "values": ["b.png"]}),
+        label({"type": 3, "custom_id": "image", "values": ["b.png"]}),
         label({"type": 3, "custom_id": "model", "values": ["flex"]}),
         label({"type": 3, "custom_id": "ratio", "values": ["16:9"]}),
         label({"type": 3, "custom_id": "resolution", "values": ["2K"]}),

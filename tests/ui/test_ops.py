@@ -1,4 +1,4 @@
-"""The operator's texts: every state that the bot can be in is told apart."""
+"""The operator's texts: every state of the bot has its own."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -78,7 +78,7 @@ def queue(**changes: Any) -> Status:
         (replace(USUAL, spent_today=Credits(1)), BLURPLE, "1 credit spent today across all servers"),
     ],
 )
-def test_every_state_is_told_apart(status: Status, colour: int, line: str) -> None:
+def test_every_state_has_its_own_line(status: Status, colour: int, line: str) -> None:
     assert (shown(status)[0], line in shown(status)[1]) == (colour, True)
 
 

@@ -9,38 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain import errors
 from bot.domain.credits import KIE_PRICES, Period, PriceList
-from bot.domain.errors import (
-    AlreadyRequested,
-    AutoNeedsReference,
-    BadAmount,
-    CapReached,
-    ChannelNotAllowed,
-    ControlsNeedFlex,
-    CreditRequestClosed,
-    CreditsMissing,
-    DraftGone,
-    GenerationGone,
-    MayNotPost,
-    NoRequestsChannel,
-    NoSourceImage,
-    NotAManager,
-    NotEnoughCredits,
-    NothingToChange,
-    NotReadyYet,
-    NotYours,
-    PromptLength,
-    ReferenceProblem,
-    ReferenceRefused,
-    ReferencesGone,
-    SubmissionsPaused,
-    TooLateToCancel,
-    TooManyImages,
-    TooManyOpen,
-    UnknownZone,
-    UploadFailed,
-    UserError,
-)
 from bot.domain.ids import ChannelId
 from bot.domain.rules import Cap
 from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, AspectRatio, CheaperOption, Model, Resolution, Settings
@@ -55,7 +25,7 @@ OPTIONS = (
 )
 
 NOT_ENOUGH = [
-    NotEnoughCredits(Decimal(price), Decimal(left), Decimal(allowance), MOMENT, options)
+    errors.NotEnoughCredits(Decimal(price), Decimal(left), Decimal(allowance), MOMENT, options)
     for price, left, allowance in [
         ("1234567.125", "1000000.125", "2000000.125"),
         ("3000000.125", "1000000.125", "2000000.125"),
@@ -63,40 +33,40 @@ NOT_ENOUGH = [
     ]
     for options in ((), OPTIONS)
 ]
-CAPS = [CapReached(cap, Decimal("1234567.125"), Decimal("1000000.125"), MOMENT, OPTIONS) for cap in Cap]
-UNCHARGED: list[UserError] = [
-    SubmissionsPaused(),
-    PromptLength(5001, PROMPT_MIN, PROMPT_MAX),
-    AutoNeedsReference(),
-    ControlsNeedFlex(),
-    *(ReferenceRefused("holiday.png", problem) for problem in ReferenceProblem),
-    UploadFailed(),
-    ChannelNotAllowed(tuple(ChannelId((1 << 63) - number) for number in range(1, 6))),
-    MayNotPost(),
-    NotReadyYet(),
-    TooManyOpen(10),
-    ReferencesGone(),
-    TooManyImages(),
-    NoSourceImage(),
-    DraftGone(),
+CAPS = [errors.CapReached(cap, Decimal("1234567.125"), Decimal("1000000.125"), MOMENT, OPTIONS) for cap in Cap]
+UNCHARGED: list[errors.UserError] = [
+    errors.SubmissionsPaused(),
+    errors.PromptLength(5001, PROMPT_MIN, PROMPT_MAX),
+    errors.AutoNeedsReference(),
+    errors.ControlsNeedFlex(),
+    *(errors.ReferenceRefused("holiday.png", problem) for problem in errors.ReferenceProblem),
+    errors.UploadFailed(),
+    errors.ChannelNotAllowed(tuple(ChannelId((1 << 63) - number) for number in range(1, 6))),
+    errors.MayNotPost(),
+    errors.NotReadyYet(),
+    errors.TooManyOpen(10),
+    errors.ReferencesGone(),
+    errors.TooManyImages(),
+    errors.NoSourceImage(),
+    errors.DraftGone(),
     *NOT_ENOUGH,
-    NotEnoughCredits(Decimal(5), Decimal(0), Decimal(0), MOMENT),
+    errors.NotEnoughCredits(Decimal(5), Decimal(0), Decimal(0), MOMENT),
     *CAPS,
 ]
 """Refusals to make an image."""
-REFUSALS: list[UserError] = [
+REFUSALS: list[errors.UserError] = [
     *UNCHARGED,
-    NotAManager(),
-    *(CreditsMissing(period) for period in Period),
-    UnknownZone("Europe/Atlantis"),
-    NothingToChange(),
-    NoRequestsChannel(),
-    AlreadyRequested(MOMENT),
-    CreditRequestClosed(),
-    BadAmount("lots"),
-    NotYours(),
-    TooLateToCancel(),
-    GenerationGone(),
+    errors.NotAManager(),
+    *(errors.CreditsMissing(period) for period in Period),
+    errors.UnknownZone("Europe/Atlantis"),
+    errors.NothingToChange(),
+    errors.NoRequestsChannel(),
+    errors.AlreadyRequested(MOMENT),
+    errors.CreditRequestClosed(),
+    errors.BadAmount("lots"),
+    errors.NotYours(),
+    errors.TooLateToCancel(),
+    errors.GenerationGone(),
 ]
 FIXED = [
     *(f"{cards.failure(reason)} {refusals.NOTHING_CHARGED}" for reason in Failure),
@@ -109,7 +79,7 @@ BANNED = re.compile(r"\b(wish(es)?|anew|paint\w*|pictures?|is told|any more|KIE)
 """Words that members do not read; the operator reads of KIE in texts/ops.py alone."""
 
 
-def kinds(of: type[UserError] = UserError) -> Iterator[type[UserError]]:
+def kinds(of: type[errors.UserError] = errors.UserError) -> Iterator[type[errors.UserError]]:
     """Every class below, however deep."""
     for kind in of.__subclasses__():
         yield kind
@@ -121,10 +91,10 @@ def test_no_refusal_is_forgotten() -> None:
 
 
 @pytest.mark.parametrize("error", REFUSALS, ids=lambda error: type(error).__name__)
-def test_every_refusal_has_sentences_of_its_own(error: UserError) -> None:
+def test_every_refusal_has_sentences_of_its_own(error: errors.UserError) -> None:
     text = refusals.refusal(error)
 
-    assert text != refusals.refusal(UserError())
+    assert text != refusals.refusal(errors.UserError())
     for line in text.splitlines():
         check(line)
     sentences = re.findall(r"[.?](?=\s|$)", text.splitlines()[0])
@@ -145,14 +115,14 @@ def test_every_other_sentence_reads_well(sentence: str) -> None:
 
 
 @pytest.mark.parametrize("error", [*NOT_ENOUGH[1::2], *CAPS], ids=lambda error: type(error).__name__)
-def test_what_is_affordable_stands_on_the_second_line(error: NotEnoughCredits | CapReached) -> None:
+def test_what_is_affordable_stands_on_the_second_line(error: errors.NotEnoughCredits | errors.CapReached) -> None:
     _, second = refusals.refusal(error).splitlines()
 
     assert second.startswith("You can still afford: 4 × pro at 1K for 20, or flex at 2K for 24.5.")
 
 
 def test_of_many_channels_a_few_are_named() -> None:
-    text = refusals.refusal(ChannelNotAllowed(tuple(ChannelId(number) for number in range(1, 200))))
+    text = refusals.refusal(errors.ChannelNotAllowed(tuple(ChannelId(number) for number in range(1, 200))))
 
     assert "<#5> and 194 more" in text
     assert len(text) < 200
@@ -160,9 +130,12 @@ def test_of_many_channels_a_few_are_named() -> None:
 
 def test_other_peoples_words_are_cut_and_harmless() -> None:
     for error in (
-        *(ReferenceRefused(name, ReferenceProblem.DAMAGED) for name in ("very " * 60, "x" * 300, "*" * 300)),
-        BadAmount("@everyone " * 50),
-        UnknownZone("**" * 3000),
+        *(
+            errors.ReferenceRefused(name, errors.ReferenceProblem.DAMAGED)
+            for name in ("very " * 60, "x" * 300, "*" * 300)
+        ),
+        errors.BadAmount("@everyone " * 50),
+        errors.UnknownZone("**" * 3000),
     ):
         text = refusals.refusal(error)
         assert "…" in text

@@ -5,7 +5,7 @@ from datetime import datetime
 from decimal import Decimal
 
 from bot.domain.ids import UserId
-from bot.domain.settings import Settings
+from bot.domain.settings import AspectRatio, Settings
 from bot.domain.states import Failure
 from bot.ui.texts.amounts import counted, number, relative
 
@@ -91,9 +91,10 @@ def member(user: UserId | int) -> str:
 
 
 def settings(chosen: Settings, count: int, references: int) -> list[str]:
-    """What was chosen, piece by piece: 4 × FLUX.2 Pro, 1:1, 1K."""
+    """What was chosen, piece by piece: 4 × FLUX.2 Pro, 1:1, 1K; no shape if it is that of the image to work from."""
     model = f"FLUX.2 {chosen.model.value.capitalize()}"
-    pieces = [f"{count} × {model}" if count > 1 else model, chosen.aspect_ratio.value, chosen.resolution.value]
+    shape = [] if chosen.aspect_ratio is AspectRatio.AUTO else [chosen.aspect_ratio.value]
+    pieces = [f"{count} × {model}" if count > 1 else model, *shape, chosen.resolution.value]
     if chosen.steps is not None:
         pieces.append(counted(chosen.steps, "step"))
     if chosen.guidance is not None:

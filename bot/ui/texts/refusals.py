@@ -2,37 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from bot.domain.errors import (
-    AlreadyRequested,
-    AutoNeedsReference,
-    BadAmount,
-    CapReached,
-    ChannelNotAllowed,
-    ControlsNeedFlex,
-    CreditRequestClosed,
-    CreditsMissing,
-    DraftGone,
-    GenerationGone,
-    MayNotPost,
-    NoRequestsChannel,
-    NoSourceImage,
-    NotAManager,
-    NotEnoughCredits,
-    NothingToChange,
-    NotReadyYet,
-    NotYours,
-    PromptLength,
-    ReferenceProblem,
-    ReferenceRefused,
-    ReferencesGone,
-    SubmissionsPaused,
-    TooLateToCancel,
-    TooManyImages,
-    TooManyOpen,
-    UnknownZone,
-    UploadFailed,
-    UserError,
-)
+from bot.domain import errors
 from bot.domain.rules import Cap
 from bot.domain.settings import REFERENCES_MAX, CheaperOption
 from bot.generation.references import SOURCE_MAX_BYTES
@@ -48,7 +18,7 @@ NO_STORE = f"I can't save anything right now. Try again in a minute; {_UNCHARGED
 TOLD_PRIVATELY = "That didn't work. I've told the requester why."
 FORBIDDEN = "You're not allowed to do that here."
 MESSAGE_GONE = f"That message has been deleted. {NOTHING_CHARGED}"
-UNKNOWN_CHOICE = "That isn't in this server, or no longer is. Choose it from the list."
+UNKNOWN_CHOICE = "That member, role or channel isn't in this server. Choose one from the list."
 OUTDATED = "This command has changed. Reload Discord and try again."
 
 HOW_TO = (
@@ -66,11 +36,11 @@ ONLY_YOURS = (
 )
 
 _PROBLEMS = {
-    ReferenceProblem.TOO_LARGE: f"is over {SOURCE_MAX_BYTES // _MEGABYTE} MB. Attach a smaller image",
-    ReferenceProblem.NOT_AN_IMAGE: "isn't an image I can read. Try a JPEG, PNG, WebP or HEIC",
-    ReferenceProblem.DAMAGED: "is damaged or incomplete. Save it again and attach the new copy",
-    ReferenceProblem.TOO_MANY_PIXELS: "has too many pixels. Scale it down and attach it again",
-    ReferenceProblem.UNREACHABLE: "couldn't be loaded from Discord. Attach it again",
+    errors.ReferenceProblem.TOO_LARGE: f"is over {SOURCE_MAX_BYTES // _MEGABYTE} MB. Attach a smaller image",
+    errors.ReferenceProblem.NOT_AN_IMAGE: "isn't an image I can read. Try a JPEG, PNG, WebP or HEIC",
+    errors.ReferenceProblem.DAMAGED: "is damaged or incomplete. Save it again and attach the new copy",
+    errors.ReferenceProblem.TOO_MANY_PIXELS: "has too many pixels. Scale it down and attach it again",
+    errors.ReferenceProblem.UNREACHABLE: "couldn't be loaded from Discord. Attach it again",
 }
 _CAPS = {
     Cap.POOL: "The server pool",
@@ -78,68 +48,68 @@ _CAPS = {
     Cap.BUDGET: "The bot owner's daily budget",
 }
 
-_FIXED: Mapping[type[UserError], str] = {
-    AutoNeedsReference: f"The shape “auto” copies an image. Attach one or choose another shape; {_UNCHARGED}",
-    ControlsNeedFlex: f"Steps and guidance only work with flex. Choose flex or leave them out; {_UNCHARGED}",
-    ReferencesGone: (
+_FIXED: Mapping[type[errors.UserError], str] = {
+    errors.AutoNeedsReference: f"The shape “auto” is that of your first image. Attach one or choose a shape; {_UNCHARGED}",
+    errors.ControlsNeedFlex: f"Steps and guidance only work with flex. Choose flex or leave them out; {_UNCHARGED}",
+    errors.ReferencesGone: (
         f"The images this was made from are no longer stored. Attach them again with /imagine; {_UNCHARGED}"
     ),
-    TooManyImages: f"I can work from {REFERENCES_MAX} images at most. Attach fewer; {_UNCHARGED}",
-    NoSourceImage: f"I don't see an image in this message. Choose one that has an image; {_UNCHARGED}",
-    DraftGone: f"This form was open for too long and has expired. Open it again; {_UNCHARGED}",
-    UploadFailed: f"The image service didn't take your image. Try again in a while; {_UNCHARGED}",
-    MayNotPost: (
+    errors.TooManyImages: f"I can work from {REFERENCES_MAX} images at most. Attach fewer; {_UNCHARGED}",
+    errors.NoSourceImage: f"I don't see an image in this message. Choose one that has an image; {_UNCHARGED}",
+    errors.DraftGone: f"This form was open for too long and has expired. Open it again; {_UNCHARGED}",
+    errors.UploadFailed: f"The image service didn't take your image. Try again in a while; {_UNCHARGED}",
+    errors.MayNotPost: (
         "I'm not allowed to post images here, so nothing was charged. Ask an admin to allow me View Channel, "
         "Send Messages and Attach Files, or use /imagine with private: True."
     ),
-    NotReadyYet: f"I've just connected and don't know this server yet. Try again in a moment; {_UNCHARGED}",
-    NotAManager: "Only this server's quota managers can do that. Ask an admin.",
-    NothingToChange: "You didn't choose anything, so nothing was changed. Fill in at least one option.",
-    NoRequestsChannel: "This server has no channel for requests that I can post in. Ask an admin directly.",
-    CreditRequestClosed: "This request has been decided already, or has expired. Nothing was changed.",
-    SubmissionsPaused: (
+    errors.NotReadyYet: f"I've just connected and don't know this server yet. Try again in a moment; {_UNCHARGED}",
+    errors.NotAManager: "Only this server's quota managers can do that. Ask an admin.",
+    errors.NothingToChange: "You didn't choose anything, so nothing was changed. Fill in at least one option.",
+    errors.NoRequestsChannel: "This server has no channel for requests that I can post in. Ask an admin directly.",
+    errors.CreditRequestClosed: "This request has been decided already, or has expired. Nothing was changed.",
+    errors.SubmissionsPaused: (
         f"The bot has run out of credits. Please let the bot's owner know and try again later; {_UNCHARGED}"
     ),
-    NotYours: "Only the person who requested this can do that.",
-    TooLateToCancel: "Too late to cancel: it's already being made.",
-    GenerationGone: "These buttons have expired. Start again with /imagine.",
+    errors.NotYours: "Only the person who requested this can do that.",
+    errors.TooLateToCancel: "Too late to cancel: it's already being made.",
+    errors.GenerationGone: "These buttons have expired. Start again with /imagine.",
 }
 
 
-def refusal(error: UserError) -> str:
+def refusal(error: errors.UserError) -> str:
     """What to tell the member about an error."""
     match error:
-        case PromptLength(length=length, minimum=minimum, maximum=maximum):
+        case errors.PromptLength(length=length, minimum=minimum, maximum=maximum):
             text = (
                 f"A prompt needs {minimum} to {maximum:,} characters, but yours has {length:,}. "
                 f"Change it and try again; {_UNCHARGED}"
             )
-        case ReferenceRefused(filename=filename, problem=problem):
+        case errors.ReferenceRefused(filename=filename, problem=problem):
             text = f"{plain(filename, 80)} {_PROBLEMS[problem]}; {_UNCHARGED}"
-        case NotEnoughCredits():
+        case errors.NotEnoughCredits():
             text = _not_enough(error)
-        case CapReached(cap=cap, price=price, left=left, renews_at=renews_at, affordable=affordable):
+        case errors.CapReached(cap=cap, price=price, left=left, renews_at=renews_at, affordable=affordable):
             text = (
                 f"{_CAPS[cap]} has {in_credits(left)} left, but this costs {number(price)}. {NOTHING_CHARGED}\n"
-                f"{_still_affordable(affordable)}It refills {relative(renews_at)}."
+                f"{_still_affordable(affordable)}This limit refills {relative(renews_at)}."
             )
-        case ChannelNotAllowed(channels=channels):
+        case errors.ChannelNotAllowed(channels=channels):
             allowed = some([f"<#{channel}>" for channel in channels], _CHANNELS_NAMED)
             text = f"In this server I only work in {allowed}. Try it there; {_UNCHARGED}"
-        case CreditsMissing(period=period):
+        case errors.CreditsMissing(period=period):
             text = (
                 f"You didn't say how many credits a {period}. Fill in credits, or choose "
                 f"“{PERIOD_CHOICES[UNLIMITED]}” or “{PERIOD_CHOICES[NONE]}” as the period."
             )
-        case UnknownZone(name=name):
+        case errors.UnknownZone(name=name):
             text = f"There's no time zone “{plain(name, 60)}”. Choose one from the list, for example Europe/Berlin."
-        case AlreadyRequested(expires_at=expires_at):
+        case errors.AlreadyRequested(expires_at=expires_at):
             text = f"The admins still have your last request. Ask again once they decide, or {relative(expires_at)}."
-        case BadAmount(text=typed):
+        case errors.BadAmount(text=typed):
             text = (
                 f"“{plain(typed, 40)}” isn't a valid amount. Enter a number up to {AMOUNT_MAX:,}; nothing was granted."
             )
-        case TooManyOpen(limit=limit):
+        case errors.TooManyOpen(limit=limit):
             text = (
                 f"You already have {limit} requests running, which is the limit. Wait for one to finish; {_UNCHARGED}"
             )
@@ -148,7 +118,7 @@ def refusal(error: UserError) -> str:
     return text
 
 
-def _not_enough(error: NotEnoughCredits) -> str:
+def _not_enough(error: errors.NotEnoughCredits) -> str:
     """What is missing; on a second line what the member can still afford, and when there is more."""
     affordable = _still_affordable(error.affordable)
     if not error.allowance:
@@ -158,7 +128,7 @@ def _not_enough(error: NotEnoughCredits) -> str:
     elif error.price > error.allowance:
         problem = f"but your allowance is only {number(error.allowance)}"
         if error.left != error.allowance:
-            problem += f" and you have {number(error.left)}"
+            problem += f" and you have {number(error.left)} left"
         step = affordable or "Make fewer or smaller images."
     else:
         problem = f"but you have {number(error.left)}"
