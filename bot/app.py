@@ -41,6 +41,7 @@ from bot.store import sqlite
 from bot.store.store import Store
 from bot.ui.acknowledger import Acknowledger
 from bot.ui.alerts import DiscordAlerts
+from bot.ui.alt_text import AltTexts
 from bot.ui.credit_requests import notify_decisions
 from bot.ui.errors import ErrorReporter
 from bot.ui.message_sender import DiscordMessageSender
@@ -173,6 +174,7 @@ async def assemble(
             ),
             errors=ErrorReporter(pending_cards),
             acknowledger=Acknowledger(pending_cards, clock),
+            alt_texts=AltTexts(runtime.store),
             prices=prices,
         )
         client = EaselClient(runtime.store, services, options.command_options(config), reads_messages=reads_messages)
@@ -182,7 +184,7 @@ async def assemble(
             pipeline=Pipeline(workload, submitter, tracker, delivery, undelivered, spool),
             balance_monitor=balance_monitor,
             pending_cards=pending_cards,
-            sender=DiscordMessageSender(client, clock),
+            sender=DiscordMessageSender(client, clock, prices=prices, alt_texts=services.alt_texts),
             alerts=DiscordAlerts(client, options.alarm_channel(config), client.wait_until_logged_in),
             workers=workers,
         )

@@ -1,8 +1,9 @@
-"""The Discord client: the least intents that work, the command tree, its cogs, and a sync only when needed."""
+"""The Discord client: its intents, the command tree and cogs, and syncing commands only when they changed."""
 
 import asyncio
 import hashlib
 from dataclasses import dataclass
+from typing import Any, Final
 
 import discord
 import orjson
@@ -12,14 +13,15 @@ from discord.ext import commands
 
 from bot.domain.ids import GuildId
 from bot.store.store import Store
-from bot.ui.card_button import CardButton
+from bot.ui.button_handlers import CardButton, handle_modal
 from bot.ui.services import Services
 
 log = structlog.stdlib.get_logger(__name__)
 
-COGS = ("cogs.imagine", "cogs.edit", "cogs.balance", "cogs.quota", "cogs.ops", "cogs.undelivered")
-_SYNCED = "commands.synced"
-_SYNCED_OPERATOR = "commands.synced.operator"
+COGS: Final = ("cogs.imagine", "cogs.edit", "cogs.balance", "cogs.quota", "cogs.ops", "cogs.undelivered")
+_GLOBAL_FINGERPRINT: Final = "commands.synced"
+_OPERATOR_FINGERPRINT: Final = "commands.synced.operator"
+"""Keys under which the store remembers what Discord was sent last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,29 +34,29 @@ class CommandOptions:
 
 
 class EaselTree(app_commands.CommandTree["EaselClient"]):
-    """The command tree; its errors go to the one reporter."""
+    """The command tree; its errors go to the error reporter."""
 
     async def on_error(
         self, interaction: discord.Interaction["EaselClient"], error: app_commands.AppCommandError, /
     ) -> None:
-        """Tell the member; a command that was refused is over as well as one that did its work."""
+        """Report to the member, and dispatch ``app_command_refused``, the counterpart of app_command_completion."""
         await self.client.services.errors.report(interaction, error)
         self.client.dispatch("app_command_refused", interaction)
 
 
 class EaselClient(commands.Bot):
-    """Easel's side of Discord. It is given the services that commands and buttons use, and owns none of them."""
+    """Easel's side of Discord. It holds the services that commands and buttons use, and owns none of them."""
 
     def __init__(
         self, store: Store, services: Services, options: CommandOptions, *, reads_messages: bool = False
     ) -> None:
-        """``reads_messages`` where the message-content intent is granted by a Discord that does not tell."""
+        """``reads_messages``: the message-content intent is granted, although the application's flags do not say so."""
         self._reads_messages = reads_messages
-        self._asked_for = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
+        self._requested_intents = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
         super().__init__(
             command_prefix=commands.when_mentioned,
             help_command=None,
-            intents=self._asked_for,
+            intents=self._requested_intents,
             tree_cls=EaselTree,
             allowed_mentions=discord.AllowedMentions.none(),
             member_cache_flags=discord.MemberCacheFlags.none(),
@@ -69,10 +71,10 @@ class EaselClient(commands.Bot):
 
     async def setup_hook(self) -> None:
         """Register what members can use. Workers are not started here: they belong to the application."""
-        # Discord ends a session that asks for more than it granted; without it, the message menu remains.
-        granted = self.application_flags
-        self._asked_for.message_content = (
-            self._reads_messages or granted.gateway_message_content or granted.gateway_message_content_limited
+        # Discord closes a session that requests an intent it was not granted. Without it, the message menu still works.
+        flags = self.application_flags
+        self._requested_intents.message_content = (
+            self._reads_messages or flags.gateway_message_content or flags.gateway_message_content_limited
         )
         self.add_dynamic_items(CardButton)
         for cog in COGS:
@@ -80,41 +82,46 @@ class EaselClient(commands.Bot):
         await self.sync_if_changed()
         self._logged_in.set()
 
+    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
+        """Handle submitted modals by their custom ids, also those that an earlier process opened."""
+        if interaction.type is discord.InteractionType.modal_submit:
+            await handle_modal(self.services, interaction)
+
     async def on_message(self, message: discord.Message, /) -> None:
-        """Messages are for the cogs: the library would look for text commands in them, and log their words."""
+        """Leave messages to the cogs: discord.py would look for text commands in them, and log their content."""
 
     async def wait_until_logged_in(self) -> None:
-        """Wait until messages can be posted: that takes a log-in, but no gateway."""
+        """Wait until messages can be posted, which takes a login but no gateway connection."""
         await self._logged_in.wait()
 
     async def sync_if_changed(self, *, force: bool = False) -> bool:
-        """Tell Discord the commands' definitions if they differ from what it was told last; True when it was told.
+        """Send Discord the commands' definitions if they differ from those sent last; True when they were sent.
 
-        The operator's are told to the operator's server alone, and taken back from one that was it before.
+        The operator's go to the operator's server alone, and are removed from a server that was the operator's before.
         """
-        told = await self._sync(_SYNCED, None, force=force)
+        synced = await self._sync(_GLOBAL_FINGERPRINT, None, force=force)
         guild = self.command_options.operator_guild
         async with self._store.read() as tx:
-            before = await tx.key_values.get(_SYNCED_OPERATOR) or ""
+            before = await tx.key_values.get(_OPERATOR_FINGERPRINT) or ""
         former, _, _ = before.partition(":")
         if former and former != str(guild or ""):
-            await self._sync(_SYNCED_OPERATOR, GuildId(int(former)), force=True)
-            # Also when that failed: whoever removed the bot removed its commands.
+            await self._sync(_OPERATOR_FINGERPRINT, GuildId(int(former)), force=True)
+            # Also if that failed because the bot is no longer there: its commands left with it.
             async with self._store.write() as tx:
-                await tx.key_values.put(_SYNCED_OPERATOR, "")
+                await tx.key_values.put(_OPERATOR_FINGERPRINT, "")
         if guild is not None:
-            told = await self._sync(_SYNCED_OPERATOR, guild, force=force) or told
-        return told
+            synced = await self._sync(_OPERATOR_FINGERPRINT, guild, force=force) or synced
+        return synced
 
-    async def _sync(self, fact: str, guild_id: GuildId | None, *, force: bool) -> bool:
-        """Tell the definitions for everywhere, or those for one server."""
+    async def _sync(self, key: str, guild_id: GuildId | None, *, force: bool) -> bool:
+        """Send the global definitions, or those for one server."""
         guild = discord.Object(guild_id) if guild_id is not None else None
         definitions = [command.to_dict(self.tree) for command in self.tree.get_commands(guild=guild)]
         fingerprint = hashlib.sha256(orjson.dumps([self.application_id, definitions])).hexdigest()
         if guild is not None:
             fingerprint = f"{guild.id}:{fingerprint}"
         async with self._store.read() as tx:
-            known = await tx.key_values.get(fact)
+            known = await tx.key_values.get(key)
         if known == fingerprint and not force:
             return False
         try:
@@ -122,9 +129,9 @@ class EaselClient(commands.Bot):
         except (discord.Forbidden, discord.NotFound):
             if guild is None:
                 raise
-            log.warning("the operator's commands cannot be told: the bot is not in that server", guild=guild.id)
+            log.warning("operator commands not synced: the bot is not in that server", guild=guild.id)
             return False
         async with self._store.write() as tx:
-            await tx.key_values.put(fact, fingerprint)
+            await tx.key_values.put(key, fingerprint)
         log.info("commands synced", commands=len(definitions), guild=guild_id)
         return True

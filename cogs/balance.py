@@ -1,4 +1,4 @@
-"""/balance: what is left, when it renews, what a picture costs, and where the credits went."""
+"""/balance: what is left, when it refills, what an image costs, and recent activity."""
 
 from typing import Any, final
 
@@ -9,8 +9,8 @@ from discord.ext import commands
 from bot.client import EaselClient
 from bot.generation.service import GenerationService
 from bot.ui.interactions import requester
-from bot.ui.statement import statement_view
-from bot.ui.texts.commands import COMMAND_BALANCE
+from bot.ui.panels import statement_view
+from bot.ui.texts import commands as texts
 
 
 @final
@@ -20,7 +20,7 @@ class Balance(commands.Cog):
     def __init__(self, generations: GenerationService) -> None:
         self._generations = generations
 
-    @app_commands.command(description=COMMAND_BALANCE)
+    @app_commands.command(description=texts.BALANCE)
     async def balance(self, interaction: discord.Interaction[Any]) -> None:
         """Show the account, to its owner alone."""
         await interaction.response.defer(ephemeral=True, thinking=True)

@@ -1,4 +1,4 @@
-"""Editing: replies and mentions with pictures, the message menu's "Edit image", and the modals of cards."""
+"""Editing images: by replies and mentions, and by "Edit image" in the menu of a message."""
 
 from functools import partial
 from typing import Any, final
@@ -8,96 +8,102 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.client import EaselClient
+from bot.domain.credits import PriceList
 from bot.domain.errors import MayNotPost, NoSourceImage
 from bot.domain.generation import Destination, GenerationRequest, Origin
 from bot.domain.ids import ChannelId, MessageId, UserId
 from bot.domain.settings import REFERENCES_MAX, AspectRatio, Settings
+from bot.generation.history import History
+from bot.generation.service import GenerationService
 from bot.ui import replies
-from bot.ui.button_handlers import handle_modal
+from bot.ui.acknowledger import Acknowledger
 from bot.ui.custom_ids import Action, CustomId
+from bot.ui.errors import ErrorReporter
 from bot.ui.interactions import requester_of
-from bot.ui.mentions import Call, Hint, read_call
+from bot.ui.mentions import MentionHint, MentionRequest, read_mention
 from bot.ui.message_images import images_of
 from bot.ui.modals import draft_modal
-from bot.ui.services import Services
-from bot.ui.texts import editing
+from bot.ui.texts.commands import EDIT_IMAGE
 from bot.ui.texts.refusals import refusal
 
 
 @final
 class Edit(commands.Cog):
-    """Every way to build on a picture that stands in a message."""
+    """Every way to work from the images of a message; buttons on cards are handled by :class:`CardButton`."""
 
-    def __init__(self, services: Services, client: EaselClient) -> None:
-        self._services = services
+    def __init__(
+        self,
+        generations: GenerationService,
+        history: History,
+        acknowledger: Acknowledger,
+        errors: ErrorReporter,
+        prices: PriceList,
+        client: EaselClient,
+    ) -> None:
+        self._generations = generations
+        self._history = history
+        self._acknowledger = acknowledger
+        self._errors = errors
+        self._prices = prices
         self._client = client
-        self._menu = app_commands.ContextMenu(name=editing.COMMAND_EDIT, callback=self.edit_image)
+        self._menu = app_commands.ContextMenu(name=EDIT_IMAGE, callback=self.edit_image)
 
     async def cog_load(self) -> None:
-        """Message commands are not found in a cog by themselves."""
+        """Register the menu entry, which discord.py does not find in a cog."""
         self._client.tree.add_command(self._menu)
 
     async def cog_unload(self) -> None:
-        """Leave nothing behind."""
+        """Remove the menu entry."""
         self._client.tree.remove_command(self._menu.name, type=self._menu.type)
 
     async def edit_image(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
-        """Ask what to change, and keep which pictures it is about."""
-        pictures = images_of(message)[:REFERENCES_MAX]
-        if not pictures:
+        """Ask what to change; the draft remembers which images the modal is about."""
+        images = images_of(message)[:REFERENCES_MAX]
+        if not images:
             raise NoSourceImage
         origin = Origin(ChannelId(message.channel.id), MessageId(message.id))
-        draft = self._services.history.new_draft(UserId(interaction.user.id), origin, pictures)
-        await self._services.history.keep(draft)
-        await interaction.response.send_modal(
-            draft_modal(CustomId(Action.DRAFT, draft.id), len(pictures), self._services.prices)
-        )
-
-    @commands.Cog.listener()
-    async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
-        """Take what modals send off, whichever process opened them."""
-        if interaction.type is not discord.InteractionType.modal_submit:
-            return
-        custom_id = CustomId.parse(str((interaction.data or {}).get("custom_id", "")))
-        if custom_id is not None:
-            async with self._services.errors.reporting(interaction):
-                await handle_modal(self._services, interaction, custom_id)
+        draft = self._history.new_draft(UserId(interaction.user.id), origin, images)
+        await self._history.keep(draft)
+        modal = draft_modal(CustomId(Action.DRAFT, draft.id), len(images), self._prices)
+        await interaction.response.send_modal(modal)
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
-        """Answer what is meant for the bot, and nothing else."""
+        """Answer messages that are meant for the bot, and no others."""
         if self._client.user is None:
             return
-        match read_call(message, self._client.user.id, sees_all=self._client.intents.message_content):
-            case None:
-                pass
-            case Hint(text):
-                async with self._services.errors.noting():
+        async with self._errors.log_only():
+            match read_mention(message, self._client.user.id, sees_all=self._client.intents.message_content):
+                case None:
+                    pass
+                case MentionHint(text):
                     await replies.say(message, text)
-            case Call() as call:
-                async with self._services.errors.noting():
-                    await self._answer(message, call)
+                case MentionRequest() as mention:
+                    await self._answer(message, mention)
 
-    async def _answer(self, message: discord.Message, call: Call) -> None:
+    async def _answer(self, message: discord.Message, mention: MentionRequest) -> None:
         try:
             replies.check_place(message)
         except MayNotPost as error:
             await replies.say(message, refusal(error))
             return
-        async with self._services.acknowledger.reply(message) as (card, place):
+        async with self._acknowledger.reply(message) as (card, destination):
             refuse = partial(replies.refuse, card, UserId(message.author.id))
-            async with self._services.errors.telling(refuse):
-                await self._edit(message, place, call)
+            async with self._errors.for_message(refuse):
+                await self._edit(message, destination, mention)
 
-    async def _edit(self, message: discord.Message, place: Destination, call: Call) -> None:
-        if call.note is not None:
-            await replies.say(message, call.note)
-        asker = requester_of(message.author, message.guild.id if message.guild else None)
+    async def _edit(self, message: discord.Message, destination: Destination, mention: MentionRequest) -> None:
+        if mention.note is not None:
+            await replies.say(message, mention.note)
+        requester = requester_of(message.author, message.guild.id if message.guild else None)
         settings = Settings(aspect_ratio=AspectRatio.AUTO)
-        request = GenerationRequest(asker, call.prompt, settings, 1, (), place, call.origin)
-        await self._services.generations.accept(request, call.sources)
+        request = GenerationRequest(requester, mention.prompt, settings, 1, (), destination, mention.origin)
+        await self._generations.accept(request, mention.sources)
 
 
 async def setup(bot: EaselClient) -> None:
     """Called by discord.py."""
-    await bot.add_cog(Edit(bot.services, bot))
+    services = bot.services
+    await bot.add_cog(
+        Edit(services.generations, services.history, services.acknowledger, services.errors, services.prices, bot)
+    )

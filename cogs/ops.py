@@ -10,17 +10,17 @@ from discord.ext import commands
 from bot.client import EaselClient
 from bot.domain.ids import GuildId
 from bot.generation.status import StatusBoard
-from bot.ui.status import status_view
-from bot.ui.texts import ops as texts
+from bot.ui.panels import status_view
+from bot.ui.texts import commands as texts
 
 
 @final
 class Ops(commands.Cog):
-    """Discord shows the commands to administrators there; whoever calls them is checked here as well."""
+    """Discord shows these commands to administrators of that server; the check here does not rely on that."""
 
     ops = app_commands.Group(
         name="ops",
-        description=texts.GROUP,
+        description=texts.OPS,
         guild_only=True,
         default_permissions=discord.Permissions(administrator=True),
     )
@@ -34,9 +34,9 @@ class Ops(commands.Cog):
         """An administrator, in the operator's server."""
         return interaction.guild_id == self._guild_id and interaction.permissions.administrator
 
-    @ops.command(description=texts.COMMAND_STATUS)
+    @ops.command(description=texts.OPS_STATUS)
     async def status(self, interaction: discord.Interaction[Any]) -> None:
-        """Show how everything stands, to the one who asked alone."""
+        """Show the bot's status, to the one who asked alone."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         latency = self._client.latency
         view = status_view(await self._board.status(), latency if math.isfinite(latency) else None)

@@ -1,4 +1,4 @@
-"""What could not be posted is handed to its member at their next command."""
+"""Results that could not be posted are handed to their member at the next command."""
 
 from typing import Any, final
 
@@ -9,16 +9,18 @@ from discord.ext import commands
 from bot.client import EaselClient
 from bot.domain.ids import UserId
 from bot.generation.undelivered import Undelivered
+from bot.ui.alt_text import AltTexts
 from bot.ui.errors import ErrorReporter
 from bot.ui.undelivered import hand_over
 
 
 @final
 class UndeliveredImages(commands.Cog):
-    """No command of its own."""
+    """Listens to commands, and has none of its own."""
 
-    def __init__(self, undelivered: Undelivered, errors: ErrorReporter) -> None:
+    def __init__(self, undelivered: Undelivered, alt_texts: AltTexts, errors: ErrorReporter) -> None:
         self._undelivered = undelivered
+        self._alt_texts = alt_texts
         self._errors = errors
 
     @commands.Cog.listener()
@@ -32,7 +34,7 @@ class UndeliveredImages(commands.Cog):
 
     @commands.Cog.listener()
     async def on_app_command_refused(self, interaction: discord.Interaction[Any]) -> None:
-        """Called by the tree: often it is the place where the picture could not be posted that refuses the next."""
+        """Called by the tree: the channel where a result could not be posted often refuses the next command, too."""
         await self._hand_over(interaction)
 
     async def _hand_over(self, interaction: discord.Interaction[Any]) -> None:
@@ -40,8 +42,8 @@ class UndeliveredImages(commands.Cog):
         for generation_id in self._undelivered.claim(user):
             handed_over = False
             try:
-                async with self._errors.noting():
-                    handed_over = await hand_over(self._undelivered, interaction, generation_id)
+                async with self._errors.log_only():
+                    handed_over = await hand_over(self._undelivered, self._alt_texts, interaction, generation_id)
             finally:
                 if not handed_over:
                     self._undelivered.add(user, generation_id)
@@ -49,4 +51,5 @@ class UndeliveredImages(commands.Cog):
 
 async def setup(bot: EaselClient) -> None:
     """Called by discord.py."""
-    await bot.add_cog(UndeliveredImages(bot.services.undelivered, bot.services.errors))
+    services = bot.services
+    await bot.add_cog(UndeliveredImages(services.undelivered, services.alt_texts, services.errors))

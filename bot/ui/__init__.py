@@ -1,1 +1,1 @@
-"""Discord's face of Easel: cards, buttons, texts, error replies, the deliverer."""
+"""Everything that people see in Discord: cards, buttons, modals, texts, error replies, and sending it all."""

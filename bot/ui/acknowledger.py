@@ -1,4 +1,4 @@
-"""Where wishes come in: Discord is answered at once, and the card that it then shows is written down."""
+"""Acknowledges commands, buttons and messages at once, and keeps a journal of the cards that this opens."""
 
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
@@ -6,36 +6,37 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import aiohttp
 import discord
 
 from bot.domain.generation import Destination, InteractionToken, PendingCard
 from bot.domain.ids import ChannelId, MessageId, PendingCardId, UserId
 from bot.domain.ports import Clock
 from bot.generation.pending_cards import PendingCardJournal
+from bot.network import NETWORK_ERRORS
 from bot.ui import replies
-from bot.ui.interactions import ALREADY_ACKNOWLEDGED, check_place, parent_of
+from bot.ui.discord_errors import ALREADY_ACKNOWLEDGED
+from bot.ui.interactions import check_place, parent_of
 
 TOKEN_LIFE = timedelta(minutes=15)
-"""How long Discord honours an interaction's token (Discord's documentation on receiving interactions)."""
+"""How long an interaction's token is valid (Discord's documentation, "Receiving and Responding")."""
 
 
 class Acknowledger:
-    """Opens cards. One that is open when the process dies is found by the next one."""
+    """Opens cards. Those still pending when the process dies are found by the next one in the journal."""
 
-    def __init__(self, openings: PendingCardJournal, clock: Clock) -> None:
-        self._openings = openings
+    def __init__(self, pending_cards: PendingCardJournal, clock: Clock) -> None:
+        self._pending_cards = pending_cards
         self._clock = clock
 
     async def acknowledge(self, interaction: discord.Interaction[Any], *, private: bool) -> Destination:
-        """Answer Discord before anything else is done; the rest then has a quarter of an hour.
+        """Answer Discord with "thinking…", which gives 15 minutes for the rest.
 
         Raises MayNotPost, without having opened a card.
         """
         received = self._clock.now()
         if not private:
             check_place(interaction)
-        opening = PendingCard(
+        pending = PendingCard(
             PendingCardId(interaction.id),
             UserId(interaction.user.id),
             received,
@@ -49,53 +50,53 @@ class Acknowledger:
                 pending_card=PendingCardId(interaction.id),
             ),
         )
-        self._openings.record(opening)
-        return self._known(opening, await _defer(interaction, private=private))
+        self._pending_cards.record(pending)
+        return self._with_message(pending, await _defer(interaction, private=private))
 
     @asynccontextmanager
     async def reply(self, message: discord.Message) -> AsyncGenerator[tuple[discord.Message, Destination], None]:
-        """Answer a message with a card, which must say within the block what became of the wish."""
-        place = Destination(ChannelId(message.channel.id), None, None, private=False, upload_limit=0)
-        opening = PendingCard(
-            PendingCardId(message.id), UserId(message.author.id), self._clock.now(), place, MessageId(message.id)
+        """Answer a message with a card. Within the block the request must be accepted, or the card say why not."""
+        unposted = Destination(ChannelId(message.channel.id), None, None, private=False, upload_limit=0)
+        pending = PendingCard(
+            PendingCardId(message.id), UserId(message.author.id), self._clock.now(), unposted, MessageId(message.id)
         )
-        self._openings.record(opening)
+        self._pending_cards.record(pending)
         try:
             card = await replies.open_card(message)
-            place = replace(replies.destination(card), pending_card=opening.id)
-            yield card, self._known(replace(opening, destination=place), card.id)
-        except (aiohttp.ClientError, OSError, RuntimeError):
-            # Discord was not reached. RuntimeError: the session is closed, since the process is ending.
+            destination = replace(replies.destination(card), pending_card=pending.id)
+            yield card, self._with_message(replace(pending, destination=destination), card.id)
+        except (*NETWORK_ERRORS, RuntimeError):
+            # Discord was not reached. RuntimeError: the session is closed because the process is ending.
             raise
         except Exception:
-            self.close(opening.id)
+            self.close(pending.id)
             raise
-        # Not when the process ends or Discord is lost in the midst of it: the next one then tells the member.
-        self.close(opening.id)
+        # Neither after a network failure nor when the process ends in the block: the next process tells the member.
+        self.close(pending.id)
 
-    def close(self, opening: int) -> None:
-        """The card says how the wish ended; by the id of the interaction or message that it answers."""
-        self._openings.remove(PendingCardId(opening))
+    def close(self, answered: int) -> None:
+        """The card says how the request ended; ``answered`` is the interaction or message that it answers."""
+        self._pending_cards.remove(PendingCardId(answered))
 
-    def _known(self, opening: PendingCard, message_id: int) -> Destination:
-        known = replace(opening.destination, message_id=MessageId(message_id))
-        self._openings.record(replace(opening, destination=known))
-        return known
+    def _with_message(self, pending: PendingCard, message_id: int) -> Destination:
+        destination = replace(pending.destination, message_id=MessageId(message_id))
+        self._pending_cards.record(replace(pending, destination=destination))
+        return destination
 
 
 async def _defer(interaction: discord.Interaction[Any], *, private: bool) -> int:
-    """Acknowledge, and tell the message's id; when only Discord's answer was lost, it has acknowledged all the same."""
-    answer = None
+    """Acknowledge, and return the message's id; when only Discord's answer was lost, do not acknowledge twice."""
+    response = None
     try:
-        answer = await interaction.response.defer(ephemeral=private, thinking=True)
+        response = await interaction.response.defer(ephemeral=private, thinking=True)
     except discord.HTTPException as error:
         if error.code != ALREADY_ACKNOWLEDGED:
             raise
-    except (aiohttp.ClientError, OSError):
+    except NETWORK_ERRORS:
         try:
             return (await interaction.original_response()).id
         except discord.NotFound:
-            answer = await interaction.response.defer(ephemeral=private, thinking=True)
-    if answer is not None and answer.message_id is not None:
-        return answer.message_id
+            response = await interaction.response.defer(ephemeral=private, thinking=True)
+    if response is not None and response.message_id is not None:
+        return response.message_id
     return (await interaction.original_response()).id

@@ -1,25 +1,26 @@
-"""Posts what the operator should know to a channel of theirs."""
+"""Posts alerts about KIE's account to the operator's channel."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import assert_never
+from typing import Final, assert_never
 
-import aiohttp
 import discord
 import structlog
 
 from bot.domain.ids import ChannelId
 from bot.domain.kie_account import Alert, LowBalance, Paused, Resumed
 from bot.ui.cards import AMBER, GREEN, RED, finished_view
+from bot.ui.discord_errors import DISCORD_ERRORS
 from bot.ui.texts import ops
 
 log = structlog.stdlib.get_logger(__name__)
 
-_SECONDS = 30.0
+_POST_TIMEOUT: Final = 30.0
+"""Seconds."""
 
 
 class DiscordAlerts:
-    """The port :class:`bot.domain.ports.Announcer`. Without a channel it says nothing."""
+    """The port :class:`bot.domain.ports.OperatorAlerts`. Without a channel it does nothing."""
 
     def __init__(
         self, client: discord.Client, channel_id: ChannelId | None, logged_in: Callable[[], Awaitable[None]]
@@ -29,26 +30,26 @@ class DiscordAlerts:
         self._logged_in = logged_in
 
     async def send(self, alert: Alert) -> None:
-        """Post the alert as soon as there is a way to Discord."""
+        """Post the alert once the client is logged in; a failure is logged."""
         if self._channel_id is None:
             return
         await self._logged_in()
         channel = self._client.get_partial_messageable(self._channel_id)
         try:
-            async with asyncio.timeout(_SECONDS):
+            async with asyncio.timeout(_POST_TIMEOUT):
                 await channel.send(view=_view(alert), allowed_mentions=discord.AllowedMentions.none())
-        except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.warning("the operator could not be told", alert=type(alert).__name__, error=type(error).__name__)
+        except DISCORD_ERRORS as error:
+            log.warning("alert not posted", alert=type(alert).__name__, error=type(error).__name__)
 
 
-def _view(news: Alert) -> discord.ui.LayoutView:
-    match news:
+def _view(alert: Alert) -> discord.ui.LayoutView:
+    match alert:
         case LowBalance():
-            colour, text = AMBER, f"⚠️ {ops.low(news)}"
+            colour, text = AMBER, f"⚠️ {ops.low(alert)}"
         case Paused():
-            colour, text = RED, f"⏸️ {ops.paused(news)}"
+            colour, text = RED, f"⏸️ {ops.paused(alert)}"
         case Resumed():
-            colour, text = GREEN, f"▶️ {ops.resumed(news)}"
+            colour, text = GREEN, f"▶️ {ops.resumed(alert)}"
         case _:
-            assert_never(news)
+            assert_never(alert)
     return finished_view(colour, discord.ui.TextDisplay(text))

@@ -1,11 +1,13 @@
-"""What happens when a card's button is pressed, or a modal is sent off. Whoever does it pays."""
+"""What buttons and modals do. The member who uses one pays for what is made."""
 
 import contextlib
+import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Self, cast
 
 import discord
+from discord import ui
 
 from bot.domain import rework
 from bot.domain.errors import GenerationGone, NoSourceImage, NotYours
@@ -13,76 +15,99 @@ from bot.domain.generation import Destination, Generation, GenerationRequest, Or
 from bot.domain.ids import ChannelId, DraftId, GenerationId, MessageId, UserId
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.ui import credit_requests
-from bot.ui.custom_ids import Action, CustomId
-from bot.ui.interactions import requester
-from bot.ui.ledger import ledger_view
+from bot.ui.custom_ids import TEMPLATE, Action, CustomId
+from bot.ui.interactions import check_manager, requester
 from bot.ui.message_images import images_of
 from bot.ui.modals import Form, edit_modal, prompt_modal, read_form, which_modal
-from bot.ui.permissions import check_manager
+from bot.ui.panels import ledger_view
 from bot.ui.services import Services
 
 _Handler = Callable[[Services, discord.Interaction[Any], CustomId], Awaitable[None]]
 
 
-async def handle_button(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
-    """Do what a button says. Raises what the member is to be told."""
-    handler = _BUTTONS.get(button.action)
-    if handler is None:
-        raise GenerationGone
-    await handler(services, interaction, button)
+class CardButton(ui.DynamicItem[ui.Button[Any]], template=TEMPLATE):
+    """Every button of ours, on messages of any age and from any process."""
+
+    def __init__(self, item: ui.Button[Any], custom_id: CustomId | None) -> None:
+        super().__init__(item)
+        self._parsed_id = custom_id
+
+    @classmethod
+    async def from_custom_id(
+        cls, interaction: discord.Interaction[Any], item: ui.Item[Any], match: re.Match[str], /
+    ) -> Self:
+        """Called by discord.py when a button is pressed."""
+        return cls(cast("ui.Button[Any]", item), CustomId.parse(match.string))
+
+    async def callback(self, interaction: discord.Interaction[Any]) -> None:
+        """Do what the button says. discord.py only logs errors of such callbacks, so they are reported here."""
+        services: Services = interaction.client.services
+        async with services.errors.for_interaction(interaction):
+            await _handle(_BUTTONS, services, interaction, self._parsed_id)
 
 
-async def handle_modal(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
-    """Do what a modal was sent off for. Raises what the member is to be told."""
-    handler = _MODALS.get(modal.action)
-    if handler is None:
+async def handle_modal(services: Services, interaction: discord.Interaction[Any]) -> None:
+    """Do what a submitted modal of ours is for; errors are reported to the member."""
+    custom_id = CustomId.parse(str((interaction.data or {}).get("custom_id", "")))
+    if custom_id is not None:
+        async with services.errors.for_interaction(interaction):
+            await _handle(_MODALS, services, interaction, custom_id)
+
+
+async def _handle(
+    handlers: "Mapping[Action, _Handler]",
+    services: Services,
+    interaction: discord.Interaction[Any],
+    custom_id: CustomId | None,
+) -> None:
+    if custom_id is None or custom_id.action not in handlers:
         raise GenerationGone
-    await handler(services, interaction, modal)
+    await handlers[custom_id.action](services, interaction, custom_id)
 
 
 async def _cancel(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
-    """The courier redraws the card."""
+    """The delivery worker then updates the card."""
     await interaction.response.defer()
     await services.generations.cancel(GenerationId(button.number), UserId(interaction.user.id))
 
 
 async def _again(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
-    generation = await _shown(services, interaction, button)
-    destination = await _beside(services, interaction)
+    generation = await _shown_generation(services, interaction, button)
+    destination = await _new_card(services, interaction)
     request = rework.again(generation, requester(interaction), destination)
     await services.generations.accept(request, generation.request.references)
 
 
 async def _open_edit(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
-    generation = await _shown(services, interaction, button)
+    generation = await _shown_generation(services, interaction, button)
     earlier = generation.request
     settings = replace(earlier.settings, aspect_ratio=AspectRatio.AUTO)
-    pictures = images_of(_card(interaction))
-    if not pictures:
+    images = images_of(_card(interaction))
+    if not images:
         raise NoSourceImage
     prompt = "" if earlier.prompt == rework.LARGER_PROMPT else earlier.prompt
-    await interaction.response.send_modal(edit_modal(button, pictures, prompt, settings, services.prices))
+    await interaction.response.send_modal(edit_modal(button, images, prompt, settings, services.prices))
 
 
 async def _edit(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
     form = read_form(interaction)
-    generation = await _shown(services, interaction, modal)
-    source = _picked(interaction, form)
-    destination = await _beside(services, interaction)
+    generation = await _shown_generation(services, interaction, modal)
+    source = _chosen_image(interaction, form)
+    destination = await _new_card(services, interaction)
     settings = _settings(form, generation.request.settings.model)
     request = GenerationRequest(requester(interaction), form.prompt, settings, 1, (), destination, _origin(interaction))
     await services.generations.accept(request, [source, *form.files])
 
 
 async def _open_prompt(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
-    earlier = _own_references(interaction, await _shown(services, interaction, button)).request
+    earlier = (await _with_own_references(services, interaction, button)).request
     await interaction.response.send_modal(prompt_modal(button, earlier.prompt, earlier.settings, services.prices))
 
 
 async def _other_prompt(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
     form = read_form(interaction)
-    generation = _own_references(interaction, await _shown(services, interaction, modal))
-    destination = await _beside(services, interaction)
+    generation = await _with_own_references(services, interaction, modal)
+    destination = await _new_card(services, interaction)
     earlier = generation.request.settings
     settings = _settings(form, earlier.model, earlier.aspect_ratio)
     if settings.model is Model.FLEX and earlier.model is Model.FLEX:
@@ -91,46 +116,38 @@ async def _other_prompt(services: Services, interaction: discord.Interaction[Any
     await services.generations.accept(request, generation.request.references)
 
 
-def _own_references(interaction: discord.Interaction[Any], generation: Generation) -> Generation:
-    """Others' pictures cannot be had by other words: what was attached to a command is seen by nobody else."""
-    if generation.request.references and generation.request.account.user_id != interaction.user.id:
-        raise NotYours
-    return generation
-
-
 async def _open_larger(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
-    pictures = images_of(_card(interaction))
-    if len(pictures) <= 1:
+    images = images_of(_card(interaction))
+    if len(images) <= 1:
         await _larger(services, interaction, button)
         return
-    await _shown(services, interaction, button)
-    await interaction.response.send_modal(which_modal(button, pictures))
+    await _shown_generation(services, interaction, button)
+    await interaction.response.send_modal(which_modal(button, images))
 
 
-async def _larger(services: Services, interaction: discord.Interaction[Any], pressed_on: CustomId) -> None:
-    """Pressed on a card with one picture, or sent off from the modal that asks which."""
-    generation = await _shown(services, interaction, pressed_on)
+async def _larger(services: Services, interaction: discord.Interaction[Any], custom_id: CustomId) -> None:
+    """From the button on a card with one image, or from the modal that asks which."""
+    generation = await _shown_generation(services, interaction, custom_id)
     is_modal = interaction.type is discord.InteractionType.modal_submit
-    source = _picked(interaction, read_form(interaction) if is_modal else None)
-    destination = await _beside(services, interaction)
+    source = _chosen_image(interaction, read_form(interaction) if is_modal else None)
+    destination = await _new_card(services, interaction)
     request = rework.larger(generation, requester(interaction), destination, _origin(interaction))
     await services.generations.accept(request, [source])
 
 
 async def _delete(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
-    """For the one who asked, and for whoever may manage messages here."""
+    """For the requester, and for those who may manage messages here."""
     if interaction.guild_id is None or not interaction.permissions.manage_messages:
-        generation = await _shown(services, interaction, button)
+        generation = await _shown_generation(services, interaction, button)
         if generation.request.account.user_id != interaction.user.id:
             raise NotYours
     await interaction.response.defer()
-    # Pressed twice, it is gone already.
-    with contextlib.suppress(discord.NotFound):
+    with contextlib.suppress(discord.NotFound):  # a second press finds it deleted
         await interaction.delete_original_response()
 
 
-async def _turn_log(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
-    """Also on a page that was opened by somebody who may not see it any more; never on what others can see."""
+async def _turn_page(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    """Checks the right again, which may have been lost since the page was opened; never on a public message."""
     guild_id = await check_manager(services.quotas, interaction)
     if not _card(interaction).flags.ephemeral:
         raise GenerationGone
@@ -156,7 +173,7 @@ _BUTTONS: Mapping[Action, _Handler] = {
     Action.EDIT_PROMPT: _open_prompt,
     Action.LARGER: _open_larger,
     Action.DELETE: _delete,
-    Action.LOG: _turn_log,
+    Action.LOG: _turn_page,
     Action.ASK: credit_requests.ask,
     Action.APPROVE: credit_requests.open_approval,
     Action.DENY: credit_requests.deny,
@@ -170,8 +187,20 @@ _MODALS: Mapping[Action, _Handler] = {
 }
 
 
-async def _shown(services: Services, interaction: discord.Interaction[Any], custom_id: CustomId) -> Generation:
+async def _shown_generation(
+    services: Services, interaction: discord.Interaction[Any], custom_id: CustomId
+) -> Generation:
     return await services.history.shown_in(MessageId(_card(interaction).id), GenerationId(custom_id.number))
+
+
+async def _with_own_references(
+    services: Services, interaction: discord.Interaction[Any], custom_id: CustomId
+) -> Generation:
+    """Nobody else may reuse the images: only their owner has seen what was attached to a command."""
+    generation = await _shown_generation(services, interaction, custom_id)
+    if generation.request.references and generation.request.account.user_id != interaction.user.id:
+        raise NotYours
+    return generation
 
 
 def _card(interaction: discord.Interaction[Any]) -> discord.Message:
@@ -180,8 +209,8 @@ def _card(interaction: discord.Interaction[Any]) -> discord.Message:
     return interaction.message
 
 
-async def _beside(services: Services, interaction: discord.Interaction[Any]) -> Destination:
-    """A message of its own beside the card, and as private as that."""
+async def _new_card(services: Services, interaction: discord.Interaction[Any]) -> Destination:
+    """A message below the card, and as private as that."""
     return await services.acknowledger.acknowledge(interaction, private=_card(interaction).flags.ephemeral)
 
 
@@ -190,14 +219,13 @@ def _origin(interaction: discord.Interaction[Any]) -> Origin:
     return Origin(ChannelId(card.channel.id), MessageId(card.id))
 
 
-def _picked(interaction: discord.Interaction[Any], form: Form | None) -> Source:
-    """The card's picture, or that of several which was chosen."""
-    pictures = images_of(_card(interaction))
-    wanted = form.picture if form else None
-    found = [one for one in pictures if wanted is None or one.filename == wanted]
-    if not found:
-        raise NoSourceImage
-    return found[0]
+def _chosen_image(interaction: discord.Interaction[Any], form: Form | None) -> Source:
+    """The card's image, or that of several which was chosen."""
+    chosen = form.image if form else None
+    for image in images_of(_card(interaction)):
+        if chosen is None or image.filename == chosen:
+            return image
+    raise NoSourceImage
 
 
 def _settings(form: Form, model: Model = Model.PRO, ratio: AspectRatio = AspectRatio.AUTO) -> Settings:

@@ -1,5 +1,6 @@
-"""Buttons as they are sent: all that they need is in their custom id."""
+"""Buttons as they are sent. All that they need is in their custom id; :mod:`bot.ui.button_handlers` answers presses."""
 
+from decimal import Decimal
 from typing import Any
 
 import discord
@@ -7,15 +8,14 @@ from discord import ui
 
 from bot.domain.ids import CreditRequestId, GenerationId, UserId
 from bot.ui.custom_ids import Action, CustomId
-from bot.ui.texts import cards, editing, quota
+from bot.ui.texts import cards, quota
 
 _LABELS = {
     Action.CANCEL: cards.CANCEL,
-    Action.AGAIN: editing.AGAIN,
-    Action.EDIT: editing.EDIT,
-    Action.EDIT_PROMPT: editing.EDIT_PROMPT,
-    Action.LARGER: editing.LARGER,
-    Action.DELETE: editing.DELETE,
+    Action.AGAIN: cards.AGAIN,
+    Action.EDIT: cards.EDIT,
+    Action.EDIT_PROMPT: cards.EDIT_PROMPT,
+    Action.DELETE: cards.DELETE,
     Action.ASK: quota.ASK,
     Action.APPROVE: quota.APPROVE,
     Action.DENY: quota.DENY,
@@ -23,24 +23,39 @@ _LABELS = {
 _STYLES = {Action.ASK: discord.ButtonStyle.primary, Action.APPROVE: discord.ButtonStyle.success}
 
 
-def button(action: Action, generation_id: GenerationId) -> ui.Button[Any]:
-    """A card's button."""
-    return _button(CustomId(action, generation_id))
+def card_button(action: Action, generation_id: GenerationId) -> ui.Button[Any]:
+    """A button of a generation's card."""
+    return _button(CustomId(action, generation_id), _LABELS[action])
+
+
+def larger_button(generation_id: GenerationId, price: Decimal) -> ui.Button[Any]:
+    """The button that redraws an image in 2K, at this price."""
+    return _button(CustomId(Action.LARGER, generation_id), cards.larger(price))
 
 
 def ask_button(member: UserId) -> ui.Button[Any]:
-    """The button “Ask for more”, for a member who ran out of credits; it works for that member alone."""
-    return _button(CustomId(Action.ASK, member))
+    """The button "Ask for more", which works only for this member."""
+    return _button(CustomId(Action.ASK, member), _LABELS[Action.ASK])
 
 
 def decision_buttons(request_id: CreditRequestId) -> list[ui.Button[Any]]:
-    """What admins can do with a request for more."""
-    return [_button(CustomId(action, request_id)) for action in (Action.APPROVE, Action.DENY)]
+    """What admins can do with a request for credits."""
+    return [_button(CustomId(action, request_id), _LABELS[action]) for action in (Action.APPROVE, Action.DENY)]
 
 
-def _button(custom_id: CustomId) -> ui.Button[Any]:
+def page_button(label: str, member: UserId | None, page: int, *, enabled: bool) -> ui.Button[Any]:
+    """A button that shows another page of the credit log, of one member or of all."""
+    # A disabled button has no page to show, but its custom id must differ from the other button's.
+    custom_id = CustomId(Action.LOG, member or 0, page if enabled else 0)
+    button = _button(custom_id, label)
+    if not enabled:
+        button.disabled, button.custom_id = True, f"{custom_id}:off"
+    return button
+
+
+def _button(custom_id: CustomId, label: str) -> ui.Button[Any]:
     return ui.Button(
-        label=_LABELS[custom_id.action],
+        label=label,
         style=_STYLES.get(custom_id.action, discord.ButtonStyle.secondary),
         custom_id=str(custom_id),
     )

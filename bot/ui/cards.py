@@ -1,91 +1,104 @@
-"""The card: one message per generation, drawn anew from what the store says, in Components V2."""
+"""The card: one message per generation, rendered from the stored state as Discord's Components V2."""
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 from discord import ui
 
+from bot.domain.credits import PriceList
 from bot.domain.generation import Generation
-from bot.domain.ids import DIRECT_MESSAGES
+from bot.domain.ids import DIRECT_MESSAGES, UserId
 from bot.domain.ports import Card, ImageFile
 from bot.domain.rework import LARGER_PROMPT
-from bot.domain.settings import Resolution
+from bot.domain.settings import Resolution, Settings
 from bot.domain.states import TaskState
-from bot.ui.buttons import button
+from bot.ui.buttons import card_button, larger_button
 from bot.ui.custom_ids import Action
-from bot.ui.texts import amounts, editing, refusals
+from bot.ui.texts import amounts, refusals
 from bot.ui.texts import cards as texts
 
-PROMPT_SHOWN = 300
-ALT_TEXT_MAX = 1024
+PROMPT_SHOWN: Final = 300
+"""Characters of a prompt on its card."""
+ALT_TEXT_MAX: Final = 1024
 """Discord's limit on the description of an attachment or media item."""
 
-GREY = 0x80848E
-BLURPLE = 0x5865F2
-GREEN = 0x23A55A
-AMBER = 0xF0B232
-RED = 0xF23F43
+GREY: Final = 0x80848E
+BLURPLE: Final = 0x5865F2
+GREEN: Final = 0x23A55A
+AMBER: Final = 0xF0B232
+RED: Final = 0xF23F43
 
 
-def progress_view(card: Card) -> ui.LayoutView:
-    """The card while the member waits: what was asked, the price, the place in line, when it should be ready."""
+def progress_view(card: Card, now: datetime) -> ui.LayoutView:
+    """The card until the outcome: what was requested, by whom, its price, and how far it is."""
     generation = card.generation
-    ready = len(generation.ready)
-    pieces: list[str] = []
     if generation.at_work:
-        pieces.append(f"🎨 {texts.PAINTING}")
-    if card.position is not None or not generation.at_work:
-        pieces.append(f"⏳ {texts.in_line(card.position or 1)}")
-    if ready:
-        pieces.append(texts.some_ready(ready, len(generation.tasks)))
+        colour = BLURPLE
+        status = [texts.being_made(len(generation.ready), len(generation.tasks), card.position)]
+    else:
+        colour = GREY
+        status = [texts.waiting(card.position or 1)]
     if card.ready_at is not None:
-        pieces.append(texts.expected(card.ready_at))
-    container = _container(
-        BLURPLE if generation.at_work else GREY,
-        ui.TextDisplay(prompt_line(generation)),
-        ui.TextDisplay(_small([*_settings(generation), amounts.price(generation.price)])),
-        ui.TextDisplay(" · ".join(pieces)),
-    )
+        status.append(texts.ready(card.ready_at, now))
+    items: list[ui.Item[Any]] = [
+        ui.TextDisplay(headline(generation)),
+        _small_print(generation, [amounts.price(generation.price)]),
+        ui.TextDisplay(" · ".join(status)),
+    ]
     if generation.cancellable:
-        container.add_item(_buttons(generation, [Action.CANCEL]))
-    return _view(container)
+        items.append(ui.ActionRow(card_button(Action.CANCEL, generation.id)))
+    return finished_view(colour, *items)
 
 
-def outcome_view(card: Card, images: Sequence[ImageFile]) -> ui.LayoutView:
-    """The card at its end: the pictures, or why there are none."""
+def outcome_view(card: Card, images: Sequence[ImageFile], alt_text: str, prices: PriceList) -> ui.LayoutView:
+    """The card at its end: the images, or why there are none."""
     generation = card.generation
-    container = _container(_outcome_colour(card, len(images)))
-    if images:
-        gallery = ui.MediaGallery[Any]()
-        for image in images:
-            gallery.add_item(media=f"attachment://{image.filename}", description=alt_text(generation))
-        container.add_item(gallery)
-    container.add_item(ui.TextDisplay(prompt_line(generation)))
-    for line in _outcome_lines(card, len(images)):
-        container.add_item(ui.TextDisplay(line))
-    container.add_item(_buttons(generation, _offers(generation, len(images))))
-    return _view(container)
+    items: list[ui.Item[Any]] = [gallery(images, alt_text)] if images else []
+    items += [ui.TextDisplay(headline(generation)), _small_print(generation, _result_facts(card) if images else [])]
+    if notes := _notes(card, len(images)):
+        items.append(ui.TextDisplay("\n".join(notes)))
+    items.append(ui.ActionRow(*_buttons(generation, prices, has_images=bool(images))))
+    return finished_view(_outcome_colour(card, len(images)), *items)
 
 
-def looking_view() -> ui.LayoutView:
-    """The card of an edit, before anything is known but that it was asked for."""
-    return finished_view(GREY, ui.TextDisplay(f"👀 {editing.LOOKING}"))
+def received_view(requester: UserId) -> ui.LayoutView:
+    """The card of a reply or mention before its request is accepted."""
+    return finished_view(GREY, ui.TextDisplay(f"👀 {texts.RECEIVED}"), _requester_line(requester))
 
 
-def interrupted_view() -> ui.LayoutView:
-    """The card of a wish that a restart came in between of."""
-    return finished_view(RED, ui.TextDisplay(texts.INTERRUPTED))
+def interrupted_view(requester: UserId) -> ui.LayoutView:
+    """The card of a request that was lost in a restart."""
+    return finished_view(RED, ui.TextDisplay(texts.INTERRUPTED), _requester_line(requester))
 
 
-def refusal_view(text: str, buttons: Sequence[ui.Button[Any]] = ()) -> ui.LayoutView:
-    """The card of an edit that came to nothing."""
+def refusal_view(requester: UserId, text: str, buttons: Sequence[ui.Button[Any]] = ()) -> ui.LayoutView:
+    """The card of a reply or mention whose request was refused."""
     row = [ui.ActionRow[Any](*buttons)] if buttons else []
-    return finished_view(RED, ui.TextDisplay(text), *row)
+    return finished_view(RED, ui.TextDisplay(text), _requester_line(requester), *row)
 
 
-def alt_text(generation: Generation) -> str:
-    """What the picture shows, for those who cannot see it: the prompt."""
-    return amounts.shortened(generation.request.prompt, ALT_TEXT_MAX)
+def gallery(images: Sequence[ImageFile], alt_text: str) -> ui.MediaGallery[Any]:
+    """Images that are attached to the same message."""
+    shown = ui.MediaGallery[Any]()
+    for image in images:
+        shown.add_item(media=f"attachment://{image.filename}", description=alt_text)
+    return shown
+
+
+def headline(generation: Generation) -> str:
+    """What was requested, in bold; never the internal instruction of a 2K redraw."""
+    prompt = generation.request.prompt
+    shown = texts.LARGER_HEADLINE if prompt == LARGER_PROMPT else prompt
+    return f"**{amounts.plain(shown, PROMPT_SHOWN)}**"
+
+
+def finished_view(colour: int, *items: ui.Item[Any]) -> ui.LayoutView:
+    """A message made of one container. Its buttons work by their custom ids, in any process."""
+    view = ui.LayoutView(timeout=None)
+    view.add_item(ui.Container[Any](*items, accent_colour=colour))
+    view.stop()  # else discord.py keeps the view in memory
+    return view
 
 
 def _outcome_colour(card: Card, images: int) -> int:
@@ -95,78 +108,52 @@ def _outcome_colour(card: Card, images: int) -> int:
     return GREEN if images == len(card.generation.tasks) or card.late else AMBER
 
 
-def _outcome_lines(card: Card, images: int) -> list[str]:
-    generation = card.generation
+def _notes(card: Card, images: int) -> list[str]:
+    """What the member should know about the outcome; nothing when all images were made in time."""
     if card.late:
-        return [texts.LATE, _small(_facts(card))]
-    lines: list[str] = []
-    reasons = list(dict.fromkeys(task.failure for task in generation.tasks if task.failure is not None))
-    if images < len(generation.tasks) and images:
-        lines.append(texts.partly(images, len(generation.tasks)))
-    lines += [f"{texts.failure(reason)}" for reason in reasons]
-    if not images:
-        if not reasons:
-            return [texts.CANCELLED]
-        lines[-1] += f" {refusals.NOTHING_CHARGED}"
-        return lines
-    return [*lines, _small(_facts(card))]
+        return [texts.LATE]
+    tasks = card.generation.tasks
+    reasons = [texts.failure(reason) for reason in dict.fromkeys(task.failure for task in tasks) if reason]
+    if images:
+        return [texts.partly(images, len(tasks)), *reasons] if images < len(tasks) else reasons
+    if not reasons:
+        return [texts.CANCELLED]
+    return [*reasons[:-1], f"{reasons[-1]} {refusals.NOTHING_CHARGED}"]
 
 
-def _offers(generation: Generation, images: int) -> list[Action]:
-    """What can be done with an outcome: a result is built upon, a failure is tried in other words."""
-    if not images:
-        return [Action.AGAIN, Action.EDIT_PROMPT, Action.DELETE]
-    larger = [Action.LARGER] if generation.request.settings.resolution is Resolution.ONE_K else []
-    return [Action.AGAIN, Action.EDIT, *larger, Action.DELETE]
+def _buttons(generation: Generation, prices: PriceList, *, has_images: bool) -> list[ui.Button[Any]]:
+    if not has_images:
+        return [card_button(action, generation.id) for action in (Action.AGAIN, Action.EDIT_PROMPT, Action.DELETE)]
+    settings = generation.request.settings
+    buttons = [card_button(action, generation.id) for action in (Action.AGAIN, Action.EDIT, Action.DELETE)]
+    if settings.resolution is Resolution.ONE_K:
+        price = prices.of(Settings(settings.model, resolution=Resolution.TWO_K))
+        buttons.insert(2, larger_button(generation.id, price))
+    return buttons
 
 
-def _buttons(generation: Generation, actions: Sequence[Action]) -> ui.ActionRow[Any]:
-    return ui.ActionRow[Any](*(button(action, generation.id) for action in actions))
-
-
-def _facts(card: Card) -> list[str]:
+def _result_facts(card: Card) -> list[str]:
+    """How long it took, what it cost, and what it was made from."""
     generation = card.generation
-    pieces = [f"<@{generation.request.account.user_id}>", *_settings(generation)]
-    if card.seconds is not None:
-        pieces.append(f"{round(card.seconds)} s")
-    pieces.append(amounts.price(generation.charged))
+    facts = [f"{round(card.seconds)} s"] if card.seconds is not None else []
+    facts.append(amounts.price(generation.charged))
     if (origin := generation.request.origin) is not None:
         guild = generation.request.account.guild_id
         where = "@me" if guild == DIRECT_MESSAGES else str(guild)
-        pieces.append(editing.edit_of(f"https://discord.com/channels/{where}/{origin.channel_id}/{origin.message_id}"))
-    return pieces
+        facts.append(texts.edit_of(f"https://discord.com/channels/{where}/{origin.channel_id}/{origin.message_id}"))
+    return facts
 
 
-def _settings(generation: Generation) -> list[str]:
+def _small_print(generation: Generation, facts: Sequence[str]) -> ui.TextDisplay[Any]:
     request = generation.request
-    pieces = texts.settings(request.settings, len(request.references))
-    if len(generation.tasks) > 1:
-        pieces[0] = f"{len(generation.tasks)} × {pieces[0]}"
-    return pieces
+    settings = texts.settings(request.settings, len(generation.tasks), len(request.references))
+    return ui.TextDisplay(_small([texts.member(request.account.user_id), *settings, *facts]))
 
 
-def prompt_line(generation: Generation) -> str:
-    """What was asked for, as every card says it."""
-    prompt = generation.request.prompt
-    return f"**{amounts.plain(editing.LARGER_HEADLINE if prompt == LARGER_PROMPT else prompt, PROMPT_SHOWN)}**"
+def _requester_line(requester: UserId) -> ui.TextDisplay[Any]:
+    return ui.TextDisplay(_small([texts.member(requester)]))
 
 
 def _small(pieces: Sequence[str]) -> str:
-    return "-# " + " · ".join(pieces)
-
-
-def _container(colour: int, *items: ui.Item[Any]) -> ui.Container[Any]:
-    return ui.Container[Any](*items, accent_colour=colour)
-
-
-def finished_view(colour: int, *items: ui.Item[Any]) -> ui.LayoutView:
-    """A message made of one container."""
-    return _view(_container(colour, *items))
-
-
-def _view(container: ui.Container[Any]) -> ui.LayoutView:
-    view = ui.LayoutView(timeout=None)
-    view.add_item(container)
-    # Buttons are found again by their ids: a stopped view is not kept in memory by the library.
-    view.stop()
-    return view
+    """Discord's small print, which wraps between the pieces on a phone, not within them."""
+    return "-# " + " · ".join(piece.replace(" ", "\N{NO-BREAK SPACE}") for piece in pieces)

@@ -1,9 +1,8 @@
-"""Requests for more credits as messages: the button that asks, the admins' card, and how the member is told."""
+"""Requests for more credits as messages: the button that asks, the admins' card, and telling the member."""
 
 import re
 from typing import Any
 
-import aiohttp
 import discord
 import structlog
 from discord import ui
@@ -16,16 +15,17 @@ from bot.quota.credit_requests import CreditRequests, NewCreditRequest
 from bot.ui.buttons import decision_buttons
 from bot.ui.cards import AMBER, GREEN, GREY, finished_view
 from bot.ui.custom_ids import CustomId
-from bot.ui.interactions import requester
+from bot.ui.discord_errors import DISCORD_ERRORS
+from bot.ui.interactions import check_manager, requester
 from bot.ui.modals import amount_modal, read_amount
-from bot.ui.permissions import check_manager
 from bot.ui.services import Services
-from bot.ui.texts import quota, statement
+from bot.ui.texts import quota as texts
+from bot.ui.texts.amounts import AMOUNT_MAX
+from bot.ui.texts.cards import member
 
 log = structlog.stdlib.get_logger(__name__)
 
 _THOUSANDS = re.compile(r"[1-9]\d{0,2}(,\d{3})+")
-_AMOUNT_MAX = Credits(1_000_000)
 _NOBODY = discord.AllowedMentions.none()
 
 
@@ -34,92 +34,91 @@ async def ask(services: Services, interaction: discord.Interaction[Any], button:
     if button.number != interaction.user.id:
         raise NotYours
     await interaction.response.defer(ephemeral=True, thinking=True)
-    asked = await _asked(services, interaction)
-    channel = interaction.client.get_partial_messageable(asked.channel_id)
+    new = await _new_request(services, interaction)
+    channel = interaction.client.get_partial_messageable(new.channel_id)
     try:
-        message = await channel.send(view=_open_view(asked), allowed_mentions=_NOBODY)
-    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        await services.credit_requests.discard(asked)
-        log.info("a request could not be posted", error=type(error).__name__)
+        message = await channel.send(view=_open_view(new), allowed_mentions=_NOBODY)
+    except DISCORD_ERRORS as error:
+        await services.credit_requests.discard(new)
+        log.info("credit request not posted", error=type(error).__name__)
         raise NoRequestsChannel from error
-    await services.credit_requests.mark_posted(asked, MessageId(message.id))
-    await interaction.edit_original_response(content=quota.ASKED)
+    await services.credit_requests.mark_posted(new, MessageId(message.id))
+    await interaction.edit_original_response(content=texts.ASKED)
 
 
 async def open_approval(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
-    """An admin presses Approve: ask how much."""
+    """An admin presses Approve, and is asked for the amount."""
     await _open_request(services, interaction, button)
-    await interaction.response.send_modal(amount_modal(button, quota.AMOUNT_TITLE, quota.AMOUNT_LABEL))
+    await interaction.response.send_modal(amount_modal(button, texts.AMOUNT_TITLE, texts.AMOUNT_LABEL))
 
 
 async def approve(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
-    """An admin sends off the amount."""
-    found = await _open_request(services, interaction, modal)
+    """An admin submits the amount."""
+    request = await _open_request(services, interaction, modal)
     amount = _amount(read_amount(interaction))
     await interaction.response.defer()
-    by = UserId(interaction.user.id)
-    words = quota.you_got(amount)
+    admin = UserId(interaction.user.id)
+    notice = texts.you_got(amount)
     request = await services.credit_requests.approve(
-        found.id, _message(interaction), by, amount, quota.GRANT_NOTE, words
+        request.id, _message_id(interaction), admin, amount, texts.GRANT_NOTE, notice
     )
-    await _close(interaction, quota.approved(request.account.user_id, amount, by), GREEN)
-    await _tell(interaction.client, services.credit_requests, request, words)
+    await _show_decision(interaction, texts.approved(request.account.user_id, amount, admin), GREEN)
+    await _notify_member(interaction.client, services.credit_requests, request, notice)
 
 
 async def deny(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """An admin presses Deny."""
-    found = await _open_request(services, interaction, button)
+    request = await _open_request(services, interaction, button)
     await interaction.response.defer()
-    by = UserId(interaction.user.id)
-    words = quota.denied(found.account.user_id, by)
-    request = await services.credit_requests.deny(found.id, _message(interaction), by, words, quota.YOU_GOT_NOTHING)
-    await _close(interaction, words, GREY)
-    await _tell(interaction.client, services.credit_requests, request, quota.YOU_GOT_NOTHING)
+    admin = UserId(interaction.user.id)
+    note = texts.denied(request.account.user_id, admin)
+    request = await services.credit_requests.deny(request.id, _message_id(interaction), admin, note, texts.DENIED)
+    await _show_decision(interaction, note, GREY)
+    await _notify_member(interaction.client, services.credit_requests, request, texts.DENIED)
 
 
-async def notify_decisions(client: discord.Client, asking: CreditRequests) -> None:
-    """Tell the decisions that an earlier process did not come to tell."""
-    for request, words in await asking.pending_notifications():
-        await _tell(client, asking, request, words)
+async def notify_decisions(client: discord.Client, credit_requests: CreditRequests) -> None:
+    """Tell members the decisions that an earlier process could not tell them."""
+    for request, notice in await credit_requests.pending_notifications():
+        await _notify_member(client, credit_requests, request, notice)
 
 
 async def _open_request(services: Services, interaction: discord.Interaction[Any], pressed: CustomId) -> CreditRequest:
-    """The request, if it is open and whoever decides manages its server; raises NotAManager or CreditRequestClosed."""
+    """The request that is being decided. Raises NotAManager, or CreditRequestClosed also for another server's."""
     guild_id = await check_manager(services.quotas, interaction)
-    request = await services.credit_requests.find(CreditRequestId(pressed.number), _message(interaction))
+    request = await services.credit_requests.find(CreditRequestId(pressed.number), _message_id(interaction))
     if request.account.guild_id != guild_id:
         raise CreditRequestClosed
     return request
 
 
-def _open_view(asked: NewCreditRequest) -> ui.LayoutView:
-    request, standing = asked.request, asked.quota
-    words = quota.request(request.account.user_id, standing.rule, statement.allowance(standing.balance))
-    buttons = ui.ActionRow[Any](*decision_buttons(request.id))
-    return finished_view(AMBER, ui.TextDisplay(words), buttons)
+def _open_view(new: NewCreditRequest) -> ui.LayoutView:
+    request, quota = new.request, new.quota
+    text = texts.request(request.account.user_id, quota.rule, quota.balance)
+    return finished_view(AMBER, ui.TextDisplay(text), ui.ActionRow[Any](*decision_buttons(request.id)))
 
 
-async def _close(interaction: discord.Interaction[Any], words: str, colour: int) -> None:
-    """The card says what was decided, and cannot be pressed any more; it may have been deleted meanwhile."""
+async def _show_decision(interaction: discord.Interaction[Any], text: str, colour: int) -> None:
+    """Replace the request's card, and its buttons with it; somebody may have deleted it meanwhile."""
     try:
         await interaction.edit_original_response(
-            view=finished_view(colour, ui.TextDisplay(words)), allowed_mentions=_NOBODY
+            view=finished_view(colour, ui.TextDisplay(text)), allowed_mentions=_NOBODY
         )
-    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        log.info("a decided request still looks open", error=type(error).__name__)
+    except DISCORD_ERRORS as error:
+        log.info("decision not shown on the request's card", error=type(error).__name__)
 
 
-async def _asked(services: Services, interaction: discord.Interaction[Any]) -> NewCreditRequest:
-    """The request, anew if the card of an earlier one was deleted, so that nobody could decide it."""
-    who, where = requester(interaction), ChannelId(interaction.channel_id or 0)
+async def _new_request(services: Services, interaction: discord.Interaction[Any]) -> NewCreditRequest:
+    """A new request; it replaces an open one whose card was deleted, since nobody can decide that."""
+    asker, asked_in = requester(interaction), ChannelId(interaction.channel_id or 0)
     try:
-        return await services.credit_requests.create(who, where)
+        return await services.credit_requests.create(asker, asked_in)
     except AlreadyRequested:
-        earlier = await services.credit_requests.open_of(who)
+        earlier = await services.credit_requests.open_of(asker)
         if earlier is None or not await _is_deleted(interaction.client, earlier):
             raise
         await services.credit_requests.close_deleted(earlier)
-    return await services.credit_requests.create(who, where)
+    return await services.credit_requests.create(asker, asked_in)
 
 
 async def _is_deleted(client: discord.Client, request: CreditRequest) -> bool:
@@ -129,40 +128,42 @@ async def _is_deleted(client: discord.Client, request: CreditRequest) -> bool:
         await client.get_partial_messageable(request.channel_id).fetch_message(request.message_id)
     except discord.NotFound:
         return True
-    except (discord.HTTPException, aiohttp.ClientError, OSError):
+    except DISCORD_ERRORS:
         return False
     return False
 
 
-async def _tell(client: discord.Client, asking: CreditRequests, request: CreditRequest, words: str) -> None:
-    """Tell the member: directly, or that there is news where they asked if their direct messages are closed."""
-    member = discord.Object(request.account.user_id)
+async def _notify_member(
+    client: discord.Client, credit_requests: CreditRequests, request: CreditRequest, notice: str
+) -> None:
+    """Write to the member directly; if that is closed, say where they asked that there is an answer."""
+    user = discord.Object(request.account.user_id)
     try:
         try:
-            await (await client.create_dm(member)).send(words, allowed_mentions=_NOBODY)
+            await (await client.create_dm(user)).send(notice, allowed_mentions=_NOBODY)
         except discord.Forbidden:
-            pings = discord.AllowedMentions(everyone=False, users=[member], roles=False)
+            pings = discord.AllowedMentions(everyone=False, users=[user], roles=False)
             channel = client.get_partial_messageable(request.asked_in)
-            # Others read it as well, and may not even know of the request.
-            await channel.send(f"<@{member.id}> {quota.ANSWERED}", allowed_mentions=pings)
-    except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-        log.info("a member could not be told of a decision", error=type(error).__name__)
+            # Others read this as well and may not know of the request: the decision stays private.
+            await channel.send(f"{member(user.id)} {texts.DECIDED}", allowed_mentions=pings)
+    except DISCORD_ERRORS as error:
+        log.info("member not told of a decision", error=type(error).__name__)
         if not isinstance(error, discord.Forbidden | discord.NotFound):
-            return
-    await asking.mark_notified(request)
+            return  # the next process tries again
+    await credit_requests.mark_notified(request)
 
 
-def _message(interaction: discord.Interaction[Any]) -> MessageId:
+def _message_id(interaction: discord.Interaction[Any]) -> MessageId:
     return MessageId(interaction.message.id if interaction.message else 0)
 
 
 def _amount(typed: str) -> Credits:
-    # 1,000 is a thousand, as the texts here write it; any other comma is somebody's decimal point.
+    # 1,000 is a thousand, as the texts here write it; any other comma is a decimal point.
     written = typed.replace(",", "" if _THOUSANDS.fullmatch(typed.strip()) else ".")
     try:
         amount = Credits(written.strip())
     except ArithmeticError as error:
         raise BadAmount(typed) from error
-    if not amount.is_finite() or not 0 < amount <= _AMOUNT_MAX or amount != round(amount, 3):
+    if not amount.is_finite() or not 0 < amount <= AMOUNT_MAX or amount != round(amount, 3):
         raise BadAmount(typed)
     return amount

@@ -1,4 +1,4 @@
-"""What buttons and modals carry: what they do and a number. At most 100 characters, as Discord allows."""
+"""Custom ids of buttons and modals: an action and one or two numbers, within Discord's 100 characters."""
 
 import re
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from bot.domain.ids import from_base36, to_base36
 
 
 class Action(StrEnum):
-    """What a button or a modal does; the number beside it is a generation's unless said otherwise."""
+    """What a button or modal does. The number beside it is a generation's id unless noted otherwise."""
 
     CANCEL = "cancel"
     AGAIN = "again"
@@ -17,13 +17,15 @@ class Action(StrEnum):
     LARGER = "2k"
     DELETE = "delete"
     DRAFT = "draft"
+    """Of a draft."""
     LOG = "log"
-    """A page of the ledger: the member (0 for all), and the page."""
+    """Of a member, 0 for all; the second number is the page."""
     ASK = "ask"
-    """The member who was refused."""
+    """Of the member who may ask for credits."""
     APPROVE = "approve"
+    """Of a request for credits."""
     DENY = "deny"
-    """A request for more."""
+    """Of a request for credits."""
 
 
 TEMPLATE = re.compile(r"easel:(?P<action>[a-z0-9]{1,16}):(?P<number>[0-9a-z]{1,13})(:(?P<extra>[0-9a-z]{1,13}))?")
@@ -31,7 +33,7 @@ TEMPLATE = re.compile(r"easel:(?P<action>[a-z0-9]{1,16}):(?P<number>[0-9a-z]{1,1
 
 @dataclass(frozen=True, slots=True)
 class CustomId:
-    """One of ours."""
+    """A parsed custom id; ``str()`` is its wire form."""
 
     action: Action
     number: int
@@ -43,7 +45,7 @@ class CustomId:
 
     @classmethod
     def parse(cls, text: str) -> "CustomId | None":
-        """A custom id of ours, or None: it may be another's, an outdated one, or forged."""
+        """A custom id of this form, or None: it may belong to another bot, be outdated, or be forged."""
         match = TEMPLATE.fullmatch(text)
         if match is None:
             return None

@@ -1,30 +1,24 @@
-"""What an interaction tells us, as the domain's words."""
+"""What an interaction or message says about who asks, where, and with which permissions."""
 
-from collections.abc import Sequence
 from typing import Any
 
 import discord
 
 from bot.domain.credits import Account, Requester
-from bot.domain.errors import MayNotPost, NotReadyYet
-from bot.domain.generation import Source
+from bot.domain.errors import MayNotPost, NotAManager, NotReadyYet
 from bot.domain.ids import DIRECT_MESSAGES, ChannelId, GuildId, RoleId, UserId
-
-ALREADY_ACKNOWLEDGED = 40060
-"""Discord's code for an interaction that has been answered."""
-NO_MESSAGE = 10008
-"""Discord's code for a message that was deleted."""
+from bot.quota.service import QuotaService
 
 
 def requester(interaction: discord.Interaction[Any]) -> Requester:
-    """Whose credits an interaction spends."""
+    """Whose credits an interaction spends. Raises NotReadyYet."""
     return requester_of(interaction.user, interaction.guild_id)
 
 
 def requester_of(user: discord.User | discord.Member, guild_id: int | None) -> Requester:
-    """A member as the one who pays; outside of a server there are no roles. Raises NotReadyYet.
+    """A member as the one who pays; outside servers there are no roles. Raises NotReadyYet.
 
-    Before Discord has described a server, its members seem to have no roles, and rules would not apply.
+    Until Discord has described a server, its members seem to have no roles, and rules for roles would not apply.
     """
     if isinstance(user, discord.Member) and user.guild.unavailable:
         raise NotReadyYet
@@ -38,23 +32,35 @@ def parent_of(channel: object) -> ChannelId | None:
     return ChannelId(channel.parent_id) if isinstance(channel, discord.Thread) else None
 
 
-def sources(attachments: Sequence[discord.Attachment | None]) -> list[Source]:
-    """The attached pictures, in the order of their options."""
-    return [Source(one.url, one.filename, one.size) for one in attachments if one is not None]
+async def check_manager(quotas: QuotaService, interaction: discord.Interaction[Any]) -> GuildId:
+    """The server whose quotas the member may manage; raises NotAManager.
+
+    That takes Manage Server or the role named in the server's settings. Both come with the interaction, from Discord,
+    at the moment of use; who sees a command is not relied upon.
+    """
+    if interaction.guild_id is None or not isinstance(interaction.user, discord.Member):
+        raise NotAManager
+    guild_id = GuildId(interaction.guild_id)
+    if interaction.permissions.manage_guild:
+        return guild_id
+    manager_role = (await quotas.settings(guild_id)).manager_role
+    if manager_role is None or manager_role not in {role.id for role in interaction.user.roles}:
+        raise NotAManager
+    return guild_id
 
 
 def check_place(interaction: discord.Interaction[Any]) -> None:
-    """Raise MayNotPost where the bot is not allowed to post pictures.
+    """Raise MayNotPost where the bot is not allowed to post images.
 
-    An interaction's message could be edited all the same, but only for a quarter of an hour, and an admin who takes
-    these permissions away does not want the bot's pictures there.
+    The answer to an interaction could be edited all the same, but only for 15 minutes, and an admin who takes these
+    permissions away does not want the bot's images there.
     """
     if interaction.guild_id is not None:
         check_permissions(interaction.app_permissions, in_thread=isinstance(interaction.channel, discord.Thread))
 
 
 def check_permissions(granted: discord.Permissions, *, in_thread: bool) -> None:
-    """Raise MayNotPost unless these permissions are enough to post a picture."""
-    may_speak = granted.send_messages_in_threads if in_thread else granted.send_messages
-    if not (granted.view_channel and may_speak and granted.attach_files):
+    """Raise MayNotPost unless these permissions are enough to post an image."""
+    may_send = granted.send_messages_in_threads if in_thread else granted.send_messages
+    if not (granted.view_channel and may_send and granted.attach_files):
         raise MayNotPost

@@ -1,69 +1,74 @@
-"""What becomes of cards whose process died before it had accepted the wish: a line that asks to send it again."""
+"""Cards whose process ended before it had accepted the request: they ask the member to send it again."""
 
-import aiohttp
+from typing import Final
+
 import discord
 import structlog
 
-from bot.domain.generation import Destination, InteractionToken, PendingCard
+from bot.domain.generation import InteractionToken, PendingCard
 from bot.domain.ids import MessageId
 from bot.ui.cards import interrupted_view
+from bot.ui.discord_errors import DISCORD_ERRORS
 from bot.ui.texts import cards as texts
 
 log = structlog.stdlib.get_logger(__name__)
 
-_NOBODY = discord.AllowedMentions.none()
-_LOOKED_THROUGH = 50
-"""Messages; a reply stands close below the message that it answers."""
+_NOBODY: Final = discord.AllowedMentions.none()
+_MESSAGES_SEARCHED: Final = 50
+"""A reply is close below the message that it answers."""
 
 
-async def show_interrupted(client: discord.Client, opening: PendingCard, *, token_alive: bool) -> None:
-    """Turn the card into the apology, wherever it can still be reached; what cannot be told is only logged."""
-    destination = opening.destination
+async def show_interrupted(client: discord.Client, pending: PendingCard, *, token_alive: bool) -> None:
+    """Say on the card that its request was lost, if it can still be reached; a failure is only logged."""
+    token = pending.destination.token
     try:
-        if destination.token is None:
-            await _on_reply(client, opening)
+        if token is None:
+            await _edit_reply(client, pending)
         elif token_alive:
-            await _by_token(client, destination.token, destination.message_id)
+            await _answer_interaction(client, pending, token)
         else:
-            await _too_late(client, opening, destination)
-    except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
-        log.info("an interrupted wish could not be told of", pending_card=opening.id, error=type(error).__name__)
+            await _replace_card(client, pending)
+    except DISCORD_ERRORS as error:
+        log.info("interrupted request not reported", pending_card=pending.id, error=type(error).__name__)
 
 
-async def _by_token(client: discord.Client, token: InteractionToken, message_id: MessageId | None) -> None:
+async def _answer_interaction(client: discord.Client, pending: PendingCard, token: InteractionToken) -> None:
     webhook = discord.Webhook.partial(token.application_id, token.value, client=client)
+    view, message_id = interrupted_view(pending.user_id), pending.destination.message_id
     if message_id is not None:
-        await webhook.edit_message(message_id, view=interrupted_view(), attachments=[], allowed_mentions=_NOBODY)
+        await webhook.edit_message(message_id, view=view, attachments=[], allowed_mentions=_NOBODY)
     else:
-        # The first message sent takes the place of "thinking…", whose id was not told; without one Discord refuses.
-        await webhook.send(view=interrupted_view(), allowed_mentions=_NOBODY, wait=True)
+        # The first message sent replaces "thinking…", whose id is unknown; if there is none, Discord refuses.
+        await webhook.send(view=view, allowed_mentions=_NOBODY, wait=True)
 
 
-async def _too_late(client: discord.Client, opening: PendingCard, destination: Destination) -> None:
-    """The token is dead. An ephemeral card is out of reach; a public one is the bot's own message."""
+async def _replace_card(client: discord.Client, pending: PendingCard) -> None:
+    """The token has expired: an ephemeral card is out of reach, a public one is the bot's own message."""
+    destination = pending.destination
     if destination.private or destination.message_id is None:
         return
     channel = client.get_partial_messageable(destination.channel_id)
     await channel.get_partial_message(destination.message_id).delete()
-    member = discord.Object(opening.user_id)
+    member = discord.Object(pending.user_id)
     pings = discord.AllowedMentions(everyone=False, users=[member], roles=False)
-    await channel.send(f"<@{member.id}> {texts.INTERRUPTED}", allowed_mentions=pings)
+    await channel.send(f"{texts.member(member.id)} {texts.INTERRUPTED}", allowed_mentions=pings)
 
 
-async def _on_reply(client: discord.Client, opening: PendingCard) -> None:
-    card = opening.destination.message_id or await _find_reply(client, opening)
-    if card is not None:
-        channel = client.get_partial_messageable(opening.destination.channel_id)
-        await channel.get_partial_message(card).edit(view=interrupted_view(), attachments=[], allowed_mentions=_NOBODY)
+async def _edit_reply(client: discord.Client, pending: PendingCard) -> None:
+    message_id = pending.destination.message_id or await _find_reply(client, pending)
+    if message_id is not None:
+        channel = client.get_partial_messageable(pending.destination.channel_id)
+        card = channel.get_partial_message(message_id)
+        await card.edit(view=interrupted_view(pending.user_id), attachments=[], allowed_mentions=_NOBODY)
 
 
-async def _find_reply(client: discord.Client, opening: PendingCard) -> MessageId | None:
-    """The process died before Discord told the card's id: it is the bot's reply to that message, if there is one."""
-    if opening.answers is None or client.user is None:
+async def _find_reply(client: discord.Client, pending: PendingCard) -> MessageId | None:
+    """The process died before it knew the card's id: the card is the bot's reply to that message, if there is one."""
+    if pending.answers is None or client.user is None:
         return None
-    channel = client.get_partial_messageable(opening.destination.channel_id)
-    async for message in channel.history(after=discord.Object(opening.answers), limit=_LOOKED_THROUGH):
-        above = message.reference.message_id if message.reference is not None else None
-        if message.author.id == client.user.id and above == opening.answers:
+    channel = client.get_partial_messageable(pending.destination.channel_id)
+    async for message in channel.history(after=discord.Object(pending.answers), limit=_MESSAGES_SEARCHED):
+        replied_to = message.reference.message_id if message.reference is not None else None
+        if message.author.id == client.user.id and replied_to == pending.answers:
             return MessageId(message.id)
     return None

@@ -1,4 +1,4 @@
-"""Messages that are meant for the bot, told from ordinary chat."""
+"""Messages that are meant for the bot, told apart from ordinary chat."""
 
 import re
 from dataclasses import dataclass
@@ -9,14 +9,14 @@ from bot.domain.generation import Origin, Source
 from bot.domain.ids import ChannelId, MessageId
 from bot.domain.settings import REFERENCES_MAX
 from bot.ui.message_images import attached_images, images_of
-from bot.ui.texts import editing
+from bot.ui.texts import refusals
 
-_SPOKEN = frozenset({discord.MessageType.default, discord.MessageType.reply})
+_WRITTEN_BY_MEMBERS = frozenset({discord.MessageType.default, discord.MessageType.reply})
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
-    """A wish in a message: what to make of which pictures."""
+class MentionRequest:
+    """A message that asks for an edit of the images in it or in the message that it replies to."""
 
     prompt: str
     sources: tuple[Source, ...]
@@ -26,40 +26,42 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Hint:
-    """A message that is meant for the bot, but lacks something: the line that helps."""
+class MentionHint:
+    """A message that is meant for the bot but lacks something, and the line that helps."""
 
     text: str
 
 
-def read_call(message: discord.Message, me: int, *, sees_all: bool) -> Call | Hint | None:
-    """What a member wants with a message; None for ordinary chat.
+def read_mention(message: discord.Message, bot_id: int, *, sees_all: bool) -> MentionRequest | MentionHint | None:
+    """What a member asks for with a message; None for ordinary chat.
 
-    Meant for the bot is what mentions it, as replies to its own messages do by default, and what is written to it
-    directly. ``sees_all`` tells whether Discord grants the message-content intent.
+    Meant for the bot are direct messages to it and messages that mention it, as replies to its own messages do by
+    default. ``sees_all``: Discord grants the message-content intent.
     """
-    if message.author.bot or message.webhook_id is not None or message.type not in _SPOKEN:
+    if message.author.bot or message.webhook_id is not None or message.type not in _WRITTEN_BY_MEMBERS:
         return None
-    if message.guild is not None and me not in {user.id for user in message.mentions}:
+    if message.guild is not None and bot_id not in {user.id for user in message.mentions}:
         return None
-    prompt = _prompt(message, me)
+    prompt = _prompt(message, bot_id)
     if not prompt:
-        return Hint(editing.HOW_TO)
+        return MentionHint(refusals.HOW_TO)
     above = _replied_to(message)
-    sources = [*(images_of(above) if above else ()), *attached_images(message.attachments)]
-    hidden = above is not None and not sees_all and _is_hidden(above, me)
+    above_images = images_of(above) if above else []
+    sources = [*above_images, *attached_images(message.attachments)]
+    hidden = above is not None and not sees_all and _is_hidden(above, bot_id)
     if not sources:
-        return Hint(editing.CANNOT_SEE if hidden else editing.NO_PICTURE)
-    origin = Origin(ChannelId(above.channel.id), MessageId(above.id)) if above and images_of(above) else None
-    return Call(prompt, tuple(sources[:REFERENCES_MAX]), origin, editing.ONLY_YOURS if hidden else None)
+        return MentionHint(refusals.CANNOT_SEE if hidden else refusals.NO_IMAGE)
+    origin = Origin(ChannelId(above.channel.id), MessageId(above.id)) if above and above_images else None
+    note = refusals.ONLY_YOURS if hidden else None
+    return MentionRequest(prompt, tuple(sources[:REFERENCES_MAX]), origin, note)
 
 
-def _prompt(message: discord.Message, me: int) -> str:
-    """The message's words without the bot's mention, other members by their names."""
-    text = re.sub(rf"<@!?{me}>", " ", message.content)
+def _prompt(message: discord.Message, bot_id: int) -> str:
+    """The message's text without the bot's mention, and with other members' names in place of theirs."""
+    text = re.sub(rf"<@!?{bot_id}>", " ", message.content)
     for user in message.mentions:
-        for written in (f"<@{user.id}>", f"<@!{user.id}>"):
-            text = text.replace(written, f"@{user.display_name}")
+        for mention in (f"<@{user.id}>", f"<@!{user.id}>"):
+            text = text.replace(mention, f"@{user.display_name}")
     return " ".join(text.split())
 
 
@@ -70,7 +72,7 @@ def _replied_to(message: discord.Message) -> discord.Message | None:
     return reference.resolved
 
 
-def _is_hidden(message: discord.Message, me: int) -> bool:
-    """Whether Discord has emptied another member's message."""
-    shown = message.content or message.attachments or message.embeds or message.components or message.stickers
-    return not shown and message.author.id != me and message.guild is not None
+def _is_hidden(message: discord.Message, bot_id: int) -> bool:
+    """Whether Discord left out the content of another member's message."""
+    content = message.content or message.attachments or message.embeds or message.components or message.stickers
+    return not content and message.author.id != bot_id and message.guild is not None

@@ -1,91 +1,102 @@
-"""Posts and edits cards: by the interaction's token while it lives, as a message of the bot's own after that."""
+"""Posts and edits cards: by the interaction's token while it is valid, after that as the bot's own message."""
 
 import asyncio
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
+from typing import Final
 
-import aiohttp
 import discord
 import structlog
 
+from bot.domain.credits import PriceList
 from bot.domain.errors import DeliveryFailed, TooLargeToPost, Undeliverable
 from bot.domain.generation import Destination, PendingCard
 from bot.domain.ids import ChannelId, MessageId, to_base36
 from bot.domain.ports import Card, Clock, ImageFile, Posted
-from bot.ui.cards import alt_text, outcome_view, progress_view
+from bot.network import NETWORK_ERRORS
+from bot.ui.alt_text import AltTexts
+from bot.ui.cards import outcome_view, progress_view
+from bot.ui.discord_errors import DISCORD_ERRORS, REQUEST_TOO_LARGE
 from bot.ui.interrupted import show_interrupted
 
 log = structlog.stdlib.get_logger(__name__)
 
-_TOKEN_MARGIN = timedelta(seconds=20)
-_TOO_LARGE_CODE = 40005
-_SHOW_SECONDS = 5.0
-"""Progress that Discord does not take soon must not keep the outcome waiting."""
-_DELIVER_SECONDS = 120.0
-_NOBODY = discord.AllowedMentions.none()
+_TOKEN_MARGIN: Final = timedelta(seconds=20)
+"""A token that expires sooner is no longer used: an upload may take that long."""
+_PROGRESS_TIMEOUT: Final = 5.0
+"""Seconds: progress that Discord is slow to accept must not hold up the outcome."""
+_DELIVERY_TIMEOUT: Final = 120.0
+"""Seconds."""
+_NOBODY: Final = discord.AllowedMentions.none()
 
 
 class DiscordMessageSender:
-    """The port :class:`bot.domain.ports.Deliverer`, by discord.py."""
+    """The port :class:`bot.domain.ports.MessageSender`, by discord.py."""
 
-    def __init__(self, client: discord.Client, clock: Clock) -> None:
+    def __init__(self, client: discord.Client, clock: Clock, *, prices: PriceList, alt_texts: AltTexts) -> None:
         self._client = client
         self._clock = clock
+        self._prices = prices
+        self._alt_texts = alt_texts
 
     async def show(self, card: Card) -> None:
-        """Bring the card up to date if it can be edited; else the change waits for the outcome."""
+        """Bring the card up to date if it can be edited; otherwise the change waits for the outcome."""
         destination = card.generation.request.destination
         if destination.message_id is None or not self._is_editable(destination):
             return
         try:
-            async with asyncio.timeout(_SHOW_SECONDS):
-                await self._edit(destination, destination.message_id, progress_view(card), [])
-        except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.info("a card could not be updated", generation=card.generation.id, error=type(error).__name__)
+            async with asyncio.timeout(_PROGRESS_TIMEOUT):
+                view = progress_view(card, self._clock.now())
+                await self._edit(destination, destination.message_id, view, [])
+        except DISCORD_ERRORS as error:
+            log.info("card not updated", generation=card.generation.id, error=type(error).__name__)
 
     async def deliver(self, card: Card, images: Sequence[ImageFile]) -> Posted:
-        """Post the outcome: on the card, else in the channel, else to the member.
+        """Post the outcome: on the card, else in the channel, else to the member directly.
 
-        Raises DeliveryFailed, TooLargeToPost or Undeliverable.
+        Raises DeliveryFailed, TooLargeToPost, Undeliverable or StoreUnavailable.
         """
+        alt_text = await self._alt_texts.of(card.generation) if images else ""
+        outcome = _Outcome(card, images, alt_text, self._prices)
         try:
-            async with asyncio.timeout(_DELIVER_SECONDS):
-                return await self._somewhere(card, images)
+            async with asyncio.timeout(_DELIVERY_TIMEOUT):
+                return await self._deliver(outcome)
         except discord.HTTPException as error:
-            raise _translated(error) from error
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            raise _delivery_error(error) from error
+        except NETWORK_ERRORS as error:
             raise DeliveryFailed(type(error).__name__) from error
 
     async def show_interrupted(self, opening: PendingCard) -> None:
-        """Say on an opened card that its wish was lost in a restart, if it can be reached."""
+        """Say on a card that its request was lost in a restart, if it can be reached."""
         await show_interrupted(self._client, opening, token_alive=self._is_editable(opening.destination))
 
-    async def _somewhere(self, card: Card, images: Sequence[ImageFile]) -> Posted:
+    async def _deliver(self, outcome: "_Outcome") -> Posted:
+        card = outcome.card
         destination = card.generation.request.destination
         message_id = destination.message_id
         if not card.late and message_id is not None and self._is_editable(destination):
             try:
-                files = await _files(card, images)
-                await self._edit(destination, message_id, outcome_view(card, images), files)
+                await self._edit(destination, message_id, outcome.view(), await outcome.files())
                 return Posted(destination.channel_id, message_id)
             except discord.HTTPException as error:
                 if not _is_gone(error):
                     raise
-                log.info("a card is gone", generation=card.generation.id, code=error.code)
+                log.info("card gone", generation=card.generation.id, code=error.code)
         if not destination.private:
             try:
-                return await self._as_message(card, images, private=False)
+                return await self._post_message(outcome, private=False)
             except discord.HTTPException as error:
                 if not _is_gone(error):
                     raise
-                log.info("a channel is closed", generation=card.generation.id, code=error.code)
-        return await self._as_message(card, images, private=True)
+                log.info("channel closed to the bot", generation=card.generation.id, code=error.code)
+        return await self._post_message(outcome, private=True)
 
     async def _edit(
         self, destination: Destination, message_id: MessageId, view: discord.ui.LayoutView, files: list[discord.File]
     ) -> None:
-        """Edit a card, by the interaction's token or as a message of the bot's own."""
+        """Edit a card, by the interaction's token or as the bot's own message."""
         if (token := destination.token) is not None:
             webhook = discord.Webhook.partial(token.application_id, token.value, client=self._client)
             await webhook.edit_message(message_id, view=view, attachments=files, allowed_mentions=_NOBODY)
@@ -93,9 +104,9 @@ class DiscordMessageSender:
             channel = self._client.get_partial_messageable(destination.channel_id)
             await channel.get_partial_message(message_id).edit(view=view, attachments=files, allowed_mentions=_NOBODY)
 
-    async def _as_message(self, card: Card, images: Sequence[ImageFile], *, private: bool) -> Posted:
-        """A message in the channel, or to the member. It pings the requester alone."""
-        generation = card.generation
+    async def _post_message(self, outcome: "_Outcome", *, private: bool) -> Posted:
+        """Post a new message in the channel, or to the member directly. It pings the requester alone."""
+        card, generation = outcome.card, outcome.card.generation
         destination = generation.request.destination
         requester = discord.Object(generation.request.account.user_id)
         channel: discord.abc.Messageable
@@ -104,9 +115,9 @@ class DiscordMessageSender:
         else:
             channel = self._client.get_partial_messageable(destination.channel_id)
         message = await channel.send(
-            view=outcome_view(card, images),
-            files=await _files(card, images),
-            # Late images come one by one, each as a post of its own.
+            view=outcome.view(),
+            files=await outcome.files(),
+            # Late images come one by one, each in a message of its own.
             nonce=to_base36(generation.ready[0].id if card.late else generation.id),
             allowed_mentions=discord.AllowedMentions(
                 everyone=False, users=[requester], roles=False, replied_user=False
@@ -117,35 +128,52 @@ class DiscordMessageSender:
         return Posted(ChannelId(message.channel.id), MessageId(message.id))
 
     async def _remove_stale(self, destination: Destination) -> None:
-        """The old card would say "painting" for ever. Its token is dead, but the message is the bot's own."""
+        """Delete the old card, which would show progress forever: it can no longer be edited, but be deleted."""
         if destination.private or destination.message_id is None:
             return
         channel = self._client.get_partial_messageable(destination.channel_id)
         try:
             await channel.get_partial_message(destination.message_id).delete()
-        except (discord.HTTPException, aiohttp.ClientError, TimeoutError, OSError) as error:
-            log.info("a stale card stays", error=type(error).__name__)
+        except DISCORD_ERRORS as error:
+            log.info("old card not deleted", error=type(error).__name__)
 
     def _is_editable(self, destination: Destination) -> bool:
-        """An interaction's answer is while its token lives; the bot's own message always is."""
+        """The answer to an interaction is until its token expires; the bot's own message always is."""
         return destination.token is None or self._clock.now() < destination.token.expires_at - _TOKEN_MARGIN
 
 
-async def _files(card: Card, images: Sequence[ImageFile]) -> list[discord.File]:
+@dataclass(frozen=True, slots=True)
+class _Outcome:
+    """A card's outcome; views and files can be sent only once, so each attempt makes new ones."""
+
+    card: Card
+    images: Sequence[ImageFile]
+    alt_text: str
+    prices: PriceList
+
+    def view(self) -> discord.ui.LayoutView:
+        return outcome_view(self.card, self.images, self.alt_text, self.prices)
+
+    async def files(self) -> list[discord.File]:
+        return await open_files(self.images, self.alt_text)
+
+
+async def open_files(images: Sequence[ImageFile], alt_text: str) -> list[discord.File]:
+    """Images as discord.py uploads them."""
+
     def opened() -> list[discord.File]:
-        description = alt_text(card.generation)
-        return [discord.File(image.path, filename=image.filename, description=description) for image in images]
+        return [discord.File(image.path, filename=image.filename, description=alt_text) for image in images]
 
     return await asyncio.to_thread(opened) if images else []
 
 
 def _is_gone(error: discord.HTTPException) -> bool:
-    """The token or the card is no more: dead, refused, or deleted by somebody."""
+    """Whether the token has expired or was refused, or the card or channel is deleted or closed to the bot."""
     return error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
 
 
-def _translated(error: discord.HTTPException) -> Exception:
-    if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or error.code == _TOO_LARGE_CODE:
+def _delivery_error(error: discord.HTTPException) -> Exception:
+    if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or error.code == REQUEST_TOO_LARGE:
         return TooLargeToPost()
     if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR or error.status == HTTPStatus.TOO_MANY_REQUESTS:
         return DeliveryFailed(f"HTTP {error.status}")

@@ -1,4 +1,4 @@
-"""The modals of editing: what they ask, and what was answered. They are found again by their custom ids alone."""
+"""Modals: what they ask, and what was submitted. Their custom ids alone tell what to do with an answer."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -12,24 +12,25 @@ from bot.domain.credits import PriceList
 from bot.domain.generation import Source
 from bot.domain.settings import PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, Resolution, Settings
 from bot.ui.custom_ids import CustomId
-from bot.ui.texts import editing
-from bot.ui.texts.commands import model_choice
+from bot.ui.texts import forms as texts
+from bot.ui.texts.commands import aspect_ratio_choice, model_choice, resolution_choice
+from bot.ui.texts.forms import PROMPT_SHOWN_MAX
 
-PROMPT_SHOWN_MAX = 4000
-"""Discord's limit on a modal's text input; KIE takes a thousand more."""
-
-_PROMPT, _PICTURE, _MODEL, _RATIO, _RESOLUTION, _FILES = "prompt", "picture", "model", "ratio", "resolution", "files"
+_PROMPT, _IMAGE, _MODEL, _RATIO, _RESOLUTION, _FILES = "prompt", "image", "model", "ratio", "resolution", "files"
 _AMOUNT = "amount"
+_AMOUNT_SUGGESTED = "50"
+_AMOUNT_LENGTH_MAX = 12
 
 _Choice = TypeVar("_Choice", bound=StrEnum)
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """What a member sent off. What the modal did not ask is None."""
+    """What a member submitted. What the modal did not ask is None."""
 
     prompt: str
-    picture: str | None
+    image: str | None
+    """The file name of the chosen image."""
     model: Model | None
     aspect_ratio: AspectRatio | None
     resolution: Resolution | None
@@ -37,92 +38,81 @@ class Form:
 
 
 def edit_modal(
-    custom_id: CustomId, pictures: Sequence[Source], prompt: str, settings: Settings, prices: PriceList
+    custom_id: CustomId, images: Sequence[Source], prompt: str, settings: Settings, prices: PriceList
 ) -> ui.Modal:
-    """Edit one of a card's pictures: with several it asks which, in place of the shape."""
-    modal = _modal(custom_id, editing.EDIT_TITLE)
-    modal.add_item(_prompt(prompt, editing.PROMPT_HINT))
-    if len(pictures) > 1:
-        modal.add_item(_which(pictures))
-    modal.add_item(_model(settings.model, prices))
-    if len(pictures) <= 1:
-        modal.add_item(_ratio(settings.aspect_ratio))
-    modal.add_item(_resolution(settings.resolution))
-    modal.add_item(_files(1))
-    return _sendable(modal)
+    """Edit one of a card's images. With several it asks which, instead of the shape: a modal holds five fields."""
+    which = [_which(images)] if len(images) > 1 else []
+    ratio = [] if which else [_ratio(settings.aspect_ratio)]
+    return _modal(
+        custom_id,
+        texts.EDIT_TITLE,
+        _prompt(prompt, texts.change_hint(1)),
+        *which,
+        _model(settings.model, prices),
+        *ratio,
+        _resolution(settings.resolution),
+        _files(used=1),
+    )
 
 
-def draft_modal(custom_id: CustomId, pictures: int, prices: PriceList) -> ui.Modal:
-    """Edit the pictures of any message, all of which are used."""
+def draft_modal(custom_id: CustomId, images: int, prices: PriceList) -> ui.Modal:
+    """Edit the images of any message, all of which are used."""
     settings = Settings(aspect_ratio=AspectRatio.AUTO)
-    modal = _modal(custom_id, editing.EDIT_TITLE)
-    modal.add_item(_prompt("", editing.pictures_hint(pictures)))
-    modal.add_item(_model(settings.model, prices))
-    modal.add_item(_ratio(settings.aspect_ratio))
-    modal.add_item(_resolution(settings.resolution))
-    if pictures < REFERENCES_MAX:
-        modal.add_item(_files(pictures))
-    return _sendable(modal)
+    files = [_files(used=images)] if images < REFERENCES_MAX else []
+    return _modal(
+        custom_id, texts.EDIT_TITLE, _prompt("", texts.change_hint(images)), *_settings(settings, prices), *files
+    )
 
 
 def prompt_modal(custom_id: CustomId, prompt: str, settings: Settings, prices: PriceList) -> ui.Modal:
-    """Try a wish that failed in other words."""
-    modal = _modal(custom_id, editing.EDIT_PROMPT_TITLE)
-    modal.add_item(_prompt(prompt, editing.PROMPT_ALONE_HINT))
-    modal.add_item(_model(settings.model, prices))
-    modal.add_item(_ratio(settings.aspect_ratio))
-    modal.add_item(_resolution(settings.resolution))
-    return _sendable(modal)
+    """Try a failed request again with another prompt."""
+    return _modal(custom_id, texts.EDIT_PROMPT_TITLE, _prompt(prompt, texts.PROMPT_HINT), *_settings(settings, prices))
 
 
-def which_modal(custom_id: CustomId, pictures: Sequence[Source]) -> ui.Modal:
-    """Choose one of a card's pictures."""
-    modal = _modal(custom_id, editing.LARGER_TITLE)
-    modal.add_item(_which(pictures))
-    return _sendable(modal)
+def which_modal(custom_id: CustomId, images: Sequence[Source]) -> ui.Modal:
+    """Choose which of a card's images to redraw in 2K."""
+    return _modal(custom_id, texts.LARGER_TITLE, _which(images))
 
 
 def amount_modal(custom_id: CustomId, title: str, label: str) -> ui.Modal:
-    """How many credits."""
-    modal = _modal(custom_id, title)
-    field = ui.TextInput[Any](custom_id=_AMOUNT, default="50", min_length=1, max_length=12)
-    modal.add_item(ui.Label[Any](text=label, component=field))
-    return _sendable(modal)
+    """Ask for an amount of credits."""
+    field = ui.TextInput[Any](custom_id=_AMOUNT, default=_AMOUNT_SUGGESTED, min_length=1, max_length=_AMOUNT_LENGTH_MAX)
+    return _modal(custom_id, title, ui.Label[Any](text=label, component=field))
 
 
 def read_amount(interaction: discord.Interaction[Any]) -> str:
     """What was typed as an amount."""
-    data = cast("dict[str, Any]", interaction.data or {})
-    return str(dict(_answers(data.get("components", ()))).get(_AMOUNT) or "")
+    answers, _ = _submitted(interaction)
+    return str(answers.get(_AMOUNT) or "")
 
 
 def read_form(interaction: discord.Interaction[Any]) -> Form:
-    """What was sent off. A choice that the modal did not offer counts as none."""
-    data = cast("dict[str, Any]", interaction.data or {})
-    answers = dict(_answers(data.get("components", ())))
-    files: dict[str, dict[str, Any]] = data.get("resolved", {}).get("attachments", {})
+    """What was submitted. A choice that the modal did not offer counts as none."""
+    answers, attachments = _submitted(interaction)
     return Form(
         prompt=str(answers.get(_PROMPT) or ""),
-        picture=_first(answers.get(_PICTURE)),
+        image=_first(answers.get(_IMAGE)),
         model=_known(Model, answers.get(_MODEL)),
         aspect_ratio=_known(AspectRatio, answers.get(_RATIO)),
         resolution=_known(Resolution, answers.get(_RESOLUTION)),
         files=tuple(
-            Source(files[one]["url"], files[one]["filename"], files[one]["size"])
-            for one in answers.get(_FILES) or ()
-            if one in files
+            Source(attachments[file_id]["url"], attachments[file_id]["filename"], attachments[file_id]["size"])
+            for file_id in answers.get(_FILES) or ()
+            if file_id in attachments
         ),
     )
 
 
-def _modal(custom_id: CustomId, title: str) -> ui.Modal:
-    return ui.Modal(title=title, custom_id=str(custom_id))
-
-
-def _sendable(modal: ui.Modal) -> ui.Modal:
-    # A stopped modal is not kept in memory by the library: it is read by its custom id, in any process.
-    modal.stop()
+def _modal(custom_id: CustomId, title: str, *fields: ui.Label[Any]) -> ui.Modal:
+    modal = ui.Modal(title=title, custom_id=str(custom_id))
+    for field in fields:
+        modal.add_item(field)
+    modal.stop()  # else discord.py keeps the modal in memory until it is submitted
     return modal
+
+
+def _settings(chosen: Settings, prices: PriceList) -> list[ui.Label[Any]]:
+    return [_model(chosen.model, prices), _ratio(chosen.aspect_ratio), _resolution(chosen.resolution)]
 
 
 def _prompt(prompt: str, hint: str) -> ui.Label[Any]:
@@ -130,52 +120,59 @@ def _prompt(prompt: str, hint: str) -> ui.Label[Any]:
         custom_id=_PROMPT,
         style=discord.TextStyle.paragraph,
         default=prompt[:PROMPT_SHOWN_MAX] or None,
-        placeholder=editing.PROMPT_PLACEHOLDER,
+        placeholder=texts.PROMPT_PLACEHOLDER,
         min_length=PROMPT_MIN,
         max_length=PROMPT_SHOWN_MAX,
     )
-    shown = hint if len(prompt) <= PROMPT_SHOWN_MAX else editing.PROMPT_CUT_HINT
-    return ui.Label[Any](text=editing.PROMPT_LABEL, description=shown, component=field)
+    description = hint if len(prompt) <= PROMPT_SHOWN_MAX else texts.PROMPT_CUT_HINT
+    return ui.Label[Any](text=texts.PROMPT, description=description, component=field)
 
 
-def _which(pictures: Sequence[Source]) -> ui.Label[Any]:
+def _which(images: Sequence[Source]) -> ui.Label[Any]:
     options = [
         discord.SelectOption(
-            label=editing.picture_choice(number, len(pictures)), value=picture.filename, default=number == 1
+            label=texts.image_choice(position, len(images)), value=image.filename, default=position == 1
         )
-        for number, picture in enumerate(pictures, start=1)
+        for position, image in enumerate(images, start=1)
     ]
-    return ui.Label[Any](text=editing.PICTURE_LABEL, component=ui.Select[Any](custom_id=_PICTURE, options=options))
+    return _select(_IMAGE, texts.IMAGE, options)
 
 
 def _model(chosen: Model, prices: PriceList) -> ui.Label[Any]:
-    options = [_option(one, model_choice(one, prices), chosen) for one in Model]
-    return ui.Label[Any](text=editing.MODEL_LABEL, component=ui.Select[Any](custom_id=_MODEL, options=options))
+    return _select(_MODEL, texts.MODEL, [_option(model, model_choice(model, prices), chosen) for model in Model])
 
 
 def _ratio(chosen: AspectRatio) -> ui.Label[Any]:
-    options = [_option(one, editing.ratio_option(one), chosen) for one in AspectRatio]
-    return ui.Label[Any](text=editing.ASPECT_RATIO_LABEL, component=ui.Select[Any](custom_id=_RATIO, options=options))
+    options = [_option(ratio, aspect_ratio_choice(ratio), chosen) for ratio in AspectRatio]
+    return _select(_RATIO, texts.ASPECT_RATIO, options)
 
 
 def _resolution(chosen: Resolution) -> ui.Label[Any]:
-    options = [_option(one, editing.resolution_option(one), chosen) for one in Resolution]
-    return ui.Label[Any](
-        text=editing.RESOLUTION_LABEL, component=ui.Select[Any](custom_id=_RESOLUTION, options=options)
-    )
+    options = [_option(resolution, resolution_choice(resolution), chosen) for resolution in Resolution]
+    return _select(_RESOLUTION, texts.RESOLUTION, options)
 
 
-def _option(one: StrEnum, label: str, chosen: StrEnum) -> discord.SelectOption:
-    return discord.SelectOption(label=label, value=one.value, default=one is chosen)
+def _select(custom_id: str, label: str, options: list[discord.SelectOption]) -> ui.Label[Any]:
+    return ui.Label[Any](text=label, component=ui.Select[Any](custom_id=custom_id, options=options))
 
 
-def _files(used: int) -> ui.Label[Any]:
+def _option(choice: StrEnum, label: str, chosen: StrEnum) -> discord.SelectOption:
+    return discord.SelectOption(label=label, value=choice.value, default=choice is chosen)
+
+
+def _files(*, used: int) -> ui.Label[Any]:
     field = ui.FileUpload[Any](custom_id=_FILES, required=False, min_values=0, max_values=REFERENCES_MAX - used)
-    return ui.Label[Any](text=editing.FILES_LABEL, component=field)
+    return ui.Label[Any](text=texts.FILES, component=field)
+
+
+def _submitted(interaction: discord.Interaction[Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+    """The answers by their fields' custom ids, and the attachments by their ids."""
+    data = cast("dict[str, Any]", interaction.data or {})
+    return dict(_answers(data.get("components", ()))), data.get("resolved", {}).get("attachments", {})
 
 
 def _answers(components: Iterable[dict[str, Any]]) -> Iterable[tuple[str, Any]]:
-    """What each field holds: a text, or a list of what was chosen."""
+    """What each field holds: a text, or a list of choices."""
     for component in components:
         if "component" in component:
             yield from _answers([component["component"]])
@@ -194,4 +191,4 @@ def _first(chosen: Any) -> str | None:
 
 def _known(kind: type[_Choice], chosen: Any) -> _Choice | None:
     value = _first(chosen)
-    return kind(value) if value in {one.value for one in kind} else None
+    return kind(value) if value in {choice.value for choice in kind} else None

@@ -1,19 +1,18 @@
-"""Answers to messages: a card or a line as a reply, that pings nobody."""
+"""Answers to messages: a card or a line, as a reply that pings nobody."""
 
-from typing import Any
+from typing import Any, Final
 
-import aiohttp
 import discord
 
 from bot.domain.generation import Destination
 from bot.domain.ids import ChannelId, MessageId, UserId, to_base36
+from bot.network import NETWORK_ERRORS
 from bot.ui.buttons import ask_button
-from bot.ui.cards import looking_view, refusal_view
+from bot.ui.cards import received_view, refusal_view
+from bot.ui.discord_errors import CANNOT_REPLY
 from bot.ui.interactions import check_permissions, parent_of
 
-_NO_HISTORY = 160002
-"""Discord's code where the bot may not read the message history, and so may not reply."""
-_DIRECT_UPLOAD_LIMIT = 10 << 20
+_UNBOOSTED_UPLOAD_LIMIT: Final = 10 << 20
 """Bytes per file that a bot may post in direct messages, and in servers without boosts."""
 
 
@@ -23,7 +22,7 @@ async def say(message: discord.Message, text: str) -> None:
 
 
 def check_place(message: discord.Message) -> None:
-    """Raise MayNotPost where the bot is not allowed to post pictures."""
+    """Raise MayNotPost where the bot is not allowed to post images."""
     channel = message.channel
     if message.guild is not None and isinstance(channel, discord.abc.GuildChannel | discord.Thread):
         granted = channel.permissions_for(message.guild.me)
@@ -31,14 +30,14 @@ def check_place(message: discord.Message) -> None:
 
 
 async def open_card(message: discord.Message) -> discord.Message:
-    """Show at once that the message was seen, with what becomes the generation's card."""
-    return await _reply(message, "card", view=looking_view())
+    """Post what becomes the generation's card, before anything slow is done."""
+    return await _reply(message, "card", view=received_view(UserId(message.author.id)))
 
 
-async def refuse(card: discord.Message, asked_by: UserId, text: str, *, can_ask: bool) -> None:
+async def refuse(card: discord.Message, requester: UserId, text: str, *, can_ask: bool) -> None:
     """Turn the card into a refusal."""
-    buttons = [ask_button(asked_by)] if can_ask else []
-    await card.edit(view=refusal_view(text, buttons), allowed_mentions=discord.AllowedMentions.none())
+    buttons = [ask_button(requester)] if can_ask else []
+    await card.edit(view=refusal_view(requester, text, buttons), allowed_mentions=discord.AllowedMentions.none())
 
 
 def destination(card: discord.Message) -> Destination:
@@ -48,24 +47,24 @@ def destination(card: discord.Message) -> Destination:
         token=None,
         message_id=MessageId(card.id),
         private=False,
-        upload_limit=card.guild.filesize_limit if card.guild else _DIRECT_UPLOAD_LIMIT,
+        upload_limit=card.guild.filesize_limit if card.guild else _UNBOOSTED_UPLOAD_LIMIT,
         parent_channel_id=parent_of(card.channel),
     )
 
 
-async def _reply(message: discord.Message, kind: str, **what: Any) -> discord.Message:
+async def _reply(message: discord.Message, kind: str, **content: Any) -> discord.Message:
     # Under one nonce Discord posts once, however often it is asked because its answer was lost.
-    what |= {"nonce": f"{kind}-{to_base36(message.id)}", "allowed_mentions": discord.AllowedMentions.none()}
+    content |= {"nonce": f"{kind}-{to_base36(message.id)}", "allowed_mentions": discord.AllowedMentions.none()}
     try:
-        return await _send(message.channel, reference=message.to_reference(fail_if_not_exists=False), **what)
+        return await _send(message.channel, reference=message.to_reference(fail_if_not_exists=False), **content)
     except discord.Forbidden as error:
-        if error.code != _NO_HISTORY:
+        if error.code != CANNOT_REPLY:
             raise
-    return await _send(message.channel, **what)
+    return await _send(message.channel, **content)
 
 
-async def _send(channel: discord.abc.Messageable, **what: Any) -> discord.Message:
+async def _send(channel: discord.abc.Messageable, **content: Any) -> discord.Message:
     try:
-        return await channel.send(**what)
-    except (aiohttp.ClientError, OSError):
-        return await channel.send(**what)
+        return await channel.send(**content)
+    except NETWORK_ERRORS:
+        return await channel.send(**content)

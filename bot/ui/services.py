@@ -1,4 +1,4 @@
-"""What commands, buttons, modals and messages may use; the client holds it."""
+"""What commands, buttons, modals and messages use; the client holds it."""
 
 from dataclasses import dataclass
 
@@ -10,12 +10,13 @@ from bot.generation.undelivered import Undelivered
 from bot.quota.credit_requests import CreditRequests
 from bot.quota.service import QuotaService
 from bot.ui.acknowledger import Acknowledger
+from bot.ui.alt_text import AltTexts
 from bot.ui.errors import ErrorReporter
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
-    """One of each for the whole process."""
+    """One instance of each for the whole process."""
 
     generations: GenerationService
     history: History
@@ -25,4 +26,5 @@ class Services:
     status: StatusBoard
     errors: ErrorReporter
     acknowledger: Acknowledger
+    alt_texts: AltTexts
     prices: PriceList

@@ -1,71 +1,59 @@
-"""Handing over what could not be posted: as a private answer beside that of another command."""
+"""Hands over what could not be posted: privately, beside the answer to the member's next command."""
 
 import asyncio
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import discord
 from discord import ui
 
-from bot.domain.generation import Generation
 from bot.domain.ids import GenerationId
-from bot.domain.ports import ImageFile
 from bot.generation.undelivered import Undelivered
-from bot.ui.cards import AMBER, alt_text, finished_view, prompt_line
-from bot.ui.interactions import NO_MESSAGE
+from bot.ui.alt_text import AltTexts
+from bot.ui.cards import AMBER, finished_view, gallery, headline
+from bot.ui.discord_errors import UNKNOWN_MESSAGE
+from bot.ui.message_sender import open_files
 from bot.ui.texts import cards as texts
 
-_LOOKS = (0.2, 0.5, 1, 2, 5, 10, 20)
-"""Seconds between looks at a placeholder: it becomes a card as soon as its generation is accepted."""
+_RETRY_DELAYS: Final = (0.2, 0.5, 1, 2, 5, 10, 20)
+"""Seconds between looks at "thinking…", which becomes a card as soon as the command's request is accepted."""
 
 
-async def hand_over(leftovers: Undelivered, interaction: discord.Interaction[Any], generation_id: GenerationId) -> bool:
-    """Tell the member, with the pictures that there are; False when it has to wait for another command."""
-    found = await leftovers.load(generation_id, interaction.filesize_limit)
-    if found is None:
+async def hand_over(
+    undelivered: Undelivered, alt_texts: AltTexts, interaction: discord.Interaction[Any], generation_id: GenerationId
+) -> bool:
+    """Send the member the result; False when it has to wait for another command."""
+    kept = await undelivered.load(generation_id, interaction.filesize_limit)
+    if kept is None:
         return True
     if not await _is_answered(interaction):
         return False
-    generation, images = found
+    generation, images = kept
+    alt_text = await alt_texts.of(generation)
+    reasons = [task.failure for task in generation.tasks if task.failure is not None]
+    items: list[ui.Item[Any]] = [gallery(images, alt_text)] if images else []
+    items += [ui.TextDisplay(headline(generation)), ui.TextDisplay(texts.undelivered(reasons, len(images)))]
     await interaction.followup.send(
-        view=_view(generation, images),
-        files=await asyncio.to_thread(_opened, generation, images),
+        view=finished_view(AMBER, *items),
+        files=await open_files(images, alt_text),
         ephemeral=True,
         allowed_mentions=discord.AllowedMentions.none(),
         wait=True,
     )
-    await leftovers.mark_delivered(generation)
+    await undelivered.mark_delivered(generation)
     return True
 
 
 async def _is_answered(interaction: discord.Interaction[Any]) -> bool:
-    """Wait until "thinking…" is over: what is sent before would take its place, and be seen by everybody."""
+    """Wait until "thinking…" is over: anything sent before that takes its place, where everybody sees it."""
     if interaction.response.type is not discord.InteractionResponseType.deferred_channel_message:
         return True
     try:
-        placeholder = (await interaction.original_response()).id
-        for pause in _LOOKS:
-            if not (await interaction.followup.fetch_message(placeholder)).flags.loading:
+        message_id = (await interaction.original_response()).id
+        for delay in _RETRY_DELAYS:
+            if not (await interaction.followup.fetch_message(message_id)).flags.loading:
                 return True
-            await asyncio.sleep(pause)
+            await asyncio.sleep(delay)
     except discord.NotFound as error:
-        # The command was refused, and the placeholder with it: there is no place left to take.
-        return error.code == NO_MESSAGE
+        # The command was refused and "thinking…" deleted: there is no place left to take.
+        return error.code == UNKNOWN_MESSAGE
     return False
-
-
-def _view(generation: Generation, images: Sequence[ImageFile]) -> ui.LayoutView:
-    items: list[ui.Item[Any]] = []
-    if images:
-        gallery = ui.MediaGallery[Any]()
-        for image in images:
-            gallery.add_item(media=f"attachment://{image.filename}", description=alt_text(generation))
-        items.append(gallery)
-    reasons = [task.failure for task in generation.tasks if task.failure is not None]
-    words = ui.TextDisplay[Any](texts.left_over(reasons, len(images)))
-    return finished_view(AMBER, *items, ui.TextDisplay(prompt_line(generation)), words)
-
-
-def _opened(generation: Generation, images: Sequence[ImageFile]) -> list[discord.File]:
-    description = alt_text(generation)
-    return [discord.File(image.path, filename=image.filename, description=description) for image in images]

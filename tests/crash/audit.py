@@ -17,8 +17,8 @@ from tests.crash.snapshot import FINAL, GenerationRow, Snapshot, TaskRow, read_s
 from tests.crash.testbed import CallbackRelay, CrashTestbed
 from tests.discord_schema import problems_of
 from tests.kie.schema import check_all
-from tests.stories.seen import Seen, seen
-from tests.stories.stage import has_ended
+from tests.stories.rendered import Rendered, rendered
+from tests.stories.story_world import has_ended
 
 _UNKNOWN: Final = "unknown_outcome"
 _NEVER_ACCEPTED: Final = "its request was never accepted, and nobody told the member"
@@ -52,7 +52,7 @@ class BotMessage:
 
     id: int
     channel_id: int
-    shown: Seen
+    shown: Rendered
     files: tuple[str, ...]
 
     @property
@@ -217,7 +217,7 @@ def _audit_cards(
         result.check(gone or card is not None, f"{generation.tag}: the card is gone, {generation}")
         if card is not None and has_ended(card.shown):
             delivered = sum(snapshot.posted.get(task.id) == card.id for task in generation.tasks)
-            result.check(delivered == len(card.shown.pictures), f"{generation.tag}: {delivered} images, on {card}")
+            result.check(delivered == len(card.shown.images), f"{generation.tag}: {delivered} images, on {card}")
     refused = {message.id for action in actions if action.token_refused for message in _answer(action)}
     accepted = {generation.message_id: generation for generation in snapshot.generations}
     tags = {generation.tag for generation in snapshot.generations}
@@ -265,4 +265,4 @@ def _bot_messages(testbed: CrashTestbed) -> Iterable[BotMessage]:
             if message.author_id == backend.bot_user.id:
                 answer = ResponseMessage(testbed.front.env, message)
                 files = tuple(file.filename for file in answer.attachments)
-                yield BotMessage(message.id, message.channel_id, seen(answer), files)
+                yield BotMessage(message.id, message.channel_id, rendered(answer), files)

@@ -34,7 +34,7 @@ STEPS: Final[Mapping[str, tuple[str, str]]] = {
     "spool": ("bot.media.spool:Spool", "ensure"),
     "show": ("bot.ui.message_sender:DiscordMessageSender", "show"),
     "deliver": ("bot.ui.message_sender:DiscordMessageSender", "deliver"),
-    "post message": ("bot.ui.message_sender:DiscordMessageSender", "_as_message"),
+    "post message": ("bot.ui.message_sender:DiscordMessageSender", "_post_message"),
     "remove stale card": ("bot.ui.message_sender:DiscordMessageSender", "_remove_stale"),
     "report refusal": ("bot.ui.errors:ErrorReporter", "report"),
     "recover": ("bot.app", "recover"),

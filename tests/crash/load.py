@@ -17,7 +17,7 @@ from demo.kie import Code, CutAfter, CutBefore, Fail, Html, Http429, Never, Succ
 from tests.crash.testbed import CrashTestbed
 from tests.front import Fault
 from tests.process.deployment import modal_values
-from tests.stories.seen import Seen, seen
+from tests.stories.rendered import Rendered, rendered
 from tests.waiting import until
 
 TAG: Final = re.compile(r"request\d{5}")
@@ -146,7 +146,7 @@ class MemberLoad:
     async def _again(self, member: MemberActor) -> None:
         card = self._finished_card()
         if card is not None and (clicked := await self._click(member, card, "Again")) is not None:
-            self.done.append(MemberAction(tag_of(seen(card)) or "", clicked))
+            self.done.append(MemberAction(tag_of(rendered(card)) or "", clicked))
 
     async def _edit(self, member: MemberActor) -> None:
         card = self._finished_card()
@@ -194,7 +194,7 @@ class MemberLoad:
     async def _click_cancel(self, member: MemberActor, interaction: InteractionResult) -> None:
         def cancellable() -> discord.Message | None:
             answer = interaction.response
-            return answer.message if answer is not None and "Cancel" in seen(answer).buttons else None
+            return answer.message if answer is not None and "Cancel" in rendered(answer).buttons else None
 
         try:
             card = await until(cancellable, within=_CANCEL_BUTTON_SECONDS, what="a button")
@@ -239,8 +239,8 @@ class MemberLoad:
         self._dice.shuffle(recent)
         for action in recent:
             if isinstance(action.by, InteractionResult) and (answer := action.by.response) is not None:
-                shown = seen(answer)
-                if shown.pictures and not shown.ephemeral and shown.buttons:
+                shown = rendered(answer)
+                if shown.images and not shown.ephemeral and shown.buttons:
                     return answer.message
         return None
 
@@ -265,7 +265,7 @@ class MemberLoad:
             self.errors.append(error)
 
 
-def tag_of(shown: Seen) -> str | None:
+def tag_of(shown: Rendered) -> str | None:
     """The tag in a card's prompt."""
     tag = TAG.search(shown.texts[0]) if shown.texts else None
     return tag[0] if tag else None

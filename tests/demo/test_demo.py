@@ -13,7 +13,7 @@ import simcord
 from bot.domain.errors import OperatorError
 from demo.run import Demo, open_demo
 from tests.front import BotProcess
-from tests.stories.seen import seen
+from tests.stories.rendered import rendered
 from tests.waiting import until
 
 LINK = re.compile(r"http://127\.0\.0\.1:\d+/#\S+")
@@ -24,7 +24,7 @@ async def test_a_visitor_makes_an_image(tmp_path: Path) -> None:
         asked = await demo.guild.alice.slash(demo.guild.channel, "imagine", prompt="a red fox in snow")
         response = asked.response
         assert response is not None
-        await until(lambda: seen(response).pictures, within=40, what="an image on the card")
+        await until(lambda: rendered(response).images, within=40, what="an image on the card")
         await until(lambda: shown_on_page(demo, response.id), what="the image on the page")
         link = demo.url
         assert (await status_of(link)) == 200

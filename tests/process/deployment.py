@@ -20,7 +20,7 @@ from tests.front import BotProcess, DiscordFront
 from tests.kie.schema import check_all, created
 from tests.pings import pings_of
 from tests.process.images import Colour, colour_of
-from tests.stories.seen import Seen, seen
+from tests.stories.rendered import Rendered, rendered
 from tests.waiting import until
 
 KIE_KEY = "kie-key-that-nobody-may-read"
@@ -121,13 +121,13 @@ class Deployment:
         """Wait until a reply contains a text."""
 
         def reply() -> discord.Message | None:
-            return next((reply for reply in self.replies_to(message) if text in seen(reply).text), None)
+            return next((reply for reply in self.replies_to(message) if text in rendered(reply).text), None)
 
         return await until(reply, within=20, what=f"a reply with the text {text!r}")
 
     async def wait_for_reply_with_image(self, message: discord.Message) -> discord.Message:
         def reply() -> discord.Message | None:
-            return next((reply for reply in self.replies_to(message) if seen(reply).pictures), None)
+            return next((reply for reply in self.replies_to(message) if rendered(reply).images), None)
 
         return await until(reply, within=20, what="a reply with an image")
 
@@ -144,7 +144,7 @@ class Deployment:
     async def wait_until_running(self, interaction: InteractionResult) -> None:
         """Wait until the card says that KIE is at work, and cannot be cancelled."""
         await until(
-            lambda: _shows(interaction, "🎨") and not seen(self.card(interaction)).buttons,
+            lambda: _shows(interaction, "🎨") and not rendered(self.card(interaction)).buttons,
             what="the card to say that KIE is at work",
         )
 
@@ -152,23 +152,23 @@ class Deployment:
         """Wait until the card contains a text."""
         await until(lambda: _shows(interaction, text), within=20, what=f"a card with the text {text!r}")
 
-    async def wait_for_image(self, interaction: InteractionResult) -> Seen:
+    async def wait_for_image(self, interaction: InteractionResult) -> Rendered:
         """The card, once it has an image."""
         await until(
-            lambda: interaction.response is not None and seen(interaction.response).pictures,
+            lambda: interaction.response is not None and rendered(interaction.response).images,
             within=30,
             what="an image on the card",
         )
-        return seen(self.card(interaction))
+        return rendered(self.card(interaction))
 
     async def wait_until_settled(self, generations: int = 1) -> None:
         """Wait until so many generations of one image at 5 credits, and nothing else, were paid."""
         await until(lambda: len(self.ledger()) >= 2 * generations, within=20, what="the ledger to be settled")
         assert sorted(self.ledger()) == sorted(PAID * generations)
 
-    def posts(self) -> list[Seen]:
+    def posts(self) -> list[Rendered]:
         """All messages of the channel."""
-        return [seen(message) for message in self.channel.history()]
+        return [rendered(message) for message in self.channel.history()]
 
     def ledger(self) -> list[tuple[str, Decimal]]:
         """All entries in order, straight from the table."""
@@ -238,4 +238,4 @@ async def fetched(url: str) -> bytes:
 
 
 def _shows(interaction: InteractionResult, text: str) -> bool:
-    return interaction.response is not None and text in seen(interaction.response).text
+    return interaction.response is not None and text in rendered(interaction.response).text

@@ -17,8 +17,8 @@ from tests.crash.snapshot import Snapshot, read_snapshot
 from tests.crash.testbed import CrashTestbed, KillableProcess, open_testbed
 from tests.front import Fault
 from tests.kie.schema import created
-from tests.stories.pictures import png
-from tests.stories.seen import seen
+from tests.stories.images import png
+from tests.stories.rendered import rendered
 from tests.waiting import until
 
 LOCKED = "locked"
@@ -82,7 +82,7 @@ class FaultyDisk:
 
     async def wait_for_image(self, interaction: InteractionResult) -> None:
         await until(
-            lambda: interaction.response is not None and seen(interaction.response).pictures,
+            lambda: interaction.response is not None and rendered(interaction.response).images,
             within=30,
             what="an image on the card",
         )
@@ -101,7 +101,7 @@ class FaultyDisk:
 
     def assert_each_paid_and_posted_once(self) -> None:
         assert [task.entries for task in self.snapshot.tasks] == [PAID] * 3
-        assert [len(seen(post).pictures) for post in self.testbed.channel.history()] == [1, 1, 1]
+        assert [len(rendered(post).images) for post in self.testbed.channel.history()] == [1, 1, 1]
 
 
 @pytest.fixture

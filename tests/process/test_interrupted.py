@@ -10,7 +10,7 @@ from demo.kie import Hang
 from tests.front import Fault
 from tests.process.deployment import Deployment
 from tests.process.images import GREEN, RED, plain_image
-from tests.stories.seen import seen
+from tests.stories.rendered import rendered
 from tests.waiting import until
 
 
@@ -56,6 +56,6 @@ async def test_a_process_killed_before_discord_told_the_cards_ids(deployment: De
         await until(
             lambda: sum(INTERRUPTED in post.text for post in deployment.posts()) == 2, within=20, what="both reports"
         )
-    assert [INTERRUPTED in seen(reply).text for reply in deployment.replies_to(message)] == [True]
+    assert [INTERRUPTED in rendered(reply).text for reply in deployment.replies_to(message)] == [True]
     assert len(deployment.posts()) == 3
     assert (deployment.ledger(), deployment.prompts(), deployment.logged_errors()) == ([], [], [])

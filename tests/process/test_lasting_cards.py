@@ -9,7 +9,7 @@ from bot.domain.errors import NotYours
 from bot.ui.texts.refusals import refusal
 from tests.process.deployment import Deployment, modal_values
 from tests.process.images import GREEN, RED, plain_image
-from tests.stories.seen import seen
+from tests.stories.rendered import rendered
 from tests.waiting import until
 
 
@@ -22,7 +22,7 @@ async def test_buttons_of_an_earlier_process(deployment: Deployment) -> None:
         bot.send(signal.SIGKILL)
         await bot.ended()
     card = deployment.card(original)
-    two_k = next(label for label in seen(card).buttons if label.startswith("2K"))
+    two_k = next(label for label in rendered(card).buttons if label.startswith("2K"))
 
     async with deployment.bot():
         modal = await deployment.wait_for_modal(await bob.click(card, label="Edit"))
@@ -41,8 +41,8 @@ async def test_buttons_of_an_earlier_process(deployment: Deployment) -> None:
     assert len(deployment.posts()) == 3
     assert Counter(deployment.prompts())["a hill"] == 2
     assert sorted(len(references) for references in deployment.reference_colours()) == [0, 0, 1, 2]
-    assert "2K" in seen(deployment.card(larger)).small_print
-    assert "Edit" in seen(deployment.card(larger)).buttons
+    assert "2K" in rendered(deployment.card(larger)).small_print
+    assert "Edit" in rendered(deployment.card(larger)).buttons
     assert spent_by(deployment, deployment.alice) == [5]
     assert sorted(spent_by(deployment, bob)) == [5, 5, 7]
     assert deployment.logged_errors() == []
@@ -65,7 +65,7 @@ async def test_two_members_click_at_the_same_instant(deployment: Deployment) -> 
 
     assert len({card.id, *(deployment.card(interaction).id for interaction in clicks)}) == 3
     for member, interaction in zip(members, clicks, strict=True):
-        assert seen(deployment.card(interaction)).small_print[0] == member.mention
+        assert rendered(deployment.card(interaction)).small_print[0] == member.mention
     assert deployment.reference_colours() == [[RED]] * 3
     assert [spent_by(deployment, member) for member in members] == [[5, 5], [5]]
     assert deployment.logged_errors() == []

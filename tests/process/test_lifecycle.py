@@ -15,7 +15,7 @@ from demo.kie import Delay, Succeed
 from tests.front import BotProcess, Fault
 from tests.kie.schema import caused
 from tests.process.deployment import KIE_KEY, Deployment, fetched, log_entries
-from tests.stories.pictures import pixels, png
+from tests.stories.images import pixels, png
 from tests.waiting import until
 
 WORD = "quetzalcoatlus"
@@ -29,7 +29,7 @@ async def test_an_image_is_made(deployment: Deployment) -> None:
         )
         await deployment.wait_until_settled()
 
-    (image,) = card.pictures
+    (image,) = card.images
     assert image.url.startswith(deployment.front.cdn_url)
     with Image.open(io.BytesIO(await fetched(image.url))) as opened:
         assert opened.format == "PNG"
@@ -86,7 +86,7 @@ async def test_an_image_over_the_upload_limit_is_made_to_fit(deployment: Deploym
     deployment.kie.script.next_tasks(Succeed(noise_megabytes=2), Succeed(duration=1.0, noise_megabytes=2))
     async with deployment.bot():
         card = await deployment.wait_for_image(await deployment.imagine("static"))
-        fitted = await fetched(card.pictures[0].url)
+        fitted = await fetched(card.images[0].url)
         assert len(fitted) <= limits.default
         interaction = await deployment.imagine("more static")
         await deployment.wait_until_running(interaction)
@@ -95,7 +95,7 @@ async def test_an_image_over_the_upload_limit_is_made_to_fit(deployment: Deploym
         card = await deployment.wait_for_image(interaction)
         await deployment.wait_until_settled(generations=2)
 
-    smaller = await fetched(card.pictures[0].url)
+    smaller = await fetched(card.images[0].url)
     assert len(smaller) <= limits.default
     for content in (fitted, smaller):
         assert len(content) > 50_000
@@ -170,7 +170,7 @@ async def test_a_message_whose_answer_is_lost_is_not_posted_twice(deployment: De
 
     assert lost.hits == 1
     (post,) = deployment.posts()
-    assert len(post.pictures) == 1
+    assert len(post.images) == 1
 
 
 async def test_a_wrong_token_ends_the_process_with_a_sentence(deployment: Deployment) -> None:
@@ -188,7 +188,7 @@ async def test_a_progress_edit_that_hangs_does_not_hold_up_the_image(deployment:
     async with deployment.bot():
         card = await deployment.wait_for_image(await deployment.imagine("a map"))
     assert hanging.hits == 1
-    assert len(card.pictures) == 1
+    assert len(card.images) == 1
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ async def test_an_acknowledgement_whose_answer_is_lost_changes_nothing(deploymen
         lost = deployment.front.faults.on("POST", "/interactions/*/callback", fault)
         card = await deployment.wait_for_image(await deployment.imagine("a map"))
     assert lost.hits == 1
-    assert len(card.pictures) == 1
+    assert len(card.images) == 1
 
 
 @pytest.mark.parametrize("seconds", [0.3, 30.0], ids=["finished", "cancelled"])

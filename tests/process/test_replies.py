@@ -9,7 +9,7 @@ from demo.kie import Succeed
 from tests.front import Fault
 from tests.process.deployment import PAID, Deployment, modal_values
 from tests.process.images import BLUE, GREEN, RED, YELLOW, plain_image
-from tests.stories.seen import seen
+from tests.stories.rendered import rendered
 from tests.waiting import until
 
 NO_MESSAGE_CONTENT = pytest.mark.parametrize("granted", [discord.Intents.default()], ids=["no message content"])
@@ -30,7 +30,7 @@ async def test_without_the_intent_another_members_image_cannot_be_seen(deploymen
         await deployment.wait_until_settled(generations=2)
 
     for message in (refusal, note):
-        assert "Apps, Edit image" in seen(message).text
+        assert "Apps, Edit image" in rendered(message).text
     assert len(deployment.replies_to(alone)) == 1
     assert deployment.prompts() == ["at night", "in winter"]
     assert deployment.reference_colours() == [[GREEN], [RED]]
@@ -61,7 +61,7 @@ async def test_where_it_may_not_read_the_history_it_answers_without_a_reply(depl
     async with deployment.bot():
         await deployment.mention_with("as a woodcut", OWN_IMAGE)
         card = await until(
-            lambda: next((post for post in deployment.posts() if post.pictures), None), within=20, what="the card"
+            lambda: next((post for post in deployment.posts() if post.images), None), within=20, what="the card"
         )
         await deployment.wait_until_settled()
 

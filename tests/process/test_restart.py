@@ -65,4 +65,4 @@ async def test_a_post_made_just_before_the_kill_is_not_repeated(deployment: Depl
     async with deployment.bot():
         await deployment.wait_until_settled()
     (post,) = deployment.posts()
-    assert len(post.pictures) == 1
+    assert len(post.images) == 1

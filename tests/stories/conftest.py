@@ -4,7 +4,8 @@ from pathlib import Path
 import pytest
 
 from demo.kie import KieStandIn
-from tests.stories.stage import Circumstances, Stage, open_stage
+from tests.stories.restartable_bot import BotOptions
+from tests.stories.story_world import StoryWorld, open_world
 
 
 @pytest.fixture
@@ -14,11 +15,11 @@ async def kie() -> AsyncGenerator[KieStandIn, None]:
 
 
 @pytest.fixture
-def circumstances() -> Circumstances:
-    return Circumstances()
+def bot_options() -> BotOptions:
+    return BotOptions()
 
 
 @pytest.fixture
-async def stage(kie: KieStandIn, tmp_path: Path, circumstances: Circumstances) -> AsyncGenerator[Stage, None]:
-    async with open_stage(tmp_path, kie, circumstances) as stage:
-        yield stage
+async def world(kie: KieStandIn, tmp_path: Path, bot_options: BotOptions) -> AsyncGenerator[StoryWorld, None]:
+    async with open_world(tmp_path, kie, bot_options) as world:
+        yield world

@@ -1,4 +1,4 @@
-"""The buttons on a result. Whoever presses one pays."""
+"""The buttons on a result. The member who presses one pays."""
 
 from decimal import Decimal
 
@@ -7,232 +7,198 @@ import pytest
 from bot.domain.rework import LARGER_PROMPT
 from bot.ui.cards import GREEN
 from demo.kie import Fail
-from tests.stories.asked import PAID, worked_from
-from tests.stories.orders import orders
-from tests.stories.pictures import pixels, png
-from tests.stories.pressing import USUAL, chosen, fields_of, made, pressed, pressed_at_once, told
-from tests.stories.seen import seen
-from tests.stories.stage import Stage, fetched, given
+from tests.stories.components import (
+    EDIT_FORM,
+    NOT_YOURS,
+    SEVERAL_FORM,
+    edit,
+    fields_of,
+    new_card,
+    press,
+    press_at_once,
+    private_answer,
+    selected,
+)
+from tests.stories.images import fetched, pixels, png
+from tests.stories.kie_calls import references_used, task_bodies, uploads
+from tests.stories.rendered import rendered
+from tests.stories.story_world import PAID, StoryWorld, bot_with, response_of
 from tests.waiting import until
 
-NOT_YOURS = "Only the one who asked for this picture can do that."
+BROKEN = Fail("500", "Internal Error, Please try again later.")
 
 
-async def test_again_makes_the_same_for_whoever_presses(stage: Stage) -> None:
-    card = await made(stage, model="flex", aspect_ratio="16:9", count=2)
-    again = await pressed(stage, stage.bob, card, "Again")
+async def test_again_makes_the_same_for_the_one_who_presses(world: StoryWorld) -> None:
+    card = await new_card(world, model="flex", aspect_ratio="16:9", count=2)
+    again = await press(world, world.bob, card, "Again")
 
-    assert again.small_print[:4] == [stage.bob.mention, "2 × flux-2 flex", "16:9", "1K"]
-    assert len(again.pictures) == 2
+    assert again.small_print[:4] == [world.bob.mention, "2 × FLUX.2 Flex", "16:9", "1K"]
+    assert len(again.images) == 2
     assert again.headline == "**a red fox in snow**"
-    assert orders(stage.kie)[0] == orders(stage.kie)[3]
-    assert sum(amount for _, amount in stage.ledger(stage.bob)) == -28
-    assert len(stage.ledger(stage.alice)) == 4
-    assert len(stage.cards()) == 2
+    assert task_bodies(world.kie)[0] == task_bodies(world.kie)[3]
+    assert sum(amount for _, amount in world.ledger(world.bob)) == -28
+    assert len(world.ledger(world.alice)) == 4
+    assert len(world.messages()) == 2
 
 
-async def test_again_with_references_needs_no_second_upload_within_a_day(stage: Stage) -> None:
-    card = await made(stage, "as an oil painting", image=("a.png", png()), image2=("b.png", png((9, 9, 9))))
-    again = await pressed(stage, stage.alice, card, "Again")
+async def test_again_with_references_needs_no_second_upload_within_a_day(world: StoryWorld) -> None:
+    card = await new_card(world, "as an oil painting", image=("a.png", png()), image2=("b.png", png((9, 9, 9))))
+    again = await press(world, world.alice, card, "Again")
 
-    assert worked_from(stage.kie) == [pixels(png()), pixels(png((9, 9, 9)))]
-    assert "2 references" in again.small_print
-    assert len([call for call in stage.kie.requests if call.files]) == 2
+    assert references_used(world.kie) == [pixels(png()), pixels(png((9, 9, 9)))]
+    assert "from 2 images" in again.small_print
+    assert uploads(world.kie) == 2
 
 
-async def test_edit_shows_what_the_card_was_made_with(stage: Stage) -> None:
-    card = await made(stage, model="flex", resolution="2K", aspect_ratio="2:3")
-    asked = await stage.bob.click(card, label="Edit")
+async def test_edit_shows_what_the_card_was_made_with(world: StoryWorld) -> None:
+    card = await new_card(world, model="flex", resolution="2K", aspect_ratio="2:3")
+    fields = fields_of(await world.bob.click(card, label="Edit"))
 
-    fields = fields_of(asked)
     assert [*fields] == ["prompt", "model", "ratio", "resolution", "files"]
     assert fields["prompt"]["value"] == "a red fox in snow"
-    assert [chosen(fields[name]) for name in ("model", "ratio", "resolution")] == [["flex"], ["auto"], ["2K"]]
+    assert [selected(fields[name]) for name in ("model", "ratio", "resolution")] == [["flex"], ["auto"], ["2K"]]
     assert fields["files"]["max_values"] == 7
 
 
-async def test_edit_works_from_the_cards_picture_and_further_files(stage: Stage) -> None:
-    card = await made(stage)
-    asked = await stage.bob.click(card, label="Edit")
-    answers = {"prompt": "in the style of image 2", **USUAL, "ratio": ["auto"], "files": [("style.png", png())]}
-    edited = await stage.outcome(await stage.bob.submit_modal(asked, answers))
+async def test_edit_works_from_the_cards_image_and_further_files(world: StoryWorld) -> None:
+    card = await new_card(world)
+    submitted = await edit(world, world.bob, card, "in the style of image 2", files=[("style.png", png())])
+    edited = await world.outcome(submitted)
 
-    (picture,) = seen(card).pictures
-    assert worked_from(stage.kie) == [pixels(await fetched(picture.url)), pixels(png())]
+    (image,) = rendered(card).images
+    assert references_used(world.kie) == [pixels(await fetched(image.url)), pixels(png())]
     assert edited.headline == "**in the style of image 2**"
-    assert edited.small_print[0] == stage.bob.mention
-    assert edited.small_print[-1] == f"edit of [this picture]({card.jump_url})"
-    assert stage.ledger(stage.bob) == PAID
+    assert edited.small_print[0] == world.bob.mention
+    assert edited.small_print[-1] == f"edit of [this image]({card.jump_url})"
+    assert world.ledger(world.bob) == PAID
 
 
-async def test_2k_redraws_the_picture_larger(stage: Stage) -> None:
-    card = await made(stage, model="flex")
-    larger = await pressed(stage, stage.alice, card, "2K")
+@pytest.mark.parametrize(("model", "label", "price"), [("pro", "2K · 7", -7), ("flex", "2K · 24", -24)])
+async def test_2k_redraws_the_image_for_the_price_on_the_button(
+    world: StoryWorld, model: str, label: str, price: int
+) -> None:
+    card = await new_card(world, model=model)
+    command = await world.bob.click(card, label=label)
+    larger = await world.outcome(command)
 
-    body = orders(stage.kie)[1]
-    assert body["model"] == "flux-2/flex-image-to-image"
+    body = task_bodies(world.kie)[1]
+    assert body["model"] == f"flux-2/{model}-image-to-image"
     assert body["input"]["prompt"] == LARGER_PROMPT
     assert (body["input"]["resolution"], body["input"]["aspect_ratio"]) == ("2K", "auto")
-    assert larger.headline == "**the same picture, larger**"
+    assert larger.headline == "**same image, redrawn in 2K**"
     assert larger.buttons == ("Again", "Edit", "Delete")
-    (picture,) = seen(card).pictures
-    assert worked_from(stage.kie) == [pixels(await fetched(picture.url))]
+    assert world.ledger(world.bob) == [("reserve", Decimal(price)), ("settle", Decimal(0))]
+    (image,) = rendered(card).images
+    assert references_used(world.kie) == [pixels(await fetched(image.url))]
+    assert not fields_of(await world.alice.click(response_of(command), label="Edit"))["prompt"].get("value")
 
 
-async def test_the_larger_ones_own_edit_begins_with_an_empty_prompt(stage: Stage) -> None:
-    card = await made(stage)
-    larger = await stage.alice.click(card, label="2K")
-    await stage.outcome(larger)
-    assert larger.response is not None
+async def test_of_several_images_the_member_picks_one_to_edit(world: StoryWorld) -> None:
+    card = await new_card(world, count=3)
+    opened = await world.alice.click(card, label="Edit")
+    fields = fields_of(opened)
+    assert [*fields] == ["prompt", "image", "model", "resolution", "files"]
+    offered = [option["value"] for option in fields["image"]["options"]]
+    assert selected(fields["image"]) == offered[:1]
+    answers = {"prompt": "at night", "image": [offered[2]], **SEVERAL_FORM}
+    await world.outcome(await world.alice.submit_modal(opened, answers))
 
-    assert not fields_of(await stage.alice.click(larger.response, label="Edit"))["prompt"].get("value")
-
-
-@pytest.mark.parametrize(("resolution", "offered"), [("1K", True), ("2K", False)])
-async def test_2k_is_offered_for_1k_results_alone(stage: Stage, resolution: str, *, offered: bool) -> None:
-    card = seen(await made(stage, resolution=resolution))
-
-    assert card.buttons == ("Again", "Edit", *(["2K"] * offered), "Delete")
+    assert references_used(world.kie) == [pixels(await fetched(rendered(card).images[2].url))]
 
 
-async def test_of_several_pictures_the_member_picks_one_to_edit(stage: Stage) -> None:
-    card = await made(stage, count=3)
-    asked = await stage.alice.click(card, label="Edit")
-    fields = fields_of(asked)
-    assert [*fields] == ["prompt", "picture", "model", "resolution", "files"]
-    offered = [option["value"] for option in fields["picture"]["options"]]
-    assert chosen(fields["picture"]) == offered[:1]
-    answers = {"prompt": "at night", "picture": [offered[2]], **USUAL}
-    await stage.outcome(await stage.alice.submit_modal(asked, answers))
+async def test_of_several_images_the_member_picks_one_to_redraw_in_2k(world: StoryWorld) -> None:
+    card = await new_card(world, count=4)
+    opened = await world.bob.click(card, label="2K · 7")
+    fields = fields_of(opened)
+    assert [*fields] == ["image"]
+    assert len(fields["image"]["options"]) == 4
+    second = fields["image"]["options"][1]["value"]
+    larger = await world.outcome(await world.bob.submit_modal(opened, {"image": [second]}))
 
-    assert worked_from(stage.kie) == [pixels(await fetched(seen(card).pictures[2].url))]
-
-
-async def test_of_several_pictures_the_member_picks_one_to_make_larger(stage: Stage) -> None:
-    card = await made(stage, count=4)
-    asked = await stage.bob.click(card, label="2K")
-    fields = fields_of(asked)
-    assert [*fields] == ["picture"]
-    assert len(fields["picture"]["options"]) == 4
-    second = fields["picture"]["options"][1]["value"]
-    larger = await stage.outcome(await stage.bob.submit_modal(asked, {"picture": [second]}))
-
-    assert worked_from(stage.kie) == [pixels(await fetched(seen(card).pictures[1].url))]
+    assert references_used(world.kie) == [pixels(await fetched(rendered(card).images[1].url))]
     assert larger.colour == GREEN
-    assert sum(amount for _, amount in stage.ledger(stage.bob)) == -7
+    assert sum(amount for _, amount in world.ledger(world.bob)) == -7
 
 
-@pytest.mark.parametrize("label", ["Again", "2K"])
-async def test_two_members_at_once_both_get_one_and_each_pays_once(stage: Stage, label: str) -> None:
-    card = await made(stage)
-    both = await pressed_at_once(stage, card, label, stage.bob, stage.admin)
-    cards = [await stage.outcome(asked) for asked in both]
+async def test_two_members_at_once_both_get_one_and_each_pays_once(world: StoryWorld) -> None:
+    card = await new_card(world)
+    both = await press_at_once(world, card, "Again", world.bob, world.admin)
+    cards = [await world.outcome(command) for command in both]
 
-    assert [one.small_print[0] for one in cards] == [stage.bob.mention, stage.admin.mention]
-    assert [len(one.pictures) for one in cards] == [1, 1]
-    price = Decimal(-5 if label == "Again" else -7)
-    for member in (stage.bob, stage.admin):
-        assert stage.ledger(member) == [("reserve", price), ("settle", Decimal(0))]
-    assert len(stage.kie.tasks) == 3
-    assert stage.ledger(stage.alice) == PAID
+    assert [card.small_print[0] for card in cards] == [world.bob.mention, world.admin.mention]
+    assert [len(card.images) for card in cards] == [1, 1]
+    for member in (world.alice, world.bob, world.admin):
+        assert world.ledger(member) == PAID
+    assert len(world.kie.tasks) == 3
 
 
-@given(credits=12)
-async def test_a_nervous_finger_spends_no_more_than_there_is(stage: Stage) -> None:
-    card = await made(stage)
-    presses = await pressed_at_once(stage, card, "Again", stage.alice, stage.alice, stage.alice)
-    await until(lambda: len(stage.ledger(stage.alice)) == 4, what="two pictures to be paid")
-    await stage.rest()
+@bot_with(credits=12)
+async def test_pressing_repeatedly_spends_no_more_than_there_is(world: StoryWorld) -> None:
+    card = await new_card(world)
+    presses = await press_at_once(world, card, "Again", world.alice, world.alice, world.alice)
+    await until(lambda: len(world.ledger(world.alice)) == 4, what="two images to be paid")
+    await world.rest()
 
-    assert stage.ledger(stage.alice) == PAID * 2
-    assert [len(asked.followups) for asked in presses].count(1) == 2
-
-
-async def test_the_requester_deletes_a_card(stage: Stage) -> None:
-    card = await made(stage)
-    asked = await stage.alice.click(card, label="Delete")
-
-    assert stage.cards() == []
-    assert asked.followups == []
-    assert stage.ledger(stage.alice) == PAID
+    assert world.ledger(world.alice) == PAID * 2
+    refused = [pressed for pressed in presses if pressed.followups]
+    assert [world.refusal(pressed).text.partition(".")[0] for pressed in refused] == [
+        "This costs 5 credits, but you have 2"
+    ] * 2
 
 
-async def test_deleting_twice_in_one_moment_is_no_trouble(stage: Stage) -> None:
-    card = await made(stage)
-    presses = await pressed_at_once(stage, card, "Delete", stage.alice, stage.admin)
-
-    assert stage.cards() == []
-    assert [asked.followups for asked in presses] == [[], []]
-
-
-async def test_who_may_manage_messages_deletes_a_card(stage: Stage) -> None:
-    card = await made(stage)
-    await stage.admin.click(card, label="Delete")
-
-    assert stage.cards() == []
+async def test_a_card_is_deleted_by_its_requester_and_by_moderators(world: StoryWorld) -> None:
+    for member in (world.alice, world.admin):
+        deleted = await member.click(await new_card(world), label="Delete")
+        assert world.messages() == []
+        assert deleted.followups == []
+    assert world.ledger(world.alice) == PAID * 2
 
 
-async def test_others_may_not_delete_a_card(stage: Stage) -> None:
-    card = await made(stage)
-    asked = await stage.bob.click(card, label="Delete")
+async def test_deleting_twice_in_one_moment_is_no_trouble(world: StoryWorld) -> None:
+    card = await new_card(world)
+    presses = await press_at_once(world, card, "Delete", world.alice, world.admin)
 
-    assert told(asked).text == NOT_YOURS
-    assert [one.id for one in stage.cards()] == [card.id]
-
-
-async def test_who_pressed_again_owns_the_new_card(stage: Stage) -> None:
-    card = await made(stage)
-    again = await stage.bob.click(card, label="Again")
-    await stage.outcome(again)
-    assert again.response is not None
-    assert told(await stage.alice.click(again.response, label="Delete")).text == NOT_YOURS
-    await stage.bob.click(again.response, label="Delete")
-
-    assert [one.id for one in stage.cards()] == [card.id]
+    assert world.messages() == []
+    assert [pressed.followups for pressed in presses] == [[], []]
 
 
-async def test_a_failed_card_offers_another_try(stage: Stage) -> None:
-    stage.kie.script.next_tasks(Fail("500", "Internal Error, Please try again later."))
-    card = await made(stage, aspect_ratio="3:2", model="flex")
-    assert seen(card).buttons == ("Again", "Edit prompt", "Delete")
-    again = await pressed(stage, stage.alice, card, "Again")
+async def test_a_card_belongs_to_the_one_who_pressed_the_button(world: StoryWorld) -> None:
+    card = await new_card(world)
+    again = await world.bob.click(card, label="Again")
+    await world.outcome(again)
+    assert private_answer(await world.bob.click(card, label="Delete")).text == NOT_YOURS
+    assert private_answer(await world.alice.click(response_of(again), label="Delete")).text == NOT_YOURS
+    await world.bob.click(response_of(again), label="Delete")
 
-    assert len(again.pictures) == 1
-    assert orders(stage.kie)[0] == orders(stage.kie)[1]
+    assert [message.id for message in world.messages()] == [card.id]
 
 
-async def test_a_failed_card_is_tried_in_other_words(stage: Stage) -> None:
-    stage.kie.script.next_tasks(Fail("500", "Internal Error, Please try again later."))
-    card = await made(stage, "something bad", image=("a.png", png()))
-    asked = await stage.alice.click(card, label="Edit prompt")
-    fields = fields_of(asked)
+async def test_a_failed_card_is_tried_again_with_the_same_or_another_prompt(world: StoryWorld) -> None:
+    world.kie.script.next_tasks(BROKEN)
+    card = await new_card(world, "something bad", image=("a.png", png()))
+    assert rendered(card).buttons == ("Again", "Edit prompt", "Delete")
+    assert len((await press(world, world.alice, card, "Again")).images) == 1
+    opened = await world.alice.click(card, label="Edit prompt")
+    fields = fields_of(opened)
     assert [*fields] == ["prompt", "model", "ratio", "resolution"]
     assert fields["prompt"]["value"] == "something bad"
-    assert chosen(fields["ratio"]) == ["auto"]
-    answers = {"prompt": "something nice", **USUAL, "ratio": ["1:1"]}
-    tried = await stage.outcome(await stage.alice.submit_modal(asked, answers))
+    assert selected(fields["ratio"]) == ["auto"]
+    answers = {**EDIT_FORM, "prompt": "something nice", "ratio": ["1:1"]}
+    retried = await world.outcome(await world.alice.submit_modal(opened, answers))
 
-    assert tried.headline == "**something nice**"
-    assert worked_from(stage.kie) == [pixels(png())]
-    assert orders(stage.kie)[1]["input"]["aspect_ratio"] == "1:1"
-    assert stage.ledger(stage.alice)[-2:] == PAID
-
-
-async def test_anothers_pictures_cannot_be_had_by_other_words(stage: Stage) -> None:
-    stage.kie.script.next_tasks(Fail("500", "Internal Error, Please try again later."))
-    card = await made(stage, "something bad", image=("a.png", png()))
-    asked = await stage.bob.click(card, label="Edit prompt")
-
-    assert asked.modal is None
-    assert (await stage.refusal(asked)).text == "Only the one who asked for this picture can do that."
-    assert stage.ledger(stage.bob) == []
+    assert retried.headline == "**something nice**"
+    assert references_used(world.kie) == [pixels(png())]
+    first, again, other = task_bodies(world.kie)
+    assert first == again
+    assert other["input"]["aspect_ratio"] == "1:1"
+    assert world.ledger(world.alice)[-4:] == PAID * 2
 
 
-@given(credits=8)
-async def test_without_credits_a_press_is_refused_privately(stage: Stage) -> None:
-    card = await made(stage)
-    refused = await stage.alice.click(card, label="Again")
+async def test_anothers_attached_images_cannot_be_used_with_another_prompt(world: StoryWorld) -> None:
+    world.kie.script.next_tasks(BROKEN)
+    card = await new_card(world, "something bad", image=("a.png", png()))
+    pressed = await world.bob.click(card, label="Edit prompt")
 
-    assert (await stage.refusal(refused)).text.startswith("This costs 5 credits, you have 3 left: 2 are missing.")
-    assert stage.ledger(stage.alice) == PAID
-    assert (await pressed(stage, stage.bob, card, "Again")).pictures
+    assert pressed.modal is None
+    assert world.refusal(pressed).text == NOT_YOURS
+    assert world.ledger(world.bob) == []

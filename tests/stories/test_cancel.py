@@ -1,109 +1,106 @@
+"""Waiting in line, and cancelling."""
+
 from decimal import Decimal
 
 import simcord
 
 from bot.ui.cards import AMBER, GREY
 from demo.kie import Succeed
-from tests.stories.seen import Seen, seen
-from tests.stories.stage import Stage, given
+from tests.stories.components import NOT_YOURS, private_answer
+from tests.stories.rendered import Rendered, rendered
+from tests.stories.story_world import PAID, REFUNDED, StoryWorld, bot_with, response_of
 from tests.waiting import until
 
-GIVEN_BACK = [("reserve", Decimal(-5)), ("refund", Decimal(5))]
-PAID = [("reserve", Decimal(-5)), ("settle", Decimal(0))]
-ONE_AT_A_TIME = given(new_tasks=1)
+ONE_AT_A_TIME = bot_with(new_tasks=1)
 """KIE takes one new task in ten seconds, so that a second one waits in line."""
 
 
 @ONE_AT_A_TIME
-async def test_who_waits_is_told_the_place_in_line(stage: Stage) -> None:
-    await stage.delivered("first")
-    second = await waiting_card(await stage.imagine("second"))
-    third = await waiting_card(await stage.imagine("third", by=stage.bob))
+async def test_a_waiting_card_shows_the_place_in_line(world: StoryWorld) -> None:
+    await world.delivered("first")
+    second = await waiting_card(await world.imagine("second"))
+    third = await waiting_card(await world.imagine("third", by=world.bob))
 
     assert second.colour == GREY
     assert second.buttons == ("Cancel",)
-    assert second.texts[-1].startswith("⏳ next in line · expected <t:")
-    assert third.texts[-1].startswith("⏳ 2nd in line · expected <t:")
+    assert second.small_print == [world.alice.mention, "FLUX.2 Pro", "1:1", "1K", "5 credits"]
+    assert second.texts[-1].startswith("⏳ next in line · ready <t:")
+    assert third.small_print[0] == world.bob.mention
+    assert third.texts[-1].startswith("⏳ 2nd in line · ready <t:")
 
 
 @ONE_AT_A_TIME
-async def test_the_requester_cancels_and_pays_nothing(stage: Stage) -> None:
-    await stage.delivered("first", by=stage.bob)
-    asked = await stage.imagine("second")
-    await waiting_card(asked)
-    pressed = await stage.alice.click(card_of(asked), label="Cancel")
-    card = await stage.outcome(asked)
+async def test_the_requester_cancels_and_pays_nothing(world: StoryWorld) -> None:
+    await world.delivered("first", by=world.bob)
+    command = await world.imagine("second")
+    await waiting_card(command)
+    pressed = await world.alice.click(response_of(command), label="Cancel")
+    card = await world.outcome(command)
 
-    assert card.texts == ("**second**", "Cancelled. Nothing was charged.")
+    assert (card.headline, card.notes) == ("**second**", ["Cancelled. Nothing was charged."])
+    assert card.small_print[0] == world.alice.mention
     assert card.colour == GREY
     assert card.buttons == ("Again", "Edit prompt", "Delete")
     assert pressed.followups == []
-    assert len(stage.kie.tasks) == 1
-    assert stage.ledger(stage.alice) == GIVEN_BACK
-    assert stage.ledger(stage.bob) == PAID
+    assert len(world.kie.tasks) == 1
+    assert world.ledger(world.alice) == REFUNDED
+    assert world.ledger(world.bob) == PAID
 
 
 @ONE_AT_A_TIME
-async def test_nobody_else_may_cancel(stage: Stage) -> None:
-    await stage.delivered("first")
-    asked = await stage.imagine("second")
-    waiting = await waiting_card(asked)
-    for stranger in (stage.bob, stage.admin):
-        pressed = await stranger.click(card_of(asked), label="Cancel")
-
-        (told,) = pressed.followups
-        assert seen(told).text == "Only the one who asked for this picture can do that."
-        assert told.ephemeral
-    assert seen(card_of(asked)) == waiting
-    assert stage.ledger(stage.alice)[2:] == [("reserve", Decimal(-5))]
+async def test_nobody_else_may_cancel(world: StoryWorld) -> None:
+    await world.delivered("first")
+    command = await world.imagine("second")
+    waiting = await waiting_card(command)
+    for other in (world.bob, world.admin):
+        assert private_answer(await other.click(response_of(command), label="Cancel")).text == NOT_YOURS
+    assert rendered(response_of(command)) == waiting
+    assert world.ledger(world.alice)[2:] == [("reserve", Decimal(-5))]
 
 
-@given(new_tasks=1, new_tasks_window=3)
-async def test_it_is_too_late_once_kie_paints(stage: Stage) -> None:
-    await stage.delivered("first")
-    asked = await stage.imagine("second")
-    await waiting_card(asked)
-    # The edit that takes the button away gets lost, as on a bad line: the button stays in sight.
-    stage.env.inject_error("PATCH", f"/webhooks/*/messages/{card_of(asked).id}")
-    stage.kie.script.next_tasks(Succeed(duration=1.0))
-    await until(lambda: len(stage.kie.tasks) == 2, what="KIE to take the second")
-    await until(lambda: not stage.env.backend.faults, what="the edit to get lost")
-    pressed = await stage.alice.click(card_of(asked), label="Cancel")
+@bot_with(new_tasks=1, new_tasks_window=3)
+async def test_it_is_too_late_once_kie_has_the_task(world: StoryWorld) -> None:
+    await world.delivered("first")
+    command = await world.imagine("second")
+    await waiting_card(command)
+    # The edit that removes the button is lost, as on a bad connection: the button stays.
+    world.env.inject_error("PATCH", f"/webhooks/*/messages/{response_of(command).id}")
+    world.kie.script.next_tasks(Succeed(duration=1.0))
+    await until(lambda: len(world.kie.tasks) == 2, what="KIE to take the second")
+    await until(lambda: not world.env.backend.faults, what="the edit to be lost")
+    pressed = await world.alice.click(response_of(command), label="Cancel")
 
-    (told,) = pressed.followups
-    assert told.ephemeral
-    assert seen(told).text == "KIE is already painting, so this cannot be cancelled any more."
-    assert (await stage.outcome(asked)).pictures
-    assert stage.ledger(stage.alice) == PAID * 2
+    assert private_answer(pressed).text == "Too late to cancel: it's already being made."
+    assert (await world.outcome(command)).images
+    assert world.ledger(world.alice) == PAID * 2
 
 
 @ONE_AT_A_TIME
-async def test_cancelling_keeps_what_is_being_painted(stage: Stage) -> None:
-    stage.kie.script.next_tasks(Succeed(duration=0.8))
-    asked = await stage.imagine("three birds", count=3)
-    card = await waiting_card(asked)
-    assert card.buttons == ("Cancel",)
-    await until(lambda: stage.kie.tasks, what="KIE to take the first")
-    await stage.alice.click(card_of(asked), label="Cancel")
-    card = await stage.outcome(asked)
+async def test_cancelling_keeps_what_is_being_made(world: StoryWorld) -> None:
+    world.kie.script.next_tasks(Succeed(duration=0.8))
+    command = await world.imagine("three birds", count=3)
+    assert (await waiting_card(command)).buttons == ("Cancel",)
+    await until(lambda: "🎨" in rendered(response_of(command)).text, what="KIE to take the first")
+    assert rendered(response_of(command)).texts[-1].startswith("🎨 0 of 3 done · ⏳ the rest is next in line · ready")
+    await world.alice.click(response_of(command), label="Cancel")
+    card = await world.outcome(command)
 
     assert card.colour == AMBER
-    assert len(card.pictures) == 1
-    assert "1 of 3 pictures came; nothing was charged for the rest." in card.texts
-    assert card.small_print[-1:] == ["5 credits"]
-    movements = stage.ledger(stage.alice)
-    assert movements == [("reserve", Decimal(-5))] * 3 + [("refund", Decimal(5))] * 2 + [("settle", Decimal(0))]
+    assert len(card.images) == 1
+    assert card.notes == ["1 of 3 images were made. Nothing was charged for the rest."]
+    assert card.small_print[-1] == "5 credits"
+    assert world.ledger(world.alice) == [
+        *[("reserve", Decimal(-5))] * 3,
+        *[("refund", Decimal(5))] * 2,
+        ("settle", Decimal(0)),
+    ]
 
 
-def card_of(asked: simcord.InteractionResult) -> simcord.ResponseMessage:
-    response = asked.response
-    assert response is not None
-    return response
+async def waiting_card(command: simcord.InteractionResult) -> Rendered:
+    """The card as soon as it shows a place in line."""
 
+    def waiting() -> Rendered | None:
+        card = rendered(response_of(command))
+        return card if "⏳" in card.text else None
 
-async def waiting_card(asked: simcord.InteractionResult) -> Seen:
-    """The card as soon as it tells a place in line."""
-    return await until(
-        lambda: next((card for card in [seen(card_of(asked))] if "⏳" in card.text), None),
-        what="a place in line",
-    )
+    return await until(waiting, what="a place in line")

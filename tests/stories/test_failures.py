@@ -1,89 +1,94 @@
-from decimal import Decimal
+"""What goes wrong at KIE, at Discord or on our side: in plain words, and at no charge."""
 
+import re
+
+import discord
 import pytest
 
 from bot.ui.cards import GREEN, RED
-from demo.kie import CutAfter, Fail, Http429, Succeed, SucceedWithoutUrls
-from tests.stories.orders import orders
-from tests.stories.stage import Stage, given
+from demo.kie import Succeed, SucceedWithoutUrls
+from tests.stories.rendered import Rendered, rendered
+from tests.stories.story_world import GOODWILL, REFUNDED, StoryWorld, bot_with
 from tests.waiting import until
 
-GIVEN_BACK = [("reserve", Decimal(-5)), ("refund", Decimal(5))]
+BROKEN = re.compile(r"Something went wrong on my side \(ref [0-9a-z]+\); nothing was charged\. Try again, or .*\.")
 
 
 @pytest.mark.parametrize(
     ("marker", "sentence"),
     [
-        ("[moderated]", "KIE's safety filter declined this. Try other words or another picture."),
-        ("[broken]", "Something broke at KIE. Try again."),
-        ("[unreadable]", "KIE could not read one of the pictures. Attach it again, or another one."),
-        ("[maintenance]", "KIE is down for maintenance. Try again in a while."),
+        ("[moderated]", "The safety filter blocked this. Try rewording it."),
+        ("[broken]", "Something went wrong at the image service. Try again."),
+        ("[unreadable]", "The image service couldn't read one of your images. Attach it again or try another."),
+        ("[maintenance]", "The image service is down for maintenance. Try again in a while."),
     ],
 )
-@given(give_up_submitting=0.2)
-async def test_a_failure_is_told_in_plain_words_and_costs_nothing(stage: Stage, marker: str, sentence: str) -> None:
-    card = await stage.delivered(f"a lighthouse {marker}")
+@bot_with(give_up_submitting=0.2)
+async def test_a_failure_is_told_in_plain_words_and_costs_nothing(
+    world: StoryWorld, marker: str, sentence: str
+) -> None:
+    card = await world.delivered(f"a lighthouse {marker}")
 
-    assert card.texts[-1] == f"{sentence} Nothing was charged."
+    assert card.notes == [f"{sentence} Nothing was charged."]
+    assert card.small_print == [world.alice.mention, "FLUX.2 Pro", "1:1", "1K"]
     assert card.colour == RED
-    assert card.pictures == ()
+    assert card.images == ()
     assert card.buttons == ("Again", "Edit prompt", "Delete")
     assert not card.ephemeral
-    assert stage.ledger(stage.alice) == GIVEN_BACK
-    assert stage.kie.billed == 0
-    again = await stage.delivered("a lighthouse")
-    assert again.small_print[-1] == "5 credits"
+    assert world.ledger(world.alice) == REFUNDED
+    assert world.kie.billed == 0
+    assert (await world.delivered("a lighthouse")).images
 
 
-async def test_success_without_a_picture_costs_nothing(stage: Stage) -> None:
-    stage.kie.script.next_tasks(SucceedWithoutUrls())
-    card = await stage.delivered()
+async def test_success_without_an_image_costs_nothing(world: StoryWorld) -> None:
+    world.kie.script.next_tasks(SucceedWithoutUrls())
+    card = await world.delivered()
 
-    assert card.texts[-1] == "KIE finished but gave no usable picture. Try again. Nothing was charged."
-    assert stage.ledger(stage.alice) == [("reserve", Decimal(-5)), ("goodwill", Decimal(5))]
-
-
-async def test_four_equal_failures_are_told_once(stage: Stage) -> None:
-    stage.kie.script.next_tasks(*(Fail("500", "Internal Error, Please try again later.") for _ in range(4)))
-    card = await stage.delivered("four seasons", count=4)
-
-    assert card.texts[1:] == ("Something broke at KIE. Try again. Nothing was charged.",)
-    assert sum(amount for _, amount in stage.ledger(stage.alice)) == 0
+    assert card.notes == ["The image service finished without a usable image. Try again. Nothing was charged."]
+    assert world.ledger(world.alice) == GOODWILL
 
 
-async def test_a_busy_kie_is_asked_again(stage: Stage) -> None:
-    stage.kie.script.on("createTask", Http429())
-    card = await stage.delivered()
+@bot_with(deadline=0.3)
+async def test_an_image_that_comes_too_late_is_free(world: StoryWorld) -> None:
+    world.kie.script.next_tasks(Succeed(duration=1.0))
+    card = await world.delivered("a slow river")
 
-    assert card.colour == GREEN
-    assert len(orders(stage.kie)) == 2
-    assert len(stage.kie.tasks) == 1
+    assert card.notes == ["This took too long. If the image still arrives, it's free. Nothing was charged."]
+    assert world.ledger(world.alice) == REFUNDED
 
+    def second_message() -> Rendered | None:
+        messages = world.messages()
+        return rendered(messages[1]) if len(messages) > 1 else None
 
-async def test_a_lost_answer_is_never_asked_for_again(stage: Stage) -> None:
-    stage.expected_logs.append("unknown whether KIE took a task")
-    stage.kie.script.on("createTask", CutAfter())
-    card = await stage.delivered()
-
-    assert card.texts[-1] == "The connection to KIE broke off while asking. Try again. Nothing was charged."
-    assert len(orders(stage.kie)) == 1
-    assert stage.ledger(stage.alice) == GIVEN_BACK
-
-
-@given(deadline=0.3)
-async def test_a_picture_that_comes_too_late_is_free(stage: Stage) -> None:
-    stage.kie.script.next_tasks(Succeed(duration=1.0))
-    card = await stage.delivered("a slow river")
-
-    assert card.texts[-1] == (
-        "This took too long. If the picture still comes, you get it for free. Nothing was charged."
-    )
-    assert stage.ledger(stage.alice) == GIVEN_BACK
-
-    late = await until(stage.second_post, what="the picture after all")
-    await stage.rest()
-    assert late.texts[1] == "This one took long, so it is free: its credits had been given back."
+    late = await until(second_message, what="the image after all")
+    await world.rest()
+    assert late.notes == ["This took too long, so it's free."]
     assert late.colour == GREEN
-    assert len(late.pictures) == 1
-    assert late.small_print[-1:] == ["free"]
-    assert stage.ledger(stage.alice) == GIVEN_BACK
+    assert len(late.images) == 1
+    assert late.small_print[-1] == "free"
+    assert world.ledger(world.alice) == REFUNDED
+
+
+async def test_what_nobody_expected_is_told_with_a_reference(world: StoryWorld) -> None:
+    world.expected_errors.append(discord.HTTPException)
+    world.expected_logs.append("an interaction failed")
+    world.env.inject_error("PATCH", "/webhooks/*/messages/@original")
+
+    assert BROKEN.fullmatch(world.refusal(await world.alice.slash(world.channel, "balance")).text)
+
+
+async def test_an_acknowledgement_that_fails_costs_nothing(world: StoryWorld) -> None:
+    world.expected_errors.append(discord.HTTPException)
+    world.expected_logs.append("an interaction failed")
+    world.env.inject_error("POST", "/interactions/*/callback")
+
+    assert BROKEN.fullmatch(world.refusal(await world.imagine()).text)
+    world.check_nothing_started()
+
+
+async def test_an_interaction_that_is_gone_costs_nothing(world: StoryWorld) -> None:
+    world.expected_errors.append(discord.NotFound)
+    world.env.inject_error("POST", "/interactions/*/callback", status=404, code=10062, times=None)
+
+    assert (await world.imagine()).response is None
+    world.check_nothing_started()

@@ -11,188 +11,160 @@ import simcord
 from bot.domain.ids import to_base36
 from bot.ui.custom_ids import Action
 from tests.kie.schema import caused
-from tests.stories.managing import elsewhere, form_anyway, holdings, pressed_anyway
-from tests.stories.pictures import png
-from tests.stories.pressing import forge, made
-from tests.stories.seen import Seen, seen
-from tests.stories.stage import Stage
+from tests.stories.components import (
+    EDIT_FORM,
+    EXPIRED,
+    FormAnswers,
+    edit,
+    forge,
+    new_card,
+    press_forged,
+    private_answer,
+    submit_forged,
+)
+from tests.stories.images import png
+from tests.stories.quota_actions import admin_elsewhere, quota_tables
+from tests.stories.rendered import Rendered, rendered
+from tests.stories.story_world import StoryWorld, response_of
 from tests.waiting import until
 
 SECRET = "the hidden garden behind the seventh gate"
-FORM: dict[str, str | list[str]] = {
-    "prompt": "somebody else's picture",
-    "model": ["pro"],
-    "ratio": ["auto"],
-    "resolution": ["1K"],
-    "amount": "500",
-}
-ODD = [
-    "easel:again:",
-    "easel:again:-1",
-    "easel:again:\uff11\uff12\uff13",
-    "easel:again:\u0661\u0662\u0663",
-    "easel:again:1\u0662",
-    "easel:again:\u00b2",
-    "easel:again:ABC",
-    "easel:again:1_0",
-    "easel:again: 1",
-    "easel:again:1\n",
-    "easel:again:0x1f",
-    "easel:again:1.0",
-    "easel:again:" + "1" * 14,
-    "easel:again:" + "z" * 13,
-    "easel:again:" + "1" * 88,
-    "easel:again:1:2:3",
-    "easel:again:1:" + "z" * 13,
-    "easel:AGAIN:1",
-    "easel:draw:1",
-    "easel:\u0430gain:1",
-    "Easel:again:1",
-    "easel:" + "a" * 17 + ":1",
-    "easel::1",
-    "easel",
-    "",
+FORM: FormAnswers = {"prompt": "somebody else's image", "amount": "500", **EDIT_FORM}
+IMAGE = ("a.png", png())
+UNKNOWN = [
+    "easel:nonsense:7",
+    "easel:draft:7",
+    "easel:again:0",
+    "easel:again:1y2p0ij32e8e7",
+    "easel:again:zzzzzzzzzzzzz",
 ]
+"""They look like custom ids of ours, and stand for nothing."""
+FOREIGN = ["easel:again:", "easel:again:-1", "easel:again:" + "1" * 88, "easel:\u0430gain:1", "other:7", ""]
+"""No custom ids of ours: tests/ui/test_custom_ids.py has more of them."""
 
-Deed = Callable[[Stage, simcord.MemberActor, discord.Message, str], Awaitable[simcord.InteractionResult]]
+Attack = Callable[[StoryWorld, simcord.MemberActor, discord.Message, str], Awaitable[simcord.InteractionResult]]
 
 
-async def press(
-    stage: Stage, who: simcord.MemberActor, card: discord.Message, custom_id: str
+async def forged_press(
+    world: StoryWorld, who: simcord.MemberActor, card: discord.Message, custom_id: str
 ) -> simcord.InteractionResult:
     # A press on what the message does not carry never reaches the bot's code.
-    forge(stage, card, "Delete", custom_id)
-    return await pressed_anyway(stage, who, card, custom_id)
+    forge(world, card, "Delete", custom_id)
+    return await press_forged(world, who, card, custom_id)
 
 
-async def send_off(
-    stage: Stage, who: simcord.MemberActor, card: discord.Message, custom_id: str
+async def forged_modal(
+    world: StoryWorld, who: simcord.MemberActor, card: discord.Message, custom_id: str
 ) -> simcord.InteractionResult:
-    return await form_anyway(stage, who, card, custom_id, FORM)
+    return await submit_forged(world, who, card, custom_id, FORM)
 
 
-def state(stage: Stage) -> dict[str, list[tuple[Any, ...]]]:
+both_ways = pytest.mark.parametrize("attack", [forged_press, forged_modal])
+
+
+def state(world: StoryWorld) -> dict[str, list[tuple[Any, ...]]]:
     """All that is of value in the database."""
-    connection = sqlite3.connect(stage.database)
+    connection = sqlite3.connect(world.database)
     try:
         tables = ("generations", "tasks", "images", "drafts")
-        return holdings(stage) | {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in tables}
+        return quota_tables(world) | {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in tables}
     finally:
         connection.close()
 
 
-def known_numbers(stage: Stage, *more: int) -> list[int]:
-    """Every number that stands for something: generations, tasks, images, drafts, and whatever else."""
+def known_numbers(world: StoryWorld, *more: int) -> list[int]:
+    """Every number that stands for something: generations, tasks, images, drafts, and those given."""
     numbers: set[int] = set(more)
     for table in ("generations", "tasks", "drafts"):
-        numbers |= {row[0] for row in state(stage)[table]}
+        numbers |= {row[0] for row in state(world)[table]}
     return sorted(numbers)
 
 
-async def answered(asked: simcord.InteractionResult, card: discord.Message, what: str) -> list[Seen]:
-    """All that whoever did it is told, which must be something."""
-
-    def said() -> list[Seen]:
-        told = answers(asked, card)
-        return told if told and not any(one.thinking for one in told) else []
-
-    return await until(said, what=f"an answer to {what}", within=5)
-
-
-def answers(asked: simcord.InteractionResult, card: discord.Message) -> list[Seen]:
-    """All that whoever did it is told."""
+def answers(attack: simcord.InteractionResult, card: discord.Message) -> list[Rendered]:
+    """All that the attacker sees."""
     # To a press that only promised to look, the card itself counts as the response.
-    shown: Sequence[simcord.ResponseMessage] = [*asked.followups, *([asked.response] if asked.response else [])]
-    return [seen(one) for one in shown if one.id != card.id]
+    sent: Sequence[simcord.ResponseMessage] = [*attack.followups, *([attack.response] if attack.response else [])]
+    return [rendered(message) for message in sent if message.id != card.id]
 
 
-@pytest.mark.parametrize("deed", [press, send_off])
-async def test_no_number_opens_what_is_in_another_server(stage: Stage, deed: Deed) -> None:
+async def check_every_number_fails(
+    world: StoryWorld, attack: Attack, attacker: simcord.MemberActor, card: discord.Message, numbers: Sequence[int]
+) -> None:
+    """Each is answered, privately, and nothing is shown, changed or asked of KIE."""
+    before, calls, messages = state(world), len(caused(world.kie)), len(world.messages())
+    for action in Action:
+        for number in numbers:
+            result = await attack(world, attacker, card, f"easel:{action}:{to_base36(number)}")
+
+            def finished(result: simcord.InteractionResult = result) -> list[Rendered]:
+                shown = answers(result, card)
+                return shown if not any(answer.thinking for answer in shown) else []
+
+            for answer in await until(finished, what=f"an answer to {action} with {number}", within=5):
+                assert answer.ephemeral, (action, number)
+                assert answer.text
+                assert "went wrong" not in answer.text
+                assert SECRET not in answer.text
+                assert answer.images == ()
+            assert result.modal is None, (action, number)
+    assert state(world) == before
+    assert len(caused(world.kie)) == calls
+    assert len(world.messages()) == messages
+
+
+@both_ways
+async def test_no_number_opens_what_is_in_another_server(world: StoryWorld, attack: Attack) -> None:
     """Eve manages a server of her own, where she may do anything; she knows every number of the other server."""
-    hidden = await made(stage, SECRET)
-    await stage.bob.context_menu(
-        stage.channel, "Edit image", await stage.bob.send(stage.channel, attachments=[PICTURE])
-    )
-    await stage.rest()
-    numbers = known_numbers(stage, hidden.id, stage.alice.id, stage.channel.id, stage.env.guild.id)
+    hidden = await new_card(world, SECRET)
+    await world.bob.context_menu(world.channel, "Edit image", await world.bob.send(world.channel, attachments=[IMAGE]))
+    await world.rest()
+    numbers = known_numbers(world, hidden.id, world.alice.id, world.channel.id, world.env.guild.id)
     assert len(numbers) == 7
-    eve = elsewhere(stage)
+    eve = admin_elsewhere(world)
     own = await eve.slash(eve.guild.channels["lobby"], "imagine", prompt="a plain hill")
-    await stage.outcome(own)
-    assert own.response is not None
-    card = own.response.message
-    before, orders, posts = state(stage), len(caused(stage.kie)), len(stage.cards())
+    await world.outcome(own)
 
-    for action in Action:
-        for number in numbers:
-            asked = await deed(stage, eve, card, f"easel:{action}:{to_base36(number)}")
-            for one in await answered(asked, card, f"{action} with {number}"):
-                assert one.ephemeral, (action, number)
-                assert one.text
-                assert "broke" not in one.text
-                assert SECRET not in one.text
-                assert one.pictures == ()
-            assert asked.modal is None, (action, number)
-    assert state(stage) == before
-    assert len(caused(stage.kie)) == orders
-    assert len(stage.cards()) == posts
+    await check_every_number_fails(world, attack, eve, response_of(own).message, numbers)
 
 
-@pytest.mark.parametrize("deed", [press, send_off])
-async def test_no_number_opens_what_another_member_did_in_private(stage: Stage, deed: Deed) -> None:
-    asked = await stage.imagine(SECRET, private=True)
-    await stage.outcome(asked)
-    await stage.alice.context_menu(
-        stage.channel, "Edit image", await stage.bob.send(stage.channel, attachments=[PICTURE])
-    )
-    await stage.rest()
-    numbers = known_numbers(stage, stage.alice.id)
-    card = await made(stage, "a plain hill", by=stage.bob)
-    before, orders = state(stage), len(caused(stage.kie))
-
-    for action in Action:
-        for number in numbers:
-            asked = await deed(stage, stage.bob, card, f"easel:{action}:{to_base36(number)}")
-            told = await answered(asked, card, f"{action} with {number}")
-            assert all(one.ephemeral and SECRET not in one.text and "broke" not in one.text for one in told)
-    assert state(stage) == before
-    assert len(caused(stage.kie)) == orders
+@both_ways
+async def test_no_number_opens_what_another_member_did_in_private(world: StoryWorld, attack: Attack) -> None:
+    await world.outcome(await world.imagine(SECRET, private=True))
+    message = await world.bob.send(world.channel, attachments=[IMAGE])
+    await world.alice.context_menu(world.channel, "Edit image", message)
+    await world.rest()
+    numbers = known_numbers(world, world.alice.id)
+    card = await new_card(world, "a plain hill", by=world.bob)
+    await check_every_number_fails(world, attack, world.bob, card, numbers)
 
 
-@pytest.mark.parametrize("deed", [press, send_off])
-async def test_numbers_that_are_none_start_nothing(stage: Stage, deed: Deed) -> None:
-    card = await made(stage)
-    before, orders = state(stage), len(caused(stage.kie))
-    for custom_id in ODD:
-        told = answers(await deed(stage, stage.alice, card, custom_id), card)
-        await stage.rest()
-        assert all(one.ephemeral and "broke" not in one.text for one in told), custom_id
-    assert state(stage) == before
-    assert len(caused(stage.kie)) == orders
+async def test_ids_that_stand_for_nothing_start_nothing(world: StoryWorld) -> None:
+    card = await new_card(world)
+    before, calls = state(world), len(caused(world.kie))
+    for custom_id in UNKNOWN:
+        assert private_answer(await forged_press(world, world.bob, card, custom_id)).text == EXPIRED
+    for custom_id in FOREIGN:
+        for attack in (forged_press, forged_modal):
+            assert answers(await attack(world, world.bob, card, custom_id), card) == []
+    assert state(world) == before
+    assert len(caused(world.kie)) == calls
 
 
-async def test_a_prompt_full_of_mentions_pings_nobody(stage: Stage) -> None:
-    """On the card, in the modal, on a refusal and on what is made from it; every message is judged at the end."""
-    role = stage.env.guild.roles["Admin"]
-    prompt = f"@everyone @here <@{stage.bob.id}> <@!{stage.admin.id}> <@&{role.id}> <#{stage.channel.id}> hello"
-    card = await made(stage, prompt)
-    assert "hello" in seen(card).headline
-    await stage.outcome(await stage.bob.click(card, label="Again"))
-    await stage.outcome(await stage.bob.click(card, label="2K"))
-    asked = await stage.alice.click(card, label="Edit")
-    await stage.outcome(await stage.alice.submit_modal(asked, {**FORM_OF_EDIT, "prompt": prompt}))
-    message = await stage.bob.send(stage.channel, f"{stage.mention} {prompt}", attachments=[PICTURE])
-    await stage.answer(message)
+async def test_a_prompt_full_of_mentions_pings_nobody(world: StoryWorld) -> None:
+    """On the card, in the modal, on a refusal and on what is made from it; every message is checked at the end."""
+    role = world.env.guild.roles["Admin"]
+    prompt = f"@everyone @here <@{world.bob.id}> <@!{world.admin.id}> <@&{role.id}> <#{world.channel.id}> hello"
+    card = await new_card(world, prompt)
+    assert "hello" in rendered(card).headline
+    for label in ("Again", "2K · 7"):
+        await world.outcome(await world.bob.click(card, label=label))
+    await world.outcome(await edit(world, world.alice, card, prompt))
+    await world.answer(await world.mention_bot(prompt, by=world.bob, attachments=[IMAGE]))
 
-    posts = stage.cards()
-    shown = [post for post in posts if post.author.id == stage.env.backend.bot_user.id]
-    requesters = [stage.alice, stage.bob, stage.bob, stage.alice, stage.bob]
-    for post, requester in zip(shown, requesters, strict=True):
+    posts = [post for post in world.messages() if post.author.id == world.env.backend.bot_user.id]
+    requesters = [world.alice, world.bob, world.bob, world.alice, world.bob]
+    for post, requester in zip(posts, requesters, strict=True):
         assert not post.mention_everyone
         assert post.role_mentions == []
-        # A card names its requester in its small print; whether that pings is judged with every message.
-        assert {one.id for one in post.mentions} <= {requester.id}
-
-
-FORM_OF_EDIT = {"model": ["pro"], "ratio": ["auto"], "resolution": ["1K"]}
-PICTURE = ("a.png", png())
+        # A card names its requester in its small print; whether that pings is checked with every message.
+        assert {user.id for user in post.mentions} <= {requester.id}

@@ -1,158 +1,188 @@
+"""/imagine from the command to the card: every option, several images, private ones, and odd prompts."""
+
 import io
 from decimal import Decimal
+from typing import Any
 
+import pytest
 from PIL import Image
 
 from bot.ui.cards import AMBER, BLURPLE, GREEN
 from demo.kie import Fail, Succeed
-from tests.kie.schema import caused
-from tests.stories.orders import order, orders
-from tests.stories.seen import seen
-from tests.stories.stage import Stage, fetched, given
+from tests.stories.images import fetched
+from tests.stories.kie_calls import task_bodies, task_body
+from tests.stories.rendered import rendered
+from tests.stories.story_world import PAID, StoryWorld, bot_with, response_of
 from tests.waiting import until
 
-PAID = [("reserve", Decimal(-5)), ("settle", Decimal(0))]
+MARKDOWN = {
+    "a **bold** _fox_": r"**a \*\*bold\*\* \_fox\_**",
+    "# a heading": r"**\# a heading**",
+    "two\n\nlines  and   gaps": "**two lines and gaps**",
+    "||hidden|| `code` ~~gone~~": r"**\|\|hidden\|\| \`code\` \~\~gone\~\~**",
+    "[here](https://example.com)": r"**\[here\]\(https\://example.com\)**",
+    "> a quote": r"**\> a quote**",
+    "back\\slash": r"**back\\slash**",
+}
+"""Prompts, and the headlines that show them."""
 
 
-async def test_a_prompt_alone_becomes_a_picture(stage: Stage) -> None:
-    card = await stage.delivered("a red fox in snow")
+async def test_a_prompt_alone_becomes_an_image(world: StoryWorld) -> None:
+    card = await world.delivered("a red fox in snow")
 
     assert card.headline == "**a red fox in snow**"
     assert card.colour == GREEN
-    assert card.buttons == ("Again", "Edit", "2K", "Delete")
+    assert card.buttons == ("Again", "Edit", "2K · 7", "Delete")
     assert not card.ephemeral
-    (picture,) = card.pictures
-    assert picture.alt_text == "a red fox in snow"
-    with Image.open(io.BytesIO(await fetched(picture.url))) as image:
-        assert image.width == image.height
-    who, model, ratio, resolution, seconds, price = card.small_print
-    assert who == stage.alice.mention
-    assert [model, ratio, resolution] == ["flux-2 pro", "1:1", "1K"]
+    (image,) = card.images
+    assert image.alt_text == "a red fox in snow"
+    with Image.open(io.BytesIO(await fetched(image.url))) as file:
+        assert file.width == file.height
+    *settings, seconds, price = card.small_print
+    assert settings == [world.alice.mention, "FLUX.2 Pro", "1:1", "1K"]
     assert seconds.endswith(" s")
     assert price == "5 credits"
-    assert order(stage.kie) == {
+    assert task_body(world.kie) == {
         "model": "flux-2/pro-text-to-image",
-        "input": {
-            "prompt": "a red fox in snow",
-            "aspect_ratio": "1:1",
-            "resolution": "1K",
-            "nsfw_checker": True,
-        },
+        "input": {"prompt": "a red fox in snow", "aspect_ratio": "1:1", "resolution": "1K", "nsfw_checker": True},
     }
-    assert stage.ledger(stage.alice) == PAID
+    assert world.ledger(world.alice) == PAID
 
 
-async def test_the_card_tells_how_far_it_is(stage: Stage) -> None:
-    stage.kie.script.next_tasks(Succeed(duration=0.6))
-    asked = await stage.imagine("a red fox in snow")
-    response = asked.response
-    assert response is not None
+async def test_the_card_shows_progress_and_becomes_the_outcome(world: StoryWorld) -> None:
+    world.kie.script.next_tasks(Succeed(duration=0.6))
+    command = await world.imagine("a red fox in snow")
+    card = rendered(await world.in_progress(command))
+    assert card.colour == BLURPLE
+    assert card.small_print == [world.alice.mention, "FLUX.2 Pro", "1:1", "1K", "5 credits"]
+    assert card.texts[-1].startswith("🎨 being made · ready <t:")
 
-    painting = await until(
-        lambda: next((card for card in [seen(response)] if "🎨" in card.text and not card.buttons), None),
-        what="the card to say that KIE paints",
+    await world.outcome(command)
+    assert [message.id for message in world.messages()] == [response_of(command).id]
+
+
+@bot_with(flex_controls=True)
+async def test_every_option_reaches_kie_and_the_card(world: StoryWorld) -> None:
+    card = await world.delivered(
+        "a tall ship", model="flex", aspect_ratio="16:9", resolution="2K", count=2, steps=30, guidance=4.5
     )
-    assert painting.colour == BLURPLE
-    assert painting.small_print == ["flux-2 pro", "1:1", "1K", "5 credits"]
-    assert "expected <t:" in painting.texts[-1]
 
-    await stage.outcome(asked)
-    assert [message.id for message in stage.cards()] == [response.id]
-
-
-async def test_every_option_reaches_kie_and_the_card(stage: Stage) -> None:
-    card = await stage.delivered("a tall ship", model="flex", aspect_ratio="16:9", resolution="2K", count=2)
-
-    assert card.small_print[1:4] == ["2 × flux-2 flex", "16:9", "2K"]
-    assert card.small_print[-1:] == ["48 credits"]
-    for body in orders(stage.kie):
+    assert card.small_print[1:6] == ["2 × FLUX.2 Flex", "16:9", "2K", "30 steps", "guidance 4.5"]
+    assert card.small_print[-1] == "48 credits"
+    for body in task_bodies(world.kie):
         assert body["model"] == "flux-2/flex-text-to-image"
-        assert body["input"]["aspect_ratio"] == "16:9"
-        assert body["input"]["resolution"] == "2K"
-    assert len(orders(stage.kie)) == 2
-    assert stage.ledger(stage.alice) == [("reserve", Decimal(-24))] * 2 + [("settle", Decimal(0))] * 2
+        assert body["input"] == {
+            "prompt": "a tall ship",
+            "aspect_ratio": "16:9",
+            "resolution": "2K",
+            "steps": 30,
+            "guidance": 4.5,
+            "nsfw_checker": True,
+        }
+    assert world.ledger(world.alice) == [("reserve", Decimal(-24))] * 2 + [("settle", Decimal(0))] * 2
 
 
-async def test_flex_costs_what_flex_costs(stage: Stage) -> None:
-    card = await stage.delivered("a map with small print", model="flex")
+async def test_four_images_come_on_one_card_in_the_order_of_their_tasks(world: StoryWorld) -> None:
+    world.kie.script.next_tasks(*(Succeed(duration=seconds) for seconds in (0.6, 0.4, 0.2, 0.05)))
+    card = await world.delivered("four seasons", count=4)
 
-    assert card.small_print[1] == "flux-2 flex"
-    assert card.small_print[-1:] == ["14 credits"]
-    assert stage.ledger(stage.alice) == [("reserve", Decimal(-14)), ("settle", Decimal(0))]
-
-
-@given(flex_controls=True)
-async def test_steps_and_guidance_are_passed_on_where_allowed(stage: Stage) -> None:
-    card = await stage.delivered("a map with small print", model="flex", steps=30, guidance=4.5)
-
-    assert card.small_print[4:6] == ["30 steps", "guidance 4.5"]
-    sent = order(stage.kie)["input"]
-    assert (sent["steps"], sent["guidance"]) == (30, 4.5)
-
-
-@given(flex_controls=True)
-async def test_steps_and_guidance_are_for_flex(stage: Stage) -> None:
-    told = await stage.refusal(await stage.imagine(model="pro", steps=30))
-
-    assert told.text == (
-        "Steps and guidance work with the model flex only. Choose flex or leave them out. Nothing was charged."
-    )
-    assert caused(stage.kie) == []
-    assert stage.ledger(stage.alice) == []
-
-
-async def test_four_pictures_come_on_one_card(stage: Stage) -> None:
-    card = await stage.delivered("four seasons", count=4)
-
-    assert len(card.pictures) == 4
-    files = {await fetched(picture.url) for picture in card.pictures}
-    assert len(files) == 4
-    assert card.small_print[1] == "4 × flux-2 pro"
-    assert card.small_print[-1:] == ["20 credits"]
-    assert len(stage.cards()) == 1
-    assert stage.ledger(stage.alice) == [("reserve", Decimal(-5))] * 4 + [("settle", Decimal(0))] * 4
-
-
-async def test_pictures_stand_in_the_order_of_their_tasks(stage: Stage) -> None:
-    stage.kie.script.next_tasks(*(Succeed(duration=seconds) for seconds in (0.6, 0.4, 0.2, 0.05)))
-    card = await stage.delivered("four seasons", count=4)
-
-    names = [picture.url.rpartition("/")[2] for picture in card.pictures]
+    assert len({await fetched(image.url) for image in card.images}) == 4
+    names = [image.url.rpartition("/")[2] for image in card.images]
     assert names == sorted(names)
+    assert card.small_print[1] == "4 × FLUX.2 Pro"
+    assert card.small_print[-1] == "20 credits"
+    assert len(world.messages()) == 1
+    assert sorted(world.ledger(world.alice)) == sorted(PAID * 4)
 
 
-async def test_of_four_pictures_two_fail(stage: Stage) -> None:
+async def test_of_four_images_two_fail(world: StoryWorld) -> None:
     broken = Fail("500", "Internal Error, Please try again later.")
-    stage.kie.script.next_tasks(Succeed(), broken, Succeed(), broken)
-    card = await stage.delivered("four seasons", count=4)
+    world.kie.script.next_tasks(Succeed(), broken, Succeed(), broken)
+    card = await world.delivered("four seasons", count=4)
 
     assert card.colour == AMBER
-    assert len(card.pictures) == 2
-    assert "2 of 4 pictures came; nothing was charged for the rest." in card.texts
-    assert "Something broke at KIE. Try again." in card.texts
-    assert card.small_print[-1:] == ["10 credits"]
-    movements = stage.ledger(stage.alice)
+    assert len(card.images) == 2
+    assert card.notes == [
+        "2 of 4 images were made. Nothing was charged for the rest.",
+        "Something went wrong at the image service. Try again.",
+    ]
+    assert card.small_print[-1] == "10 credits"
+    movements = world.ledger(world.alice)
     assert movements[:4] == [("reserve", Decimal(-5))] * 4
     assert sorted(movements[4:]) == [("refund", Decimal(5))] * 2 + [("settle", Decimal(0))] * 2
 
 
-async def test_a_private_picture_is_seen_by_its_requester_alone(stage: Stage) -> None:
-    card = await stage.delivered("a secret garden", private=True)
+async def test_a_private_image_is_seen_by_its_requester_alone(world: StoryWorld) -> None:
+    card = await world.delivered("a secret garden", private=True)
 
     assert card.ephemeral
-    assert len(card.pictures) == 1
-    assert stage.cards() == []
-    assert len(stage.channel.history(viewer=stage.alice)) == 1
-    assert stage.ledger(stage.alice) == PAID
+    assert len(card.images) == 1
+    assert world.messages() == []
+    assert len(world.channel.history(viewer=world.alice)) == 1
+    assert world.ledger(world.alice) == PAID
 
 
-async def test_two_members_at_once_get_a_card_each(stage: Stage) -> None:
-    hers = await stage.imagine("a red fox in snow")
-    his = await stage.imagine("a grey heron in fog", by=stage.bob)
+async def test_markdown_is_shown_as_it_was_typed(world: StoryWorld) -> None:
+    commands = {prompt: await world.imagine(prompt) for prompt in MARKDOWN}
+    headlines = {prompt: (await world.outcome(command)).headline for prompt, command in commands.items()}
 
-    assert (await stage.outcome(hers)).headline == "**a red fox in snow**"
-    card = await stage.outcome(his)
-    assert card.headline == "**a grey heron in fog**"
-    assert card.small_print[0] == stage.bob.mention
-    assert card.small_print[-1] == "5 credits"
-    assert stage.ledger(stage.alice) == stage.ledger(stage.bob) == PAID
+    assert headlines == MARKDOWN
+    assert {body["input"]["prompt"] for body in task_bodies(world.kie)} == set(MARKDOWN)
+
+
+async def test_a_long_prompt_is_cut_on_the_card_alone(world: StoryWorld) -> None:
+    prompt = " ".join(["heron"] * 800)
+    card = await world.delivered(prompt)
+
+    assert card.headline.endswith("heron…**")
+    assert len(card.headline) <= 300 + len("****")
+    (image,) = card.images
+    assert image.alt_text is not None
+    assert 900 < len(image.alt_text) <= 1024
+    assert task_body(world.kie)["input"]["prompt"] == prompt
+
+
+@pytest.mark.parametrize(
+    ("options", "refusal"),
+    [
+        ({"prompt": "  a  "}, "A prompt needs 3 to 5,000 characters, but yours has 1."),
+        ({"aspect_ratio": "auto"}, "The shape “auto” is that of your first image."),
+        ({"model": "pro", "steps": 30}, "Steps and guidance only work with flex."),
+        ({"aspect_ratio": "auto", "private": True}, "The shape “auto” is that of your first image."),
+    ],
+    ids=["blanks", "no image", "pro", "private"],
+)
+@bot_with(flex_controls=True)
+async def test_what_cannot_be_made_is_refused_privately(
+    world: StoryWorld, options: dict[str, Any], refusal: str
+) -> None:
+    answer = world.refusal(await world.imagine(**options))
+
+    assert answer.text.startswith(refusal)
+    assert answer.text.endswith("nothing was charged.")
+    world.check_nothing_started()
+
+
+async def test_direct_messages_have_an_allowance_of_their_own(world: StoryWorld) -> None:
+    await world.delivered("in the server", model="flex", count=2)
+    card = await world.outcome(await world.alice.user.slash("imagine", prompt="between us", model="flex", count=3))
+
+    assert len(card.images) == 3
+    assert card.small_print[-1] == "42 credits"
+    assert len(world.alice.user.dm_channel.history()) == 1
+    assert len(world.ledger(world.alice.user, server=False)) == 6
+    here = await world.alice.user.slash("balance")
+    assert "**8** of 50 credits left" in rendered(here.response).text
+
+
+async def test_a_waiting_card_names_the_one_who_pressed_the_button(world: StoryWorld) -> None:
+    command = await world.imagine()
+    await world.outcome(command)
+    world.kie.script.next_tasks(Succeed(duration=0.6))
+    again = await world.bob.click(response_of(command), label="Again")
+    card = await until(
+        lambda: next((card for card in [rendered(response_of(again))] if not card.thinking), None), what="the card"
+    )
+
+    assert card.small_print[0] == world.bob.mention
+    await world.outcome(again)

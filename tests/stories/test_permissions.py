@@ -1,99 +1,141 @@
-"""Where the bot may not post, it says so before anything is done."""
+"""Where the bot may not post, or cannot see the server, it says so before anything is done."""
+
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
+import simcord
+from simcord.backend import serializers
 
+from bot.domain.errors import MayNotPost
 from bot.generation.pending_cards import read_pending_cards
-from tests.kie.schema import caused
-from tests.stories.asked import PAID
-from tests.stories.permissions import MAY_NOT, deny
-from tests.stories.pictures import png
-from tests.stories.pressing import USUAL, made, told
-from tests.stories.stage import Stage
-from tests.stories.test_quota_places import thread_of
+from bot.ui.texts.refusals import refusal
+from tests.stories.components import EDIT_FORM, new_card, private_answer
+from tests.stories.images import png
+from tests.stories.rendered import rendered
+from tests.stories.story_world import PAID, StoryWorld
 
 ATTACHED = [("sketch.png", png())]
-NEEDED = pytest.mark.parametrize("missing", ["view_channel", "send_messages", "attach_files"])
+MAY_NOT = refusal(MayNotPost())
+NOT_READY = "I've just connected and don't know this server yet. Try again in a moment; nothing was charged."
+EVERY_PERMISSION = pytest.mark.parametrize("missing", ["view_channel", "send_messages", "attach_files"])
 
 
-def untouched(stage: Stage) -> None:
-    """Nothing was asked of KIE, nobody paid, and no card was left open."""
-    assert caused(stage.kie) == []
-    assert stage.ledger(stage.alice) == []
-    assert read_pending_cards(stage.database.parent / "openings.journal") == []
+def check_untouched(world: StoryWorld) -> None:
+    """Nothing was asked of KIE, nobody paid, and no card is pending."""
+    world.check_nothing_started()
+    assert read_pending_cards(world.database.parent / "openings.journal") == []
 
 
-@NEEDED
-async def test_a_command_is_told_so_privately(stage: Stage, missing: str) -> None:
-    deny(stage, missing)
-    asked = await stage.imagine(image=ATTACHED[0])
-
-    assert told(asked).text == MAY_NOT
-    assert stage.cards() == []
-    untouched(stage)
+def thread_in(world: StoryWorld, channel: simcord.ChannelHandle) -> simcord.ChannelHandle:
+    """A thread that a member opened there."""
+    thread = world.env.backend.create_thread(channel.id, "details", owner_id=world.bob.id)
+    return next(known for known in channel.threads if known.id == thread.id)
 
 
-@NEEDED
-async def test_a_private_wish_needs_no_permission(stage: Stage, missing: str) -> None:
-    deny(stage, missing)
-    card = await stage.outcome(await stage.imagine(private=True))
+@EVERY_PERMISSION
+async def test_a_command_is_told_so_privately(world: StoryWorld, missing: str) -> None:
+    world.deny_bot(missing)
+    command = await world.imagine(image=ATTACHED[0])
 
-    assert len(card.pictures) == 1
+    assert private_answer(command).text == MAY_NOT
+    assert world.messages() == []
+    check_untouched(world)
+
+
+@EVERY_PERMISSION
+async def test_a_private_request_needs_no_permission(world: StoryWorld, missing: str) -> None:
+    world.deny_bot(missing)
+    card = await world.delivered(private=True)
+
+    assert len(card.images) == 1
     assert card.ephemeral
-    assert stage.ledger(stage.alice) == PAID
+    assert world.ledger(world.alice) == PAID
 
 
-async def test_a_thread_asks_for_its_own_permission(stage: Stage) -> None:
-    thread = thread_of(stage, stage.channel)
-    deny(stage, "send_messages")
-    asked = await stage.alice.slash(thread, "imagine", prompt="a castle")
-    assert len((await stage.outcome(asked)).pictures) == 1
-    deny(stage, "send_messages_in_threads")
-    refused = await stage.bob.slash(thread, "imagine", prompt="a castle")
+async def test_a_thread_asks_for_its_own_permission(world: StoryWorld) -> None:
+    thread = thread_in(world, world.channel)
+    world.deny_bot("send_messages")
+    allowed = await world.alice.slash(thread, "imagine", prompt="a castle")
+    assert len((await world.outcome(allowed)).images) == 1
+    world.deny_bot("send_messages_in_threads")
+    refused = await world.bob.slash(thread, "imagine", prompt="a castle")
 
-    assert told(refused).text == MAY_NOT
-    assert stage.ledger(stage.bob) == []
-    assert len((await stage.delivered("in the channel itself")).pictures) == 1
-
-
-@pytest.mark.parametrize("label", ["Again", "2K"])
-async def test_a_button_is_told_so_privately(stage: Stage, label: str) -> None:
-    card = await made(stage)
-    deny(stage, "attach_files")
-    before = len(stage.kie.tasks)
-
-    assert told(await stage.bob.click(card, label=label)).text == MAY_NOT
-    assert len(stage.kie.tasks) == before
-    assert stage.ledger(stage.bob) == []
+    assert private_answer(refused).text == MAY_NOT
+    assert world.ledger(world.bob) == []
+    assert len((await world.delivered("in the channel itself")).images) == 1
 
 
-async def test_a_form_is_told_so_privately(stage: Stage) -> None:
-    card = await made(stage)
-    opened = await stage.bob.click(card, label="Edit")
-    deny(stage, "attach_files")
-    sent = await stage.bob.submit_modal(opened, {"prompt": "colder", "ratio": ["1:1"], **USUAL})
+async def test_buttons_and_forms_are_told_so_privately(world: StoryWorld) -> None:
+    card = await new_card(world)
+    opened = await world.bob.click(card, label="Edit")
+    world.deny_bot("attach_files")
+    refused = [await world.bob.click(card, label=label) for label in ("Again", "2K · 7")]
+    refused.append(await world.bob.submit_modal(opened, {"prompt": "colder", **EDIT_FORM}))
 
-    assert told(sent).text == MAY_NOT
-    assert stage.ledger(stage.bob) == []
+    assert [private_answer(command).text for command in refused] == [MAY_NOT] * 3
+    assert len(world.kie.tasks) == 1
+    assert world.ledger(world.bob) == []
 
 
-async def test_a_reply_is_told_so_in_a_line(stage: Stage) -> None:
-    deny(stage, "attach_files")
-    said = await stage.alice.send(stage.channel, f"{stage.mention} at night", attachments=ATTACHED)
+async def test_a_reply_is_told_so_in_a_line(world: StoryWorld) -> None:
+    world.deny_bot("attach_files")
+    message = await world.mention_bot("at night", attachments=ATTACHED)
 
-    assert [one.content for one in stage.answers(said)] == [MAY_NOT]
-    untouched(stage)
+    assert [answer.content for answer in world.answers(message)] == [MAY_NOT]
+    check_untouched(world)
 
 
 @pytest.mark.parametrize("missing", ["send_messages", "view_channel"])
-async def test_where_not_even_a_line_can_be_said_a_reply_starts_nothing(stage: Stage, missing: str) -> None:
-    deny(stage, missing)
-    said = await stage.alice.send(stage.channel, f"{stage.mention} at night", attachments=ATTACHED)
+async def test_where_not_even_a_line_can_be_said_a_reply_starts_nothing(world: StoryWorld, missing: str) -> None:
+    world.deny_bot(missing)
 
-    assert stage.answers(said) == []
-    untouched(stage)
+    assert world.answers(await world.mention_bot("at night", attachments=ATTACHED)) == []
+    check_untouched(world)
 
 
-async def test_direct_messages_need_no_permission(stage: Stage) -> None:
-    asked = await stage.alice.user.slash("imagine", prompt="between us")
+async def test_direct_messages_need_no_permission(world: StoryWorld) -> None:
+    command = await world.alice.user.slash("imagine", prompt="between us")
 
-    assert len((await stage.outcome(asked)).pictures) == 1
+    assert len((await world.outcome(command)).images) == 1
+
+
+def begin_outage(world: StoryWorld) -> None:
+    """Discord cannot show the server, which the bot has not left."""
+    world.env.backend.emit("GUILD_DELETE", {"id": str(world.env.guild.id), "unavailable": True})
+
+
+def end_outage(world: StoryWorld) -> None:
+    """Discord describes the server again."""
+    backend = world.env.backend
+    payload: Mapping[str, Any] = serializers.guild_create_payload(backend, backend.get_guild(world.env.guild.id))
+    backend.emit("GUILD_CREATE", {**payload, "unavailable": False})
+
+
+async def test_in_an_outage_requests_are_refused_and_afterwards_accepted(world: StoryWorld) -> None:
+    begin_outage(world)
+    assert world.refusal(await world.imagine()).text == NOT_READY
+    assert world.ledger(world.alice) == []
+    end_outage(world)
+    await world.delivered()
+
+    assert world.ledger(world.alice) == PAID
+
+
+async def test_what_was_requested_before_an_outage_is_delivered_in_it(world: StoryWorld) -> None:
+    command = await world.imagine()
+    begin_outage(world)
+
+    assert len((await world.outcome(command)).images) == 1
+    assert world.ledger(world.alice) == PAID
+
+
+async def test_buttons_and_replies_of_an_outage_cost_nothing(world: StoryWorld) -> None:
+    card = await new_card(world)
+    begin_outage(world)
+    pressed = await world.bob.click(card, label="Again")
+    message = await world.mention_bot("at night", by=world.bob, attachments=ATTACHED)
+
+    assert private_answer(pressed).text == NOT_READY
+    assert [rendered(answer).texts[0] for answer in world.answers(message)] == [NOT_READY]
+    assert world.ledger(world.bob) == []

@@ -5,22 +5,23 @@ import csv
 import pytest
 
 from bot.media.spending_chart import PNG_SIGNATURE
-from tests.stories.managing import quota
-from tests.stories.stage import Stage, fetched
+from tests.stories.images import fetched
+from tests.stories.quota_actions import quota
+from tests.stories.story_world import StoryWorld
 from tests.waiting import until
 
 
 @pytest.mark.parametrize("period", ["day", "month"])
-async def test_a_report_is_a_chart_words_and_a_file(stage: Stage, period: str) -> None:
-    await quota(stage, "pool", credits=20, period="month")
-    await stage.delivered(by=stage.bob)
-    await stage.delivered("a lighthouse [broken]", model="flex")
-    asked = await stage.admin.slash(stage.channel, "quota report", period=period)
+async def test_a_report_is_a_chart_words_and_a_file(world: StoryWorld, period: str) -> None:
+    await quota(world, "pool", credits=20, period="month")
+    await world.delivered(by=world.bob)
+    await world.delivered("a lighthouse [broken]", model="flex")
+    asked = await world.admin.slash(world.channel, "quota report", period=period)
     assert asked.response is not None
     shown = asked.response
     await until(lambda: shown.message.attachments, what="the report")
 
-    sent = stage.sent("PATCH", "/messages/@original")[-1].json
+    sent = world.sent("PATCH", "/messages/@original")[-1].json
     assert sent is not None
     assert sent["allowed_mentions"] == {"parse": []}
     assert shown.message.flags.ephemeral
@@ -28,7 +29,7 @@ async def test_a_report_is_a_chart_words_and_a_file(stage: Stage, period: str) -
     assert "**5 credits** · 1 image · 2 members\nServer pool: 15 of 20 credits left" in texts[0]
     assert texts[1].splitlines()[:5] == [
         "**Top members**",
-        f"1. {stage.bob.mention} · 5 credits · 1 image",
+        f"1. {world.bob.mention} · 5 credits · 1 image",
         "**Outcomes**",
         "1 delivered (50%) · 1 failed (50%)",
         "-# Why images failed: image service error 1",

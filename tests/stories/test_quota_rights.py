@@ -1,73 +1,66 @@
-"""Who may use /quota: checked at every door, at the moment of use."""
+"""Who may use /quota: checked in every way of using it, at the moment of use."""
 
 from typing import Any
 
 import discord
 import pytest
 
-from tests.stories.managing import (
+from tests.stories.components import custom_id_of, forge, press_forged, private_answer
+from tests.stories.quota_actions import (
     NOT_A_MANAGER,
     give_role,
-    holdings,
-    open_to_everybody,
-    pressed_anyway,
+    let_everybody_type_it,
     quota,
+    quota_in_dm,
+    quota_tables,
     subcommands,
     take_roles,
-    typed_directly,
 )
-from tests.stories.pressing import custom_id_of, forge, told
-from tests.stories.seen import seen
-from tests.stories.stage import Stage
+from tests.stories.rendered import rendered
+from tests.stories.story_world import StoryWorld, response_of
 
 PERIOD: dict[str, Any] = {"credits": 5, "period": "day"}
 
 
-def orders(stage: Stage) -> dict[str, dict[str, Any]]:
+def options_for(world: StoryWorld) -> dict[str, dict[str, Any]]:
     """Something to fill in for each subcommand that asks for it."""
-    role = stage.env.guild.roles["Admin"]
+    role = world.env.guild.roles["Admin"]
     return {
         "set-default": PERIOD,
         "set-role": {"role": role, **PERIOD},
-        "set-member": {"member": stage.bob, **PERIOD},
-        "clear": {"member": stage.alice},
-        "grant": {"member": stage.bob, "credits": 1000, "reason": "why not"},
-        "reset": {"member": stage.bob},
+        "set-member": {"member": world.bob, **PERIOD},
+        "clear": {"member": world.alice},
+        "grant": {"member": world.bob, "credits": 1000, "reason": "why not"},
+        "reset": {"member": world.bob},
         "pool": PERIOD,
-        "settings": {"timezone": "Europe/Berlin", "manager-role": role, "requests-channel": stage.channel},
+        "settings": {"timezone": "Europe/Berlin", "manager-role": role, "requests-channel": world.channel},
     }
 
 
-async def test_members_do_not_see_the_command(stage: Stage) -> None:
-    assert not [name for name in stage.bob.available_commands(stage.channel) if name.startswith("quota")]
-    assert [name for name in stage.admin.available_commands(stage.channel) if name.startswith("quota")]
-    assert not [name for name in stage.admin.user.available_commands() if name.startswith("quota")]
+async def test_members_do_not_see_the_command(world: StoryWorld) -> None:
+    assert not [name for name in world.bob.available_commands(world.channel) if name.startswith("quota")]
+    assert [name for name in world.admin.available_commands(world.channel) if name.startswith("quota")]
+    assert not [name for name in world.admin.user.available_commands() if name.startswith("quota")]
 
 
-async def test_no_subcommand_obeys_a_member_who_was_let_type_it(stage: Stage) -> None:
-    await quota(stage, "set-member", member=stage.alice, **PERIOD)
-    open_to_everybody(stage)
-    before = holdings(stage)
-    tried = list(subcommands(stage))
-    assert set(tried) >= {*orders(stage), "show", "log"}
-    for what in tried:
-        asked = await stage.bob.slash(stage.channel, f"quota {what}", **orders(stage).get(what, {}))
-        assert (what, told(asked).text) == (what, NOT_A_MANAGER)
-        assert asked.response is None, what
+async def test_no_subcommand_obeys_a_member_who_was_let_type_it(world: StoryWorld) -> None:
+    await quota(world, "set-member", member=world.alice, **PERIOD)
+    let_everybody_type_it(world)
+    before = quota_tables(world)
+    tried = list(subcommands(world))
+    assert set(tried) >= {*options_for(world), "show", "log"}
+    for subcommand in tried:
+        options = options_for(world).get(subcommand, {})
+        command = await world.bob.slash(world.channel, f"quota {subcommand}", **options)
+        assert (subcommand, private_answer(command).text) == (subcommand, NOT_A_MANAGER)
+        assert command.response is None, subcommand
 
-    assert holdings(stage) == before
-    assert stage.channel.history(viewer=stage.alice) == []
-
-
-async def test_a_member_may_not_even_look_at_their_own_rule_with_it(stage: Stage) -> None:
-    open_to_everybody(stage)
-    asked = await stage.bob.slash(stage.channel, "quota show", member=stage.bob)
-
-    assert told(asked).text == NOT_A_MANAGER
+    assert quota_tables(world) == before
+    assert world.channel.history(viewer=world.alice) == []
 
 
 @pytest.mark.parametrize(
-    ("what", "options"),
+    ("subcommand", "options"),
     [
         ("show", {}),
         ("set-default", PERIOD),
@@ -77,102 +70,73 @@ async def test_a_member_may_not_even_look_at_their_own_rule_with_it(stage: Stage
         ("settings", {"timezone": "Europe/Berlin"}),
     ],
 )
-async def test_in_direct_messages_there_is_nothing_to_manage(stage: Stage, what: str, options: dict[str, Any]) -> None:
-    before = holdings(stage)
-    asked = await typed_directly(stage, stage.admin.user, what, **options)
+async def test_in_direct_messages_there_is_nothing_to_manage(
+    world: StoryWorld, subcommand: str, options: dict[str, Any]
+) -> None:
+    before = quota_tables(world)
+    command = await quota_in_dm(world, world.admin.user, subcommand, **options)
 
-    assert told(asked).text == NOT_A_MANAGER
-    assert holdings(stage) == before
+    assert private_answer(command).text == NOT_A_MANAGER
+    assert quota_tables(world) == before
 
 
-async def test_the_named_role_may_manage_while_one_has_it(stage: Stage) -> None:
-    open_to_everybody(stage)
-    helpers = stage.env.guild.create_role("Helper")
-    give_role(stage, stage.bob, helpers)
-    assert told(await stage.bob.slash(stage.channel, "quota show")).text == NOT_A_MANAGER
-    answer = await quota(stage, "settings", manager_role=helpers)
-    assert f"Quotas are managed by: Manage Server, and {helpers.mention}" in answer.text
+async def test_the_named_role_may_manage_while_one_has_it(world: StoryWorld) -> None:
+    async def bob_is_refused() -> bool:
+        return private_answer(await world.bob.slash(world.channel, "quota show")).text == NOT_A_MANAGER
+
+    let_everybody_type_it(world)
+    helpers = world.env.guild.create_role("Helper")
+    answer = await quota(world, "settings", manager_role=helpers)
+    assert f"Quota managers: anyone with Manage Server or {helpers.mention}" in answer.text
     assert "Integrations" in answer.text
-    for what in subcommands(stage):
-        if what not in {"settings", "report"}:
-            await quota(stage, what, by=stage.bob, **orders(stage).get(what, {}))
+    assert await bob_is_refused(), "he does not have the role"
+    give_role(world, world.bob, helpers)
+    for subcommand in subcommands(world):
+        if subcommand not in {"settings", "report"}:
+            await quota(world, subcommand, by=world.bob, **options_for(world).get(subcommand, {}))
 
-    take_roles(stage, stage.bob)
-    before = holdings(stage)
-    assert told(await stage.bob.slash(stage.channel, "quota show")).text == NOT_A_MANAGER
-    assert holdings(stage) == before
-
-
-async def test_naming_everyone_takes_the_role_back(stage: Stage) -> None:
-    open_to_everybody(stage)
-    helpers = stage.env.guild.create_role("Helper")
-    give_role(stage, stage.bob, helpers)
-    await quota(stage, "settings", manager_role=helpers)
-    answer = await quota(stage, "settings", manager_role=stage.env.guild.default_role)
-
-    assert "Quotas are managed by: Manage Server\n" in answer.text
-    assert told(await stage.bob.slash(stage.channel, "quota show")).text == NOT_A_MANAGER
+    take_roles(world, world.bob)
+    assert await bob_is_refused(), "he has lost the role"
+    give_role(world, world.bob, helpers)
+    answer = await quota(world, "settings", manager_role=world.env.guild.default_role)
+    assert "Quota managers: anyone with Manage Server\n" in answer.text
+    assert await bob_is_refused(), "the role has lost the right"
 
 
-async def test_a_role_of_another_server_manages_nothing_here(stage: Stage) -> None:
-    helpers = stage.env.guild.create_role("Helper")
-    await quota(stage, "settings", manager_role=helpers)
-    open_to_everybody(stage)
+async def test_an_administrator_and_the_owner_need_no_further_right(world: StoryWorld) -> None:
+    chief = world.env.guild.create_role("Chief", permissions=discord.Permissions(administrator=True))
+    give_role(world, world.bob, chief)
 
-    assert told(await stage.bob.slash(stage.channel, "quota show")).text == NOT_A_MANAGER
-
-
-async def test_an_administrator_and_the_owner_need_no_further_right(stage: Stage) -> None:
-    chief = stage.env.guild.create_role("Chief", permissions=discord.Permissions(administrator=True))
-    give_role(stage, stage.bob, chief)
-
-    assert "may spend" in (await quota(stage, "show", by=stage.bob)).text
+    assert "credits a day" in (await quota(world, "show", by=world.bob)).text
 
 
-async def test_pages_are_turned_by_managers_alone(stage: Stage) -> None:
-    page = await long_log(stage)
-    older = custom_id_of(page, "Older")
-    asked = await pressed_anyway(stage, stage.bob, page, older)
-
-    assert told(asked).text == NOT_A_MANAGER
-    assert "page 1" in seen(stage.channel.history(viewer=stage.admin)[-1]).text
-
-
-async def test_a_page_that_was_opened_before_the_right_was_lost_turns_no_more(stage: Stage) -> None:
-    page = await long_log(stage)
-    take_roles(stage, stage.admin)
-    asked = await stage.admin.click(page, label="Older")
-
-    (answer,) = asked.followups or [asked.response]
-    assert answer is not None
-    assert seen(answer).text == NOT_A_MANAGER
-    assert answer.ephemeral
+async def test_pages_are_turned_by_managers_alone(world: StoryWorld) -> None:
+    page = await long_log(world)
+    for custom_id in (custom_id_of(page, "Older"), "easel:log:0:zz", "easel:log:abc:1y2p0ij32e8e7"):
+        forge(world, page, "Older", custom_id)
+        assert private_answer(await press_forged(world, world.bob, page, custom_id)).text == NOT_A_MANAGER
+    assert "page 1" in rendered(world.channel.history(viewer=world.admin)[-1]).text
 
 
-@pytest.mark.parametrize("page", ["1", "zz", "1y2p0ij32e8e7"], ids=["next", "far beyond", "the largest number"])
-async def test_a_forged_page_shows_a_member_nothing(stage: Stage, page: str) -> None:
-    card = await long_log(stage)
-    for member in ("0", "abc"):
-        forge(stage, card, "Older", f"easel:log:{member}:{page}")
-        asked = await pressed_anyway(stage, stage.bob, card, f"easel:log:{member}:{page}")
-        assert told(asked).text == NOT_A_MANAGER
+async def test_a_page_that_was_opened_before_the_right_was_lost_cannot_be_turned(world: StoryWorld) -> None:
+    page = await long_log(world)
+    take_roles(world, world.admin)
+
+    assert private_answer(await world.admin.click(page, label="Older")).text == NOT_A_MANAGER
 
 
 @pytest.mark.parametrize("page", ["zz", "1y2p0ij32e8e7"], ids=["far beyond", "the largest number"])
-async def test_a_page_beyond_the_last_is_empty(stage: Stage, page: str) -> None:
-    card = await long_log(stage)
-    forge(stage, card, "Older", f"easel:log:0:{page}")
-    asked = await stage.admin.click(card, label="Older")
+async def test_a_page_beyond_the_last_is_empty(world: StoryWorld, page: str) -> None:
+    card = await long_log(world)
+    forge(world, card, "Older", f"easel:log:0:{page}")
+    pressed = await world.admin.click(card, label="Older")
 
-    assert asked.response is not None
-    assert "Nothing yet." in seen(asked.response).text
-    assert asked.followups == []
+    assert "Nothing yet." in rendered(response_of(pressed)).text
+    assert pressed.followups == []
 
 
-async def long_log(stage: Stage) -> discord.Message:
-    """The first page of a ledger that has two."""
+async def long_log(world: StoryWorld) -> discord.Message:
+    """The first page of a log that has two."""
     for number in range(11):
-        await quota(stage, "grant", member=stage.alice, credits=1, reason=f"number {number}")
-    asked = await stage.admin.slash(stage.channel, "quota log")
-    assert asked.response is not None
-    return asked.response.message
+        await quota(world, "grant", member=world.alice, credits=1, reason=f"number {number}")
+    return response_of(await world.admin.slash(world.channel, "quota log")).message

@@ -1,121 +1,90 @@
 """The settings: the zone in which days begin, who manages, where requests go."""
 
 from datetime import UTC, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 
-from tests.stories.asked import PAID
-from tests.stories.managing import holdings, open_to_everybody, quota
-from tests.stories.pressing import told
-from tests.stories.stage import Stage, balance, given
+from tests.stories.components import private_answer
+from tests.stories.quota_actions import let_everybody_type_it, quota, quota_tables
+from tests.stories.story_world import PAID, StoryWorld, balance, bot_with
 from tests.waiting import until
 
-USUAL = [
-    "Time zone: **UTC**",
-    "Used in: everywhere",
-    "Quotas are managed by: Manage Server",
-    "Requests for more: nobody can ask for more",
-]
+
+async def test_without_options_the_settings_are_shown_and_nothing_is_recorded(world: StoryWorld) -> None:
+    assert (await quota(world, "settings")).text.splitlines() == [
+        "Time zone: **UTC**",
+        "Works in: everywhere",
+        "Quota managers: anyone with Manage Server",
+        "Requests for more credits: off",
+    ]
+    assert quota_tables(world)["ledger"] == []
+    assert quota_tables(world)["servers"] == []
 
 
-async def test_without_options_the_settings_are_shown_and_nothing_is_recorded(stage: Stage) -> None:
-    assert (await quota(stage, "settings")).text.splitlines() == USUAL
-    assert holdings(stage)["ledger"] == []
-    assert holdings(stage)["servers"] == []
-
-
-async def test_all_settings_at_once(stage: Stage) -> None:
-    role = stage.env.guild.create_role("Helper")
-    admins = stage.env.guild.create_text_channel("admins")
-    answer = await quota(
-        stage,
-        "settings",
-        timezone="Asia/Kathmandu",
-        allow_channel=stage.channel,
-        manager_role=role,
-        requests_channel=admins,
-    )
+async def test_all_settings_at_once(world: StoryWorld) -> None:
+    role = world.env.guild.create_role("Helper")
+    admins = world.env.guild.create_text_channel("admins")
+    options: dict[str, Any] = {
+        "timezone": "Asia/Kathmandu",
+        "allow_channel": world.channel,
+        "manager_role": role,
+        "requests_channel": admins,
+    }
+    answer = await quota(world, "settings", **options)
 
     assert answer.text.splitlines()[:4] == [
         "Time zone: **Asia/Kathmandu**",
-        f"Used in: {stage.channel.mention}",
-        f"Quotas are managed by: Manage Server, and {role.mention}",
-        f"Requests for more: {admins.mention}",
+        f"Works in: {world.channel.mention}",
+        f"Quota managers: anyone with Manage Server or {role.mention}",
+        f"Requests for more credits: {admins.mention}",
     ]
-    assert (await quota(stage, "settings")).text == answer.text
-    assert len(holdings(stage)["ledger"]) == 1
-
-
-async def test_what_is_the_same_as_before_is_not_recorded_again(stage: Stage) -> None:
-    for _ in range(2):
-        await quota(stage, "settings", timezone="Europe/Berlin", allow_channel=stage.channel)
-    await quota(stage, "settings", allow_channel=stage.channel, forbid_channel=stage.channel)
-    await quota(stage, "settings", allow_channel=stage.channel, forbid_channel=stage.channel)
-
-    assert len(holdings(stage)["ledger"]) == 2
+    assert (await quota(world, "settings")).text == answer.text
+    await quota(world, "settings", **options)
+    assert len(quota_tables(world)["ledger"]) == 1, "what is the same as before is not recorded again"
+    answer = await quota(world, "settings", requests_channel=world.channel, stop_requests=True)
+    assert "Requests for more credits: off" in answer.text
 
 
 @pytest.mark.parametrize("typed", ["Europe/Atlantis", "berlin", "", "../../etc/passwd", "UTC\n", "a" * 5000])
-async def test_a_zone_that_does_not_exist_is_refused(stage: Stage, typed: str) -> None:
-    asked = await stage.admin.slash(stage.channel, "quota settings", timezone=typed)
-    answer = told(asked).text
+async def test_a_zone_that_does_not_exist_is_refused(world: StoryWorld, typed: str) -> None:
+    command = await world.admin.slash(world.channel, "quota settings", timezone=typed)
+    answer = private_answer(command).text
 
-    assert answer.startswith("There is no time zone “")
-    assert answer.endswith("Choose one of the list, for example Europe/Berlin.")
+    assert answer.startswith("There's no time zone “")
+    assert answer.endswith("Choose one from the list, for example Europe/Berlin.")
     assert len(answer) < 250
-    assert holdings(stage)["servers"] == []
+    assert quota_tables(world)["servers"] == []
 
 
-@pytest.mark.parametrize(
-    ("typed", "offered"),
-    [
-        ("berl", ["Europe/Berlin"]),
-        ("NEW york", ["America/New_York"]),
-        ("nowhere at all", []),
-        ("*", []),
-    ],
-)
-async def test_zones_are_found_by_what_is_typed(stage: Stage, typed: str, offered: list[str]) -> None:
-    choices = await stage.admin.autocomplete(stage.channel, "quota settings", "timezone", typed)
+async def test_zones_are_found_by_what_anyone_types(world: StoryWorld) -> None:
+    async def offered(typed: str) -> list[str]:
+        choices = await world.bob.autocomplete(world.channel, "quota settings", "timezone", typed)
+        return [choice["value"] for choice in choices]
 
-    assert [choice["value"] for choice in choices] == offered
-
-
-async def test_no_more_zones_are_offered_than_discord_takes(stage: Stage) -> None:
-    choices = await stage.admin.autocomplete(stage.channel, "quota settings", "timezone", "")
-
-    assert len(choices) == 25
-    for choice in choices:
-        answer = await quota(stage, "settings", timezone=choice["value"])
-        assert f"**{choice['value']}**" in answer.text
+    let_everybody_type_it(world)
+    assert await offered("berl") == ["Europe/Berlin"]
+    assert await offered("NEW york") == ["America/New_York"]
+    assert await offered("nowhere at all") == await offered("*") == []
+    every = await offered("")
+    assert len(every) == 25
+    for zone in every:
+        assert f"**{zone}**" in (await quota(world, "settings", timezone=zone)).text
 
 
-async def test_zones_are_no_secret_but_cannot_be_set_by_everybody(stage: Stage) -> None:
-    open_to_everybody(stage)
-    choices = await stage.bob.autocomplete(stage.channel, "quota settings", "timezone", "Berlin")
-
-    assert [choice["value"] for choice in choices] == ["Europe/Berlin"]
-
-
-@given(credits=5)
+@bot_with(credits=5)
 @pytest.mark.parametrize("zone", ["Pacific/Kiritimati", "Pacific/Pago_Pago", "Asia/Kathmandu"])
-async def test_days_begin_by_the_servers_zone(stage: Stage, zone: str) -> None:
-    await quota(stage, "settings", timezone=zone)
-    shown = (await balance(stage, stage.alice)).text
-    renews = datetime.fromtimestamp(int(shown.partition("<t:")[2].partition(":")[0]), UTC)
+async def test_days_begin_by_the_servers_zone(world: StoryWorld, zone: str) -> None:
+    await quota(world, "settings", timezone=zone)
+    shown = (await balance(world, world.alice)).text
+    refills = datetime.fromtimestamp(int(shown.partition("<t:")[2].partition(":")[0]), UTC)
 
-    local = renews.astimezone(ZoneInfo(zone))
+    local = refills.astimezone(ZoneInfo(zone))
     assert (local.hour, local.minute, local.second) == (0, 0, 0)
-    await stage.delivered()
-    await stage.refusal(await stage.imagine())
-    stage.clock.advance((renews - stage.clock.now()).total_seconds() + 1)
-    await stage.imagine()
-    await until(lambda: stage.ledger(stage.alice) == PAID * 2, what="a picture on the next day")
-    await stage.rest()
-
-
-async def test_stopping_requests_wins_over_a_channel_named_with_it(stage: Stage) -> None:
-    answer = await quota(stage, "settings", requests_channel=stage.channel, stop_requests=True)
-
-    assert "nobody can ask for more" in answer.text
+    await world.delivered()
+    world.refusal(await world.imagine())
+    world.clock.advance((refills - world.clock.now()).total_seconds() + 1)
+    await world.imagine()
+    await until(lambda: world.ledger(world.alice) == PAID * 2, what="an image on the next day")
+    await world.rest()

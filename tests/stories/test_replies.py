@@ -1,194 +1,286 @@
-"""A reply to a picture that mentions the bot is an edit of it."""
+"""Replies and mentions: an edit of the images in them, on a card that is a reply and pings nobody."""
 
 import asyncio
+from typing import Any
 
 import discord
 import pytest
+import simcord
 
 from bot.ui.cards import GREEN, RED
 from demo.kie import Delay, Succeed
 from tests.kie.schema import caused
-from tests.stories.asked import PAID, worked_from
-from tests.stories.orders import order, orders
-from tests.stories.pictures import pixels, png
-from tests.stories.seen import seen
-from tests.stories.stage import Stage, fetched, given
+from tests.stories.images import fetched, pixels, png
+from tests.stories.kie_calls import references_used, task_bodies, task_body
+from tests.stories.rendered import rendered
+from tests.stories.restartable_bot import BotOptions
+from tests.stories.story_world import PAID, StoryWorld, bot_with, response_of
 from tests.waiting import until
 
-SKETCHES = [png((25 * number, 255 - 25 * number, 90), (16 + number, 16)) for number in range(10)]
+SKETCHES = [png((25 * number, 255 - 25 * number, 90), (16 + number, 16)) for number in range(5)]
 ATTACHED = [(f"{number}.png", sketch) for number, sketch in enumerate(SKETCHES)]
+BOAT = [("boat.png", SKETCHES[0])]
+V2 = 1 << 15
+
+HOW_TO = "Tell me what to change"
+NO_IMAGE = "I don't see an image here."
+CANNOT_SEE = "Discord doesn't show me other members' messages."
 
 
-@given(sees_all=True)
-async def test_a_reply_is_an_edit_of_the_picture_above(stage: Stage) -> None:
-    above = await stage.bob.send(stage.channel, "look", attachments=[("boat.png", SKETCHES[0])])
-    said = await stage.alice.send(stage.channel, f"{stage.mention} make it  blue", reply_to=above)
-    card = seen(await stage.answer(said))
+@bot_with(sees_all=True)
+async def test_a_reply_is_an_edit_of_the_image_above(world: StoryWorld) -> None:
+    above = await world.bob.send(world.channel, "look", attachments=BOAT)
+    card = rendered(await world.answer(await world.mention_bot("make it  blue", reply_to=above)))
 
     assert card.headline == "**make it blue**"
     assert card.colour == GREEN
-    assert len(card.pictures) == 1
-    assert order(stage.kie)["model"] == "flux-2/pro-image-to-image"
-    assert order(stage.kie)["input"]["prompt"] == "make it blue"
-    assert order(stage.kie)["input"]["aspect_ratio"] == "auto"
-    assert worked_from(stage.kie) == [pixels(SKETCHES[0])]
-    assert card.small_print[0] == stage.alice.mention
-    assert card.small_print[-1] == f"edit of [this picture]({above.jump_url})"
-    assert stage.ledger(stage.alice) == PAID
-    assert stage.ledger(stage.bob) == []
+    assert len(card.images) == 1
+    body = task_body(world.kie)
+    assert body["model"] == "flux-2/pro-image-to-image"
+    assert (body["input"]["prompt"], body["input"]["aspect_ratio"]) == ("make it blue", "auto")
+    assert references_used(world.kie) == [pixels(SKETCHES[0])]
+    assert card.small_print[0] == world.alice.mention
+    assert card.small_print[-1] == f"edit of [this image]({above.jump_url})"
+    assert world.ledger(world.alice) == PAID
+    assert world.ledger(world.bob) == []
 
 
-@given(sees_all=True)
-async def test_the_pictures_above_come_before_those_of_the_reply(stage: Stage) -> None:
-    above = await stage.bob.send(stage.channel, attachments=ATTACHED[:2])
-    said = await stage.alice.send(
-        stage.channel, f"image 3 in the style of image 1 {stage.mention}", reply_to=above, attachments=ATTACHED[2:5]
-    )
-    card = seen(await stage.answer(said))
+@bot_with(sees_all=True)
+async def test_the_images_above_come_before_those_of_the_reply(world: StoryWorld) -> None:
+    above = await world.bob.send(world.channel, attachments=ATTACHED[:2])
+    message = await world.mention_bot("image 3 like image 1", reply_to=above, attachments=ATTACHED[2:5])
 
-    assert worked_from(stage.kie) == [pixels(sketch) for sketch in SKETCHES[:5]]
-    assert "5 references" in card.small_print
+    assert "from 5 images" in rendered(await world.answer(message)).small_print
+    assert references_used(world.kie) == [pixels(sketch) for sketch in SKETCHES]
 
 
-@given(sees_all=True)
-async def test_eight_pictures_at_most_are_taken(stage: Stage) -> None:
-    above = await stage.bob.send(stage.channel, attachments=ATTACHED[:6])
-    said = await stage.alice.send(
-        stage.channel, f"all in one {stage.mention}", reply_to=above, attachments=ATTACHED[6:]
-    )
-    await stage.answer(said)
-
-    assert worked_from(stage.kie) == [pixels(sketch) for sketch in SKETCHES[:8]]
-
-
-async def test_a_mention_with_pictures_needs_no_reply(stage: Stage) -> None:
-    said = await stage.alice.send(stage.channel, f"{stage.mention} as a woodcut", attachments=ATTACHED[:2])
-    card = seen(await stage.answer(said))
+async def test_a_mention_with_images_needs_no_reply(world: StoryWorld) -> None:
+    card = rendered(await world.answer(await world.mention_bot("as a woodcut", attachments=ATTACHED[:2])))
 
     assert card.headline == "**as a woodcut**"
-    assert worked_from(stage.kie) == [pixels(sketch) for sketch in SKETCHES[:2]]
+    assert references_used(world.kie) == [pixels(sketch) for sketch in SKETCHES[:2]]
     assert not any("edit of" in piece for piece in card.small_print)
 
 
-@given(sees_all=True)
-async def test_pictures_in_a_reply_to_mere_words_are_worked_from(stage: Stage) -> None:
-    above = await stage.alice.send(stage.channel, "what about this one?")
-    said = await stage.alice.send(stage.channel, f"{stage.mention} colder", reply_to=above, attachments=ATTACHED[:1])
-    card = seen(await stage.answer(said))
+async def test_a_reply_to_the_bots_own_reply_needs_the_ping_alone(world: StoryWorld) -> None:
+    first = await world.answer(await world.mention_bot("as a woodcut", attachments=BOAT))
+    card = rendered(await world.answer(await world.bob.send(world.channel, "make it winter", reply_to=first)))
 
-    assert worked_from(stage.kie) == [pixels(SKETCHES[0])]
-    assert not any("edit of" in piece for piece in card.small_print)
-
-
-async def test_a_reply_to_the_bots_own_card_needs_the_ping_alone(stage: Stage) -> None:
-    first = await stage.answer(
-        await stage.alice.send(stage.channel, f"{stage.mention} as a woodcut", attachments=ATTACHED[:1])
-    )
-    card = seen(await stage.answer(await stage.bob.send(stage.channel, "make it winter", reply_to=first)))
-
-    (picture,) = seen(first).pictures
-    assert worked_from(stage.kie) == [pixels(await fetched(picture.url))]
-    assert card.small_print[0] == stage.bob.mention
-    assert stage.ledger(stage.bob) == PAID
+    (image,) = rendered(first).images
+    assert references_used(world.kie) == [pixels(await fetched(image.url))]
+    assert card.small_print[0] == world.bob.mention
+    assert world.ledger(world.bob) == PAID
 
 
-async def test_the_card_is_a_reply_that_pings_nobody(stage: Stage) -> None:
-    said = await stage.alice.send(stage.channel, f"{stage.mention} for {stage.bob.mention}", attachments=ATTACHED[:1])
-    card = seen(await stage.answer(said))
+@pytest.mark.parametrize("bot_options", [BotOptions(), BotOptions(sees_all=True)], ids=["hidden", "intent granted"])
+async def test_a_reply_to_a_commands_card_needs_the_intent(world: StoryWorld, bot_options: BotOptions) -> None:
+    command = await world.imagine("a fox")
+    await world.outcome(command)
+    message = await world.bob.send(world.channel, "make it winter", reply_to=response_of(command))
+    if bot_options.sees_all:
+        assert rendered(await world.answer(message)).headline == "**make it winter**"
+        assert world.ledger(world.bob) == PAID
+    else:
+        assert [answer.content[: len(HOW_TO)] for answer in world.answers(message)] == [HOW_TO]
+        assert world.ledger(world.bob) == []
+
+
+async def test_the_card_is_a_reply_that_pings_nobody(world: StoryWorld) -> None:
+    message = await world.mention_bot(f"for {world.bob.mention}", attachments=BOAT)
+    card = rendered(await world.answer(message))
 
     assert card.headline == r"**for \@bob**"
-    (post,) = stage.sent("POST", f"/channels/{stage.channel.id}/messages")
+    (post,) = world.calls("POST", f"/channels/{world.channel.id}/messages")
     assert post.json is not None
-    assert post.json["message_reference"]["message_id"] == said.id
+    assert post.json["message_reference"]["message_id"] == message.id
     assert post.json["message_reference"]["fail_if_not_exists"] is False
-    for call in (post, *stage.sent("PATCH")):
+    for call in (post, *world.calls("PATCH")):
         assert call.json is not None
         assert call.json["allowed_mentions"]["parse"] == []
         assert not call.json["allowed_mentions"].get("users")
         assert not call.json["allowed_mentions"].get("replied_user")
 
 
-async def test_the_bot_shows_that_it_saw_a_reply_before_kie_is_asked(stage: Stage) -> None:
-    stage.kie.script.on("upload", Delay(0.3))
-    sending = asyncio.create_task(
-        stage.alice.send(stage.channel, f"{stage.mention} colder", attachments=ATTACHED[:1]), name="send"
-    )
-    await until(lambda: caused(stage.kie), what="KIE to be asked for anything")
-    card = seen(stage.cards()[-1])
-    await stage.answer(await sending)
+async def test_a_reply_is_answered_before_kie_is_asked(world: StoryWorld) -> None:
+    world.kie.script.on("upload", Delay(0.3))
+    sending = asyncio.create_task(world.mention_bot("colder", attachments=BOAT), name="send")
+    await until(lambda: caused(world.kie), what="KIE to be asked for anything")
+    card = rendered(world.messages()[-1])
+    await world.answer(await sending)
 
-    assert card.text == "👀 looking at your picture"
-    assert orders(stage.kie)
-
-
-@given(credits=4)
-async def test_without_credits_the_card_says_so(stage: Stage) -> None:
-    said = await stage.alice.send(stage.channel, f"{stage.mention} colder", attachments=ATTACHED[:1])
-    card = seen(await stage.answer(said))
-
-    assert card.text.startswith("This costs 5 credits, more than your whole allowance of 4; you have 4 left.")
-    assert card.colour == RED
-    assert card.buttons == ()
-    assert caused(stage.kie) == []
-    assert stage.ledger(stage.alice) == []
+    assert card.texts == ("👀 Looking at your image…", f"-# {world.alice.mention}")
+    assert task_bodies(world.kie)
 
 
 @pytest.mark.parametrize(
     ("name", "content", "sentence"),
     [
-        ("notes.png", b"milk, bread", "notes.png is not a picture that I can read."),
-        ("half.png", png(size=(400, 400))[:-900], "half.png is damaged or cut off."),
+        ("notes.png", b"milk, bread", "notes.png isn't an image I can read."),
+        ("half.png", png(size=(400, 400))[:-900], "half.png is damaged or incomplete."),
     ],
     ids=["text", "cut off"],
 )
 async def test_a_file_that_cannot_be_used_is_named_on_the_card(
-    stage: Stage, name: str, content: bytes, sentence: str
+    world: StoryWorld, name: str, content: bytes, sentence: str
 ) -> None:
-    said = await stage.alice.send(
-        stage.channel, f"{stage.mention} colder", attachments=[*ATTACHED[:1], (name, content)]
-    )
-    card = seen(await stage.answer(said))
+    message = await world.mention_bot("colder", attachments=[*BOAT, (name, content)])
+    card = rendered(await world.answer(message))
 
-    assert card.text.startswith(sentence)
-    assert card.text.endswith("Nothing was charged.")
-    assert card.colour == RED
-    assert len(stage.answers(said)) == 1
-    assert stage.ledger(stage.alice) == []
-    assert stage.kie.tasks == {}
-
-
-async def test_a_card_deleted_meanwhile_is_posted_anew(stage: Stage) -> None:
-    stage.kie.script.next_tasks(Succeed(duration=0.8))
-    said = await stage.alice.send(stage.channel, f"{stage.mention} colder", attachments=ATTACHED[:1])
-    old = await until(lambda: painting(stage, said), what="KIE to paint")
-    await stage.admin.delete(old)
-    post = await until(lambda: next((one for one in stage.cards()[1:] if one.id != old.id), None), what="a new post")
-    await stage.rest()
-
-    assert len(seen(post).pictures) == 1
-    assert [one.id for one in stage.cards()] == [said.id, post.id]
-    assert stage.ledger(stage.alice) == PAID
+    assert card.texts[0].startswith(sentence)
+    assert card.texts[0].endswith("nothing was charged.")
+    assert card.small_print == [world.alice.mention]
+    assert (card.colour, card.buttons) == (RED, ())
+    assert len(world.answers(message)) == 1
+    assert world.ledger(world.alice) == []
+    assert world.kie.tasks == {}
 
 
-async def test_where_the_history_is_closed_the_card_comes_without_a_reply(stage: Stage) -> None:
-    stage.env.inject_error("POST", "/channels/*/messages", status=403, code=160002)
-    await stage.alice.send(stage.channel, f"{stage.mention} colder", attachments=ATTACHED[:1])
-    card = await until(lambda: next((one for one in stage.cards() if seen(one).pictures), None), what="the picture")
-    await stage.rest()
+async def test_a_card_deleted_meanwhile_is_posted_again(world: StoryWorld) -> None:
+    world.kie.script.next_tasks(Succeed(duration=0.8))
+    message = await world.mention_bot("colder", attachments=BOAT)
+
+    def in_progress() -> discord.Message | None:
+        cards = [(card, rendered(card)) for card in world.answers(message)]
+        return next((card for card, shown in cards if "🎨" in shown.text and not shown.buttons), None)
+
+    old = await until(in_progress, what="KIE to have the task")
+    await world.admin.delete(old)
+    post = await until(lambda: next((new for new in world.messages()[1:] if new.id != old.id), None), what="a new post")
+    await world.rest()
+
+    assert len(rendered(post).images) == 1
+    assert [seen.id for seen in world.messages()] == [message.id, post.id]
+    assert world.ledger(world.alice) == PAID
+
+
+async def test_where_the_history_is_closed_the_card_comes_without_a_reply(world: StoryWorld) -> None:
+    world.env.inject_error("POST", "/channels/*/messages", status=403, code=160002)
+    await world.mention_bot("colder", attachments=BOAT)
+    card = await until(lambda: next((new for new in world.messages() if rendered(new).images), None), what="the image")
+    await world.rest()
 
     assert card.reference is None
-    assert stage.ledger(stage.alice) == PAID
+    assert world.ledger(world.alice) == PAID
 
 
-async def test_where_the_bot_may_not_write_nothing_happens(stage: Stage) -> None:
-    stage.env.inject_error("POST", "/channels/*/messages", status=403, code=50013, times=None)
-    said = await stage.alice.send(stage.channel, f"{stage.mention} colder", attachments=ATTACHED[:1])
+async def test_where_the_bot_may_not_write_nothing_happens(world: StoryWorld) -> None:
+    world.env.inject_error("POST", "/channels/*/messages", status=403, code=50013, times=None)
 
-    assert stage.answers(said) == []
-    assert caused(stage.kie) == []
-    assert stage.ledger(stage.alice) == []
+    assert world.answers(await world.mention_bot("colder", attachments=BOAT)) == []
+    world.check_nothing_started()
 
 
-def painting(stage: Stage, said: discord.Message) -> discord.Message | None:
-    """The card, once there is nothing to edit until the outcome."""
-    return next((one for one in stage.answers(said) if "🎨" in seen(one).text and not seen(one).buttons), None)
+@pytest.mark.parametrize("text", ["just chatting", "@everyone look", "<@1234> look"])
+async def test_ordinary_chat_is_left_alone(world: StoryWorld, text: str) -> None:
+    above = await world.bob.send(world.channel, attachments=BOAT)
+    await world.admin.send(world.channel, text, reply_to=above, attachments=BOAT)
+    robot = world.env.guild.add_member(world.env.create_user("robot", bot=True))
+    await robot.send(world.channel, f"{world.mention} colder", attachments=BOAT)
+    webhook = world.env.guild.create_webhook(world.channel)
+    await webhook.send(f"{world.mention} colder", attachments=BOAT)
+
+    assert len(world.messages()) == 4
+    world.check_nothing_started(world.admin)
+
+
+@pytest.mark.parametrize(
+    ("text", "attached", "hint"),
+    [("", [], HOW_TO), ("", BOAT, HOW_TO), ("a fox", [], NO_IMAGE)],
+    ids=["nothing", "no prompt", "no image"],
+)
+async def test_what_is_missing_is_told_in_a_line(
+    world: StoryWorld, text: str, attached: list[tuple[str, bytes]], hint: str
+) -> None:
+    message = await world.mention_bot(text, attachments=attached)
+
+    (answer,) = world.answers(message)
+    assert answer.content.startswith(hint)
+    assert answer.content.lower().endswith("nothing was charged.")
+    (post,) = world.calls("POST")
+    assert post.json is not None
+    assert post.json["allowed_mentions"]["parse"] == []
+    assert len(world.messages()) == 2
+    world.check_nothing_started()
+
+
+async def test_another_members_hidden_image_is_explained(world: StoryWorld) -> None:
+    above = await world.bob.send(world.channel, attachments=ATTACHED[1:2])
+    without = await world.mention_bot("colder", reply_to=above)
+    assert [answer.content[: len(CANNOT_SEE)] for answer in world.answers(without)] == [CANNOT_SEE]
+    world.check_nothing_started()
+
+    with_own = await world.mention_bot("colder", reply_to=above, attachments=BOAT)
+    assert rendered(await world.answer(with_own)).colour == GREEN
+    assert references_used(world.kie) == [pixels(SKETCHES[0])]
+    (_, note) = world.answers(with_own)
+    assert note.content.startswith("I'm using only the images you attached")
+
+
+async def test_in_direct_messages_no_mention_is_needed(world: StoryWorld) -> None:
+    alice, inbox = world.alice.user, world.alice.user.dm_channel
+    await alice.send_dm("hello")
+    assert inbox.history()[-1].content.startswith(NO_IMAGE)
+    message = await alice.send_dm("make it winter", attachments=world.env.backend.store_attachments(inbox.id, BOAT))
+    card = await answered_in(world, inbox)
+    assert card.reference is not None
+    assert card.reference.message_id == message.id
+    assert references_used(world.kie) == [pixels(SKETCHES[0])]
+
+    await alice.send_dm("colder", reference={"message_id": str(card.id), "channel_id": str(inbox.id)})
+    edited = rendered(await answered_in(world, inbox, after=card))
+    assert edited.small_print[-1] == f"edit of [this image]({card.jump_url})"
+    assert world.ledger(alice, server=False) == PAID * 2
+    assert world.ledger(alice) == []
+
+
+@bot_with(sees_all=True)
+@pytest.mark.parametrize("form", ["forwarded", "embedded", "component"])
+async def test_images_in_other_forms_are_edited(world: StoryWorld, form: str) -> None:
+    stored = world.env.backend.store_attachments(world.channel.id, BOAT)
+    if form == "forwarded":
+        elsewhere = world.env.guild.create_text_channel("elsewhere")
+        original = await world.bob.send(elsewhere, "look", attachments=BOAT)
+        above = await world.bob.forward(original, world.channel)
+    elif form == "embedded":  # Discord's proxy is asked, never the foreign host
+        image = {"url": "https://example.com/boat.png", "proxy_url": stored[0]["url"]}
+        above = posted_by_another_bot(world, embeds=[{"type": "rich", "image": image}])
+    else:
+        gallery = {"type": 12, "items": [{"media": {"url": "attachment://boat.png"}}]}
+        components = [{"type": 17, "components": [gallery]}]
+        above = posted_by_another_bot(world, components=components, attachments=stored, flags=V2)
+    card = rendered(await world.answer(await world.mention_bot("colder", reply_to=above)))
+
+    assert len(card.images) == 1
+    assert references_used(world.kie) == [pixels(SKETCHES[0])]
+
+
+@bot_with(sees_all=True)
+async def test_a_foreign_host_is_never_contacted(world: StoryWorld) -> None:
+    embed = {"type": "rich", "image": {"url": "https://example.com/boat.png"}}
+    message = await world.mention_bot("colder", reply_to=posted_by_another_bot(world, embeds=[embed]))
+    card = rendered(await world.answer(message))
+
+    assert card.texts[0] == "boat.png couldn't be loaded from Discord. Attach it again; nothing was charged."
+    assert world.ledger(world.alice) == []
+
+
+async def answered_in(
+    world: StoryWorld, inbox: simcord.ChannelHandle, *, after: discord.Message | None = None
+) -> discord.Message:
+    """The last direct message, once it shows an image."""
+
+    def answer() -> discord.Message | None:
+        (last,) = inbox.history()[-1:]
+        return last if rendered(last).images and last.id != (after.id if after else 0) else None
+
+    card = await until(answer, what="a card")
+    await world.rest()
+    return card
+
+
+def posted_by_another_bot(world: StoryWorld, **content: Any) -> discord.Message:
+    """A message of another bot's."""
+    robot = world.env.create_user("robot", bot=True)
+    world.env.guild.add_member(robot)
+    stored = world.env.backend.create_message(world.channel.id, robot.id, **content)
+    return next(message for message in world.channel.history() if message.id == stored.id)

@@ -2,10 +2,10 @@ from collections.abc import AsyncGenerator
 
 import pytest
 
-from tests.ui.sights import Sights, open_sights
+from tests.ui.messages import MessageMaker, open_messages
 
 
 @pytest.fixture
-async def sights() -> AsyncGenerator[Sights, None]:
-    async with open_sights() as one:
-        yield one
+async def messages() -> AsyncGenerator[MessageMaker, None]:
+    async with open_messages() as messages:
+        yield messages

@@ -1,4 +1,4 @@
-"""The modals, within Discord's limits; and what is read of answers, whoever wrote them."""
+"""The modals, within Discord's limits; and what is read of answers, however malformed."""
 
 from collections.abc import Callable
 from itertools import product
@@ -14,23 +14,25 @@ from bot.domain.credits import KIE_PRICES, PriceList
 from bot.domain.generation import Source
 from bot.domain.settings import REFERENCES_MAX, AspectRatio, Model, Resolution, Settings
 from bot.ui.custom_ids import Action, CustomId
-from bot.ui.modals import Form, draft_modal, edit_modal, prompt_modal, read_form, which_modal
-from tests.ui.sights import Sights
+from bot.ui.modals import Form, amount_modal, draft_modal, edit_modal, prompt_modal, read_form, which_modal
+from bot.ui.texts import quota
+from tests.ui.messages import MessageMaker
 
 ID = CustomId(Action.EDIT, (1 << 63) - 1)
 PROMPTS = ["", "a red fox", "鷺" * 5000, "🦊" * 5000]
-NAMES = [Source("https://cdn.discordapp.com/x", f"easel-{(1 << 63) - 1}-{n}.webp") for n in range(4)]
+IMAGES = [Source("https://cdn.discordapp.com/x", f"easel-{(1 << 63) - 1}-{n}.webp") for n in range(4)]
 PRICES = PriceList(KIE_PRICES)
-ALL_SETTINGS = [Settings(*one) for one in product(Model, AspectRatio, Resolution)]
+ALL_SETTINGS = [Settings(*chosen) for chosen in product(Model, AspectRatio, Resolution)]
 
 EVERY: dict[str, Callable[[str, Settings], ui.Modal]] = {
-    "edit": lambda prompt, settings: edit_modal(ID, NAMES[:1], prompt, settings, PRICES),
-    "edit one of four": lambda prompt, settings: edit_modal(ID, NAMES, prompt, settings, PRICES),
-    "other words": lambda prompt, settings: prompt_modal(ID, prompt, settings, PRICES),
-    "larger": lambda _prompt, _settings: which_modal(ID, NAMES),
-    "one picture": lambda _prompt, _settings: draft_modal(ID, 1, PRICES),
-    "seven pictures": lambda _prompt, _settings: draft_modal(ID, 7, PRICES),
-    "eight pictures": lambda _prompt, _settings: draft_modal(ID, 8, PRICES),
+    "edit": lambda prompt, settings: edit_modal(ID, IMAGES[:1], prompt, settings, PRICES),
+    "edit one of four": lambda prompt, settings: edit_modal(ID, IMAGES, prompt, settings, PRICES),
+    "another prompt": lambda prompt, settings: prompt_modal(ID, prompt, settings, PRICES),
+    "larger": lambda _prompt, _settings: which_modal(ID, IMAGES),
+    "amount": lambda _prompt, _settings: amount_modal(ID, quota.AMOUNT_TITLE, quota.AMOUNT_LABEL),
+    "one image": lambda _prompt, _settings: draft_modal(ID, 1, PRICES),
+    "seven images": lambda _prompt, _settings: draft_modal(ID, 7, PRICES),
+    "eight images": lambda _prompt, _settings: draft_modal(ID, 8, PRICES),
 }
 
 
@@ -41,28 +43,29 @@ def test_a_modal_keeps_within_discords_limits(kind: str, settings: Settings) -> 
         check(EVERY[kind](prompt, settings).to_dict())
 
 
-@pytest.mark.parametrize("pictures", range(1, REFERENCES_MAX + 1))
-def test_a_draft_takes_as_many_files_as_there_is_room_for(pictures: int) -> None:
-    fields = {field["custom_id"]: field for field in inside(draft_modal(ID, pictures, PRICES).to_dict())}
+@pytest.mark.parametrize("images", range(1, REFERENCES_MAX + 1))
+def test_a_draft_takes_as_many_files_as_there_is_room_for(images: int) -> None:
+    fields = {field["custom_id"]: field for field in fields_of(draft_modal(ID, images, PRICES).to_dict())}
 
-    assert fields.get("files", {"max_values": 0})["max_values"] == REFERENCES_MAX - pictures
+    assert fields.get("files", {"max_values": 0})["max_values"] == REFERENCES_MAX - images
 
 
 @pytest.mark.parametrize("settings", ALL_SETTINGS, ids=str)
 def test_a_modal_shows_the_settings_as_chosen(settings: Settings) -> None:
-    fields = {field["custom_id"]: field for field in inside(prompt_modal(ID, "a red fox", settings, PRICES).to_dict())}
-    shown = [[option["value"] for option in fields[name]["options"] if option["default"]] for name in OFFERED]
+    modal = prompt_modal(ID, "a red fox", settings, PRICES).to_dict()
+    fields = {field["custom_id"]: field for field in fields_of(modal)}
+    selected = [
+        [option["value"] for option in fields[name]["options"] if option["default"]]
+        for name in ("model", "ratio", "resolution")
+    ]
 
-    assert shown == [[settings.model], [settings.aspect_ratio], [settings.resolution]]
+    assert selected == [[settings.model], [settings.aspect_ratio], [settings.resolution]]
 
 
-OFFERED = ("model", "ratio", "resolution")
-
-
-async def test_what_was_answered_is_read(sights: Sights) -> None:
+async def test_what_was_answered_is_read(messages: MessageMaker) -> None:
     answers = [
         label({"type": 4, "custom_id": "prompt", "value": "make it blue"}),
-        label({"type": 3, "custom_id": "picture", "values": ["b.png"]}),
+        label({"type": 3, "custom_id": "image", "values": ["b.png"]}),
         label({"type": 3, "custom_id": "model", "values": ["flex"]}),
         label({"type": 3, "custom_id": "ratio", "values": ["16:9"]}),
         label({"type": 3, "custom_id": "resolution", "values": ["2K"]}),
@@ -70,7 +73,7 @@ async def test_what_was_answered_is_read(sights: Sights) -> None:
     ]
     files = {str(n): {"id": str(n), "url": f"https://cdn/{n}", "filename": f"{n}.png", "size": n} for n in (1, 2)}
 
-    assert await read(sights, answers, {"attachments": files}) == Form(
+    assert await read(messages, answers, {"attachments": files}) == Form(
         "make it blue",
         "b.png",
         Model.FLEX,
@@ -98,19 +101,20 @@ NOTHING = Form("", None, None, None, None, ())
         [{"type": 3, "custom_id": "model", "value": "flex"}],
         [{"type": 3, "custom_id": "ratio", "values": [17]}],
         [{"type": 3, "custom_id": "resolution", "values": [None, "2K"]}],
-        [{"type": 19, "custom_id": "files", "values": []}],
         [{"type": 19, "custom_id": "files", "values": ["404"]}],
         [{"type": 19, "custom_id": "files"}],
     ],
 )
-async def test_what_was_not_asked_or_offered_counts_as_nothing(sights: Sights, answers: list[dict[str, Any]]) -> None:
-    assert await read(sights, answers) == NOTHING
-    assert await read(sights, [label(one) for one in answers]) == NOTHING
-    assert await read(sights, [{"type": 1, "components": answers}]) == NOTHING
+async def test_what_was_not_asked_or_offered_counts_as_nothing(
+    messages: MessageMaker, answers: list[dict[str, Any]]
+) -> None:
+    assert await read(messages, answers) == NOTHING
+    assert await read(messages, [label(answer) for answer in answers]) == NOTHING
+    assert await read(messages, [{"type": 1, "components": answers}]) == NOTHING
 
 
-async def read(sights: Sights, answers: list[dict[str, Any]], resolved: dict[str, Any] | None = None) -> Form:
-    """What is read of a modal that was sent off so."""
+async def read(messages: MessageMaker, answers: list[dict[str, Any]], resolved: dict[str, Any] | None = None) -> Form:
+    """What is read of a modal that was submitted so."""
     data: dict[str, Any] = {"custom_id": str(ID), "components": answers}
     if resolved is not None:
         data["resolved"] = resolved
@@ -119,17 +123,17 @@ async def read(sights: Sights, answers: list[dict[str, Any]], resolved: dict[str
     async def on_interaction(interaction: discord.Interaction[Any]) -> None:
         forms.append(read_form(interaction))
 
-    sights.env.bot.event(on_interaction)
+    messages.env.bot.event(on_interaction)
     _, payload = base_payload(
-        sights.env.backend,
+        messages.env.backend,
         type=InteractionType.MODAL_SUBMIT,
-        channel_id=sights.channel.id,
-        guild_id=sights.env.guild.id,
-        user_id=sights.alice.id,
+        channel_id=messages.channel.id,
+        guild_id=messages.env.guild.id,
+        user_id=messages.alice.id,
         data=data,
     )
-    sights.env.backend.emit("INTERACTION_CREATE", payload)
-    await sights.env.settle()
+    messages.env.backend.emit("INTERACTION_CREATE", payload)
+    await messages.env.settle()
     (form,) = forms
     return form
 
@@ -138,8 +142,8 @@ def label(component: dict[str, Any]) -> dict[str, Any]:
     return {"type": 18, "id": 1, "component": component}
 
 
-def inside(modal: dict[str, Any]) -> list[dict[str, Any]]:
-    return [one["component"] for one in modal["components"]]
+def fields_of(modal: dict[str, Any]) -> list[dict[str, Any]]:
+    return [label["component"] for label in modal["components"]]
 
 
 def check(modal: dict[str, Any]) -> None:
@@ -147,12 +151,12 @@ def check(modal: dict[str, Any]) -> None:
     assert 1 <= len(modal["title"]) <= 45
     assert 1 <= len(modal["custom_id"]) <= 100
     assert 1 <= len(modal["components"]) <= 5
-    for one in modal["components"]:
-        assert 1 <= len(one["label"]) <= 45
-        assert len(one.get("description") or "") <= 100
-    ids = [field["custom_id"] for field in inside(modal)]
+    for component in modal["components"]:
+        assert 1 <= len(component["label"]) <= 45
+        assert len(component.get("description") or "") <= 100
+    ids = [field["custom_id"] for field in fields_of(modal)]
     assert len(set(ids)) == len(ids)
-    for field in inside(modal):
+    for field in fields_of(modal):
         assert 1 <= len(field["custom_id"]) <= 100
         assert len(field.get("placeholder") or "") <= 100
         if field["type"] == discord.ComponentType.text_input.value:
@@ -163,7 +167,7 @@ def check(modal: dict[str, Any]) -> None:
 
 
 def check_options(options: list[dict[str, Any]]) -> None:
-    """At most 25, with one chosen beforehand, so that nobody has to choose."""
+    """At most 25, with one selected beforehand, so that nobody has to choose."""
     if options:
         assert len(options) <= 25
         assert [option["default"] for option in options].count(True) == 1
@@ -171,4 +175,3 @@ def check_options(options: list[dict[str, Any]]) -> None:
     for option in options:
         assert 1 <= len(option["label"]) <= 100
         assert 1 <= len(option["value"]) <= 100
-        assert len(option.get("description") or "") <= 100

@@ -1,12 +1,24 @@
-"""Numbers, credits, moments, and other people's words, as members read them."""
+"""Numbers, credits, times and other people's words, as members read them."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from decimal import Decimal
+from typing import Final
+
+from bot.domain.settings import Settings
+
+AMOUNT_MAX: Final = 1_000_000
+"""Most credits that a rule or a grant can name."""
 
 
 def number(value: Decimal | float) -> str:
-    """Whole when whole, else with as few digits as it takes."""
+    """An amount without trailing zeros: 5, 2.5, 0.125."""
     return f"{Decimal(value).normalize():f}"
+
+
+def counted(amount: int, noun: str) -> str:
+    """A count and its noun, with an s for any count but 1."""
+    return f"{amount} {noun}{'' if amount == 1 else 's'}"
 
 
 def in_credits(value: Decimal) -> str:
@@ -14,24 +26,40 @@ def in_credits(value: Decimal) -> str:
     return f"{number(value)} credit{'' if value == 1 else 's'}"
 
 
+def in_bonus_credits(value: Decimal) -> str:
+    """An amount of granted credits with its unit."""
+    return f"{number(value)} bonus credit{'' if value == 1 else 's'}"
+
+
 def relative(moment: datetime) -> str:
-    """A moment that the reader's own client counts down to."""
+    """A Discord timestamp, which the reader's client shows as "in 5 seconds" and keeps up to date."""
     return f"<t:{int(moment.timestamp())}:R>"
 
 
 def price(amount: Decimal) -> str:
-    """A price, or that there is none."""
+    """A price with its unit; "free" for nothing."""
     return in_credits(amount) if amount else "free"
 
 
+def made_with(settings: Settings) -> str:
+    """Model and resolution, as a member's or server's log names what was paid for."""
+    return f"FLUX.2 {settings.model.value.capitalize()} {settings.resolution.value}"
+
+
+def some(names: Sequence[str], limit: int) -> str:
+    """The first ``limit`` names, and how many more there are."""
+    more = len(names) - limit
+    return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
+
+
 def plain(text: str, limit: int) -> str:
-    """Somebody else's words on one line, at most ``limit`` characters cut at a word, with no markdown left in them."""
+    """Somebody else's words on one line, cut at a word after ``limit`` characters, with all Markdown escaped."""
     line = shortened(text, limit)
     return "".join(f"\\{char}" if char in _MARKDOWN else char for char in line)
 
 
 def shortened(text: str, limit: int) -> str:
-    """Text on one line, cut at a word with an ellipsis."""
+    """Text on one line, cut at a word with an ellipsis after ``limit`` characters."""
     line = " ".join(text.split())
     if len(line) <= limit:
         return line

@@ -1,50 +1,59 @@
-"""The words on cards."""
+"""The words on cards and on their buttons."""
 
 from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 
-from bot.domain.credits import Period
-from bot.domain.settings import Settings
+from bot.domain.ids import UserId
+from bot.domain.settings import AspectRatio, Settings
 from bot.domain.states import Failure
-from bot.ui.texts.amounts import number, relative
+from bot.ui.texts.amounts import counted, number, relative
 
 CANCEL = "Cancel"
-CANCELLED = "Cancelled. Nothing was charged."
-LATE = "This one took long, so it is free: its credits had been given back."
-PAINTING = "painting"
-INTERRUPTED = "I was restarted before I could start on this. Nothing was charged. Please send it again."
-NEXT_IN_LINE = "next in line"
+AGAIN = "Again"
+EDIT = "Edit"
+EDIT_PROMPT = "Edit prompt"
+DELETE = "Delete"
 
-PERIODS = {Period.DAY: "today", Period.WEEK: "this week", Period.MONTH: "this month"}
+CANCELLED = "Cancelled. Nothing was charged."
+LATE = "This took too long, so it's free."
+INTERRUPTED = "I was restarted before I could start on this. Nothing was charged. Please send it again."
+RECEIVED = "Looking at your image…"
+LARGER_HEADLINE = "same image, redrawn in 2K"
+NEXT_IN_LINE = "next in line"
+BEING_MADE = "being made"
+ANY_MOMENT = "any moment now"
 
 _FAILURES = {
-    Failure.MODERATED: "KIE's safety filter declined this. Try other words or another picture.",
-    Failure.OUT_OF_CREDITS: "The bot's KIE account has run out of credits. Tell whoever runs the bot.",
-    Failure.MAINTENANCE: "KIE is down for maintenance. Try again in a while.",
-    Failure.KEY_REFUSED: "KIE refused the bot's key. Tell whoever runs the bot.",
-    Failure.REJECTED: "KIE did not accept these settings. Try others.",
-    Failure.REFERENCE_UNREADABLE: "KIE could not read one of the pictures. Attach it again, or another one.",
-    Failure.TOO_SLOW: "This took too long. If the picture still comes, you get it for free.",
-    Failure.UNAVAILABLE: "KIE cannot be reached or is too busy. Try again in a while.",
-    Failure.BROKEN: "Something broke at KIE. Try again.",
-    Failure.NO_IMAGE: "KIE finished but gave no usable picture. Try again.",
-    Failure.UNKNOWN_OUTCOME: "The connection to KIE broke off while asking. Try again.",
-    Failure.UNDELIVERABLE: "The picture could not be posted here.",
+    Failure.MODERATED: "The safety filter blocked this. Try rewording it.",
+    Failure.OUT_OF_CREDITS: "The bot has run out of credits. Please let the bot's owner know.",
+    Failure.MAINTENANCE: "The image service is down for maintenance. Try again in a while.",
+    Failure.KEY_REFUSED: "The image service refused the bot's key. Please let the bot's owner know.",
+    Failure.REJECTED: "The image service doesn't accept these settings. Try different ones.",
+    Failure.REFERENCE_UNREADABLE: "The image service couldn't read one of your images. Attach it again or try another.",
+    Failure.TOO_SLOW: "This took too long. If the image still arrives, it's free.",
+    Failure.UNAVAILABLE: "The image service is too busy or can't be reached. Try again in a while.",
+    Failure.BROKEN: "Something went wrong at the image service. Try again.",
+    Failure.NO_IMAGE: "The image service finished without a usable image. Try again.",
+    Failure.UNKNOWN_OUTCOME: "The connection to the image service was lost. Try again.",
+    Failure.UNDELIVERABLE: "I couldn't post the image here. You'll get it with your next command.",
 }
+_NOT_POSTED = "I couldn't post the result where you asked"
 
 
 def failure(reason: Failure) -> str:
-    """Why there is no picture."""
+    """Why there is no image, and what the member can do."""
     return _FAILURES[reason]
 
 
-def left_over(reasons: Collection[Failure], pictures: int) -> str:
-    """About a wish whose end could not be told when it came."""
-    if pictures:
-        return "This could not be posted where you asked for it. Here it is; nothing was charged."
+def undelivered(reasons: Collection[Failure], images: int) -> str:
+    """The result of a request that could not be posted when it was ready."""
+    if images:
+        return f"{_NOT_POSTED}. Here it is; nothing was charged."
+    if Failure.UNDELIVERABLE in reasons:
+        return f"{_NOT_POSTED}, and the image is no longer available. Nothing was charged."
     why = " ".join(failure(reason) for reason in dict.fromkeys(reasons)) or "It was cancelled."
-    return f"This could not be told where you asked for it. {why} Nothing was charged."
+    return f"{_NOT_POSTED}. {why} Nothing was charged."
 
 
 def in_line(place: int) -> str:
@@ -55,28 +64,56 @@ def in_line(place: int) -> str:
     return f"{place}{ending} in line"
 
 
-def expected(moment: datetime) -> str:
-    """When the picture should be there."""
-    return f"expected {relative(moment)}"
+def waiting(place: int) -> str:
+    """The status of a request that the image service has not been given yet."""
+    return f"⏳ {in_line(place)}"
 
 
-def some_ready(done: int, count: int) -> str:
-    """How many of several pictures are there."""
-    return f"{done} of {count} ready"
+def being_made(done: int, count: int, place: int | None) -> str:
+    """The status of a request in progress; ``place`` in line of the images that still wait, if any do."""
+    status = f"🎨 {done} of {count} done" if count > 1 else f"🎨 {BEING_MADE}"
+    return status if place is None else f"{status} · ⏳ the rest is {in_line(place)}"
+
+
+def ready(at: datetime, now: datetime) -> str:
+    """When the last image is expected; Discord counts down to it."""
+    return f"ready {relative(at)}" if at > now else ANY_MOMENT
 
 
 def partly(done: int, count: int) -> str:
-    """Some pictures came, others did not."""
-    return f"{done} of {count} pictures came; nothing was charged for the rest."
+    """Some images of several were made."""
+    return f"{done} of {count} images were made. Nothing was charged for the rest."
 
 
-def settings(chosen: Settings, references: int) -> list[str]:
-    """The settings in short, piece by piece."""
-    pieces = [f"flux-2 {chosen.model.value}", chosen.aspect_ratio.value, chosen.resolution.value]
+def member(user: UserId | int) -> str:
+    """A member, as a mention."""
+    return f"<@{user}>"
+
+
+def settings(chosen: Settings, count: int, references: int) -> list[str]:
+    """What was chosen, piece by piece: 4 × FLUX.2 Pro, 1:1, 1K; no shape if it is that of the image to work from."""
+    model = f"FLUX.2 {chosen.model.value.capitalize()}"
+    shape = [] if chosen.aspect_ratio is AspectRatio.AUTO else [chosen.aspect_ratio.value]
+    pieces = [f"{count} × {model}" if count > 1 else model, *shape, chosen.resolution.value]
     if chosen.steps is not None:
-        pieces.append(f"{chosen.steps} steps")
+        pieces.append(counted(chosen.steps, "step"))
     if chosen.guidance is not None:
         pieces.append(f"guidance {number(Decimal(str(chosen.guidance)))}")
     if references:
-        pieces.append(f"{references} reference{'' if references == 1 else 's'}")
+        pieces.append(f"from {counted(references, 'image')}")
     return pieces
+
+
+def larger(price: Decimal) -> str:
+    """The button that redraws an image in 2K, with what that costs."""
+    return f"2K · {number(price) if price else 'free'}"
+
+
+def edit_of(link: str) -> str:
+    """Where the image came from."""
+    return f"edit of [this image]({link})"
+
+
+def edited(original: str, changes: Collection[str]) -> str:
+    """Alt text of an edit: the prompt of the original, and what was changed since."""
+    return f"{original}, edited: {'; '.join(changes)}" if changes else original

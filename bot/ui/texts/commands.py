@@ -1,47 +1,95 @@
-"""Names, descriptions and choices of commands and their options; Discord shows at most 100 characters of each."""
+"""Descriptions and choices of commands and their options. Discord shows at most 100 characters of each."""
 
-from bot.domain.credits import PriceList
-from bot.domain.settings import AspectRatio, Model, Resolution, Settings
+from bot.domain.credits import Period, PriceList
+from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, Resolution, Settings
 from bot.ui.texts.amounts import in_credits, number
 
-COMMAND_IMAGINE = "Make a picture from words, or from up to eight pictures and words"
-COMMAND_BALANCE = "Show your credits, the prices, and where your credits went"
-OPTION_PROMPT = "What the picture should show, in 3 to 5,000 characters"
-OPTION_IMAGE = "A picture to work from; in the prompt it is image 1"
-OPTION_FURTHER_IMAGE = "One more picture to work from"
-OPTION_MODEL = "Which model paints (pro unless you choose)"
-OPTION_ASPECT_RATIO = "The picture’s shape (1:1 unless you choose; that of your first picture if you attach one)"
-OPTION_RESOLUTION = "How large the picture is (1K unless you choose)"
-OPTION_COUNT = "How many pictures to make; each is paid for"
-OPTION_PRIVATE = "Show it to you alone"
-OPTION_STEPS = "flex only: how many steps to refine the picture"
-OPTION_GUIDANCE = "flex only: how closely to follow the prompt"
+EDIT_IMAGE = "Edit image"
+"""The entry in the menu of a message."""
 
-_MODEL_USES = {Model.PRO: "fast", Model.FLEX: "finest detail and text"}
-RATIO_USES = {
+IMAGINE = f"Make an image from a prompt, or from a prompt and up to {REFERENCES_MAX} images"
+PROMPT = f"What the image should show, in {PROMPT_MIN} to {PROMPT_MAX:,} characters"
+MODEL = "Model to use (default: pro)"
+ASPECT_RATIO = "Shape of the image (default: 1:1, or the shape of your first image)"
+RESOLUTION = "Size of the image (default: 1K)"
+COUNT = "How many images (each costs credits)"
+PRIVATE = "Only you can see the result"
+STEPS = "flex only: how many refinement steps"
+GUIDANCE = "flex only: how closely to follow the prompt"
+
+BALANCE = "Show your credits, the prices and your recent activity"
+
+OPS = "Show how the bot is doing"
+OPS_STATUS = "Show the queue, the workers, KIE's balance, and charges compared with KIE's costs"
+
+QUOTA = "Decide who may spend how much"
+QUOTA_SHOW = "Show a member's allowance and balance, and the server pool"
+QUOTA_SET_DEFAULT = "Set what every member of this server gets"
+QUOTA_SET_ROLE = "Set what members with a role get; of several roles, the largest limit counts"
+QUOTA_SET_MEMBER = "Set what one member gets, whatever their roles"
+QUOTA_CLEAR = "Remove the limit of a member or a role, or the server's if you name neither"
+QUOTA_GRANT = "Give a member bonus credits, which don't expire"
+QUOTA_RESET = "Reset what a member has spent in the current period"
+QUOTA_POOL = "Limit what all members together may spend"
+QUOTA_REPORT = "Show where the credits went, as a chart and a table"
+QUOTA_LOG = "Show the credit log: what was spent, granted and changed, by whom and why"
+QUOTA_SETTINGS = "Show or change the time zone, channels and quota managers"
+
+QUOTA_CREDITS = "How many credits per period; leave empty for unlimited or no credits"
+QUOTA_PERIOD = "How often credits refill"
+QUOTA_MEMBER = "Which member"
+QUOTA_ROLE = "Which role"
+GRANT_CREDITS = "How many credits"
+GRANT_REASON = "Why; shown in the log"
+REPORT_PERIOD = "Which period (default: this month)"
+SETTINGS_TIMEZONE = "Time zone in which days begin, for example Europe/Berlin"
+SETTINGS_ALLOW_CHANNEL = "Allow the bot in this channel; it then works in allowed channels only"
+SETTINGS_FORBID_CHANNEL = "Remove an allowed channel; with none left, the bot works everywhere"
+SETTINGS_MANAGER_ROLE = "Who may manage quotas besides Manage Server; @everyone for nobody else"
+SETTINGS_REQUESTS_CHANNEL = "Where members' requests for more credits are posted"
+SETTINGS_STOP_REQUESTS = "Turn off requests for more credits"
+
+UNLIMITED = "unlimited"
+NONE = "none"
+PERIOD_CHOICES = {
+    Period.DAY.value: "every day",
+    Period.WEEK.value: "every week",
+    Period.MONTH.value: "every month",
+    UNLIMITED: "unlimited",
+    NONE: "no credits",
+}
+REPORT_PERIODS = {Period.DAY: "today", Period.WEEK: "this week", Period.MONTH: "this month"}
+
+_MODEL_USES = {Model.PRO: "fast", Model.FLEX: "best detail and text"}
+_RATIO_USES = {
     AspectRatio.SQUARE: "square",
     AspectRatio.LANDSCAPE: "landscape",
     AspectRatio.PORTRAIT: "portrait",
     AspectRatio.WIDE: "wide",
     AspectRatio.TALL: "phone screen",
     AspectRatio.PHOTO: "photo",
-    AspectRatio.PHOTO_PORTRAIT: "upright photo",
-    AspectRatio.AUTO: "as your first picture",
+    AspectRatio.PHOTO_PORTRAIT: "tall photo",
+    AspectRatio.AUTO: "same shape as your first image",
 }
-RESOLUTION_USES = {Resolution.ONE_K: "about 1 megapixel", Resolution.TWO_K: "about 4 megapixels, costs more"}
+_RESOLUTION_USES = {Resolution.ONE_K: "about 1 megapixel", Resolution.TWO_K: "about 4 megapixels, costs more"}
+
+
+def image(number_: int) -> str:
+    """The option for one of the images to work from, the first being 1."""
+    return f"{'An' if number_ == 1 else 'Another'} image to work from; your prompt can call it image {number_}"
 
 
 def model_choice(model: Model, prices: PriceList) -> str:
-    """A model as a choice: what it is for and what it costs."""
-    one, two = (prices.of(Settings(model, resolution=resolution)) for resolution in Resolution)
-    return f"{model.value} · {_MODEL_USES[model]} · {in_credits(one)} ({number(two)} at 2K)"
+    """A model as a choice: what it is good for and what it costs."""
+    one_k, two_k = (prices.of(Settings(model, resolution=resolution)) for resolution in Resolution)
+    return f"{model.value} · {_MODEL_USES[model]} · {in_credits(one_k)} ({number(two_k)} at 2K)"
 
 
 def aspect_ratio_choice(ratio: AspectRatio) -> str:
-    """A ratio as a choice: its shape in words."""
-    return f"{ratio.value} · {RATIO_USES[ratio]}"
+    """A ratio as a choice, its shape in words."""
+    return f"{ratio.value} · {_RATIO_USES[ratio]}"
 
 
 def resolution_choice(resolution: Resolution) -> str:
     """A resolution as a choice."""
-    return f"{resolution.value} · {RESOLUTION_USES[resolution]}"
+    return f"{resolution.value} · {_RESOLUTION_USES[resolution]}"

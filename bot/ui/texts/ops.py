@@ -1,4 +1,4 @@
-"""The words for the operator: /ops status, and the alarms."""
+"""The words for the operator: /ops status, and the alerts."""
 
 from datetime import datetime
 
@@ -6,17 +6,14 @@ from bot.domain.credits import Credits
 from bot.domain.kie_account import BalanceReading, ClassCosts, LowBalance, Paused, Resumed
 from bot.generation.status import ACCOUNT_DAYS, QueueStatus, Status
 from bot.quota.costs import total_difference
-from bot.ui.texts.amounts import in_credits, number, relative
+from bot.ui.texts.amounts import counted, in_credits, number, relative
 
-GROUP = "Show how the bot is doing"
-COMMAND_STATUS = "Show queue, workers, KIE's balance, and what was charged against what KIE took"
-
-LINE_TITLE = "The way to KIE"
-BALANCE_TITLE = "KIE's balance"
-ACCOUNTS_TITLE = f"Charged and taken by KIE, last {ACCOUNT_DAYS} days"
-NO_BALANCE = "It could not be read yet."
-NO_ACCOUNTS = "No picture yet."
-_TOP_UP = "Fill the account up at kie.ai."
+QUEUE_TITLE = "Queue"
+BALANCE_TITLE = "KIE balance"
+COSTS_TITLE = f"Charges compared with KIE's costs, last {ACCOUNT_DAYS} days"
+NO_BALANCE = "Not read yet."
+NO_COSTS = "No images yet."
+_TOP_UP = "Top up the account at kie.ai."
 
 
 def title(version: str) -> str:
@@ -24,94 +21,90 @@ def title(version: str) -> str:
     return f"Easel {version}"
 
 
-def running(started_at: datetime, latency: float | None) -> str:
-    """Since when it runs, and how it is connected; ``latency`` in seconds, None when it is not."""
+def uptime(started_at: datetime, latency: float | None) -> str:
+    """When the bot started, and its latency to Discord in seconds, None while it is not connected."""
     connected = "not connected to Discord" if latency is None else f"connected to Discord ({round(latency * 1000)} ms)"
-    return f"up since {relative(started_at)} · {connected}"
+    return f"started {relative(started_at)} · {connected}"
 
 
 def workers(status: Status) -> str:
-    """Which workers are alive, and which are not."""
-    at_work = [name for name, alive in status.workers.items() if alive]
-    dead = [name for name, alive in status.workers.items() if not alive]
-    pieces = [f"at work: {', '.join(at_work) or 'nobody'}"]
-    if dead:
-        pieces.append(f"dead: {', '.join(dead)}")
+    """Which workers are running, and which have stopped."""
+    running = [name for name, alive in status.workers.items() if alive]
+    stopped = [name for name, alive in status.workers.items() if not alive]
+    pieces = [f"running: {', '.join(running) or 'none'}"]
+    if stopped:
+        pieces.append(f"stopped: {', '.join(stopped)}")
     return " · ".join(pieces)
 
 
-def line(state: QueueStatus) -> str:
-    """How many wait and are at work, and how much of KIE's rate is used."""
+def queue(state: QueueStatus) -> str:
+    """How many tasks wait and are at KIE, and how much of KIE's rate limit is used."""
     calls = f"{state.calls} of {state.calls_allowed} calls in {number(state.window)} s"
     return f"{state.waiting} waiting · {state.at_kie} at KIE · {calls}"
 
 
-def gate(state: QueueStatus) -> str:
-    """Whether tasks are handed to KIE."""
+def accepting(state: QueueStatus) -> str:
+    """Whether new requests are accepted and submitted to KIE."""
     if state.pause is None:
-        return "▶️ submissions go on"
-    since = f"since {relative(state.pause.since)}: KIE is out of credits"
-    return f"⏸️ trying one task at a time, paused {since}" if state.trying else f"⏸️ paused {since}"
+        return "▶️ accepting requests"
+    paused_at = f"paused {relative(state.pause.since)}: KIE is out of credits"
+    return f"⏸️ {paused_at}; trying one task at a time" if state.trying else f"⏸️ {paused_at}"
 
 
 def tasks(status: Status) -> str:
-    """What is under way, and what needs a look."""
-    return f"{_count(status.open_tasks, 'open task')} · {status.orphans} orphaned · {status.undelivered} undelivered"
+    """What is in progress, and what needs a look."""
+    return f"{counted(status.open_tasks, 'open task')} · {status.orphans} orphaned · {status.undelivered} undelivered"
 
 
 def balance(reading: BalanceReading, days: float | None) -> str:
     """What is left, when that was read, and how long it lasts."""
     pieces = [f"**{in_credits(reading.balance)}**", f"read {relative(reading.at)}"]
     if days is not None:
-        pieces.append(f"lasts about {_count(round(days), 'day')} at the last seven days' rate")
+        pieces.append(f"lasts about {counted(round(days), 'day')} at the rate of the last 7 days")
     return " · ".join(pieces)
 
 
 def today(spent: Credits) -> str:
-    """What members have spent, everywhere."""
-    return f"{in_credits(spent)} spent today over all servers"
+    """What members have spent in all servers."""
+    return f"{in_credits(spent)} spent today across all servers"
 
 
-def account(one: ClassCosts) -> str:
+def costs(price_class: ClassCosts) -> str:
     """A price class: what was charged, what KIE took, and the difference."""
-    kind = f"{one.price_class.model.value} {one.price_class.resolution.value}"
-    sums = f"charged {number(one.charged)} · KIE took {number(one.consumed)}"
-    pieces = [kind, _count(one.images, "picture"), sums, _difference(one.difference)]
-    if one.unreported:
-        pieces.append(f"{one.unreported} more without KIE's word")
+    kind = f"{price_class.price_class.model.value} {price_class.price_class.resolution.value}"
+    sums = f"charged {number(price_class.charged)} · KIE took {number(price_class.consumed)}"
+    pieces = [kind, counted(price_class.images, "image"), sums, _difference(price_class.difference)]
+    if price_class.unreported:
+        pieces.append(f"{price_class.unreported} more without a cost reported by KIE")
     return " · ".join(pieces)
 
 
-def accounts(all_classes: tuple[ClassCosts, ...]) -> str:
+def total_costs(price_classes: tuple[ClassCosts, ...]) -> str:
     """The difference over all price classes."""
-    return f"together: {_difference(total_difference(all_classes))}"
+    return f"total: {_difference(total_difference(price_classes))}"
 
 
-def low(news: LowBalance) -> str:
-    """The balance fell under the threshold."""
-    return f"KIE's balance is low: {in_credits(news.balance)}, less than {number(news.below)}. {_TOP_UP}"
+def low(alert: LowBalance) -> str:
+    """The balance fell below the threshold."""
+    return f"KIE's balance is low: {in_credits(alert.balance)}, less than {number(alert.below)}. {_TOP_UP}"
 
 
-def paused(news: Paused) -> str:
-    """KIE takes no more tasks."""
-    left = "" if news.balance is None else f" {in_credits(news.balance)} are left there."
+def paused(alert: Paused) -> str:
+    """KIE accepts no more tasks."""
+    left = "" if alert.balance is None else f" ({in_credits(alert.balance)} left)"
     return (
-        f"Submissions are paused: KIE says that the account is out of credits.{left} New wishes are refused. "
-        f"{_TOP_UP} Submissions then go on by themselves."
+        f"Requests are paused: KIE says that the account is out of credits{left}. New requests are refused. "
+        f"{_TOP_UP} Requests then resume by themselves."
     )
 
 
-def resumed(news: Resumed) -> str:
-    """KIE takes tasks again."""
-    left = "" if news.balance is None else f" KIE's balance is {in_credits(news.balance)}."
-    return f"Submissions go on. They were paused {relative(news.since)}.{left}"
+def resumed(alert: Resumed) -> str:
+    """KIE accepts tasks again."""
+    left = "" if alert.balance is None else f" KIE's balance is {in_credits(alert.balance)}."
+    return f"Requests are accepted again. They were paused {relative(alert.since)}.{left}"
 
 
 def _difference(credits_: Credits) -> str:
     if not credits_:
         return "no difference"
     return f"{number(abs(credits_))} {'more' if credits_ > 0 else 'less'} than charged"
-
-
-def _count(amount: int, noun: str) -> str:
-    return f"{amount} {noun}{'' if amount == 1 else 's'}"

@@ -1,158 +1,223 @@
-"""The words of /quota: what admins see, and what stands in the ledger for good."""
+"""The words of /balance, /quota and requests for credits. Some of them are stored in the ledger as notes."""
 
-from collections.abc import Sequence
+from datetime import datetime
 from decimal import Decimal
 
-from bot.domain.credits import LedgerEntry, Movement, Period
+from bot.domain.credits import Allowance, Balance, LedgerEntry, Movement, Period, PriceList
 from bot.domain.ids import UserId
 from bot.domain.rules import Cap, CapState, Rule, Scope, ServerSettings
-from bot.ui.texts.amounts import in_credits, number, plain, relative
-from bot.ui.texts.statement import per_period
+from bot.domain.settings import Model
+from bot.ui.texts.amounts import in_bonus_credits, in_credits, made_with, number, plain, relative, some
+from bot.ui.texts.cards import member
+from bot.ui.texts.commands import model_choice
 
-COMMAND_QUOTA = "Decide who may spend how much"
-COMMAND_SHOW = "Show a member's rule and balance, and the server's pool"
-COMMAND_SET_DEFAULT = "Set what every member of this server may spend"
-COMMAND_SET_ROLE = "Set what members with a role may spend; of several roles the largest counts"
-COMMAND_SET_MEMBER = "Set what one member may spend, whatever their roles"
-COMMAND_CLEAR = "Remove the rule of a member or a role; without either, the server's own"
-COMMAND_GRANT = "Give a member bonus credits, which do not expire"
-COMMAND_RESET = "Let a member's period start anew"
-COMMAND_POOL = "Cap what all members together may spend"
-COMMAND_REPORT = "Show where the credits went, as a picture and a table"
-COMMAND_LOG = "Show the ledger: what was spent, granted and changed, by whom and why"
-COMMAND_SETTINGS = "Show or change time zone, channels, and who manages quotas"
+_PER_PERIOD = {Period.DAY: "a day", Period.WEEK: "a week", Period.MONTH: "a month"}
+_THIS_PERIOD = {Period.DAY: "today", Period.WEEK: "this week", Period.MONTH: "this month"}
 
-OPTION_CREDITS = "How many credits per period; leave it out for unlimited or nothing"
-OPTION_PERIOD = "How often they start anew"
-OPTION_MEMBER = "Whom it concerns"
-OPTION_ROLE = "Which role"
-OPTION_GRANT = "How many credits"
-OPTION_REASON = "Why; it stands in the log"
-OPTION_TIMEZONE = "When days begin, for example Europe/Berlin"
-OPTION_ALLOW_CHANNEL = "Let the bot be used here; once there is such a channel, nowhere else"
-OPTION_FORBID_CHANNEL = "Take a channel off that list; when none is left, everywhere is allowed"
-OPTION_MANAGER_ROLE = "Who may manage quotas besides Manage Server; @everyone for nobody else"
-OPTION_REQUESTS_CHANNEL = "Where members' requests for more are posted"
-OPTION_STOP_REQUESTS = "No more requests for more credits"
-OPTION_REPORT_PERIOD = "How far back: this day, week or month"
+BALANCE_TITLE = "Your credits"
+PRICES_TITLE = "What an image costs"
+ACTIVITY_TITLE = "Recent activity"
+NO_ACTIVITY = "Nothing yet. Make an image with /imagine."
 
-UNLIMITED = "unlimited"
-NONE = "none"
-CHOICES = {
-    Period.DAY.value: "a day",
-    Period.WEEK.value: "a week",
-    Period.MONTH.value: "a month",
-    UNLIMITED: "unlimited",
-    NONE: "nothing at all",
-}
-
-REPORT_PERIODS = {Period.DAY: "today", Period.WEEK: "this week", Period.MONTH: "this month"}
-
-NO_RULE = "There was no such rule."
+NO_RULE = "There was no limit to remove."
 EMPTY_LOG = "Nothing yet."
 OLDER = "Older"
 NEWER = "Newer"
+IN_PROGRESS_HINT = "-# Requests in progress aren't affected."
+MANAGER_HINT = "-# To let that role see the command, also allow it under Server Settings, Integrations."
+
 ASK = "Ask for more"
 APPROVE = "Approve"
 DENY = "Deny"
 AMOUNT_TITLE = "Approve the request"
 AMOUNT_LABEL = "Bonus credits to grant"
-ASKED = "Your request is with the admins. You are told what they decide."
-RUNNING_HINT = "-# What is running keeps its price; a lowered rule holds from the next picture on."
+ASKED = "Sent to the admins. You'll hear when they decide."
+DENIED = "Your request for more credits was declined. Your allowance refills as usual; /balance shows when."
+DECIDED = "Your request for more credits has been answered. /balance shows what you have."
+GRANT_NOTE = "asked for more credits, approved"
+
+_CAPS = {
+    Cap.POOL: "Server pool",
+    Cap.SERVER_LIMIT: "Bot owner's limit for this server",
+    Cap.BUDGET: "Bot owner's daily budget",
+}
+_CHANNELS_LISTED = 25
+_CHANNELS_NOTED = 5
 
 
-def member(user: UserId | int) -> str:
-    """A member, by mention."""
-    return f"<@{user}>"
+def price_lines(prices: PriceList) -> list[str]:
+    """What each model costs, a line each."""
+    return [model_choice(model, prices) for model in Model]
 
 
-def whose(rule: Rule) -> str:
-    """Whom a rule is for."""
+def per_period(allowance: Allowance) -> str:
+    """An allowance: 50 credits a day."""
+    if allowance.credits is None:
+        return "unlimited credits"
+    if not allowance.credits:
+        return "no credits"
+    return f"{in_credits(allowance.credits)} {_PER_PERIOD[allowance.period]}"
+
+
+def balance(account: Balance) -> str:
+    """What is left of the allowance, when it refills, and the bonus credits."""
+    allowance, left = account.allowance, account.left_of_allowance
+    if allowance.credits is None or left is None:
+        line = f"**Unlimited** · {in_credits(account.spent)} spent {_THIS_PERIOD[allowance.period]}"
+    elif not allowance.credits:
+        line = "**No allowance**"
+    else:
+        line = (
+            f"**{number(left)}** of {in_credits(allowance.credits)} left {_THIS_PERIOD[allowance.period]}"
+            f" · refills {relative(account.renews_at)}"
+        )
+    return f"{line} · plus **{in_bonus_credits(account.bonus)}**" if account.bonus else line
+
+
+def allowance_source(rule: Rule, *, own: bool) -> str:
+    """Who set the limit that applies to a member; ``own`` when that member reads it."""
     match rule.scope:
         case Scope.MEMBER:
-            return member(rule.subject)
+            return "You have a personal limit" if own else "Personal limit"
         case Scope.ROLE:
-            return f"<@&{rule.subject}>"
+            return f"Largest limit of {'your' if own else 'their'} roles, from <@&{rule.subject}>"
         case Scope.SERVER:
-            return "every member"
-        case Scope.POOL:
-            return "the whole server"
-        case Scope.OPERATOR:
-            return "everybody"
-
-
-def rule_set(rule: Rule) -> str:
-    """A rule that was set, as an answer and for the ledger."""
-    return f"{whose(rule)}: {per_period(rule.allowance)}"
-
-
-def rule_removed(rule: Rule) -> str:
-    """A rule that was removed."""
-    return f"{whose(rule)}: rule removed"
-
-
-def because(rule: Rule) -> str:
-    """Why a rule applies."""
-    match rule.scope:
-        case Scope.MEMBER:
-            return "by a rule for this member alone"
-        case Scope.ROLE:
-            return f"by the rule for {whose(rule)}, the largest among the member’s roles"
-        case Scope.SERVER:
-            return "by this server’s rule for every member"
+            return "This server's limit for every member"
         case _:
-            return "by the default of whoever runs the bot"
+            return "Bot's default allowance"
 
 
-def standing(user: UserId, rule: Rule, words: str) -> str:
-    """What /quota show says of a member."""
-    return f"{member(user)} may spend **{per_period(rule.allowance)}**: {words}."
+def activity(entry: LedgerEntry) -> str:
+    """One line of a member's own recent activity."""
+    when = relative(entry.at)
+    match entry.movement:
+        case Movement.GRANT:
+            return f"+{in_bonus_credits(entry.credits)}: {plain(entry.note, 80)} · {when}"
+        case Movement.RESET:
+            return f"allowance reset by an admin · {when}"
+        case Movement.REFUND | Movement.GOODWILL:
+            return f"+{number(entry.credits)} refunded{_for_image(entry)} · {when}"
+        case _:
+            return f"−{number(abs(entry.credits))} spent{_for_image(entry)} · {when}"
 
 
-_CAPS = {Cap.POOL: "Server pool", Cap.SERVER_LIMIT: "Operator’s limit for this server", Cap.BUDGET: "Operator’s budget"}
+def member_quota(user: UserId, rule: Rule) -> str:
+    """What a member gets, and why."""
+    return f"{member(user)} gets **{per_period(rule.allowance)}** · {allowance_source(rule, own=False)}"
 
 
 def cap(state: CapState) -> str:
-    """How far a limit over several members is used up."""
+    """How much is left of a limit over several members."""
     left = number(state.left if state.left is not None else Decimal(0))
-    return f"{_CAPS[state.cap]}: **{left}** of {per_period(state.allowance)} left · renews {relative(state.renews_at)}"
+    return f"{_CAPS[state.cap]}: **{left}** of {per_period(state.allowance)} left · refills {relative(state.renews_at)}"
+
+
+def rule_set(rule: Rule) -> str:
+    """A limit that was set, as an answer and for the ledger."""
+    amount = per_period(rule.allowance)
+    match rule.scope:
+        case Scope.MEMBER:
+            return f"{member(rule.subject)} now gets {amount}"
+        case Scope.ROLE:
+            return f"Members with <@&{rule.subject}> now get {amount}"
+        case Scope.POOL:
+            return f"Server pool set to {amount}"
+        case _:
+            return f"Members now get {amount}"
+
+
+def rule_removed(rule: Rule) -> str:
+    """A limit that was removed, as an answer and for the ledger."""
+    match rule.scope:
+        case Scope.MEMBER:
+            return f"{member(rule.subject)}'s personal limit removed"
+        case Scope.ROLE:
+            return f"Limit for <@&{rule.subject}> removed"
+        case Scope.POOL:
+            return "Server pool removed"
+        case _:
+            return "Server limit removed; the bot's default applies"
 
 
 def granted(user: UserId, amount: Decimal, reason: str) -> str:
     """A grant, as an answer."""
-    return f"{member(user)} got {in_credits(amount)} besides their allowance: {plain(reason, 200)}"
+    return f"{member(user)} got {in_bonus_credits(amount)}: {plain(reason, 200)}"
 
 
 def reset(user: UserId) -> str:
     """A reset, as an answer and for the ledger."""
-    return f"{member(user)}: the period starts anew"
-
-
-_SHOWN = 25
-_NOTED = 5
+    return f"{member(user)}'s allowance was reset"
 
 
 def settings(chosen: ServerSettings) -> str:
     """A server's settings, a line each."""
-    channels = _some([f"<#{one}>" for one in sorted(chosen.channels)], _SHOWN) or "everywhere"
-    return "\n".join([_zone(chosen), f"Used in: {channels}", _managers(chosen), _requests(chosen)])
+    channels = some([f"<#{channel}>" for channel in sorted(chosen.channels)], _CHANNELS_LISTED) or "everywhere"
+    return "\n".join([_zone(chosen), f"Works in: {channels}", _managers(chosen), _requests(chosen)])
 
 
 def settings_changed(before: ServerSettings, after: ServerSettings) -> str:
-    """What was changed in a server's settings, for the ledger: of many channels only those that came and went."""
-    pieces = [what(after) for what in (_zone, _managers, _requests) if what(after) != what(before)]
-    came, went = sorted(after.channels - before.channels), sorted(before.channels - after.channels)
-    if came:
-        pieces.append(f"Channels allowed: {_some([f'<#{one}>' for one in came], _NOTED)}")
-    if went:
-        pieces.append(f"Channels no longer on the list: {_some([f'<#{one}>' for one in went], _NOTED)}")
+    """What was changed in a server's settings, for the ledger; of many channels only those added or removed."""
+    pieces = [line(after) for line in (_zone, _managers, _requests) if line(after) != line(before)]
+    for label, channels in (
+        ("Channels added", after.channels - before.channels),
+        ("Channels removed", before.channels - after.channels),
+    ):
+        if channels:
+            pieces.append(f"{label}: {some([f'<#{channel}>' for channel in sorted(channels)], _CHANNELS_NOTED)}")
     return " · ".join(pieces)
 
 
-def _some(names: Sequence[str], most: int) -> str:
-    """The first of many, and how many more there are."""
-    more = len(names) - most
-    return ", ".join(names[:most]) + (f" and {more} more" if more > 0 else "")
+def log_title(of: UserId | None, page: int) -> str:
+    """Above a page of the log, the first page being 0."""
+    return f"### Credit log{f' of {member(of)}' if of else ''} · page {page + 1}"
+
+
+def log_line(entry: LedgerEntry) -> str:
+    """One line of the log."""
+    by = f" · by {member(entry.actor_id)}" if entry.actor_id else ""
+    whose = f"{member(entry.user_id)} · " if entry.user_id and entry.movement is not Movement.RULE else ""
+    match entry.movement:
+        case Movement.GRANT:
+            event = f"+{in_bonus_credits(entry.credits)}: {plain(entry.note, 120)}"
+        case Movement.RESET:
+            event = "allowance reset"
+        case Movement.RULE:
+            event = entry.note
+        case Movement.LATE:
+            event = f"{number(abs(entry.credits))} for an image that arrived late, free for the member"
+        case Movement.REFUND | Movement.GOODWILL:
+            event = f"+{number(entry.credits)} refunded"
+        case _:
+            event = f"−{number(abs(entry.credits))}"
+    return f"-# {_exact(entry.at)} · {whose}{event}{_for_image(entry)}{by}"
+
+
+def request(user: UserId, rule: Rule, account: Balance) -> str:
+    """A member's request for more credits, as admins see it."""
+    return f"### {member(user)} asks for more credits\n{balance(account)}\n-# {allowance_source(rule, own=False)}"
+
+
+def approved(user: UserId, amount: Decimal, by: UserId) -> str:
+    """A request that was granted, as admins see it."""
+    return f"{member(user)} asked for more credits: {member(by)} granted {number(amount)}."
+
+
+def denied(user: UserId, by: UserId) -> str:
+    """A request that was turned down, as admins see it and for the ledger."""
+    return f"{member(user)} asked for more credits: {member(by)} declined."
+
+
+def you_got(amount: Decimal) -> str:
+    """To the member whose request was approved."""
+    return f"Your request was approved: you got {in_bonus_credits(amount)}, which don't expire."
+
+
+def _for_image(entry: LedgerEntry) -> str:
+    return f" · {made_with(entry.settings)}" if entry.settings else ""
+
+
+def _exact(moment: datetime) -> str:
+    return f"<t:{int(moment.timestamp())}:f>"
 
 
 def _zone(chosen: ServerSettings) -> str:
@@ -160,68 +225,10 @@ def _zone(chosen: ServerSettings) -> str:
 
 
 def _managers(chosen: ServerSettings) -> str:
-    role = f", and <@&{chosen.manager_role}>" if chosen.manager_role else ""
-    return f"Quotas are managed by: Manage Server{role}"
+    role = f" or <@&{chosen.manager_role}>" if chosen.manager_role else ""
+    return f"Quota managers: anyone with Manage Server{role}"
 
 
 def _requests(chosen: ServerSettings) -> str:
-    where = f"<#{chosen.requests_channel}>" if chosen.requests_channel else "nobody can ask for more"
-    return f"Requests for more: {where}"
-
-
-MANAGER_HINT = "-# For members of that role to see the command, allow it under Server Settings, Integrations, as well."
-
-
-def log_line(entry: LedgerEntry) -> str:
-    """One line of the ledger."""
-    when = f"<t:{int(entry.at.timestamp())}:f>"
-    by = f" · by {member(entry.actor_id)}" if entry.actor_id else ""
-    whom = f"{member(entry.user_id)} · " if entry.user_id and entry.movement is not Movement.RULE else ""
-    made = entry.settings
-    picture = f" · flux-2 {made.model.value} {made.resolution.value}" if made else ""
-    match entry.movement:
-        case Movement.GRANT:
-            what = f"+{number(entry.credits)} granted: {plain(entry.note, 120)}"
-        case Movement.RESET:
-            what = "period started anew"
-        case Movement.RULE:
-            what = entry.note
-        case Movement.LATE:
-            what = (
-                f"{number(abs(entry.credits))} for a picture that came after its refund, free for the member{picture}"
-            )
-        case Movement.REFUND | Movement.GOODWILL:
-            what = f"+{number(entry.credits)} given back{picture}"
-        case _:
-            what = f"−{number(abs(entry.credits))}{picture}"
-    return f"-# {when} · {whom}{what}{by}"
-
-
-def log_title(of: UserId | None, page: int) -> str:
-    """Above a page of the ledger."""
-    return f"### Ledger{f' of {member(of)}' if of else ''} · page {page + 1}"
-
-
-def request(user: UserId, rule: Rule, words: str) -> str:
-    """A member's request, as admins see it."""
-    return f"### {member(user)} asks for more credits\n{words}\n-# {because(rule)}"
-
-
-def approved(user: UserId, amount: Decimal, by: UserId) -> str:
-    """A request that was granted, as admins see it."""
-    return f"{member(user)} asked for more: {member(by)} granted {in_credits(amount)}."
-
-
-def denied(user: UserId, by: UserId) -> str:
-    """A request that was turned down, as admins see it and for the ledger."""
-    return f"{member(user)} asked for more: {member(by)} said no."
-
-
-def you_got(amount: Decimal) -> str:
-    """What a member is told of an approval."""
-    return f"Your request was approved: {in_credits(amount)} more, besides your allowance. They do not expire."
-
-
-YOU_GOT_NOTHING = "Your request for more credits was denied. Your allowance renews as usual; /balance shows when."
-ANSWERED = "Your request for more credits was answered. /balance shows what you have."
-GRANT_NOTE = "asked for more, approved"
+    channel = f"<#{chosen.requests_channel}>" if chosen.requests_channel else "off"
+    return f"Requests for more credits: {channel}"

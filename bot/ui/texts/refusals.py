@@ -1,168 +1,155 @@
-"""What a member is told when something was not done: what happened, that it cost nothing, and what to do."""
+"""What a member reads when something was not done: what happened, that nothing was charged, and the next step."""
 
 from collections.abc import Mapping, Sequence
 
-from bot.domain.errors import (
-    AlreadyRequested,
-    AutoNeedsReference,
-    BadAmount,
-    CapReached,
-    ChannelNotAllowed,
-    ControlsNeedFlex,
-    CreditRequestClosed,
-    CreditsMissing,
-    DraftGone,
-    GenerationGone,
-    MayNotPost,
-    NoRequestsChannel,
-    NoSourceImage,
-    NotAManager,
-    NotEnoughCredits,
-    NothingToChange,
-    NotReadyYet,
-    NotYours,
-    PromptLength,
-    ReferenceProblem,
-    ReferenceRefused,
-    ReferencesGone,
-    SubmissionsPaused,
-    TooLateToCancel,
-    TooManyImages,
-    TooManyOpen,
-    UnknownZone,
-    UploadFailed,
-    UserError,
-)
+from bot.domain import errors
 from bot.domain.rules import Cap
 from bot.domain.settings import REFERENCES_MAX, CheaperOption
-from bot.ui.texts.amounts import in_credits, number, plain, relative
+from bot.generation.references import SOURCE_MAX_BYTES
+from bot.ui.texts.amounts import AMOUNT_MAX, in_credits, number, plain, relative, some
+from bot.ui.texts.commands import EDIT_IMAGE, NONE, PERIOD_CHOICES, UNLIMITED
 
 NOTHING_CHARGED = "Nothing was charged."
-NO_STORE = (
-    f"My disk does not take anything right now, so this was not started. {NOTHING_CHARGED} Try again in a minute."
+_UNCHARGED = "nothing was charged."
+_MEGABYTE = 1_000_000
+_CHANNELS_NAMED = 5
+
+NO_STORE = f"I can't save anything right now. Try again in a minute; {_UNCHARGED}"
+TOLD_PRIVATELY = "That didn't work. I've told the requester why."
+FORBIDDEN = "You're not allowed to do that here."
+MESSAGE_GONE = f"That message has been deleted. {NOTHING_CHARGED}"
+UNKNOWN_CHOICE = "That member, role or channel isn't in this server. Choose one from the list."
+OUTDATED = "This command has changed. Reload Discord and try again."
+
+HOW_TO = (
+    "Tell me what to change: reply to an image and mention me, attach images to a mention, or use /imagine. "
+    + NOTHING_CHARGED
 )
-TOLD_PRIVATELY = "This did not work; whoever asked is told why."
+NO_IMAGE = f"I don't see an image here. Reply to one, attach one, or use /imagine to start from words; {_UNCHARGED}"
+CANNOT_SEE = (
+    "Discord doesn't show me other members' messages. Right-click that one (on a phone, hold it) and choose Apps, "
+    f"{EDIT_IMAGE}; {_UNCHARGED}"
+)
+ONLY_YOURS = (
+    "I'm using only the images you attached: Discord doesn't show me the message above. "
+    f"To use its image, right-click it and choose Apps, {EDIT_IMAGE}."
+)
 
 _PROBLEMS = {
-    ReferenceProblem.TOO_LARGE: "is over 50 MB. Attach a smaller one.",
-    ReferenceProblem.NOT_AN_IMAGE: "is not a picture that I can read. Attach a JPEG, PNG, WebP, HEIC or the like.",
-    ReferenceProblem.DAMAGED: "is damaged or cut off. Save it again and attach that.",
-    ReferenceProblem.TOO_MANY_PIXELS: "has too many pixels. Scale it below 50 megapixels.",
-    ReferenceProblem.UNREACHABLE: "could not be loaded from Discord. Attach it again.",
+    errors.ReferenceProblem.TOO_LARGE: f"is over {SOURCE_MAX_BYTES // _MEGABYTE} MB. Attach a smaller image",
+    errors.ReferenceProblem.NOT_AN_IMAGE: "isn't an image I can read. Try a JPEG, PNG, WebP or HEIC",
+    errors.ReferenceProblem.DAMAGED: "is damaged or incomplete. Save it again and attach the new copy",
+    errors.ReferenceProblem.TOO_MANY_PIXELS: "has too many pixels. Scale it down and attach it again",
+    errors.ReferenceProblem.UNREACHABLE: "couldn't be loaded from Discord. Attach it again",
 }
 _CAPS = {
-    Cap.POOL: "The server's pool",
-    Cap.SERVER_LIMIT: "What this server may spend",
-    Cap.BUDGET: "The bot's budget for today",
+    Cap.POOL: "The server pool",
+    Cap.SERVER_LIMIT: "The bot owner's limit for this server",
+    Cap.BUDGET: "The bot owner's daily budget",
 }
 
-_FIXED: Mapping[type[UserError], str] = {
-    AutoNeedsReference: (
-        f"The aspect ratio “auto” follows a picture. Attach one or choose another ratio. {NOTHING_CHARGED}"
+_FIXED: Mapping[type[errors.UserError], str] = {
+    errors.AutoNeedsReference: f"The shape “auto” needs an image. Attach one or choose a shape; {_UNCHARGED}",
+    errors.ControlsNeedFlex: f"Steps and guidance only work with flex. Choose flex or leave them out; {_UNCHARGED}",
+    errors.ReferencesGone: (
+        f"The images this was made from are no longer stored. Attach them again with /imagine; {_UNCHARGED}"
     ),
-    ControlsNeedFlex: (
-        f"Steps and guidance work with the model flex only. Choose flex or leave them out. {NOTHING_CHARGED}"
+    errors.TooManyImages: f"I can work from {REFERENCES_MAX} images at most. Attach fewer; {_UNCHARGED}",
+    errors.NoSourceImage: f"I don't see an image in this message. Choose one that has an image; {_UNCHARGED}",
+    errors.DraftGone: f"This form was open for too long and has expired. Open it again; {_UNCHARGED}",
+    errors.UploadFailed: f"The image service didn't take your image. Try again in a while; {_UNCHARGED}",
+    errors.MayNotPost: (
+        "I'm not allowed to post images here, so nothing was charged. Ask an admin to allow me View Channel, "
+        "Send Messages and Attach Files, or use /imagine with private: True."
     ),
-    ReferencesGone: (
-        f"The pictures that this was made from are no longer kept. Attach them again with /imagine. {NOTHING_CHARGED}"
+    errors.NotReadyYet: f"I've just connected and don't know this server yet. Try again in a moment; {_UNCHARGED}",
+    errors.NotAManager: "Only this server's quota managers can do that. Ask an admin.",
+    errors.NothingToChange: "You didn't choose anything, so nothing was changed. Fill in at least one option.",
+    errors.NoRequestsChannel: "This server has no channel for requests that I can post in. Ask an admin directly.",
+    errors.CreditRequestClosed: "This request has been decided already, or has expired. Nothing was changed.",
+    errors.SubmissionsPaused: (
+        f"The bot has run out of credits. Please let the bot's owner know and try again later; {_UNCHARGED}"
     ),
-    TooManyImages: (f"A picture is made from at most {REFERENCES_MAX} others. Attach fewer. {NOTHING_CHARGED}"),
-    NoSourceImage: f"I see no picture in this message. Choose one that has a picture. {NOTHING_CHARGED}",
-    DraftGone: (
-        f"This window was open for too long, and what it was about is forgotten. Open it again. {NOTHING_CHARGED}"
-    ),
-    UploadFailed: f"KIE did not take your picture. Try again in a while. {NOTHING_CHARGED}",
-    MayNotPost: (
-        "I may not post pictures in this channel. Ask an admin to allow me View Channel, Send Messages and Attach "
-        f"Files here, or use /imagine with private:True. {NOTHING_CHARGED}"
-    ),
-    NotReadyYet: f"I have just connected and do not know this server yet. Try again in a moment. {NOTHING_CHARGED}",
-    NotAManager: "This is for those who manage the server's quotas. Ask an admin.",
-    NothingToChange: "Nothing was chosen, so nothing was changed. Fill in at least one option.",
-    NoRequestsChannel: "There is nobody to ask here: this server has no channel for requests that I can post in.",
-    CreditRequestClosed: "This request was decided already, or is too old. Nothing was changed.",
-    SubmissionsPaused: (
-        f"The bot's KIE account has run out of credits. Tell whoever runs the bot, then try again. {NOTHING_CHARGED}"
-    ),
-    NotYours: "Only the one who asked for this picture can do that.",
-    TooLateToCancel: "KIE is already painting, so this cannot be cancelled any more.",
-    GenerationGone: "This picture is too old for its buttons: nothing is known of it any more. Ask anew with /imagine.",
+    errors.NotYours: "Only the person who requested this can do that.",
+    errors.TooLateToCancel: "Too late to cancel: it's already being made.",
+    errors.GenerationGone: "These buttons have expired. Start again with /imagine.",
 }
 
 
-def refusal(error: UserError) -> str:
-    """What happened, that it cost nothing, and what to do."""
+def refusal(error: errors.UserError) -> str:
+    """What to tell the member about an error."""
     match error:
-        case PromptLength(length=length, minimum=minimum, maximum=maximum):
-            text = f"A prompt has {minimum} to {maximum:,} characters, and yours has {length:,}. {NOTHING_CHARGED}"
-        case ReferenceRefused(filename=filename, problem=problem):
-            text = f"{plain(filename, 80)} {_PROBLEMS[problem]} {NOTHING_CHARGED}"
-        case NotEnoughCredits() | CapReached():
-            text = _too_dear(error)
-        case ChannelNotAllowed(channels=channels):
-            where = ", ".join(f"<#{one}>" for one in channels[:5])
-            text = f"Pictures are made elsewhere in this server: {where}. {NOTHING_CHARGED}"
-        case CreditsMissing(period=period):
-            text = f"How many credits a {period}? Fill in credits, or choose unlimited or nothing at all as the period."
-        case UnknownZone(name=name):
-            text = f"There is no time zone “{plain(name, 60)}”. Choose one of the list, for example Europe/Berlin."
-        case AlreadyRequested(expires_at=expires_at):
-            text = f"The admins have your last request. You can ask anew once it is decided, or {relative(expires_at)}."
-        case BadAmount(text=typed):
-            text = f"“{plain(typed, 40)}” is no amount. Write a number up to 1,000,000. Nothing was granted."
-        case TooManyOpen(limit=limit):
-            text = f"You have {limit} open wishes, which is the most at once. Wait for one to finish. {NOTHING_CHARGED}"
+        case errors.PromptLength(length=length, minimum=minimum, maximum=maximum):
+            text = (
+                f"A prompt needs {minimum} to {maximum:,} characters, but yours has {length:,}. "
+                f"Change it and try again; {_UNCHARGED}"
+            )
+        case errors.ReferenceRefused(filename=filename, problem=problem):
+            text = f"{plain(filename, 80)} {_PROBLEMS[problem]}; {_UNCHARGED}"
+        case errors.NotEnoughCredits():
+            text = _not_enough(error)
+        case errors.CapReached(cap=cap, price=price, left=left, renews_at=renews_at, affordable=affordable):
+            text = (
+                f"{_CAPS[cap]} has {in_credits(left)} left, but this costs {number(price)}. {NOTHING_CHARGED}\n"
+                f"{_still_affordable(affordable)}This limit refills {relative(renews_at)}."
+            )
+        case errors.ChannelNotAllowed(channels=channels):
+            allowed = some([f"<#{channel}>" for channel in channels], _CHANNELS_NAMED)
+            text = f"In this server I only work in {allowed}. Try it there; {_UNCHARGED}"
+        case errors.CreditsMissing(period=period):
+            text = (
+                f"You didn't say how many credits a {period}. Fill in credits, or choose "
+                f"“{PERIOD_CHOICES[UNLIMITED]}” or “{PERIOD_CHOICES[NONE]}” as the period."
+            )
+        case errors.UnknownZone(name=name):
+            text = f"There's no time zone “{plain(name, 60)}”. Choose one from the list, for example Europe/Berlin."
+        case errors.AlreadyRequested(expires_at=expires_at):
+            text = f"The admins still have your last request. Ask again once they decide, or {relative(expires_at)}."
+        case errors.BadAmount(text=typed):
+            text = (
+                f"“{plain(typed, 40)}” isn't a valid amount. Enter a number up to {AMOUNT_MAX:,}; nothing was granted."
+            )
+        case errors.TooManyOpen(limit=limit):
+            text = (
+                f"You already have {limit} requests running, which is the limit. Wait for one to finish; {_UNCHARGED}"
+            )
         case _:
-            text = _FIXED.get(type(error), f"That did not work. {NOTHING_CHARGED}")
+            text = _FIXED.get(type(error), f"That didn't work. Please try again; {_UNCHARGED}")
     return text
 
 
-def _too_dear(error: NotEnoughCredits | CapReached) -> str:
-    """What is missing, when it renews, and what could be had instead."""
-    match error:
-        case NotEnoughCredits(allowance=whole, left=left) if not whole and not left:
-            text = f"You have no credits to spend here. {NOTHING_CHARGED}"
-        case NotEnoughCredits(price=price, left=left, allowance=whole, affordable=instead) if not whole:
-            text = (
-                f"This costs {in_credits(price)}, you have {number(left)} left: {number(price - left)} are missing. "
-                f"{_instead(instead)}{NOTHING_CHARGED}"
-            )
-        case NotEnoughCredits(price=price, left=left, allowance=whole, affordable=instead) if price > whole:
-            text = (
-                f"This costs {in_credits(price)}, more than your whole allowance of {number(whole)}; "
-                f"you have {number(left)} left. {_instead(instead) or 'Make fewer or smaller ones. '}{NOTHING_CHARGED}"
-            )
-        case NotEnoughCredits(price=price, left=left, renews_at=renews_at, affordable=instead):
-            text = (
-                f"This costs {in_credits(price)}, you have {number(left)} left: {number(price - left)} are missing. "
-                f"{_instead(instead)}You get more {relative(renews_at)}. {NOTHING_CHARGED}"
-            )
-        case CapReached(cap=cap, price=price, left=left, renews_at=renews_at, affordable=instead):
-            text = (
-                f"{_CAPS[cap]} has {number(left)} left and this costs {in_credits(price)}. "
-                f"{_instead(instead)}It renews {relative(renews_at)}. {NOTHING_CHARGED}"
-            )
-    return text
+def _not_enough(error: errors.NotEnoughCredits) -> str:
+    """What is missing; on a second line what the member can still afford, and when there is more."""
+    affordable = _still_affordable(error.affordable)
+    if not error.allowance:
+        if not error.left:
+            return f"You have no credits to spend here. {NOTHING_CHARGED}"
+        problem, step = f"but you have {number(error.left)}", affordable
+    elif error.price > error.allowance:
+        problem = f"but your allowance is only {number(error.allowance)}"
+        if error.left != error.allowance:
+            problem += f" and you have {number(error.left)} left"
+        step = affordable or "Make fewer or smaller images."
+    else:
+        problem = f"but you have {number(error.left)}"
+        step = f"{affordable}Your credits refill {relative(error.renews_at)}."
+    return f"This costs {in_credits(error.price)}, {problem}. {NOTHING_CHARGED}\n{step}".rstrip()
 
 
-def _instead(ways: Sequence[CheaperOption]) -> str:
-    """What could still be had, as a sentence; empty when there is nothing."""
-    if not ways:
+def _still_affordable(options: Sequence[CheaperOption]) -> str:
+    """What the member can afford instead, as a sentence; empty when there is nothing."""
+    if not options:
         return ""
     named = [
-        f"{f'{way.count} × ' if way.count > 1 else ''}{way.settings.model.value} at {way.settings.resolution.value} "
-        f"for {number(way.price)}"
-        for way in ways
+        f"{f'{option.count} × ' if option.count > 1 else ''}{option.settings.model.value} "
+        f"at {option.settings.resolution.value} for {number(option.price)}"
+        for option in options
     ]
-    return f"Still within reach: {', or '.join(named)}. "
+    return f"You can still afford: {', or '.join(named)}. "
 
 
 def broken(reference: str) -> str:
-    """For what a member cannot understand: a reference that the operator finds in the log."""
-    return f"Something broke on our side (ref {reference}). {NOTHING_CHARGED}"
-
-
-FORBIDDEN = "You are not allowed to do that here."
-MESSAGE_GONE = "That message was deleted meanwhile."
-UNKNOWN_CHOICE = "What you chose is not in this server, or not any more. Choose it from the list."
-OUTDATED = "This command has changed. Reload Discord and try again."
+    """For an error that a member can do nothing about; the reference finds it in the operator's log."""
+    return (
+        f"Something went wrong on my side (ref {reference}); {_UNCHARGED} Try again, or give the bot's owner that ref."
+    )

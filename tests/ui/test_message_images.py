@@ -1,4 +1,4 @@
-"""Where in a message a picture may be."""
+"""Where in a message an image may be."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ import pytest
 
 from bot.domain.generation import Source
 from bot.ui.message_images import images_of
-from tests.ui.sights import CDN, PROXY, Sights, attachment, gallery, media, text
+from tests.ui.messages import CDN, PROXY, MessageMaker, attachment, gallery, media, text
 
 ATTACHED = Source(f"{CDN}/a.png?ex=1&is=2&hm=3", "a.png", 12)
 UPLOADED = Source(f"{CDN}/a.png?ex=4&is=5&hm=6", "a.png")
@@ -20,18 +20,18 @@ SECTION: dict[str, Any] = {"type": 9, "id": 3, "components": [text()]}
 FORMS: dict[str, tuple[dict[str, Any], list[Source]]] = {
     "nothing": ({}, []),
     "an attachment": ({"attachments": [attachment("a.png")]}, [ATTACHED]),
-    "a file that is no picture": ({"attachments": [attachment("a.txt", "text/plain")]}, []),
+    "a file that is no image": ({"attachments": [attachment("a.txt", "text/plain")]}, []),
     "a name that lies": ({"attachments": [attachment("a.png", "video/mp4")]}, []),
-    "a picture's name alone": ({"attachments": [attachment("a.png", None)]}, [ATTACHED]),
+    "an image's name alone": ({"attachments": [attachment("a.png", None)]}, [ATTACHED]),
     "another name alone": ({"attachments": [attachment("a.txt", None)]}, []),
     "an embed's image": ({"embeds": [EMBED]}, [FETCHED]),
     "an embed's thumbnail": ({"embeds": [THUMBNAIL]}, [FETCHED]),
     "an image goes before the thumbnail": ({"embeds": [{**EMBED, "thumbnail": OTHER}]}, [FETCHED]),
     "an embed of words": ({"embeds": [{"type": "rich", "title": "words"}]}, []),
     "a gallery": ({"components": [gallery(media("a.png"))]}, [UPLOADED]),
-    "a gallery of foreign pictures": ({"components": [gallery(media("a.png", ours=False))]}, [FETCHED]),
+    "a gallery of foreign images": ({"components": [gallery(media("a.png", ours=False))]}, [FETCHED]),
     "a gallery's film": ({"components": [gallery(media("a.mp4", "video/mp4"))]}, []),
-    "a picture whose type is not told": ({"components": [gallery(media("a.png", None))]}, [UPLOADED]),
+    "an image whose type is not told": ({"components": [gallery(media("a.png", None))]}, [UPLOADED]),
     "inside a container": (
         {"components": [{"type": 17, "id": 4, "components": [gallery(media("a.png"))]}]},
         [UPLOADED],
@@ -48,36 +48,38 @@ FORMS: dict[str, tuple[dict[str, Any], list[Source]]] = {
 
 
 @pytest.mark.parametrize("form", FORMS)
-async def test_a_picture_is_found_in_every_form(sights: Sights, form: str) -> None:
-    what, expected = FORMS[form]
+async def test_an_image_is_found_in_every_form(messages: MessageMaker, form: str) -> None:
+    content, expected = FORMS[form]
 
-    assert images_of(sights.message(**what)) == expected
+    assert images_of(messages.make(**content)) == expected
 
 
-async def test_what_a_card_shows_of_its_attachments_counts_once(sights: Sights) -> None:
-    message = sights.message(attachments=[attachment("a.png")], components=[gallery(media("a.png"), media("b.png"))])
+async def test_what_a_card_shows_of_its_attachments_counts_once(messages: MessageMaker) -> None:
+    message = messages.make(attachments=[attachment("a.png")], components=[gallery(media("a.png"), media("b.png"))])
 
-    assert [one.filename for one in images_of(message)] == ["a.png", "b.png"]
+    assert [source.filename for source in images_of(message)] == ["a.png", "b.png"]
     assert images_of(message)[0] == ATTACHED
 
 
-async def test_pictures_come_in_the_order_in_which_they_are_seen(sights: Sights) -> None:
+async def test_images_come_in_the_order_in_which_they_are_shown(messages: MessageMaker) -> None:
     names = ["c.png", "a.webp", "b.jpg"]
-    message = sights.message(
+    message = messages.make(
         attachments=[attachment(name) for name in names], embeds=[EMBED], snapshots=[{"embeds": [{"image": OTHER}]}]
     )
 
-    assert [one.filename for one in images_of(message)] == [*names, "a.png", "b.png"]
+    assert [source.filename for source in images_of(message)] == [*names, "a.png", "b.png"]
 
 
-async def test_an_address_without_a_name_has_one_for_the_member(sights: Sights) -> None:
-    message = sights.message(
+async def test_an_address_without_a_name_has_one_for_the_member(messages: MessageMaker) -> None:
+    message = messages.make(
         embeds=[{"type": "rich", "image": {"url": "https://example.com/", "proxy_url": PROXY + "/"}}]
     )
 
-    assert [one.filename for one in images_of(message)] == ["picture"]
+    assert [source.filename for source in images_of(message)] == ["image"]
 
 
-@pytest.mark.parametrize("ending", ["PNG", "jpeg", "jfif", "webp", "gif", "bmp", "tiff", "avif", "HEIC"])
-async def test_names_that_may_be_pictures(sights: Sights, ending: str) -> None:
-    assert len(images_of(sights.message(attachments=[attachment(f"a.{ending}", None)]))) == 1
+async def test_names_that_may_be_images(messages: MessageMaker) -> None:
+    endings = ["PNG", "jpeg", "jfif", "webp", "gif", "bmp", "tiff", "avif", "HEIC"]
+    message = messages.make(attachments=[attachment(f"{ending}.{ending}", None) for ending in [*endings, "txt", "mp4"]])
+
+    assert [source.filename for source in images_of(message)] == [f"{ending}.{ending}" for ending in endings]

@@ -1,4 +1,4 @@
-"""Messages as Discord sends them, of every kind that can hold a picture."""
+"""Messages as Discord sends them, of every kind that can hold an image."""
 
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
@@ -14,7 +14,7 @@ PROXY = "https://images-ext-1.discordapp.net/external/x/https/example.com"
 
 
 @dataclass(frozen=True, slots=True)
-class Sights:
+class MessageMaker:
     """A simulated Discord with one channel, in which nobody acts."""
 
     env: simcord.Env
@@ -23,11 +23,11 @@ class Sights:
     robot: simcord.MemberActor
 
     @property
-    def me(self) -> int:
-        """The bot's id."""
+    def bot_id(self) -> int:
+        """Of the bot."""
         return self.env.backend.bot_user.id
 
-    def message(
+    def make(
         self,
         content: str = "words",
         *,
@@ -39,7 +39,7 @@ class Sights:
         reply_to: discord.Message | None = None,
         **changes: Any,
     ) -> discord.Message:
-        """What Discord tells of a message; ``changes`` are to simcord's record of it."""
+        """A message as discord.py reads it; ``changes`` are to simcord's record of it."""
         reference = None
         if reply_to is not None:
             reference = {"type": 0, "channel_id": str(self.channel.id), "message_id": str(reply_to.id)}
@@ -49,7 +49,7 @@ class Sights:
         stored.content, stored.embeds, stored.components = content, [*embeds], [*components]
         if snapshots:
             stored.reference = {"type": 1, "channel_id": str(self.channel.id), "message_id": "1"}
-            stored.snapshots = [{"message": {**_EMPTY, **one}} for one in snapshots]
+            stored.snapshots = [{"message": {**_EMPTY, **snapshot}} for snapshot in snapshots]
         for name, value in changes.items():
             setattr(stored, name, value)
         return to_discord_message(self.env, stored)
@@ -70,7 +70,7 @@ _EMPTY: dict[str, Any] = {
 
 
 @asynccontextmanager
-async def open_sights() -> AsyncGenerator[Sights, None]:
+async def open_messages() -> AsyncGenerator[MessageMaker, None]:
     """Ready to make messages."""
     env = simcord.Env(discord.Client(intents=discord.Intents(guilds=True)))
     await env.start()
@@ -79,7 +79,7 @@ async def open_sights() -> AsyncGenerator[Sights, None]:
         channel = guild.create_text_channel("studio")
         alice = guild.add_member(env.create_user("alice"))
         robot = guild.add_member(env.create_user("robot", bot=True))
-        yield Sights(env, channel, alice, robot)
+        yield MessageMaker(env, channel, alice, robot)
     finally:
         await env.shutdown()
 
@@ -95,10 +95,10 @@ def media(name: str, content_type: str | None = "image/png", *, ours: bool = Tru
     """A media item: an uploaded file, or one from elsewhere that Discord fetched."""
     if ours:
         url = f"{CDN}/{name}?ex=4&is=5&hm=6"
-        found = {"url": url, "proxy_url": f"https://media.discordapp.net/{name}", "attachment_id": "7"}
+        item = {"url": url, "proxy_url": f"https://media.discordapp.net/{name}", "attachment_id": "7"}
     else:
-        found = {"url": f"https://example.com/{name}", "proxy_url": f"{PROXY}/{name}"}
-    return {**found, "content_type": content_type, "loading_state": 2, "width": 1, "height": 1, "flags": 0}
+        item = {"url": f"https://example.com/{name}", "proxy_url": f"{PROXY}/{name}"}
+    return {**item, "content_type": content_type, "loading_state": 2, "width": 1, "height": 1, "flags": 0}
 
 
 def gallery(*items: dict[str, Any]) -> dict[str, Any]:

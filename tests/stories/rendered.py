@@ -7,72 +7,77 @@ from simcord import ResponseMessage
 
 
 @dataclass(frozen=True, slots=True)
-class Picture:
-    """One picture of a gallery: where it is, and what is read out to those who cannot see it."""
+class RenderedImage:
+    """An image of a gallery."""
 
     url: str
     alt_text: str | None
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
-    """What a message shows, from top to bottom."""
+class Rendered:
+    """What a message shows, from top to bottom. No-break spaces look like spaces, and are such here."""
 
     content: str
     colour: int | None
     texts: tuple[str, ...]
-    pictures: tuple[Picture, ...]
+    images: tuple[RenderedImage, ...]
     buttons: tuple[str, ...]
     ephemeral: bool
     thinking: bool
 
     @property
     def text(self) -> str:
-        """Every word of it."""
+        """All of its text."""
         return "\n".join(filter(None, (self.content, *self.texts)))
 
     @property
     def headline(self) -> str:
-        """The card's first text: the prompt."""
+        """The first text of a card: the prompt."""
         return self.texts[0]
 
     @property
     def small_print(self) -> list[str]:
-        """The pieces of the card's small line."""
+        """The pieces of a card's line in small print."""
         (line,) = [text for text in self.texts if text.startswith("-# ")]
         return line.removeprefix("-# ").split(" · ")
 
+    @property
+    def notes(self) -> list[str]:
+        """The other lines of a card: its status, or what there is to say about the outcome."""
+        return [line for text in self.texts[1:] if not text.startswith("-# ") for line in text.splitlines()]
 
-def seen(message: discord.Message | ResponseMessage) -> Seen:
-    """Read a message, of whatever components it is made."""
+
+def rendered(message: discord.Message | ResponseMessage) -> Rendered:
+    """Read a message, whatever components it has."""
     shown = message.message if isinstance(message, ResponseMessage) else message
     texts: list[str] = []
-    pictures: list[Picture] = []
+    images: list[RenderedImage] = []
     buttons: list[str] = []
     colour: int | None = None
-    waiting = list(shown.components)
-    while waiting:
-        match waiting.pop(0):
-            case discord.Container(accent_colour=accent, children=inside):
+    components = list(shown.components)
+    while components:
+        match components.pop(0):
+            case discord.Container(accent_colour=accent, children=children):
                 colour = accent.value if accent is not None else None
-                waiting[:0] = inside
-            case discord.ActionRow(children=inside):
-                waiting[:0] = inside
+                components[:0] = children
+            case discord.ActionRow(children=children):
+                components[:0] = children
             case discord.TextDisplay(content=content):
-                texts.append(content)
+                texts.append(content.replace("\N{NO-BREAK SPACE}", " "))
             case discord.MediaGalleryComponent(items=items):
-                pictures += [Picture(item.media.url, item.description) for item in items]
+                images += [RenderedImage(item.media.url, item.description) for item in items]
             case discord.Button(label=label):
                 buttons.append(label or "")
             case discord.SeparatorComponent():
                 pass
             case other:
                 raise AssertionError(f"a member would see a {type(other).__name__} here")
-    return Seen(
+    return Rendered(
         shown.content,
         colour,
         tuple(texts),
-        tuple(pictures),
+        tuple(images),
         tuple(buttons),
         ephemeral=shown.flags.ephemeral,
         thinking=shown.flags.loading,

@@ -1,0 +1,156 @@
+"""The texts of /balance and /quota at their longest: within Discord's limits, and every piece in its place."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import discord
+import pytest
+
+from bot.domain.credits import Allowance, Balance, LedgerEntry, Movement, Period
+from bot.domain.ids import ChannelId, RoleId, UserId
+from bot.domain.rules import Cap, CapState, Rule, Scope, ServerSettings
+from bot.domain.settings import AspectRatio, Model, Resolution, Settings
+from bot.quota.service import PAGE, LogPage
+from bot.ui.panels import ledger_view
+from bot.ui.texts import quota
+
+NOW = datetime(2026, 2, 3, 4, 5, tzinfo=UTC)
+WHEN = f"<t:{int(NOW.timestamp())}:R>"
+LARGEST = (1 << 63) - 1
+MEMBER = UserId(LARGEST)
+SETTINGS = Settings(Model.FLEX, AspectRatio.SQUARE, Resolution.TWO_K)
+CHANNELS = frozenset(ChannelId(LARGEST - number) for number in range(25))
+TEXT_MAX = 4000
+"""Characters of all texts in one message of Components V2 together (Discord's documentation on components)."""
+
+
+def entry(
+    movement: Movement, amount: Decimal = Decimal(0), note: str = "", settings: Settings | None = None
+) -> LedgerEntry:
+    return LedgerEntry(NOW, movement, amount, settings, MEMBER, UserId(LARGEST - 1), note)
+
+
+LONGEST = [
+    entry(Movement.GRANT, Decimal("1000000.125"), "*" * 200),
+    entry(Movement.GRANT, Decimal("1000000.125"), "word " * 40),
+    entry(Movement.GRANT, Decimal(1), "two\nlines\n# here"),
+    entry(Movement.REFUND, Decimal("9999.125"), settings=SETTINGS),
+    entry(Movement.RESERVE, Decimal("-9999.125"), settings=SETTINGS),
+    entry(Movement.LATE, Decimal("-9999.125"), settings=SETTINGS),
+    entry(Movement.RESET, note=quota.reset(MEMBER)),
+    entry(
+        Movement.RULE, note=quota.rule_set(Rule(Scope.ROLE, LARGEST, Allowance(Decimal("999999.125"), Period.MONTH)))
+    ),
+    entry(
+        Movement.RULE,
+        note=quota.settings_changed(
+            ServerSettings(),
+            ServerSettings("America/Argentina/ComodRivadavia", RoleId(LARGEST), ChannelId(LARGEST), CHANNELS),
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize("longest", LONGEST, ids=lambda entry: entry.movement)
+def test_the_longest_page_of_the_log_fits(longest: LedgerEntry) -> None:
+    assert "\n" not in quota.log_line(longest)
+    for number in (0, 1, LARGEST):
+        view = ledger_view(LogPage((longest,) * PAGE, more=True), MEMBER, number)
+        assert view.content_length() <= TEXT_MAX
+        ids = [item.custom_id for item in view.walk_children() if isinstance(item, discord.ui.Button)]
+        assert len(ids) == len(set(ids)) == 2
+        assert all(custom_id and len(custom_id) <= 100 for custom_id in ids)
+
+
+def test_settings_with_many_channels_fit() -> None:
+    settings = quota.settings(ServerSettings("Europe/Berlin", RoleId(LARGEST), ChannelId(LARGEST), CHANNELS))
+
+    assert len(settings) + len(quota.MANAGER_HINT) <= TEXT_MAX
+    assert settings.count("<#") == 26
+
+
+def test_what_was_changed_in_the_settings_is_told_and_nothing_else() -> None:
+    before = ServerSettings(channels=CHANNELS)
+    after = ServerSettings("Asia/Tokyo", channels=CHANNELS - {ChannelId(LARGEST)} | {ChannelId(7)})
+
+    assert quota.settings_changed(before, before) == ""
+    assert quota.settings_changed(before, after) == (
+        f"Time zone: **Asia/Tokyo** · Channels added: <#7> · Channels removed: <#{LARGEST}>"
+    )
+
+
+@pytest.mark.parametrize(
+    ("scope", "written", "removed", "source"),
+    [
+        (Scope.MEMBER, "<@7> now gets 5 credits a day", "<@7>'s personal limit removed", "Personal limit"),
+        (
+            Scope.ROLE,
+            "Members with <@&7> now get 5 credits a day",
+            "Limit for <@&7> removed",
+            "Largest limit of their roles, from <@&7>",
+        ),
+        (
+            Scope.SERVER,
+            "Members now get 5 credits a day",
+            "Server limit removed; the bot's default applies",
+            "This server's limit for every member",
+        ),
+        (Scope.POOL, "Server pool set to 5 credits a day", "Server pool removed", "Bot's default allowance"),
+    ],
+)
+def test_every_limit_says_for_whom_and_whose_it_is(scope: Scope, written: str, removed: str, source: str) -> None:
+    rule = Rule(scope, 7, Allowance(Decimal(5), Period.DAY))
+
+    assert (quota.rule_set(rule), quota.rule_removed(rule)) == (written, removed)
+    assert quota.allowance_source(rule, own=False) == source
+
+
+@pytest.mark.parametrize(
+    ("cap", "name"),
+    [
+        (Cap.POOL, "Server pool"),
+        (Cap.SERVER_LIMIT, "Bot owner's limit for this server"),
+        (Cap.BUDGET, "Bot owner's daily budget"),
+    ],
+)
+def test_every_cap_is_named(cap: Cap, name: str) -> None:
+    state = CapState(cap, Allowance(Decimal(500), Period.MONTH), Decimal("120.5"), NOW)
+
+    assert quota.cap(state) == f"{name}: **379.5** of 500 credits a month left · refills {WHEN}"
+
+
+@pytest.mark.parametrize(
+    ("allowance", "spent", "bonus", "line"),
+    [
+        (Allowance(Decimal(50), Period.WEEK), "12.5", "0", f"**37.5** of 50 credits left this week · refills {WHEN}"),
+        (
+            Allowance(Decimal(1), Period.DAY),
+            "2",
+            "20",
+            f"**0** of 1 credit left today · refills {WHEN} · plus **20 bonus credits**",
+        ),
+        (
+            Allowance(None, Period.MONTH),
+            "12",
+            "1",
+            "**Unlimited** · 12 credits spent this month · plus **1 bonus credit**",
+        ),
+        (Allowance(Decimal(0), Period.DAY), "0", "0", "**No allowance**"),
+    ],
+)
+def test_a_balance_says_what_is_left(allowance: Allowance, spent: str, bonus: str, line: str) -> None:
+    assert quota.balance(Balance(allowance, Decimal(spent), NOW, Decimal(bonus))) == line
+
+
+@pytest.mark.parametrize(
+    ("movement", "amount", "line"),
+    [
+        (Movement.RESERVE, "-14", "−14 spent · FLUX.2 Flex 2K"),
+        (Movement.REFUND, "2.5", "+2.5 refunded · FLUX.2 Flex 2K"),
+        (Movement.GOODWILL, "24", "+24 refunded · FLUX.2 Flex 2K"),
+        (Movement.GRANT, "1", "+1 bonus credit: a gift"),
+        (Movement.RESET, "0", "allowance reset by an admin"),
+    ],
+)
+def test_recent_activity_has_its_sign(movement: Movement, amount: str, line: str) -> None:
+    assert quota.activity(entry(movement, Decimal(amount), "a gift", SETTINGS)) == f"{line} · {WHEN}"
