@@ -21,7 +21,7 @@ async def test_a_report_is_a_chart_words_and_a_file(world: StoryWorld, period: s
     shown = asked.response
     await until(lambda: shown.message.attachments, what="the report")
 
-    sent = world.sent("PATCH", "/messages/@original")[-1].json
+    sent = world.calls("PATCH", "/messages/@original")[-1].json
     assert sent is not None
     assert sent["allowed_mentions"] == {"parse": []}
     assert shown.message.flags.ephemeral
