@@ -12,7 +12,7 @@ import simcord
 from bot import VERSION
 from bot.config import OperatorConfig, PricesConfig
 from bot.ui.cards import AMBER, BLURPLE, GREEN, RED
-from demo.kie import Code, Never
+from demo.kie import Never
 from tests.stories.components import slash_anyway
 from tests.stories.rendered import Rendered, rendered
 from tests.stories.story_world import PAID, StoryWorld, balance, response_of
@@ -100,13 +100,6 @@ async def test_the_whole_at_a_glance(world: StoryWorld, ops: OperatorSetup) -> N
         "-# total: 1 less than charged",
     ]
     assert status.colour == BLURPLE
-
-
-async def test_a_balance_that_could_not_be_read(world: StoryWorld, ops: OperatorSetup) -> None:
-    world.kie.script.always("credit", Code(500, "server error"))
-    await ops.restart()
-
-    assert "Not read yet." in (await ops.status()).text
 
 
 async def test_only_administrators_of_the_operators_server_may_look(world: StoryWorld, ops: OperatorSetup) -> None:

@@ -94,12 +94,6 @@ async def test_where_not_even_a_line_can_be_said_a_reply_starts_nothing(world: S
     check_untouched(world)
 
 
-async def test_direct_messages_need_no_permission(world: StoryWorld) -> None:
-    command = await world.alice.user.slash("imagine", prompt="between us")
-
-    assert len((await world.outcome(command)).images) == 1
-
-
 def begin_outage(world: StoryWorld) -> None:
     """Discord cannot show the server, which the bot has not left."""
     world.env.backend.emit("GUILD_DELETE", {"id": str(world.env.guild.id), "unavailable": True})

@@ -49,7 +49,9 @@ _CAPS = {
 }
 
 _FIXED: Mapping[type[errors.UserError], str] = {
-    errors.AutoNeedsReference: f"The shape “auto” needs an image. Attach one or choose a shape; {_UNCHARGED}",
+    errors.AutoNeedsReference: (
+        f"The shape “auto” is that of your first image. Attach one or choose a shape; {_UNCHARGED}"
+    ),
     errors.ControlsNeedFlex: f"Steps and guidance only work with flex. Choose flex or leave them out; {_UNCHARGED}",
     errors.ReferencesGone: (
         f"The images this was made from are no longer stored. Attach them again with /imagine; {_UNCHARGED}"
