@@ -14,7 +14,7 @@ from bot.ui.texts import commands as texts
 
 
 @final
-class Balance(commands.Cog):
+class BalanceCog(commands.Cog):
     """A member's own account."""
 
     def __init__(self, generations: GenerationService) -> None:
@@ -30,4 +30,4 @@ class Balance(commands.Cog):
 
 async def setup(bot: EaselClient) -> None:
     """Called by discord.py."""
-    await bot.add_cog(Balance(bot.services.generations))
+    await bot.add_cog(BalanceCog(bot.services.generations))

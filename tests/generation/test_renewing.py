@@ -103,7 +103,7 @@ async def test_an_upload_that_kie_still_has_is_used_as_it_is(bench: Bench) -> No
 
 
 @pytest.mark.parametrize("kind", [PNG, WEBP], ids=lambda kind: kind.suffix)
-async def test_an_expired_upload_is_made_anew_from_the_shelf(bench: Bench, kind: FileType) -> None:
+async def test_an_expired_upload_is_uploaded_again_from_the_cache(bench: Bench, kind: FileType) -> None:
     await bench.remember(1)
     bench.keep(1, kind)
     bench.clock.advance(UPLOAD_REUSED_FOR.total_seconds() + MINUTE)
