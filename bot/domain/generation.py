@@ -193,7 +193,7 @@ class Generation:
 
     @property
     def settled(self) -> bool:
-        """No task is waiting or running any more, so the outcome can be posted."""
+        """No task is waiting or running, so the outcome can be posted."""
         return all(task.state is TaskState.READY or task.state not in OPEN for task in self.tasks)
 
     @property
