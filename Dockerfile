@@ -1,4 +1,4 @@
-# Easel in a container: docker build -t easel . && docker run -v ./config.toml:/app/config.toml:ro -v easel:/app/data easel
+# Easel in a container: docker build -t easel . && docker run -v ./config.toml:/app/config.toml:ro -v easel-data:/app/data easel
 FROM python:3.11-slim
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class TaskState(StrEnum):
-    """Every transition is one transaction; docs/architecture.md has the diagram."""
+    """Every transition is one transaction; docs/architecture.md has the table."""
 
     RESERVED = "reserved"
     """Credits are reserved; the task waits to be sent to KIE."""
