@@ -13,7 +13,7 @@ from bot import options
 from bot.config import Config
 
 ROOT = Path(__file__).parent.parent
-SOURCES = "".join((ROOT / "bot" / name).read_text() for name in ("app.py", "options.py", "__main__.py"))
+SOURCES = "".join((ROOT / "bot" / name).read_text() for name in ("app.py", "options.py", "process.py", "__main__.py"))
 
 SETTINGS: list[tuple[str, str]] = [
     (section, name) for section, values in Config().model_dump().items() for name in values

@@ -43,7 +43,12 @@ _WRITES = {
     (DraftRepository, "add"): "draft stored",
     (KeyValueRepository, "put"): "key-value stored",
 }
-_IMPORTED_BEFOREHAND = ("bot.process", "sqlalchemy.dialects.sqlite.aiosqlite", "alembic.command", "bot.media.charts")
+_IMPORTED_BEFOREHAND = (
+    "bot.process",
+    "sqlalchemy.dialects.sqlite.aiosqlite",
+    "alembic.command",
+    "bot.media.spending_chart",
+)
 
 
 @final

@@ -217,7 +217,14 @@ class Installation:
         session = await stack.enter_async_context(aiohttp.ClientSession())
         downloads = await stack.enter_async_context(aiohttp.ClientSession())
         api: ImageApi = KieClient(
-            session, KieOptions("test-key", base_url, base_url, request_seconds=tuning.request_seconds)
+            session,
+            KieOptions(
+                "test-key",
+                base_url,
+                base_url,
+                request_seconds=tuning.request_seconds,
+                poll_seconds=tuning.poll_seconds,
+            ),
         )
         api = wrap(api) if wrap else api
         fetcher = Fetcher(downloads, AllowedHosts(["127.0.0.1"]), seconds=tuning.download_seconds)

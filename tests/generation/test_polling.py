@@ -124,7 +124,7 @@ class Hanging(FlakyApi):
 
 async def test_a_poll_that_timed_out_is_followed_by_the_next_at_once(installation: Installation) -> None:
     """Were it to wait for what is due after a failure, the test would time out."""
-    tuning = tuned(tracking=TrackerOptions(retry_after=14))
+    tuning = tuned(tracker=TrackerOptions(retry_after=14))
     async with installation.start(tuning, wrap=lambda api: Hanging(api, installation.clock, 14, times=1)) as backend:
         await backend.wait_for_post(await backend.request())
 
@@ -144,7 +144,7 @@ async def test_an_end_that_cannot_be_stored_is_polled_for_more_and_more_rarely(
         raise StoreUnavailable("database or disk is full")
         yield
 
-    async with installation.start(tuned(tracking=TrackerOptions(retry_after=0.1))) as backend:
+    async with installation.start(tuned(tracker=TrackerOptions(retry_after=0.1))) as backend:
         wish = await backend.request()
         await backend.wait_for_states(wish, TaskState.RUNNING)
         with monkeypatch.context() as trouble:
@@ -167,8 +167,8 @@ def configured(**tracker: Any) -> Tuning:
     config = Config(tracker=TrackerConfig(**tracker))
     return tuned(
         pace=partial(options.pace, config),
-        tracking=options.tracker_options(config),
-        submitting=options.submitter_options(config),
+        tracker=options.tracker_options(config),
+        submitter=options.submitter_options(config),
     )
 
 

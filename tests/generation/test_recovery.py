@@ -1,11 +1,13 @@
 """Killed at any moment, the next process resumes from what the rows say."""
 
+from functools import partial
+
 import pytest
-from bot.domain.polling import Steady
 
 from bot.domain.estimate import Capacity
 from bot.domain.ids import GenerationId, KieTaskId
 from bot.domain.states import Failure, TaskState
+from bot.polling.pace import Pace
 from demo.kie import Code, CutAfter, Fail, Hang, KieStandIn, Never, Succeed
 from tests.generation.backend import BOB, LATE, PROMPT, REFUNDED, RESERVED, SETTLED, Backend, Installation
 from tests.generation.doubles import NeverReturns, RecordingSender
@@ -13,7 +15,7 @@ from tests.generation.tuning import Tuning, submitter_tuned, tuned
 from tests.kie.schema import caused, created
 from tests.waiting import until
 
-NEVER_POLLS = tuned(pace=Steady(3600))
+NEVER_POLLS = tuned(pace=partial(Pace, every=3600))
 
 
 async def test_reserved_is_submitted(installation: Installation, kie: KieStandIn) -> None:

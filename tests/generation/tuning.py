@@ -30,6 +30,7 @@ class Tuning:
     """A pace of its own for each process."""
     capacity: Capacity = _CAPACITY
     request_seconds: float = 5
+    poll_seconds: float = 5
     download_seconds: float = 5
     credits: int = 10_000
     open_limit: int = 1000

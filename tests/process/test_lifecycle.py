@@ -58,7 +58,7 @@ async def test_health_and_readiness(deployment: Deployment) -> None:
 async def web_address(bot: BotProcess) -> str:
     def port() -> int | None:
         entries = log_entries(bot.output())
-        return next((entry["port"] for entry in entries if entry["event"] == "web server listens"), None)
+        return next((entry["port"] for entry in entries if entry["event"] == "web server listening"), None)
 
     return f"http://127.0.0.1:{await until(port, what='the web server')}"
 
