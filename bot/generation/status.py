@@ -44,7 +44,7 @@ class Status:
     queue: QueueStatus
     open_tasks: int
     orphans: int
-    undelivered: int
+    awaiting_delivery: int
     balance: BalanceReading | None
     days_left: float | None
     """How long the balance lasts at the rate of the last seven days, today included."""
@@ -87,7 +87,7 @@ class StatusBoard:
                 queue=self._queue_status(),
                 open_tasks=await tx.costs.open_tasks(),
                 orphans=await tx.tasks.orphans(),
-                undelivered=len({*await tx.generations.unfinished(), *await tx.generations.with_late_images()}),
+                awaiting_delivery=len({*await tx.generations.unfinished(), *await tx.generations.with_late_images()}),
                 balance=reading,
                 days_left=days_left(reading.balance, taken, now - max(first or began, began))
                 if reading is not None

@@ -112,7 +112,7 @@ def _member_text(command: str, error: BaseException) -> str:
             return refusals.OUTDATED
         case _:
             reference = to_base36(secrets.randbits(24))
-            log.error("an interaction failed", ref=reference, command=command, exc_info=error)
+            log.error("unexpected error", ref=reference, command=command, exc_info=error)
             return refusals.broken(reference)
 
 

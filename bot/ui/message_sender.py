@@ -68,9 +68,9 @@ class DiscordMessageSender:
         except NETWORK_ERRORS as error:
             raise DeliveryFailed(type(error).__name__) from error
 
-    async def show_interrupted(self, opening: PendingCard) -> None:
+    async def show_interrupted(self, card: PendingCard) -> None:
         """Say on a card that its request was lost in a restart, if it can be reached."""
-        await show_interrupted(self._client, opening, token_alive=self._is_editable(opening.destination))
+        await show_interrupted(self._client, card, token_alive=self._is_editable(card.destination))
 
     async def _deliver(self, outcome: "_Outcome") -> Posted:
         card = outcome.card
@@ -90,7 +90,7 @@ class DiscordMessageSender:
             except discord.HTTPException as error:
                 if not _is_gone(error):
                     raise
-                log.info("channel closed to the bot", generation=card.generation.id, code=error.code)
+                log.info("channel not accessible", generation=card.generation.id, code=error.code)
         return await self._post_message(outcome, private=True)
 
     async def _edit(
@@ -128,7 +128,7 @@ class DiscordMessageSender:
         return Posted(ChannelId(message.channel.id), MessageId(message.id))
 
     async def _remove_stale(self, destination: Destination) -> None:
-        """Delete the old card, which would show progress forever: it can no longer be edited, but be deleted."""
+        """Delete the old card, or it shows progress forever: it can no longer be edited, but can still be deleted."""
         if destination.private or destination.message_id is None:
             return
         channel = self._client.get_partial_messageable(destination.channel_id)
@@ -138,7 +138,7 @@ class DiscordMessageSender:
             log.info("old card not deleted", error=type(error).__name__)
 
     def _is_editable(self, destination: Destination) -> bool:
-        """The answer to an interaction is until its token expires; the bot's own message always is."""
+        """An interaction's answer can be edited until its token expires; the bot's own message always can."""
         return destination.token is None or self._clock.now() < destination.token.expires_at - _TOKEN_MARGIN
 
 

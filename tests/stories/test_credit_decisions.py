@@ -36,7 +36,7 @@ async def test_members_decide_nothing(world: StoryWorld) -> None:
     card = await request_card(world)
     before = quota_tables(world)
     for member in (world.alice, world.bob):
-        for label in ("Approve", "Deny"):
+        for label in ("Approve", "Decline"):
             pressed = await member.click(card, label=label)
             assert private_answer(pressed).text == NOT_A_MANAGER
             assert pressed.modal is None
@@ -45,7 +45,7 @@ async def test_members_decide_nothing(world: StoryWorld) -> None:
 
     assert quota_tables(world) == before
     assert direct_messages(world.alice) == []
-    assert rendered(request_cards(world)[-1]).buttons == ("Approve", "Deny")
+    assert rendered(request_cards(world)[-1]).buttons == ("Approve", "Decline")
 
 
 async def test_who_lost_the_right_while_filling_in_the_amount_grants_nothing(world: StoryWorld) -> None:
@@ -55,7 +55,7 @@ async def test_who_lost_the_right_while_filling_in_the_amount_grants_nothing(wor
     before = quota_tables(world)
 
     assert private_answer(await world.admin.submit_modal(opened, {"amount": "500"})).text == NOT_A_MANAGER
-    assert private_answer(await world.admin.click(card, label="Deny")).text == NOT_A_MANAGER
+    assert private_answer(await world.admin.click(card, label="Decline")).text == NOT_A_MANAGER
     assert quota_tables(world) == before
 
 
@@ -68,10 +68,10 @@ async def test_the_named_role_decides_as_well(world: StoryWorld) -> None:
 
     card = await request_card(world)
     take_roles(world, world.bob)
-    assert private_answer(await world.bob.click(card, label="Deny")).text == NOT_A_MANAGER
+    assert private_answer(await world.bob.click(card, label="Decline")).text == NOT_A_MANAGER
 
 
-@pytest.mark.parametrize("decision", ["Approve", "Deny", "amount"])
+@pytest.mark.parametrize("decision", ["Approve", "Decline", "amount"])
 @pytest.mark.parametrize("was_posted", [True, False], ids=["posted", "not yet posted"])
 async def test_another_servers_admin_decides_nothing_here(
     world: StoryWorld, decision: str, *, was_posted: bool
@@ -82,7 +82,7 @@ async def test_another_servers_admin_decides_nothing_here(
         forget_request_posts(world)
     own = await card_in_own_server(world, eve)
     before = quota_tables(world)
-    custom_id = custom_id_of(card, "Deny" if decision == "Deny" else "Approve")
+    custom_id = custom_id_of(card, "Decline" if decision == "Decline" else "Approve")
     forge(world, own.message, "Ask for more", custom_id)
     if decision == "amount":
         attack = await submit_forged(world, eve, own, custom_id, {"amount": "500"})
@@ -98,9 +98,9 @@ async def test_another_servers_admin_decides_nothing_here(
 async def test_a_request_is_decided_on_its_own_message_alone(world: StoryWorld) -> None:
     mine = await request_card(world)
     other = await request_card(world, by=world.bob)
-    forge(world, other, "Deny", custom_id_of(mine, "Deny"))
+    forge(world, other, "Decline", custom_id_of(mine, "Decline"))
 
-    assert private_answer(await world.admin.click(other, label="Deny")).text == ALREADY_DECIDED
+    assert private_answer(await world.admin.click(other, label="Decline")).text == ALREADY_DECIDED
     assert direct_messages(world.alice) == []
 
 
@@ -119,7 +119,7 @@ async def test_in_direct_messages_nobody_is_asked_and_nothing_decided(world: Sto
     command = await world.admin.user.slash("imagine", prompt="between us", model="flex", count=4)
     (answer,) = command.followups
     assert rendered(answer).buttons == ()
-    for label in ("Approve", "Deny"):
+    for label in ("Approve", "Decline"):
         message = await direct_message_with(world, world.admin, custom_id_of(card, label))
         assert private_answer(await world.admin.user.click(message, label="Press")).text == NOT_A_MANAGER
 

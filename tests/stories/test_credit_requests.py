@@ -48,9 +48,9 @@ async def test_the_request_stands_in_the_admins_channel_and_pings_nobody(world: 
     shown = rendered(card)
 
     assert shown.colour == AMBER
-    assert shown.buttons == ("Approve", "Deny")
+    assert shown.buttons == ("Approve", "Decline")
     assert shown.text.startswith(f"### {world.alice.mention} asks for more credits\n**45** of 50 credits left today")
-    assert shown.text.endswith("-# Bot's default allowance")
+    assert shown.text.endswith("-# The bot's default")
     (post,) = world.calls("POST", f"/channels/{card.channel.id}/messages")
     assert post.json is not None
     assert post.json["allowed_mentions"] == {"parse": []}
@@ -65,10 +65,12 @@ async def test_an_approved_request_is_granted_and_told(world: StoryWorld) -> Non
 
     assert (decided.colour, decided.buttons) == (GREEN, ())
     assert decided.text == f"{world.alice.mention} asked for more credits: {world.admin.mention} granted 20."
-    assert direct_messages(world.alice) == ["Your request was approved: you got 20 bonus credits, which don't expire."]
+    assert direct_messages(world.alice) == [
+        "Your request was approved: you got 20 bonus credits. Bonus credits don't expire."
+    ]
     assert world.ledger(world.alice) == [("grant", Decimal(20))]
     entry = (await quota(world, "log", member=world.alice)).text
-    assert entry.endswith(f"+20 bonus credits: asked for more credits, approved · by {world.admin.mention}")
+    assert entry.endswith(f"+20 bonus credits: approved request for more credits · by {world.admin.mention}")
 
 
 @bot_with(credits=10)
@@ -90,7 +92,7 @@ async def test_what_was_granted_is_used_after_the_allowance(world: StoryWorld) -
 
 
 async def test_a_denied_request_is_told_and_recorded(world: StoryWorld) -> None:
-    await world.admin.click(await request_card(world), label="Deny")
+    await world.admin.click(await request_card(world), label="Decline")
     decided = rendered(request_cards(world)[-1])
 
     text = f"{world.alice.mention} asked for more credits: {world.admin.mention} declined."
@@ -104,7 +106,7 @@ async def test_a_denied_request_is_told_and_recorded(world: StoryWorld) -> None:
 
 async def test_of_two_admins_at_once_one_decides(world: StoryWorld) -> None:
     card = await request_card(world)
-    both = await press_at_once(world, card, "Deny", world.admin, world.admin)
+    both = await press_at_once(world, card, "Decline", world.admin, world.admin)
 
     assert len(direct_messages(world.alice)) == 1
     assert [movement for movement, _ in world.ledger(world.alice)] == ["rule"]
@@ -137,12 +139,12 @@ async def test_one_request_at_a_time(world: StoryWorld) -> None:
 async def test_a_request_expires(world: StoryWorld) -> None:
     card = await request_card(world)
     world.clock.advance(3 * DAYS + 1)
-    for label in ("Approve", "Deny"):
+    for label in ("Approve", "Decline"):
         assert private_answer(await world.admin.click(card, label=label)).text == ALREADY_DECIDED
     assert world.ledger(world.alice) == []
 
     assert (await ask_for_more(world)).text == ASKED
-    assert private_answer(await world.admin.click(card, label="Deny")).text == ALREADY_DECIDED
+    assert private_answer(await world.admin.click(card, label="Decline")).text == ALREADY_DECIDED
     await approve(world, request_cards(world)[-1], "5")
     assert world.ledger(world.alice) == GRANTED_5
 
@@ -165,7 +167,7 @@ async def test_invalid_amounts_change_nothing(world: StoryWorld) -> None:
         assert answer.endswith("isn't a valid amount. Enter a number up to 1,000,000; nothing was granted.")
     assert quota_tables(world) == before
     assert direct_messages(world.alice) == []
-    assert rendered(request_cards(world)[-1]).buttons == ("Approve", "Deny")
+    assert rendered(request_cards(world)[-1]).buttons == ("Approve", "Decline")
     await approve(world, card, "5")
     assert world.ledger(world.alice) == GRANTED_5
 
@@ -241,7 +243,7 @@ async def test_a_decision_that_could_not_be_told_is_told_by_the_next_process(
     if granted:
         await approve(world, card, "5")
     else:
-        await world.admin.click(card, label="Deny")
+        await world.admin.click(card, label="Decline")
     assert direct_messages(world.alice) == []
     await world.restart()
     await until(lambda: direct_messages(world.alice), what="the direct message")
@@ -249,7 +251,7 @@ async def test_a_decision_that_could_not_be_told_is_told_by_the_next_process(
 
     (notice,) = direct_messages(world.alice)
     assert notice == (
-        DENIED if not granted else "Your request was approved: you got 5 bonus credits, which don't expire."
+        DENIED if not granted else "Your request was approved: you got 5 bonus credits. Bonus credits don't expire."
     )
     assert [amount for _, amount in world.ledger(world.alice)] == [5 if granted else 0]
 
@@ -276,8 +278,8 @@ async def test_a_card_that_was_deleted_keeps_nobody_from_asking_again(world: Sto
     assert new.id != old.id
     assert custom_id_of(new, "Approve") != old_id
     assert (await ask_for_more(world)).text.startswith(STILL_ASKED)
-    forge(world, new, "Deny", old_id)
-    assert private_answer(await world.admin.click(new, label="Deny")).text == ALREADY_DECIDED
+    forge(world, new, "Decline", old_id)
+    assert private_answer(await world.admin.click(new, label="Decline")).text == ALREADY_DECIDED
     await approve(world, new, "5")
     assert world.ledger(world.alice) == GRANTED_5
 

@@ -159,7 +159,7 @@ async def test_what_cannot_be_made_is_refused_privately(
     answer = world.refusal(await world.imagine(**options))
 
     assert answer.text.startswith(refusal)
-    assert answer.text.endswith("nothing was charged.")
+    assert answer.text.endswith("Nothing was charged.")
     world.check_nothing_started()
 
 

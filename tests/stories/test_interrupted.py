@@ -168,7 +168,7 @@ async def test_a_refusal_that_did_not_reach_discord_is_made_up_for(
 
     monkeypatch.setattr("bot.ui.replies.refuse", unreachable)
     if isinstance(error, RuntimeError):
-        world.expected_logs.append("an interaction failed")
+        world.expected_logs.append("unexpected error")
     message = await world.mention_bot("at night", attachments=NOT_AN_IMAGE)
     assert len(pending_cards(world)) == 1
     await kill(world)

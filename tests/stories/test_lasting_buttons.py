@@ -28,7 +28,7 @@ MONTHS = 100 * 24 * 3600.0
 """Seconds."""
 SKETCHES = [png(), png((9, 9, 9))]
 WITH_SKETCHES = {"image": ("a.png", SKETCHES[0]), "image2": ("b.png", SKETCHES[1])}
-GONE = "The images this was made from are no longer stored. Attach them again with /imagine; nothing was charged."
+GONE = "The images this was made from are no longer stored. Attach them again with /imagine. Nothing was charged."
 EVERY_BUTTON = pytest.mark.parametrize("label", ["Again", "Edit", "2K · 7", "Delete"])
 
 

@@ -13,7 +13,7 @@ from tests.stories.story_world import PAID, StoryWorld, bot_with
 DAY = 24 * 3600
 SKETCHES = [png((25 * number, 255 - 25 * number, 90), (16 + number, 16)) for number in range(10)]
 ATTACHED = [(f"{number}.png", sketch) for number, sketch in enumerate(SKETCHES)]
-GONE = "This form was open for too long and has expired. Open it again; nothing was charged."
+GONE = "This form was open for too long and has expired. Open it again. Nothing was charged."
 WIDER = {"prompt": "wider", **EDIT_FORM}
 
 

@@ -89,14 +89,14 @@ async def test_the_whole_at_a_glance(world: StoryWorld, ops: OperatorSetup) -> N
         "**Queue**",
         "▶️ accepting requests",
         "0 waiting · 1 at KIE · 3 of 20 calls in 10 s",
-        "1 open task · 0 orphaned · 0 undelivered",
+        "1 open task · 0 outcome unknown · 0 waiting to be posted",
     ]
     assert balance_[1].startswith("**976 credits** · read <t:")
     assert balance_[1].endswith("lasts about 51 days at the rate of the last 7 days")
     assert balance_[2] == "26 credits spent today across all servers"
     assert costs[1:] == [
-        "-# pro 1K · 1 image · charged 6 · KIE took 5 · 1 less than charged",
-        "-# flex 1K · 1 image · charged 14 · KIE took 14 · no difference",
+        "-# pro 1K · 1 image · charged 6 · KIE charged 5 · 1 less than charged",
+        "-# flex 1K · 1 image · charged 14 · KIE charged 14 · no difference",
         "-# total: 1 less than charged",
     ]
     assert status.colour == BLURPLE
@@ -133,18 +133,18 @@ async def test_a_pause_from_beginning_to_end(world: StoryWorld, ops: OperatorSet
     world.kie.balance = Decimal(3)
     command = await world.imagine("a red fox in snow")
     low, paused = sorted(await ops.alerted(2), key=lambda post: post.colour == RED)
-    assert low.text == "⚠️ KIE's balance is low: 3 credits, less than 100. Top up the account at kie.ai."
+    assert low.text == "⚠️ KIE's balance is low: 3 credits, below your threshold of 100. Top up the account at kie.ai."
     assert low.colour == AMBER
     assert paused.text == (
-        "⏸️ Requests are paused: KIE says that the account is out of credits (3 credits left). "
-        "New requests are refused. Top up the account at kie.ai. Requests then resume by themselves."
+        "⏸️ Requests are paused: KIE says the account is out of credits (3 credits left). "
+        "New requests are refused. Top up the account at kie.ai. They then resume automatically."
     )
     status = await ops.status()
     assert "⏸️ paused <t:" in status.text
     assert "1 waiting · 0 at KIE" in status.text
     assert status.colour == AMBER
     assert world.refusal(await world.imagine("another", by=world.bob)).text == (
-        "The bot has run out of credits. Please let the bot's owner know and try again later; nothing was charged."
+        "The bot has run out of credits. Please let the bot's owner know and try again later. Nothing was charged."
     )
     assert world.ledger(world.bob) == []
 

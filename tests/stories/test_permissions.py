@@ -17,7 +17,7 @@ from tests.stories.story_world import PAID, StoryWorld
 
 ATTACHED = [("sketch.png", png())]
 MAY_NOT = refusal(MayNotPost())
-NOT_READY = "I've just connected and don't know this server yet. Try again in a moment; nothing was charged."
+NOT_READY = "I've just connected and don't know this server yet. Try again in a moment. Nothing was charged."
 EVERY_PERMISSION = pytest.mark.parametrize("missing", ["view_channel", "send_messages", "attach_files"])
 
 

@@ -19,7 +19,7 @@ async def test_elsewhere_is_refused_in_every_way(world: StoryWorld) -> None:
     menu = await world.bob.context_menu(world.channel, "Edit image", card)
     gallery = world.env.guild.create_text_channel("gallery")
     answer = await quota(world, "settings", allow_channel=gallery)
-    assert f"Works in: {gallery.mention}" in answer.text
+    assert f"Channels: {gallery.mention}" in answer.text
 
     answers = {"prompt": "at night", **EDIT_FORM}
     for command in (
@@ -72,7 +72,7 @@ async def test_several_channels_and_back_to_everywhere(world: StoryWorld) -> Non
     assert private_answer(command).text == only_in(second)
 
     answer = await quota(world, "settings", forbid_channel=second)
-    assert "Works in: everywhere" in answer.text
+    assert "Channels: all" in answer.text
     assert (await world.delivered()).images
 
 
@@ -91,7 +91,7 @@ async def test_a_deleted_channel_does_not_lock_the_bot_out_for_good(world: Story
     await quota(world, "settings", allow_channel=other)
     answer = await quota(world, "settings", forbid_channel=other)
 
-    assert "Works in: everywhere" in answer.text
+    assert "Channels: all" in answer.text
     assert (await world.delivered()).images
 
 
@@ -105,7 +105,7 @@ async def test_other_kinds_of_channels_can_be_allowed(world: StoryWorld, kind: s
         "forum": guild.create_forum_channel,
     }
     channel = makers[kind]("loud")
-    assert f"Works in: {channel.mention}" in (await quota(world, "settings", allow_channel=channel)).text
+    assert f"Channels: {channel.mention}" in (await quota(world, "settings", allow_channel=channel)).text
     if kind == "forum":
         command = await world.bob.slash(thread_in(world, channel), "imagine", prompt="a castle")
         assert (await world.outcome(command)).images
@@ -113,4 +113,4 @@ async def test_other_kinds_of_channels_can_be_allowed(world: StoryWorld, kind: s
 
 def only_in(channel: simcord.ChannelHandle) -> str:
     """The refusal in another channel."""
-    return f"In this server I only work in {channel.mention}. Try it there; nothing was charged."
+    return f"In this server I only work in {channel.mention}. Try it there. Nothing was charged."

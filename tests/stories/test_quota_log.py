@@ -23,7 +23,7 @@ async def test_every_change_stands_in_the_log_with_who_and_why(world: StoryWorld
 
     assert all(line.endswith(f" · by {world.admin.mention}") for line in lines)
     assert [line.removesuffix(f" · by {world.admin.mention}") for line in lines] == [
-        "Members now get 10 credits a day",
+        "Members without a limit of their own now get 10 credits a day",
         f"Members with {role.mention} now get 20 credits a week",
         f"{world.bob.mention} now gets unlimited credits",
         "Server pool set to 500 credits a month",
@@ -53,7 +53,7 @@ async def test_the_log_of_one_member_is_theirs_alone(world: StoryWorld) -> None:
     await quota(world, "set-default", credits=3, period="day")
     answer = await quota(world, "log", member=world.bob)
 
-    assert answer.text.startswith(f"### Credit log of {world.bob.mention} · page 1\n")
+    assert answer.text.startswith(f"### Credit log for {world.bob.mention} · page 1\n")
     assert [line.partition(" · by ")[0] for line in body(answer.text)] == [
         f"{world.bob.mention} now gets 3 credits a day",
         f"{world.bob.mention} · +1 bonus credit: for bob",

@@ -19,7 +19,9 @@ async def test_the_pool_is_shared_by_all_members(world: StoryWorld) -> None:
 
     first, second = refusal.text.splitlines()
     assert first == "The server pool has 7 credits left, but this costs 14. Nothing was charged."
-    assert second.startswith("You can still afford: pro at 2K for 7, or pro at 1K for 5. This limit refills <t:")
+    assert second.startswith(
+        "You can still afford pro at 2K (7 credits) or pro at 1K (5 credits). This limit refills <t:"
+    )
     assert refusal.buttons == ()
     assert world.ledger(world.admin) == []
     shown = (await quota(world, "show")).text

@@ -20,7 +20,7 @@ FAIL_SLOWLY = Fail("500", "Internal Error, Please try again later.", duration=0.
 async def test_without_limits_the_bots_default_applies(world: StoryWorld) -> None:
     first, second = (await quota(world, "show", member=world.alice)).text.splitlines()
 
-    assert first == f"{world.alice.mention} gets **50 credits a day** · Bot's default allowance"
+    assert first == f"{world.alice.mention} gets **50 credits a day** · The bot's default"
     assert second.startswith("**50** of 50 credits left today · refills <t:")
     assert (await quota(world, "show")).text.startswith(f"{world.admin.mention} gets **50 credits a day**")
 
@@ -36,7 +36,7 @@ async def test_the_nearest_limit_applies_and_is_named(world: StoryWorld) -> None
         (await quota(world, "set-member", member=world.alice, credits=2.5, period="month")).text,
     ]
     assert answers == [
-        f"Members now get 10 credits a day\n{HINT}",
+        f"Members without a limit of their own now get 10 credits a day\n{HINT}",
         f"Members with {painter.mention} now get 140 credits a week\n{HINT}",
         f"Members with {patron.mention} now get 30 credits a day\n{HINT}",
         f"{world.alice.mention} now gets 2.5 credits a month\n{HINT}",
@@ -46,13 +46,13 @@ async def test_the_nearest_limit_applies_and_is_named(world: StoryWorld) -> None
     assert "-# You have a personal limit" in (await balance(world, world.alice)).text
     removed = (await quota(world, "clear", member=world.alice)).text
     assert removed == f"{world.alice.mention}'s personal limit removed"
-    assert await applies(world) == f"**30 credits a day** · Largest limit of their roles, from {patron.mention}"
+    assert await applies(world) == f"**30 credits a day** · Limit from {patron.mention}, the largest of their roles"
     await quota(world, "clear", role=patron)
     assert (await applies(world)).startswith("**140 credits a week** · ")
     take_roles(world, world.alice)
-    assert await applies(world) == "**10 credits a day** · This server's limit for every member"
+    assert await applies(world) == "**10 credits a day** · This server's default"
     assert (await quota(world, "clear")).text == "Server limit removed; the bot's default applies"
-    assert (await applies(world)).endswith("Bot's default allowance")
+    assert (await applies(world)).endswith("The bot's default")
 
 
 async def test_several_limits_are_removed_at_once_and_missing_ones_are_not_recorded(world: StoryWorld) -> None:
@@ -98,7 +98,8 @@ async def test_a_period_needs_an_amount(world: StoryWorld) -> None:
     command = await world.admin.slash(world.channel, "quota set-default", period="week")
 
     assert private_answer(command).text == (
-        "You didn't say how many credits a week. Fill in credits, or choose “unlimited” or “no credits” as the period."
+        "You didn't say how many credits per week. Fill in `credits`, or choose “unlimited” "
+        "or “no credits” as the period."
     )
     assert quota_tables(world)["rules"] == []
 
@@ -116,7 +117,7 @@ async def test_unlimited_is_without_limit(world: StoryWorld) -> None:
 @pytest.mark.parametrize("options", [{"period": "none"}, {"credits": 0, "period": "week"}], ids=["none", "zero"])
 async def test_no_credits_means_bonus_credits_only(world: StoryWorld, options: dict[str, Any]) -> None:
     answer = await quota(world, "set-default", **options)
-    assert answer.text.splitlines()[0] == "Members now get no credits"
+    assert answer.text.splitlines()[0] == "Members without a limit of their own now get no credits"
     refusal = world.refusal(await world.imagine()).text
     assert refusal == "You have no credits to spend here. Nothing was charged."
     assert "**no credits** · " in (await quota(world, "show", member=world.alice)).text

@@ -15,7 +15,7 @@ from tests.waiting import until
 async def test_without_options_the_settings_are_shown_and_nothing_is_recorded(world: StoryWorld) -> None:
     assert (await quota(world, "settings")).text.splitlines() == [
         "Time zone: **UTC**",
-        "Works in: everywhere",
+        "Channels: all",
         "Quota managers: anyone with Manage Server",
         "Requests for more credits: off",
     ]
@@ -36,7 +36,7 @@ async def test_all_settings_at_once(world: StoryWorld) -> None:
 
     assert answer.text.splitlines()[:4] == [
         "Time zone: **Asia/Kathmandu**",
-        f"Works in: {world.channel.mention}",
+        f"Channels: {world.channel.mention}",
         f"Quota managers: anyone with Manage Server or {role.mention}",
         f"Requests for more credits: {admins.mention}",
     ]

@@ -8,8 +8,8 @@ from tests.stories.kie_calls import references_used, task_body
 from tests.stories.story_world import PAID, StoryWorld, bot_with
 
 OPTIONS = ["image", *(f"image{number}" for number in range(2, 9))]
-UNREADABLE = "isn't an image I can read. Try a JPEG, PNG, WebP or HEIC; nothing was charged."
-TOO_LARGE = "is over 50 MB. Attach a smaller image; nothing was charged."
+UNREADABLE = "isn't an image I can read. Try a JPEG, PNG, WebP or HEIC. Nothing was charged."
+TOO_LARGE = "is over 50 MB. Attach a smaller image. Nothing was charged."
 
 
 async def test_one_image_is_worked_from(world: StoryWorld) -> None:
@@ -55,7 +55,7 @@ async def test_eight_images_keep_their_order(world: StoryWorld) -> None:
         (
             "half.png",
             png(size=(400, 400))[:-900],
-            "half.png is damaged or incomplete. Save it again and attach the new copy; nothing was charged.",
+            "half.png is damaged or incomplete. Save it again and attach the new copy. Nothing was charged.",
         ),
         ("huge.png", bytes(50_000_001), f"huge.png {TOO_LARGE}"),
     ],
@@ -70,7 +70,7 @@ async def test_a_file_that_cannot_be_used_is_named(world: StoryWorld, name: str,
 @pytest.mark.parametrize(
     ("content", "refusal"),
     [
-        (png(), "couldn't be loaded from Discord. Attach it again; nothing was charged."),
+        (png(), "couldn't be loaded from Discord. Attach it again. Nothing was charged."),
         (bytes(50_000_001), TOO_LARGE),
     ],
     ids=["lost", "too large to be even loaded"],
@@ -94,7 +94,7 @@ async def test_kie_that_takes_no_files_costs_nothing(world: StoryWorld) -> None:
     world.kie.script.always("upload", Code(500, "Internal Error"))
 
     assert world.refusal(await world.imagine("brighter", image=("good.png", png()))).text == (
-        "The image service didn't take your image. Try again in a while; nothing was charged."
+        "The image service didn't accept your image. Try again in a while. Nothing was charged."
     )
     assert world.kie.tasks == {}
     assert world.ledger(world.alice) == []

@@ -127,7 +127,7 @@ async def test_a_file_that_cannot_be_used_is_named_on_the_card(
     card = rendered(await world.answer(message))
 
     assert card.texts[0].startswith(sentence)
-    assert card.texts[0].endswith("nothing was charged.")
+    assert card.texts[0].endswith("Nothing was charged.")
     assert card.small_print == [world.alice.mention]
     assert (card.colour, card.buttons) == (RED, ())
     assert len(world.answers(message)) == 1
@@ -195,7 +195,7 @@ async def test_what_is_missing_is_told_in_a_line(
 
     (answer,) = world.answers(message)
     assert answer.content.startswith(hint)
-    assert answer.content.lower().endswith("nothing was charged.")
+    assert answer.content.endswith("Nothing was charged.")
     (post,) = world.calls("POST")
     assert post.json is not None
     assert post.json["allowed_mentions"]["parse"] == []
@@ -260,7 +260,7 @@ async def test_a_foreign_host_is_never_contacted(world: StoryWorld) -> None:
     message = await world.mention_bot("colder", reply_to=posted_by_another_bot(world, embeds=[embed]))
     card = rendered(await world.answer(message))
 
-    assert card.texts[0] == "boat.png couldn't be loaded from Discord. Attach it again; nothing was charged."
+    assert card.texts[0] == "boat.png couldn't be loaded from Discord. Attach it again. Nothing was charged."
     assert world.ledger(world.alice) == []
 
 

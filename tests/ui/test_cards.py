@@ -91,7 +91,7 @@ def test_every_state_keeps_within_discords_limits(prompt: str) -> None:
             [TaskState.RUNNING, TaskState.RESERVED],
             2,
             cards.BLURPLE,
-            "🎨 0 of 2 done · ⏳ the rest is 2nd in line",
+            "🎨 0 of 2 done · ⏳ the rest are 2nd in line",
             ["Cancel"],
         ),
     ],

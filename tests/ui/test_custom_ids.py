@@ -44,5 +44,5 @@ def test_buttons_carry_whom_and_what_they_are_for() -> None:
     assert [(button.label, CustomId.parse(button.custom_id or "")) for button in buttons] == [
         ("Ask for more", CustomId(Action.ASK, LARGEST)),
         ("Approve", CustomId(Action.APPROVE, LARGEST)),
-        ("Deny", CustomId(Action.DENY, LARGEST)),
+        ("Decline", CustomId(Action.DENY, LARGEST)),
     ]

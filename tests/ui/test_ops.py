@@ -26,7 +26,7 @@ USUAL = Status(
     queue=QueueStatus(waiting=0, at_kie=0, calls=0, calls_allowed=20, window=10.0, pause=None, trying=False),
     open_tasks=0,
     orphans=0,
-    undelivered=0,
+    awaiting_delivery=0,
     balance=None,
     days_left=None,
     spent_today=Credits(0),
@@ -53,7 +53,7 @@ def queue(**changes: Any) -> Status:
         (USUAL, BLURPLE, f"started {WHEN} · connected to Discord (42 ms)"),
         (USUAL, BLURPLE, "running: submitter, tracker"),
         (USUAL, BLURPLE, "▶️ accepting requests"),
-        (USUAL, BLURPLE, "0 open tasks · 0 orphaned · 0 undelivered"),
+        (USUAL, BLURPLE, "0 open tasks · 0 outcome unknown · 0 waiting to be posted"),
         (USUAL, BLURPLE, "Not read yet."),
         (USUAL, BLURPLE, "-# No images yet."),
         (queue(waiting=3, at_kie=2, calls=7), BLURPLE, "3 waiting · 2 at KIE · 7 of 20 calls in 10 s"),
@@ -68,7 +68,11 @@ def queue(**changes: Any) -> Status:
             RED,
             "running: submitter · stopped: tracker",
         ),
-        (replace(USUAL, open_tasks=1, orphans=2, undelivered=3), BLURPLE, "1 open task · 2 orphaned · 3 undelivered"),
+        (
+            replace(USUAL, open_tasks=1, orphans=2, awaiting_delivery=3),
+            BLURPLE,
+            "1 open task · 2 outcome unknown · 3 waiting to be posted",
+        ),
         (replace(USUAL, balance=BalanceReading(Credits("12.5"), MOMENT)), BLURPLE, f"**12.5 credits** · read {WHEN}"),
         (
             replace(USUAL, balance=BalanceReading(Credits(12), MOMENT), days_left=0.6),
@@ -89,9 +93,9 @@ def test_without_a_latency_it_is_not_connected() -> None:
 @pytest.mark.parametrize(
     ("consumed", "unreported", "comparison"),
     [
-        (15, 0, "KIE took 15 · no difference"),
-        (18, 0, "KIE took 18 · 3 more than charged"),
-        (12, 2, "KIE took 12 · 3 less than charged · 2 more without a cost reported by KIE"),
+        (15, 0, "KIE charged 15 · no difference"),
+        (18, 0, "KIE charged 18 · 3 more than charged"),
+        (12, 2, "KIE charged 12 · 3 less than charged · 2 more without a cost reported by KIE"),
     ],
 )
 def test_differences_have_a_direction(consumed: int, unreported: int, comparison: str) -> None:

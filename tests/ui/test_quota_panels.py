@@ -87,15 +87,14 @@ def test_what_was_changed_in_the_settings_is_told_and_nothing_else() -> None:
             Scope.ROLE,
             "Members with <@&7> now get 5 credits a day",
             "Limit for <@&7> removed",
-            "Largest limit of their roles, from <@&7>",
+            "Limit from <@&7>, the largest of their roles",
         ),
         (
             Scope.SERVER,
-            "Members now get 5 credits a day",
+            "Members without a limit of their own now get 5 credits a day",
             "Server limit removed; the bot's default applies",
-            "This server's limit for every member",
+            "This server's default",
         ),
-        (Scope.POOL, "Server pool set to 5 credits a day", "Server pool removed", "Bot's default allowance"),
     ],
 )
 def test_every_limit_says_for_whom_and_whose_it_is(scope: Scope, written: str, removed: str, source: str) -> None:
@@ -103,6 +102,12 @@ def test_every_limit_says_for_whom_and_whose_it_is(scope: Scope, written: str, r
 
     assert (quota.rule_set(rule), quota.rule_removed(rule)) == (written, removed)
     assert quota.allowance_source(rule, own=False) == source
+
+
+def test_a_server_pool_is_no_members_limit() -> None:
+    pool = Rule(Scope.POOL, 7, Allowance(Decimal(5), Period.DAY))
+
+    assert quota.rule_set(pool) == "Server pool set to 5 credits a day"
 
 
 @pytest.mark.parametrize(

@@ -98,9 +98,15 @@ def test_every_refusal_has_sentences_of_its_own(error: errors.UserError) -> None
     for line in text.splitlines():
         check(line)
     sentences = re.findall(r"[.?](?=\s|$)", text.splitlines()[0])
-    assert len(sentences) <= 2
+    assert len(sentences) <= 3
     if error in UNCHARGED:
         assert "nothing was charged" in text.splitlines()[0].lower()
+
+
+def test_a_limit_of_one_request_is_told_in_the_singular() -> None:
+    assert refusals.refusal(errors.TooManyOpen(1)) == (
+        "You already have 1 request running, which is the limit. Wait for it to finish. Nothing was charged."
+    )
 
 
 def test_refusals_and_failures_differ() -> None:
@@ -118,7 +124,7 @@ def test_every_other_sentence_reads_well(sentence: str) -> None:
 def test_what_is_affordable_stands_on_the_second_line(error: errors.NotEnoughCredits | errors.CapReached) -> None:
     _, second = refusals.refusal(error).splitlines()
 
-    assert second.startswith("You can still afford: 4 × pro at 1K for 20, or flex at 2K for 24.5.")
+    assert second.startswith("You can still afford 4 × pro at 1K (20 credits) or flex at 2K (24.5 credits).")
 
 
 def test_of_many_channels_a_few_are_named() -> None:
@@ -158,8 +164,8 @@ def test_no_text_uses_words_that_members_do_not_know(module: Path) -> None:
 @pytest.mark.parametrize(
     ("value", "written"),
     [
-        *(("0", "0"), ("5", "5"), ("5.000", "5"), ("100000", "100000"), ("1E+3", "1000"), ("0.125", "0.125")),
-        *(("2.50", "2.5"), ("-7.00", "-7")),
+        *(("0", "0"), ("5", "5"), ("5.000", "5"), ("100000", "100,000"), ("1E+3", "1,000"), ("0.125", "0.125")),
+        *(("2.50", "2.5"), ("-7.00", "-7"), ("-1234567.125", "-1,234,567.125")),
     ],
 )
 def test_numbers_are_whole_when_whole(value: str, written: str) -> None:
@@ -233,6 +239,6 @@ def check(sentence: str) -> None:
     assert "  " not in sentence
     assert len(sentence) < 200
     assert len(re.findall(r"[.?](?=\s|$)", sentence)) <= 3
-    assert not re.search(r"_|\b[45]\d\d\b|\b(Error|Exception|None|HTTP|code)\b", sentence)
+    assert not re.search(r"_|(?<!,)\b[45]\d\d\b|\b(Error|Exception|None|HTTP|code)\b", sentence)
     assert not BANNED.search(sentence)
     assert sentence[0].isupper() or sentence[0].isdigit() or sentence.startswith(("holiday.png", "“lots”"))

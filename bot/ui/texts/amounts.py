@@ -12,13 +12,13 @@ AMOUNT_MAX: Final = 1_000_000
 
 
 def number(value: Decimal | float) -> str:
-    """An amount without trailing zeros: 5, 2.5, 0.125."""
-    return f"{Decimal(value).normalize():f}"
+    """An amount without trailing zeros: 5, 2.5, 0.125, 1,000."""
+    return f"{Decimal(value).normalize():,f}"
 
 
 def counted(amount: int, noun: str) -> str:
     """A count and its noun, with an s for any count but 1."""
-    return f"{amount} {noun}{'' if amount == 1 else 's'}"
+    return f"{amount:,} {noun}{'' if amount == 1 else 's'}"
 
 
 def in_credits(value: Decimal) -> str:

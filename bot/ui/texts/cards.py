@@ -38,7 +38,7 @@ _FAILURES = {
     Failure.UNKNOWN_OUTCOME: "The connection to the image service was lost. Try again.",
     Failure.UNDELIVERABLE: "I couldn't post the image here. You'll get it with your next command.",
 }
-_NOT_POSTED = "I couldn't post the result where you asked"
+_NOT_POSTED = "I couldn't post the result where you asked for it"
 
 
 def failure(reason: Failure) -> str:
@@ -49,7 +49,7 @@ def failure(reason: Failure) -> str:
 def undelivered(reasons: Collection[Failure], images: int) -> str:
     """The result of a request that could not be posted when it was ready."""
     if images:
-        return f"{_NOT_POSTED}. Here it is; nothing was charged."
+        return f"{_NOT_POSTED}. Here it is. Nothing was charged."
     if Failure.UNDELIVERABLE in reasons:
         return f"{_NOT_POSTED}, and the image is no longer available. Nothing was charged."
     why = " ".join(failure(reason) for reason in dict.fromkeys(reasons)) or "It was cancelled."
@@ -72,7 +72,7 @@ def waiting(place: int) -> str:
 def being_made(done: int, count: int, place: int | None) -> str:
     """The status of a request in progress; ``place`` in line of the images that still wait, if any do."""
     status = f"🎨 {done} of {count} done" if count > 1 else f"🎨 {BEING_MADE}"
-    return status if place is None else f"{status} · ⏳ the rest is {in_line(place)}"
+    return status if place is None else f"{status} · ⏳ the rest are {in_line(place)}"
 
 
 def ready(at: datetime, now: datetime) -> str:

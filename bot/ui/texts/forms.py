@@ -1,7 +1,5 @@
 """The words of modals."""
 
-from bot.ui.texts.amounts import counted
-
 PROMPT_SHOWN_MAX = 4000
 """Discord's limit on a modal's text input; KIE takes a thousand more."""
 
@@ -24,7 +22,7 @@ def change_hint(images: int) -> str:
     """What the prompt can call the images that it is about and those that are added."""
     if images == 1:
         return "What to change. This is image 1; images you add become image 2, 3, …"
-    return f"What to change. The {counted(images, 'image')} here are image 1 to {images}; images you add come after."
+    return f"What to change. These are images 1 to {images}; images you add come after them."
 
 
 def image_choice(position: int, count: int) -> str:

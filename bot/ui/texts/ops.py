@@ -53,7 +53,8 @@ def accepting(state: QueueStatus) -> str:
 
 def tasks(status: Status) -> str:
     """What is in progress, and what needs a look."""
-    return f"{counted(status.open_tasks, 'open task')} · {status.orphans} orphaned · {status.undelivered} undelivered"
+    unknown, awaiting = f"{status.orphans} outcome unknown", f"{status.awaiting_delivery} waiting to be posted"
+    return f"{counted(status.open_tasks, 'open task')} · {unknown} · {awaiting}"
 
 
 def balance(reading: BalanceReading, days: float | None) -> str:
@@ -70,9 +71,9 @@ def today(spent: Credits) -> str:
 
 
 def costs(price_class: ClassCosts) -> str:
-    """A price class: what was charged, what KIE took, and the difference."""
+    """A price class: what was charged, what KIE charged, and the difference."""
     kind = f"{price_class.price_class.model.value} {price_class.price_class.resolution.value}"
-    sums = f"charged {number(price_class.charged)} · KIE took {number(price_class.consumed)}"
+    sums = f"charged {number(price_class.charged)} · KIE charged {number(price_class.consumed)}"
     pieces = [kind, counted(price_class.images, "image"), sums, _difference(price_class.difference)]
     if price_class.unreported:
         pieces.append(f"{price_class.unreported} more without a cost reported by KIE")
@@ -86,15 +87,17 @@ def total_costs(price_classes: tuple[ClassCosts, ...]) -> str:
 
 def low(alert: LowBalance) -> str:
     """The balance fell below the threshold."""
-    return f"KIE's balance is low: {in_credits(alert.balance)}, less than {number(alert.below)}. {_TOP_UP}"
+    return (
+        f"KIE's balance is low: {in_credits(alert.balance)}, below your threshold of {number(alert.below)}. {_TOP_UP}"
+    )
 
 
 def paused(alert: Paused) -> str:
     """KIE accepts no more tasks."""
     left = "" if alert.balance is None else f" ({in_credits(alert.balance)} left)"
     return (
-        f"Requests are paused: KIE says that the account is out of credits{left}. New requests are refused. "
-        f"{_TOP_UP} Requests then resume by themselves."
+        f"Requests are paused: KIE says the account is out of credits{left}. New requests are refused. "
+        f"{_TOP_UP} They then resume automatically."
     )
 
 

@@ -28,13 +28,13 @@ MANAGER_HINT = "-# To let that role see the command, also allow it under Server 
 
 ASK = "Ask for more"
 APPROVE = "Approve"
-DENY = "Deny"
+DENY = "Decline"
 AMOUNT_TITLE = "Approve the request"
 AMOUNT_LABEL = "Bonus credits to grant"
 ASKED = "Sent to the admins. You'll hear when they decide."
 DENIED = "Your request for more credits was declined. Your allowance refills as usual; /balance shows when."
 DECIDED = "Your request for more credits has been answered. /balance shows what you have."
-GRANT_NOTE = "asked for more credits, approved"
+GRANT_NOTE = "approved request for more credits"
 
 _CAPS = {
     Cap.POOL: "Server pool",
@@ -80,11 +80,11 @@ def allowance_source(rule: Rule, *, own: bool) -> str:
         case Scope.MEMBER:
             return "You have a personal limit" if own else "Personal limit"
         case Scope.ROLE:
-            return f"Largest limit of {'your' if own else 'their'} roles, from <@&{rule.subject}>"
+            return f"Limit from <@&{rule.subject}>, the largest of {'your' if own else 'their'} roles"
         case Scope.SERVER:
-            return "This server's limit for every member"
+            return "This server's default"
         case _:
-            return "Bot's default allowance"
+            return "The bot's default"
 
 
 def activity(entry: LedgerEntry) -> str:
@@ -123,7 +123,7 @@ def rule_set(rule: Rule) -> str:
         case Scope.POOL:
             return f"Server pool set to {amount}"
         case _:
-            return f"Members now get {amount}"
+            return f"Members without a limit of their own now get {amount}"
 
 
 def rule_removed(rule: Rule) -> str:
@@ -133,8 +133,6 @@ def rule_removed(rule: Rule) -> str:
             return f"{member(rule.subject)}'s personal limit removed"
         case Scope.ROLE:
             return f"Limit for <@&{rule.subject}> removed"
-        case Scope.POOL:
-            return "Server pool removed"
         case _:
             return "Server limit removed; the bot's default applies"
 
@@ -151,8 +149,8 @@ def reset(user: UserId) -> str:
 
 def settings(chosen: ServerSettings) -> str:
     """A server's settings, a line each."""
-    channels = some([f"<#{channel}>" for channel in sorted(chosen.channels)], _CHANNELS_LISTED) or "everywhere"
-    return "\n".join([_zone(chosen), f"Works in: {channels}", _managers(chosen), _requests(chosen)])
+    channels = some([f"<#{channel}>" for channel in sorted(chosen.channels)], _CHANNELS_LISTED) or "all"
+    return "\n".join([_zone(chosen), f"Channels: {channels}", _managers(chosen), _requests(chosen)])
 
 
 def settings_changed(before: ServerSettings, after: ServerSettings) -> str:
@@ -169,7 +167,7 @@ def settings_changed(before: ServerSettings, after: ServerSettings) -> str:
 
 def log_title(of: UserId | None, page: int) -> str:
     """Above a page of the log, the first page being 0."""
-    return f"### Credit log{f' of {member(of)}' if of else ''} · page {page + 1}"
+    return f"### Credit log{f' for {member(of)}' if of else ''} · page {page + 1}"
 
 
 def log_line(entry: LedgerEntry) -> str:
@@ -209,7 +207,7 @@ def denied(user: UserId, by: UserId) -> str:
 
 def you_got(amount: Decimal) -> str:
     """To the member whose request was approved."""
-    return f"Your request was approved: you got {in_bonus_credits(amount)}, which don't expire."
+    return f"Your request was approved: you got {in_bonus_credits(amount)}. Bonus credits don't expire."
 
 
 def _for_image(entry: LedgerEntry) -> str:

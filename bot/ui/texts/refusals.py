@@ -6,15 +6,14 @@ from bot.domain import errors
 from bot.domain.rules import Cap
 from bot.domain.settings import REFERENCES_MAX, CheaperOption
 from bot.generation.references import SOURCE_MAX_BYTES
-from bot.ui.texts.amounts import AMOUNT_MAX, in_credits, number, plain, relative, some
+from bot.ui.texts.amounts import AMOUNT_MAX, counted, in_credits, number, plain, relative, some
 from bot.ui.texts.commands import EDIT_IMAGE, NONE, PERIOD_CHOICES, UNLIMITED
 
 NOTHING_CHARGED = "Nothing was charged."
-_UNCHARGED = "nothing was charged."
 _MEGABYTE = 1_000_000
 _CHANNELS_NAMED = 5
 
-NO_STORE = f"I can't save anything right now. Try again in a minute; {_UNCHARGED}"
+NO_STORE = f"I can't save anything right now. Try again in a minute. {NOTHING_CHARGED}"
 TOLD_PRIVATELY = "That didn't work. I've told the requester why."
 FORBIDDEN = "You're not allowed to do that here."
 MESSAGE_GONE = f"That message has been deleted. {NOTHING_CHARGED}"
@@ -25,10 +24,12 @@ HOW_TO = (
     "Tell me what to change: reply to an image and mention me, attach images to a mention, or use /imagine. "
     + NOTHING_CHARGED
 )
-NO_IMAGE = f"I don't see an image here. Reply to one, attach one, or use /imagine to start from words; {_UNCHARGED}"
+NO_IMAGE = (
+    f"I don't see an image here. Reply to one, attach one, or use /imagine to start from a prompt. {NOTHING_CHARGED}"
+)
 CANNOT_SEE = (
-    "Discord doesn't show me other members' messages. Right-click that one (on a phone, hold it) and choose Apps, "
-    f"{EDIT_IMAGE}; {_UNCHARGED}"
+    "Discord doesn't show me other members' messages. Right-click the message (on a phone, press and hold it) "
+    f"and choose Apps, {EDIT_IMAGE}. {NOTHING_CHARGED}"
 )
 ONLY_YOURS = (
     "I'm using only the images you attached: Discord doesn't show me the message above. "
@@ -50,27 +51,29 @@ _CAPS = {
 
 _FIXED: Mapping[type[errors.UserError], str] = {
     errors.AutoNeedsReference: (
-        f"The shape “auto” is that of your first image. Attach one or choose a shape; {_UNCHARGED}"
+        f"The shape “auto” is that of your first image. Attach one or choose a shape. {NOTHING_CHARGED}"
     ),
-    errors.ControlsNeedFlex: f"Steps and guidance only work with flex. Choose flex or leave them out; {_UNCHARGED}",
+    errors.ControlsNeedFlex: (
+        f"Steps and guidance only work with flex. Choose flex or leave them out. {NOTHING_CHARGED}"
+    ),
     errors.ReferencesGone: (
-        f"The images this was made from are no longer stored. Attach them again with /imagine; {_UNCHARGED}"
+        f"The images this was made from are no longer stored. Attach them again with /imagine. {NOTHING_CHARGED}"
     ),
-    errors.TooManyImages: f"I can work from {REFERENCES_MAX} images at most. Attach fewer; {_UNCHARGED}",
-    errors.NoSourceImage: f"I don't see an image in this message. Choose one that has an image; {_UNCHARGED}",
-    errors.DraftGone: f"This form was open for too long and has expired. Open it again; {_UNCHARGED}",
-    errors.UploadFailed: f"The image service didn't take your image. Try again in a while; {_UNCHARGED}",
+    errors.TooManyImages: f"I can work from {REFERENCES_MAX} images at most. Attach fewer. {NOTHING_CHARGED}",
+    errors.NoSourceImage: f"I don't see an image in this message. Choose one that has an image. {NOTHING_CHARGED}",
+    errors.DraftGone: f"This form was open for too long and has expired. Open it again. {NOTHING_CHARGED}",
+    errors.UploadFailed: f"The image service didn't accept your image. Try again in a while. {NOTHING_CHARGED}",
     errors.MayNotPost: (
         "I'm not allowed to post images here, so nothing was charged. Ask an admin to allow me View Channel, "
         "Send Messages and Attach Files, or use /imagine with private: True."
     ),
-    errors.NotReadyYet: f"I've just connected and don't know this server yet. Try again in a moment; {_UNCHARGED}",
+    errors.NotReadyYet: f"I've just connected and don't know this server yet. Try again in a moment. {NOTHING_CHARGED}",
     errors.NotAManager: "Only this server's quota managers can do that. Ask an admin.",
     errors.NothingToChange: "You didn't choose anything, so nothing was changed. Fill in at least one option.",
     errors.NoRequestsChannel: "This server has no channel for requests that I can post in. Ask an admin directly.",
-    errors.CreditRequestClosed: "This request has been decided already, or has expired. Nothing was changed.",
+    errors.CreditRequestClosed: "This request has already been decided or has expired. Nothing was changed.",
     errors.SubmissionsPaused: (
-        f"The bot has run out of credits. Please let the bot's owner know and try again later; {_UNCHARGED}"
+        f"The bot has run out of credits. Please let the bot's owner know and try again later. {NOTHING_CHARGED}"
     ),
     errors.NotYours: "Only the person who requested this can do that.",
     errors.TooLateToCancel: "Too late to cancel: it's already being made.",
@@ -84,12 +87,12 @@ def refusal(error: errors.UserError) -> str:
         case errors.PromptLength(length=length, minimum=minimum, maximum=maximum):
             text = (
                 f"A prompt needs {minimum} to {maximum:,} characters, but yours has {length:,}. "
-                f"Change it and try again; {_UNCHARGED}"
+                f"Change it and try again. {NOTHING_CHARGED}"
             )
         case errors.ReferenceRefused(filename=filename, problem=problem):
-            text = f"{plain(filename, 80)} {_PROBLEMS[problem]}; {_UNCHARGED}"
+            text = f"{plain(filename, 80)} {_PROBLEMS[problem]}. {NOTHING_CHARGED}"
         case errors.NotEnoughCredits():
-            text = _not_enough(error)
+            text = _out_of_credits(error)
         case errors.CapReached(cap=cap, price=price, left=left, renews_at=renews_at, affordable=affordable):
             text = (
                 f"{_CAPS[cap]} has {in_credits(left)} left, but this costs {number(price)}. {NOTHING_CHARGED}\n"
@@ -97,10 +100,10 @@ def refusal(error: errors.UserError) -> str:
             )
         case errors.ChannelNotAllowed(channels=channels):
             allowed = some([f"<#{channel}>" for channel in channels], _CHANNELS_NAMED)
-            text = f"In this server I only work in {allowed}. Try it there; {_UNCHARGED}"
+            text = f"In this server I only work in {allowed}. Try it there. {NOTHING_CHARGED}"
         case errors.CreditsMissing(period=period):
             text = (
-                f"You didn't say how many credits a {period}. Fill in credits, or choose "
+                f"You didn't say how many credits per {period}. Fill in `credits`, or choose "
                 f"“{PERIOD_CHOICES[UNLIMITED]}” or “{PERIOD_CHOICES[NONE]}” as the period."
             )
         case errors.UnknownZone(name=name):
@@ -113,15 +116,16 @@ def refusal(error: errors.UserError) -> str:
             )
         case errors.TooManyOpen(limit=limit):
             text = (
-                f"You already have {limit} requests running, which is the limit. Wait for one to finish; {_UNCHARGED}"
+                f"You already have {counted(limit, 'request')} running, which is the limit. "
+                f"Wait for {'it' if limit == 1 else 'one'} to finish. {NOTHING_CHARGED}"
             )
         case _:
-            text = _FIXED.get(type(error), f"That didn't work. Please try again; {_UNCHARGED}")
+            text = _FIXED.get(type(error), f"That didn't work. Please try again. {NOTHING_CHARGED}")
     return text
 
 
-def _not_enough(error: errors.NotEnoughCredits) -> str:
-    """What is missing; on a second line what the member can still afford, and when there is more."""
+def _out_of_credits(error: errors.NotEnoughCredits) -> str:
+    """Out of credits: what is missing; on a second line what the member can still afford, and when there is more."""
     affordable = _still_affordable(error.affordable)
     if not error.allowance:
         if not error.left:
@@ -144,14 +148,15 @@ def _still_affordable(options: Sequence[CheaperOption]) -> str:
         return ""
     named = [
         f"{f'{option.count} × ' if option.count > 1 else ''}{option.settings.model.value} "
-        f"at {option.settings.resolution.value} for {number(option.price)}"
+        f"at {option.settings.resolution.value} ({in_credits(option.price)})"
         for option in options
     ]
-    return f"You can still afford: {', or '.join(named)}. "
+    return f"You can still afford {' or '.join(named)}. "
 
 
 def broken(reference: str) -> str:
     """For an error that a member can do nothing about; the reference finds it in the operator's log."""
     return (
-        f"Something went wrong on my side (ref {reference}); {_UNCHARGED} Try again, or give the bot's owner that ref."
+        f"Something went wrong on my side (ref {reference}). {NOTHING_CHARGED} "
+        "Try again, or give the bot's owner this reference."
     )
