@@ -97,7 +97,7 @@ def paused(alert: Paused) -> str:
     left = "" if alert.balance is None else f" ({in_credits(alert.balance)} left)"
     return (
         f"Requests are paused: KIE says the account is out of credits{left}. New requests are refused. "
-        f"{_TOP_UP} They then resume automatically."
+        f"{_TOP_UP} Requests then resume automatically."
     )
 
 
