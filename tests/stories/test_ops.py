@@ -137,7 +137,7 @@ async def test_a_pause_from_beginning_to_end(world: StoryWorld, ops: OperatorSet
     assert low.colour == AMBER
     assert paused.text == (
         "⏸️ Requests are paused: KIE says the account is out of credits (3 credits left). "
-        "New requests are refused. Top up the account at kie.ai. They then resume automatically."
+        "New requests are refused. Top up the account at kie.ai. Requests then resume automatically."
     )
     status = await ops.status()
     assert "⏸️ paused <t:" in status.text
