@@ -275,6 +275,6 @@ def _values(modal: InteractionResult, prompt: str) -> dict[str, Any]:
     """What a member submits who changes only the prompt; with several images the modal asks which, not the shape."""
     fields = {part["component"]["custom_id"]: part["component"] for part in (modal.modal or {})["components"]}
     values = modal_values(prompt)
-    if "picture" in fields:
-        values["picture"] = [fields["picture"]["options"][0]["value"]]
+    if "image" in fields:
+        values["image"] = [fields["image"]["options"][0]["value"]]
     return {name: value for name, value in values.items() if name in fields}
