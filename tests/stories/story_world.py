@@ -22,7 +22,7 @@ from bot.app import Application
 from bot.client import EaselClient
 from bot.domain.errors import UserError
 from demo.cdn import serve_cdn
-from demo.kie import KieStandIn
+from demo.kie import Code, KieStandIn
 from tests.discord_schema import problems_of
 from tests.fresh import put_fresh_database
 from tests.generation.doubles import ShiftedClock
@@ -139,6 +139,13 @@ class StoryWorld:
     async def mention_bot(self, text: str, *, by: simcord.MemberActor | None = None, **options: Any) -> discord.Message:
         """Somebody (alice by default) sends a message to the bot in the channel."""
         return await (by or self.alice).send(self.channel, f"{self.mention} {text}", **options)
+
+    @contextmanager
+    def unfinished(self) -> Generator[None, None, None]:
+        """Within the block KIE finishes no task; what else is scripted for tasks to come ends with it."""
+        self.kie.script.always("recordInfo", Code(200, "success", {}))
+        yield
+        self.kie.script.clear()
 
     async def rest(self) -> None:
         """Wait until the bot has nothing to do in the background."""

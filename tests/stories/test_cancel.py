@@ -5,14 +5,13 @@ from decimal import Decimal
 import simcord
 
 from bot.ui.cards import AMBER, GREY
-from demo.kie import Succeed
 from tests.stories.components import NOT_YOURS, private_answer
 from tests.stories.rendered import Rendered, rendered
 from tests.stories.story_world import PAID, REFUNDED, StoryWorld, bot_with, response_of
 from tests.waiting import until
 
-ONE_AT_A_TIME = bot_with(new_tasks=1)
-"""KIE takes one new task in ten seconds, so that a second one waits in line."""
+ONE_AT_A_TIME = bot_with(new_tasks=1, new_tasks_window=600)
+"""KIE takes one new task in ten minutes, so that a second one waits in line for the whole story."""
 
 
 @ONE_AT_A_TIME
@@ -58,17 +57,17 @@ async def test_nobody_else_may_cancel(world: StoryWorld) -> None:
     assert world.ledger(world.alice)[2:] == [("reserve", Decimal(-5))]
 
 
-@bot_with(new_tasks=1, new_tasks_window=3)
+@bot_with(new_tasks=1, new_tasks_window=10)
 async def test_it_is_too_late_once_kie_has_the_task(world: StoryWorld) -> None:
     await world.delivered("first")
     command = await world.imagine("second")
     await waiting_card(command)
     # The edit that removes the button is lost, as on a bad connection: the button stays.
     world.env.inject_error("PATCH", f"/webhooks/*/messages/{response_of(command).id}")
-    world.kie.script.next_tasks(Succeed(duration=1.0))
-    await until(lambda: len(world.kie.tasks) == 2, what="KIE to take the second")
-    await until(lambda: not world.env.backend.faults, what="the edit to be lost")
-    pressed = await world.alice.click(response_of(command), label="Cancel")
+    with world.unfinished():
+        await until(lambda: len(world.kie.tasks) == 2, within=30, what="KIE to take the second")
+        await until(lambda: not world.env.backend.faults, what="the edit to be lost")
+        pressed = await world.alice.click(response_of(command), label="Cancel")
 
     assert private_answer(pressed).text == "Too late to cancel: it's already being made."
     assert (await world.outcome(command)).images
@@ -77,12 +76,13 @@ async def test_it_is_too_late_once_kie_has_the_task(world: StoryWorld) -> None:
 
 @ONE_AT_A_TIME
 async def test_cancelling_keeps_what_is_being_made(world: StoryWorld) -> None:
-    world.kie.script.next_tasks(Succeed(duration=0.8))
-    command = await world.imagine("three birds", count=3)
-    assert (await waiting_card(command)).buttons == ("Cancel",)
-    await until(lambda: "🎨" in rendered(response_of(command)).text, what="KIE to take the first")
-    assert rendered(response_of(command)).texts[-1].startswith("🎨 0 of 3 done · ⏳ the rest are next in line · ready")
-    await world.alice.click(response_of(command), label="Cancel")
+    with world.unfinished():
+        command = await world.imagine("three birds", count=3)
+        assert (await waiting_card(command)).buttons == ("Cancel",)
+        await until(lambda: "🎨" in rendered(response_of(command)).text, what="KIE to take the first")
+        status = rendered(response_of(command)).texts[-1]
+        assert status.startswith("🎨 0 of 3 done · ⏳ the rest is next in line · ready")
+        await world.alice.click(response_of(command), label="Cancel")
     card = await world.outcome(command)
 
     assert card.colour == AMBER

@@ -178,12 +178,12 @@ async def test_a_post_that_discord_finds_invalid_is_told_in_words_and_kept(world
 
 @pytest.mark.parametrize(("status", "code"), [(500, 0), (404, 10008)])
 async def test_progress_that_cannot_be_shown_changes_nothing(world: StoryWorld, status: int, code: int) -> None:
-    world.kie.script.always("recordInfo", Code(200, "success", {}))
-    world.env.inject_error("PATCH", CARD, status=status, code=code, times=None)
-    command = await world.imagine("a red fox")
-    await until(lambda: len(world.kie.tasks) == 1, what="KIE to be asked")
-    await world.rest()
-    world.env.backend.faults.clear()
+    with world.unfinished():
+        world.env.inject_error("PATCH", CARD, status=status, code=code, times=None)
+        command = await world.imagine("a red fox")
+        await until(lambda: len(world.kie.tasks) == 1, what="KIE to be asked")
+        await world.rest()
+        world.env.backend.faults.clear()
     await finish(world)
 
     assert len(rendered(response_of(command)).images) == 1

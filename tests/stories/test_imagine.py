@@ -13,7 +13,6 @@ from tests.stories.images import fetched
 from tests.stories.kie_calls import task_bodies, task_body
 from tests.stories.rendered import rendered
 from tests.stories.story_world import PAID, StoryWorld, bot_with, response_of
-from tests.waiting import until
 
 MARKDOWN = {
     "a **bold** _fox_": r"**a \*\*bold\*\* \_fox\_**",
@@ -50,9 +49,9 @@ async def test_a_prompt_alone_becomes_an_image(world: StoryWorld) -> None:
 
 
 async def test_the_card_shows_progress_and_becomes_the_outcome(world: StoryWorld) -> None:
-    world.kie.script.next_tasks(Succeed(duration=0.6))
-    command = await world.imagine("a red fox in snow")
-    card = rendered(await world.in_progress(command))
+    with world.unfinished():
+        command = await world.imagine("a red fox in snow")
+        card = rendered(await world.in_progress(command))
     assert card.colour == BLURPLE
     assert card.small_print == [world.alice.mention, "FLUX.2 Pro", "1:1", "1K", "5 credits"]
     assert card.texts[-1].startswith("🎨 being made · ready <t:")
@@ -178,11 +177,9 @@ async def test_direct_messages_have_an_allowance_of_their_own(world: StoryWorld)
 async def test_a_waiting_card_names_the_one_who_pressed_the_button(world: StoryWorld) -> None:
     command = await world.imagine()
     await world.outcome(command)
-    world.kie.script.next_tasks(Succeed(duration=0.6))
-    again = await world.bob.click(response_of(command), label="Again")
-    card = await until(
-        lambda: next((card for card in [rendered(response_of(again))] if not card.thinking), None), what="the card"
-    )
+    with world.unfinished():
+        again = await world.bob.click(response_of(command), label="Again")
+        card = rendered(await world.in_progress(again))
 
     assert card.small_print[0] == world.bob.mention
     await world.outcome(again)

@@ -5,7 +5,6 @@ import sqlite3
 import pytest
 import simcord
 
-from demo.kie import Succeed
 from tests.stories.components import (
     EDIT_FORM,
     EXPIRED,
@@ -148,8 +147,8 @@ async def test_in_direct_messages_a_press_is_paid_from_their_own_allowance(world
 
 @bot_with(deadline=0.3)
 async def test_an_image_that_came_late_can_be_edited(world: StoryWorld) -> None:
-    world.kie.script.next_tasks(Succeed(duration=1.0))
-    await new_card(world)
+    with world.unfinished():
+        await new_card(world)
     await until(lambda: len(world.messages()) > 1, what="the image after all")
     await world.rest()
     late = world.messages()[1]

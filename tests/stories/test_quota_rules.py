@@ -6,7 +6,6 @@ from typing import Any
 import pytest
 from discord import app_commands
 
-from demo.kie import Fail
 from tests.stories.components import edit, new_card, private_answer
 from tests.stories.images import png
 from tests.stories.quota_actions import give_role, quota, quota_tables, take_roles
@@ -14,7 +13,6 @@ from tests.stories.rendered import rendered
 from tests.stories.story_world import PAID, StoryWorld, balance, bot_with
 
 HINT = "-# Requests in progress aren't affected."
-FAIL_SLOWLY = Fail("500", "Internal Error, Please try again later.", duration=0.6)
 
 
 async def test_without_limits_the_bots_default_applies(world: StoryWorld) -> None:

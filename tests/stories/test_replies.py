@@ -8,7 +8,7 @@ import pytest
 import simcord
 
 from bot.ui.cards import GREEN, RED
-from demo.kie import Delay, Succeed
+from demo.kie import Delay
 from tests.kie.schema import caused
 from tests.stories.images import fetched, pixels, png
 from tests.stories.kie_calls import references_used, task_bodies, task_body
@@ -136,20 +136,15 @@ async def test_a_file_that_cannot_be_used_is_named_on_the_card(
 
 
 async def test_a_card_deleted_meanwhile_is_posted_again(world: StoryWorld) -> None:
-    world.kie.script.next_tasks(Succeed(duration=0.8))
-    message = await world.mention_bot("colder", attachments=BOAT)
-
-    def in_progress() -> discord.Message | None:
-        cards = [(card, rendered(card)) for card in world.answers(message)]
-        return next((card for card, shown in cards if "🎨" in shown.text and not shown.buttons), None)
-
-    old = await until(in_progress, what="KIE to have the task")
-    await world.admin.delete(old)
+    with world.unfinished():
+        message = await world.mention_bot("colder", attachments=BOAT)
+        (old,) = world.answers(message)
+        await world.admin.delete(old)
     post = await until(lambda: next((new for new in world.messages()[1:] if new.id != old.id), None), what="a new post")
     await world.rest()
 
     assert len(rendered(post).images) == 1
-    assert [seen.id for seen in world.messages()] == [message.id, post.id]
+    assert [shown.id for shown in world.messages()] == [message.id, post.id]
     assert world.ledger(world.alice) == PAID
 
 

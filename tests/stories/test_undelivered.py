@@ -19,10 +19,11 @@ HERE_IT_IS = "I couldn't post the result where you asked for it. Here it is. Not
 async def undelivered(world: StoryWorld, end: TaskOutcome | None = None, *, private: bool = False) -> None:
     """A request of Alice's that ends when the token has expired and neither channel nor member take a message."""
     world.expected_logs.append("generation given up: nowhere to post it")
-    world.kie.script.next_tasks(end or Succeed(duration=0.6))
-    await world.in_progress(await world.imagine("a red fox in snow", private=private))
-    await world.env.advance_time(16 * 60)
-    world.env.inject_error("POST", "/channels/*/messages", status=403, code=50001, times=None)
+    with world.unfinished():
+        world.kie.script.next_tasks(end or Succeed())
+        await world.in_progress(await world.imagine("a red fox in snow", private=private))
+        await world.env.advance_time(16 * 60)
+        world.env.inject_error("POST", "/channels/*/messages", status=403, code=50001, times=None)
     await until(lambda: len(world.ledger(world.alice)) == 2, what="the credits to be refunded")
     await world.rest()
     world.env.backend.faults.clear()
@@ -134,7 +135,7 @@ async def test_an_image_that_is_lost_is_still_told_of(world: StoryWorld) -> None
 
 
 async def test_a_failure_that_could_be_told_nowhere_is_told_as_well(world: StoryWorld) -> None:
-    await undelivered(world, Fail("422", "flagged as sensitive", duration=0.6))
+    await undelivered(world, Fail("422", "flagged as sensitive"))
     result = await handed_over(world)
 
     assert result.texts[-1] == (
