@@ -81,7 +81,7 @@ async def test_cancelling_keeps_what_is_being_made(world: StoryWorld) -> None:
         assert (await waiting_card(command)).buttons == ("Cancel",)
         await until(lambda: "🎨" in rendered(response_of(command)).text, what="KIE to take the first")
         status = rendered(response_of(command)).texts[-1]
-        assert status.startswith("🎨 0 of 3 done · ⏳ the rest is next in line · ready")
+        assert status.startswith("🎨 0 of 3 done · ⏳ the rest are next in line · ready")
         await world.alice.click(response_of(command), label="Cancel")
     card = await world.outcome(command)
 
