@@ -34,11 +34,16 @@ def _wrap(name: str, fault: str, lasting: Path) -> None:
     run, execute = getattr(aiosqlite.Cursor, name), aiosqlite.Cursor.execute
 
     async def failing(self: aiosqlite.Cursor, sql: str, *parameters: Any) -> aiosqlite.Cursor:
-        if fault == READ_ONLY and sql.startswith(_CHANGES):
-            await execute(self, f"PRAGMA query_only={'ON' if _exists(lasting) else 'OFF'}")
-        if fault == FULL and _exists(lasting) and sql.startswith(_CHANGES):
+        if not (sql.startswith(_CHANGES) and _exists(lasting)):
+            return await run(self, sql, *parameters)
+        if fault == FULL:
             raise sqlite3.OperationalError("database or disk is full")
-        return await run(self, sql, *parameters)
+        await execute(self, "PRAGMA query_only=ON")
+        try:
+            return await run(self, sql, *parameters)
+        finally:
+            # At once: a connection that is read-only cannot even begin its next transaction.
+            await execute(self, "PRAGMA query_only=OFF")
 
     setattr(aiosqlite.Cursor, name, failing)
 
