@@ -121,7 +121,7 @@ def test_places_stay_right_while_tasks_are_popped(line: Arrivals) -> None:
     queue = line.queue()
     generation_of = {waiting.task: waiting.generation for waiting in line.waiting}
     for _ in line.waiting:
-        first = {one.generation for one in line.waiting if queue.position(one.user, one.generation) == 1}
+        first = {task.generation for task in line.waiting if queue.position(task.user, task.generation) == 1}
         popped = queue.pop()
         assert popped is not None
         assert first == {generation_of[popped[1]]}
@@ -132,7 +132,7 @@ def test_every_task_is_popped_once_oldest_first_to_whoever_has_fewest_running(li
     queue = line.queue()
     assert len(queue) == len(line.waiting)
     running = {user: line.running.count(user) for user in map(UserId, range(1, 5))}
-    tasks = {user: sorted(one.task for one in line.waiting if one.user == user) for user in running}
+    tasks = {user: sorted(waiting.task for waiting in line.waiting if waiting.user == user) for user in running}
     for user, task in pop_all(queue):
         assert task == tasks[user][0]
         assert running[user] == min(running[member] for member in running if tasks[member])

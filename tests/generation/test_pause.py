@@ -60,7 +60,7 @@ async def test_everything_waits_and_kie_is_not_asked_for_each(installation: Inst
         await wait_for_pause(backend)
         await wait_for_reads(backend)
         assert len(created(kie)) == 1
-        assert [await backend.states(one) for one in generations] == [[TaskState.RESERVED]] * 6
+        assert [await backend.states(generation_id) for generation_id in generations] == [[TaskState.RESERVED]] * 6
         assert backend.ledger() == [RESERVED] * 6
 
         kie.balance = Decimal(1000)

@@ -208,7 +208,7 @@ async def test_a_held_task_continues_when_a_callback_brings_its_id(installation:
         task = await held_task(backend, generation_id)
         (kie_task_id,) = map(KieTaskId, kie.tasks)
         assert backend.tracker.poll_now(task) is False
-        attached = [await backend.tracker.attach_kie_id(one, kie_task_id) for one in (TaskId(1), task, task)]
+        attached = [await backend.tracker.attach_kie_id(task_id, kie_task_id) for task_id in (TaskId(1), task, task)]
         assert attached == [False, True, False]
         await backend.wait_for_post(generation_id)
         assert await backend.states(generation_id) == [TaskState.DELIVERED]

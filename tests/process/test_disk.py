@@ -220,7 +220,9 @@ async def test_a_short_lock_is_waited_for(disk: FaultyDisk) -> None:
     async with disk.bot():
         interactions = [await disk.imagine(number) for number in range(3)]
         with disk.failing():
-            await until(lambda: all(one.acknowledged for one in interactions), what="the acknowledgements")
+            await until(
+                lambda: all(interaction.acknowledged for interaction in interactions), what="the acknowledgements"
+            )
         for interaction in interactions:
             await disk.wait_for_image(interaction)
     disk.assert_each_paid_and_posted_once()
