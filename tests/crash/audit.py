@@ -25,7 +25,7 @@ _NEVER_ACCEPTED: Final = "its request was never accepted, and nobody told the me
 _BEFORE_RECOVERY: Final = "its callback came before a new process had read the database, and was lost"
 _LOST: Final = "its callback was accepted by a process and lost"
 _RECOVERED_EVENTS: Final = ('"recovered"', '"generation accepted"', '"task submitted"')
-_IGNORED_CALLBACK_EVENT: Final = "a callback for a task that is not followed"
+_IGNORED_CALLBACK_EVENT: Final = "callback for a task that is not tracked"
 
 
 @dataclass

@@ -71,7 +71,12 @@ class FaultyDisk:
         identified = gateway.identified
         async with self.testbed.process(variables=variables) as process:
             process.go()
-            await until(lambda: gateway.identified > identified, what="the bot to connect", within=60)
+            await until(
+                lambda: gateway.identified > identified or process.process.returncode is not None,
+                what="the bot to connect",
+                within=30,
+            )
+            assert process.process.returncode is None, process.process.output()
             yield process
             assert await process.process.terminate(within=20) == 0
 
