@@ -12,25 +12,27 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, ValidationError
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
-from yarl import URL
 
 from bot.domain.credits import KIE_PRICES, Period
 from bot.domain.errors import OperatorError
 from bot.domain.settings import Model, Resolution
-from bot.network import is_loopback
+from bot.network import is_loopback, parse_address
 from bot.store.sqlite import database_file
 
 
 def _base_url(value: str, secure: str, plain: str) -> str:
     """The URL without a trailing slash; ``plain`` is the unencrypted scheme, allowed for loopback addresses only."""
     value = value.strip()
+    scheme, _, rest = value.partition("://")
+    scheme = scheme.lower()
     try:
-        url = URL(value)
+        # What is valid after ws:// and wss:// is so after https:// too.
+        url = parse_address(f"https://{rest}")
     except ValueError as error:
         raise ValueError(f"must be a valid {secure}:// URL") from error
-    if not url.host or url.scheme not in {secure, plain} or url.query_string or url.fragment:
+    if scheme not in {secure, plain} or url.query_string or url.fragment:
         raise ValueError(f"must be a valid {secure}:// URL")
-    if url.scheme == plain and not is_loopback(url.host):
+    if scheme == plain and not is_loopback(url.raw_host or ""):
         raise ValueError(f"must be a valid {secure}:// URL; {plain}:// is only allowed for this machine")
     return value.rstrip("/")
 

@@ -10,7 +10,7 @@ from yarl import URL
 
 from bot.domain.errors import DiskError
 from bot.media.ssrf import AddressNotPublic, is_literal, may_connect
-from bot.network import NETWORK_ERRORS, is_loopback
+from bot.network import NETWORK_ERRORS, is_loopback, parse_address
 
 _CHUNK_BYTES = 1 << 16
 _TEMPORARY = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
@@ -39,20 +39,28 @@ class AllowedHosts:
     def __init__(self, hosts: Iterable[str]) -> None:
         self._hosts = frozenset(host.lower() for host in hosts)
 
+    def check(self, address: str) -> URL:
+        """The URL to fetch, exactly as it was checked; raises FetchRefused."""
+        try:
+            url = parse_address(address)
+        except ValueError as error:
+            raise FetchRefused("not a usable address") from error
+        host = url.raw_host or ""
+        if url.scheme != "https" and not is_loopback(host):
+            raise FetchRefused("not encrypted")
+        if is_literal(host) and not may_connect(host, host):
+            raise FetchRefused("the address is not public")
+        if host not in self._hosts and f"{host}:{url.port}" not in self._hosts:
+            raise FetchRefused("the host is not allowed")
+        return url
+
     def allows(self, address: str) -> bool:
         """Whether this URL may be fetched; False if it is not a URL."""
         try:
-            url = URL(address)
-            host, port = url.host, url.port
-        except ValueError:
+            self.check(address)
+        except FetchRefused:
             return False
-        if host is None or url.user is not None or url.password is not None:
-            return False
-        if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
-            return False
-        if is_literal(host) and not may_connect(host, host):
-            return False
-        return host in self._hosts or f"{host}:{port}" in self._hosts
+        return True
 
 
 @contextmanager
@@ -97,12 +105,10 @@ class Fetcher:
 
     @asynccontextmanager
     async def _open(self, url: str, limit: int) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-        if not self._hosts.allows(url):
-            raise FetchRefused("the host is not allowed")
+        checked = self._hosts.check(url)
         try:
             async with self._session.get(
-                # Re-encoding would break signed URLs.
-                URL(url, encoded=True),
+                checked,
                 headers={"User-Agent": _USER_AGENT},
                 timeout=self._timeout,
                 allow_redirects=False,
@@ -116,5 +122,8 @@ class Fetcher:
                 yield response
         except AddressNotPublic as error:
             raise FetchRefused("the host resolves to an address that is not public") from error
+        except ValueError as error:
+            # aiohttp's InvalidURL is one too: what it cannot read today it cannot read tomorrow.
+            raise FetchRefused("not a usable address") from error
         except NETWORK_ERRORS as error:
             raise FetchFailed(type(error).__name__) from error

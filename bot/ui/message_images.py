@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Iterator
 from pathlib import PurePosixPath
+from urllib.parse import unquote
 
 import discord
-from yarl import URL
 
 from bot.domain.generation import Source
 
@@ -74,4 +74,5 @@ def _may_be_image(content_type: str | None, filename: str) -> bool:
 
 
 def _name(url: str) -> str:
-    return URL(url).name or _UNNAMED
+    # Discord passes on what members and their bots link to, so it need not be a URL that a parser takes.
+    return unquote(url.partition("?")[0].partition("#")[0].rpartition("/")[2]) or _UNNAMED

@@ -97,6 +97,15 @@ async def test_a_host_that_is_not_allowed_is_not_contacted(fetcher: Fetcher, kie
     assert files(path) == []
 
 
+@pytest.mark.parametrize(
+    "address", ["https://[::1]@", "https://\uff41.example/x", "http://127.0.0.1:99999/x", "\x00", ""]
+)
+async def test_what_is_no_address_is_refused_for_good(fetcher: Fetcher, path: Path, address: str) -> None:
+    with pytest.raises(FetchRefused):
+        await fetcher.to_file(address, path, 10)
+    assert files(path) == []
+
+
 async def test_a_hang_ends(hasty_fetcher: Fetcher, kie: KieStandIn, url: str, path: Path) -> None:
     kie.script.always("result", Hang())
     with pytest.raises(FetchFailed):
