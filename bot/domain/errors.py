@@ -219,6 +219,14 @@ class PollFailed(ImageApiError):
     detail: str = ""
 
 
+@dataclass(eq=False)
+class AccountRefused(PollFailed):
+    """The API refuses the operator's account or its key."""
+
+    wrong_key: bool = False
+    """The API does not know the key."""
+
+
 class StoreUnavailable(EaselError):
     """The database is locked, full or read-only; the same transaction may succeed later."""
 

@@ -74,7 +74,7 @@ class ImageApi(Protocol):
         ...
 
     async def balance(self) -> Decimal:
-        """The credits left on the operator's account; raises PollFailed."""
+        """The credits left on the operator's account; raises AccountRefused or another PollFailed."""
         ...
 
 
