@@ -185,7 +185,7 @@ async def assemble(
             balance_monitor=balance_monitor,
             pending_cards=pending_cards,
             sender=DiscordMessageSender(client, clock, prices=prices, alt_texts=services.alt_texts),
-            alerts=DiscordAlerts(client, options.alarm_channel(config), client.wait_until_logged_in),
+            alerts=DiscordAlerts(client, options.alert_channel(config), client.wait_until_logged_in),
             workers=workers,
         )
 

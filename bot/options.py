@@ -67,9 +67,9 @@ def command_options(config: Config) -> CommandOptions:
     return CommandOptions(flex_controls=config.kie.flex_controls, operator_guild=GuildId(guild) if guild else None)
 
 
-def alarm_channel(config: Config) -> ChannelId | None:
+def alert_channel(config: Config) -> ChannelId | None:
     """The channel for alerts about KIE's account; None if there is none."""
-    channel = config.operator.alarm_channel
+    channel = config.operator.alert_channel
     return ChannelId(channel) if channel else None
 
 
@@ -79,7 +79,7 @@ def balance_monitor_options(config: Config) -> BalanceMonitorOptions:
     return BalanceMonitorOptions(
         every=kie.balance_every,
         every_while_paused=kie.balance_every_paused,
-        alarm_below=_credits(config.operator.alarm_below),
+        alert_below=_credits(config.operator.alert_below),
     )
 
 
@@ -123,7 +123,7 @@ _POLLS_WITH_CALLBACKS = 1.2
 
 def pace(config: Config) -> Pace:
     """When KIE is polled for a task."""
-    polls = config.tracker.calls_per_task
+    polls = config.tracker.polls_per_task
     if config.kie.callback_url:
         polls = min(polls, _POLLS_WITH_CALLBACKS)
     return Pace(polls=polls, every=config.tracker.poll_every)
@@ -134,7 +134,7 @@ def tracker_options(config: Config) -> TrackerOptions:
     return TrackerOptions(
         late_every=config.tracker.late_every,
         late_for=config.tracker.late_for,
-        calls_per_second=config.tracker.calls_per_second,
+        polls_per_second=config.tracker.polls_per_second,
     )
 
 
