@@ -119,7 +119,7 @@ async def assemble(
         prices = options.prices(config)
         policy = QuotaPolicy(clock, prices, options.limits(config))
         pace = options.pace(config)
-        workload = Workload(options.capacity(config), durations=pace.durations)
+        workload = Workload(options.kie_limits(config), durations=pace.durations)
         spool = Spool(folder / "spool", results)
         undelivered = Undelivered(runtime, spool=spool, threads=threads)
         delivery = DeliveryWorker(runtime, workload=workload, spool=spool, threads=threads, undelivered=undelivered)

@@ -25,6 +25,7 @@ from yarl import URL
 
 from bot.domain.credits import KIE_PRICES, Period
 from bot.domain.errors import OperatorError
+from bot.domain.kie_limits import KIE_LIMITS
 from bot.domain.settings import Model, Resolution
 from bot.network import is_loopback
 from bot.store.sqlite import database_file
@@ -99,9 +100,9 @@ class KieConfig(_Section):
     flex_controls: bool = False
     request_timeout: Seconds = 30
     download_timeout: Seconds = 60
-    new_tasks: Annotated[int, Field(ge=1)] = 20
-    new_tasks_window: Seconds = 10
-    running_tasks: Annotated[int, Field(ge=1)] = 100
+    new_tasks: Annotated[int, Field(ge=1)] = KIE_LIMITS.new_tasks
+    new_tasks_window: Seconds = KIE_LIMITS.window
+    running_tasks: Annotated[int, Field(ge=1)] = KIE_LIMITS.running_tasks
     balance_every: Seconds = 300
     balance_every_paused: Seconds = 15
 

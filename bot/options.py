@@ -9,8 +9,8 @@ import aiohttp
 from bot.client import CommandOptions
 from bot.config import Config
 from bot.domain.credits import Allowance, Period, PriceList
-from bot.domain.estimate import Capacity
 from bot.domain.ids import ChannelId, GuildId
+from bot.domain.kie_limits import KieLimits
 from bot.domain.settings import Model, Resolution
 from bot.generation.submitter import SubmitterOptions
 from bot.generation.tracker import TrackerOptions
@@ -36,11 +36,10 @@ def kie_options(config: Config) -> KieOptions:
     )
 
 
-def capacity(config: Config) -> Capacity:
+def kie_limits(config: Config) -> KieLimits:
     """What KIE grants the account."""
-    return Capacity(
-        new_tasks=config.kie.new_tasks, window=config.kie.new_tasks_window, at_work=config.kie.running_tasks
-    )
+    kie = config.kie
+    return KieLimits(new_tasks=kie.new_tasks, window=kie.new_tasks_window, running_tasks=kie.running_tasks)
 
 
 def fetcher(session: aiohttp.ClientSession, hosts: Iterable[str], config: Config) -> Fetcher:
