@@ -150,7 +150,7 @@ async def assemble(
             runtime,
             fetcher=attachments,
             sandbox=sandbox,
-            cache=ReferenceCache(folder / "references", options.reference_cache_limits(config)),
+            cache=ReferenceCache(folder / "references", options.reference_cache_limits(config), clock),
             api=api,
             folder=_emptied(folder / "workshop"),
         )

@@ -92,7 +92,7 @@ def limits(config: Config) -> QuotaLimits:
         budget=Allowance(credits=_limit(limits.daily_budget), period=Period.DAY),
         servers=Allowance(credits=_limit(limits.server_credits), period=limits.server_period),
         some_servers={
-            GuildId(guild): Allowance(credits=_limit(limit), period=limits.server_period)
+            GuildId(guild): Allowance(credits=_credits(limit), period=limits.server_period)
             for guild, limit in limits.servers.items()
         },
     )
@@ -132,6 +132,7 @@ def pace(config: Config) -> Pace:
 def tracker_options(config: Config) -> TrackerOptions:
     """The tracker's limits."""
     return TrackerOptions(
+        task_deadline=config.tracker.deadline,
         late_every=config.tracker.late_every,
         late_for=config.tracker.late_for,
         calls_per_second=config.tracker.calls_per_second,

@@ -24,12 +24,16 @@ log = structlog.stdlib.get_logger(__name__)
 _POLLS_AT_ONCE = 50
 """Including what is done about their answers: thousands of outcomes at once would wait for one database."""
 _LONGEST_RETRY = 15.0
+_GRACE = 60.0
+"""The least time in seconds that a task is watched: an earlier process's looks old by a clock that is ahead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackerOptions:
     """Times in seconds."""
 
+    task_deadline: float = 600.0
+    """From KIE's accepting a task to giving up on it."""
     late_every: float = 60.0
     """Between polls of a task that is past its deadline."""
     late_for: float = 6 * 3600.0
@@ -43,6 +47,9 @@ class TrackerOptions:
 @dataclass(slots=True)
 class _Watched:
     task: Task
+    submitted: datetime
+    """This and other moments are by the steady clock."""
+    deadline: datetime
     due: float
     """When to poll next, by the loop's clock; infinite during a poll."""
     urgent: bool = False
@@ -67,6 +74,7 @@ class Tracker:
         pace: Pace,
         options: TrackerOptions,
     ) -> None:
+        self._runtime = runtime
         self._store = runtime.store
         self._clock = runtime.clock
         self._background = runtime.background
@@ -89,7 +97,10 @@ class Tracker:
     def watch(self, task: Task, *, at_once: bool = False) -> None:
         """Poll a task that is RUNNING or OVERDUE, or keep one that is SUBMITTING until its deadline."""
         at_once = at_once and task.kie_task_id is not None
-        watched = _Watched(task, 0.0, urgent=at_once)
+        known, steady = self._watched.get(task.id), self._clock.steady()
+        submitted = steady if task.submitted_at is None else self._runtime.steady_time(task.submitted_at)
+        deadline = steady + self._patience(task) if known is None else known.deadline
+        watched = _Watched(task, submitted, deadline, 0.0, urgent=at_once)
         self._watched[task.id] = watched
         self._schedule(watched, 0.0 if at_once else self._gap(watched))
 
@@ -168,7 +179,7 @@ class Tracker:
             heapq.heappop(self._agenda)
             if not watched.urgent:
                 self._rate.remember(now)
-            watched.due, watched.polled_at, watched.urgent = float("inf"), self._clock.now(), False
+            watched.due, watched.polled_at, watched.urgent = float("inf"), self._clock.steady(), False
             self._polls += 1
             self._background.start(self._poll(watched))
         return None
@@ -186,7 +197,7 @@ class Tracker:
                 report = await self._report(watched, task.kie_task_id) if task.kie_task_id else None
             finally:
                 # Also after an unexpected error: a deadline holds whatever happens.
-                await self._act(task, report)
+                await self._act(watched, report)
             if report is not None:
                 watched.failures = 0
         finally:
@@ -205,23 +216,23 @@ class Tracker:
             level("poll failed", task=watched.task.id, detail=error.detail, times=watched.failures)
             return None
 
-    async def _act(self, task: Task, report: TaskReport | None) -> None:
-        now = self._clock.now()
+    async def _act(self, watched: _Watched, report: TaskReport | None) -> None:
+        task, now = watched.task, self._clock.steady()
         if report is not None and report.progress is Progress.SUCCEEDED:
             seconds = report.seconds
-            if seconds is None and task.submitted_at is not None:
-                seconds = (now - task.submitted_at).total_seconds()
+            if seconds is None:
+                seconds = (now - watched.submitted).total_seconds()
             self._ended(task, seconds)
             await self._succeeded(task, replace(report, seconds=seconds))
         elif report is not None and report.progress is Progress.FAILED:
             self._ended(task, None)
             await self._failed(task, report.failure or Failure.BROKEN)
-        elif task.deadline is not None and now >= task.deadline:
+        elif now >= watched.deadline:
             await self._expired(task)
 
     def _ended(self, task: Task, seconds: float | None) -> None:
         """Learn from the end of a task, and poll at once what an outage has delayed together with it."""
-        for other in self._pace.ended(task.id, task.task_class, self._clock.now().timestamp(), seconds):
+        for other in self._pace.ended(task.id, task.task_class, self._clock.steady().timestamp(), seconds):
             self.poll_now(other)
 
     async def _succeeded(self, task: Task, report: TaskReport) -> None:
@@ -263,8 +274,8 @@ class Tracker:
 
     def _gap(self, watched: _Watched) -> float:
         """Seconds until the next poll of an open task; its deadline counts as one."""
-        task, now = watched.task, self._clock.now()
-        remaining = max((task.deadline - now).total_seconds(), 0.0) if task.deadline else float("inf")
+        task, now = watched.task, self._clock.steady()
+        remaining = max((watched.deadline - now).total_seconds(), 0.0)
         if task.kie_task_id is None and not watched.failures:
             return remaining
         if watched.failures:
@@ -274,7 +285,7 @@ class Tracker:
         elif task.state is TaskState.OVERDUE:
             gap = self._options.late_every
         else:
-            submitted = (task.submitted_at or now).timestamp()
+            submitted = watched.submitted.timestamp()
             gaps = partial(self._pace.gap, task.id, task.task_class, submitted, now.timestamp())
             gap = self._share.gap(task.id, gaps)
         return min(gap, remaining) if remaining > 0 else gap
@@ -283,5 +294,12 @@ class Tracker:
         """What is left of so many seconds since the last poll began."""
         if watched.polled_at is None:
             return 0.0
-        elapsed = (self._clock.now() - watched.polled_at).total_seconds()
-        return max(seconds - max(elapsed, 0.0), 0.0)
+        return max(seconds - (self._clock.steady() - watched.polled_at).total_seconds(), 0.0)
+
+    def _patience(self, task: Task) -> timedelta:
+        """How long to watch a task until it is given up: until its stored deadline, within what any clock allows."""
+        longest = timedelta(
+            seconds=self._options.late_for if task.state is TaskState.OVERDUE else self._options.task_deadline
+        )
+        remaining = longest if task.deadline is None else task.deadline - self._clock.now()
+        return min(max(remaining, timedelta(seconds=_GRACE)), longest)

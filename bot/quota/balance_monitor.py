@@ -66,7 +66,8 @@ class BalanceMonitor:
         if paused:
             stored = orjson.loads(paused)
             self._paused_since = datetime.fromisoformat(stored["since"])
-            self._funds_breaker.restore(self._paused_since, Credits(stored["needed"]), self._runtime.now)
+            since = self._runtime.steady_time(self._paused_since)
+            self._funds_breaker.restore(since, Credits(stored["needed"]), self._runtime.clock.steady())
 
     async def run(self, alerts: OperatorAlerts) -> None:
         """Read the balance at intervals until cancelled."""
@@ -87,10 +88,9 @@ class BalanceMonitor:
             balance = await self._api.balance()
         except PollFailed as error:
             log.warning("KIE balance unavailable", detail=error.detail)
-        now = self._runtime.now
         if balance is not None:
-            self.reading = BalanceReading(balance, now)
-        if self._funds_breaker.record_balance(balance, now):
+            self.reading = BalanceReading(balance, self._runtime.now)
+        if self._funds_breaker.record_balance(balance, self._runtime.clock.steady()):
             self._work_changed.set()
         try:
             await self._alert(balance, alerts)

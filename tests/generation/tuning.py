@@ -13,7 +13,7 @@ from bot.polling.pace import Pace
 from bot.quota.balance_monitor import BalanceMonitorOptions
 
 _SUBMITTER = SubmitterOptions(task_deadline=30, give_up_after=20, hold_ambiguous=False, backoff=(0.02, 0.05))
-_TRACKER = TrackerOptions(late_every=0.02, late_for=60, retry_after=0.03, calls_per_second=1000)
+_TRACKER = TrackerOptions(task_deadline=30, late_every=0.02, late_for=60, retry_after=0.03, calls_per_second=1000)
 _MONITOR = BalanceMonitorOptions(every=60, every_while_paused=0.02, alarm_below=ZERO)
 _PACE = partial(Pace, every=0.02)
 _CAPACITY = Capacity(new_tasks=1000, window=10, at_work=100)
