@@ -111,7 +111,6 @@ def reference_cache_limits(config: Config) -> ReferenceCacheLimits:
 def submitter_options(config: Config) -> SubmitterOptions:
     """How tasks are submitted to KIE. Only a callback can tell the id of a task whose answer was lost."""
     return SubmitterOptions(
-        task_deadline=config.tracker.deadline,
         give_up_after=config.tracker.give_up_submitting,
         hold_ambiguous=bool(config.kie.callback_url),
     )

@@ -31,8 +31,6 @@ _ANSWER_DELAY = 1.0
 class SubmitterOptions:
     """Times in seconds."""
 
-    task_deadline: float
-    """From KIE's accepting a task to giving up on it."""
     give_up_after: float
     """From KIE's first "try later" in a row to failing the tasks that have waited as long."""
     hold_ambiguous: bool
@@ -164,14 +162,14 @@ class Submitter:
 
     async def _mark_submitting(self, task_id: TaskId) -> Generation | None:
         """The task's generation; None when it was cancelled meanwhile."""
-        deadline = self._clock.now() + timedelta(seconds=self._options.task_deadline)
+        deadline = self._clock.now() + self._tracker.task_deadline
         async with self._store.write() as tx:
             if not await tx.tasks.submitting(task_id, deadline):
                 return None
             return await tx.generations.of_task(task_id)
 
     async def _watch(self, task: Task, kie_task_id: KieTaskId, submitted_at: datetime) -> None:
-        deadline = submitted_at + timedelta(seconds=self._options.task_deadline)
+        deadline = submitted_at + self._tracker.task_deadline
         submitted = replace(
             task, state=TaskState.RUNNING, kie_task_id=kie_task_id, submitted_at=submitted_at, deadline=deadline
         )

@@ -82,6 +82,8 @@ class Tracker:
         self._workload = workload
         self._delivery = delivery
         self._pace = pace
+        self.task_deadline = timedelta(seconds=options.task_deadline)
+        """From KIE's accepting a task to giving up on it."""
         self._options = options
         self._share = FairShare(options.calls_per_second)
         self._rate = RateWindow(options.calls_per_second, 1.0)
@@ -298,8 +300,7 @@ class Tracker:
 
     def _patience(self, task: Task) -> timedelta:
         """How long to watch a task until it is given up: until its stored deadline, within what any clock allows."""
-        longest = timedelta(
-            seconds=self._options.late_for if task.state is TaskState.OVERDUE else self._options.task_deadline
-        )
+        is_overdue = task.state is TaskState.OVERDUE
+        longest = timedelta(seconds=self._options.late_for) if is_overdue else self.task_deadline
         remaining = longest if task.deadline is None else task.deadline - self._clock.now()
         return min(max(remaining, timedelta(seconds=_GRACE)), longest)
