@@ -24,8 +24,8 @@ log = structlog.stdlib.get_logger(__name__)
 _POLLS_AT_ONCE = 50
 """Including what is done about their answers: thousands of outcomes at once would wait for one database."""
 _LONGEST_RETRY = 15.0
-_GRACE = 60.0
-"""The least time in seconds that a task is watched: an earlier process's looks old by a clock that is ahead."""
+_GRACE = timedelta(minutes=1)
+"""The least time that a task is watched: an earlier process's looks old by a clock that is ahead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,9 +74,7 @@ class Tracker:
         pace: Pace,
         options: TrackerOptions,
     ) -> None:
-        self._runtime = runtime
-        self._store = runtime.store
-        self._clock = runtime.clock
+        self._runtime, self._store, self._clock = runtime, runtime.store, runtime.clock
         self._background = runtime.background
         self._api = api
         self._workload = workload
@@ -84,6 +82,7 @@ class Tracker:
         self._pace = pace
         self.task_deadline = timedelta(seconds=options.task_deadline)
         """From KIE's accepting a task to giving up on it."""
+        self._late_for = timedelta(seconds=options.late_for)
         self._options = options
         self._share = FairShare(options.calls_per_second)
         self._rate = RateWindow(options.calls_per_second, 1.0)
@@ -100,10 +99,9 @@ class Tracker:
         """Poll a task that is RUNNING or OVERDUE, or keep one that is SUBMITTING until its deadline."""
         at_once = at_once and task.kie_task_id is not None
         known, steady = self._watched.get(task.id), self._clock.steady()
-        submitted = steady if task.submitted_at is None else self._runtime.steady_time(task.submitted_at)
+        submitted = self._runtime.steady_time(task.submitted_at) if task.submitted_at else steady
         deadline = steady + self._patience(task) if known is None else known.deadline
-        watched = _Watched(task, submitted, deadline, 0.0, urgent=at_once)
-        self._watched[task.id] = watched
+        self._watched[task.id] = watched = _Watched(task, submitted, deadline, 0.0, urgent=at_once)
         self._schedule(watched, 0.0 if at_once else self._gap(watched))
 
     def poll_now(self, task_id: TaskId) -> bool:
@@ -155,10 +153,9 @@ class Tracker:
 
     async def run(self) -> None:
         """Poll until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
             self._woken.clear()
-            wait = self._start_due_polls(loop.time())
+            wait = self._start_due_polls(asyncio.get_running_loop().time())
             try:
                 async with asyncio.timeout(wait):
                     await self._woken.wait()
@@ -221,9 +218,8 @@ class Tracker:
     async def _act(self, watched: _Watched, report: TaskReport | None) -> None:
         task, now = watched.task, self._clock.steady()
         if report is not None and report.progress is Progress.SUCCEEDED:
-            seconds = report.seconds
-            if seconds is None:
-                seconds = (now - watched.submitted).total_seconds()
+            elapsed = (now - watched.submitted).total_seconds()
+            seconds = elapsed if report.seconds is None else report.seconds
             self._ended(task, seconds)
             await self._succeeded(task, replace(report, seconds=seconds))
         elif report is not None and report.progress is Progress.FAILED:
@@ -258,7 +254,7 @@ class Tracker:
         elif task.state is TaskState.OVERDUE:
             await self._failed(task, Failure.TOO_SLOW)
         else:
-            watch_until = now + timedelta(seconds=self._options.late_for)
+            watch_until = now + self._late_for
             async with self._store.write() as tx:
                 await tx.tasks.overdue(task.id, now, watch_until)
             log.warning("task overdue", generation=task.generation_id, task=task.id)
@@ -287,8 +283,7 @@ class Tracker:
         elif task.state is TaskState.OVERDUE:
             gap = self._options.late_every
         else:
-            submitted = watched.submitted.timestamp()
-            gaps = partial(self._pace.gap, task.id, task.task_class, submitted, now.timestamp())
+            gaps = partial(self._pace.gap, task.id, task.task_class, watched.submitted.timestamp(), now.timestamp())
             gap = self._share.gap(task.id, gaps)
         return min(gap, remaining) if remaining > 0 else gap
 
@@ -299,8 +294,7 @@ class Tracker:
         return max(seconds - (self._clock.steady() - watched.polled_at).total_seconds(), 0.0)
 
     def _patience(self, task: Task) -> timedelta:
-        """How long to watch a task until it is given up: until its stored deadline, within what any clock allows."""
-        is_overdue = task.state is TaskState.OVERDUE
-        longest = timedelta(seconds=self._options.late_for) if is_overdue else self.task_deadline
+        """How long a task is watched: until its stored deadline, within what is possible by any clock."""
+        longest = self._late_for if task.state is TaskState.OVERDUE else self.task_deadline
         remaining = longest if task.deadline is None else task.deadline - self._clock.now()
-        return min(max(remaining, timedelta(seconds=_GRACE)), longest)
+        return min(max(remaining, _GRACE), longest)
