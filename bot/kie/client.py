@@ -50,14 +50,21 @@ class KieOptions:
 class KieClient:
     """Implements :class:`bot.domain.ports.ImageApi` over HTTP. The caller closes the sessions.
 
-    Uploads may use a session of their own, so that a slow file service never blocks other calls.
+    Uploads may use a session of their own, so that a slow file service never blocks other calls; createTask one that
+    never reuses a connection: one that died unnoticed, as while the machine slept, would leave in doubt what it costs.
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, options: KieOptions, upload_session: aiohttp.ClientSession | None = None
+        self,
+        session: aiohttp.ClientSession,
+        options: KieOptions,
+        *,
+        upload_session: aiohttp.ClientSession | None = None,
+        create_session: aiohttp.ClientSession | None = None,
     ) -> None:
         self._session = session
         self._upload_session = upload_session or session
+        self._create_session = create_session or session
         self._options = options
         self._catalogue = Catalogue(options.nsfw_checker)
         self._headers = {"Authorization": f"Bearer {options.api_key}", "User-Agent": _USER_AGENT}
@@ -72,7 +79,9 @@ class KieClient:
             callback_url = f"{self._options.callback_url.rstrip('/')}/kie/callback/{to_base36(task_input.task_id)}"
         body = orjson.dumps(self._catalogue.body(task_input, callback_url))
         try:
-            status, answer = await self._call("POST", "/api/v1/jobs/createTask", body=body)
+            status, answer = await self._call(
+                "POST", "/api/v1/jobs/createTask", body=body, session=self._create_session
+            )
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             # No connection was made, so nothing was sent.
             raise TryLater(Failure.UNAVAILABLE, type(error).__name__) from error
@@ -176,10 +185,11 @@ class KieClient:
         *,
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        session: aiohttp.ClientSession | None = None,
     ) -> tuple[int, bytes]:
         # KIE's guide asks for the content type on every request, also where nothing is sent.
         headers: Mapping[str, str] = {**self._headers, "Content-Type": "application/json"}
-        async with self._session.request(
+        async with (session or self._session).request(
             method,
             self._options.base_url + path,
             params=params,
