@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bot.domain.errors import OperatorError
+from bot.domain.errors import OperatorError, StoreUnavailable
 
 if TYPE_CHECKING:
     from bot.config import Config
@@ -97,11 +97,10 @@ def _run(work: Coroutine[Any, Any, _T]) -> _T:
 
 def _db(action: str, file: Path | None, config: "Config") -> int:
     from bot.store import backup, sqlite
-    from bot.store.migrate import migrate
 
     path = sqlite.database_file(config.database.url)
     if action == "migrate":
-        migrate(config.database.url)
+        _migrate(config.database.url)
         print(f"{path} has the newest schema.")
         return 0
     if action == "check":
@@ -123,6 +122,17 @@ def _db(action: str, file: Path | None, config: "Config") -> int:
         print(f"{file if action == 'restore' else path} is damaged: {error}.")
         return 1
     return 0
+
+
+def _migrate(url: str) -> None:
+    from bot.store import sqlite
+    from bot.store.migrate import migrate
+
+    with sqlite.process_lock(url):
+        try:
+            migrate(url)
+        except StoreUnavailable as error:
+            raise OperatorError(f"another program is using the database ({error}): try again.") from error
 
 
 def _check(path: Path) -> int:

@@ -38,6 +38,7 @@ from bot.quota.policy import QuotaPolicy
 from bot.quota.service import QuotaService
 from bot.runtime import BackgroundTasks, Runtime, SystemClock, retry_until_available
 from bot.store import sqlite
+from bot.store.migrate import migrate
 from bot.store.store import Store
 from bot.ui.acknowledger import Acknowledger
 from bot.ui.alerts import DiscordAlerts
@@ -101,6 +102,7 @@ async def assemble(
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         stack.enter_context(sqlite.process_lock(config.database.url))
+        await retry_until_available(lambda: asyncio.to_thread(migrate, config.database.url))
         runtime = Runtime(
             store=await enter(Store.open(config.database.url)),
             clock=clock,
@@ -112,7 +114,12 @@ async def assemble(
         pending_cards = stack.enter_context(PendingCardJournal(folder / JOURNAL_NAME))
 
         # Separate sessions: a host that hangs delays nothing else, and KIE's key goes to KIE alone.
-        api = KieClient(await enter(client_session()), options.kie_options(config), await enter(client_session()))
+        api = KieClient(
+            await enter(client_session()),
+            options.kie_options(config),
+            upload_session=await enter(client_session()),
+            create_session=await enter(client_session(reuse=False)),
+        )
         results = options.fetcher(await enter(download_session()), config.kie.result_hosts, config)
         attachments = options.fetcher(await enter(download_session()), config.discord.cdn_hosts, config)
 
@@ -150,7 +157,7 @@ async def assemble(
             runtime,
             fetcher=attachments,
             sandbox=sandbox,
-            cache=ReferenceCache(folder / "references", options.reference_cache_limits(config)),
+            cache=ReferenceCache(folder / "references", options.reference_cache_limits(config), clock),
             api=api,
             folder=_emptied(folder / "workshop"),
         )

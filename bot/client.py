@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import discord
@@ -12,6 +13,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.domain.ids import GuildId
+from bot.runtime import retry_until_available
 from bot.store.store import Store
 from bot.ui.button_handlers import CardButton, handle_modal
 from bot.ui.services import Services
@@ -101,14 +103,12 @@ class EaselClient(commands.Bot):
         """
         synced = await self._sync(_GLOBAL_FINGERPRINT, None, force=force)
         guild = self.command_options.operator_guild
-        async with self._store.read() as tx:
-            before = await tx.key_values.get(_OPERATOR_FINGERPRINT) or ""
+        before = await retry_until_available(partial(self._fingerprint, _OPERATOR_FINGERPRINT)) or ""
         former, _, _ = before.partition(":")
         if former and former != str(guild or ""):
             await self._sync(_OPERATOR_FINGERPRINT, GuildId(int(former)), force=True)
             # Also if that failed because the bot is no longer there: its commands left with it.
-            async with self._store.write() as tx:
-                await tx.key_values.put(_OPERATOR_FINGERPRINT, "")
+            await retry_until_available(partial(self._remember, _OPERATOR_FINGERPRINT, ""))
         if guild is not None:
             synced = await self._sync(_OPERATOR_FINGERPRINT, guild, force=force) or synced
         return synced
@@ -120,9 +120,7 @@ class EaselClient(commands.Bot):
         fingerprint = hashlib.sha256(orjson.dumps([self.application_id, definitions])).hexdigest()
         if guild is not None:
             fingerprint = f"{guild.id}:{fingerprint}"
-        async with self._store.read() as tx:
-            known = await tx.key_values.get(key)
-        if known == fingerprint and not force:
+        if await retry_until_available(partial(self._fingerprint, key)) == fingerprint and not force:
             return False
         try:
             await self.tree.sync(guild=guild)
@@ -131,7 +129,14 @@ class EaselClient(commands.Bot):
                 raise
             log.warning("operator commands not synced: the bot is not in that server", guild=guild.id)
             return False
-        async with self._store.write() as tx:
-            await tx.key_values.put(key, fingerprint)
+        await retry_until_available(partial(self._remember, key, fingerprint))
         log.info("commands synced", commands=len(definitions), guild=guild_id)
         return True
+
+    async def _fingerprint(self, key: str) -> str | None:
+        async with self._store.read() as tx:
+            return await tx.key_values.get(key)
+
+    async def _remember(self, key: str, fingerprint: str) -> None:
+        async with self._store.write() as tx:
+            await tx.key_values.put(key, fingerprint)

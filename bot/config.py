@@ -141,7 +141,10 @@ class QuotaConfig(_Section):
 
 
 class LimitsConfig(_Section):
-    """The operator's limits in credits, which no server admin can raise; 0 for no limit. Periods start by UTC."""
+    """The operator's limits in credits, which no server admin can raise. Periods start by UTC.
+
+    0 is for no limit, but in ``servers`` for nothing at all.
+    """
 
     daily_budget: Annotated[float, Field(ge=0, le=1_000_000_000)] = 0
     server_credits: Annotated[float, Field(ge=0, le=1_000_000_000)] = 0

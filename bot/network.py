@@ -17,9 +17,15 @@ _KEEPALIVE = 10.0
 """Seconds; shorter than any server's patience: a request on a connection just closed by the server is ambiguous."""
 
 
-def client_session(resolver: AbstractResolver | None = None) -> aiohttp.ClientSession:
-    """A session without cookies and without the environment's proxies; ``resolver`` replaces the system's."""
-    connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE, resolver=resolver)
+def client_session(resolver: AbstractResolver | None = None, *, reuse: bool = True) -> aiohttp.ClientSession:
+    """A session without cookies and without the environment's proxies; ``resolver`` replaces the system's.
+
+    Without ``reuse`` every request has a connection of its own.
+    """
+    if reuse:
+        connector = aiohttp.TCPConnector(limit=_CONNECTIONS, keepalive_timeout=_KEEPALIVE, resolver=resolver)
+    else:
+        connector = aiohttp.TCPConnector(limit=_CONNECTIONS, force_close=True, resolver=resolver)
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
 

@@ -91,7 +91,7 @@ def limits(config: Config) -> QuotaLimits:
         budget=Allowance(credits=_limit(limits.daily_budget), period=Period.DAY),
         servers=Allowance(credits=_limit(limits.server_credits), period=limits.server_period),
         some_servers={
-            GuildId(guild): Allowance(credits=_limit(limit), period=limits.server_period)
+            GuildId(guild): Allowance(credits=_credits(limit), period=limits.server_period)
             for guild, limit in limits.servers.items()
         },
     )
@@ -110,7 +110,6 @@ def reference_cache_limits(config: Config) -> ReferenceCacheLimits:
 def submitter_options(config: Config) -> SubmitterOptions:
     """How tasks are submitted to KIE. Only a callback can tell the id of a task whose answer was lost."""
     return SubmitterOptions(
-        task_deadline=config.tracker.deadline,
         give_up_after=config.tracker.give_up_submitting,
         hold_ambiguous=bool(config.kie.callback_url),
     )
@@ -131,6 +130,7 @@ def pace(config: Config) -> Pace:
 def tracker_options(config: Config) -> TrackerOptions:
     """The tracker's limits."""
     return TrackerOptions(
+        task_deadline=config.tracker.deadline,
         late_every=config.tracker.late_every,
         late_for=config.tracker.late_for,
         polls_per_second=config.tracker.polls_per_second,

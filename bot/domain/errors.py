@@ -177,8 +177,11 @@ class TooLateToCancel(UserError):
     """KIE already has every task of the generation, and tasks there cannot be cancelled."""
 
 
+@dataclass(eq=False)
 class SubmissionsPaused(UserError):
-    """The operator's account at KIE is out of credits; no request is accepted until it is topped up."""
+    """KIE refuses the operator's account, so no request is accepted: it is out of credits, or its key is refused."""
+
+    reason: Failure = Failure.OUT_OF_CREDITS
 
 
 class GenerationGone(UserError):

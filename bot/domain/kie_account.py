@@ -5,6 +5,7 @@ from datetime import datetime
 
 from bot.domain.credits import Credits
 from bot.domain.spending import PriceClass
+from bot.domain.states import Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +57,10 @@ class LowBalance:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """Submitting is paused: KIE refuses tasks since the account is out of credits."""
+    """Submitting is paused: KIE refuses the account, which is out of credits, or its key."""
 
     balance: Credits | None
+    reason: Failure = Failure.OUT_OF_CREDITS
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,12 +42,12 @@ class History:
     async def keep(self, draft: Draft) -> None:
         """Store a draft for as long as its images' links are valid."""
         async with self._store.write() as tx:
-            await tx.drafts.add(draft, forget_before=self._clock.now() - DRAFTS_KEPT_FOR)
+            await tx.drafts.add(draft, forget_before=self._clock.forget_before(DRAFTS_KEPT_FOR))
 
     async def draft(self, draft_id: DraftId, user_id: UserId) -> Draft:
         """A member's own draft; raises DraftGone when it is too old, unknown, or somebody else's."""
         async with self._store.read() as tx:
             draft = await tx.drafts.get(draft_id)
-        if draft is None or draft.user_id != user_id or draft.created_at < self._clock.now() - DRAFTS_KEPT_FOR:
+        if draft is None or draft.user_id != user_id or draft.created_at < self._clock.forget_before(DRAFTS_KEPT_FOR):
             raise DraftGone
         return draft

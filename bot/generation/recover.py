@@ -7,6 +7,7 @@ import structlog
 from bot.domain.generation import PendingCard, Task
 from bot.domain.ids import GenerationId
 from bot.domain.ports import MessageSender
+from bot.domain.queue import QueuedTask
 from bot.domain.settings import TaskClass
 from bot.domain.states import OPEN, Failure, TaskState
 from bot.generation.pending_cards import PendingCardJournal
@@ -36,7 +37,8 @@ async def recover(runtime: Runtime, pipeline: Pipeline) -> None:
     for task in tasks:
         match task.state:
             case TaskState.RESERVED:
-                workload.queue.add(task.user_id, task.generation_id, task.id)
+                since = runtime.steady_time(task.created_at)
+                workload.queue.add(QueuedTask(task.user_id, task.generation_id, task.id, since))
             case TaskState.SUBMITTING if pipeline.submitter.holds_ambiguous:
                 workload.queue.resume(task.user_id)
                 # Its callback may have come since the tasks were read.

@@ -24,12 +24,16 @@ log = structlog.stdlib.get_logger(__name__)
 _POLLS_AT_ONCE = 50
 """Including what is done about their answers: thousands of outcomes at once would wait for one database."""
 _LONGEST_RETRY = 15.0
+_GRACE = timedelta(minutes=1)
+"""The least time that a task is watched: an earlier process's looks old by a clock that is ahead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackerOptions:
     """Times in seconds."""
 
+    task_deadline: float = 600.0
+    """From KIE's accepting a task to giving up on it."""
     late_every: float = 60.0
     """Between polls of a task that is past its deadline."""
     late_for: float = 6 * 3600.0
@@ -43,6 +47,9 @@ class TrackerOptions:
 @dataclass(slots=True)
 class _Watched:
     task: Task
+    submitted: datetime
+    """This and other moments are by the steady clock."""
+    deadline: datetime
     due: float
     """When to poll next, by the loop's clock; infinite during a poll."""
     urgent: bool = False
@@ -67,13 +74,15 @@ class Tracker:
         pace: Pace,
         options: TrackerOptions,
     ) -> None:
-        self._store = runtime.store
-        self._clock = runtime.clock
+        self._runtime, self._store, self._clock = runtime, runtime.store, runtime.clock
         self._background = runtime.background
         self._api = api
         self._workload = workload
         self._delivery = delivery
         self._pace = pace
+        self.task_deadline = timedelta(seconds=options.task_deadline)
+        """From KIE's accepting a task to giving up on it."""
+        self._late_for = timedelta(seconds=options.late_for)
         self._options = options
         self._share = FairShare(options.polls_per_second)
         self._rate = RateWindow(options.polls_per_second, 1.0)
@@ -89,8 +98,10 @@ class Tracker:
     def watch(self, task: Task, *, at_once: bool = False) -> None:
         """Poll a task that is RUNNING or OVERDUE, or keep one that is SUBMITTING until its deadline."""
         at_once = at_once and task.kie_task_id is not None
-        watched = _Watched(task, 0.0, urgent=at_once)
-        self._watched[task.id] = watched
+        known, steady = self._watched.get(task.id), self._clock.steady()
+        submitted = self._runtime.steady_time(task.submitted_at) if task.submitted_at else steady
+        deadline = steady + self._patience(task) if known is None else known.deadline
+        self._watched[task.id] = watched = _Watched(task, submitted, deadline, 0.0, urgent=at_once)
         self._schedule(watched, 0.0 if at_once else self._gap(watched))
 
     def poll_now(self, task_id: TaskId) -> bool:
@@ -142,10 +153,9 @@ class Tracker:
 
     async def run(self) -> None:
         """Poll until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
             self._woken.clear()
-            wait = self._start_due_polls(loop.time())
+            wait = self._start_due_polls(asyncio.get_running_loop().time())
             try:
                 async with asyncio.timeout(wait):
                     await self._woken.wait()
@@ -168,7 +178,7 @@ class Tracker:
             heapq.heappop(self._agenda)
             if not watched.urgent:
                 self._rate.remember(now)
-            watched.due, watched.polled_at, watched.urgent = float("inf"), self._clock.now(), False
+            watched.due, watched.polled_at, watched.urgent = float("inf"), self._clock.steady(), False
             self._polls += 1
             self._background.start(self._poll(watched))
         return None
@@ -186,7 +196,7 @@ class Tracker:
                 report = await self._report(watched, task.kie_task_id) if task.kie_task_id else None
             finally:
                 # Also after an unexpected error: a deadline holds whatever happens.
-                await self._act(task, report)
+                await self._act(watched, report)
             if report is not None:
                 watched.failures = 0
         finally:
@@ -205,23 +215,22 @@ class Tracker:
             level("poll failed", task=watched.task.id, detail=error.detail, times=watched.failures)
             return None
 
-    async def _act(self, task: Task, report: TaskReport | None) -> None:
-        now = self._clock.now()
+    async def _act(self, watched: _Watched, report: TaskReport | None) -> None:
+        task, now = watched.task, self._clock.steady()
         if report is not None and report.progress is Progress.SUCCEEDED:
-            seconds = report.seconds
-            if seconds is None and task.submitted_at is not None:
-                seconds = (now - task.submitted_at).total_seconds()
+            elapsed = (now - watched.submitted).total_seconds()
+            seconds = elapsed if report.seconds is None else report.seconds
             self._ended(task, seconds)
             await self._succeeded(task, replace(report, seconds=seconds))
         elif report is not None and report.progress is Progress.FAILED:
             self._ended(task, None)
             await self._failed(task, report.failure or Failure.BROKEN)
-        elif task.deadline is not None and now >= task.deadline:
+        elif now >= watched.deadline:
             await self._expired(task)
 
     def _ended(self, task: Task, seconds: float | None) -> None:
         """Learn from the end of a task, and poll at once what an outage has delayed together with it."""
-        for other in self._pace.ended(task.id, task.task_class, self._clock.now().timestamp(), seconds):
+        for other in self._pace.ended(task.id, task.task_class, self._clock.steady().timestamp(), seconds):
             self.poll_now(other)
 
     async def _succeeded(self, task: Task, report: TaskReport) -> None:
@@ -245,7 +254,7 @@ class Tracker:
         elif task.state is TaskState.OVERDUE:
             await self._failed(task, Failure.TOO_SLOW)
         else:
-            watch_until = now + timedelta(seconds=self._options.late_for)
+            watch_until = now + self._late_for
             async with self._store.write() as tx:
                 await tx.tasks.overdue(task.id, now, watch_until)
             log.warning("task overdue", generation=task.generation_id, task=task.id)
@@ -263,8 +272,8 @@ class Tracker:
 
     def _gap(self, watched: _Watched) -> float:
         """Seconds until the next poll of an open task; its deadline counts as one."""
-        task, now = watched.task, self._clock.now()
-        remaining = max((task.deadline - now).total_seconds(), 0.0) if task.deadline else float("inf")
+        task, now = watched.task, self._clock.steady()
+        remaining = max((watched.deadline - now).total_seconds(), 0.0)
         if task.kie_task_id is None and not watched.failures:
             return remaining
         if watched.failures:
@@ -274,8 +283,7 @@ class Tracker:
         elif task.state is TaskState.OVERDUE:
             gap = self._options.late_every
         else:
-            submitted = (task.submitted_at or now).timestamp()
-            gaps = partial(self._pace.gap, task.id, task.task_class, submitted, now.timestamp())
+            gaps = partial(self._pace.gap, task.id, task.task_class, watched.submitted.timestamp(), now.timestamp())
             gap = self._share.gap(task.id, gaps)
         return min(gap, remaining) if remaining > 0 else gap
 
@@ -283,5 +291,10 @@ class Tracker:
         """What is left of so many seconds since the last poll began."""
         if watched.polled_at is None:
             return 0.0
-        elapsed = (self._clock.now() - watched.polled_at).total_seconds()
-        return max(seconds - max(elapsed, 0.0), 0.0)
+        return max(seconds - (self._clock.steady() - watched.polled_at).total_seconds(), 0.0)
+
+    def _patience(self, task: Task) -> timedelta:
+        """How long a task is watched: until its stored deadline, within what is possible by any clock."""
+        longest = self._late_for if task.state is TaskState.OVERDUE else self.task_deadline
+        remaining = longest if task.deadline is None else task.deadline - self._clock.now()
+        return min(max(remaining, _GRACE), longest)

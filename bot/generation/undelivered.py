@@ -35,7 +35,7 @@ class Undelivered:
     async def restore(self) -> set[TaskId]:
         """Load the list from the store, dropping what is too old; returns the tasks whose images are still needed."""
         async with self._store.write() as tx:
-            await tx.undelivered.forget(self._clock.now() - KEPT_FOR)
+            await tx.undelivered.forget(self._clock.forget_before(KEPT_FOR))
             undelivered = await tx.undelivered.all()
             generations = [await tx.generations.get(generation_id) for _, generation_id in undelivered]
         for user, generation_id in undelivered:

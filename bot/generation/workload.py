@@ -30,7 +30,7 @@ class Workload:
         """
         place = self.queue.position(generation.request.account.user_id, generation.id)
         estimates = [
-            (task.submitted_at or now) + timedelta(seconds=self.durations.typical(task.task_class))
+            min(task.submitted_at or now, now) + timedelta(seconds=self.durations.typical(task.task_class))
             for task in generation.tasks
             if task.state in {TaskState.SUBMITTING, TaskState.RUNNING}
         ]

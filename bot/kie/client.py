@@ -50,14 +50,21 @@ class KieOptions:
 class KieClient:
     """Implements :class:`bot.domain.ports.ImageApi` over HTTP. The caller closes the sessions.
 
-    Uploads may use a session of their own, so that a slow file service never blocks other calls.
+    Uploads may use a session of their own, so that a slow file service never blocks other calls; createTask one that
+    never reuses a connection: one that died unnoticed, as while the machine slept, would leave in doubt what it costs.
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, options: KieOptions, upload_session: aiohttp.ClientSession | None = None
+        self,
+        session: aiohttp.ClientSession,
+        options: KieOptions,
+        *,
+        upload_session: aiohttp.ClientSession | None = None,
+        create_session: aiohttp.ClientSession | None = None,
     ) -> None:
         self._session = session
         self._upload_session = upload_session or session
+        self._create_session = create_session or session
         self._options = options
         self._catalogue = Catalogue(options.nsfw_checker)
         self._headers = {"Authorization": f"Bearer {options.api_key}", "User-Agent": _USER_AGENT}
@@ -179,8 +186,12 @@ class KieClient:
     ) -> tuple[int, bytes]:
         # KIE's guide asks for the content type on every request, also where nothing is sent.
         headers: Mapping[str, str] = {**self._headers, "Content-Type": "application/json"}
+<<<<<<< HEAD
         async with self._session.request(
             method,
+=======
+        async with self._create_session.post(
+>>>>>>> clocks
             self._options.base_url + path,
             params=params,
             data=body,

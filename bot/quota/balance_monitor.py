@@ -9,9 +9,10 @@ import orjson
 import structlog
 
 from bot.domain.credits import Credits
-from bot.domain.errors import PollFailed, StoreUnavailable
+from bot.domain.errors import AccountRefused, OperatorError, PollFailed, StoreUnavailable
 from bot.domain.kie_account import Alert, BalanceReading, LowBalance, Paused, Resumed
 from bot.domain.ports import ImageApi, OperatorAlerts
+from bot.domain.states import Failure
 from bot.quota.funds_breaker import FundsBreaker
 from bot.runtime import Runtime
 
@@ -19,6 +20,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 _RECOVERED = Decimal("1.1")
 """A low balance counts as low until it has risen to the threshold times this, so that alerts do not flap."""
+_KEY_CHECK_SECONDS = 5.0
 _LOW_KEY = "kie.low"
 _PAUSE_KEY = "kie.paused"
 
@@ -66,7 +68,23 @@ class BalanceMonitor:
         if paused:
             stored = orjson.loads(paused)
             self._paused_since = datetime.fromisoformat(stored["since"])
-            self._funds_breaker.restore(self._paused_since, Credits(stored["needed"]), self._runtime.now)
+            since = self._runtime.steady_time(self._paused_since)
+            reason = Failure(stored.get("reason", Failure.OUT_OF_CREDITS))
+            self._funds_breaker.restore(since, Credits(stored["needed"]), self._runtime.clock.steady(), reason)
+
+    async def check_key(self) -> None:
+        """Raise OperatorError when KIE does not know the key. No answer, or any other, says nothing about the key."""
+        try:
+            async with asyncio.timeout(_KEY_CHECK_SECONDS):
+                await self._api.balance()
+        except AccountRefused as error:
+            if error.wrong_key:
+                raise OperatorError(
+                    "KIE refused kie.api_key: copy the key again from https://kie.ai/api-key."
+                ) from error
+            log.warning("KIE refused the account", detail=error.detail)
+        except (PollFailed, TimeoutError) as error:
+            log.warning("KIE cannot be reached, so the key was not checked", error=type(error).__name__)
 
     async def run(self, alerts: OperatorAlerts) -> None:
         """Read the balance at intervals until cancelled."""
@@ -82,15 +100,18 @@ class BalanceMonitor:
                 continue
 
     async def _check(self, alerts: OperatorAlerts) -> None:
-        balance = None
+        balance, breaker, steady = None, self._funds_breaker, self._runtime.clock.steady
         try:
             balance = await self._api.balance()
+            self.reading = BalanceReading(balance, self._runtime.now)
+            changed = breaker.record_balance(balance, steady())
+        except AccountRefused as error:
+            log.warning("KIE refused the account", detail=error.detail)
+            changed = breaker.record_key_refused(steady())
         except PollFailed as error:
             log.warning("KIE balance unavailable", detail=error.detail)
-        now = self._runtime.now
-        if balance is not None:
-            self.reading = BalanceReading(balance, now)
-        if self._funds_breaker.record_balance(balance, now):
+            changed = breaker.record_balance(None, steady())
+        if changed:
             self._work_changed.set()
         try:
             await self._alert(balance, alerts)
@@ -108,8 +129,9 @@ class BalanceMonitor:
             if low and balance is not None:
                 due.append(LowBalance(balance, self._options.alert_below))
         if pause is not None and self._paused_since is None:
-            changes[_PAUSE_KEY] = orjson.dumps({"since": pause.since.isoformat(), "needed": str(pause.needed)}).decode()
-            due.append(Paused(balance))
+            stored = {"since": pause.since.isoformat(), "needed": str(pause.needed), "reason": pause.reason}
+            changes[_PAUSE_KEY] = orjson.dumps(stored).decode()
+            due.append(Paused(balance, pause.reason))
         if pause is None and self._paused_since is not None:
             changes[_PAUSE_KEY] = ""
             due.append(Resumed(self._paused_since, balance))

@@ -12,7 +12,7 @@ from bot.store.tables import drafts, key_values, undelivered, uploads
 _VALUE = select(key_values.c.value).where(key_values.c.key == bindparam("name"))
 _DELETE_VALUE = delete(key_values).where(key_values.c.key == bindparam("name"))
 _UPLOAD_URL = select(uploads.c.url).where(
-    uploads.c.digest == bindparam("of_digest"), uploads.c.uploaded_at >= bindparam("since")
+    uploads.c.digest == bindparam("of_digest"), uploads.c.uploaded_at.between(bindparam("since"), bindparam("until"))
 )
 _DELETE_UPLOADS = delete(uploads).where(
     or_(uploads.c.digest == bindparam("of_digest"), uploads.c.uploaded_at < bindparam("before"))
@@ -41,9 +41,9 @@ class UploadRepository:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def find(self, digest: str, since: datetime) -> str | None:
-        """The URL of a file that was uploaded at or after ``since``, or None."""
-        return await self._connection.scalar(_UPLOAD_URL, {"of_digest": digest, "since": since})
+    async def find(self, digest: str, since: datetime, until: datetime) -> str | None:
+        """The URL of a file that was uploaded within this time (a later one is of a clock that was ahead), or None."""
+        return await self._connection.scalar(_UPLOAD_URL, {"of_digest": digest, "since": since, "until": until})
 
     async def remember(self, digest: str, url: str, at: datetime, *, forget_before: datetime) -> None:
         """Store an upload, replacing one of the same file, and delete those made before ``forget_before``."""

@@ -183,7 +183,7 @@ _READS: Final[dict[str, PathInTransaction]] = {
     "/balance": _balance,
     "card: quota": lambda bench, tx: bench.policy.member_quota(tx, _ALICE),
     "line of edits": lambda bench, tx: tx.images.lineage(ids.ImageId(bench.delivered.tasks[0].id)),
-    "image: find upload": lambda _, tx: tx.uploads.find(_UPLOAD[0], NOW),
+    "image: find upload": lambda _, tx: tx.uploads.find(_UPLOAD[0], NOW, NOW),
     "ops: first task": lambda _, tx: tx.costs.first_task_at(),
     "ops: open tasks": lambda _, tx: tx.costs.open_tasks(),
     "ops: orphans": lambda _, tx: tx.tasks.orphans(),

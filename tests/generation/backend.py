@@ -239,7 +239,7 @@ class Installation:
         submitter = Submitter(
             runtime, api=api, workload=workload, tracker=tracker, delivery=delivery, options=tuning.submitter
         )
-        cache = ReferenceCache(folder / "references", ReferenceCacheLimits(100_000_000, timedelta(days=90)))
+        cache = ReferenceCache(folder / "references", ReferenceCacheLimits(100_000_000, timedelta(days=90)), self.clock)
         sandbox = await stack.enter_async_context(DecodeSandbox())
         prices = PriceList(KIE_PRICES)
         pending_cards = stack.enter_context(PendingCardJournal(folder / "pending_cards.journal"))

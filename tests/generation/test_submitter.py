@@ -25,7 +25,7 @@ from demo.kie import (
 )
 from tests.generation.backend import ALICE, BOB, PROMPT, REFUNDED, RESERVED, SETTLED, Backend, Installation
 from tests.generation.doubles import FlakyApi
-from tests.generation.tuning import running_at_most, submitter_tuned, tuned
+from tests.generation.tuning import running_at_most, submitter_tuned, tracker_tuned, tuned
 from tests.kie.schema import created
 from tests.waiting import until
 
@@ -235,7 +235,7 @@ async def test_an_id_that_came_before_the_answer_was_lost_is_used(installation: 
 
 async def test_a_held_task_fails_at_its_deadline(installation: Installation, kie: KieStandIn) -> None:
     kie.script.on("createTask", CutAfter())
-    async with installation.start(submitter_tuned(hold_ambiguous=True, task_deadline=0.4)) as backend:
+    async with installation.start(tracker_tuned(submitter_tuned(hold_ambiguous=True), task_deadline=0.4)) as backend:
         generation_id = await backend.request()
         assert await failure_of(backend, generation_id) is Failure.UNKNOWN_OUTCOME
         (task,) = await backend.tasks(generation_id)

@@ -22,7 +22,7 @@ from demo.kie import (
 from tests.generation.backend import Backend, Installation
 from tests.generation.doubles import FlakyApi
 from tests.generation.polls import polls_come
-from tests.generation.tuning import submitter_tuned
+from tests.generation.tuning import tracker_tuned
 from tests.kie.schema import created
 from tests.waiting import until
 
@@ -76,7 +76,7 @@ async def test_a_task_that_never_ends_is_refunded_at_its_deadline(
     installation: Installation, kie: KieStandIn, end: TaskOutcome
 ) -> None:
     kie.script.next_tasks(end)
-    async with installation.start(submitter_tuned(task_deadline=30)) as backend:
+    async with installation.start(tracker_tuned(task_deadline=30)) as backend:
         wish = await backend.request()
         await backend.wait_for_states(wish, TaskState.RUNNING)
         await polls_come(kie)
@@ -170,7 +170,7 @@ async def test_when_kie_cannot_be_asked_the_deadline_still_holds(
     installation: Installation, kie: KieStandIn, trouble: Code | CutBefore | Html
 ) -> None:
     kie.script.always("recordInfo", trouble)
-    async with installation.start(submitter_tuned(task_deadline=0.6)) as backend:
+    async with installation.start(tracker_tuned(task_deadline=0.6)) as backend:
         wish = await backend.request()
         generation = await backend.wait_for_post(wish)
         assert [(task.state, task.failure) for task in generation.tasks] == [(TaskState.OVERDUE, Failure.TOO_SLOW)]

@@ -43,6 +43,15 @@ class SetClock:
     def now(self) -> datetime:
         return self.moment
 
+    def steady(self) -> datetime:
+        return self.moment
+
+    def is_settled(self) -> bool:
+        return True
+
+    def forget_before(self, kept_for: timedelta) -> datetime:
+        return self.moment - kept_for
+
 
 @dataclass
 class BusyApi:
@@ -106,7 +115,7 @@ async def open_services(
     with ImageThreads() as threads, PendingCardJournal(folder / "openings.journal") as pending_cards:
         async with aiohttp.ClientSession() as session, runtime.background, DecodeSandbox() as sandbox:
             fetcher = Fetcher(session, AllowedHosts([]), seconds=1)
-            cache = ReferenceCache(folder / "references", ReferenceCacheLimits(0, timedelta(days=1)))
+            cache = ReferenceCache(folder / "references", ReferenceCacheLimits(0, timedelta(days=1)), clock)
             spool = Spool(folder / "spool", fetcher)
             undelivered = Undelivered(runtime, spool=spool, threads=threads)
             # Never started: nothing is delivered.

@@ -31,9 +31,10 @@ async def test_an_upload_is_found_while_it_is_young_enough(store: Store, file: P
     async with store.write() as tx:
         for digest, url, at in (("aa", "old", NOW), ("aa", "new", NOW + HOUR), ("bb", "other", NOW + HOUR)):
             await tx.uploads.remember(digest, url, at, forget_before=NOW)
-        assert await tx.uploads.find("aa", NOW + HOUR) == "new"
-        assert await tx.uploads.find("aa", NOW + HOUR + MICROSECOND) is None
-        assert await tx.uploads.find("cc", NOW) is None
+        assert await tx.uploads.find("aa", NOW + HOUR, NOW + DAY) == "new"
+        assert await tx.uploads.find("aa", NOW + HOUR + MICROSECOND, NOW + DAY) is None
+        assert await tx.uploads.find("aa", NOW, NOW + HOUR - MICROSECOND) is None, "of a clock that was ahead"
+        assert await tx.uploads.find("cc", NOW, NOW + DAY) is None
         await tx.uploads.remember("cc", "latest", NOW + DAY, forget_before=NOW + DAY)
     assert rows(file, "SELECT digest FROM uploads") == [("cc",)]
 

@@ -60,7 +60,7 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "a lineage": lambda tx: tx.images.lineage(IMAGE.id),
     "a draft": lambda tx: tx.drafts.get(DRAFT.id),
     "a new draft": lambda tx: tx.drafts.add(DRAFT, forget_before=NOW),
-    "an upload": lambda tx: tx.uploads.find("ab" * 32, NOW),
+    "an upload": lambda tx: tx.uploads.find("ab" * 32, NOW, NOW),
     "a new upload": lambda tx: tx.uploads.remember("ab" * 32, "https://kie.example/a.png", NOW, forget_before=NOW),
     "late images": lambda tx: tx.generations.with_late_images(),
     "costs": lambda tx: tx.costs.by_class(NOW, NOW + timedelta(days=1)),

@@ -112,6 +112,7 @@ def test_differences_have_a_direction(consumed: int, unreported: int, comparison
     [
         ops.low(LowBalance(Credits("99.5"), Credits(100))),
         ops.paused(Paused(None)),
+        ops.paused(Paused(None, Failure.KEY_REFUSED)),
         ops.paused(Paused(Credits(3))),
         ops.resumed(Resumed(MOMENT, None)),
         ops.resumed(Resumed(MOMENT, Credits(3))),

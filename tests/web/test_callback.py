@@ -116,7 +116,10 @@ async def test_a_signature_that_is_not_text_is_refused(site: Site) -> None:
     "body",
     [
         *(b"", b"null", b"[]", b"{}", b"not json", b'{"taskId":', b'{"data": {"taskId": null}}'),
-        *(b'{"taskId": ' + value + b"}" for value in (b"true", b'""', b'"\xff"', b'"\\ud800"', b'"' + b"a" * 129 + b'"')),
+        *(
+            b'{"taskId": ' + value + b"}"
+            for value in (b"true", b'""', b'"\xff"', b'"\\ud800"', b'"' + b"a" * 129 + b'"')
+        ),
         b"[" * 30_000,
     ],
     ids=lambda body: repr(body)[:30],

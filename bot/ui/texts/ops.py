@@ -1,9 +1,11 @@
 """The words for the operator: /ops status, and the alerts."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from bot.domain.credits import Credits
 from bot.domain.kie_account import BalanceReading, ClassCosts, LowBalance, Paused, Resumed
+from bot.domain.states import Failure
 from bot.generation.status import ACCOUNT_DAYS, QueueStatus, Status
 from bot.quota.costs import total_difference
 from bot.ui.texts.amounts import counted, in_credits, number, relative
@@ -14,6 +16,10 @@ COSTS_TITLE = f"Charges compared with KIE's costs, last {ACCOUNT_DAYS} days"
 NO_BALANCE = "Not read yet."
 NO_COSTS = "No images yet."
 _TOP_UP = "Top up the account at kie.ai."
+_PAUSED: Mapping[Failure, str] = {
+    Failure.OUT_OF_CREDITS: "KIE is out of credits",
+    Failure.KEY_REFUSED: "KIE refuses the API key",
+}
 
 
 def title(version: str) -> str:
@@ -47,7 +53,7 @@ def accepting(state: QueueStatus) -> str:
     """Whether new requests are accepted and submitted to KIE."""
     if state.pause is None:
         return "▶️ accepting requests"
-    paused_at = f"paused {relative(state.pause.since)}: KIE is out of credits"
+    paused_at = f"paused {relative(state.pause.since)}: {_PAUSED[state.pause.reason]}"
     return f"⏸️ {paused_at}; trying one task at a time" if state.trying else f"⏸️ {paused_at}"
 
 
@@ -94,6 +100,12 @@ def low(alert: LowBalance) -> str:
 
 def paused(alert: Paused) -> str:
     """KIE accepts no more tasks."""
+    if alert.reason is Failure.KEY_REFUSED:
+        return (
+            "Requests are paused: KIE refuses the API key (kie.api_key). New requests are refused. "
+            "Check the key and its permissions at https://kie.ai/api-key. "
+            "Requests resume automatically once KIE accepts it, or after a restart with another key."
+        )
     left = "" if alert.balance is None else f" ({in_credits(alert.balance)} left)"
     return (
         f"Requests are paused: KIE says the account is out of credits{left}. New requests are refused. "

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from bot.domain import errors
 from bot.domain.rules import Cap
 from bot.domain.settings import REFERENCES_MAX, CheaperOption
+from bot.domain.states import Failure
 from bot.generation.references import SOURCE_MAX_BYTES
 from bot.ui.texts.amounts import AMOUNT_MAX, counted, in_credits, number, plain, relative, some
 from bot.ui.texts.commands import EDIT_IMAGE, NONE, PERIOD_CHOICES, UNLIMITED
@@ -72,18 +73,23 @@ _FIXED: Mapping[type[errors.UserError], str] = {
     errors.NothingToChange: "You didn't choose anything, so nothing was changed. Fill in at least one option.",
     errors.NoRequestsChannel: "This server has no channel for requests that I can post in. Ask an admin directly.",
     errors.CreditRequestClosed: "This request has already been decided or has expired. Nothing was changed.",
-    errors.SubmissionsPaused: (
-        f"The bot has run out of credits. Please let the bot's owner know and try again later. {NOTHING_CHARGED}"
-    ),
     errors.NotYours: "Only the person who requested this can do that.",
     errors.TooLateToCancel: "Too late to cancel: it's already being made.",
     errors.GenerationGone: "These buttons have expired. Start again with /imagine.",
 }
 
 
+_PAUSED: Mapping[Failure, str] = {
+    Failure.OUT_OF_CREDITS: "The bot has run out of credits.",
+    Failure.KEY_REFUSED: "The image service refuses the bot's key.",
+}
+
+
 def refusal(error: errors.UserError) -> str:
     """What to tell the member about an error."""
     match error:
+        case errors.SubmissionsPaused(reason=reason):
+            text = f"{_PAUSED[reason]} Please let the bot's owner know and try again later. {NOTHING_CHARGED}"
         case errors.PromptLength(length=length, minimum=minimum, maximum=maximum):
             text = (
                 f"A prompt needs {minimum} to {maximum:,} characters, but yours has {length:,}. "
