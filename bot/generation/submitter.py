@@ -61,12 +61,8 @@ class Submitter:
         self._tracker = tracker
         self._delivery = delivery
         self._options = options
-<<<<<<< HEAD
-        self._window = RateWindow(workload.kie_limits.new_tasks, workload.kie_limits.window)
-=======
         self._give_up_after = timedelta(seconds=options.give_up_after)
-        self._window = RateWindow(workload.capacity.new_tasks, workload.capacity.window)
->>>>>>> clocks
+        self._window = RateWindow(workload.kie_limits.new_tasks, workload.kie_limits.window)
         self._in_flight = 0
         self._rejections = 0
         """Consecutive "try later" answers, counted once per pause."""
@@ -265,13 +261,8 @@ class Submitter:
 
     async def _restore_window(self) -> None:
         """Count the calls of an earlier process against the rate limit."""
-<<<<<<< HEAD
-        now, loop_now = self._clock.now(), asyncio.get_running_loop().time()
-        since = now - timedelta(seconds=self._workload.kie_limits.window + _ANSWER_DELAY)
-=======
         steady, loop_now = self._clock.steady(), asyncio.get_running_loop().time()
-        since = self._clock.now() - timedelta(seconds=self._workload.capacity.window + _ANSWER_DELAY)
->>>>>>> clocks
+        since = self._clock.now() - timedelta(seconds=self._workload.kie_limits.window + _ANSWER_DELAY)
 
         async def submitted() -> list[datetime]:
             async with self._store.read() as tx:

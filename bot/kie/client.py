@@ -186,12 +186,9 @@ class KieClient:
     ) -> tuple[int, bytes]:
         # KIE's guide asks for the content type on every request, also where nothing is sent.
         headers: Mapping[str, str] = {**self._headers, "Content-Type": "application/json"}
-<<<<<<< HEAD
-        async with self._session.request(
+        session = self._create_session if path.endswith("/createTask") else self._session
+        async with session.request(
             method,
-=======
-        async with self._create_session.post(
->>>>>>> clocks
             self._options.base_url + path,
             params=params,
             data=body,
