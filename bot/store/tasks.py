@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import RowMapping, Update, bindparam, exists, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.domain.credits import Credits
 from bot.domain.generation import Task
 from bot.domain.ids import GenerationId, KieTaskId, TaskId
 from bot.domain.ports import TaskReport
@@ -120,13 +121,17 @@ class TaskRepository:
             await self._ledger.refund([task], at)
         return moved
 
-    async def fail(self, task: TaskId, failure: Failure, at: datetime) -> bool:
-        """There will be no image: the task is refunded, unless it was before."""
+    async def fail(self, task: TaskId, failure: Failure, at: datetime, consumed: Credits | None = None) -> bool:
+        """There will be no image: the task is refunded, unless it was before. ``consumed`` is what KIE took for it."""
         row = (await self._connection.execute(_STATE, {"task": task})).one_or_none()
-        if not await self._move(task, TaskState.FAILED, finished_at=at, failure=failure):
+        values = {} if consumed is None else {"consumed": consumed}
+        if not await self._move(task, TaskState.FAILED, finished_at=at, failure=failure, **values):
             return False
+        billed = failure in BILLED_FAILURES
         if row is not None and row.state not in REFUNDED and not row.free:
-            await self._ledger.refund([task], at, billed=failure in BILLED_FAILURES)
+            await self._ledger.refund([task], at, billed=billed)
+        elif row is not None and row.state == TaskState.OVERDUE and billed:
+            await self._ledger.record_late(task, at)
         return True
 
     async def cancel(self, generation: GenerationId, at: datetime) -> list[TaskId]:
