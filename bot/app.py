@@ -77,6 +77,7 @@ class Application:
                 for name, worker in (
                     ("submitter", self.pipeline.submitter.run()),
                     ("tracker", self.pipeline.tracker.run()),
+                    ("delivery", self.pipeline.delivery.run()),
                     ("balance monitor", self.balance_monitor.run(self.alerts)),
                 ):
                     self.workers[name] = group.create_task(worker, name=name)
