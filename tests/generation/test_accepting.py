@@ -39,7 +39,7 @@ Refusal = TypeVar("Refusal", bound=UserError)
 
 @pytest.fixture
 async def attachments() -> AsyncGenerator[str, None]:
-    """A server of members' images, of the colours in their names; ``slow-`` comes second, ``broken`` is not an image."""
+    """A server of members' images, each of the colour in its name; ``slow-`` is second, ``broken`` is not an image."""
     another_requested = asyncio.Event()
 
     async def serve(request: web.Request) -> web.Response:
