@@ -12,6 +12,7 @@ from bot.domain.credits import Credits
 from bot.domain.errors import PollFailed
 from bot.domain.generation import Task
 from bot.domain.ids import KieTaskId, TaskId
+from bot.domain.kie_limits import TASK_SECONDS_MAX
 from bot.domain.ports import ImageApi, Progress, TaskReport
 from bot.domain.states import Failure, TaskState
 from bot.generation.delivery import DeliveryWorker
@@ -27,8 +28,6 @@ _POLLS_AT_ONCE = 50
 _LONGEST_RETRY = 15.0
 _READS_AGAIN = 3
 """How often a success without an image is read again: KIE may store the state before the result."""
-_LONGEST_TASK = 24 * 3600.0
-"""Seconds; a longer duration, or a negative one, shows nothing but a wrong clock."""
 _GRACE = timedelta(minutes=1)
 """The least time that a task is watched: an earlier process's looks old by a clock that is ahead."""
 
@@ -231,7 +230,7 @@ class Tracker:
         task, now = watched.task, self._clock.steady()
         if report is not None and report.progress is Progress.SUCCEEDED:
             seconds = (now - watched.submitted).total_seconds() if report.seconds is None else report.seconds
-            seconds = seconds if 0 <= seconds <= _LONGEST_TASK else None
+            seconds = seconds if 0 <= seconds <= TASK_SECONDS_MAX else None
             self._ended(task, seconds)
             await self._succeeded(task, replace(report, seconds=seconds))
         elif report is not None and report.progress is Progress.FAILED:
