@@ -138,7 +138,8 @@ class Imagine(commands.Cog):
     ) -> None:
         destination = await self._acknowledger.acknowledge(interaction, private=private)
         request = GenerationRequest(requester(interaction), prompt, settings, count, (), destination)
-        sources = [source_of(attachment) for attachment in images if attachment is not None]
+        owner = request.account.user_id
+        sources = [source_of(attachment, owner) for attachment in images if attachment is not None]
         await self._generations.accept(request, sources)
 
 

@@ -93,6 +93,7 @@ class _ReferenceColumns(TypedColumns):
     url: Named[str] = _column(Text)
     filename: Named[str] = _column(Text)
     digest: Named[str | None] = _column(String(64))
+    owner_id: Named[UserId | None] = _column(BigInteger)
 
 
 class _TaskColumns(TypedColumns):

@@ -168,7 +168,9 @@ def _rolled_back(path: PathInTransaction) -> StorePath:
 _UPLOAD: Final = ("ab" * 32, "https://kie.example/a", NOW)
 _SERVICE_CALLS: Final[dict[str, StorePath]] = {
     "/imagine: accept and commit": _accept,
-    "button: generation of a message": lambda bench: bench.history.shown_in(_MESSAGE, bench.delivered.id),
+    "button: generation of a message": lambda bench: bench.history.shown_in(
+        _MESSAGE, bench.delivered.id, ALICE.user_id
+    ),
     "/quota show": lambda bench: bench.quotas.overview(_ALICE),
     "/quota log": lambda bench: bench.quotas.log_page(ALICE.guild_id, None, 0),
     "/quota log, page 3": lambda bench: bench.quotas.log_page(ALICE.guild_id, None, 3),

@@ -46,6 +46,7 @@ UNCHARGED: list[errors.UserError] = [
     errors.NotReadyYet(),
     errors.TooManyOpen(10),
     errors.ReferencesGone(),
+    errors.ImagesNotYours(),
     errors.TooManyImages(),
     errors.NoSourceImage(),
     errors.DraftGone(),
