@@ -60,6 +60,9 @@ class BusyApi:
     async def upload(self, data: bytes, filename: str, content_type: str) -> str:
         raise AssertionError("nobody uploads here")
 
+    async def download_url(self, url: str) -> str:
+        raise AssertionError("nobody downloads here")
+
     async def balance(self) -> Decimal:
         raise AssertionError("nobody watches here")
 
