@@ -34,8 +34,8 @@ def attached_images(message: discord.Message) -> list[Source]:
     return [replace(source, owner=owner) for source in _attached(message.attachments)]
 
 
-def source_of(attachment: discord.Attachment, owner: UserId | None = None) -> Source:
-    """An attached file, whatever it is."""
+def source_of(attachment: discord.Attachment, owner: UserId | None) -> Source:
+    """An attached file, whatever it is; ``owner`` is None if it was posted for all to see."""
     return Source(attachment.url, attachment.filename, attachment.size, owner)
 
 
@@ -48,7 +48,7 @@ def _attached(attachments: Iterable[discord.Attachment]) -> Iterator[Source]:
     """The images among attached files, by their content types or names; what they contain is checked later."""
     for attachment in attachments:
         if _may_be_image(attachment.content_type, attachment.filename):
-            yield source_of(attachment)
+            yield source_of(attachment, None)
 
 
 def _images(part: discord.Message | discord.MessageSnapshot) -> Iterator[Source]:
