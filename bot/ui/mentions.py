@@ -78,7 +78,7 @@ def read_mention(message: discord.Message, bot_id: int, *, sees_all: bool) -> Me
     """
     if message.author.bot or message.webhook_id is not None or message.type not in _WRITTEN_BY_MEMBERS:
         return None
-    role = message.guild.self_role if message.guild else None
+    role = _own_role(message.guild, bot_id) if message.guild else None
     if not message.content and not sees_all and role in message.role_mentions:
         return MentionHint(refusals.ROLE_HIDDEN)
     own_images = attached_images(message.attachments)
@@ -139,6 +139,13 @@ def _address(message: discord.Message, bot_id: int, role: discord.Role | None, *
     if not pinged or above is None or above.author.id != bot_id:
         return None
     return Address.REPLY_WITH_IMAGES if has_images else Address.WORDS
+
+
+def _own_role(guild: discord.Guild, bot_id: int) -> discord.Role | None:
+    """The role that Discord made for the bot when it was invited; its tags name the bot, and nobody else has it."""
+    me = guild.get_member(bot_id)
+    managed = [role for role in me.roles if role.managed] if me else []
+    return guild.self_role or next(iter(managed), None)
 
 
 def _request(
