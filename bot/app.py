@@ -121,7 +121,7 @@ async def assemble(
         prices = options.prices(config)
         policy = QuotaPolicy(clock, prices, options.limits(config))
         pace = options.pace(config)
-        workload = Workload(options.capacity(config), durations=pace.durations)
+        workload = Workload(options.kie_limits(config), durations=pace.durations)
         spool = Spool(folder / "spool", results)
         undelivered = Undelivered(runtime, spool=spool, threads=threads)
         delivery = DeliveryWorker(runtime, workload=workload, spool=spool, threads=threads, undelivered=undelivered)
@@ -189,7 +189,7 @@ async def assemble(
             balance_monitor=balance_monitor,
             pending_cards=pending_cards,
             sender=DiscordMessageSender(client, clock, prices=prices, alt_texts=services.alt_texts),
-            alerts=DiscordAlerts(client, options.alarm_channel(config), client.wait_until_logged_in),
+            alerts=DiscordAlerts(client, options.alert_channel(config), client.wait_until_logged_in),
             workers=workers,
         )
 

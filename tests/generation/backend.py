@@ -231,7 +231,7 @@ class Installation:
         new_id = IdMaker(self.clock.now, start=next(self._starts))
         runtime = Runtime(store, self.clock, BackgroundTasks("background", grace=0), new_id)
         pace = tuning.pace()
-        workload = Workload(tuning.capacity, durations=pace.durations)
+        workload = Workload(tuning.kie_limits, durations=pace.durations)
         spool = Spool(folder / "spool", fetcher)
         undelivered = Undelivered(runtime, spool=spool, threads=threads)
         delivery = DeliveryWorker(runtime, workload=workload, spool=spool, threads=threads, undelivered=undelivered)
