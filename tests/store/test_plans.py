@@ -74,8 +74,12 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "pending notifications": lambda tx: tx.credit_requests.pending_notifications(),
 }
 
-SMALL_SCANS = {"SCAN lineage", "SCAN newest", "SCAN credit_requests USING INDEX ix_credit_requests_untold"}
-SMALL_SCANS |= {"SCAN drafts USING INDEX ix_drafts_questions"}
+SMALL_SCANS = {
+    "SCAN lineage",
+    "SCAN newest",
+    "SCAN credit_requests USING INDEX ix_credit_requests_untold",
+    "SCAN drafts USING INDEX ix_drafts_questions",
+}
 """Not of growing tables: a recursion's own rows, an account's newest rows, and exactly the rows that are wanted."""
 
 
