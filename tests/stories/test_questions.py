@@ -8,7 +8,7 @@ import discord
 import pytest
 
 from bot.generation.pending_cards import read_pending_cards
-from tests.stories.components import NOT_YOURS, press_at_once, private_answer
+from tests.stories.components import NOT_YOURS, custom_id_of, forge, press_at_once, press_forged, private_answer
 from tests.stories.images import fetched, pixels, png
 from tests.stories.kie_calls import references_used
 from tests.stories.quota_actions import quota, quota_tables
@@ -81,6 +81,16 @@ async def test_a_yes_counts_once(world: StoryWorld) -> None:
     assert [rendered(response).text[: len(CLOSED)] for response in refused] == [CLOSED]
     assert world.ledger(world.bob) == PAID
     assert len(world.kie.tasks) == 2
+
+
+async def test_a_yes_forged_onto_another_message_replaces_nothing(world: StoryWorld) -> None:
+    _, question = await asked(world)
+    card, custom_id = world.messages()[1], custom_id_of(question, YES)
+    forge(world, card, "Delete", custom_id)
+
+    assert private_answer(await press_forged(world, world.bob, card, custom_id)).text.startswith(CLOSED)
+    assert world.ledger(world.bob) == []
+    assert drafts(world) == 1
 
 
 async def dismissed(world: StoryWorld, question: discord.Message) -> None:
