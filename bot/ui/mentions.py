@@ -10,7 +10,7 @@ import discord
 
 from bot.domain.credits import Requester
 from bot.domain.generation import Destination, GenerationRequest, Origin, Source
-from bot.domain.ids import ChannelId, MessageId
+from bot.domain.ids import ChannelId, MessageId, UserId
 from bot.domain.rules import ReplyMode
 from bot.domain.settings import PROMPT_MIN, REFERENCES_MAX, AspectRatio, Settings
 from bot.ui.message_images import attached_images, images_of
@@ -81,7 +81,7 @@ def read_mention(message: discord.Message, bot_id: int, *, sees_all: bool) -> Me
     role = _own_role(message.guild, bot_id) if message.guild else None
     if not message.content and not sees_all and role in message.role_mentions:
         return MentionHint(refusals.ROLE_HIDDEN)
-    own_images = attached_images(message.attachments)
+    own_images = attached_images(message)
     address = _address(message, bot_id, role, has_images=bool(own_images))
     if address is None:
         return None
@@ -89,7 +89,7 @@ def read_mention(message: discord.Message, bot_id: int, *, sees_all: bool) -> Me
     if address is Address.MENTION or message.guild is None:
         return _direct(message, bot_id, address, prompt, own_images, sees_all=sees_all)
     above = _replied_to(message)
-    above_images = images_of(above) if above else []
+    above_images = _images_above(message, above)
     if above is None or len(prompt) < PROMPT_MIN or not (above_images or own_images):
         return None
     return _request(address, prompt, above, above_images, own_images)
@@ -103,13 +103,13 @@ def _direct(
     if too_short or prompt.casefold().rstrip("!?.") in _HELP:
         return MentionHint(refusals.HOW_TO)
     above = _replied_to(message)
-    above_images = images_of(above) if above else []
+    above_images = _images_above(message, above)
     hidden = above is not None and not sees_all and _is_hidden(above, bot_id)
     if not (above_images or own_images):
         if hidden:
             return MentionHint(refusals.CANNOT_SEE)
-        if message.type is discord.MessageType.reply and above is None:
-            return MentionHint(refusals.MESSAGE_GONE)
+        if message.reference is not None and above is None:
+            return MentionHint(refusals.REPLY_LOST)
         if message.attachments:
             return MentionHint(refusals.NO_IMAGE)
     return _request(address, prompt, above, above_images, own_images, refusals.ONLY_YOURS if hidden else None)
@@ -175,7 +175,13 @@ def _replied_to(message: discord.Message) -> discord.Message | None:
     reference = message.reference
     if reference is None or not isinstance(reference.resolved, discord.Message):
         return None
+    if reference.channel_id != message.channel.id:
+        return None  # its author may not see that channel
     return reference.resolved
+
+
+def _images_above(message: discord.Message, above: discord.Message | None) -> list[Source]:
+    return images_of(above, UserId(message.author.id)) if above else []
 
 
 def _is_hidden(message: discord.Message, bot_id: int) -> bool:

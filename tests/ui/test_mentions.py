@@ -101,6 +101,15 @@ async def test_the_message_above_is_where_an_edit_comes_from(messages: MessageMa
     assert words_above.origin is None
 
 
+async def test_a_message_in_another_channel_is_not_taken(messages: MessageMaker) -> None:
+    above, elsewhere = messages.make(attachments=IMAGE), 999
+    stored = messages.env.backend.messages
+    stored[elsewhere] = {above.id: stored[above.channel.id][above.id]}
+    reference = {"type": 0, "channel_id": str(elsewhere), "message_id": str(above.id)}
+
+    assert read(messages, "{bot} make it blue", reference=reference) == MentionHint(refusals.REPLY_LOST)
+
+
 async def test_eight_images_are_taken_those_above_first(messages: MessageMaker) -> None:
     above = messages.make(attachments=[attachment(f"{n}.png") for n in range(6)])
     added = [attachment(f"{n}.png") for n in range(6, 12)]
@@ -137,7 +146,7 @@ async def test_what_a_deleted_message_showed_is_not_guessed(messages: MessageMak
     above = messages.make(attachments=IMAGE)
     messages.env.backend.delete_message(messages.channel.id, above.id)
 
-    assert read(messages, "{bot} at night", reply_to=above) == MentionHint(refusals.MESSAGE_GONE)
+    assert read(messages, "{bot} at night", reply_to=above) == MentionHint(refusals.REPLY_LOST)
     assert read(messages, "at night", reply_to=above) is None
 
 

@@ -24,6 +24,9 @@ HOW_TO = (
     + NOTHING_CHARGED
 )
 NO_IMAGE = f"I don't see an image in what you attached. Try a JPEG, PNG or WebP, or leave it out. {NOTHING_CHARGED}"
+REPLY_LOST = (
+    "I can't see the message that you replied to. Attach its image, or mention me without replying. " + NOTHING_CHARGED
+)
 ROLE_HIDDEN = (
     "Discord doesn't show me messages that mention my role. Mention me, the member of that name, instead. "
     + NOTHING_CHARGED
@@ -73,6 +76,9 @@ _FIXED: Mapping[type[errors.UserError], str] = {
     errors.CreditRequestClosed: "This request has already been decided or has expired. Nothing was changed.",
     errors.SubmissionsPaused: (
         f"The bot has run out of credits. Please let the bot's owner know and try again later. {NOTHING_CHARGED}"
+    ),
+    errors.ImagesNotYours: (
+        f"Someone else attached these images privately. Attach images of your own with /imagine. {NOTHING_CHARGED}"
     ),
     errors.NotYours: "Only the person who requested this can do that.",
     errors.TooLateToCancel: "Too late to cancel: it's already being made.",
