@@ -46,6 +46,7 @@ from bot.ui.alt_text import AltTexts
 from bot.ui.credit_requests import notify_decisions
 from bot.ui.errors import ErrorReporter
 from bot.ui.message_sender import DiscordMessageSender
+from bot.ui.questions import Questions
 from bot.ui.services import Services
 
 _BACKGROUND_GRACE = 6.0
@@ -71,7 +72,8 @@ class Application:
 
         Run it beside the client, never inside it. When cancelled it first waits for background tasks, for some seconds.
         """
-        async with self.runtime.background:
+        services = self.client.services
+        async with self.runtime.background, services.questions.timers:
             await recover(self.runtime, self.pipeline)
             await retry_until_available(self.balance_monitor.restore)
             async with asyncio.TaskGroup() as group:
@@ -85,8 +87,8 @@ class Application:
                 await self.client.wait_until_logged_in()
                 self.pipeline.delivery.start(self.sender)
                 await report_interrupted(self.runtime, self.pending_cards, self.sender)
-                credit_requests = self.client.services.credit_requests
-                self.runtime.background.start(notify_decisions(self.client, credit_requests))
+                await services.questions.restore(self.client)
+                self.runtime.background.start(notify_decisions(self.client, services.credit_requests))
 
 
 @asynccontextmanager
@@ -162,6 +164,7 @@ async def assemble(
             api=api,
             folder=_temporary_folder(folder),
         )
+        history = History(runtime)
         services = Services(
             generations=GenerationService(
                 runtime,
@@ -173,7 +176,7 @@ async def assemble(
                 delivery=delivery,
                 pending_cards=pending_cards,
             ),
-            history=History(runtime),
+            history=history,
             undelivered=undelivered,
             quotas=QuotaService(runtime, policy),
             credit_requests=CreditRequests(runtime, policy),
@@ -182,6 +185,7 @@ async def assemble(
             ),
             errors=ErrorReporter(pending_cards),
             acknowledger=Acknowledger(pending_cards, clock),
+            questions=Questions(history, prices, clock),
             alt_texts=AltTexts(runtime.store),
             prices=prices,
         )
