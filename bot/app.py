@@ -39,8 +39,8 @@ from bot.quota.service import QuotaService
 from bot.runtime import BackgroundTasks, Runtime, SystemClock, retry_until_available
 from bot.store import sqlite
 from bot.store.store import Store
+from bot.ui.access import Access
 from bot.ui.acknowledger import Acknowledger
-from bot.ui.alerts import DiscordAlerts
 from bot.ui.alt_text import AltTexts
 from bot.ui.credit_requests import notify_decisions
 from bot.ui.errors import ErrorReporter
@@ -155,6 +155,7 @@ async def assemble(
             folder=_emptied(folder / "workshop"),
         )
         services = Services(
+            access=Access(options.access(config)),
             generations=GenerationService(
                 runtime,
                 prices=prices,
@@ -177,7 +178,13 @@ async def assemble(
             alt_texts=AltTexts(runtime.store),
             prices=prices,
         )
-        client = EaselClient(runtime.store, services, options.command_options(config), reads_messages=reads_messages)
+        client = EaselClient(
+            runtime.store,
+            services,
+            options.command_options(config),
+            options.alarm_channel(config),
+            reads_messages=reads_messages,
+        )
         yield Application(
             client=client,
             runtime=runtime,
@@ -185,7 +192,7 @@ async def assemble(
             balance_monitor=balance_monitor,
             pending_cards=pending_cards,
             sender=DiscordMessageSender(client, clock, prices=prices, alt_texts=services.alt_texts),
-            alerts=DiscordAlerts(client, options.alarm_channel(config), client.wait_until_logged_in),
+            alerts=client.alerts,
             workers=workers,
         )
 

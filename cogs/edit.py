@@ -9,7 +9,7 @@ from discord.ext import commands
 
 from bot.client import EaselClient
 from bot.domain.credits import PriceList
-from bot.domain.errors import MayNotPost, NoSourceImage
+from bot.domain.errors import MayNotPost, NoSourceImage, UserError
 from bot.domain.generation import Destination, GenerationRequest, Origin
 from bot.domain.ids import ChannelId, MessageId, UserId
 from bot.domain.settings import REFERENCES_MAX, AspectRatio, Settings
@@ -73,12 +73,18 @@ class Edit(commands.Cog):
         if self._client.user is None:
             return
         async with self._errors.log_only():
-            match read_mention(message, self._client.user.id, sees_all=self._client.intents.message_content):
-                case None:
-                    pass
+            mention = read_mention(message, self._client.user.id, sees_all=self._client.intents.message_content)
+            if mention is None:
+                return
+            try:
+                self._client.services.access.check_message(message)
+            except UserError as error:
+                await replies.say(message, refusal(error))
+                return
+            match mention:
                 case MentionHint(text):
                     await replies.say(message, text)
-                case MentionRequest() as mention:
+                case MentionRequest():
                     await self._answer(message, mention)
 
     async def _answer(self, message: discord.Message, mention: MentionRequest) -> None:

@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from bot.domain.credits import Allowance, Credits, remaining
 from bot.domain.ids import ChannelId, RoleId
 
+MANAGER_LIMIT = Credits(500)
+"""What quota managers without Manage Server may grant in a month, unless the server says otherwise."""
+
 
 class Scope(StrEnum):
     """Whom a rule applies to."""
@@ -38,7 +41,9 @@ class ServerSettings:
     zone: str = "UTC"
     """The IANA time zone at whose midnight periods begin."""
     manager_role: RoleId | None = None
-    """Who may manage quotas besides those with Manage Server."""
+    """Who may grant credits besides those with Manage Server."""
+    manager_limit: Credits = MANAGER_LIMIT
+    """Credits that each member with that role may grant to others per month."""
     requests_channel: ChannelId | None = None
     """Where credit requests are posted; None if members cannot make any."""
     channels: frozenset[ChannelId] = frozenset()

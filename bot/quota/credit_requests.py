@@ -9,6 +9,7 @@ from bot.domain.credit_requests import CREDIT_REQUEST_LIFETIME, CreditRequest, C
 from bot.domain.credits import Credits, Requester
 from bot.domain.errors import AlreadyRequested, CreditRequestClosed, NoRequestsChannel
 from bot.domain.ids import ChannelId, CreditRequestId, MessageId, UserId
+from bot.quota.manager_limit import check_manager_limit
 from bot.quota.policy import MemberQuota, QuotaPolicy
 from bot.runtime import Runtime
 from bot.store.store import Transaction
@@ -76,16 +77,27 @@ class CreditRequests:
             return await self._open(tx, request_id, message_id)
 
     async def approve(
-        self, request_id: CreditRequestId, message_id: MessageId, by: UserId, amount: Credits, note: str, words: str
+        self,
+        request_id: CreditRequestId,
+        message_id: MessageId,
+        by: UserId,
+        amount: Credits,
+        note: str,
+        words: str,
+        *,
+        by_role: bool = False,
     ) -> CreditRequest:
         """Grant an amount; raises CreditRequestClosed when it was decided before or has expired.
 
+        ``by_role``: by a quota manager without Manage Server, for whom it raises GrantToOneself or ManagerLimitReached.
         ``note`` goes into the ledger. ``words`` are for the member, and stored until :meth:`mark_notified`.
         """
         async with self._store.write() as tx:
             request = await self._close(tx, request_id, message_id, CreditRequestState.APPROVED, words)
+            if by_role:
+                await check_manager_limit(tx, request.account, by, amount, self._now)
             await tx.ledger.grant(request.account, amount, by, note, self._now)
-        log.info("request approved", guild=request.account.guild_id, credits=str(amount))
+        log.info("credit request approved", guild=request.account.guild_id, credits=str(amount))
         return request
 
     async def deny(
@@ -95,6 +107,7 @@ class CreditRequests:
         async with self._store.write() as tx:
             request = await self._close(tx, request_id, message_id, CreditRequestState.DENIED, words)
             await tx.ledger.record_change(request.account, by, note, self._now)
+        log.info("credit request denied", guild=request.account.guild_id)
         return request
 
     async def mark_notified(self, request: CreditRequest) -> None:

@@ -16,7 +16,7 @@ from bot.ui.buttons import decision_buttons
 from bot.ui.cards import AMBER, GREEN, GREY, finished_view
 from bot.ui.custom_ids import CustomId
 from bot.ui.discord_errors import DISCORD_ERRORS
-from bot.ui.interactions import check_manager, requester
+from bot.ui.interactions import check_manager, manages_by_role, requester
 from bot.ui.modals import amount_modal, read_amount
 from bot.ui.services import Services
 from bot.ui.texts import quota as texts
@@ -59,8 +59,9 @@ async def approve(services: Services, interaction: discord.Interaction[Any], mod
     await interaction.response.defer()
     admin = UserId(interaction.user.id)
     notice = texts.you_got(amount)
+    by_role = manages_by_role(interaction)
     request = await services.credit_requests.approve(
-        request.id, _message_id(interaction), admin, amount, texts.GRANT_NOTE, notice
+        request.id, _message_id(interaction), admin, amount, texts.GRANT_NOTE, notice, by_role=by_role
     )
     await _show_decision(interaction, texts.approved(request.account.user_id, amount, admin), GREEN)
     await _notify_member(interaction.client, services.credit_requests, request, notice)

@@ -126,15 +126,31 @@ def rule_set(rule: Rule) -> str:
             return f"Members without a limit of their own now get {amount}"
 
 
-def rule_removed(rule: Rule) -> str:
-    """A limit that was removed, as an answer and for the ledger."""
-    match rule.scope:
+def rule_removed(scope: Scope, subject: int) -> str:
+    """A limit that was removed, for the ledger."""
+    match scope:
         case Scope.MEMBER:
-            return f"{member(rule.subject)}'s personal limit removed"
+            return f"{member(subject)}'s personal limit removed"
         case Scope.ROLE:
-            return f"Limit for <@&{rule.subject}> removed"
+            return f"Limit for <@&{subject}> removed"
+        case Scope.POOL:
+            return "Server pool removed"
         case _:
-            return "Server limit removed; the bot's default applies"
+            return "Server limit removed"
+
+
+def now_applies(removed: str, scope: Scope, rule: Rule) -> str:
+    """A limit that was removed, as an answer, and the rule that applies instead."""
+    amount = per_period(rule.allowance)
+    match scope:
+        case Scope.MEMBER:
+            return f"{removed}. They now get **{amount}** · {allowance_source(rule, own=False)}"
+        case Scope.ROLE:
+            return f"{removed}. Members without a nearer limit get **{amount}** · {allowance_source(rule, own=False)}"
+        case Scope.POOL:
+            return f"{removed}; only each member's own limit and the bot owner's limits apply"
+        case _:
+            return f"{removed}; the bot's default applies: {amount}"
 
 
 def granted(user: UserId, amount: Decimal, reason: str) -> str:
@@ -150,12 +166,13 @@ def reset(user: UserId) -> str:
 def settings(chosen: ServerSettings) -> str:
     """A server's settings, a line each."""
     channels = some([f"<#{channel}>" for channel in sorted(chosen.channels)], _CHANNELS_LISTED) or "all"
-    return "\n".join([_zone(chosen), f"Channels: {channels}", _managers(chosen), _requests(chosen)])
+    limit = [_manager_limit(chosen)] if chosen.manager_role else []
+    return "\n".join([_zone(chosen), f"Channels: {channels}", _managers(chosen), *limit, _requests(chosen)])
 
 
 def settings_changed(before: ServerSettings, after: ServerSettings) -> str:
     """What was changed in a server's settings, for the ledger; of many channels only those added or removed."""
-    pieces = [line(after) for line in (_zone, _managers, _requests) if line(after) != line(before)]
+    pieces = [line(after) for line in (_zone, _managers, _manager_limit, _requests) if line(after) != line(before)]
     for label, channels in (
         ("Channels added", after.channels - before.channels),
         ("Channels removed", before.channels - after.channels),
@@ -225,6 +242,10 @@ def _zone(chosen: ServerSettings) -> str:
 def _managers(chosen: ServerSettings) -> str:
     role = f" or <@&{chosen.manager_role}>" if chosen.manager_role else ""
     return f"Quota managers: anyone with Manage Server{role}"
+
+
+def _manager_limit(chosen: ServerSettings) -> str:
+    return f"With that role: up to {in_bonus_credits(chosen.manager_limit)} a month to other members"
 
 
 def _requests(chosen: ServerSettings) -> str:
