@@ -39,7 +39,7 @@ class EaselTree(app_commands.CommandTree["EaselClient"]):
     """The command tree; its errors go to the error reporter."""
 
     async def interaction_check(self, interaction: discord.Interaction["EaselClient"], /) -> bool:
-        """Whether the interaction is served; if not, the member is told why."""
+        """Whether the interaction is served; if not, the answer says why."""
         services = self.client.services
         try:
             services.access.check(interaction)

@@ -25,10 +25,13 @@ _TIMEOUT: Final = 30.0
 class Servers(commands.Cog):
     """Staying would only refuse: leaving also removes the commands, and an invitation brings the bot back."""
 
-    def __init__(self, access: Access, alerts: OperatorAlerts) -> None:
+    def __init__(self, client: discord.Client, access: Access, alerts: OperatorAlerts) -> None:
+        self._client = client
         self._access = access
         self._alerts = alerts
-        self._declined: set[int] = set()
+        self._leaving: set[int] = set()
+        """Servers that are being left: Discord announces a server by more than one event."""
+        self._alerted: set[int] = set()
         """Servers of which the operator knows, so that inviting the bot again and again does not flood the alerts."""
 
     @commands.Cog.listener()
@@ -38,17 +41,28 @@ class Servers(commands.Cog):
 
     @commands.Cog.listener()
     async def on_guild_available(self, guild: discord.Guild) -> None:
-        """Called by discord.py at start for each server that the bot is in, and after outages."""
+        """Called by discord.py when a server is described that was unavailable."""
         await self._leave_unless_allowed(guild)
 
+    @commands.Cog.listener()
+    async def on_ready(self) -> None:
+        """Called by discord.py once the servers that the bot is in are described."""
+        for guild in self._client.guilds:
+            if not guild.unavailable:
+                await self._leave_unless_allowed(guild)
+
     async def _leave_unless_allowed(self, guild: discord.Guild) -> None:
-        if self._access.allows(guild.id):
+        if self._access.allows(guild.id) or guild.id in self._leaving:
             return
-        await _say_why(guild)
-        left = await _leave(guild)
+        self._leaving.add(guild.id)
+        try:
+            await _say_why(guild)
+            left = await _leave(guild)
+        finally:
+            self._leaving.discard(guild.id)
         log.warning("server is not in discord.guilds", guild=guild.id, left=left)
-        if guild.id not in self._declined:
-            self._declined.add(guild.id)
+        if guild.id not in self._alerted:
+            self._alerted.add(guild.id)
             await self._alerts.send(ServerDeclined(GuildId(guild.id), guild.name, left))
 
 
@@ -83,4 +97,4 @@ async def _leave(guild: discord.Guild) -> bool:
 
 async def setup(bot: EaselClient) -> None:
     """Called by discord.py."""
-    await bot.add_cog(Servers(bot.services.access, bot.alerts))
+    await bot.add_cog(Servers(bot, bot.services.access, bot.alerts))

@@ -42,12 +42,12 @@ class ServerSettings:
     """The IANA time zone at whose midnight periods begin."""
     manager_role: RoleId | None = None
     """Who may grant credits besides those with Manage Server."""
-    manager_limit: Credits = MANAGER_LIMIT
-    """Credits that each member with that role may grant to others per month."""
     requests_channel: ChannelId | None = None
     """Where credit requests are posted; None if members cannot make any."""
     channels: frozenset[ChannelId] = frozenset()
     """Where the bot may be used, threads included; everywhere if empty."""
+    manager_limit: Credits = MANAGER_LIMIT
+    """Credits that each quota manager without Manage Server may grant to others per month."""
 
     @property
     def tzinfo(self) -> ZoneInfo:

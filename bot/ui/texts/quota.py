@@ -167,12 +167,12 @@ def settings(chosen: ServerSettings) -> str:
     """A server's settings, a line each."""
     channels = some([f"<#{channel}>" for channel in sorted(chosen.channels)], _CHANNELS_LISTED) or "all"
     limit = [_manager_limit(chosen)] if chosen.manager_role else []
-    return "\n".join([_zone(chosen), f"Channels: {channels}", _managers(chosen), *limit, _requests(chosen)])
+    return "\n".join([_zone(chosen), f"Channels: {channels}", _managers(chosen), _requests(chosen), *limit])
 
 
 def settings_changed(before: ServerSettings, after: ServerSettings) -> str:
     """What was changed in a server's settings, for the ledger; of many channels only those added or removed."""
-    pieces = [line(after) for line in (_zone, _managers, _manager_limit, _requests) if line(after) != line(before)]
+    pieces = [line(after) for line in (_zone, _managers, _requests, _manager_limit) if line(after) != line(before)]
     for label, channels in (
         ("Channels added", after.channels - before.channels),
         ("Channels removed", before.channels - after.channels),
@@ -245,7 +245,7 @@ def _managers(chosen: ServerSettings) -> str:
 
 
 def _manager_limit(chosen: ServerSettings) -> str:
-    return f"With that role: up to {in_bonus_credits(chosen.manager_limit)} a month to other members"
+    return f"Quota managers with the role grant up to {in_bonus_credits(chosen.manager_limit)} a month to other members"
 
 
 def _requests(chosen: ServerSettings) -> str:
