@@ -58,7 +58,7 @@ def test_the_example_documents_every_setting_and_shows_its_default() -> None:
         name: set(section.model_fields) for name, section in sections.items()
     }
     assert load(EXAMPLE).model_dump() == Config().model_dump()
-    assert Config(**example).model_dump() == Config().model_dump()
+    assert Config.model_validate(example).model_dump() == Config().model_dump()
     lines = text.splitlines()
     settings = [number for number, line in enumerate(lines) if re.match(r"\w+ *=", line)]
     assert len(settings) == sum(map(len, example.values()))
