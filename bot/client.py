@@ -65,7 +65,7 @@ class EaselClient(commands.Bot):
         store: Store,
         services: Services,
         options: CommandOptions,
-        alarm_channel: ChannelId | None,
+        alert_channel: ChannelId | None,
         *,
         reads_messages: bool = False,
     ) -> None:
@@ -89,7 +89,7 @@ class EaselClient(commands.Bot):
         )
         self.command_options = options
         self.services = services
-        self.alerts = DiscordAlerts(self, alarm_channel, self.wait_until_logged_in)
+        self.alerts = DiscordAlerts(self, alert_channel, self.wait_until_logged_in)
         self._store = store
         self._logged_in = asyncio.Event()
 

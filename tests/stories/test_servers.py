@@ -53,7 +53,7 @@ async def test_a_server_that_is_not_listed_is_left_with_a_sentence_and_the_opera
     world: StoryWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     alerts = world.env.guild.create_text_channel("alerts")
-    operator = OperatorConfig(alarm_channel=alerts.id)
+    operator = OperatorConfig(alert_channel=alerts.id)
     world.bot.config = world.bot.config.model_copy(update={"operator": operator})
     await allow_only(world, world.env.guild.id)
     backend = world.env.backend
