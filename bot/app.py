@@ -40,8 +40,8 @@ from bot.runtime import BackgroundTasks, Runtime, SystemClock, retry_until_avail
 from bot.store import sqlite
 from bot.store.migrate import migrate
 from bot.store.store import Store
+from bot.ui.access import Access
 from bot.ui.acknowledger import Acknowledger
-from bot.ui.alerts import DiscordAlerts
 from bot.ui.alt_text import AltTexts
 from bot.ui.credit_requests import notify_decisions
 from bot.ui.errors import ErrorReporter
@@ -166,6 +166,7 @@ async def assemble(
         )
         history = History(runtime)
         services = Services(
+            access=Access(options.access(config)),
             generations=GenerationService(
                 runtime,
                 prices=prices,
@@ -189,7 +190,13 @@ async def assemble(
             alt_texts=AltTexts(runtime.store),
             prices=prices,
         )
-        client = EaselClient(runtime.store, services, options.command_options(config), reads_messages=reads_messages)
+        client = EaselClient(
+            runtime.store,
+            services,
+            options.command_options(config),
+            options.alert_channel(config),
+            reads_messages=reads_messages,
+        )
         yield Application(
             client=client,
             runtime=runtime,
@@ -197,7 +204,7 @@ async def assemble(
             balance_monitor=balance_monitor,
             pending_cards=pending_cards,
             sender=DiscordMessageSender(client, clock, prices=prices, alt_texts=services.alt_texts),
-            alerts=DiscordAlerts(client, options.alert_channel(config), client.wait_until_logged_in),
+            alerts=client.alerts,
             workers=workers,
         )
 

@@ -78,9 +78,11 @@ class _Section(BaseModel):
 
 
 class DiscordConfig(_Section):
-    """Discord's token and addresses, and the hosts of members' images."""
+    """Discord's token, who may use the bot, Discord's addresses, and the hosts of members' images."""
 
     token: SecretStr = SecretStr("")
+    guilds: tuple[Annotated[int, Field(gt=0, lt=1 << 63)], ...] = ()
+    direct_messages: Literal["auto", "on", "off"] = "auto"
     api_url: HttpUrl = "https://discord.com/api/v10"
     gateway_url: OptionalWebsocketUrl = ""
     cdn_hosts: tuple[str, ...] = (
@@ -148,7 +150,7 @@ class LimitsConfig(_Section):
     0 is for no limit, but in ``servers`` for nothing at all.
     """
 
-    daily_budget: Annotated[float, Field(ge=0, le=1_000_000_000)] = 0
+    daily_budget: Annotated[float, Field(ge=0, le=1_000_000_000)] = 500
     server_credits: Annotated[float, Field(ge=0, le=1_000_000_000)] = 0
     server_period: Period = Period.MONTH
     servers: dict[Annotated[int, Field(gt=0, lt=1 << 63)], Annotated[float, Field(ge=0, le=1_000_000_000)]] = {}

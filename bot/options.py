@@ -20,6 +20,7 @@ from bot.media.reference_cache import ReferenceCacheLimits
 from bot.polling.pace import Pace
 from bot.quota.balance_monitor import BalanceMonitorOptions
 from bot.quota.policy import QuotaLimits
+from bot.ui.access import AccessOptions
 
 _CACHE_EVICTS_EVERY = 60.0
 
@@ -64,6 +65,18 @@ def command_options(config: Config) -> CommandOptions:
     """What the commands' definitions depend on."""
     guild = config.operator.guild
     return CommandOptions(flex_controls=config.kie.flex_controls, operator_guild=GuildId(guild) if guild else None)
+
+
+def access(config: Config) -> AccessOptions:
+    """Who is served at all. With a list of servers, direct messages are refused unless they are switched on."""
+    discord = config.discord
+    listed = frozenset(GuildId(guild) for guild in discord.guilds)
+    own = {GuildId(config.operator.guild)} if listed and config.operator.guild else set[GuildId]()
+    directly = not listed if discord.direct_messages == "auto" else discord.direct_messages == "on"
+    limits = config.limits
+    # No limit at all is what the example file of earlier versions set.
+    budget_chosen = "daily_budget" in limits.model_fields_set and limits.daily_budget > 0
+    return AccessOptions(guilds=listed | own, direct_messages=directly, unprotected=not listed and not budget_chosen)
 
 
 def alert_channel(config: Config) -> ChannelId | None:

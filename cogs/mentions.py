@@ -1,14 +1,13 @@
 """Images for messages: mentions of the bot, replies to it, and direct messages."""
 
-from collections import deque
 from functools import partial
-from typing import Final, final
+from typing import final
 
 import discord
 from discord.ext import commands
 
 from bot.client import EaselClient
-from bot.domain.errors import MayNotPost
+from bot.domain.errors import MayNotPost, UserError
 from bot.domain.ids import ChannelId, GuildId, UserId
 from bot.domain.rules import ReplyMode
 from bot.generation.service import GenerationService
@@ -20,9 +19,6 @@ from bot.ui.interactions import parent_of, requester_of
 from bot.ui.mentions import Address, MentionHint, MentionRequest, Response, generation_request, read_mention
 from bot.ui.questions import Questions
 from bot.ui.texts.refusals import refusal
-
-_REMEMBERED: Final = 1000
-"""Messages of which the gateway may send a second copy, after it resumed a session."""
 
 
 @final
@@ -44,7 +40,6 @@ class Mentions(commands.Cog):
         self._questions = questions
         self._errors = errors
         self._client = client
-        self._answered: deque[int] = deque(maxlen=_REMEMBERED)
 
     @commands.Cog.listener()
     async def on_message(self, message: discord.Message) -> None:
@@ -53,9 +48,13 @@ class Mentions(commands.Cog):
             return
         async with self._errors.log_only():
             mention = read_mention(message, self._client.user.id, sees_all=self._client.intents.message_content)
-            if mention is None or message.id in self._answered:
+            if mention is None:
                 return
-            self._answered.append(message.id)
+            try:
+                self._client.services.access.check_message(message)
+            except UserError as error:
+                await replies.say(message, refusal(error))
+                return
             match mention:
                 case MentionHint(text):
                     await replies.say(message, text)

@@ -50,13 +50,15 @@ def error_of_text(tmp_path: Path, text: str) -> str:
 
 
 def test_the_example_documents_every_setting_and_shows_its_default() -> None:
-    text = EXAMPLE.read_text(encoding="utf-8")
+    # A setting whose default is not a choice of the operator's is commented out.
+    text = re.sub(r"^# (?=\w+ = )", "", EXAMPLE.read_text(encoding="utf-8"), flags=re.MULTILINE)
     example: dict[str, dict[str, Any]] = tomllib.loads(text)
     sections: dict[str, type[BaseModel]] = {name: type(getattr(Config(), name)) for name in Config.model_fields}
     assert {name: set(settings) for name, settings in example.items()} == {
         name: set(section.model_fields) for name, section in sections.items()
     }
     assert load(EXAMPLE).model_dump() == Config().model_dump()
+    assert Config.model_validate(example).model_dump() == Config().model_dump()
     lines = text.splitlines()
     settings = [number for number, line in enumerate(lines) if re.match(r"\w+ *=", line)]
     assert len(settings) == sum(map(len, example.values()))

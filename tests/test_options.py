@@ -33,6 +33,8 @@ def changed(value: Any) -> Any:
             return value + 1
         case str():
             return f"{value}/changed"
+        case ():
+            return (1,)
         case tuple():
             return ()
         case _:

@@ -19,6 +19,10 @@ class UserError(EaselError):
     """Something the member can act on. Nothing was charged."""
 
 
+class Ignored(EaselError):
+    """The interaction or message was handled before, or is not for the bot; it is not answered."""
+
+
 class OperatorError(EaselError):
     """Something the operator has to fix before Easel can run; the message is one sentence that says what."""
 
@@ -122,8 +126,37 @@ class NotReadyYet(UserError):
     """Discord has not described this server yet, so nobody's roles are known."""
 
 
+class ServerNotAllowed(UserError):
+    """The operator lists the servers that may use the bot, and this is not one of them."""
+
+
+class NotInServer(UserError):
+    """The bot is not a member of the place that the interaction comes from: it was installed without the bot."""
+
+
+class DirectMessagesOff(UserError):
+    """The operator does not allow direct messages."""
+
+
 class NotAManager(UserError):
     """The command or button is for quota managers."""
+
+
+class NeedsManageServer(UserError):
+    """A quota manager without Manage Server may not change limits and settings."""
+
+
+class GrantToOneself(UserError):
+    """A quota manager without Manage Server may not grant credits to their own account."""
+
+
+@dataclass(eq=False)
+class ManagerLimitReached(UserError):
+    """A quota manager without Manage Server has granted too much in this month."""
+
+    limit: Credits
+    left: Credits
+    renews_at: datetime
 
 
 @dataclass(eq=False)
@@ -142,6 +175,10 @@ class UnknownZone(UserError):
 
 class NothingToChange(UserError):
     """A command was used without any option that changes something."""
+
+
+class LimitNotChosen(UserError):
+    """The command that removes limits was used without saying which."""
 
 
 class NoRequestsChannel(UserError):

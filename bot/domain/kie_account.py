@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.credits import Credits
+from bot.domain.ids import GuildId
 from bot.domain.spending import PriceClass
 from bot.domain.states import Failure
 
@@ -72,5 +73,15 @@ class Resumed:
     balance: Credits | None
 
 
-Alert = LowBalance | Paused | Resumed
+@dataclass(frozen=True, slots=True)
+class ServerDeclined:
+    """The bot is in a server that may not use it."""
+
+    guild_id: GuildId
+    name: str
+    left: bool
+    """Whether the bot left it; False if Discord did not let it."""
+
+
+Alert = LowBalance | Paused | Resumed | ServerDeclined
 """What the operator's alert channel shows."""

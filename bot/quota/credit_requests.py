@@ -10,6 +10,7 @@ from bot.domain.credits import Credits, Requester
 from bot.domain.errors import AlreadyRequested, CreditRequestClosed, NoRequestsChannel
 from bot.domain.ids import ChannelId, CreditRequestId, MessageId, UserId
 from bot.domain.ledger import Decision, RequestApproved, RequestDenied
+from bot.quota.manager_limit import check_manager_limit
 from bot.quota.policy import MemberQuota, QuotaPolicy
 from bot.runtime import Runtime
 from bot.store.store import Transaction
@@ -77,18 +78,27 @@ class CreditRequests:
             return await self._open(tx, request_id, message_id)
 
     async def approve(
-        self, request_id: CreditRequestId, message_id: MessageId, by: UserId, amount: Credits
+        self,
+        request_id: CreditRequestId,
+        message_id: MessageId,
+        by: UserId,
+        amount: Credits,
+        *,
+        by_role: bool = False,
     ) -> tuple[CreditRequest, RequestApproved]:
         """Grant an amount; raises CreditRequestClosed when it was decided before or has expired.
 
+        ``by_role``: by a quota manager without Manage Server, for whom it raises GrantToOneself or ManagerLimitReached.
         The decision is stored until :meth:`mark_notified`.
         """
         async with self._store.write() as tx:
             request = await self._open(tx, request_id, message_id)
             decision = RequestApproved(request.account.user_id, amount, by)
             await self._close(tx, request, CreditRequestState.APPROVED, decision)
+            if by_role:
+                await check_manager_limit(tx, request.account, by, amount, self._now)
             await tx.ledger.grant(request.account, amount, by, "", self._now, decision)
-        log.info("request approved", guild=request.account.guild_id, credits=str(amount))
+        log.info("credit request approved", guild=request.account.guild_id, credits=str(amount))
         return request, decision
 
     async def deny(
@@ -100,6 +110,7 @@ class CreditRequests:
             decision = RequestDenied(request.account.user_id, by)
             await self._close(tx, request, CreditRequestState.DENIED, decision)
             await tx.ledger.record_change(request.account, by, decision, self._now)
+        log.info("credit request denied", guild=request.account.guild_id)
         return request, decision
 
     async def mark_notified(self, request: CreditRequest) -> None:

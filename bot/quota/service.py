@@ -8,9 +8,11 @@ from datetime import datetime
 import structlog
 
 from bot.domain.credits import Account, Credits, Period, Requester, period_around
+from bot.domain.errors import NeedsManageServer
 from bot.domain.ids import GuildId, UserId
 from bot.domain.ledger import LedgerEntry, RuleRemoved, RuleSet, SettingsChanged
 from bot.domain.rules import Cap, CapState, Rule, Scope, ServerSettings
+from bot.quota.manager_limit import check_manager_limit
 from bot.quota.policy import MemberQuota, QuotaPolicy
 from bot.quota.spending_report import SpendingReport, build_report, days_of
 from bot.runtime import Runtime
@@ -47,10 +49,15 @@ class Change:
     guild_id: GuildId
     actor: UserId
     note: str = ""
+    by_role: bool = False
+    """The actor is a quota manager without Manage Server: they may only grant, within the server's manager limit."""
 
 
 class QuotaService:
-    """Callers check that the user may manage quotas, with :meth:`settings`."""
+    """Callers check that the user may manage quotas, with :meth:`settings`.
+
+    What raises limits is for Manage Server: with ``Change.by_role`` it raises NeedsManageServer.
+    """
 
     def __init__(self, runtime: Runtime, policy: QuotaPolicy) -> None:
         self._store = runtime.store
@@ -70,6 +77,7 @@ class QuotaService:
 
     async def put_rule(self, change: Change, rule: Rule) -> None:
         """Set a rule; it applies from the next request on. Open reservations keep their price."""
+        _check_manages_server(change)
         async with self._store.write() as tx:
             await tx.rules.put(change.guild_id, rule)
             await tx.ledger.record_change(
@@ -79,37 +87,48 @@ class QuotaService:
 
     async def remove_rule(self, change: Change, scope: Scope, subject: int = 0) -> bool:
         """Remove a rule, so that the next broader one applies; False when there was none."""
+        _check_manages_server(change)
         async with self._store.write() as tx:
             removed = await tx.rules.remove(change.guild_id, scope, subject)
             if removed:
                 account, removal = _account(change, scope, subject), RuleRemoved(scope, subject)
                 await tx.ledger.record_change(account, change.actor, removal, self._now)
+        if removed:
+            log.info("rule removed", guild=change.guild_id, scope=scope.value)
         return removed
 
-    async def change_settings(
-        self, guild_id: GuildId, actor: UserId, change: Callable[[ServerSettings], ServerSettings]
-    ) -> ServerSettings:
+    async def change_settings(self, change: Change, edit: Callable[[ServerSettings], ServerSettings]) -> ServerSettings:
         """Change a server's settings in one transaction."""
+        guild_id = change.guild_id
         async with self._store.write() as tx:
             before = await tx.rules.settings(guild_id)
-            after = change(before)
+            after = edit(before)
             if after != before:
+                _check_manages_server(change)
                 await tx.rules.put_settings(guild_id, after)
                 account = Account(_WHOLE_SERVER, guild_id)
-                await tx.ledger.record_change(account, actor, _difference(before, after), self._now)
+                await tx.ledger.record_change(account, change.actor, _difference(before, after), self._now)
+                log.info("server settings changed", guild=guild_id)
         return after
 
     async def grant(self, change: Change, member: UserId, amount: Credits) -> None:
-        """Give a member bonus credits, which are used after the allowance and do not expire."""
+        """Give a member bonus credits, which are used after the allowance and do not expire.
+
+        With ``Change.by_role`` it raises GrantToOneself or ManagerLimitReached.
+        """
+        account = Account(member, change.guild_id)
         async with self._store.write() as tx:
-            await tx.ledger.grant(Account(member, change.guild_id), amount, change.actor, change.note, self._now)
+            if change.by_role:
+                await check_manager_limit(tx, account, change.actor, amount, self._now)
+            await tx.ledger.grant(account, amount, change.actor, change.note, self._now)
         log.info("credits granted", guild=change.guild_id, credits=str(amount))
 
     async def reset(self, change: Change, member: UserId) -> None:
         """Start a member's period over. Open reservations stay, and refunding them does not give the credits twice."""
+        _check_manages_server(change)
         async with self._store.write() as tx:
             await tx.ledger.reset(Account(member, change.guild_id), change.actor, change.note, self._now)
-        log.info("account reset", guild=change.guild_id)
+        log.info("allowance reset", guild=change.guild_id)
 
     async def report(self, guild_id: GuildId, period: Period) -> SpendingReport:
         """A server's spending in the current period, by its own time zone."""
@@ -141,6 +160,11 @@ def _difference(before: ServerSettings, after: ServerSettings) -> SettingsChange
         replace(before, channels=before.channels - after.channels),
         replace(after, channels=after.channels - before.channels),
     )
+
+
+def _check_manages_server(change: Change) -> None:
+    if change.by_role:
+        raise NeedsManageServer
 
 
 def _account(change: Change, scope: Scope, subject: int) -> Account:

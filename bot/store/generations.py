@@ -5,9 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Row, RowMapping, Select, bindparam, exists, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.credits import Account, Requester
+from bot.domain.errors import Ignored
 from bot.domain.generation import (
     Delivery,
     Destination,
@@ -71,8 +73,16 @@ class GenerationRepository:
         self._connection = connection
 
     async def add(self, generation: Generation) -> None:
-        """Insert a generation with its references and tasks."""
-        await self._connection.execute(insert(generations), _generation_values(generation))
+        """Insert a generation with its references and tasks.
+
+        Raises Ignored when the interaction or message that asks for it has a generation already.
+        """
+        try:
+            await self._connection.execute(insert(generations), _generation_values(generation))
+        except IntegrityError as error:
+            if generations.c.event_id.name in str(error.orig):
+                raise Ignored from error
+            raise
         if generation.request.references:
             await self._connection.execute(
                 insert(references),
@@ -179,6 +189,7 @@ def _generation_values(generation: Generation) -> dict[str, object]:
         "origin_channel_id": origin.channel_id if origin else None,
         "origin_message_id": origin.message_id if origin else None,
         "origin_image_id": origin.image_id if origin else None,
+        "event_id": destination.pending_card,
         "roles": sorted(request.requester.roles),
     }
 

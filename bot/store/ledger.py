@@ -30,6 +30,9 @@ _SPENT = select(func.sum(type_coerce(_C.credits - _C.bonus, CreditAmount))).wher
     *_OF_ACCOUNT, *_IN_SPAN, _C.round == func.coalesce(_CURRENT_ROUND.scalar_subquery(), 0)
 )
 _BONUS = select(func.sum(_C.bonus)).where(*_OF_ACCOUNT, _C.bonus != text("0"))
+_GRANTED_BY = select(func.sum(_C.credits)).where(
+    _C.guild_id == bindparam("guild"), _C.actor_id == bindparam("actor"), *_IN_SPAN, _C.movement == text("'grant'")
+)
 _SPENT_EVERYWHERE = select(func.sum(_C.credits)).where(*_IN_SPAN, in_constants(_C.movement, _SPENDING))
 _SPENT_IN_GUILD = _SPENT_EVERYWHERE.where(_C.guild_id == bindparam("guild"))
 _NEWEST = select(_C.id).where(*_OF_ACCOUNT).order_by(_C.id.desc()).limit(_NEWEST_ROWS).subquery("newest")
@@ -186,6 +189,11 @@ class LedgerRepository:
         """What is left of the bonus credits granted to the account."""
         total = await self._connection.scalar(_BONUS, _of(account))
         return total or ZERO
+
+    async def granted_by(self, actor: UserId, guild_id: GuildId, span: Span) -> Credits:
+        """The bonus credits that somebody has granted to a server's members within the span."""
+        values = {"guild": guild_id, "actor": actor, **_within(span)}
+        return await self._connection.scalar(_GRANTED_BY, values) or ZERO
 
     async def total_spent(self, span: Span, guild_id: GuildId | None = None) -> Credits:
         """What all members of a server, or of all servers, have reserved or paid within the span, bonus included."""

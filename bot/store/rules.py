@@ -89,6 +89,7 @@ class RuleRepository:
         return ServerSettings(
             zone=row["zone"],
             manager_role=row["manager_role_id"],
+            manager_limit=row["manager_limit"],
             requests_channel=row["requests_channel_id"],
             channels=frozenset(ChannelId(channel_id) for channel_id in row["channels"]),
             replies=row["replies"],
@@ -103,6 +104,7 @@ class RuleRepository:
                 guild_id=guild_id,
                 zone=settings.zone,
                 manager_role_id=settings.manager_role,
+                manager_limit=settings.manager_limit,
                 requests_channel_id=settings.requests_channel,
                 channels=sorted(settings.channels),
                 replies=settings.replies,

@@ -87,6 +87,8 @@ class _GenerationColumns(TypedColumns):
     origin_message_id: Named[MessageId | None] = _column(BigInteger)
     origin_image_id: Named[ImageId | None] = _column(BigInteger)
     roles: Named[list[int] | None] = _column(JSON)
+    event_id: Named[int | None] = _column(BigInteger)
+    """The interaction or message that asked for it: each is one order, however often Discord sends it."""
 
 
 class _ReferenceColumns(TypedColumns):
@@ -158,6 +160,7 @@ class _ServerColumns(TypedColumns):
     requests_channel_id: Named[ChannelId | None] = _column(BigInteger)
     channels: Named[list[int]] = _column(JSON)
     replies: Named[ReplyMode] = _column(choice(ReplyMode), server_default=ReplyMode.ASK.value)
+    manager_limit: Named[Decimal] = _column(CreditAmount, server_default="500000")
 
 
 class _RequestColumns(TypedColumns):
@@ -204,6 +207,13 @@ class _DraftColumns(TypedColumns):
 
 
 generations = Table("generations", metadata, _GenerationColumns)
+Index(
+    "uq_generations_event_id",
+    generations.c.event_id,
+    unique=True,
+    sqlite_where=text("event_id IS NOT NULL"),
+    postgresql_where=text("event_id IS NOT NULL"),
+)
 
 references = Table("generation_references", metadata, _ReferenceColumns)
 
@@ -240,6 +250,14 @@ Index(
     ledger.c.round,
     sqlite_where=text("movement = 'reset'"),
     postgresql_where=text("movement = 'reset'"),
+)
+Index(
+    "ix_ledger_grants",
+    ledger.c.guild_id,
+    ledger.c.actor_id,
+    ledger.c.counts_at,
+    sqlite_where=text("movement = 'grant'"),
+    postgresql_where=text("movement = 'grant'"),
 )
 # Credits move once: a task is reserved once, and then either settled or refunded.
 Index(

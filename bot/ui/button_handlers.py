@@ -60,6 +60,7 @@ async def _handle(
     interaction: discord.Interaction[Any],
     custom_id: CustomId | None,
 ) -> None:
+    services.access.check(interaction)
     if custom_id is None or custom_id.action not in handlers:
         raise GenerationGone
     await handlers[custom_id.action](services, interaction, custom_id)

@@ -17,7 +17,7 @@ from bot.ui.buttons import decision_buttons
 from bot.ui.cards import AMBER, GREEN, GREY, finished_view
 from bot.ui.custom_ids import CustomId
 from bot.ui.discord_errors import DISCORD_ERRORS
-from bot.ui.interactions import check_manager, requester
+from bot.ui.interactions import check_manager, manages_by_role, requester
 from bot.ui.modals import amount_modal, read_amount
 from bot.ui.services import Services
 from bot.ui.texts import quota as texts
@@ -58,8 +58,9 @@ async def approve(services: Services, interaction: discord.Interaction[Any], mod
     request = await _open_request(services, interaction, modal)
     amount = _amount(read_amount(interaction))
     await interaction.response.defer()
+    by_role = manages_by_role(interaction)
     request, decision = await services.credit_requests.approve(
-        request.id, _message_id(interaction), UserId(interaction.user.id), amount
+        request.id, _message_id(interaction), UserId(interaction.user.id), amount, by_role=by_role
     )
     await _show_decision(interaction, decision, GREEN)
     await _notify_member(interaction.client, services.credit_requests, request, decision)

@@ -9,6 +9,7 @@ from bot.generation.status import StatusBoard
 from bot.generation.undelivered import Undelivered
 from bot.quota.credit_requests import CreditRequests
 from bot.quota.service import QuotaService
+from bot.ui.access import Access
 from bot.ui.acknowledger import Acknowledger
 from bot.ui.alt_text import AltTexts
 from bot.ui.errors import ErrorReporter
@@ -19,6 +20,7 @@ from bot.ui.questions import Questions
 class Services:
     """One instance of each for the whole process."""
 
+    access: Access
     generations: GenerationService
     history: History
     undelivered: Undelivered

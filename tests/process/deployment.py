@@ -40,6 +40,7 @@ def bot_settings(front: DiscordFront, kie: KieStandIn, kie_key: str, database: P
         "EASEL__KIE__RESULT_HOSTS": json.dumps(["127.0.0.1"]),
         "EASEL__DATABASE__URL": f"sqlite:///{database}",
         "EASEL__WEB__PORT": "0",
+        "EASEL__LIMITS__DAILY_BUDGET": "0",
         "EASEL__TRACKER__POLL_EVERY": "0.1",
         "EASEL__LOG__FORMAT": "json",
     }

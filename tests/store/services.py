@@ -96,7 +96,7 @@ async def replace_settings(quotas: QuotaService, change: Change, settings: Serve
     def these(_: ServerSettings) -> ServerSettings:
         return settings
 
-    await quotas.change_settings(change.guild_id, change.actor, these)
+    await quotas.change_settings(change, these)
 
 
 @asynccontextmanager

@@ -56,6 +56,7 @@ def test_every_row_of_the_ledger_is_copied_unchanged(old: Path, url: str) -> Non
     migrate(url)
     assert rows(old, f"SELECT {COLUMNS} FROM ledger ORDER BY id") == LEDGER
     assert set(rows(old, "SELECT bonus, round, actor_id, note FROM ledger")) == {(0, 0, None, "")}
+    assert rows(old, "SELECT event_id FROM generations") == [(None,)]
     assert sqlite.integrity_problems(old) == []
     assert rows(old, "SELECT name FROM sqlite_master WHERE name LIKE '%widened%'") == []
 

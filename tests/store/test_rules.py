@@ -11,7 +11,7 @@ import pytest
 from bot.domain.credits import Account, Allowance, Period, Requester
 from bot.domain.ids import ChannelId, GuildId, RoleId, UserId
 from bot.domain.rules import ReplyMode, Rule, Scope, ServerSettings
-from bot.quota.service import QuotaService
+from bot.quota.service import Change, QuotaService
 from bot.store.store import Store
 from tests.factories import ALICE
 from tests.store.services import open_services
@@ -100,7 +100,7 @@ async def test_changes_of_settings_at_the_same_time_are_all_kept(store: Store, t
         def add_channel(before: ServerSettings) -> ServerSettings:
             return replace(before, channels=before.channels | {channel})
 
-        await quotas.change_settings(HOME, UserId(7), add_channel)
+        await quotas.change_settings(Change(HOME, UserId(7)), add_channel)
 
     async with open_services(store, tmp_path) as services:
         await asyncio.gather(*(allow(services.quotas, channel) for channel in channels))

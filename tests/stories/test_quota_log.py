@@ -124,7 +124,7 @@ async def test_nothing_in_the_ledger_is_ever_changed(world: StoryWorld) -> None:
     await quota(world, "set-default", credits=5, period="day")
     before = quota_tables(world)["ledger"]
     await quota(world, "reset", member=world.alice)
-    await quota(world, "clear")
+    await quota(world, "clear", server="server")
     await quota(world, "settings", timezone="Asia/Tokyo")
 
     assert quota_tables(world)["ledger"][: len(before)] == before

@@ -136,7 +136,7 @@ def test_what_was_changed_in_the_settings_is_told_and_nothing_else() -> None:
         (
             Scope.SERVER,
             "Members without a limit of their own now get 5 credits a day",
-            "Server limit removed; the bot's default applies",
+            "Server limit removed",
             "This server's default",
         ),
     ],
@@ -144,7 +144,7 @@ def test_what_was_changed_in_the_settings_is_told_and_nothing_else() -> None:
 def test_every_limit_says_for_whom_and_whose_it_is(scope: Scope, written: str, removed: str, source: str) -> None:
     rule = Rule(scope, 7, Allowance(Decimal(5), Period.DAY))
 
-    assert (quota.rule_set(rule), quota.rule_removed(rule)) == (written, removed)
+    assert (quota.rule_set(rule), quota.rule_removed(scope, 7)) == (written, removed)
     assert quota.allowance_source(rule, own=False) == source
 
 

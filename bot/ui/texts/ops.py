@@ -4,11 +4,11 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from bot.domain.credits import Credits
-from bot.domain.kie_account import BalanceReading, ClassCosts, LowBalance, Paused, Resumed
+from bot.domain.kie_account import BalanceReading, ClassCosts, LowBalance, Paused, Resumed, ServerDeclined
 from bot.domain.states import Failure
 from bot.generation.status import ACCOUNT_DAYS, QueueStatus, Status
 from bot.quota.costs import total_difference
-from bot.ui.texts.amounts import counted, in_credits, number, relative
+from bot.ui.texts.amounts import counted, in_credits, number, plain, relative
 
 QUEUE_TITLE = "Queue"
 BALANCE_TITLE = "KIE balance"
@@ -117,6 +117,15 @@ def resumed(alert: Resumed) -> str:
     """KIE accepts tasks again."""
     left = "" if alert.balance is None else f" KIE's balance is {in_credits(alert.balance)}."
     return f"Requests are accepted again. They were paused {relative(alert.since)}.{left}"
+
+
+def declined(alert: ServerDeclined) -> str:
+    """A server that may not use the bot."""
+    done = "I left it" if alert.left else "I couldn't leave it, and refuse all requests there"
+    return (
+        f"I'm in a server that isn't in `discord.guilds`: {plain(alert.name, 100)} ({alert.guild_id}). {done}. "
+        "To let it use me, add its id, restart me, and invite me again."
+    )
 
 
 def _difference(credits_: Credits) -> str:

@@ -131,15 +131,31 @@ def rule_set(rule: Rule) -> str:
             return f"Members without a limit of their own now get {amount}"
 
 
-def rule_removed(rule: Rule | RuleRemoved) -> str:
+def rule_removed(scope: Scope, subject: int) -> str:
     """A limit that was removed, as an answer and in the log."""
-    match rule.scope:
+    match scope:
         case Scope.MEMBER:
-            return f"{member(rule.subject)}'s personal limit removed"
+            return f"{member(subject)}'s personal limit removed"
         case Scope.ROLE:
-            return f"Limit for <@&{rule.subject}> removed"
+            return f"Limit for <@&{subject}> removed"
+        case Scope.POOL:
+            return "Server pool removed"
         case _:
-            return "Server limit removed; the bot's default applies"
+            return "Server limit removed"
+
+
+def now_applies(removed: str, scope: Scope, rule: Rule) -> str:
+    """A limit that was removed, as an answer, and the rule that applies instead."""
+    amount = per_period(rule.allowance)
+    match scope:
+        case Scope.MEMBER:
+            return f"{removed}. They now get **{amount}** · {allowance_source(rule, own=False)}"
+        case Scope.ROLE:
+            return f"{removed}. Members without a nearer limit get **{amount}** · {allowance_source(rule, own=False)}"
+        case Scope.POOL:
+            return f"{removed}; only each member's own limit and the bot owner's limits apply"
+        case _:
+            return f"{removed}; the bot's default applies: {amount}"
 
 
 def granted(user: UserId, amount: Decimal, reason: str) -> str:
@@ -155,12 +171,15 @@ def reset(user: UserId) -> str:
 def settings(chosen: ServerSettings) -> str:
     """A server's settings, a line each."""
     channels = some([f"<#{channel}>" for channel in sorted(chosen.channels)], _CHANNELS_LISTED) or "all"
-    return "\n".join([_zone(chosen), f"Channels: {channels}", _managers(chosen), _requests(chosen), _replies(chosen)])
+    limit = [_manager_limit(chosen)] if chosen.manager_role else []
+    lines = [_zone(chosen), f"Channels: {channels}", _managers(chosen), *limit, _requests(chosen), _replies(chosen)]
+    return "\n".join(lines)
 
 
 def settings_changed(before: ServerSettings, after: ServerSettings) -> str:
     """What was changed in a server's settings; of many channels only those added or removed."""
-    pieces = [line(after) for line in (_zone, _managers, _requests, _replies) if line(after) != line(before)]
+    lines = (_zone, _managers, _manager_limit, _requests, _replies)
+    pieces = [line(after) for line in lines if line(after) != line(before)]
     for label, channels in (
         ("Channels added", after.channels - before.channels),
         ("Channels removed", before.channels - after.channels),
@@ -218,8 +237,8 @@ def _changed(entry: LedgerEntry) -> str:
     match entry.change:
         case RuleSet(rule=rule):
             return rule_set(rule)
-        case RuleRemoved() as removal:
-            return rule_removed(removal)
+        case RuleRemoved(scope=scope, subject=subject):
+            return rule_removed(scope, subject)
         case SettingsChanged(before=before, after=after):
             return settings_changed(before, after)
         case RequestApproved() | RequestDenied() as decision:
@@ -247,6 +266,10 @@ def _zone(chosen: ServerSettings) -> str:
 def _managers(chosen: ServerSettings) -> str:
     role = f" or <@&{chosen.manager_role}>" if chosen.manager_role else ""
     return f"Quota managers: anyone with Manage Server{role}"
+
+
+def _manager_limit(chosen: ServerSettings) -> str:
+    return f"Quota managers with the role grant up to {in_bonus_credits(chosen.manager_limit)} a month to other members"
 
 
 def _requests(chosen: ServerSettings) -> str:

@@ -41,6 +41,8 @@ ONLY_YOURS = (
     f"To use its image, right-click it and choose Apps, {EDIT_IMAGE}."
 )
 
+SERVER_NOT_ALLOWED = "The bot's owner hasn't enabled me in this server. Ask them to add it."
+
 _PROBLEMS = {
     errors.ReferenceProblem.TOO_LARGE: f"is over {SOURCE_MAX_BYTES // _MEGABYTE} MB. Attach a smaller image",
     errors.ReferenceProblem.NOT_AN_IMAGE: "isn't an image I can read. Try a JPEG, PNG, WebP or HEIC",
@@ -71,7 +73,21 @@ _FIXED: Mapping[type[errors.UserError], str] = {
         "Send Messages and Attach Files, or use /imagine with private: True."
     ),
     errors.NotReadyYet: f"I've just connected and don't know this server yet. Try again in a moment. {NOTHING_CHARGED}",
+    errors.ServerNotAllowed: f"{SERVER_NOT_ALLOWED} {NOTHING_CHARGED}",
+    errors.NotInServer: (
+        f"I only work in servers that I've been added to. Ask an admin to invite me. {NOTHING_CHARGED}"
+    ),
+    errors.DirectMessagesOff: f"I don't take direct messages. Use me in a server instead. {NOTHING_CHARGED}",
     errors.NotAManager: "Only this server's quota managers can do that. Ask an admin.",
+    errors.NeedsManageServer: (
+        "Only members with Manage Server can change limits and settings. Ask one of them; nothing was changed."
+    ),
+    errors.GrantToOneself: (
+        "You can't grant credits to yourself. Ask someone with Manage Server; nothing was granted."
+    ),
+    errors.LimitNotChosen: (
+        "Which limit should be removed? Choose a member, a role, or one of the server's limits; nothing was changed."
+    ),
     errors.NothingToChange: "You didn't choose anything, so nothing was changed. Fill in at least one option.",
     errors.NoRequestsChannel: "This server has no channel for requests that I can post in. Ask an admin directly.",
     errors.CreditRequestClosed: "This request has already been decided or has expired. Nothing was changed.",
@@ -92,6 +108,12 @@ _PAUSED: Mapping[Failure, str] = {
 
 def refusal(error: errors.UserError) -> str:
     """What to tell the member about an error."""
+    fixed = _FIXED.get(type(error), f"That didn't work. Please try again. {NOTHING_CHARGED}")
+    return _of_request(error) or _of_quota_command(error) or fixed
+
+
+def _of_request(error: errors.UserError) -> str | None:
+    """Why a request for images was refused, if the reason has details."""
     match error:
         case errors.SubmissionsPaused(reason=reason):
             text = f"{_PAUSED[reason]} Please let the bot's owner know and try again later. {NOTHING_CHARGED}"
@@ -112,27 +134,39 @@ def refusal(error: errors.UserError) -> str:
         case errors.ChannelNotAllowed(channels=channels):
             allowed = some([f"<#{channel}>" for channel in channels], _CHANNELS_NAMED)
             text = f"In this server I only work in {allowed}. Try it there. {NOTHING_CHARGED}"
-        case errors.CreditsMissing(period=period):
-            text = (
-                f"You didn't say how many credits per {period}. Fill in `credits`, or choose "
-                f"“{PERIOD_CHOICES[UNLIMITED]}” or “{PERIOD_CHOICES[NONE]}” as the period."
-            )
-        case errors.UnknownZone(name=name):
-            text = f"There's no time zone “{plain(name, 60)}”. Choose one from the list, for example Europe/Berlin."
-        case errors.AlreadyRequested(expires_at=expires_at):
-            text = f"The admins still have your last request. Ask again once they decide, or {relative(expires_at)}."
-        case errors.BadAmount(text=typed):
-            text = (
-                f"“{plain(typed, 40)}” isn't a valid amount. Enter a number up to {AMOUNT_MAX:,}; nothing was granted."
-            )
         case errors.TooManyOpen(limit=limit):
             text = (
                 f"You already have {counted(limit, 'request')} running, which is the limit. "
                 f"Wait for {'it' if limit == 1 else 'one'} to finish. {NOTHING_CHARGED}"
             )
         case _:
-            text = _FIXED.get(type(error), f"That didn't work. Please try again. {NOTHING_CHARGED}")
+            text = None
     return text
+
+
+def _of_quota_command(error: errors.UserError) -> str | None:
+    """Why a command or form about quotas was refused, if the reason has details."""
+    match error:
+        case errors.ManagerLimitReached(limit=limit, left=left, renews_at=renews_at):
+            return (
+                f"Quota managers can grant {in_credits(limit)} a month, and you have {number(left)} left; nothing was "
+                f"granted. That refills {relative(renews_at)}, or ask someone with Manage Server."
+            )
+        case errors.CreditsMissing(period=period):
+            return (
+                f"You didn't say how many credits per {period}. Fill in `credits`, or choose "
+                f"“{PERIOD_CHOICES[UNLIMITED]}” or “{PERIOD_CHOICES[NONE]}” as the period."
+            )
+        case errors.UnknownZone(name=name):
+            return f"There's no time zone “{plain(name, 60)}”. Choose one from the list, for example Europe/Berlin."
+        case errors.AlreadyRequested(expires_at=expires_at):
+            return f"The admins still have your last request. Ask again once they decide, or {relative(expires_at)}."
+        case errors.BadAmount(text=typed):
+            return (
+                f"“{plain(typed, 40)}” isn't a valid amount. Enter a number up to {AMOUNT_MAX:,}; nothing was granted."
+            )
+        case _:
+            return None
 
 
 def _out_of_credits(error: errors.NotEnoughCredits) -> str:
