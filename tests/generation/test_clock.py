@@ -187,6 +187,7 @@ async def test_who_joined_later_is_not_given_up_with_the_head_of_the_line(instal
 
     steps = [Step(LATER), Step(LATER, 15, before=join), Step(LATER, 10)]
     async with installation.start(ONE_BY_ONE, wrap=lambda api: Answers(api, installation, steps)) as backend:
+        installation.clock.set(-DAY)
         first = await backend.wait_for_post(await backend.request("first"))
         assert [task.state for task in first.tasks] == [TaskState.FAILED]
         await backend.wait_for_post(late[0])
