@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import pytest
 
 from bot.domain.errors import ImageApiError, TaskRefused, TryLater
-from bot.domain.estimate import Capacity
 from bot.domain.generation import Origin
 from bot.domain.ids import ChannelId, GenerationId, KieTaskId, MessageId
+from bot.domain.kie_limits import KieLimits
 from bot.domain.ports import ImageApi, TaskInput
 from bot.domain.states import Failure, TaskState
 from bot.generation.history import History
@@ -70,7 +70,7 @@ async def test_the_next_process_watches_a_task_for_as_long_as_any_clock_allows(
 async def test_earlier_submissions_hold_up_new_ones_for_one_window_at_most(
     installation: Installation, jump: float
 ) -> None:
-    tuning = tuned(capacity=Capacity(new_tasks=1, window=0.1, at_work=100))
+    tuning = tuned(kie_limits=KieLimits(new_tasks=1, window=0.1, running_tasks=100))
     async with installation.start(tuning) as backend:
         await backend.request_and_wait()
     installation.clock.set(jump)
