@@ -27,6 +27,7 @@ _BODY_LIMIT = 1 << 20
 """Bytes; KIE's answers have a few thousand."""
 _REFUSING_STATUSES = {400, 401, 402, 404, 422}
 """HTTP statuses that mean the same as KIE's code of that number, even without an envelope."""
+_CREATE_PATH = "/api/v1/jobs/createTask"
 _UPLOAD_ATTEMPTS = 3
 _USER_AGENT = "Easel (self-hosted Discord bot)"
 
@@ -79,9 +80,7 @@ class KieClient:
             callback_url = f"{self._options.callback_url.rstrip('/')}/kie/callback/{to_base36(task_input.task_id)}"
         body = orjson.dumps(self._catalogue.body(task_input, callback_url))
         try:
-            status, answer = await self._call(
-                "POST", "/api/v1/jobs/createTask", body=body, session=self._create_session
-            )
+            status, answer = await self._call("POST", _CREATE_PATH, body=body)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             # No connection was made, so nothing was sent.
             raise TryLater(Failure.UNAVAILABLE, type(error).__name__) from error
@@ -185,11 +184,12 @@ class KieClient:
         *,
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
-        session: aiohttp.ClientSession | None = None,
     ) -> tuple[int, bytes]:
         # KIE's guide asks for the content type on every request, also where nothing is sent.
         headers: Mapping[str, str] = {**self._headers, "Content-Type": "application/json"}
-        async with (session or self._session).request(
+        # What creates is never repeated, so its connection is never one that may have died unnoticed.
+        session = self._create_session if path == _CREATE_PATH else self._session
+        async with session.request(
             method,
             self._options.base_url + path,
             params=params,

@@ -35,7 +35,7 @@ def _upgrade(url: str, path: Path) -> None:
     from alembic import command
     from alembic.util import CommandError
 
-    engine = create_engine(url, hide_parameters=True)
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": sqlite.BUSY_MILLISECONDS / 1000})
     sqlite.configure(engine, writes=True)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

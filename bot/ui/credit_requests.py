@@ -13,6 +13,7 @@ from bot.domain.errors import AlreadyRequested, BadAmount, CreditRequestClosed, 
 from bot.domain.ids import ChannelId, CreditRequestId, MessageId, UserId
 from bot.domain.ledger import Decision
 from bot.quota.credit_requests import CreditRequests, NewCreditRequest
+from bot.runtime import retry_until_available
 from bot.ui.buttons import decision_buttons
 from bot.ui.cards import AMBER, GREEN, GREY, finished_view
 from bot.ui.custom_ids import CustomId
@@ -79,7 +80,7 @@ async def deny(services: Services, interaction: discord.Interaction[Any], button
 
 async def notify_decisions(client: discord.Client, credit_requests: CreditRequests) -> None:
     """Tell members the decisions that an earlier process could not tell them."""
-    for request, decision in await credit_requests.pending_notifications():
+    for request, decision in await retry_until_available(credit_requests.pending_notifications):
         await _notify_member(client, credit_requests, request, decision)
 
 

@@ -130,6 +130,21 @@ async def test_overdue_is_still_watched(installation: Installation, kie: KieStan
         assert backend.workload.queue.running == 0
 
 
+async def test_a_late_image_that_was_being_downloaded_is_delivered(installation: Installation, kie: KieStandIn) -> None:
+    kie.script.next_tasks(Succeed(duration=0.5))
+    kie.script.on("result", Hang())
+    async with installation.start() as backend:
+        generation_id = await backend.request()
+        await backend.wait_for_states(generation_id, TaskState.RUNNING)
+        installation.clock.advance(31)
+        await backend.wait_for_post(generation_id)
+        await backend.wait_for_states(generation_id, TaskState.READY)
+    async with installation.start() as backend:
+        await backend.wait_for_post(generation_id)
+        assert backend.sender.posts[0].card.late
+        assert backend.ledger(generation_id) == [RESERVED, REFUNDED, LATE]
+
+
 async def test_ready_is_downloaded_and_delivered(installation: Installation, kie: KieStandIn) -> None:
     kie.script.on("result", Hang())
     async with installation.start() as backend:

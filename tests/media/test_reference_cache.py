@@ -83,6 +83,16 @@ def test_an_image_unused_for_too_long_is_evicted(folder: Path, image: Path) -> N
     assert names(folder) == {f"{DIGESTS[0]}.png"}
 
 
+def test_nothing_is_evicted_by_its_age_when_the_clock_was_set_forward(folder: Path, image: Path) -> None:
+    clock = ShiftedClock()
+    cache = ReferenceCache(folder, ROOMY, clock)
+    clock.set(timedelta(days=400).total_seconds())
+    cache.keep(image, DIGESTS[0], PNG)
+    cache.keep(image, DIGESTS[1], PNG)
+
+    assert cache.find(DIGESTS[0]) is not None
+
+
 @pytest.mark.parametrize("max_bytes", [0, 99])
 def test_an_image_larger_than_the_cache_is_not_kept(folder: Path, image: Path, max_bytes: int) -> None:
     cache = ReferenceCache(folder, ReferenceCacheLimits(max_bytes, timedelta(days=90)), ShiftedClock())

@@ -115,6 +115,15 @@ async def test_an_expired_token_moves_the_image_to_a_new_message(world: StoryWor
     assert len(world.calls("PATCH")) == edits + (not expected)
 
 
+async def test_a_clock_that_was_set_forward_ends_no_token(world: StoryWorld) -> None:
+    old = response_of(await start(world))
+    world.clock.set(TOKEN_EXPIRED_AFTER)
+    await finish(world)
+
+    (message,) = world.messages()
+    assert (message.id, len(rendered(message).images)) == (old.id, 1)
+
+
 async def test_a_card_deleted_meanwhile_is_posted_again(world: StoryWorld) -> None:
     await world.admin.delete(response_of(await start(world)))
     await finish(world)
