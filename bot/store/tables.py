@@ -43,7 +43,7 @@ from bot.domain.ids import (
 from bot.domain.rules import Scope
 from bot.domain.settings import AspectRatio, Model, Resolution
 from bot.domain.states import Failure, TaskState
-from bot.store.types import CreditAmount, UtcTime, choice
+from bot.store.types import CreditAmount, Total, UtcTime, choice
 
 metadata = MetaData(
     naming_convention={
@@ -139,6 +139,16 @@ class _LedgerColumns(TypedColumns):
     note: Named[str] = _column(Text)
 
 
+class _LedgerTotalColumns(TypedColumns):
+    total: Named[Total] = _column(choice(Total), primary_key=True)
+    guild_id: Named[GuildId] = _column(BigInteger, primary_key=True, autoincrement=False)
+    user_id: Named[UserId] = _column(BigInteger, primary_key=True, autoincrement=False)
+    round: Named[int] = _column(Integer, primary_key=True, autoincrement=False)
+    quarter: Named[int] = _column(Integer, primary_key=True, autoincrement=False)
+    """Quarters of an hour since 1970, UTC."""
+    credits: Named[Decimal] = _column(CreditAmount)
+
+
 class _RuleColumns(TypedColumns):
     guild_id: Named[GuildId] = _column(BigInteger, primary_key=True, autoincrement=False)
     scope: Named[Scope] = _column(choice(Scope), primary_key=True)
@@ -213,19 +223,9 @@ Index(
 images = Table("images", metadata, _ImageColumns)
 
 ledger = Table("ledger", metadata, _LedgerColumns)
-Index("ix_ledger_account", ledger.c.user_id, ledger.c.guild_id, ledger.c.counts_at)
 Index("ix_ledger_guild_id_counts_at", ledger.c.guild_id, ledger.c.counts_at, ledger.c.movement, ledger.c.credits)
-Index("ix_ledger_counts_at", ledger.c.counts_at, ledger.c.movement, ledger.c.credits)
 Index("ix_ledger_guild_id", ledger.c.guild_id, ledger.c.id)
 Index("ix_ledger_user_id_guild_id", ledger.c.user_id, ledger.c.guild_id, ledger.c.id)
-Index(
-    "ix_ledger_bonus",
-    ledger.c.user_id,
-    ledger.c.guild_id,
-    ledger.c.bonus,
-    sqlite_where=text("bonus <> 0"),
-    postgresql_where=text("bonus <> 0"),
-)
 Index(
     "ix_ledger_resets",
     ledger.c.user_id,
@@ -249,6 +249,9 @@ Index(
     sqlite_where=text("movement IN ('settle', 'refund', 'goodwill')"),
     postgresql_where=text("movement IN ('settle', 'refund', 'goodwill')"),
 )
+
+# The table is its primary key: in SQLite it is stored in that order, without another index.
+ledger_totals = Table("ledger_totals", metadata, _LedgerTotalColumns, sqlite_with_rowid=False)
 
 rules = Table("rules", metadata, _RuleColumns)
 
