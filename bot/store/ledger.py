@@ -143,7 +143,7 @@ class LedgerRepository:
         await self._append(_INSERT, row | values)
 
     async def _append(self, statement: ReturningInsert[int], values: Mapping[str, object] | Sequence[Any]) -> None:
-        """The only way into the ledger: every new row is added to its totals."""
+        """Every row that moves credits comes into the ledger here, and is added to the totals."""
         await self._totals.add((await self._connection.scalars(statement, values)).all())
 
     async def _round(self, account: Account) -> int:
@@ -154,7 +154,8 @@ class LedgerRepository:
 
     async def settle(self, tasks: Iterable[TaskId], at: datetime) -> None:
         """Make the tasks' reservations final. Raises IntegrityError when one has ended before."""
-        await self._append(_ENDING[Movement.SETTLE], {"reserved": list(tasks), "moment": at})
+        # No credits move, so no total changes.
+        await self._connection.execute(_ENDING[Movement.SETTLE], {"reserved": list(tasks), "moment": at})
 
     async def refund(self, tasks: Iterable[TaskId], at: datetime, *, billed: bool = False) -> None:
         """Refund the tasks' reservations. Raises IntegrityError when one has ended before.

@@ -60,7 +60,7 @@ def totals_of(rows: ColumnElement[bool]) -> CompoundSelect[*tuple[Any, ...]]:
     )
 
 
-def _sum(total: Total, *conditions: ColumnElement[bool]) -> Select[Credits | None]:
+def _sum(total: Total, *conditions: ColumnElement[bool]) -> Select[Credits]:
     return select(func.sum(_T.credits)).where(_T.total == literal(total, _T.total.type), *conditions)
 
 
@@ -98,7 +98,7 @@ class LedgerTotals:
             return await self._spent(_SPENT_EVERYWHERE, _quarters(span))
         return await self._spent(_SPENT_IN_GUILD, {"guild": guild_id, **_quarters(span)})
 
-    async def _spent(self, statement: Select[Credits | None], values: dict[str, int]) -> Credits:
+    async def _spent(self, statement: Select[Credits], values: dict[str, int]) -> Credits:
         return -(await self._connection.scalar(statement, values) or ZERO)
 
 

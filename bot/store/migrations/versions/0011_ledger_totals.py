@@ -13,7 +13,7 @@ _L = sa.table(
 ).c
 _GUILD, _USER = _L.guild_id.label("guild_id"), _L.user_id.label("user_id")
 _QUARTER = QuarterOf(_L.counts_at).label("quarter")
-_NONE = sa.literal_column("0")
+_NONE = sa.literal_column("0", sa.BigInteger())
 _MEMBERS = _L.movement.in_(("reserve", "refund", "goodwill"))
 _SERVERS = _L.movement.in_(("reserve", "refund", "late"))
 
