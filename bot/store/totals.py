@@ -11,12 +11,16 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
+    Connection,
     Select,
     bindparam,
+    delete,
     func,
+    insert,
     literal,
     literal_column,
     select,
+    true,
     union_all,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -112,3 +116,10 @@ def _quarters(span: Span) -> dict[str, int]:
     if after_start or after_end:
         raise ValueError(f"{span} is not a whole number of quarters of an hour")
     return {"start": start, "end": end}
+
+
+def rebuild(connection: Connection) -> None:
+    """Replace the totals by the sums of the ledger's rows."""
+    connection.execute(delete(ledger_totals))
+    columns = [column.name for column in ledger_totals.columns]
+    connection.execute(insert(ledger_totals).from_select(columns, totals_of(true())))

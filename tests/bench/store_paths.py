@@ -16,15 +16,18 @@ from bot.domain.states import OPEN, Failure, TaskState
 from bot.generation.history import History
 from bot.generation.status import ACCOUNT_DAYS
 from bot.quota.costs import CostHistory
-from bot.quota.policy import QuotaPolicy
+from bot.quota.policy import QuotaLimits, QuotaPolicy
 from bot.quota.service import Change, QuotaService
 from bot.runtime import BackgroundTasks, Runtime
 from bot.store.store import Store, Transaction
-from tests.factories import ALICE, NOW, limits_of, make_destination, make_generation, make_request
+from tests.bench.past import NOW
+from tests.factories import ALICE, make_destination, make_generation, make_request
 from tests.store.services import SetClock
 from tests.store.stored import DEADLINE, RESULT, bring, keep
 
 _ALICE: Final = Requester(ALICE, frozenset({ids.RoleId(1), ids.RoleId(2), ids.RoleId(3)}))
+_ALL_MONTH: Final = Allowance(Credits(1_000_000), Period.MONTH)
+_LIMITS: Final = QuotaLimits(members=_ALL_MONTH, direct=_ALL_MONTH, budget=_ALL_MONTH, servers=_ALL_MONTH)
 _ADMIN: Final = ids.UserId(9)
 _CHANGE: Final = Change(ALICE.guild_id, _ADMIN, "because")
 _THIS_MONTH: Final = 40
@@ -62,10 +65,10 @@ class BenchStore:
     @classmethod
     async def fill(cls, store: Store) -> "BenchStore":
         """Add rules, what Alice made this month, and her request for credits."""
-        minutes, clock = itertools.count(), SetClock()
+        minutes, clock = itertools.count(), SetClock(NOW)
         new_id = ids.IdMaker(lambda: NOW - timedelta(days=1) + timedelta(minutes=next(minutes)), start=1)
         runtime = Runtime(store, clock, BackgroundTasks("background", grace=0), new_id)
-        policy = QuotaPolicy(clock, PriceList(KIE_PRICES), limits_of(Allowance(Credits(100_000), Period.DAY)))
+        policy = QuotaPolicy(clock, PriceList(KIE_PRICES), _LIMITS)
         quotas = QuotaService(runtime, policy)
         await quotas.put_rule(_CHANGE, Rule(Scope.ROLE, 2, Allowance(Credits(50_000), Period.MONTH)))
         await quotas.put_rule(_CHANGE, Rule(Scope.POOL, 0, Allowance(Credits(900_000), Period.MONTH)))
