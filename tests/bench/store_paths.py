@@ -146,6 +146,11 @@ async def _request_credits(bench: BenchStore, tx: Transaction) -> None:
     await bench.policy.member_quota(tx, _ALICE)
 
 
+async def _report_file(bench: BenchStore) -> None:
+    report = await bench.quotas.report(ALICE.guild_id, Period.MONTH)
+    await bench.quotas.report_csv(ALICE.guild_id, report, {})
+
+
 StorePath = Callable[[BenchStore], Awaitable[object]]
 PathInTransaction = Callable[[BenchStore, Transaction], Awaitable[object]]
 
@@ -179,6 +184,7 @@ _SERVICE_CALLS: Final[dict[str, StorePath]] = {
     "/quota log of a member, page 3": lambda bench: bench.quotas.log_page(ALICE.guild_id, ALICE.user_id, 3),
     "/quota report day": lambda bench: bench.quotas.report(ALICE.guild_id, Period.DAY),
     "/quota report month": lambda bench: bench.quotas.report(ALICE.guild_id, Period.MONTH),
+    "/quota report month, its file": _report_file,
     "/quota settings": lambda bench: bench.quotas.settings(ALICE.guild_id),
 }
 _READS: Final[dict[str, PathInTransaction]] = {
