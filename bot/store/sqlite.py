@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Column, Connection, Engine, Insert, SelectBase, Table, event, make_url
+from sqlalchemy import Column, Connection, Engine, Insert, SelectBase, Table, create_engine, event, make_url
 from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
@@ -126,6 +126,23 @@ def insert_or_add(table: Table, amount: Column[Any], rows: SelectBase) -> Insert
     return statement.on_conflict_do_update(
         index_elements=table.primary_key, set_={amount.name: amount + statement.excluded[amount.name]}
     )
+
+
+@contextmanager
+def snapshot(path: Path) -> Generator[Connection, None, None]:
+    """The file as it is now, in one read-only transaction; another process may go on writing."""
+    url = f"{path.absolute().as_uri()}?mode=ro"
+    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(url, uri=True, isolation_level=None))
+
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    event.listen(engine, "begin", begun)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
 def integrity_problems(path: Path) -> list[str]:

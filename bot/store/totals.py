@@ -48,7 +48,8 @@ def _part(
     names = ("guild_id", "user_id", "round", "quarter")
     columns = [part.label(name) for part, name in zip(key, names, strict=True)]
     groups = [name for part, name in zip(key, names, strict=True) if part is not _NONE]
-    return select(literal(total, _T.total.type), *columns, func.sum(amount)).where(rows).group_by(*groups)
+    kind, amounts = literal(total, _T.total.type).label("total"), func.sum(amount).label("credits")
+    return select(kind, *columns, amounts).where(rows).group_by(*groups)
 
 
 def totals_of(rows: ColumnElement[bool]) -> CompoundSelect[*tuple[Any, ...]]:
@@ -90,7 +91,7 @@ class LedgerTotals:
 
     async def spent(self, account: Account, account_round: int, span: Span) -> Credits:
         """See :meth:`bot.store.ledger.LedgerRepository.spent`."""
-        return await self._spent(_SPENT, {**_of(account), "of_round": account_round, **_quarters(span)})
+        return await self._spent(_SPENT, {**_of(account), "of_round": account_round, **_within(span)})
 
     async def bonus(self, account: Account) -> Credits:
         """See :meth:`bot.store.ledger.LedgerRepository.bonus`."""
@@ -99,8 +100,8 @@ class LedgerTotals:
     async def total_spent(self, span: Span, guild_id: GuildId | None) -> Credits:
         """See :meth:`bot.store.ledger.LedgerRepository.total_spent`."""
         if guild_id is None:
-            return await self._spent(_SPENT_EVERYWHERE, _quarters(span))
-        return await self._spent(_SPENT_IN_GUILD, {"guild": guild_id, **_quarters(span)})
+            return await self._spent(_SPENT_EVERYWHERE, _within(span))
+        return await self._spent(_SPENT_IN_GUILD, {"guild": guild_id, **_within(span)})
 
     async def _spent(self, statement: Select[Credits], values: dict[str, int]) -> Credits:
         return -(await self._connection.scalar(statement, values) or ZERO)
@@ -110,12 +111,17 @@ def _of(account: Account) -> dict[str, int]:
     return {"guild": account.guild_id, "user": account.user_id}
 
 
-def _quarters(span: Span) -> dict[str, int]:
-    """Raises ValueError unless the span is a whole number of quarters."""
+def _within(span: Span) -> dict[str, int]:
+    start, end = quarters(span)
+    return {"start": start, "end": end}
+
+
+def quarters(span: Span) -> tuple[int, int]:
+    """The span's first quarter, and the first after it. Raises ValueError unless it consists of whole ones."""
     (start, after_start), (end, after_end) = (divmod(moment - _EPOCH, _QUARTER) for moment in (span.start, span.end))
     if after_start or after_end:
         raise ValueError(f"{span} is not a whole number of quarters of an hour")
-    return {"start": start, "end": end}
+    return start, end
 
 
 def rebuild(connection: Connection) -> None:

@@ -62,6 +62,8 @@ _FILL: Final = (
             ELSE 'unknown_outcome' END, 0 FROM past""",
     """INSERT INTO images (id, generation_id, channel_id, message_id, filename, posted_at)
     SELECT id + 1, id, guild * 10 + n % 3, id + 9, 'easel-' || (id + 1) || '.png', at FROM past WHERE fate < 920""",
+    """INSERT INTO ledger (at, counts_at, user_id, guild_id, movement, credits, bonus, round, note)
+    SELECT at, at, member, guild, 'grant', bonus, bonus, 0, '' FROM past WHERE bonus > 0""",
     """INSERT INTO ledger (at, counts_at, user_id, guild_id, movement, credits, generation_id, task_id, bonus, round,
         note)
     SELECT at, at, member, guild,
@@ -69,8 +71,6 @@ _FILL: Final = (
         CASE WHEN column1 = 0 THEN -5000 WHEN fate < 920 THEN 0 ELSE 5000 END, id, id + 1,
         CASE WHEN column1 = 0 THEN -bonus WHEN fate < 920 THEN 0 ELSE bonus END, 0, ''
     FROM past CROSS JOIN (VALUES (0), (1))""",
-    """INSERT INTO ledger (at, counts_at, user_id, guild_id, movement, credits, bonus, round, note)
-    SELECT at, at, member, guild, 'grant', bonus, bonus, 0, '' FROM past WHERE bonus > 0""",
     """INSERT INTO credit_requests (id, user_id, guild_id, asked_at, asked_in, state, channel_id, message_id)
     SELECT id + 5, member, guild, at, guild * 10, CASE WHEN n % 3 THEN 'approved' ELSE 'denied' END, guild * 10, id + 6
     FROM past WHERE n % 100 = 0""",
