@@ -209,7 +209,8 @@ def _limits(connection: Connection, now: datetime) -> Findings:
             beyond = amount - limit - (_late(connection, guild, span) if kind == Scope.POOL else ZERO)
             if beyond > 0 and (kind != Scope.SERVER or (guild, user) not in own):
                 of = "" if kind == Scope.POOL else f" by user {user}"
-                yield f"server {guild}: {kind} rule of {limit:f} a {period} exceeded by {beyond.normalize():f}{of}"
+                a_period = f"{limit.normalize():f} a {period}"
+                yield f"server {guild}: {kind} rule of {a_period} exceeded by {beyond.normalize():f}{of}"
 
 
 def _late(connection: Connection, guild: GuildId, span: Span) -> Credits:

@@ -4,8 +4,8 @@
 
 All stores hold the same present. Each round takes a path in each of them, one after the other; the ratios to the empty
 store are of the medians of each round. The last column is the most processor time that one run in the store with a busy
-month took between two turns of the event loop. Also printed are the query plans of paths that are slower, and those that
-read a table from end to end.
+month took between two turns of the event loop. Also printed are the query plans of paths that are slower, and of those
+that read a table from end to end.
 """
 
 import asyncio
