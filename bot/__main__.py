@@ -147,7 +147,8 @@ def _check(url: str, *, repair: bool) -> int:
     for finding in audit.audit(path, datetime.now(UTC)):
         print(finding)
         count += 1
-    print(f"{path} is intact" + (f", but the audit of its ledger found {count} problems." if count else "."))
+    problems = "1 problem" if count == 1 else f"{count:,} problems"
+    print(f"{path} is intact" + (f", but the audit of its ledger found {problems}." if count else "."))
     return 1 if count else 0
 
 

@@ -42,7 +42,9 @@ def upgrade() -> None:
         sa.select(sa.literal("server"), _GUILD, _NONE, _NONE, _QUARTER, spent)
         .where(_SERVERS)
         .group_by("guild_id", "quarter"),
-        sa.select(sa.literal("all"), _NONE, _NONE, _NONE, _QUARTER, spent).where(_SERVERS).group_by("quarter"),
+        sa.select(sa.literal("all"), _NONE, _NONE, _NONE, totals.c.quarter, sa.func.sum(totals.c.credits))
+        .where(totals.c.total == "server")
+        .group_by(totals.c.quarter),
     ):
         op.execute(totals.insert().from_select(columns, total))
     for index in ("ix_ledger_account", "ix_ledger_counts_at", "ix_ledger_bonus"):
