@@ -77,6 +77,7 @@ class Application:
                 for name, worker in (
                     ("submitter", self.pipeline.submitter.run()),
                     ("tracker", self.pipeline.tracker.run()),
+                    ("delivery", self.pipeline.delivery.run()),
                     ("balance monitor", self.balance_monitor.run(self.alerts)),
                 ):
                     self.workers[name] = group.create_task(worker, name=name)
@@ -119,7 +120,7 @@ async def assemble(
         prices = options.prices(config)
         policy = QuotaPolicy(clock, prices, options.limits(config))
         pace = options.pace(config)
-        workload = Workload(options.capacity(config), durations=pace.durations)
+        workload = Workload(options.kie_limits(config), durations=pace.durations)
         spool = Spool(folder / "spool", results)
         undelivered = Undelivered(runtime, spool=spool, threads=threads)
         delivery = DeliveryWorker(runtime, workload=workload, spool=spool, threads=threads, undelivered=undelivered)
@@ -152,7 +153,7 @@ async def assemble(
             sandbox=sandbox,
             cache=ReferenceCache(folder / "references", options.reference_cache_limits(config)),
             api=api,
-            folder=_emptied(folder / "workshop"),
+            folder=_temporary_folder(folder),
         )
         services = Services(
             generations=GenerationService(
@@ -185,13 +186,15 @@ async def assemble(
             balance_monitor=balance_monitor,
             pending_cards=pending_cards,
             sender=DiscordMessageSender(client, clock, prices=prices, alt_texts=services.alt_texts),
-            alerts=DiscordAlerts(client, options.alarm_channel(config), client.wait_until_logged_in),
+            alerts=DiscordAlerts(client, options.alert_channel(config), client.wait_until_logged_in),
             workers=workers,
         )
 
 
-def _emptied(folder: Path) -> Path:
-    """A private folder without the members' images that a killed process left in it."""
-    shutil.rmtree(folder, ignore_errors=True)
+def _temporary_folder(data: Path) -> Path:
+    """An empty private folder, without the members' images that a killed process left."""
+    folder = data / "tmp"
+    for left in (folder, data / "workshop"):  # its name in earlier versions
+        shutil.rmtree(left, ignore_errors=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder

@@ -10,12 +10,22 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, IPvAnyNetwork, SecretStr, ValidationError
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Field,
+    IPvAnyNetwork,
+    SecretStr,
+    ValidationError,
+)
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 from yarl import URL
 
 from bot.domain.credits import KIE_PRICES, Period
 from bot.domain.errors import OperatorError
+from bot.domain.kie_limits import KIE_LIMITS
 from bot.domain.settings import Model, Resolution
 from bot.network import is_loopback
 from bot.store.sqlite import database_file
@@ -90,9 +100,9 @@ class KieConfig(_Section):
     flex_controls: bool = False
     request_timeout: Seconds = 30
     download_timeout: Seconds = 60
-    new_tasks: Annotated[int, Field(ge=1)] = 20
-    new_tasks_window: Seconds = 10
-    running_tasks: Annotated[int, Field(ge=1)] = 100
+    new_tasks: Annotated[int, Field(ge=1)] = KIE_LIMITS.new_tasks
+    new_tasks_window: Seconds = KIE_LIMITS.window
+    running_tasks: Annotated[int, Field(ge=1)] = KIE_LIMITS.running_tasks
     balance_every: Seconds = 300
     balance_every_paused: Seconds = 15
 
@@ -150,15 +160,24 @@ class OperatorConfig(_Section):
     """The operator's server and alerts. An id of 0 means none."""
 
     guild: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
-    alarm_channel: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
-    alarm_below: Annotated[float, Field(ge=0, le=1_000_000_000)] = 500
+    alert_channel: Annotated[
+        int, Field(ge=0, lt=1 << 63, validation_alias=AliasChoices("alert_channel", "alarm_channel"))
+    ] = 0
+    alert_below: Annotated[
+        float, Field(ge=0, le=1_000_000_000, validation_alias=AliasChoices("alert_below", "alarm_below"))
+    ] = 500
 
 
 class TrackerConfig(_Section):
     """When KIE is polled, and when a task is given up. Times in seconds."""
 
-    calls_per_task: Annotated[float, Field(gt=1, le=1000, allow_inf_nan=False)] = 12
-    calls_per_second: Annotated[int, Field(gt=0, le=10_000)] = 100
+    polls_per_task: Annotated[
+        float,
+        Field(gt=1, le=1000, allow_inf_nan=False, validation_alias=AliasChoices("polls_per_task", "calls_per_task")),
+    ] = 12
+    polls_per_second: Annotated[
+        int, Field(gt=0, le=10_000, validation_alias=AliasChoices("polls_per_second", "calls_per_second"))
+    ] = 100
     poll_every: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
     deadline: Seconds = 600
     late_every: Seconds = 60

@@ -9,8 +9,8 @@ import aiohttp
 from bot.client import CommandOptions
 from bot.config import Config
 from bot.domain.credits import Allowance, Period, PriceList
-from bot.domain.estimate import Capacity
 from bot.domain.ids import ChannelId, GuildId
+from bot.domain.kie_limits import KieLimits
 from bot.domain.settings import Model, Resolution
 from bot.generation.submitter import SubmitterOptions
 from bot.generation.tracker import TrackerOptions
@@ -36,11 +36,10 @@ def kie_options(config: Config) -> KieOptions:
     )
 
 
-def capacity(config: Config) -> Capacity:
+def kie_limits(config: Config) -> KieLimits:
     """What KIE grants the account."""
-    return Capacity(
-        new_tasks=config.kie.new_tasks, window=config.kie.new_tasks_window, at_work=config.kie.running_tasks
-    )
+    kie = config.kie
+    return KieLimits(new_tasks=kie.new_tasks, window=kie.new_tasks_window, running_tasks=kie.running_tasks)
 
 
 def fetcher(session: aiohttp.ClientSession, hosts: Iterable[str], config: Config) -> Fetcher:
@@ -67,9 +66,9 @@ def command_options(config: Config) -> CommandOptions:
     return CommandOptions(flex_controls=config.kie.flex_controls, operator_guild=GuildId(guild) if guild else None)
 
 
-def alarm_channel(config: Config) -> ChannelId | None:
+def alert_channel(config: Config) -> ChannelId | None:
     """The channel for alerts about KIE's account; None if there is none."""
-    channel = config.operator.alarm_channel
+    channel = config.operator.alert_channel
     return ChannelId(channel) if channel else None
 
 
@@ -79,7 +78,7 @@ def balance_monitor_options(config: Config) -> BalanceMonitorOptions:
     return BalanceMonitorOptions(
         every=kie.balance_every,
         every_while_paused=kie.balance_every_paused,
-        alarm_below=_credits(config.operator.alarm_below),
+        alert_below=_credits(config.operator.alert_below),
     )
 
 
@@ -123,7 +122,7 @@ _POLLS_WITH_CALLBACKS = 1.2
 
 def pace(config: Config) -> Pace:
     """When KIE is polled for a task."""
-    polls = config.tracker.calls_per_task
+    polls = config.tracker.polls_per_task
     if config.kie.callback_url:
         polls = min(polls, _POLLS_WITH_CALLBACKS)
     return Pace(polls=polls, every=config.tracker.poll_every)
@@ -134,7 +133,7 @@ def tracker_options(config: Config) -> TrackerOptions:
     return TrackerOptions(
         late_every=config.tracker.late_every,
         late_for=config.tracker.late_for,
-        calls_per_second=config.tracker.calls_per_second,
+        polls_per_second=config.tracker.polls_per_second,
     )
 
 

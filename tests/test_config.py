@@ -84,6 +84,24 @@ def test_the_environment_overrides_the_file(tmp_path: Path, monkeypatch: pytest.
 
 
 @pytest.mark.parametrize(
+    ("section", "old", "new"),
+    [
+        ("tracker", "calls_per_task", "polls_per_task"),
+        ("tracker", "calls_per_second", "polls_per_second"),
+        ("operator", "alarm_channel", "alert_channel"),
+        ("operator", "alarm_below", "alert_below"),
+    ],
+)
+def test_a_renamed_setting_keeps_its_old_name(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, section: str, old: str, new: str
+) -> None:
+    for name, value in ((old, 41), (new, 42)):
+        assert getattr(getattr(load_text(tmp_path, f"[{section}]\n{name} = {value}\n"), section), new) == value
+    monkeypatch.setenv(f"EASEL__{section}__{old}".upper(), "43")
+    assert getattr(getattr(load_text(tmp_path, f"[{section}]\n{old} = 41\n"), section), new) == 43
+
+
+@pytest.mark.parametrize(
     ("variable", "message"),
     [
         ("EASEL__KIE__RESULT_HOSTS", "write lists as JSON"),
@@ -114,7 +132,7 @@ def test_a_mistake_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch, 
         ("references.keep_days", "0", "greater than 0"),
         ("references.keep_days", "100000", "less than or equal to 3650"),
         ("web.port", "65536", "65535"),
-        ("tracker.calls_per_task", "1", "greater than 1"),
+        ("tracker.polls_per_task", "1", "greater than 1"),
         ("tracker.deadline", "inf", "finite"),
         ("kie.base_url", '"https://api.kie.ai?x=1"', "must be a valid https:// URL"),
         ("kie.base_url", '""', "must be a valid https:// URL"),
@@ -126,8 +144,8 @@ def test_a_mistake_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch, 
         ("prices.pro_2k", "nan", "finite"),
         ("prices.pro_4k", "9", "unknown setting"),
         ("operator.guild", "-1", "greater than or equal to 0"),
-        ("operator.alarm_channel", '"alarms"', "integer"),
-        ("operator.alarm_below", "inf", ""),
+        ("operator.alert_channel", '"alerts"', "integer"),
+        ("operator.alert_below", "inf", ""),
         ("kie.new_tasks", "0", "greater than or equal to 1"),
         ("kie.result_hosts", '"a.example"', ""),
         ("log.level", '"loud"', "'debug', 'info', 'warning' or 'error'"),

@@ -69,6 +69,10 @@ class ImageApi(Protocol):
         """Upload a reference to where the API can fetch it, and return its address; raises UploadFailed."""
         ...
 
+    async def download_url(self, url: str) -> str:
+        """Another address for a result, good for some minutes, wherever it is stored; raises PollFailed."""
+        ...
+
     async def balance(self) -> Decimal:
         """The credits left on the operator's account; raises PollFailed."""
         ...

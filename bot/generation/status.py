@@ -102,8 +102,8 @@ class StatusBoard:
             waiting=len(work.queue),
             at_kie=work.queue.running,
             calls=self._submitter.calls_in_window,
-            calls_allowed=work.capacity.new_tasks,
-            window=work.capacity.window,
+            calls_allowed=work.kie_limits.new_tasks,
+            window=work.kie_limits.window,
             pause=work.funds_breaker.pause,
             trying=work.funds_breaker.is_half_open,
         )

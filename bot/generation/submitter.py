@@ -59,7 +59,7 @@ class Submitter:
         self._tracker = tracker
         self._delivery = delivery
         self._options = options
-        self._window = RateWindow(workload.capacity.new_tasks, workload.capacity.window)
+        self._window = RateWindow(workload.kie_limits.new_tasks, workload.kie_limits.window)
         self._in_flight = 0
         self._rejections = 0
         """Consecutive "try later" answers, counted once per pause."""
@@ -99,7 +99,7 @@ class Submitter:
     def _wait(self) -> float | None:
         """Seconds until the next task may be submitted; None when that depends on a change of the workload."""
         now = asyncio.get_running_loop().time()
-        if self._workload.queue.running >= self._workload.capacity.at_work:
+        if self._workload.queue.running >= self._workload.kie_limits.running_tasks:
             return None
         if self._workload.funds_breaker.is_half_open and self._in_flight:
             return None
@@ -139,7 +139,7 @@ class Submitter:
             await self._fail(generation.id, task_id, error.failure)
             return False
         except Ambiguous as error:
-            log.error("unknown whether KIE took a task", task=task_id, detail=error.detail)
+            log.error("unknown whether KIE accepted the task", task=task_id, detail=error.detail)
             return await self._hold_or_fail(generation.id, task_id)
         except Exception:
             # An unexpected error leaves the same doubt; without this the task would be stuck until the next start.
@@ -252,7 +252,7 @@ class Submitter:
     async def _restore_window(self) -> None:
         """Count the calls of an earlier process against the rate limit."""
         now, loop_now = self._clock.now(), asyncio.get_running_loop().time()
-        since = now - timedelta(seconds=self._workload.capacity.window + _ANSWER_DELAY)
+        since = now - timedelta(seconds=self._workload.kie_limits.window + _ANSWER_DELAY)
 
         async def submitted() -> list[datetime]:
             async with self._store.read() as tx:

@@ -36,7 +36,7 @@ class TrackerOptions:
     """How long such a task is still polled."""
     retry_after: float = 1.0
     """From the start of a poll that failed to the next one; doubled each time, up to 15."""
-    calls_per_second: int = 100
+    polls_per_second: int = 100
     """The limit on all polls together. KIE allows ten a second for each task and names no limit for all."""
 
 
@@ -46,7 +46,7 @@ class _Watched:
     due: float
     """When to poll next, by the loop's clock; infinite during a poll."""
     urgent: bool = False
-    """Poll once without regard to calls_per_second."""
+    """Poll once without regard to polls_per_second."""
     polled_at: datetime | None = None
     failures: int = 0
     """Polls in a row that brought no answer, or one that could not be stored."""
@@ -75,8 +75,8 @@ class Tracker:
         self._delivery = delivery
         self._pace = pace
         self._options = options
-        self._share = FairShare(options.calls_per_second)
-        self._rate = RateWindow(options.calls_per_second, 1.0)
+        self._share = FairShare(options.polls_per_second)
+        self._rate = RateWindow(options.polls_per_second, 1.0)
         self._watched: dict[TaskId, _Watched] = {}
         self._agenda: list[tuple[float, TaskId]] = []
         """A heap; entries whose task is due at another time by now are skipped."""

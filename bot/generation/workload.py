@@ -4,8 +4,8 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from bot.domain.estimate import Capacity
 from bot.domain.generation import Generation
+from bot.domain.kie_limits import KieLimits
 from bot.domain.queue import FairQueue
 from bot.domain.states import TaskState
 from bot.polling.durations import Durations
@@ -16,7 +16,7 @@ from bot.quota.funds_breaker import FundsBreaker
 class Workload:
     """Shared by the workers: the queue, the tasks at KIE, recent durations, and the breaker on KIE's account."""
 
-    capacity: Capacity
+    kie_limits: KieLimits
     queue: FairQueue = field(default_factory=FairQueue)
     durations: Durations = field(default_factory=Durations)
     funds_breaker: FundsBreaker = field(default_factory=FundsBreaker)
@@ -40,6 +40,6 @@ class Workload:
                 return place, None
             typical = self.durations.typical(waiting[0].task_class)
             last_place = place + len(waiting) - 1
-            wait = self.capacity.estimate_wait(last_place, self.queue.running, typical)
+            wait = self.kie_limits.estimate_wait(last_place, self.queue.running, typical)
             estimates.append(now + timedelta(seconds=wait + typical))
         return place, max(estimates, default=None)

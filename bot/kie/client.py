@@ -72,7 +72,7 @@ class KieClient:
             callback_url = f"{self._options.callback_url.rstrip('/')}/kie/callback/{to_base36(task_input.task_id)}"
         body = orjson.dumps(self._catalogue.body(task_input, callback_url))
         try:
-            status, answer = await self._post("/api/v1/jobs/createTask", body)
+            status, answer = await self._call("POST", "/api/v1/jobs/createTask", body=body)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             # No connection was made, so nothing was sent.
             raise TryLater(Failure.UNAVAILABLE, type(error).__name__) from error
@@ -82,9 +82,8 @@ class KieClient:
 
     async def report(self, task: KieTaskId) -> TaskReport:
         """The task's record, from one recordInfo call. Raises PollFailed for any answer that is not about the task."""
-        status, answer = await self._get(
-            "/api/v1/jobs/recordInfo", {"taskId": task}, min(self._options.poll_seconds, self._options.request_seconds)
-        )
+        seconds = min(self._options.poll_seconds, self._options.request_seconds)
+        status, answer = await self._read_answer("GET", "/api/v1/jobs/recordInfo", seconds, params={"taskId": task})
         report = wire.task_report(answer.data)
         if report is not None:
             return report
@@ -93,9 +92,17 @@ class KieClient:
             return TaskReport(Progress.RUNNING)
         raise PollFailed(f"code {answer.code}")
 
+    async def download_url(self, url: str) -> str:
+        """A temporary address (20 minutes by docs.kie.ai) for a file that KIE made; raises PollFailed without one."""
+        status, answer = await self._read_answer("POST", "/api/v1/common/download-url", json={"url": url})
+        address = wire.download_url(answer.data) if status == answer.code == HTTPStatus.OK else None
+        if address is None:
+            raise PollFailed(f"code {answer.code} without an address")
+        return address
+
     async def balance(self) -> Decimal:
         """The credits left on the operator's account; raises PollFailed."""
-        status, answer = await self._get("/api/v1/chat/credit", {}, self._options.request_seconds)
+        status, answer = await self._read_answer("GET", "/api/v1/chat/credit")
         balance = wire.balance(answer.data) if status == answer.code == HTTPStatus.OK else None
         if balance is None:
             raise PollFailed(f"code {answer.code} without a balance")
@@ -131,22 +138,25 @@ class KieClient:
         ) as response:
             body = await _read(response)
         answer = wire.envelope(body)
-        url = wire.download_url(answer.data) if answer and answer.code == HTTPStatus.OK else None
+        url = wire.uploaded_url(answer.data) if answer and answer.code == HTTPStatus.OK else None
         if url is None:
             code = answer.code if answer else response.status
             raise _UploadRejected(final=HTTPStatus.BAD_REQUEST <= code < HTTPStatus.TOO_MANY_REQUESTS)
         return url
 
-    async def _get(self, path: str, params: Mapping[str, str], seconds: float) -> tuple[int, wire.Envelope]:
+    async def _read_answer(
+        self,
+        method: str,
+        path: str,
+        seconds: float | None = None,
+        *,
+        params: Mapping[str, str] | None = None,
+        json: Mapping[str, str] | None = None,
+    ) -> tuple[int, wire.Envelope]:
+        """The answer to a call that changes nothing at KIE; raises PollFailed when there is none."""
+        body = None if json is None else orjson.dumps(json)
         try:
-            async with self._session.get(
-                self._options.base_url + path,
-                params=params,
-                headers=self._headers,
-                timeout=self._timeout(seconds),
-                allow_redirects=False,
-            ) as response:
-                status, body = response.status, await _read(response)
+            status, body = await self._call(method, path, seconds, params=params, body=body)
         except NETWORK_ERRORS as error:
             raise PollFailed(type(error).__name__) from error
         answer = wire.envelope(body)
@@ -154,13 +164,24 @@ class KieClient:
             raise PollFailed(f"HTTP {status} without an envelope")
         return status, answer
 
-    async def _post(self, path: str, body: bytes) -> tuple[int, bytes]:
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        seconds: float | None = None,
+        *,
+        params: Mapping[str, str] | None = None,
+        body: bytes | None = None,
+    ) -> tuple[int, bytes]:
+        # KIE's guide asks for the content type on every request, also where nothing is sent.
         headers: Mapping[str, str] = {**self._headers, "Content-Type": "application/json"}
-        async with self._session.post(
+        async with self._session.request(
+            method,
             self._options.base_url + path,
+            params=params,
             data=body,
             headers=headers,
-            timeout=self._timeout(self._options.request_seconds),
+            timeout=self._timeout(seconds or self._options.request_seconds),
             allow_redirects=False,
         ) as response:
             return response.status, await _read(response)

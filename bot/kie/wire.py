@@ -87,6 +87,11 @@ def created_task_id(data: object) -> str | None:
 
 
 def download_url(data: object) -> str | None:
+    """The URL that download-url answers, if present: documented as the data itself."""
+    return data if isinstance(data, str) and data.startswith(("https://", "http://")) else uploaded_url(data)
+
+
+def uploaded_url(data: object) -> str | None:
     """The URL in the data of a file upload, if present."""
     return _Uploaded.model_validate(data).download_url if isinstance(data, dict) else None
 

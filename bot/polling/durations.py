@@ -1,17 +1,24 @@
 """How long tasks take: a log-normal distribution for each class of task, learned from its recent durations."""
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from math import exp, log, sqrt
 from statistics import NormalDist, fmean
 from typing import Final
 
-from bot.domain.estimate import PUBLISHED_SECONDS
-from bot.domain.settings import TaskClass
+from bot.domain.settings import Model, Resolution, TaskClass
 
 SHORTEST: Final = 0.1
 LONGEST: Final = 3600.0
 """In seconds; durations beyond these count as these."""
+PUBLISHED_SECONDS: Final[Mapping[tuple[Model, Resolution], float]] = {
+    (Model.PRO, Resolution.ONE_K): 15.0,
+    (Model.PRO, Resolution.TWO_K): 20.0,
+    (Model.FLEX, Resolution.ONE_K): 16.0,
+    (Model.FLEX, Resolution.TWO_K): 25.0,
+}
+"""Expected until durations are measured: medians that other FLUX.2 hosts publish for 1K (pro 14.1 and 16.6 s, flex
+15.8 s); for 2K a guess in proportion."""
 PUBLISHED_SPREAD: Final = 0.37
 """Standard deviation of the logarithm: the mean of 0.61, 0.16 and 0.33, by the published medians and 95th percentiles
 of three FLUX.2 hosts (pro 14.1 and 38.2 s, pro 16.6 and 21.7 s, flex 15.8 and 27.2 s)."""

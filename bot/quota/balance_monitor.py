@@ -30,7 +30,7 @@ class BalanceMonitorOptions:
     every: float
     """Between two readings of the balance."""
     every_while_paused: float
-    alarm_below: Credits
+    alert_below: Credits
     """The operator is alerted when the balance falls below this; zero means never."""
 
 
@@ -100,13 +100,13 @@ class BalanceMonitor:
     async def _alert(self, balance: Credits | None, alerts: OperatorAlerts) -> None:
         """Record alerts before they are sent: one too few is better than the same one again and again."""
         pause = self._funds_breaker.pause
-        low = self._is_low if balance is None else is_low(balance, self._options.alarm_below, was_low=self._is_low)
+        low = self._is_low if balance is None else is_low(balance, self._options.alert_below, was_low=self._is_low)
         due: list[Alert] = []
         changes: dict[str, str] = {}
         if low is not self._is_low:
             changes[_LOW_KEY] = "yes" if low else ""
             if low and balance is not None:
-                due.append(LowBalance(balance, self._options.alarm_below))
+                due.append(LowBalance(balance, self._options.alert_below))
         if pause is not None and self._paused_since is None:
             changes[_PAUSE_KEY] = orjson.dumps({"since": pause.since.isoformat(), "needed": str(pause.needed)}).decode()
             due.append(Paused(balance))

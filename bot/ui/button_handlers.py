@@ -9,7 +9,7 @@ from typing import Any, Self, cast
 import discord
 from discord import ui
 
-from bot.domain import rework
+from bot.domain import derived_requests
 from bot.domain.errors import GenerationGone, NoSourceImage, NotYours
 from bot.domain.generation import Destination, Generation, GenerationRequest, Origin, Source
 from bot.domain.ids import ChannelId, DraftId, GenerationId, MessageId, UserId
@@ -74,7 +74,7 @@ async def _cancel(services: Services, interaction: discord.Interaction[Any], but
 async def _again(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     generation = await _shown_generation(services, interaction, button)
     destination = await _new_card(services, interaction)
-    request = rework.again(generation, requester(interaction), destination)
+    request = derived_requests.again(generation, requester(interaction), destination)
     await services.generations.accept(request, generation.request.references)
 
 
@@ -85,7 +85,7 @@ async def _open_edit(services: Services, interaction: discord.Interaction[Any], 
     images = images_of(_card(interaction))
     if not images:
         raise NoSourceImage
-    prompt = "" if earlier.prompt == rework.LARGER_PROMPT else earlier.prompt
+    prompt = "" if earlier.prompt == derived_requests.LARGER_PROMPT else earlier.prompt
     await interaction.response.send_modal(edit_modal(button, images, prompt, settings, services.prices))
 
 
@@ -112,7 +112,9 @@ async def _other_prompt(services: Services, interaction: discord.Interaction[Any
     settings = _settings(form, earlier.model, earlier.aspect_ratio)
     if settings.model is Model.FLEX and earlier.model is Model.FLEX:
         settings = replace(settings, steps=earlier.steps, guidance=earlier.guidance)
-    request = replace(rework.again(generation, requester(interaction), destination, form.prompt), settings=settings)
+    request = replace(
+        derived_requests.again(generation, requester(interaction), destination, form.prompt), settings=settings
+    )
     await services.generations.accept(request, generation.request.references)
 
 
@@ -131,7 +133,7 @@ async def _larger(services: Services, interaction: discord.Interaction[Any], cus
     is_modal = interaction.type is discord.InteractionType.modal_submit
     source = _chosen_image(interaction, read_form(interaction) if is_modal else None)
     destination = await _new_card(services, interaction)
-    request = rework.larger(generation, requester(interaction), destination, _origin(interaction))
+    request = derived_requests.larger(generation, requester(interaction), destination, _origin(interaction))
     await services.generations.accept(request, [source])
 
 

@@ -147,7 +147,7 @@ async def _notify_member(
             # Others read this as well and may not know of the request: the decision stays private.
             await channel.send(f"{member(user.id)} {texts.DECIDED}", allowed_mentions=pings)
     except DISCORD_ERRORS as error:
-        log.info("member not told of a decision", error=type(error).__name__)
+        log.info("member not notified of the decision", error=type(error).__name__)
         if not isinstance(error, discord.Forbidden | discord.NotFound):
             return  # the next process tries again
     await credit_requests.mark_notified(request)

@@ -9,7 +9,7 @@ from typing import Literal, TypeAlias, get_args
 from demo.kie.behaviours import Behaviour, Code
 from demo.kie.wire import KieError
 
-Endpoint: TypeAlias = Literal["createTask", "recordInfo", "upload", "credit", "result"]
+Endpoint: TypeAlias = Literal["createTask", "recordInfo", "upload", "credit", "downloadUrl", "result"]
 
 UNREADABLE_REFERENCE = "Image fetch failed. The input image could not be downloaded or is not an image."
 

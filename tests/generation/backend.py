@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -186,15 +187,15 @@ class Installation:
         gc.collect()
         async with AsyncExitStack() as stack:
             backend = await self._assemble(stack, tuning, wrap, sender or RecordingSender())
-            submitter = backend.pipeline.submitter
+            submitter, delivery = backend.pipeline.submitter, backend.pipeline.delivery
             await stack.enter_async_context(backend.runtime.background)
             if working:
                 await recover(backend.runtime, backend.pipeline)
                 await backend.monitor.restore()
-            work = (submitter.run(), backend.tracker.run(), backend.monitor.run(backend.alerts)) if working else ()
-            workers = [asyncio.create_task(worker) for worker in work]
+            work = (submitter.run, backend.tracker.run, delivery.run, partial(backend.monitor.run, backend.alerts))
+            workers = [asyncio.create_task(worker()) for worker in work if working]
             if discord_up:
-                backend.pipeline.delivery.start(backend.sender)
+                delivery.start(backend.sender)
             try:
                 yield backend
             finally:
@@ -231,7 +232,7 @@ class Installation:
         new_id = IdMaker(self.clock.now, start=next(self._starts))
         runtime = Runtime(store, self.clock, BackgroundTasks("background", grace=0), new_id)
         pace = tuning.pace()
-        workload = Workload(tuning.capacity, durations=pace.durations)
+        workload = Workload(tuning.kie_limits, durations=pace.durations)
         spool = Spool(folder / "spool", fetcher)
         undelivered = Undelivered(runtime, spool=spool, threads=threads)
         delivery = DeliveryWorker(runtime, workload=workload, spool=spool, threads=threads, undelivered=undelivered)

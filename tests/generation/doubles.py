@@ -109,6 +109,9 @@ class FlakyApi(ImageApi):
     async def upload(self, data: bytes, filename: str, content_type: str) -> str:
         return await self._api.upload(data, filename, content_type)
 
+    async def download_url(self, url: str) -> str:
+        return await self._api.download_url(url)
+
     async def balance(self) -> Decimal:
         return await self._api.balance()
 

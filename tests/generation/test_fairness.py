@@ -1,8 +1,9 @@
 """Many members, KIE's limits, and whose task is next."""
 
+from dataclasses import replace
 from pathlib import Path
 
-from bot.domain.estimate import Capacity
+from bot.domain.kie_limits import KIE_LIMITS
 from bot.domain.states import TaskState
 from demo.kie import Code, KieStandIn, Succeed
 from tests.generation.backend import BOB, Installation
@@ -42,7 +43,9 @@ async def test_the_limit_of_running_tasks(installation: Installation, kie: KieSt
 async def test_the_limit_of_new_tasks_per_window(tmp_path: Path) -> None:
     # The stand-in answers 429 to what comes too fast, which would make more than 16 calls.
     async with KieStandIn(create_limit=5, create_window=0.6, draw=False) as kie:
-        async with Installation(tmp_path, kie).start(tuned(capacity=Capacity(new_tasks=5, window=0.6))) as backend:
+        async with Installation(tmp_path, kie).start(
+            tuned(kie_limits=replace(KIE_LIMITS, new_tasks=5, window=0.6))
+        ) as backend:
             generations = [await backend.request(f"number {number}", count=4) for number in range(4)]
             for generation_id in generations:
                 await backend.wait_for_post(generation_id)

@@ -195,7 +195,7 @@ async def test_a_pause_that_outlives_processes_is_alerted_once(installation: Ins
 async def test_a_low_balance_is_alerted_once_until_it_has_clearly_risen(
     installation: Installation, kie: KieStandIn
 ) -> None:
-    tuning = monitor_tuned(every=0.02, alarm_below=Decimal(500))
+    tuning = monitor_tuned(every=0.02, alert_below=Decimal(500))
     alert = LowBalance(Decimal(499), Decimal(500))
     for balances, alerts in (((500,), []), ((499, 400, 549, 400), [alert]), ((399, 550), []), ((499,), [alert])):
         async with installation.start(tuning) as backend:
@@ -211,7 +211,7 @@ async def test_a_low_balance_is_alerted_once_until_it_has_clearly_risen(
 
 async def test_a_balance_that_cannot_be_read_raises_no_alert(installation: Installation, kie: KieStandIn) -> None:
     kie.script.always("credit", Code(500, "server error"))
-    async with installation.start(monitor_tuned(every=0.02, alarm_below=Decimal(5000))) as backend:
+    async with installation.start(monitor_tuned(every=0.02, alert_below=Decimal(5000))) as backend:
         await wait_for_reads(backend)
         assert (backend.alerts.sent, backend.monitor.reading) == ([], None)
         kie.script.clear()

@@ -66,8 +66,8 @@ async def test_asking_for_a_poll_during_one_does_no_harm(installation: Installat
         (task,) = await backend.tasks(wish)
         await until(lambda: polls(kie), what="the first poll")
         for _ in range(3):
-            backend.tracker.poll_now(task.id)
-            await asyncio.sleep(0.02)
+            assert backend.tracker.poll_now(task.id)
+            await asyncio.sleep(0)
         await backend.wait_for_post(wish)
         await backend.wait_for_post(other)
         await until(lambda: len(backend.tracker) == 0, what="the tracker to be done")
@@ -190,9 +190,9 @@ async def test_poll_every_deadline_late_every_and_late_for(installation: Install
         await backend.wait_for_states(wish, TaskState.FAILED)
 
 
-async def test_calls_per_second(installation: Installation, kie: KieStandIn) -> None:
+async def test_polls_per_second(installation: Installation, kie: KieStandIn) -> None:
     kie.script.next_tasks(Never())
-    async with installation.start(configured(poll_every=0.01, calls_per_second=4)) as backend:
+    async with installation.start(configured(poll_every=0.01, polls_per_second=4)) as backend:
         await backend.request()
         await until(lambda: len(polls(kie)) >= 9, what="nine polls")
         assert polls(kie)[8].at - polls(kie)[0].at >= 1.5
@@ -202,7 +202,7 @@ async def test_no_other_setting_delays_the_poll_after_one_that_failed(
     installation: Installation, kie: KieStandIn
 ) -> None:
     kie.script.on("recordInfo", Code(500, "server error"))
-    async with installation.start(configured(poll_every=0.02, calls_per_second=100)) as backend:
+    async with installation.start(configured(poll_every=0.02, polls_per_second=100)) as backend:
         await backend.wait_for_post(await backend.request())
 
 
@@ -218,8 +218,8 @@ async def test_give_up_submitting(installation: Installation, kie: KieStandIn) -
 @pytest.mark.parametrize(
     ("calls", "callback_url", "expected"), [(5, "", 5), (24, "", 24), (12, "https://example.com", 1.2)]
 )
-def test_calls_per_task(calls: float, callback_url: str, expected: float) -> None:
-    config = Config(tracker=TrackerConfig(calls_per_task=calls), kie=KieConfig(callback_url=callback_url))
+def test_polls_per_task(calls: float, callback_url: str, expected: float) -> None:
+    config = Config(tracker=TrackerConfig(polls_per_task=calls), kie=KieConfig(callback_url=callback_url))
     dice, usual = random.Random(1), published(PRO)
     made: list[int] = []
     for number in range(400):

@@ -4,8 +4,8 @@ from functools import partial
 
 import pytest
 
-from bot.domain.estimate import Capacity
 from bot.domain.ids import GenerationId, KieTaskId
+from bot.domain.kie_limits import KieLimits
 from bot.domain.states import Failure, TaskState
 from bot.polling.pace import Pace
 from demo.kie import Code, CutAfter, Fail, Hang, KieStandIn, Never, Succeed
@@ -205,7 +205,7 @@ async def test_stray_files_are_removed_from_the_spool(installation: Installation
 
 
 async def test_the_rate_limit_counts_an_earlier_processs_calls(installation: Installation, kie: KieStandIn) -> None:
-    tuning = tuned(capacity=Capacity(new_tasks=2, window=1.5, at_work=100))
+    tuning = tuned(kie_limits=KieLimits(new_tasks=2, window=1.5, running_tasks=100))
     async with installation.start(tuning) as backend:
         await backend.request_and_wait(count=2)
     async with installation.start(tuning) as backend:

@@ -43,6 +43,9 @@ class Uploads:
     async def report(self, task: KieTaskId) -> TaskReport:
         raise AssertionError("nobody asks here")
 
+    async def download_url(self, url: str) -> str:
+        raise AssertionError("nobody downloads here")
+
     async def balance(self) -> Decimal:
         raise AssertionError("nobody asks here")
 

@@ -6,17 +6,17 @@ from functools import partial
 from typing import Any
 
 from bot.domain.credits import ZERO
-from bot.domain.estimate import Capacity
+from bot.domain.kie_limits import KieLimits
 from bot.generation.submitter import SubmitterOptions
 from bot.generation.tracker import TrackerOptions
 from bot.polling.pace import Pace
 from bot.quota.balance_monitor import BalanceMonitorOptions
 
 _SUBMITTER = SubmitterOptions(task_deadline=30, give_up_after=20, hold_ambiguous=False, backoff=(0.02, 0.05))
-_TRACKER = TrackerOptions(late_every=0.02, late_for=60, retry_after=0.03, calls_per_second=1000)
-_MONITOR = BalanceMonitorOptions(every=60, every_while_paused=0.02, alarm_below=ZERO)
+_TRACKER = TrackerOptions(late_every=0.02, late_for=60, retry_after=0.03, polls_per_second=1000)
+_MONITOR = BalanceMonitorOptions(every=60, every_while_paused=0.02, alert_below=ZERO)
 _PACE = partial(Pace, every=0.02)
-_CAPACITY = Capacity(new_tasks=1000, window=10, at_work=100)
+_KIE_LIMITS = KieLimits(new_tasks=1000, window=10, running_tasks=100)
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Tuning:
     monitor: BalanceMonitorOptions = _MONITOR
     pace: Callable[[], Pace] = _PACE
     """A pace of its own for each process."""
-    capacity: Capacity = _CAPACITY
+    kie_limits: KieLimits = _KIE_LIMITS
     request_seconds: float = 5
     poll_seconds: float = 5
     download_seconds: float = 5
@@ -53,4 +53,4 @@ def monitor_tuned(**changes: Any) -> Tuning:
 
 def running_at_most(tasks: int, tuning: Tuning | None = None) -> Tuning:
     """The usual tuning, or this one, with a limit on the tasks that KIE runs at once."""
-    return replace(tuning or Tuning(), capacity=replace(_CAPACITY, at_work=tasks))
+    return replace(tuning or Tuning(), kie_limits=replace(_KIE_LIMITS, running_tasks=tasks))

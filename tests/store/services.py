@@ -10,8 +10,8 @@ from pathlib import Path
 import aiohttp
 
 from bot.domain.credits import KIE_PRICES, Allowance, Credits, Period, PriceList
-from bot.domain.estimate import Capacity
 from bot.domain.ids import IdMaker, KieTaskId
+from bot.domain.kie_limits import KIE_LIMITS
 from bot.domain.ports import Progress, TaskInput, TaskReport
 from bot.domain.rules import ServerSettings
 from bot.generation.delivery import DeliveryWorker
@@ -60,6 +60,9 @@ class BusyApi:
     async def upload(self, data: bytes, filename: str, content_type: str) -> str:
         raise AssertionError("nobody uploads here")
 
+    async def download_url(self, url: str) -> str:
+        raise AssertionError("nobody downloads here")
+
     async def balance(self) -> Decimal:
         raise AssertionError("nobody watches here")
 
@@ -96,7 +99,7 @@ async def open_services(
 ) -> AsyncGenerator[ServiceFixture, None]:
     """Services with this daily allowance, or with these limits; ``folder`` is for the spool, which stays empty."""
     clock, api = SetClock(), BusyApi()
-    workload = Workload(Capacity())
+    workload = Workload(KIE_LIMITS)
     prices = PriceList(KIE_PRICES)
     policy = QuotaPolicy(clock, prices, limits or limits_of(Allowance(Credits(allowance), Period.DAY)))
     runtime = Runtime(store, clock, BackgroundTasks("background", grace=0), IdMaker(clock.now, start=0))

@@ -4,7 +4,7 @@ from decimal import Decimal
 
 import pytest
 
-from bot.domain.rework import LARGER_PROMPT
+from bot.domain.derived_requests import LARGER_PROMPT
 from bot.ui.cards import GREEN
 from demo.kie import Fail
 from tests.stories.components import (

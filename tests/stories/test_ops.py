@@ -35,7 +35,7 @@ class OperatorSetup:
     async def restart(self, **changes: Any) -> None:
         """Start the bot with the operator's settings, perhaps with others besides."""
         world = self.world
-        operator = OperatorConfig(guild=world.env.guild.id, alarm_channel=self.alerts.id, alarm_below=100)
+        operator = OperatorConfig(guild=world.env.guild.id, alert_channel=self.alerts.id, alert_below=100)
         kie = world.bot.config.kie.model_copy(update={"balance_every": 0.05, "balance_every_paused": 0.05})
         world.bot.config = world.bot.config.model_copy(update={"operator": operator, "kie": kie, **changes})
         await world.restart()
@@ -84,7 +84,7 @@ async def test_the_whole_at_a_glance(world: StoryWorld, ops: OperatorSetup) -> N
     process, queue, balance_, costs = (text.splitlines() for text in status.texts)
     assert process[0] == f"### Easel {VERSION}"
     assert process[1].startswith("started <t:")
-    assert process[2] == "running: submitter, tracker, balance monitor"
+    assert process[2] == "running: submitter, tracker, delivery, balance monitor"
     assert queue == [
         "**Queue**",
         "▶️ accepting requests",
@@ -159,7 +159,7 @@ async def test_a_pause_from_beginning_to_end(world: StoryWorld, ops: OperatorSet
 
 async def test_alerts_that_cannot_be_posted_change_nothing(world: StoryWorld, ops: OperatorSetup) -> None:
     here = world.env.guild.id
-    await ops.restart(operator=OperatorConfig(guild=here, alarm_channel=here + 1, alarm_below=100))
+    await ops.restart(operator=OperatorConfig(guild=here, alert_channel=here + 1, alert_below=100))
     world.kie.balance = Decimal(50)
     await ops.balance_is_read()
 

@@ -5,9 +5,9 @@ from decimal import Decimal
 
 from bot.domain.credits import Allowance, Balance, LedgerEntry, Movement, Period, PriceList
 from bot.domain.ids import UserId
-from bot.domain.rules import Cap, CapState, Rule, Scope, ServerSettings
+from bot.domain.rules import CapState, Rule, Scope, ServerSettings
 from bot.domain.settings import Model
-from bot.ui.texts.amounts import in_bonus_credits, in_credits, made_with, number, plain, relative, some
+from bot.ui.texts.amounts import CAPS, in_bonus_credits, in_credits, made_with, number, plain, relative, some
 from bot.ui.texts.cards import member
 from bot.ui.texts.commands import model_choice
 
@@ -36,11 +36,6 @@ DENIED = "Your request for more credits was declined. Your allowance refills as 
 DECIDED = "Your request for more credits has been answered. /balance shows what you have."
 GRANT_NOTE = "approved request for more credits"
 
-_CAPS = {
-    Cap.POOL: "Server pool",
-    Cap.SERVER_LIMIT: "Bot owner's limit for this server",
-    Cap.BUDGET: "Bot owner's daily budget",
-}
 _CHANNELS_LISTED = 25
 _CHANNELS_NOTED = 5
 
@@ -109,7 +104,8 @@ def member_quota(user: UserId, rule: Rule) -> str:
 def cap(state: CapState) -> str:
     """How much is left of a limit over several members."""
     left = number(state.left if state.left is not None else Decimal(0))
-    return f"{_CAPS[state.cap]}: **{left}** of {per_period(state.allowance)} left · refills {relative(state.renews_at)}"
+    cap = CAPS[state.cap].capitalize()
+    return f"{cap}: **{left}** of {per_period(state.allowance)} left · refills {relative(state.renews_at)}"
 
 
 def rule_set(rule: Rule) -> str:

@@ -3,10 +3,9 @@
 from collections.abc import Mapping, Sequence
 
 from bot.domain import errors
-from bot.domain.rules import Cap
 from bot.domain.settings import REFERENCES_MAX, CheaperOption
 from bot.generation.references import SOURCE_MAX_BYTES
-from bot.ui.texts.amounts import AMOUNT_MAX, counted, in_credits, number, plain, relative, some
+from bot.ui.texts.amounts import AMOUNT_MAX, CAPS, counted, in_credits, number, plain, relative, some
 from bot.ui.texts.commands import EDIT_IMAGE, NONE, PERIOD_CHOICES, UNLIMITED
 
 NOTHING_CHARGED = "Nothing was charged."
@@ -42,11 +41,6 @@ _PROBLEMS = {
     errors.ReferenceProblem.DAMAGED: "is damaged or incomplete. Save it again and attach the new copy",
     errors.ReferenceProblem.TOO_MANY_PIXELS: "has too many pixels. Scale it down and attach it again",
     errors.ReferenceProblem.UNREACHABLE: "couldn't be loaded from Discord. Attach it again",
-}
-_CAPS = {
-    Cap.POOL: "The server pool",
-    Cap.SERVER_LIMIT: "The bot owner's limit for this server",
-    Cap.BUDGET: "The bot owner's daily budget",
 }
 
 _FIXED: Mapping[type[errors.UserError], str] = {
@@ -95,7 +89,7 @@ def refusal(error: errors.UserError) -> str:
             text = _out_of_credits(error)
         case errors.CapReached(cap=cap, price=price, left=left, renews_at=renews_at, affordable=affordable):
             text = (
-                f"{_CAPS[cap]} has {in_credits(left)} left, but this costs {number(price)}. {NOTHING_CHARGED}\n"
+                f"The {CAPS[cap]} has {in_credits(left)} left, but this costs {number(price)}. {NOTHING_CHARGED}\n"
                 f"{_still_affordable(affordable)}This limit refills {relative(renews_at)}."
             )
         case errors.ChannelNotAllowed(channels=channels):
