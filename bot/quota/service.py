@@ -18,7 +18,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 PAGE = 10
 """Ledger entries per page."""
-_LAST_PAGE = 1_000
+_LAST_PAGE = 10_000
 """The older a page, the more entries are read to find it; a forged button can name any."""
 _WHOLE_SERVER = UserId(0)
 
@@ -133,7 +133,7 @@ class QuotaService:
             return await spending_csv(parts, names)
 
     async def log_page(self, guild_id: GuildId, member: UserId | None, page: int) -> LogPage:
-        """A page of a server's ledger, or of one member's entries in it; page 0 is the newest, 1,000 the oldest."""
+        """A page of a server's ledger, or of one member's entries in it; page 0 is the newest, 10,000 the oldest."""
         async with self._store.read() as tx:
             offset = min(page, _LAST_PAGE) * PAGE
             entries: Sequence[LedgerEntry] = await tx.ledger.page(guild_id, member, offset, PAGE + 1)

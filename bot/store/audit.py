@@ -196,7 +196,7 @@ def _limits(connection: Connection, now: datetime) -> Findings:
     for guild, kind, subject, limit, period in connection.execute(select(*columns).where(provable)).all():
         span = period_around(period, now, zones.get(guild, UTC))
         changed = select(_C.id).where(_C.guild_id == guild, _C.movement == Movement.RULE, _C.at >= span.start).limit(1)
-        if connection.scalar(changed) is not None or (kind == Scope.SERVER and guild in by_role):
+        if limit is None or connection.scalar(changed) is not None or (kind == Scope.SERVER and guild in by_role):
             continue
         total = Total.SERVER if kind == Scope.POOL else Total.ALLOWANCE
         spent, (start, end) = -func.sum(_T.credits), quarters(span)

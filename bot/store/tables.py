@@ -224,8 +224,14 @@ images = Table("images", metadata, _ImageColumns)
 
 ledger = Table("ledger", metadata, _LedgerColumns)
 Index("ix_ledger_guild_id_counts_at", ledger.c.guild_id, ledger.c.counts_at, ledger.c.movement, ledger.c.credits)
-Index("ix_ledger_guild_id", ledger.c.guild_id, ledger.c.id)
-Index("ix_ledger_user_id_guild_id", ledger.c.user_id, ledger.c.guild_id, ledger.c.id)
+# What members and admins can page through.
+for _columns in ((ledger.c.guild_id, ledger.c.id), (ledger.c.user_id, ledger.c.guild_id, ledger.c.id)):
+    Index(
+        "_".join(("ix_ledger", *(column.name for column in _columns[:-1]))),
+        *_columns,
+        sqlite_where=text("movement <> 'settle'"),
+        postgresql_where=text("movement <> 'settle'"),
+    )
 Index(
     "ix_ledger_resets",
     ledger.c.user_id,

@@ -180,7 +180,7 @@ _SERVICE_CALLS: Final[dict[str, StorePath]] = {
     "/quota show": lambda bench: bench.quotas.overview(_ALICE),
     "/quota log": lambda bench: bench.quotas.log_page(ALICE.guild_id, None, 0),
     "/quota log, page 3": lambda bench: bench.quotas.log_page(ALICE.guild_id, None, 3),
-    "/quota log, last page": lambda bench: bench.quotas.log_page(ALICE.guild_id, None, 1_000),
+    "/quota log, last page": lambda bench: bench.quotas.log_page(ALICE.guild_id, None, 10_000),
     "/quota log of a member": lambda bench: bench.quotas.log_page(ALICE.guild_id, ALICE.user_id, 0),
     "/quota log of a member, page 3": lambda bench: bench.quotas.log_page(ALICE.guild_id, ALICE.user_id, 3),
     "/quota report day": lambda bench: bench.quotas.report(ALICE.guild_id, Period.DAY),

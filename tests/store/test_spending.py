@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from sqlalchemy import Engine, event
 
 from bot.domain.credits import Account, Credits, Period, Span, period_around
@@ -147,6 +148,15 @@ async def test_a_report_of_a_single_day_has_only_its_rows(store: Store) -> None:
     await spend(store, TaskState.DELIVERED)
     await spend(store, TaskState.DELIVERED, at=NOW - timedelta(days=1))
     assert await rows(store, period_around(Period.DAY, NOW)) == [make_row(Outcome.DELIVERED, 1, 5)]
+
+
+async def test_rows_come_a_few_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the event loop goes on while a busy server's file is written."""
+    monkeypatch.setattr("bot.store.spending._ROWS_AT_ONCE", 2)
+    for user in range(5):
+        await spend(store, TaskState.DELIVERED, account=replace(ALICE, user_id=UserId(200 + user)))
+    async with store.read() as tx:
+        assert [len(part) async for part in tx.spending.rows(ALICE.guild_id, days_of(WEEK, UTC))] == [2, 2, 1]
 
 
 async def test_grants_and_resets_are_not_spending(store: Store) -> None:
