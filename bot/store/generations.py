@@ -24,6 +24,8 @@ from bot.store.clauses import in_constants
 from bot.store.tables import generations, references, tasks
 from bot.store.tasks import settings_from, task_from, task_values
 
+_ReferenceRow = Row[str, str, str | None, UserId | None]
+
 _CLOCK_SKEW = timedelta(minutes=1)
 """How much later than its pending card a generation's id may claim that it was made earlier."""
 
@@ -33,7 +35,7 @@ _OF_TASK = select(generations).where(
 )
 _TASKS = select(tasks).where(tasks.c.generation_id == bindparam("generation")).order_by(tasks.c.position)
 _REFERENCES = (
-    select(references.c.url, references.c.filename, references.c.digest)
+    select(references.c.url, references.c.filename, references.c.digest, references.c.owner_id)
     .where(references.c.generation_id == bindparam("generation"))
     .order_by(references.c.position)
 )
@@ -81,6 +83,7 @@ class GenerationRepository:
                         "url": reference.url,
                         "filename": reference.filename,
                         "digest": reference.digest,
+                        "owner_id": reference.owner,
                     }
                     for i, reference in enumerate(generation.request.references)
                 ],
@@ -104,7 +107,7 @@ class GenerationRepository:
             return None
         key = {"generation": row["id"]}
         task_rows = (await self._connection.execute(_TASKS, key)).mappings().all()
-        reference_rows: Sequence[Row[str, str, str | None]] = ()
+        reference_rows: Sequence[_ReferenceRow] = ()
         if row["reference_count"]:
             reference_rows = (await self._connection.execute(_REFERENCES, key)).all()
         return _generation(row, task_rows, reference_rows)
@@ -181,7 +184,7 @@ def _generation_values(generation: Generation) -> dict[str, object]:
 
 
 def _generation(
-    row: RowMapping, task_rows: Sequence[RowMapping], reference_rows: Sequence[Row[str, str, str | None]]
+    row: RowMapping, task_rows: Sequence[RowMapping], reference_rows: Sequence[_ReferenceRow]
 ) -> Generation:
     request = GenerationRequest(
         requester=Requester(

@@ -13,6 +13,7 @@ import pytest
 from bot.domain.credits import Allowance, Credits, Period, Span, period_around
 from bot.domain.errors import OperatorError
 from bot.domain.ids import UserId
+from bot.domain.ledger import RuleSet
 from bot.domain.rules import Rule, Scope
 from bot.domain.states import Failure, TaskState
 from bot.store import sqlite
@@ -38,8 +39,9 @@ async def busy(file: Path, url: str, store: Store) -> Path:
     await keep(store, replace(generation, tasks=tuple(replace(task, generation_id=generation.id) for task in tasks)))
     async with store.write() as tx:
         for scope, subject in ((Scope.MEMBER, ALICE.user_id), (Scope.SERVER, 0), (Scope.POOL, 0)):
-            await tx.rules.put(ALICE.guild_id, Rule(scope, subject, ALLOWANCE))
-            await tx.ledger.record_change(ALICE, ADMIN, "30 a day", NOW - timedelta(days=40))
+            rule = Rule(scope, subject, ALLOWANCE)
+            await tx.rules.put(ALICE.guild_id, rule)
+            await tx.ledger.record_change(ALICE, ADMIN, RuleSet(rule), NOW - timedelta(days=40))
         await bring(tx, tasks[1], TaskState.DELIVERED)
         await bring(tx, tasks[2], TaskState.FAILED)
         await bring(tx, tasks[3], TaskState.READY)

@@ -69,6 +69,9 @@ _FIXED: Mapping[type[errors.UserError], str] = {
     errors.SubmissionsPaused: (
         f"The bot has run out of credits. Please let the bot's owner know and try again later. {NOTHING_CHARGED}"
     ),
+    errors.ImagesNotYours: (
+        f"Someone else attached these images privately. Attach images of your own with /imagine. {NOTHING_CHARGED}"
+    ),
     errors.NotYours: "Only the person who requested this can do that.",
     errors.TooLateToCancel: "Too late to cancel: it's already being made.",
     errors.GenerationGone: "These buttons have expired. Start again with /imagine.",

@@ -6,7 +6,7 @@ from alembic import op
 from bot.store.clauses import QuarterOf
 
 revision: str = "0011"
-down_revision: str | None = "0006"
+down_revision: str | None = "0010"
 
 _L = sa.table(
     "ledger", *map(sa.column, ("counts_at", "user_id", "guild_id", "movement", "credits", "bonus", "round"))
