@@ -156,9 +156,10 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
         """Where the credits went, as a chart and a table."""
         guild_id = await self._admit(interaction)
         report = await self._quotas.report(guild_id, Period(period))
-        names = await names_of(interaction.client, guild_id, [member.user_id for member in report.top])
+        names = await names_of(interaction.client, guild_id, [member.user_id for member in report.ranking.top])
+        csv_file = await self._quotas.report_csv(guild_id, report, names)
         server = interaction.guild.name if interaction.guild else ""
-        message = await report_message(report, names, server, self._chart_renderer)
+        message = await report_message(report, csv_file, server, self._chart_renderer)
         await interaction.edit_original_response(
             view=message.view, attachments=message.files, allowed_mentions=discord.AllowedMentions.none()
         )

@@ -1,7 +1,7 @@
 """What quota managers can do in a server. Every change is an entry in the ledger, with who made it and why."""
 
-import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -14,15 +14,15 @@ from bot.domain.ledger import LedgerEntry, RuleRemoved, RuleSet, SettingsChanged
 from bot.domain.rules import Cap, CapState, Rule, Scope, ServerSettings
 from bot.quota.manager_limit import check_manager_limit
 from bot.quota.policy import MemberQuota, QuotaPolicy
-from bot.quota.spending_report import SpendingReport, build_report, days_of
+from bot.quota.spending_report import TOP_MEMBERS, SpendingReport, build_report, days_of, spending_csv
 from bot.runtime import Runtime
 
 log = structlog.stdlib.get_logger(__name__)
 
 PAGE = 10
 """Ledger entries per page."""
-_LAST_PAGE = 1_000_000
-"""A forged button can name any page; the database's integers have 63 bits."""
+_LAST_PAGE = 10_000
+"""The older a page, the more entries are read to find it; a forged button can name any."""
 _WHOLE_SERVER = UserId(0)
 
 
@@ -136,18 +136,24 @@ class QuotaService:
             zone = (await tx.rules.settings(guild_id)).tzinfo
             span = period_around(period, self._now, zone)
             days = days_of(span, zone)
-            rows = await tx.spending.rows(guild_id, days)
+            sums = await tx.spending.by_day(guild_id, days)
+            ranking = await tx.spending.ranking(guild_id, days, TOP_MEMBERS)
             caps = await self._policy.cap_states(tx, guild_id)
         pool = next((state for state in caps if state.cap is Cap.POOL), None)
-        # A busy server's month has thousands of rows.
-        return await asyncio.to_thread(build_report, rows, span, zone, pool)
+        return build_report(sums, ranking, span, zone, pool)
+
+    async def report_csv(self, guild_id: GuildId, report: SpendingReport, names: Mapping[UserId, str]) -> bytes:
+        """The rows behind a report, which may have changed since; ``names`` appear in it."""
+        days = days_of(report.span, report.zone)
+        async with self._store.read() as tx, aclosing(tx.spending.rows(guild_id, days)) as parts:
+            return await spending_csv(parts, names)
 
     async def log_page(self, guild_id: GuildId, member: UserId | None, page: int) -> LogPage:
-        """A page of a server's ledger, or of one member's entries in it; page 0 is the newest."""
+        """A page of a server's ledger, or of one member's entries in it; page 0 is the newest, 10,000 the oldest."""
         async with self._store.read() as tx:
             offset = min(page, _LAST_PAGE) * PAGE
             entries: Sequence[LedgerEntry] = await tx.ledger.page(guild_id, member, offset, PAGE + 1)
-        return LogPage(tuple(entries[:PAGE]), len(entries) > PAGE)
+        return LogPage(tuple(entries[:PAGE]), len(entries) > PAGE and page < _LAST_PAGE)
 
     @property
     def _now(self) -> datetime:

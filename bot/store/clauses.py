@@ -4,9 +4,12 @@ Building a statement takes as long as executing it.
 """
 
 from collections.abc import Iterable
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from sqlalchemy import ColumnElement, bindparam, literal
+from sqlalchemy import ColumnElement, Integer, bindparam, literal
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.compiler import SQLCompiler
+from sqlalchemy.sql.functions import FunctionElement
 
 _T = TypeVar("_T")
 
@@ -19,3 +22,15 @@ def in_constants(column: ColumnElement[_T], values: Iterable[_T]) -> ColumnEleme
 def in_parameter(column: ColumnElement[_T], name: str) -> ColumnElement[bool]:
     """``column IN (…)`` with the list that each execution passes under this parameter name."""
     return column.in_(bindparam(name, expanding=True))
+
+
+class QuarterOf(FunctionElement[int]):
+    """The quarter of an hour that contains a time, as a number of quarters since 1970, UTC."""
+
+    type = Integer()
+    inherit_cache = True
+
+
+@compiles(QuarterOf)
+def _quarter_of(element: QuarterOf, compiler: SQLCompiler, **options: Any) -> str:
+    return f"CAST(floor(EXTRACT(epoch FROM {compiler.process(element.clauses, **options)}) / 900) AS INTEGER)"

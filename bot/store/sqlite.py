@@ -10,12 +10,16 @@ from typing import Any
 
 import structlog
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, event, make_url
+from sqlalchemy import Column, Connection, Engine, Insert, SelectBase, Table, create_engine, event, make_url
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from bot.domain.errors import OperatorError, StoreUnavailable
+from bot.store.clauses import QuarterOf
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -137,6 +141,37 @@ def configure(engine: Engine, *, writes: bool) -> None:
     event.listen(engine, "begin", begun)
     event.listen(engine, "before_cursor_execute", executing)
     event.listen(engine, "commit", check)
+
+
+@compiles(QuarterOf, "sqlite")
+def _quarter_of(element: QuarterOf, compiler: SQLCompiler, **options: Any) -> str:
+    # Without its fraction: SQLite rounds 59.9999 seconds up.
+    return f"(CAST(strftime('%s', substr({compiler.process(element.clauses, **options)}, 1, 19)) AS INTEGER) / 900)"
+
+
+def insert_or_add(table: Table, amount: Column[Any], rows: SelectBase) -> Insert:
+    """Insert rows; where a row of the same primary key exists, its ``amount`` grows by the new one instead."""
+    statement = insert(table).from_select([column.name for column in table.columns], rows)
+    return statement.on_conflict_do_update(
+        index_elements=table.primary_key, set_={amount.name: amount + statement.excluded[amount.name]}
+    )
+
+
+@contextmanager
+def snapshot(path: Path) -> Generator[Connection, None, None]:
+    """The file as it is now, in one read-only transaction; another process may go on writing."""
+    url = f"{path.absolute().as_uri()}?mode=ro"
+    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(url, uri=True, isolation_level=None))
+
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    event.listen(engine, "begin", begun)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
 def integrity_problems(path: Path) -> list[str]:

@@ -45,7 +45,7 @@ from bot.domain.rules import ReplyMode, Scope
 from bot.domain.settings import AspectRatio, Model, Resolution
 from bot.domain.states import Failure, TaskState
 from bot.store.changes import ChangeJson
-from bot.store.types import CreditAmount, UtcTime, choice
+from bot.store.types import CreditAmount, Total, UtcTime, choice
 
 metadata = MetaData(
     naming_convention={
@@ -145,6 +145,16 @@ class _LedgerColumns(TypedColumns):
     change: Named[RecordedChange | None] = _column(ChangeJson)
 
 
+class _LedgerTotalColumns(TypedColumns):
+    total: Named[Total] = _column(choice(Total), primary_key=True)
+    guild_id: Named[GuildId] = _column(BigInteger, primary_key=True, autoincrement=False)
+    user_id: Named[UserId] = _column(BigInteger, primary_key=True, autoincrement=False)
+    round: Named[int] = _column(Integer, primary_key=True, autoincrement=False)
+    quarter: Named[int] = _column(Integer, primary_key=True, autoincrement=False)
+    """Quarters of an hour since 1970, UTC."""
+    credits: Named[Decimal] = _column(CreditAmount)
+
+
 class _RuleColumns(TypedColumns):
     guild_id: Named[GuildId] = _column(BigInteger, primary_key=True, autoincrement=False)
     scope: Named[Scope] = _column(choice(Scope), primary_key=True)
@@ -230,19 +240,15 @@ Index(
 images = Table("images", metadata, _ImageColumns)
 
 ledger = Table("ledger", metadata, _LedgerColumns)
-Index("ix_ledger_account", ledger.c.user_id, ledger.c.guild_id, ledger.c.counts_at)
 Index("ix_ledger_guild_id_counts_at", ledger.c.guild_id, ledger.c.counts_at, ledger.c.movement, ledger.c.credits)
-Index("ix_ledger_counts_at", ledger.c.counts_at, ledger.c.movement, ledger.c.credits)
-Index("ix_ledger_guild_id", ledger.c.guild_id, ledger.c.id)
-Index("ix_ledger_user_id_guild_id", ledger.c.user_id, ledger.c.guild_id, ledger.c.id)
-Index(
-    "ix_ledger_bonus",
-    ledger.c.user_id,
-    ledger.c.guild_id,
-    ledger.c.bonus,
-    sqlite_where=text("bonus <> 0"),
-    postgresql_where=text("bonus <> 0"),
-)
+# What members and admins can page through.
+for _columns in ((ledger.c.guild_id, ledger.c.id), (ledger.c.user_id, ledger.c.guild_id, ledger.c.id)):
+    Index(
+        "_".join(("ix_ledger", *(column.name for column in _columns[:-1]))),
+        *_columns,
+        sqlite_where=text("movement <> 'settle'"),
+        postgresql_where=text("movement <> 'settle'"),
+    )
 Index(
     "ix_ledger_resets",
     ledger.c.user_id,
@@ -274,6 +280,9 @@ Index(
     sqlite_where=text("movement IN ('settle', 'refund', 'goodwill')"),
     postgresql_where=text("movement IN ('settle', 'refund', 'goodwill')"),
 )
+
+# The table is its primary key: in SQLite it is stored in that order, without another index.
+ledger_totals = Table("ledger_totals", metadata, _LedgerTotalColumns, sqlite_with_rowid=False)
 
 rules = Table("rules", metadata, _RuleColumns)
 
