@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.credits import Credits
+from bot.domain.ids import GenerationId
 from bot.domain.spending import PriceClass
 from bot.domain.states import Failure
 
@@ -72,5 +73,32 @@ class Resumed:
     balance: Credits | None
 
 
-Alert = LowBalance | Paused | Resumed
+@dataclass(frozen=True, slots=True)
+class UnknownResultHost:
+    """A result is on a host that ``kie.result_hosts`` does not allow."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsMissing:
+    """Submitting is paused: the last results could not be fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsArriving:
+    """Submitting has resumed: a result arrived."""
+
+    since: datetime
+    """When the pause began."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryGivenUp:
+    """An outcome could not be posted for a day because of errors, and was refunded."""
+
+    generation: GenerationId
+
+
+Alert = LowBalance | Paused | Resumed | UnknownResultHost | ResultsMissing | ResultsArriving | DeliveryGivenUp
 """What the operator's alert channel shows."""

@@ -84,7 +84,7 @@ class Submitter:
         await self._restore_window()
         while True:
             self._workload.changed.clear()
-            wait = await self._wait_while_paused() if self._workload.funds_breaker.is_open else self._wait()
+            wait = self._wait() if self._workload.pause is None else await self._wait_while_paused()
             if wait == 0:
                 queued = self._workload.queue.pop()
                 if queued is not None:
@@ -184,9 +184,7 @@ class Submitter:
     async def _account_refused(self, queued: QueuedTask, generation: Generation, error: TryLater) -> None:
         self._rejections = 0
         log.warning("KIE refused the account", task=queued.task, failure=error.failure, detail=error.detail)
-        probe = self._workload.funds_breaker.record_refusal(
-            generation.unit_price, self._clock.steady(), error.failure
-        )
+        probe = self._workload.funds_breaker.record_refusal(generation.unit_price, self._clock.steady(), error.failure)
         if probe and error.failure is Failure.KEY_REFUSED:
             # KIE accepts the key for other calls, so what it refuses may be this task.
             await self._fail(generation.id, queued.task, error.failure)
@@ -221,11 +219,11 @@ class Submitter:
         self._delivery.refresh(queued.generation)
 
     async def _wait_while_paused(self) -> float | None:
-        """Fail tasks that have waited too long for KIE to accept the account; seconds until the next one has."""
-        pause, now = self._workload.funds_breaker.pause, self._clock.steady()
-        since = pause.since if pause else now
-        if pause and now - since >= self._give_up_after:
-            oldest = await self._fail_waiting(pause.reason)
+        """Fail tasks that have waited too long for the pause to end; seconds until the next one has."""
+        pause, now = self._workload.pause, self._clock.steady()
+        since, reason = pause or (now, Failure.UNAVAILABLE)
+        if now - since >= self._give_up_after:
+            oldest = await self._fail_waiting(reason)
             if oldest is None:
                 return None
             since = oldest

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.domain.credit_requests import CREDIT_REQUEST_LIFETIME, CreditRequest, CreditRequestState
 from bot.domain.credits import Account
 from bot.domain.ids import ChannelId, CreditRequestId, MessageId
+from bot.store.clauses import readable
 from bot.store.tables import credit_requests as requests
 
 
@@ -70,7 +71,7 @@ class CreditRequestRepository:
         rows = await self._connection.execute(
             select(requests).where(requests.c.untold.is_not(None)).order_by(requests.c.id)
         )
-        return [(_request(row), row["untold"] or "") for row in rows.mappings()]
+        return [(_request(row), row["untold"] or "") for row in readable(rows)]
 
     async def mark_notified(self, request_id: CreditRequestId) -> None:
         """Delete the notification: the member has received it, or cannot be reached."""

@@ -220,6 +220,6 @@ async def test_nothing_is_posted_before_discord_can_be_reached(installation: Ins
         await backend.wait_for_states(generation_id, TaskState.READY)
         assert (sender.shown, sender.attempts) == ([], [])
         assert backend.ledger() == [RESERVED]
-        backend.pipeline.delivery.start(sender)
+        backend.pipeline.delivery.start(sender, backend.alerts)
         await backend.wait_for_post(generation_id)
         assert len(created(kie)) == 1

@@ -39,9 +39,8 @@ def downloads(kie: KieStandIn) -> list[RecordedRequest]:
 async def image_sizes(backend: Backend, generation_id: GenerationId, limit: int = LIMIT) -> list[int]:
     loaded = await undelivered(backend).load(generation_id, limit)
     assert loaded is not None
-    generation, images = loaded
-    assert generation.id == generation_id
-    return sizes(images)
+    assert loaded.generation.id == generation_id
+    return sizes(loaded.images)
 
 
 def sizes(images: Sequence[ImageFile]) -> list[int]:
