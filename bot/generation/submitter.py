@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.domain.errors import Ambiguous, TaskRefused, TryLater
+from bot.domain.errors import Ambiguous, TaskRefused, TryLater, UnreadableRow
 from bot.domain.generation import Generation, Task
 from bot.domain.ids import GenerationId, KieTaskId, TaskId
 from bot.domain.ports import ImageApi, TaskInput
@@ -158,12 +158,16 @@ class Submitter:
         return True
 
     async def _mark_submitting(self, task_id: TaskId) -> Generation | None:
-        """The task's generation; None when it was cancelled meanwhile."""
+        """The task's generation; None when it was cancelled meanwhile or cannot be read."""
         deadline = self._clock.now() + self._tracker.task_deadline
-        async with self._store.write() as tx:
-            if not await tx.tasks.submitting(task_id, deadline):
-                return None
-            return await tx.generations.of_task(task_id)
+        try:
+            async with self._store.write() as tx:
+                if not await tx.tasks.submitting(task_id, deadline):
+                    return None
+                return await tx.generations.of_task(task_id)
+        except UnreadableRow as error:
+            log.error("task not submitted: its generation cannot be read", task=task_id, error=str(error))
+            return None
 
     async def _watch(self, task: Task, kie_task_id: KieTaskId, submitted_at: datetime) -> None:
         deadline = submitted_at + self._tracker.task_deadline

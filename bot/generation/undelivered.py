@@ -78,7 +78,7 @@ class Undelivered:
         """Drop, refund and delete what nobody came for within a week."""
         dropped: list[Generation] = []
         async with self._store.write() as tx:
-            for user, generation_id in await tx.undelivered.all(before=self._clock.forget_before(KEPT_FOR)):
+            for _user, generation_id in await tx.undelivered.all(before=self._clock.forget_before(KEPT_FOR)):
                 try:
                     generation = await tx.generations.get(generation_id)
                 except UnreadableRow as error:

@@ -1,4 +1,4 @@
-"""A circuit breaker on submitting: open while the operator's account at KIE is out of credits, or its key is refused."""
+"""A circuit breaker on submitting: open while KIE refuses the operator's account: out of credits, or a refused key."""
 
 import asyncio
 from dataclasses import dataclass, replace

@@ -8,7 +8,17 @@ import discord
 import pytest
 
 from bot.domain.credits import ZERO, Credits
-from bot.domain.kie_account import BalanceReading, ClassCosts, LowBalance, Paused, Resumed
+from bot.domain.ids import GenerationId
+from bot.domain.kie_account import (
+    BalanceReading,
+    ClassCosts,
+    DeliveryGivenUp,
+    LowBalance,
+    Paused,
+    ResultsArriving,
+    Resumed,
+    UnknownResultHost,
+)
 from bot.domain.settings import Model, Resolution
 from bot.domain.spending import PriceClass
 from bot.domain.states import Failure

@@ -90,7 +90,8 @@ def partly(done: int, count: int) -> str:
 
 def still_fetched(count: int) -> str:
     """Some images are finished and cannot be fetched yet."""
-    return f"{counted(count, 'image')} still being fetched from the image service. More follows in a new message."
+    are, them = ("is", "it") if count == 1 else ("are", "them")
+    return f"{counted(count, 'image')} {are} finished and still being fetched. You'll get {them} in a new message."
 
 
 def member(user: UserId | int) -> str:
