@@ -3,6 +3,7 @@
 import argparse
 import asyncio
 import gc
+import os
 import signal
 import sys
 from collections.abc import Coroutine
@@ -16,7 +17,6 @@ from bot.domain.errors import OperatorError, StoreUnavailable
 if TYPE_CHECKING:
     from bot.config import Config
 
-EX_CONFIG = 78
 _T = TypeVar("_T")
 _DEFAULT_CONFIG = Path("config.toml")
 
@@ -32,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _bot(options.command, config)
     except OperatorError as error:
         print(f"easel: {error}", file=sys.stderr)
-        return EX_CONFIG
+        return os.EX_CONFIG
 
 
 def _exit_early(_number: int, _frame: FrameType | None) -> None:

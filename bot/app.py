@@ -79,6 +79,7 @@ class Application:
                 for name, worker in (
                     ("submitter", self.pipeline.submitter.run()),
                     ("tracker", self.pipeline.tracker.run()),
+                    ("delivery", self.pipeline.delivery.run()),
                     ("balance monitor", self.balance_monitor.run(self.alerts)),
                     ("undelivered", self.pipeline.undelivered.run()),
                 ):
@@ -162,7 +163,7 @@ async def assemble(
             sandbox=sandbox,
             cache=ReferenceCache(folder / "references", options.reference_cache_limits(config), clock),
             api=api,
-            folder=_emptied(folder / "workshop"),
+            folder=_temporary_folder(folder),
         )
         services = Services(
             generations=GenerationService(
@@ -200,8 +201,10 @@ async def assemble(
         )
 
 
-def _emptied(folder: Path) -> Path:
-    """A private folder without the members' images that a killed process left in it."""
-    shutil.rmtree(folder, ignore_errors=True)
+def _temporary_folder(data: Path) -> Path:
+    """An empty private folder, without the members' images that a killed process left."""
+    folder = data / "tmp"
+    for left in (folder, data / "workshop"):  # its name in earlier versions
+        shutil.rmtree(left, ignore_errors=True)
     folder.mkdir(mode=0o700, exist_ok=True)
     return folder

@@ -48,7 +48,7 @@ async def run(config: Config) -> bool:
         stopping = _supervised(stack, stop.wait(), "stop signal")
         _tune_garbage_collector()
         ended, _ = await asyncio.wait({workers, connection, stopping}, return_when=asyncio.FIRST_COMPLETED)
-        log.info("stopping", because=[task.get_name() for task in ended])
+        log.info("stopping", reason=[task.get_name() for task in ended])
         died = [task for task in ended if task is not stopping]
         # Drain while Discord and KIE can still be reached.
         if not died:
@@ -58,7 +58,7 @@ async def run(config: Config) -> bool:
         error = task.exception() if not task.cancelled() else None
         if isinstance(error, OperatorError):
             raise error
-        log.critical("part of the bot died", part=task.get_name(), exc_info=error)
+        log.critical("component failed", component=task.get_name(), exc_info=error)
     log.info("stopped")
     return not died
 

@@ -58,11 +58,12 @@ class Edit(commands.Cog):
 
     async def edit_image(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """Ask what to change; the draft remembers which images the modal is about."""
-        images = images_of(message)[:REFERENCES_MAX]
+        user = UserId(interaction.user.id)
+        images = images_of(message, user)[:REFERENCES_MAX]
         if not images:
             raise NoSourceImage
         origin = Origin(ChannelId(message.channel.id), MessageId(message.id))
-        draft = self._history.new_draft(UserId(interaction.user.id), origin, images)
+        draft = self._history.new_draft(user, origin, images)
         await self._history.keep(draft)
         modal = draft_modal(CustomId(Action.DRAFT, draft.id), len(images), self._prices)
         await interaction.response.send_modal(modal)

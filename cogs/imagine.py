@@ -1,7 +1,10 @@
 """/imagine: a prompt, optional images to work from, and how to make the image."""
 
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any, final
+import inspect
+from collections.abc import Callable, Coroutine
+from functools import wraps
+from types import MethodType
+from typing import Any, Final, final
 
 import discord
 from discord import app_commands
@@ -10,6 +13,7 @@ from discord.ext import commands
 from bot.client import EaselClient
 from bot.domain.credits import PriceList
 from bot.domain.generation import GenerationRequest
+from bot.domain.ids import UserId
 from bot.domain.settings import (
     COUNT_MAX,
     GUIDANCE_MAX,
@@ -37,21 +41,23 @@ _Steps = app_commands.Range[int, STEPS.start, STEPS.stop - 1]
 _Guidance = app_commands.Range[float, GUIDANCE_MIN, GUIDANCE_MAX]
 _Image = discord.Attachment | None
 
-_described = app_commands.describe(
-    prompt=texts.PROMPT,
-    image=texts.image(1),
-    model=texts.MODEL,
-    aspect_ratio=texts.ASPECT_RATIO,
-    resolution=texts.RESOLUTION,
-    count=texts.COUNT,
-    private=texts.PRIVATE,
+_FLEX_CONTROLS: Final = {"steps": texts.STEPS, "guidance": texts.GUIDANCE}
+_DESCRIPTIONS: Final = {
+    "prompt": texts.PROMPT,
+    "image": texts.image(1),
+    "model": texts.MODEL,
+    "aspect_ratio": texts.ASPECT_RATIO,
+    "resolution": texts.RESOLUTION,
+    "count": texts.COUNT,
+    "private": texts.PRIVATE,
+    **_FLEX_CONTROLS,
     **{f"image{number}": texts.image(number) for number in range(2, REFERENCES_MAX + 1)},
-)
+}
 
 
 @final
 class Imagine(commands.Cog):
-    """One command in two forms: the operator decides whether it offers flex's steps and guidance."""
+    """One command; the operator decides whether it offers flex's steps and guidance."""
 
     def __init__(
         self,
@@ -65,7 +71,7 @@ class Imagine(commands.Cog):
         self._generations = generations
         self._acknowledger = acknowledger
         self._tree = tree
-        self._command = _command(self.imagine_with_flex_controls if flex_controls else self.imagine, prices)
+        self._command = _command(MethodType(_callback(flex_controls=flex_controls), self), prices)
 
     async def cog_load(self) -> None:
         """Register the command, which discord.py finds in a cog only if a decorator made it."""
@@ -75,33 +81,7 @@ class Imagine(commands.Cog):
         """Remove the command."""
         self._tree.remove_command(self._command.name)
 
-    @_described
     async def imagine(
-        self,
-        interaction: discord.Interaction[Any],
-        prompt: _Prompt,
-        image: _Image = None,
-        model: str = Model.PRO.value,
-        aspect_ratio: str | None = None,
-        resolution: str = Resolution.ONE_K.value,
-        count: _Count = 1,
-        private: bool = False,
-        image2: _Image = None,
-        image3: _Image = None,
-        image4: _Image = None,
-        image5: _Image = None,
-        image6: _Image = None,
-        image7: _Image = None,
-        image8: _Image = None,
-    ) -> None:
-        """The command without flex's controls."""
-        images = (image, image2, image3, image4, image5, image6, image7, image8)
-        settings = _settings(model, aspect_ratio, resolution, images)
-        await self._make(interaction, prompt, images, settings, count, private=private)
-
-    @_described
-    @app_commands.describe(steps=texts.STEPS, guidance=texts.GUIDANCE)
-    async def imagine_with_flex_controls(
         self,
         interaction: discord.Interaction[Any],
         prompt: _Prompt,
@@ -121,29 +101,35 @@ class Imagine(commands.Cog):
         image7: _Image = None,
         image8: _Image = None,
     ) -> None:
-        """The command with flex's controls."""
-        images = (image, image2, image3, image4, image5, image6, image7, image8)
-        settings = _settings(model, aspect_ratio, resolution, images, steps, guidance)
-        await self._make(interaction, prompt, images, settings, count, private=private)
-
-    async def _make(
-        self,
-        interaction: discord.Interaction[Any],
-        prompt: str,
-        images: Sequence[discord.Attachment | None],
-        settings: Settings,
-        count: int,
-        *,
-        private: bool,
-    ) -> None:
+        """The command; unless a shape is chosen, it is that of the first image, or square without one."""
+        attachments = (image, image2, image3, image4, image5, image6, image7, image8)
+        owner = UserId(interaction.user.id)
+        sources = [source_of(attachment, owner) for attachment in attachments if attachment is not None]
+        ratio = aspect_ratio or (AspectRatio.AUTO if sources else AspectRatio.SQUARE)
+        settings = Settings(Model(model), AspectRatio(ratio), Resolution(resolution), steps, guidance)
         destination = await self._acknowledger.acknowledge(interaction, private=private)
         request = GenerationRequest(requester(interaction), prompt, settings, count, (), destination)
-        sources = [source_of(attachment) for attachment in images if attachment is not None]
         await self._generations.accept(request, sources)
+
+
+def _callback(*, flex_controls: bool) -> Callable[..., Coroutine[Any, Any, None]]:
+    """Imagine.imagine, whose signature tells discord.py which options to offer."""
+
+    @wraps(Imagine.imagine)
+    async def callback(*arguments: Any, **options: Any) -> None:
+        await Imagine.imagine(*arguments, **options)
+
+    signature = inspect.signature(Imagine.imagine)
+    hidden = () if flex_controls else _FLEX_CONTROLS
+    offered = [option for option in signature.parameters.values() if option.name not in hidden]
+    vars(callback)["__signature__"] = signature.replace(parameters=offered)
+    return callback
 
 
 def _command(callback: Callable[..., Coroutine[Any, Any, None]], prices: PriceList) -> Command:
     """The command; its choices show prices, which no decorator knows."""
+    command = app_commands.Command[Any, ..., None](name="imagine", description=texts.IMAGINE, callback=callback)
+    app_commands.describe(**{option.name: _DESCRIPTIONS[option.name] for option in command.parameters})(command)
     with_choices = app_commands.choices(
         model=[app_commands.Choice(name=texts.model_choice(model, prices), value=model.value) for model in Model],
         aspect_ratio=[
@@ -154,20 +140,7 @@ def _command(callback: Callable[..., Coroutine[Any, Any, None]], prices: PriceLi
             for resolution in Resolution
         ],
     )
-    return with_choices(app_commands.Command(name="imagine", description=texts.IMAGINE, callback=callback))
-
-
-def _settings(
-    model: str,
-    aspect_ratio: str | None,
-    resolution: str,
-    images: Sequence[discord.Attachment | None],
-    steps: int | None = None,
-    guidance: float | None = None,
-) -> Settings:
-    """Unless a shape is chosen, that of the first image, or square without one."""
-    ratio = aspect_ratio or (AspectRatio.AUTO if any(images) else AspectRatio.SQUARE)
-    return Settings(Model(model), AspectRatio(ratio), Resolution(resolution), steps, guidance)
+    return with_choices(command)
 
 
 async def setup(bot: EaselClient) -> None:

@@ -113,7 +113,7 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
         lines: list[str] = []
         for scope, subject in named or [(Scope.SERVER, 0)]:
             note = answers.rule_removed(Rule(scope, subject, Allowance(None, Period.DAY)))
-            removed = await self._quotas.remove_rule(_change(interaction, guild_id, note), scope, subject)
+            removed = await self._quotas.remove_rule(_change(interaction, guild_id), scope, subject)
             lines.append(note if removed else answers.NO_RULE)
         await _answer(interaction, lines)
 
@@ -133,9 +133,8 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
     async def reset(self, interaction: discord.Interaction[Any], member: discord.Member) -> None:
         """What the member spent in this period no longer counts."""
         guild_id = await self._admit(interaction)
-        note = answers.reset(UserId(member.id))
-        await self._quotas.reset(_change(interaction, guild_id, note), UserId(member.id))
-        await _answer(interaction, [note])
+        await self._quotas.reset(_change(interaction, guild_id), UserId(member.id))
+        await _answer(interaction, [answers.reset(UserId(member.id))])
 
     @app_commands.command(description=texts.QUOTA_REPORT)
     @app_commands.describe(period=texts.REPORT_PERIOD)
@@ -204,7 +203,7 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
             return replace(after, requests_channel=ChannelId(requests_channel.id)) if requests_channel else after
 
         actor = UserId(interaction.user.id)
-        after = await self._quotas.change_settings(guild_id, actor, change, answers.settings_changed)
+        after = await self._quotas.change_settings(guild_id, actor, change)
         hint = [answers.MANAGER_HINT] if after.manager_role else []
         await _answer(interaction, [answers.settings(after), *hint])
 
@@ -223,14 +222,13 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
     ) -> None:
         guild_id = await self._admit(interaction)
         rule = Rule(scope, subject, _allowance(amount, period))
-        note = answers.rule_set(rule)
-        await self._quotas.put_rule(_change(interaction, guild_id, note), rule)
+        await self._quotas.put_rule(_change(interaction, guild_id), rule)
         limits: list[str] = []
         if scope is Scope.POOL:
             # The operator's limit may be lower than the pool: an admin should see that before a member does.
             overview = await self._quotas.overview(requester_of(interaction.user, guild_id))
             limits = [answers.cap(cap) for cap in overview.caps]
-        await _answer(interaction, [note, *limits, answers.IN_PROGRESS_HINT])
+        await _answer(interaction, [answers.rule_set(rule), *limits, answers.IN_PROGRESS_HINT])
 
 
 def _allowance(amount: float | None, period: str) -> Allowance:
@@ -265,7 +263,7 @@ def _exact(amount: float) -> Credits:
     return Credits(str(round(amount, 3)))
 
 
-def _change(interaction: discord.Interaction[Any], guild_id: GuildId, note: str) -> Change:
+def _change(interaction: discord.Interaction[Any], guild_id: GuildId, note: str = "") -> Change:
     return Change(guild_id, UserId(interaction.user.id), note)
 
 

@@ -1,12 +1,11 @@
 """``python -m demo``: try the bot in a browser, without any account. Exit code 78 when the port is taken."""
 
 import argparse
+import os
 import sys
 
 from bot.domain.errors import OperatorError
 from demo.run import run_demo
-
-_EX_CONFIG = 78
 
 
 def main() -> int:
@@ -17,7 +16,7 @@ def main() -> int:
         return run_demo(parser.parse_args().port)
     except OperatorError as error:
         print(f"easel: {error}", file=sys.stderr)
-        return _EX_CONFIG
+        return os.EX_CONFIG
 
 
 if __name__ == "__main__":

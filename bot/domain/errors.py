@@ -173,6 +173,10 @@ class NotYours(UserError):
     """Only the requester may use this button."""
 
 
+class ImagesNotYours(UserError):
+    """Only the member who attached these images privately may use them in this way."""
+
+
 class TooLateToCancel(UserError):
     """KIE already has every task of the generation, and tasks there cannot be cancelled."""
 

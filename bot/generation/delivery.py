@@ -58,6 +58,9 @@ class DeliveryWorker:
         self._failing_since: dict[GenerationId, datetime] = {}
         """By the steady clock."""
         self._timers: dict[GenerationId, asyncio.TimerHandle] = {}
+        self._expected: dict[GenerationId, datetime | None] = {}
+        """When cards say that they will be ready; None once that moment has passed."""
+        self._expecting = asyncio.Event()
 
     def start(self, sender: MessageSender, alerts: OperatorAlerts) -> None:
         """Discord can be reached: start to deliver, beginning with what changed so far. Call it once."""
@@ -72,6 +75,21 @@ class DeliveryWorker:
         if generation_id not in self._busy:
             self._busy.add(generation_id)
             self._background.start(self._process(generation_id))
+
+    async def run(self) -> None:
+        """Refresh each card once when the moment has passed for which it announces its images; until cancelled."""
+        while True:
+            self._expecting.clear()
+            now = self._clock.now()
+            for generation_id, at in self._expected.items():
+                if at is not None and at <= now:
+                    self._expected[generation_id] = None
+                    self.refresh(generation_id)
+            times = [at for at in self._expected.values() if at is not None]
+            wait = (min(times) - now).total_seconds() if times else None
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait):
+                    await self._expecting.wait()
 
     def prefetch(self, task: Task, url: str) -> None:
         """Begin to download a finished image while its result is still being stored."""
@@ -115,6 +133,8 @@ class DeliveryWorker:
             undelivered = await tx.undelivered.contains(generation_id)
         if generation is None or undelivered:
             return
+        if generation.settled:
+            self._expected.pop(generation_id, None)
         late = generation.delivery is Delivery.DONE
         if generation.settled and (generation.ready or not late):
             if self._has_failed_for_a_day(generation):
@@ -222,7 +242,14 @@ class DeliveryWorker:
                     await tx.generations.set_message(generation.id, posted.message_id)
 
     def _progress(self, generation: Generation) -> Card:
-        position, ready_at = self._workload.estimate_completion(generation, self._clock.now())
+        now = self._clock.now()
+        position, ready_at = self._workload.estimate_completion(generation, now)
+        # A card in line is refreshed anyway when it leaves the line.
+        if position is None and ready_at is not None:
+            if self._expected.get(generation.id, ready_at) is None:
+                ready_at = now
+            self._expected[generation.id] = ready_at if ready_at > now else None
+            self._expecting.set()
         return Card(generation, position, ready_at)
 
     async def _images(self, sender: MessageSender, generation: Generation, limit: int) -> list[ImageFile] | None:

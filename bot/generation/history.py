@@ -20,15 +20,18 @@ class History:
         self._clock = runtime.clock
         self._new_id = runtime.new_id
 
-    async def shown_in(self, message_id: MessageId, generation_id: GenerationId) -> Generation:
-        """The generation that a message shows; raises GenerationGone.
+    async def shown_in(self, message_id: MessageId, generation_id: GenerationId, to: UserId) -> Generation:
+        """The generation that a message shows to a member; raises GenerationGone.
 
-        A custom id can be forged to name any generation; the message that its button is on comes from Discord.
+        A custom id can be forged to name any generation; the message that its button is on comes from Discord. A
+        private generation is for its requester alone.
         """
         async with self._store.read() as tx:
             generation = await tx.generations.get(generation_id)
             images = await tx.images.in_message(message_id)
         if generation is None:
+            raise GenerationGone
+        if generation.request.destination.private and generation.request.account.user_id != to:
             raise GenerationGone
         posted_here = any(image.generation_id == generation_id for image in images)
         if generation.request.destination.message_id != message_id and not posted_here:

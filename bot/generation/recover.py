@@ -89,7 +89,7 @@ async def _report_interrupted(pending_cards: PendingCardJournal, sender: Message
 
 async def _fail_ambiguous(runtime: Runtime, pipeline: Pipeline, task: Task) -> None:
     """The process died during createTask and no callback will come: refund the task, and never send it again."""
-    log.error("unknown whether KIE took a task", task=task.id)
+    log.error("unknown whether KIE accepted the task", task=task.id)
 
     async def fail() -> None:
         async with runtime.store.write() as tx:

@@ -104,7 +104,7 @@ class ReferencePreparer:
         digest = await asyncio.to_thread(_file_sha256, image.path)
         url = await self._upload(image.path, digest, image.file_type)
         await asyncio.to_thread(self._cache.keep, image.path, digest, image.file_type)
-        return Reference(url, source.filename, digest)
+        return Reference(url, source.filename, digest, source.owner)
 
     async def _renew(self, reference: Reference) -> Reference:
         """The reference with a URL that KIE still serves: an earlier upload's, or that of a new one from the cache."""

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from bot.domain.credits import Credits, LedgerEntry, PriceList, Requester
+from bot.domain.credits import Credits, PriceList, Requester
 from bot.domain.errors import (
     AutoNeedsReference,
     ControlsNeedFlex,
@@ -22,6 +22,7 @@ from bot.domain.errors import (
 )
 from bot.domain.generation import Delivery, Generation, GenerationRequest, Origin, Reference, Source, Task
 from bot.domain.ids import GenerationId, TaskId, UserId
+from bot.domain.ledger import LedgerEntry
 from bot.domain.queue import QueuedTask
 from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, TaskClass
 from bot.domain.states import TaskState

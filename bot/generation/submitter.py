@@ -142,7 +142,7 @@ class Submitter:
             await self._fail(generation.id, task_id, error.failure)
             return False
         except Ambiguous as error:
-            log.error("unknown whether KIE took a task", task=task_id, detail=error.detail)
+            log.error("unknown whether KIE accepted the task", task=task_id, detail=error.detail)
             return await self._hold_or_fail(generation.id, task_id)
         except Exception:
             # An unexpected error leaves the same doubt; without this the task would be stuck until the next start.

@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 import structlog
 
-from bot.domain.credits import Account, Credits, LedgerEntry, Period, Requester, period_around
+from bot.domain.credits import Account, Credits, Period, Requester, period_around
 from bot.domain.ids import GuildId, UserId
+from bot.domain.ledger import LedgerEntry, RuleRemoved, RuleSet, SettingsChanged
 from bot.domain.rules import Cap, CapState, Rule, Scope, ServerSettings
 from bot.quota.policy import MemberQuota, QuotaPolicy
 from bot.quota.spending_report import SpendingReport, build_report, days_of
@@ -41,11 +42,11 @@ class LogPage:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """Who changes something in which server; ``note`` describes it for the ledger."""
+    """Who changes something in which server; ``note`` is their reason in their own words, kept with grants."""
 
     guild_id: GuildId
     actor: UserId
-    note: str
+    note: str = ""
 
 
 class QuotaService:
@@ -72,7 +73,7 @@ class QuotaService:
         async with self._store.write() as tx:
             await tx.rules.put(change.guild_id, rule)
             await tx.ledger.record_change(
-                _account(change, rule.scope, rule.subject), change.actor, change.note, self._now
+                _account(change, rule.scope, rule.subject), change.actor, RuleSet(rule), self._now
             )
         log.info("rule set", guild=change.guild_id, scope=rule.scope.value)
 
@@ -81,25 +82,21 @@ class QuotaService:
         async with self._store.write() as tx:
             removed = await tx.rules.remove(change.guild_id, scope, subject)
             if removed:
-                await tx.ledger.record_change(_account(change, scope, subject), change.actor, change.note, self._now)
+                account, removal = _account(change, scope, subject), RuleRemoved(scope, subject)
+                await tx.ledger.record_change(account, change.actor, removal, self._now)
         return removed
 
     async def change_settings(
-        self,
-        guild_id: GuildId,
-        actor: UserId,
-        change: Callable[[ServerSettings], ServerSettings],
-        describe: Callable[[ServerSettings, ServerSettings], str],
+        self, guild_id: GuildId, actor: UserId, change: Callable[[ServerSettings], ServerSettings]
     ) -> ServerSettings:
-        """Change a server's settings in one transaction; ``describe``, given both, writes the ledger's note."""
+        """Change a server's settings in one transaction."""
         async with self._store.write() as tx:
             before = await tx.rules.settings(guild_id)
             after = change(before)
             if after != before:
                 await tx.rules.put_settings(guild_id, after)
-                await tx.ledger.record_change(
-                    Account(_WHOLE_SERVER, guild_id), actor, describe(before, after), self._now
-                )
+                account = Account(_WHOLE_SERVER, guild_id)
+                await tx.ledger.record_change(account, actor, _difference(before, after), self._now)
         return after
 
     async def grant(self, change: Change, member: UserId, amount: Credits) -> None:
@@ -136,6 +133,14 @@ class QuotaService:
     @property
     def _now(self) -> datetime:
         return self._clock.now()
+
+
+def _difference(before: ServerSettings, after: ServerSettings) -> SettingsChanged:
+    """Without the channels on both sides, of which a server may have hundreds."""
+    return SettingsChanged(
+        replace(before, channels=before.channels - after.channels),
+        replace(after, channels=after.channels - before.channels),
+    )
 
 
 def _account(change: Change, scope: Scope, subject: int) -> Account:

@@ -25,6 +25,8 @@ from bot.store.clauses import UNREADABLE, in_constants
 from bot.store.tables import generations, references, tasks, undelivered
 from bot.store.tasks import settings_from, task_from, task_values
 
+_ReferenceRow = Row[str, str, str | None, UserId | None]
+
 _CLOCK_SKEW = timedelta(minutes=1)
 """How much later than its pending card a generation's id may claim that it was made earlier."""
 
@@ -34,7 +36,7 @@ _OF_TASK = select(generations).where(
 )
 _TASKS = select(tasks).where(tasks.c.generation_id == bindparam("generation")).order_by(tasks.c.position)
 _REFERENCES = (
-    select(references.c.url, references.c.filename, references.c.digest)
+    select(references.c.url, references.c.filename, references.c.digest, references.c.owner_id)
     .where(references.c.generation_id == bindparam("generation"))
     .order_by(references.c.position)
 )
@@ -92,6 +94,7 @@ class GenerationRepository:
                         "url": reference.url,
                         "filename": reference.filename,
                         "digest": reference.digest,
+                        "owner_id": reference.owner,
                     }
                     for i, reference in enumerate(generation.request.references)
                 ],
@@ -118,7 +121,7 @@ class GenerationRepository:
             task_rows = (await self._connection.execute(_TASKS, key)).mappings().all()
         except UNREADABLE as error:
             raise UnreadableRow(str(error)) from error
-        reference_rows: Sequence[Row[str, str, str | None]] = ()
+        reference_rows: Sequence[_ReferenceRow] = ()
         if row["reference_count"]:
             reference_rows = (await self._connection.execute(_REFERENCES, key)).all()
         return _generation(row, task_rows, reference_rows)
@@ -195,7 +198,7 @@ def _generation_values(generation: Generation) -> dict[str, object]:
 
 
 def _generation(
-    row: RowMapping, task_rows: Sequence[RowMapping], reference_rows: Sequence[Row[str, str, str | None]]
+    row: RowMapping, task_rows: Sequence[RowMapping], reference_rows: Sequence[_ReferenceRow]
 ) -> Generation:
     request = GenerationRequest(
         requester=Requester(

@@ -7,8 +7,9 @@ from typing import Any
 from sqlalchemy import ColumnElement, Insert, Integer, bindparam, func, insert, literal, select, text, type_coerce
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.credits import ZERO, Account, Credits, LedgerEntry, Movement, Span
+from bot.domain.credits import ZERO, Account, Credits, Movement, Span
 from bot.domain.ids import GenerationId, GuildId, TaskId, UserId
+from bot.domain.ledger import LedgerEntry, RecordedChange
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.store.clauses import in_constants, in_parameter
 from bot.store.tables import generations, ledger
@@ -41,6 +42,7 @@ _RECENT = (
         generations.c.aspect_ratio,
         generations.c.resolution,
         _C.note,
+        _C.change,
     )
     .join(_NEWEST, _NEWEST.c.id == _C.id)
     .outerjoin(generations, generations.c.id == _C.generation_id)
@@ -114,17 +116,25 @@ class LedgerRepository:
         ]
         await self._connection.execute(_RESERVE, rows)
 
-    async def grant(self, account: Account, amount: Credits, actor: UserId, note: str, at: datetime) -> None:
-        """Add bonus credits to an account."""
-        await self._insert(account, Movement.GRANT, actor, note, at, credits=amount, bonus=amount)
+    async def grant(
+        self,
+        account: Account,
+        amount: Credits,
+        actor: UserId,
+        note: str,
+        at: datetime,
+        change: RecordedChange | None = None,
+    ) -> None:
+        """Add bonus credits to an account, for the reason in ``note`` or by the decision in ``change``."""
+        await self._insert(account, Movement.GRANT, actor, note, at, credits=amount, bonus=amount, change=change)
 
     async def reset(self, account: Account, actor: UserId, note: str, at: datetime) -> None:
         """Start a new round: earlier spending and later refunds of it no longer count against the allowance."""
         await self._insert(account, Movement.RESET, actor, note, at, round=await self._round(account) + 1)
 
-    async def record_change(self, account: Account, actor: UserId, note: str, at: datetime) -> None:
+    async def record_change(self, account: Account, actor: UserId, change: RecordedChange, at: datetime) -> None:
         """Record a change of a rule or setting; the user 0 stands for the whole server."""
-        await self._insert(account, Movement.RULE, actor, note, at)
+        await self._insert(account, Movement.RULE, actor, "", at, change=change)
 
     async def _insert(
         self, account: Account, movement: Movement, actor: UserId, note: str, at: datetime, **values: object
@@ -192,8 +202,10 @@ class LedgerRepository:
         """
         rows = await self._connection.execute(_RECENT, {"limit": limit, **_of(account)})
         return [
-            LedgerEntry(at, movement, total, _settings(model, ratio, resolution), account.user_id, note=note)
-            for at, movement, total, model, ratio, resolution, note in rows
+            LedgerEntry(
+                at, movement, total, _settings(model, ratio, resolution), account.user_id, note=note, change=change
+            )
+            for at, movement, total, model, ratio, resolution, note, change in rows
         ]
 
     async def page(self, guild_id: GuildId, user_id: UserId | None, offset: int, limit: int) -> list[LedgerEntry]:
@@ -211,6 +223,7 @@ class LedgerRepository:
                 c.user_id,
                 c.actor_id,
                 c.note,
+                c.change,
             )
             .outerjoin(generations, generations.c.id == c.generation_id)
             .where(c.guild_id == guild_id, *of_member, c.movement != Movement.SETTLE)
@@ -219,8 +232,8 @@ class LedgerRepository:
             .limit(limit)
         )
         return [
-            LedgerEntry(at, movement, amount, _settings(model, ratio, resolution), user_id or None, actor, note)
-            for at, movement, amount, model, ratio, resolution, user_id, actor, note in rows
+            LedgerEntry(at, movement, amount, _settings(model, ratio, resolution), user_id or None, actor, note, change)
+            for at, movement, amount, model, ratio, resolution, user_id, actor, note, change in rows
         ]
 
 

@@ -1,5 +1,6 @@
 """Small tables that are looked up by one key: key-values, uploads, drafts and undelivered generations."""
 
+from dataclasses import asdict
 from datetime import datetime
 
 from sqlalchemy import bindparam, delete, exists, insert, or_, select
@@ -68,9 +69,7 @@ class DraftRepository:
                 created_at=draft.created_at,
                 channel_id=draft.origin.channel_id,
                 message_id=draft.origin.message_id,
-                sources=[
-                    {"url": source.url, "filename": source.filename, "size": source.size} for source in draft.sources
-                ],
+                sources=[asdict(source) for source in draft.sources],
             )
         )
 

@@ -40,9 +40,11 @@ from bot.domain.ids import (
     TaskId,
     UserId,
 )
+from bot.domain.ledger import Decision, RecordedChange
 from bot.domain.rules import Scope
 from bot.domain.settings import AspectRatio, Model, Resolution
 from bot.domain.states import Failure, TaskState
+from bot.store.changes import ChangeJson
 from bot.store.types import CreditAmount, UtcTime, choice
 
 metadata = MetaData(
@@ -93,6 +95,7 @@ class _ReferenceColumns(TypedColumns):
     url: Named[str] = _column(Text)
     filename: Named[str] = _column(Text)
     digest: Named[str | None] = _column(String(64))
+    owner_id: Named[UserId | None] = _column(BigInteger)
 
 
 class _TaskColumns(TypedColumns):
@@ -137,6 +140,7 @@ class _LedgerColumns(TypedColumns):
     round: Named[int] = _column(Integer)
     actor_id: Named[UserId | None] = _column(BigInteger)
     note: Named[str] = _column(Text)
+    change: Named[RecordedChange | None] = _column(ChangeJson)
 
 
 class _RuleColumns(TypedColumns):
@@ -164,8 +168,8 @@ class _RequestColumns(TypedColumns):
     state: Named[CreditRequestState] = _column(choice(CreditRequestState))
     channel_id: Named[ChannelId | None] = _column(BigInteger)
     message_id: Named[MessageId | None] = _column(BigInteger)
-    untold: Named[str | None] = _column(Text)
-    """The text of a decision that its member has not been notified of."""
+    untold: Named[Decision | None] = _column(ChangeJson)
+    """A decision that its member has not been notified of."""
 
 
 class _UndeliveredColumns(TypedColumns):

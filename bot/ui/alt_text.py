@@ -1,7 +1,7 @@
 """Alt text: what an image shows, for those who cannot see it."""
 
+from bot.domain.derived_requests import LARGER_PROMPT
 from bot.domain.generation import Generation
-from bot.domain.rework import LARGER_PROMPT
 from bot.store.store import Store
 from bot.ui.cards import ALT_TEXT_MAX
 from bot.ui.texts import amounts

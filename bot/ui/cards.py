@@ -7,10 +7,10 @@ from typing import Any, Final
 from discord import ui
 
 from bot.domain.credits import PriceList
+from bot.domain.derived_requests import LARGER_PROMPT
 from bot.domain.generation import Generation
 from bot.domain.ids import DIRECT_MESSAGES, UserId
 from bot.domain.ports import Card, ImageFile
-from bot.domain.rework import LARGER_PROMPT
 from bot.domain.settings import Resolution, Settings
 from bot.domain.states import TaskState
 from bot.ui.buttons import card_button, larger_button

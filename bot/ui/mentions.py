@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import discord
 
 from bot.domain.generation import Origin, Source
-from bot.domain.ids import ChannelId, MessageId
+from bot.domain.ids import ChannelId, MessageId, UserId
 from bot.domain.settings import REFERENCES_MAX
 from bot.ui.message_images import attached_images, images_of
 from bot.ui.texts import refusals
@@ -46,8 +46,8 @@ def read_mention(message: discord.Message, bot_id: int, *, sees_all: bool) -> Me
     if not prompt:
         return MentionHint(refusals.HOW_TO)
     above = _replied_to(message)
-    above_images = images_of(above) if above else []
-    sources = [*above_images, *attached_images(message.attachments)]
+    above_images = images_of(above, UserId(message.author.id)) if above else []
+    sources = [*above_images, *attached_images(message)]
     hidden = above is not None and not sees_all and _is_hidden(above, bot_id)
     if not sources:
         return MentionHint(refusals.CANNOT_SEE if hidden else refusals.NO_IMAGE)
@@ -69,6 +69,8 @@ def _replied_to(message: discord.Message) -> discord.Message | None:
     reference = message.reference
     if reference is None or not isinstance(reference.resolved, discord.Message):
         return None
+    if reference.channel_id != message.channel.id:
+        return None  # its author may not see that channel
     return reference.resolved
 
 

@@ -83,7 +83,7 @@ class DiscordMessageSender:
             except discord.HTTPException as error:
                 if not _is_gone(error):
                     raise
-                log.info("card gone", generation=card.generation.id, code=error.code)
+                log.info("card no longer editable", generation=card.generation.id, code=error.code)
         if not destination.private:
             try:
                 return await self._post_message(outcome, private=False)

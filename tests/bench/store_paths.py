@@ -11,6 +11,7 @@ from bot.domain import ids
 from bot.domain.credit_requests import CreditRequest
 from bot.domain.credits import KIE_PRICES, ZERO, Allowance, Credits, Period, PriceList, Requester, period_around
 from bot.domain.generation import Delivery, Draft, Generation, Image, Origin, PendingCard
+from bot.domain.ledger import RuleRemoved
 from bot.domain.rules import Rule, Scope
 from bot.domain.states import OPEN, Failure, TaskState
 from bot.generation.history import History
@@ -168,7 +169,9 @@ def _rolled_back(path: PathInTransaction) -> StorePath:
 _UPLOAD: Final = ("ab" * 32, "https://kie.example/a", NOW)
 _SERVICE_CALLS: Final[dict[str, StorePath]] = {
     "/imagine: accept and commit": _accept,
-    "button: generation of a message": lambda bench: bench.history.shown_in(_MESSAGE, bench.delivered.id),
+    "button: generation of a message": lambda bench: bench.history.shown_in(
+        _MESSAGE, bench.delivered.id, ALICE.user_id
+    ),
     "/quota show": lambda bench: bench.quotas.overview(_ALICE),
     "/quota log": lambda bench: bench.quotas.log_page(ALICE.guild_id, None, 0),
     "/quota log, page 3": lambda bench: bench.quotas.log_page(ALICE.guild_id, None, 3),
@@ -206,7 +209,7 @@ _WRITES: Final[dict[str, PathInTransaction]] = {
     "task: from queue to post": _whole_life,
     "task: failed": lambda bench, tx: tx.tasks.fail(bench.running.tasks[0].id, Failure.BROKEN, NOW),
     "task: late": _end_late,
-    "/quota rule": lambda _, tx: tx.ledger.record_change(ALICE, _ADMIN, "because", NOW),
+    "/quota rule": lambda _, tx: tx.ledger.record_change(ALICE, _ADMIN, RuleRemoved(Scope.SERVER, 0), NOW),
     "/quota grant": lambda _, tx: tx.ledger.grant(ALICE, Credits(5), _ADMIN, "because", NOW),
     "/quota reset": lambda _, tx: tx.ledger.reset(ALICE, _ADMIN, "because", NOW),
     "request for credits": _request_credits,

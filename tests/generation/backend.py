@@ -9,6 +9,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -187,15 +188,15 @@ class Installation:
         gc.collect()
         async with AsyncExitStack() as stack:
             backend = await self._assemble(stack, tuning, wrap, sender or RecordingSender())
-            submitter = backend.pipeline.submitter
+            submitter, delivery = backend.pipeline.submitter, backend.pipeline.delivery
             await stack.enter_async_context(backend.runtime.background)
             if working:
                 await recover(backend.runtime, backend.pipeline)
                 await backend.monitor.restore()
-            work = (submitter.run(), backend.tracker.run(), backend.monitor.run(backend.alerts)) if working else ()
-            workers = [asyncio.create_task(worker) for worker in work]
+            work = (submitter.run, backend.tracker.run, delivery.run, partial(backend.monitor.run, backend.alerts))
+            workers = [asyncio.create_task(worker()) for worker in work if working]
             if discord_up:
-                backend.pipeline.delivery.start(backend.sender, backend.alerts)
+                delivery.start(backend.sender, backend.alerts)
             try:
                 yield backend
             finally:

@@ -39,12 +39,15 @@ Refusal = TypeVar("Refusal", bound=UserError)
 
 @pytest.fixture
 async def attachments() -> AsyncGenerator[str, None]:
-    """A server of members' images, each of the colour in its name; ``slow-`` is late, ``broken`` is not an image."""
+    """A server of members' images, each of the colour in its name; ``slow-`` is second, ``broken`` is not an image."""
+    another_requested = asyncio.Event()
 
     async def serve(request: web.Request) -> web.Response:
         name = request.match_info["name"]
         if name.startswith("slow-"):
-            await asyncio.sleep(0.2)
+            await another_requested.wait()
+        else:
+            another_requested.set()
         if "gone" in name:
             raise web.HTTPNotFound
         if "broken" in name:

@@ -1,17 +1,21 @@
 """A generation that goes well, from the request to the post and the ledger."""
 
 import io
+from datetime import UTC, datetime
 from decimal import Decimal
 
 import pytest
 from PIL import Image
 
 from bot.domain.generation import Delivery
-from bot.domain.settings import AspectRatio, Model, Resolution, Settings
+from bot.domain.ids import GenerationId
+from bot.domain.ports import Card
+from bot.domain.settings import AspectRatio, Model, Resolution, Settings, TaskClass
 from bot.domain.states import TaskState
 from bot.polling.durations import Durations
-from demo.kie import EmptyData, KieStandIn, NotYetKnown, Succeed, TaskOutcome
-from tests.generation.backend import PROMPT, RESERVED, SETTLED, Backend
+from demo.kie import EmptyData, KieStandIn, Never, NotYetKnown, Succeed, TaskOutcome
+from tests.generation.backend import PROMPT, RESERVED, SETTLED, Backend, Installation
+from tests.generation.doubles import RecordingSender
 from tests.kie.schema import created
 from tests.waiting import until
 
@@ -45,6 +49,33 @@ async def test_the_card_shows_the_states_in_their_order(backend: Backend, kie: K
     places = [order.index(card.generation.tasks[0].state) for card in shown]
     assert places == sorted(places)
     assert places[-1] == 3
+
+
+class TimedSender(RecordingSender):
+    """Keeps which cards of a running task were shown when the time that they name had passed."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.passed: list[GenerationId] = []
+
+    async def show(self, card: Card) -> None:
+        running = card.generation.tasks[0].state is TaskState.RUNNING
+        if running and card.ready_at is not None and card.ready_at <= datetime.now(UTC):
+            self.passed.append(card.generation.id)
+        await super().show(card)
+
+
+async def test_a_card_is_refreshed_once_when_its_time_has_passed(installation: Installation, kie: KieStandIn) -> None:
+    sender = TimedSender()
+    async with installation.start(sender=sender) as backend:
+        for _ in range(30):
+            backend.workload.durations.add(TaskClass(Model.PRO, Resolution.ONE_K, has_references=False), 0.3)
+        kie.script.next_tasks(Never())
+        generation_id = await backend.request()
+        await until(lambda: sender.passed, what="the card to say that its time has passed")
+        # More polls, and another card for which the worker wakes up.
+        await backend.request_and_wait()
+        assert sender.passed.count(generation_id) == 1
 
 
 async def test_four_images_are_four_tasks_and_one_post_in_order(backend: Backend, kie: KieStandIn) -> None:

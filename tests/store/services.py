@@ -97,10 +97,7 @@ async def replace_settings(quotas: QuotaService, change: Change, settings: Serve
     def these(_: ServerSettings) -> ServerSettings:
         return settings
 
-    def words(_before: ServerSettings, _after: ServerSettings) -> str:
-        return change.note
-
-    await quotas.change_settings(change.guild_id, change.actor, these, words)
+    await quotas.change_settings(change.guild_id, change.actor, these)
 
 
 @asynccontextmanager

@@ -45,7 +45,10 @@ def draft(number: int, at: datetime = NOW, sources: tuple[Source, ...] = ()) -> 
 
 @pytest.mark.parametrize("count", [0, 1, 8])
 async def test_a_draft_comes_back_unchanged(store: Store, count: int) -> None:
-    sources = tuple(Source(f"https://cdn/{n}?a=b&c='", f"“{n}” ✨.png", n << 40) for n in range(count))
+    sources = tuple(
+        Source(f"https://cdn/{n}?a=b&c='", f"“{n}” ✨.png", n << 40, BOB.user_id if n % 2 else None)
+        for n in range(count)
+    )
     stored = draft(LARGEST_ID, sources=sources)
     async with store.write() as tx:
         await tx.drafts.add(stored, forget_before=NOW)

@@ -123,7 +123,9 @@ def test_an_intact_file_has_no_problems_and_is_not_changed(tmp_path: Path, name:
 
 def add_a_dangling_reference(file: Path) -> None:
     with closing(sqlite3.connect(file)) as connection, connection:
-        connection.execute("INSERT INTO generation_references VALUES (404, 0, 'https://example.com', 'a.png', NULL)")
+        connection.execute(
+            "INSERT INTO generation_references VALUES (404, 0, 'https://example.com', 'a.png', NULL, NULL)"
+        )
 
 
 def lose_an_index_entry(file: Path) -> None:

@@ -98,7 +98,7 @@ async def test_changes_of_settings_at_the_same_time_are_all_kept(store: Store, t
         def add_channel(before: ServerSettings) -> ServerSettings:
             return replace(before, channels=before.channels | {channel})
 
-        await quotas.change_settings(HOME, UserId(7), add_channel, lambda _before, _after: "one more channel")
+        await quotas.change_settings(HOME, UserId(7), add_channel)
 
     async with open_services(store, tmp_path) as services:
         await asyncio.gather(*(allow(services.quotas, channel) for channel in channels))

@@ -106,3 +106,15 @@ async def test_without_credits_no_file_is_sent_to_kie(world: StoryWorld) -> None
 
     assert refusal.text.startswith("This costs 5 credits, but your allowance is only 4.")
     world.check_nothing_started()
+
+
+async def test_what_a_killed_bot_left_of_members_images_is_removed_at_the_next_start(world: StoryWorld) -> None:
+    data = world.database.parent
+    for folder in (data / "tmp", data / "workshop"):
+        folder.mkdir(exist_ok=True)
+        (folder / "image").write_bytes(png())
+
+    await world.restart()
+
+    assert not (data / "workshop").exists()
+    assert list((data / "tmp").iterdir()) == []

@@ -10,11 +10,11 @@ import pytest
 from discord import ui
 
 from bot.domain.credits import KIE_PRICES, PriceList
+from bot.domain.derived_requests import LARGER_PROMPT
 from bot.domain.errors import ReferenceProblem, ReferenceRefused
 from bot.domain.generation import Generation, Origin, Reference
 from bot.domain.ids import DIRECT_MESSAGES, ChannelId, GenerationId, GuildId, MessageId, TaskId
 from bot.domain.ports import Card, ImageFile
-from bot.domain.rework import LARGER_PROMPT
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.domain.states import Failure, TaskState
 from bot.ui import cards

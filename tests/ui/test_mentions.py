@@ -94,6 +94,15 @@ async def test_the_message_above_is_where_an_edit_comes_from(messages: MessageMa
     assert words_above.origin is None
 
 
+async def test_a_message_in_another_channel_is_not_taken(messages: MessageMaker) -> None:
+    above, elsewhere = messages.make(attachments=IMAGE), 999
+    stored = messages.env.backend.messages
+    stored[elsewhere] = {above.id: stored[above.channel.id][above.id]}
+    reference = {"type": 0, "channel_id": str(elsewhere), "message_id": str(above.id)}
+
+    assert read(messages, "{bot} make it blue", reference=reference) == MentionHint(refusals.NO_IMAGE)
+
+
 async def test_eight_images_are_taken_those_above_first(messages: MessageMaker) -> None:
     above = messages.make(attachments=[attachment(f"{n}.png") for n in range(6)])
     added = [attachment(f"{n}.png") for n in range(6, 12)]

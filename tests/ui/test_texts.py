@@ -11,7 +11,8 @@ import pytest
 
 from bot.domain import errors
 from bot.domain.credits import KIE_PRICES, Period, PriceList
-from bot.domain.ids import ChannelId
+from bot.domain.ids import ChannelId, UserId
+from bot.domain.ledger import RequestApproved
 from bot.domain.rules import Cap
 from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, AspectRatio, CheaperOption, Model, Resolution, Settings
 from bot.domain.states import Failure
@@ -48,6 +49,7 @@ UNCHARGED: list[errors.UserError] = [
     errors.NotReadyYet(),
     errors.TooManyOpen(10),
     errors.ReferencesGone(),
+    errors.ImagesNotYours(),
     errors.TooManyImages(),
     errors.NoSourceImage(),
     errors.DraftGone(),
@@ -70,12 +72,13 @@ REFUSALS: list[errors.UserError] = [
     errors.TooLateToCancel(),
     errors.GenerationGone(),
 ]
+APPROVED = RequestApproved(UserId(7), Decimal("2.5"), UserId(8))
 FIXED = [
     *(f"{cards.failure(reason)} {refusals.NOTHING_CHARGED}" for reason in Failure),
     *(refusals.broken("7f3k"), refusals.FORBIDDEN, refusals.OUTDATED, refusals.UNKNOWN_CHOICE, refusals.NO_STORE),
     *(refusals.TOLD_PRIVATELY, refusals.MESSAGE_GONE, refusals.HOW_TO, refusals.NO_IMAGE, refusals.CANNOT_SEE),
     *(refusals.ONLY_YOURS, cards.LATE, cards.CANCELLED, cards.INTERRUPTED, cards.partly(1, 4)),
-    *(quota.ASKED, quota.DENIED, quota.DECIDED, quota.you_got(Decimal("2.5")), quota.NO_RULE, quota.EMPTY_LOG),
+    *(quota.ASKED, quota.DENIED, quota.DECIDED, quota.decided_for_you(APPROVED), quota.NO_RULE, quota.EMPTY_LOG),
 ]
 BANNED = re.compile(r"\b(wish(es)?|anew|paint\w*|pictures?|is told|any more|KIE)\b", re.IGNORECASE)
 """Words that members do not read; the operator reads of KIE in texts/ops.py alone."""

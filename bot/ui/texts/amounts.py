@@ -5,10 +5,16 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Final
 
+from bot.domain.rules import Cap
 from bot.domain.settings import Settings
 
 AMOUNT_MAX: Final = 1_000_000
 """Most credits that a rule or a grant can name."""
+CAPS: Final = {
+    Cap.POOL: "server pool",
+    Cap.SERVER_LIMIT: "bot owner's limit for this server",
+    Cap.BUDGET: "bot owner's daily budget",
+}
 
 
 def number(value: Decimal | float) -> str:

@@ -3,11 +3,10 @@
 from collections.abc import Mapping, Sequence
 
 from bot.domain import errors
-from bot.domain.rules import Cap
 from bot.domain.settings import REFERENCES_MAX, CheaperOption
 from bot.domain.states import Failure
 from bot.generation.references import SOURCE_MAX_BYTES
-from bot.ui.texts.amounts import AMOUNT_MAX, counted, in_credits, number, plain, relative, some
+from bot.ui.texts.amounts import AMOUNT_MAX, CAPS, counted, in_credits, number, plain, relative, some
 from bot.ui.texts.commands import EDIT_IMAGE, NONE, PERIOD_CHOICES, UNLIMITED
 
 NOTHING_CHARGED = "Nothing was charged."
@@ -44,11 +43,6 @@ _PROBLEMS = {
     errors.ReferenceProblem.TOO_MANY_PIXELS: "has too many pixels. Scale it down and attach it again",
     errors.ReferenceProblem.UNREACHABLE: "couldn't be loaded from Discord. Attach it again",
 }
-_CAPS = {
-    Cap.POOL: "The server pool",
-    Cap.SERVER_LIMIT: "The bot owner's limit for this server",
-    Cap.BUDGET: "The bot owner's daily budget",
-}
 
 _FIXED: Mapping[type[errors.UserError], str] = {
     errors.AutoNeedsReference: (
@@ -75,6 +69,9 @@ _FIXED: Mapping[type[errors.UserError], str] = {
     errors.CreditRequestClosed: "This request has already been decided or has expired. Nothing was changed.",
     errors.ResultsPaused: (
         f"I can't fetch finished images from the image service right now. Try again in a while. {NOTHING_CHARGED}"
+    ),
+    errors.ImagesNotYours: (
+        f"Someone else attached these images privately. Attach images of your own with /imagine. {NOTHING_CHARGED}"
     ),
     errors.NotYours: "Only the person who requested this can do that.",
     errors.TooLateToCancel: "Too late to cancel: it's already being made.",
@@ -104,7 +101,7 @@ def refusal(error: errors.UserError) -> str:
             text = _out_of_credits(error)
         case errors.CapReached(cap=cap, price=price, left=left, renews_at=renews_at, affordable=affordable):
             text = (
-                f"{_CAPS[cap]} has {in_credits(left)} left, but this costs {number(price)}. {NOTHING_CHARGED}\n"
+                f"The {CAPS[cap]} has {in_credits(left)} left, but this costs {number(price)}. {NOTHING_CHARGED}\n"
                 f"{_still_affordable(affordable)}This limit refills {relative(renews_at)}."
             )
         case errors.ChannelNotAllowed(channels=channels):
