@@ -77,7 +77,9 @@ HttpUrl = Annotated[str, AfterValidator(_http)]
 OptionalHttpUrl = Annotated[str, AfterValidator(_http_or_none)]
 OptionalWebsocketUrl = Annotated[str, AfterValidator(_websocket_or_none)]
 Host = Annotated[str, AfterValidator(_host)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0.01, le=30 * 24 * 3600, allow_inf_nan=False)]
+Timeout = Annotated[float, Field(ge=0.01, le=3600, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=100_000)]
 Price = Annotated[Decimal, Field(gt=0, le=10_000, decimal_places=3)]
 
 
@@ -110,11 +112,11 @@ class KieConfig(_Section):
     callback_key: SecretStr = SecretStr("")
     nsfw_checker: bool = True
     flex_controls: bool = False
-    request_timeout: Seconds = 30
-    download_timeout: Seconds = 60
-    new_tasks: Annotated[int, Field(ge=1)] = KIE_LIMITS.new_tasks
-    new_tasks_window: Seconds = KIE_LIMITS.window
-    running_tasks: Annotated[int, Field(ge=1)] = KIE_LIMITS.running_tasks
+    request_timeout: Timeout = 30
+    download_timeout: Timeout = 60
+    new_tasks: Count = KIE_LIMITS.new_tasks
+    new_tasks_window: Timeout = KIE_LIMITS.window
+    running_tasks: Count = KIE_LIMITS.running_tasks
     balance_every: Seconds = 300
     balance_every_paused: Seconds = 15
 
@@ -128,8 +130,8 @@ class DatabaseConfig(_Section):
 class ReferencesConfig(_Section):
     """How long members' images are kept, so that a request can be repeated."""
 
-    keep_megabytes: Annotated[int, Field(ge=0)] = 2000
-    keep_days: Annotated[float, Field(gt=0, le=3650)] = 90
+    keep_megabytes: Annotated[int, Field(ge=0, le=100_000_000)] = 2000
+    keep_days: Annotated[float, Field(ge=0.01, le=3650)] = 90
 
 
 class WebConfig(_Section):
@@ -147,7 +149,7 @@ class QuotaConfig(_Section):
     period: Period = Period.DAY
     direct_credits: Annotated[float, Field(ge=0, le=1_000_000)] = 50
     direct_period: Period = Period.DAY
-    open_generations: Annotated[int, Field(ge=1)] = 10
+    open_generations: Count = 10
 
 
 class LimitsConfig(_Section):
@@ -159,7 +161,7 @@ class LimitsConfig(_Section):
     daily_budget: Annotated[float, Field(ge=0, le=1_000_000_000)] = 0
     server_credits: Annotated[float, Field(ge=0, le=1_000_000_000)] = 0
     server_period: Period = Period.MONTH
-    servers: dict[Annotated[int, Field(gt=0)], Annotated[float, Field(ge=0, le=1_000_000_000)]] = {}
+    servers: dict[Annotated[int, Field(gt=0, lt=1 << 63)], Annotated[float, Field(ge=0, le=1_000_000_000)]] = {}
 
 
 class PricesConfig(_Section):
@@ -193,7 +195,7 @@ class TrackerConfig(_Section):
     polls_per_second: Annotated[
         int, Field(gt=0, le=10_000, validation_alias=AliasChoices("polls_per_second", "calls_per_second"))
     ] = 100
-    poll_every: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    poll_every: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0
     deadline: Seconds = 600
     late_every: Seconds = 60
     late_for: Seconds = 6 * 3600

@@ -140,6 +140,9 @@ class Submitter:
             self._rejections = 0
             log.warning("KIE refused a task", task=task_id, failure=error.failure, detail=error.detail)
             await self._fail(generation.id, task_id, error.failure)
+            if error.failure is Failure.UNAVAILABLE:
+                # A gateway that turns this task away may turn all away: the balance, read now, tells.
+                self._workload.funds_breaker.changed_by_task.set()
             return False
         except Ambiguous as error:
             log.error("unknown whether KIE accepted the task", task=task_id, detail=error.detail)

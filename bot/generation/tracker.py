@@ -8,9 +8,11 @@ from functools import partial
 
 import structlog
 
+from bot.domain.credits import Credits
 from bot.domain.errors import PollFailed
 from bot.domain.generation import Task
 from bot.domain.ids import KieTaskId, TaskId
+from bot.domain.kie_limits import TASK_SECONDS_MAX
 from bot.domain.ports import ImageApi, Progress, TaskReport
 from bot.domain.states import Failure, TaskState
 from bot.generation.delivery import DeliveryWorker
@@ -24,6 +26,8 @@ log = structlog.stdlib.get_logger(__name__)
 _POLLS_AT_ONCE = 50
 """Including what is done about their answers: thousands of outcomes at once would wait for one database."""
 _LONGEST_RETRY = 15.0
+_READS_AGAIN = 3
+"""How often a success without an image is read again: KIE may store the state before the result."""
 _GRACE = timedelta(minutes=1)
 """The least time that a task is watched: an earlier process's looks old by a clock that is ahead."""
 
@@ -57,6 +61,8 @@ class _Watched:
     polled_at: datetime | None = None
     failures: int = 0
     """Polls in a row that brought no answer, or one that could not be stored."""
+    read_again: int = 0
+    """Polls that brought a success without an image."""
     poll_again: bool = False
     """poll_now was called during a poll."""
 
@@ -209,22 +215,27 @@ class Tracker:
 
     async def _report(self, watched: _Watched, kie_task_id: KieTaskId) -> TaskReport | None:
         try:
-            return await self._api.report(kie_task_id)
+            report = await self._api.report(kie_task_id)
         except PollFailed as error:
             level = log.info if watched.failures == 1 else log.warning
             level("poll failed", task=watched.task.id, detail=error.detail, times=watched.failures)
             return None
+        if report.failure is Failure.NO_IMAGE and watched.read_again < _READS_AGAIN:
+            watched.read_again += 1
+            log.info("success without an image, reading it again", task=watched.task.id, times=watched.read_again)
+            return None
+        return report
 
     async def _act(self, watched: _Watched, report: TaskReport | None) -> None:
         task, now = watched.task, self._clock.steady()
         if report is not None and report.progress is Progress.SUCCEEDED:
-            elapsed = (now - watched.submitted).total_seconds()
-            seconds = elapsed if report.seconds is None else report.seconds
+            seconds = (now - watched.submitted).total_seconds() if report.seconds is None else report.seconds
+            seconds = seconds if 0 <= seconds <= TASK_SECONDS_MAX else None
             self._ended(task, seconds)
             await self._succeeded(task, replace(report, seconds=seconds))
         elif report is not None and report.progress is Progress.FAILED:
             self._ended(task, None)
-            await self._failed(task, report.failure or Failure.BROKEN)
+            await self._failed(task, report.failure or Failure.BROKEN, report.consumed)
         elif now >= watched.deadline:
             await self._expired(task)
 
@@ -241,9 +252,9 @@ class Tracker:
         log.info("task succeeded", generation=task.generation_id, task=task.id, seconds=report.seconds)
         self._drop(task)
 
-    async def _failed(self, task: Task, failure: Failure) -> None:
+    async def _failed(self, task: Task, failure: Failure, consumed: Credits | None = None) -> None:
         async with self._store.write() as tx:
-            await tx.tasks.fail(task.id, failure, self._clock.now())
+            await tx.tasks.fail(task.id, failure, self._clock.now(), consumed)
         log.info("task failed", generation=task.generation_id, task=task.id, failure=failure)
         self._drop(task)
 

@@ -79,7 +79,9 @@ class KieClient:
             callback_url = f"{self._options.callback_url.rstrip('/')}/kie/callback/{to_base36(task_input.task_id)}"
         body = orjson.dumps(self._catalogue.body(task_input, callback_url))
         try:
-            status, answer = await self._call("POST", "/api/v1/jobs/createTask", body=body)
+            status, answer = await self._call(
+                "POST", "/api/v1/jobs/createTask", body=body, session=self._create_session
+            )
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             # No connection was made, so nothing was sent.
             raise TryLater(Failure.UNAVAILABLE, type(error).__name__) from error
@@ -183,11 +185,11 @@ class KieClient:
         *,
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
+        session: aiohttp.ClientSession | None = None,
     ) -> tuple[int, bytes]:
         # KIE's guide asks for the content type on every request, also where nothing is sent.
         headers: Mapping[str, str] = {**self._headers, "Content-Type": "application/json"}
-        session = self._create_session if path.endswith("/createTask") else self._session
-        async with session.request(
+        async with (session or self._session).request(
             method,
             self._options.base_url + path,
             params=params,

@@ -29,7 +29,7 @@ _WORDS = r"(?:[:,]? [\w']+){0,4}"
 _FETCHED = r"(?:fetch|download|load|retriev|access|open|read|decod|reach|resolv|identif|process)\w*"
 # The image that was sent, not what makes or checks images, nor the one that was made.
 _IMAGE = (
-    r"(?<!output )(?<!generated )(?<!result )(?:image|picture|photo|file|reference|attachment|url)s?"
+    r"(?<!output )(?<!generated )(?<!result )(?:image|pic\w*|photo|file|reference|attachment|url)s?"
     r"(?! (?:model|generat|edit|service|server|pipeline|safety|moderat|checker|filter))"
 )
 _FAILED = r"(?:fail\w*|unable|could not|couldn't|cannot|can't|error|not able)"

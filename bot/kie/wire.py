@@ -9,6 +9,7 @@ from typing import cast
 
 import orjson
 
+from bot.domain.kie_limits import TASK_SECONDS_MAX
 from bot.domain.ports import Progress, TaskReport
 from bot.domain.states import Failure
 from bot.kie.failures import task_failure
@@ -20,8 +21,6 @@ _MAX_CONSUMED = Decimal(10_000)
 _MAX_TIME = Decimal(10**15)
 _MAX_SECONDS_TIME = Decimal(10**11)
 """Timestamps are milliseconds; one below this would be before 1974, so it is seconds."""
-_MAX_TASK_SECONDS = 3600.0
-"""KIE gives up after ten minutes, so a longer duration means wrong timestamps."""
 _MAX_NESTING = 4
 
 _NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?", re.ASCII)
@@ -166,4 +165,4 @@ def _seconds(record: Mapping[str, object]) -> float | None:
     if created is None or completed is None:
         return None
     seconds = float(completed - created) / (1 if completed < _MAX_SECONDS_TIME else 1000)
-    return seconds if 0 <= seconds <= _MAX_TASK_SECONDS else None
+    return seconds if 0 <= seconds <= TASK_SECONDS_MAX else None

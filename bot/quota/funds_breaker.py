@@ -1,4 +1,4 @@
-"""A circuit breaker on submitting: open while KIE refuses the operator's account: out of credits, or a refused key."""
+"""A circuit breaker on submitting: open while KIE's account is out of credits, or its key is refused."""
 
 import asyncio
 from dataclasses import dataclass, replace

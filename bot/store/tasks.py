@@ -6,6 +6,7 @@ from datetime import datetime
 from sqlalchemy import RowMapping, Update, bindparam, exists, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.domain.credits import Credits
 from bot.domain.generation import Task
 from bot.domain.ids import GenerationId, KieTaskId, TaskId
 from bot.domain.ports import TaskReport
@@ -120,13 +121,20 @@ class TaskRepository:
             await self._ledger.refund([task], at)
         return moved
 
-    async def fail(self, task: TaskId, failure: Failure, at: datetime) -> bool:
-        """There will be no image: the task is refunded, unless it was before."""
+    async def fail(self, task: TaskId, failure: Failure, at: datetime, consumed: Credits | None = None) -> bool:
+        """There will be no image: the task is refunded, unless it was before. ``consumed`` is what KIE took for it."""
         row = (await self._connection.execute(_STATE, {"task": task})).one_or_none()
-        if not await self._move(task, TaskState.FAILED, finished_at=at, failure=failure):
+        billed = failure in BILLED_FAILURES
+        is_late = billed and row is not None and row.state == TaskState.OVERDUE
+        values: dict[str, object] = {"free": True} if is_late else {}
+        if consumed is not None:
+            values["consumed"] = consumed
+        if not await self._move(task, TaskState.FAILED, finished_at=at, failure=failure, **values):
             return False
-        if row is not None and row.state not in REFUNDED and not row.free:
-            await self._ledger.refund([task], at, billed=failure in BILLED_FAILURES)
+        if is_late:
+            await self._ledger.record_late(task, at)
+        elif row is not None and row.state not in REFUNDED and not row.free:
+            await self._ledger.refund([task], at, billed=billed)
         return True
 
     async def cancel(self, generation: GenerationId, at: datetime) -> list[TaskId]:

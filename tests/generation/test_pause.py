@@ -240,6 +240,20 @@ async def test_a_refused_key_pauses_until_kie_accepts_it(
         await wait_for_alerts(backend, Paused, Resumed)
 
 
+async def test_a_gateway_that_turns_one_task_away_pauses_only_if_it_turns_all_away(
+    backend: Backend, kie: KieStandIn
+) -> None:
+    kie.script.always("createTask", Html(403))
+    generation = await backend.wait_for_post(await backend.request())
+    assert [task.failure for task in generation.tasks] == [Failure.UNAVAILABLE]
+    await until(lambda: balance_reads(kie) >= 2, what="the balance to be read, at the start and after that")
+    assert not backend.workload.funds_breaker.is_open
+    kie.script.always("credit", Html(403))
+    await backend.wait_for_post(await backend.request())
+    await wait_for_alerts(backend, Paused)
+    assert backend.ledger() == [RESERVED, REFUNDED] * 2
+
+
 async def test_a_key_that_is_good_for_reading_alone_fails_one_task_at_a_time(
     installation: Installation, kie: KieStandIn
 ) -> None:

@@ -157,10 +157,10 @@ async def test_after_long_trouble_all_waiting_tasks_fail_at_once(installation: I
 @pytest.mark.parametrize(
     ("refusal", "failure"),
     [
-        (Code(401, "no access"), Failure.KEY_REFUSED),
         (Code(422, "flagged as sensitive"), Failure.MODERATED),
         (Code(422, "validation"), Failure.REJECTED),
-        (Code(500, "server error"), Failure.BROKEN),
+        (Code(500, "prompt is required"), Failure.REJECTED),
+        (Code(501, "generation failed"), Failure.BROKEN),
         (Code(505, "disabled"), Failure.UNAVAILABLE),
         (Html(403), Failure.UNAVAILABLE),
     ],
