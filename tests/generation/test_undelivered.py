@@ -86,6 +86,10 @@ async def test_the_next_process_has_them_too(installation: Installation, kie: Ki
         assert len(await image_sizes(backend, generation_id)) == 1
         assert len(downloads(kie)) == (2 if lost else 1)
         assert backend.ledger(generation_id) == [RESERVED]
+        backend.pipeline.delivery.refresh(generation_id)
+        await until(lambda: not len(backend.runtime.background), what="nothing to be done")
+        async with backend.store.read() as tx:
+            assert await tx.generations.with_late_images() == []
         assert backend.sender.attempts == [], "it waits for a command"
         await hand_over(backend, generation_id)
         assert backend.ledger(generation_id) == [RESERVED, SETTLED]
