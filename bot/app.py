@@ -47,6 +47,7 @@ from bot.ui.alt_text import AltTexts
 from bot.ui.credit_requests import notify_decisions
 from bot.ui.errors import ErrorReporter
 from bot.ui.message_sender import DiscordMessageSender
+from bot.ui.questions import Questions
 from bot.ui.services import Services
 
 _BACKGROUND_GRACE = 6.0
@@ -72,7 +73,8 @@ class Application:
 
         Run it beside the client, never inside it. When cancelled it first waits for background tasks, for some seconds.
         """
-        async with self.runtime.background:
+        services = self.client.services
+        async with self.runtime.background, services.questions.timers:
             await recover(self.runtime, self.pipeline)
             await retry_until_available(self.balance_monitor.restore)
             async with asyncio.TaskGroup() as group:
@@ -87,8 +89,8 @@ class Application:
                 await self.client.wait_until_logged_in()
                 self.pipeline.delivery.start(self.sender, self.alerts)
                 await report_interrupted(self.runtime, self.pending_cards, self.sender)
-                credit_requests = self.client.services.credit_requests
-                self.runtime.background.start(notify_decisions(self.client, credit_requests))
+                await services.questions.restore(self.client)
+                self.runtime.background.start(notify_decisions(self.client, services.credit_requests))
 
 
 @asynccontextmanager
@@ -165,6 +167,7 @@ async def assemble(
             api=api,
             folder=_temporary_folder(folder),
         )
+        history = History(runtime)
         services = Services(
             generations=GenerationService(
                 runtime,
@@ -176,7 +179,7 @@ async def assemble(
                 delivery=delivery,
                 pending_cards=pending_cards,
             ),
-            history=History(runtime),
+            history=history,
             undelivered=undelivered,
             quotas=QuotaService(runtime, policy),
             credit_requests=CreditRequests(runtime, policy),
@@ -185,6 +188,7 @@ async def assemble(
             ),
             errors=ErrorReporter(pending_cards),
             acknowledger=Acknowledger(pending_cards, clock),
+            questions=Questions(history, prices, clock),
             alt_texts=AltTexts(runtime.store),
             prices=prices,
         )

@@ -20,7 +20,15 @@ from bot.ui.services import Services
 
 log = structlog.stdlib.get_logger(__name__)
 
-COGS: Final = ("cogs.imagine", "cogs.edit", "cogs.balance", "cogs.quota", "cogs.ops", "cogs.undelivered")
+COGS: Final = (
+    "cogs.imagine",
+    "cogs.edit",
+    "cogs.mentions",
+    "cogs.balance",
+    "cogs.quota",
+    "cogs.ops",
+    "cogs.undelivered",
+)
 _GLOBAL_FINGERPRINT: Final = "commands.synced"
 _OPERATOR_FINGERPRINT: Final = "commands.synced.operator"
 """Keys under which the store remembers what Discord was sent last."""

@@ -13,7 +13,7 @@ from bot.client import EaselClient
 from bot.domain.credits import ZERO, Allowance, Credits, Period
 from bot.domain.errors import CreditsMissing, NothingToChange, UnknownZone
 from bot.domain.ids import ChannelId, GuildId, RoleId, UserId
-from bot.domain.rules import Rule, Scope, ServerSettings
+from bot.domain.rules import ReplyMode, Rule, Scope, ServerSettings
 from bot.media.spending_chart import ChartRenderer
 from bot.quota.service import Change, QuotaService
 from bot.ui.cards import BLURPLE, finished_view
@@ -169,6 +169,10 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
         manager_role=texts.SETTINGS_MANAGER_ROLE,
         requests_channel=texts.SETTINGS_REQUESTS_CHANNEL,
         stop_requests=texts.SETTINGS_STOP_REQUESTS,
+        replies=texts.SETTINGS_REPLIES,
+    )
+    @app_commands.choices(
+        replies=[app_commands.Choice(name=name, value=mode.value) for mode, name in texts.REPLY_MODES.items()]
     )
     @app_commands.rename(
         allow_channel="allow-channel",
@@ -186,6 +190,7 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
         manager_role: discord.Role | None = None,
         requests_channel: discord.TextChannel | None = None,
         stop_requests: bool = False,
+        replies: app_commands.Choice[str] | None = None,
     ) -> None:
         """Change what is named; show all of it."""
         guild_id = await self._admit(interaction)
@@ -198,6 +203,8 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
                 after = replace(after, zone=timezone)
             if manager_role is not None:
                 after = replace(after, manager_role=None if manager_role.is_default() else RoleId(manager_role.id))
+            if replies is not None:
+                after = replace(after, replies=ReplyMode(replies.value))
             if stop_requests:
                 return replace(after, requests_channel=None)
             return replace(after, requests_channel=ChannelId(requests_channel.id)) if requests_channel else after

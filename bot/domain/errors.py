@@ -70,6 +70,10 @@ class NoSourceImage(UserError):
     """The message has no image to edit."""
 
 
+class QuestionGone(UserError):
+    """The question was answered, replaced by another, or withdrawn."""
+
+
 class DraftGone(UserError):
     """The modal was submitted after its draft was deleted."""
 

@@ -54,13 +54,18 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A modal that a member has open, and the images that it is about."""
+    """A request that a member has not made yet: a modal that they have open, or a question to them in a message."""
 
     id: DraftId
     user_id: UserId
     created_at: datetime
     origin: Origin
+    """The message that the images are from; of a question without images, the one that it answers."""
     sources: tuple[Source, ...]
+    prompt: str | None = None
+    """What a question is about; None for a modal."""
+    question: MessageId | None = None
+    """The message with the question, in the origin's channel; None for a modal."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,17 @@ class Rule:
     allowance: Allowance
 
 
+class ReplyMode(StrEnum):
+    """What the bot makes of replies to its messages, which ping it by Discord's default."""
+
+    EDIT = "edit"
+    """A reply to a result starts an edit."""
+    ASK = "ask"
+    """A reply with images of its own starts an edit; one of words alone is asked about first."""
+    MENTION = "mention"
+    """Only a typed mention starts anything."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     """What a server's admins have set."""
@@ -43,6 +54,7 @@ class ServerSettings:
     """Where credit requests are posted; None if members cannot make any."""
     channels: frozenset[ChannelId] = frozenset()
     """Where the bot may be used, threads included; everywhere if empty."""
+    replies: ReplyMode = ReplyMode.ASK
 
     @property
     def tzinfo(self) -> ZoneInfo:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from bot.domain.errors import DraftGone, GenerationGone
+from bot.domain.errors import DraftGone, GenerationGone, NotYours, QuestionGone
 from bot.domain.generation import Draft, Generation, Origin, Source
 from bot.domain.ids import DraftId, GenerationId, MessageId, UserId
 from bot.runtime import Runtime
@@ -13,7 +13,7 @@ DRAFTS_KEPT_FOR = timedelta(days=1)
 
 
 class History:
-    """Earlier generations, and the drafts behind open modals."""
+    """Earlier generations, and the drafts behind open modals and questions."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._store = runtime.store
@@ -54,3 +54,31 @@ class History:
         if draft is None or draft.user_id != user_id or draft.created_at < self._clock.forget_before(DRAFTS_KEPT_FOR):
             raise DraftGone
         return draft
+
+    async def keep_question(self, draft: Draft) -> list[MessageId]:
+        """Store a question; returns the messages of the member's earlier ones in that channel, which it replaces."""
+        async with self._store.write() as tx:
+            replaced = await tx.drafts.remove_questions(draft.user_id, draft.origin.channel_id)
+            await tx.drafts.add(draft, forget_before=self._clock.now() - DRAFTS_KEPT_FOR)
+        return replaced
+
+    async def take_question(self, draft_id: DraftId, shown_in: MessageId, user_id: UserId) -> Draft:
+        """A member's own question, which is closed by that: it is taken once. Raises QuestionGone or NotYours."""
+        async with self._store.write() as tx:
+            draft = await tx.drafts.get(draft_id)
+            if draft is None or draft.question != shown_in:
+                raise QuestionGone
+            if draft.user_id != user_id:
+                raise NotYours
+            await tx.drafts.remove(draft_id)
+        return draft
+
+    async def withdraw_question(self, draft_id: DraftId) -> bool:
+        """Close a question; False when it is closed already."""
+        async with self._store.write() as tx:
+            return await tx.drafts.remove(draft_id)
+
+    async def open_questions(self) -> list[Draft]:
+        """Every question that is not closed."""
+        async with self._store.read() as tx:
+            return await tx.drafts.questions()

@@ -3,11 +3,15 @@
 from dataclasses import asdict
 from datetime import datetime
 
+<<<<<<< HEAD
 from sqlalchemy import bindparam, delete, exists, insert, or_, select
+=======
+from sqlalchemy import RowMapping, bindparam, delete, insert, or_, select
+>>>>>>> main
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.generation import Draft, Origin, Source
-from bot.domain.ids import DraftId, GenerationId, UserId
+from bot.domain.ids import ChannelId, DraftId, GenerationId, MessageId, UserId
 from bot.store.tables import drafts, key_values, undelivered, uploads
 
 _VALUE = select(key_values.c.value).where(key_values.c.key == bindparam("name"))
@@ -54,7 +58,7 @@ class UploadRepository:
 
 
 class DraftRepository:
-    """The source images of edit forms that members have opened and not sent yet."""
+    """Edit forms that members have opened and not sent yet, and questions that they have not answered."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -70,6 +74,8 @@ class DraftRepository:
                 channel_id=draft.origin.channel_id,
                 message_id=draft.origin.message_id,
                 sources=[asdict(source) for source in draft.sources],
+                prompt=draft.prompt,
+                question_id=draft.question,
             )
         )
 
@@ -77,15 +83,37 @@ class DraftRepository:
         """A draft, or None when it has been deleted."""
         result = await self._connection.execute(select(drafts).where(drafts.c.id == draft_id))
         row = result.mappings().one_or_none()
-        if row is None:
-            return None
-        return Draft(
-            id=row["id"],
-            user_id=row["user_id"],
-            created_at=row["created_at"],
-            origin=Origin(row["channel_id"], row["message_id"]),
-            sources=tuple(Source(**source) for source in row["sources"]),
+        return None if row is None else _draft(row)
+
+    async def remove(self, draft_id: DraftId) -> bool:
+        """Delete a draft; False when there was none."""
+        result = await self._connection.execute(delete(drafts).where(drafts.c.id == draft_id))
+        return result.rowcount > 0
+
+    async def questions(self) -> list[Draft]:
+        """The questions that have not been answered or withdrawn."""
+        result = await self._connection.execute(select(drafts).where(drafts.c.question_id.is_not(None)))
+        return [_draft(row) for row in result.mappings()]
+
+    async def remove_questions(self, user: UserId, channel: ChannelId) -> list[MessageId]:
+        """Delete a member's questions in a channel, and return the messages that show them."""
+        theirs = delete(drafts).where(
+            drafts.c.user_id == user, drafts.c.channel_id == channel, drafts.c.question_id.is_not(None)
         )
+        messages = await self._connection.scalars(theirs.returning(drafts.c.question_id))
+        return [message for message in messages if message is not None]
+
+
+def _draft(row: RowMapping) -> Draft:
+    return Draft(
+        id=row["id"],
+        user_id=row["user_id"],
+        created_at=row["created_at"],
+        origin=Origin(row["channel_id"], row["message_id"]),
+        sources=tuple(Source(**source) for source in row["sources"]),
+        prompt=row["prompt"],
+        question=row["question_id"],
+    )
 
 
 class UndeliveredRepository:

@@ -91,6 +91,7 @@ class RuleRepository:
             manager_role=row["manager_role_id"],
             requests_channel=row["requests_channel_id"],
             channels=frozenset(ChannelId(channel_id) for channel_id in row["channels"]),
+            replies=row["replies"],
         )
 
     async def put_settings(self, guild_id: GuildId, settings: ServerSettings) -> None:
@@ -104,6 +105,7 @@ class RuleRepository:
                 manager_role_id=settings.manager_role,
                 requests_channel_id=settings.requests_channel,
                 channels=sorted(settings.channels),
+                replies=settings.replies,
             )
         )
 

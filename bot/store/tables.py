@@ -41,7 +41,7 @@ from bot.domain.ids import (
     UserId,
 )
 from bot.domain.ledger import Decision, RecordedChange
-from bot.domain.rules import Scope
+from bot.domain.rules import ReplyMode, Scope
 from bot.domain.settings import AspectRatio, Model, Resolution
 from bot.domain.states import Failure, TaskState
 from bot.store.changes import ChangeJson
@@ -157,6 +157,7 @@ class _ServerColumns(TypedColumns):
     manager_role_id: Named[RoleId | None] = _column(BigInteger)
     requests_channel_id: Named[ChannelId | None] = _column(BigInteger)
     channels: Named[list[int]] = _column(JSON)
+    replies: Named[ReplyMode] = _column(choice(ReplyMode), server_default=ReplyMode.ASK.value)
 
 
 class _RequestColumns(TypedColumns):
@@ -198,6 +199,8 @@ class _DraftColumns(TypedColumns):
     channel_id: Named[ChannelId] = _column(BigInteger)
     message_id: Named[MessageId] = _column(BigInteger)
     sources: Named[list[dict[str, Any]]] = _column(JSON)
+    prompt: Named[str | None] = _column(Text)
+    question_id: Named[MessageId | None] = _column(BigInteger)
 
 
 generations = Table("generations", metadata, _GenerationColumns)
@@ -283,3 +286,10 @@ key_values = Table("facts", metadata, _KeyValueColumns)
 uploads = Table("uploads", metadata, _UploadColumns)
 
 drafts = Table("drafts", metadata, _DraftColumns)
+Index(
+    "ix_drafts_questions",
+    drafts.c.user_id,
+    drafts.c.channel_id,
+    sqlite_where=text("question_id IS NOT NULL"),
+    postgresql_where=text("question_id IS NOT NULL"),
+)

@@ -14,7 +14,7 @@ from bot.domain.errors import GenerationGone, NoSourceImage, NotYours
 from bot.domain.generation import Destination, Generation, GenerationRequest, Origin, Source
 from bot.domain.ids import ChannelId, DraftId, GenerationId, MessageId, UserId
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
-from bot.ui import credit_requests
+from bot.ui import credit_requests, question_handlers
 from bot.ui.custom_ids import TEMPLATE, Action, CustomId
 from bot.ui.interactions import check_manager, requester
 from bot.ui.message_images import images_of
@@ -183,6 +183,8 @@ _BUTTONS: Mapping[Action, _Handler] = {
     Action.ASK: credit_requests.ask,
     Action.APPROVE: credit_requests.open_approval,
     Action.DENY: credit_requests.deny,
+    Action.CONFIRM: question_handlers.confirm,
+    Action.DISMISS: question_handlers.dismiss,
 }
 _MODALS: Mapping[Action, _Handler] = {
     Action.EDIT: _edit,

@@ -70,6 +70,15 @@ def received_view(requester: UserId) -> ui.LayoutView:
     return finished_view(GREY, ui.TextDisplay(f"👀 {texts.RECEIVED}"), _requester_line(requester))
 
 
+def question_view(text: str, buttons: Sequence[ui.Button[Any]]) -> ui.LayoutView:
+    """A question about a message, small since nobody may care for it."""
+    view = ui.LayoutView(timeout=None)
+    view.add_item(ui.TextDisplay[Any](f"-# {text}"))
+    view.add_item(ui.ActionRow[Any](*buttons))
+    view.stop()  # else discord.py keeps the view in memory
+    return view
+
+
 def interrupted_view(requester: UserId) -> ui.LayoutView:
     """The card of a request that was lost in a restart."""
     return finished_view(RED, ui.TextDisplay(texts.INTERRUPTED), _requester_line(requester))

@@ -12,6 +12,7 @@ from bot.quota.service import QuotaService
 from bot.ui.acknowledger import Acknowledger
 from bot.ui.alt_text import AltTexts
 from bot.ui.errors import ErrorReporter
+from bot.ui.questions import Questions
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,5 +27,6 @@ class Services:
     status: StatusBoard
     errors: ErrorReporter
     acknowledger: Acknowledger
+    questions: Questions
     alt_texts: AltTexts
     prices: PriceList

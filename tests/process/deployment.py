@@ -107,6 +107,12 @@ class Deployment:
         """Alice replies to a message."""
         return await self.alice.send(self.channel, words, reply_to=to, attachments=files)
 
+    async def wait_for_question(self, message: discord.Message) -> discord.Message:
+        """The question about a reply of words alone; it can be answered as soon as it is stored."""
+        question = await self.wait_for_reply(message, "Edit this image?")
+        await until(lambda: self.query("SELECT count(*) FROM drafts")[0], what="the question to be stored")
+        return question
+
     def card(self, interaction: InteractionResult) -> discord.Message:
         """The message that answers an interaction."""
         assert interaction.response is not None

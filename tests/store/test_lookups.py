@@ -1,5 +1,6 @@
 """Key-values, uploads, drafts and undelivered generations."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -54,6 +55,23 @@ async def test_a_draft_comes_back_unchanged(store: Store, count: int) -> None:
         await tx.drafts.add(stored, forget_before=NOW)
         assert await tx.drafts.get(stored.id) == stored
         assert await tx.drafts.get(DraftId(1)) is None
+
+
+async def test_a_member_has_one_question_per_channel(store: Store) -> None:
+    here, elsewhere = draft(1).origin, Origin(ChannelId(6), MessageId(7))
+    question = replace(draft(1), prompt="at night", question=MessageId(8))
+    others = [
+        replace(question, id=DraftId(2), origin=elsewhere),
+        replace(question, id=DraftId(3), user_id=BOB.user_id),
+    ]
+    async with store.write() as tx:
+        for stored in (question, *others, draft(4)):
+            await tx.drafts.add(stored, forget_before=NOW)
+        assert await tx.drafts.questions() == [question, *others]
+        assert await tx.drafts.remove_questions(ALICE.user_id, here.channel_id) == [MessageId(8)]
+        assert await tx.drafts.remove_questions(ALICE.user_id, here.channel_id) == []
+        assert await tx.drafts.questions() == others
+        assert [await tx.drafts.remove(DraftId(4)) for _ in range(2)] == [True, False]
 
 
 async def test_a_new_draft_deletes_old_ones(store: Store, file: Path) -> None:

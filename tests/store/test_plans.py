@@ -60,6 +60,8 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "a lineage": lambda tx: tx.images.lineage(IMAGE.id),
     "a draft": lambda tx: tx.drafts.get(DRAFT.id),
     "a new draft": lambda tx: tx.drafts.add(DRAFT, forget_before=NOW),
+    "a member's questions in a channel": lambda tx: tx.drafts.remove_questions(ALICE.user_id, ChannelId(5)),
+    "all questions": lambda tx: tx.drafts.questions(),
     "an upload": lambda tx: tx.uploads.find("ab" * 32, NOW, NOW),
     "a new upload": lambda tx: tx.uploads.remember("ab" * 32, "https://kie.example/a.png", NOW, forget_before=NOW),
     "late images": lambda tx: tx.generations.with_late_images(),
@@ -72,7 +74,12 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "pending notifications": lambda tx: tx.credit_requests.pending_notifications(),
 }
 
-SMALL_SCANS = {"SCAN lineage", "SCAN newest", "SCAN credit_requests USING INDEX ix_credit_requests_untold"}
+SMALL_SCANS = {
+    "SCAN lineage",
+    "SCAN newest",
+    "SCAN credit_requests USING INDEX ix_credit_requests_untold",
+    "SCAN drafts USING INDEX ix_drafts_questions",
+}
 """Not of growing tables: a recursion's own rows, an account's newest rows, and exactly the rows that are wanted."""
 
 
@@ -112,6 +119,8 @@ INDEXES: dict[str, set[str]] = {
     "orphans": {"ix_tasks_orphans"},
     "recent submissions": {"ix_tasks_submitted_at"},
     "pending notifications": {"ix_credit_requests_untold"},
+    "a member's questions in a channel": {"ix_drafts_questions"},
+    "all questions": {"ix_drafts_questions"},
 }
 
 

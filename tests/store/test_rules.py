@@ -10,7 +10,7 @@ import pytest
 
 from bot.domain.credits import Account, Allowance, Period, Requester
 from bot.domain.ids import ChannelId, GuildId, RoleId, UserId
-from bot.domain.rules import Rule, Scope, ServerSettings
+from bot.domain.rules import ReplyMode, Rule, Scope, ServerSettings
 from bot.quota.service import QuotaService
 from bot.store.store import Store
 from tests.factories import ALICE
@@ -18,7 +18,9 @@ from tests.store.services import open_services
 
 HOME, ABROAD = ALICE.guild_id, GuildId(901)
 FIFTY = Allowance(Decimal(50), Period.DAY)
-SETTINGS = ServerSettings("Europe/Berlin", RoleId(3), ChannelId(4), frozenset({ChannelId(6), ChannelId(5)}))
+SETTINGS = ServerSettings(
+    "Europe/Berlin", RoleId(3), ChannelId(4), frozenset({ChannelId(6), ChannelId(5)}), ReplyMode.MENTION
+)
 
 
 async def put(store: Store, *rules: Rule, guild: GuildId = HOME) -> None:

@@ -17,7 +17,7 @@ from bot.domain.ledger import (
     RuleSet,
     SettingsChanged,
 )
-from bot.domain.rules import Cap, CapState, Rule, Scope, ServerSettings
+from bot.domain.rules import Cap, CapState, ReplyMode, Rule, Scope, ServerSettings
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.quota.service import PAGE, LogPage
 from bot.ui.panels import ledger_view
@@ -113,11 +113,13 @@ def test_settings_with_many_channels_fit() -> None:
 
 def test_what_was_changed_in_the_settings_is_told_and_nothing_else() -> None:
     before = ServerSettings(channels=CHANNELS)
-    after = ServerSettings("Asia/Tokyo", channels=CHANNELS - {ChannelId(LARGEST)} | {ChannelId(7)})
+    channels = CHANNELS - {ChannelId(LARGEST)} | {ChannelId(7)}
+    after = ServerSettings("Asia/Tokyo", channels=channels, replies=ReplyMode.EDIT)
 
     assert quota.settings_changed(before, before) == ""
     assert quota.settings_changed(before, after) == (
-        f"Time zone: **Asia/Tokyo** · Channels added: <#7> · Channels removed: <#{LARGEST}>"
+        "Time zone: **Asia/Tokyo** · Replies without a mention: edit at once"
+        f" · Channels added: <#7> · Channels removed: <#{LARGEST}>"
     )
 
 

@@ -53,6 +53,7 @@ UNCHARGED: list[errors.UserError] = [
     errors.TooManyImages(),
     errors.NoSourceImage(),
     errors.DraftGone(),
+    errors.QuestionGone(),
     *NOT_ENOUGH,
     errors.NotEnoughCredits(Decimal(5), Decimal(0), Decimal(0), MOMENT),
     *CAPS,
@@ -77,7 +78,15 @@ FIXED = [
     *(f"{cards.failure(reason)} {refusals.NOTHING_CHARGED}" for reason in Failure),
     *(refusals.broken("7f3k"), refusals.FORBIDDEN, refusals.OUTDATED, refusals.UNKNOWN_CHOICE, refusals.NO_STORE),
     *(refusals.TOLD_PRIVATELY, refusals.MESSAGE_GONE, refusals.HOW_TO, refusals.NO_IMAGE, refusals.CANNOT_SEE),
-    *(refusals.ONLY_YOURS, cards.LATE, cards.CANCELLED, cards.INTERRUPTED, cards.partly(1, 4)),
+    *(
+        refusals.REPLY_LOST,
+        refusals.ROLE_HIDDEN,
+        refusals.ONLY_YOURS,
+        cards.LATE,
+        cards.CANCELLED,
+        cards.INTERRUPTED,
+        cards.partly(1, 4),
+    ),
     *(quota.ASKED, quota.DENIED, quota.DECIDED, quota.decided_for_you(APPROVED), quota.NO_RULE, quota.EMPTY_LOG),
 ]
 BANNED = re.compile(r"\b(wish(es)?|anew|paint\w*|pictures?|is told|any more|KIE)\b", re.IGNORECASE)

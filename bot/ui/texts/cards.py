@@ -14,12 +14,15 @@ AGAIN = "Again"
 EDIT = "Edit"
 EDIT_PROMPT = "Edit prompt"
 DELETE = "Delete"
+DISMISS = "No"
 
 CANCELLED = "Cancelled. Nothing was charged."
 FETCHING = "✅ finished · fetching it from the image service"
 LATE = "This took too long, so it's free."
 INTERRUPTED = "I was restarted before I could start on this. Nothing was charged. Please send it again."
-RECEIVED = "Looking at your image…"
+RECEIVED = "Got it, one moment…"
+EDIT_QUESTION = "Edit this image?"
+MAKE_QUESTION = "Make an image of this?"
 LARGER_HEADLINE = "same image, redrawn in 2K"
 NEXT_IN_LINE = "next in line"
 BEING_MADE = "being made"
@@ -111,6 +114,11 @@ def settings(chosen: Settings, count: int, references: int) -> list[str]:
     if references:
         pieces.append(f"from {counted(references, 'image')}")
     return pieces
+
+
+def confirm(price: Decimal, *, edits: bool) -> str:
+    """The button that says yes to a question, with what that costs."""
+    return f"{'Edit' if edits else 'Make'} · {in_credits(price) if price else 'free'}"
 
 
 def larger(price: Decimal) -> str:

@@ -1,6 +1,7 @@
 """Descriptions and choices of commands and their options. Discord shows at most 100 characters of each."""
 
 from bot.domain.credits import Period, PriceList
+from bot.domain.rules import ReplyMode
 from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, Resolution, Settings
 from bot.ui.texts.amounts import in_credits, number
 
@@ -33,7 +34,7 @@ QUOTA_RESET = "Reset what a member has spent in the current period"
 QUOTA_POOL = "Limit what all members together may spend"
 QUOTA_REPORT = "Show where the credits went, as a chart and a table"
 QUOTA_LOG = "Show the credit log: what was spent, granted and changed, by whom and why"
-QUOTA_SETTINGS = "Show or change the time zone, channels and quota managers"
+QUOTA_SETTINGS = "Show or change the time zone, channels, quota managers and what replies do"
 
 QUOTA_CREDITS = "Credits per period; leave empty for “unlimited” or “no credits”"
 QUOTA_PERIOD = "How often credits refill"
@@ -48,6 +49,12 @@ SETTINGS_FORBID_CHANNEL = "Remove an allowed channel; with none left, the bot wo
 SETTINGS_MANAGER_ROLE = "Role that may also manage quotas; choose @everyone to remove it"
 SETTINGS_REQUESTS_CHANNEL = "Where members' requests for more credits are posted"
 SETTINGS_STOP_REQUESTS = "Turn off requests for more credits"
+SETTINGS_REPLIES = "What a reply to the bot does when it doesn't mention the bot"
+REPLY_MODES = {
+    ReplyMode.EDIT: "edit at once",
+    ReplyMode.ASK: "ask first, unless the reply has images of its own",
+    ReplyMode.MENTION: "nothing: only mentions count",
+}
 
 UNLIMITED = "unlimited"
 NONE = "none"

@@ -18,7 +18,7 @@ from bot.domain.rules import CapState, Rule, Scope, ServerSettings
 from bot.domain.settings import Model
 from bot.ui.texts.amounts import CAPS, in_bonus_credits, in_credits, made_with, number, plain, relative, some
 from bot.ui.texts.cards import member
-from bot.ui.texts.commands import model_choice
+from bot.ui.texts.commands import REPLY_MODES, model_choice
 
 _PER_PERIOD = {Period.DAY: "a day", Period.WEEK: "a week", Period.MONTH: "a month"}
 _THIS_PERIOD = {Period.DAY: "today", Period.WEEK: "this week", Period.MONTH: "this month"}
@@ -155,12 +155,12 @@ def reset(user: UserId) -> str:
 def settings(chosen: ServerSettings) -> str:
     """A server's settings, a line each."""
     channels = some([f"<#{channel}>" for channel in sorted(chosen.channels)], _CHANNELS_LISTED) or "all"
-    return "\n".join([_zone(chosen), f"Channels: {channels}", _managers(chosen), _requests(chosen)])
+    return "\n".join([_zone(chosen), f"Channels: {channels}", _managers(chosen), _requests(chosen), _replies(chosen)])
 
 
 def settings_changed(before: ServerSettings, after: ServerSettings) -> str:
     """What was changed in a server's settings; of many channels only those added or removed."""
-    pieces = [line(after) for line in (_zone, _managers, _requests) if line(after) != line(before)]
+    pieces = [line(after) for line in (_zone, _managers, _requests, _replies) if line(after) != line(before)]
     for label, channels in (
         ("Channels added", after.channels - before.channels),
         ("Channels removed", before.channels - after.channels),
@@ -252,3 +252,7 @@ def _managers(chosen: ServerSettings) -> str:
 def _requests(chosen: ServerSettings) -> str:
     channel = f"<#{chosen.requests_channel}>" if chosen.requests_channel else "off"
     return f"Requests for more credits: {channel}"
+
+
+def _replies(chosen: ServerSettings) -> str:
+    return f"Replies without a mention: {REPLY_MODES[chosen.replies]}"

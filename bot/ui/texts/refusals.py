@@ -21,11 +21,16 @@ UNKNOWN_CHOICE = "That member, role or channel isn't in this server. Choose one 
 OUTDATED = "This command has changed. Reload Discord and try again."
 
 HOW_TO = (
-    "Tell me what to change: reply to an image and mention me, attach images to a mention, or use /imagine. "
+    "Mention me with a prompt to make an image, add images or reply to one to edit it, or use /imagine. "
     + NOTHING_CHARGED
 )
-NO_IMAGE = (
-    f"I don't see an image here. Reply to one, attach one, or use /imagine to start from a prompt. {NOTHING_CHARGED}"
+NO_IMAGE = f"I don't see an image in what you attached. Try a JPEG, PNG or WebP, or leave it out. {NOTHING_CHARGED}"
+REPLY_LOST = (
+    "I can't see the message that you replied to. Attach its image, or mention me without replying. " + NOTHING_CHARGED
+)
+ROLE_HIDDEN = (
+    "Discord doesn't show me messages that mention my role. Mention me, the member of that name, instead. "
+    + NOTHING_CHARGED
 )
 CANNOT_SEE = (
     "Discord doesn't show me other members' messages. Right-click the message (on a phone, press and hold it) "
@@ -56,6 +61,9 @@ _FIXED: Mapping[type[errors.UserError], str] = {
     ),
     errors.TooManyImages: f"I can work from {REFERENCES_MAX} images at most. Attach fewer. {NOTHING_CHARGED}",
     errors.NoSourceImage: f"I don't see an image in this message. Choose one that has an image. {NOTHING_CHARGED}",
+    errors.QuestionGone: (
+        f"This question is closed. Mention me in a reply if you want to change an image. {NOTHING_CHARGED}"
+    ),
     errors.DraftGone: f"This form was open for too long and has expired. Open it again. {NOTHING_CHARGED}",
     errors.UploadFailed: f"The image service didn't accept your image. Try again in a while. {NOTHING_CHARGED}",
     errors.MayNotPost: (
@@ -67,9 +75,12 @@ _FIXED: Mapping[type[errors.UserError], str] = {
     errors.NothingToChange: "You didn't choose anything, so nothing was changed. Fill in at least one option.",
     errors.NoRequestsChannel: "This server has no channel for requests that I can post in. Ask an admin directly.",
     errors.CreditRequestClosed: "This request has already been decided or has expired. Nothing was changed.",
+<<<<<<< HEAD
     errors.ResultsPaused: (
         f"I can't fetch finished images from the image service right now. Try again in a while. {NOTHING_CHARGED}"
     ),
+=======
+>>>>>>> main
     errors.ImagesNotYours: (
         f"Someone else attached these images privately. Attach images of your own with /imagine. {NOTHING_CHARGED}"
     ),
