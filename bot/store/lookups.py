@@ -3,11 +3,7 @@
 from dataclasses import asdict
 from datetime import datetime
 
-<<<<<<< HEAD
-from sqlalchemy import bindparam, delete, exists, insert, or_, select
-=======
-from sqlalchemy import RowMapping, bindparam, delete, insert, or_, select
->>>>>>> main
+from sqlalchemy import RowMapping, bindparam, delete, exists, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.generation import Draft, Origin, Source
