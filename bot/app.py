@@ -19,6 +19,7 @@ from bot.generation.pending_cards import JOURNAL_NAME, PendingCardJournal
 from bot.generation.pipeline import Pipeline
 from bot.generation.recover import recover, report_interrupted
 from bot.generation.references import ReferencePreparer
+from bot.generation.results import Results
 from bot.generation.service import GenerationService
 from bot.generation.status import StatusBoard
 from bot.generation.submitter import Submitter
@@ -82,10 +83,11 @@ class Application:
                     ("tracker", self.pipeline.tracker.run()),
                     ("delivery", self.pipeline.delivery.run()),
                     ("balance monitor", self.balance_monitor.run(self.alerts)),
+                    ("undelivered", self.pipeline.undelivered.run()),
                 ):
                     self.workers[name] = group.create_task(worker, name=name)
                 await self.client.wait_until_logged_in()
-                self.pipeline.delivery.start(self.sender)
+                self.pipeline.delivery.start(self.sender, self.alerts)
                 await report_interrupted(self.runtime, self.pending_cards, self.sender)
                 await services.questions.restore(self.client)
                 self.runtime.background.start(notify_decisions(self.client, services.credit_requests))
@@ -123,16 +125,17 @@ async def assemble(
             upload_session=await enter(client_session()),
             create_session=await enter(client_session(reuse=False)),
         )
-        results = options.fetcher(await enter(download_session()), config.kie.result_hosts, config)
+        downloads = options.fetcher(await enter(download_session()), config.kie.result_hosts, config)
         attachments = options.fetcher(await enter(download_session()), config.discord.cdn_hosts, config)
 
         prices = options.prices(config)
         policy = QuotaPolicy(clock, prices, options.limits(config))
         pace = options.pace(config)
         workload = Workload(options.kie_limits(config), durations=pace.durations)
-        spool = Spool(folder / "spool", results)
-        undelivered = Undelivered(runtime, spool=spool, threads=threads)
-        delivery = DeliveryWorker(runtime, workload=workload, spool=spool, threads=threads, undelivered=undelivered)
+        spool = Spool(folder / "spool", downloads)
+        results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
+        undelivered = Undelivered(runtime, results)
+        delivery = DeliveryWorker(runtime, workload=workload, results=results, undelivered=undelivered)
         tracker = Tracker(
             runtime,
             api=api,

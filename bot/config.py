@@ -59,6 +59,15 @@ def _websocket_or_none(value: str) -> str:
     return _base_url(value, "wss", "ws") if value else ""
 
 
+def _host(value: str) -> str:
+    """A host as in a URL, or a domain of at least two labels after a dot."""
+    value = value.strip().lower()
+    name = value.removeprefix(".")
+    if not name or name.startswith(".") or (value.startswith(".") and "." not in name.strip(".")):
+        raise ValueError("must be a host, or a dot and a domain such as .kie.ai")
+    return value
+
+
 def _database(value: str) -> str:
     database_file(value)
     return value
@@ -67,6 +76,7 @@ def _database(value: str) -> str:
 HttpUrl = Annotated[str, AfterValidator(_http)]
 OptionalHttpUrl = Annotated[str, AfterValidator(_http_or_none)]
 OptionalWebsocketUrl = Annotated[str, AfterValidator(_websocket_or_none)]
+Host = Annotated[str, AfterValidator(_host)]
 Seconds = Annotated[float, Field(ge=0.01, le=30 * 24 * 3600, allow_inf_nan=False)]
 Timeout = Annotated[float, Field(ge=0.01, le=3600, allow_inf_nan=False)]
 Count = Annotated[int, Field(ge=1, le=100_000)]
@@ -85,7 +95,7 @@ class DiscordConfig(_Section):
     direct_messages: Literal["auto", "on", "off"] = "auto"
     api_url: HttpUrl = "https://discord.com/api/v10"
     gateway_url: OptionalWebsocketUrl = ""
-    cdn_hosts: tuple[str, ...] = (
+    cdn_hosts: tuple[Host, ...] = (
         "cdn.discordapp.com",
         "media.discordapp.net",
         "images-ext-1.discordapp.net",
@@ -99,7 +109,7 @@ class KieConfig(_Section):
     api_key: SecretStr = SecretStr("")
     base_url: HttpUrl = "https://api.kie.ai"
     upload_url: HttpUrl = "https://kieai.redpandaai.co"
-    result_hosts: tuple[str, ...] = ("tempfile.aiquickdraw.com", "file.aiquickdraw.com")
+    result_hosts: tuple[Host, ...] = (".aiquickdraw.com", ".redpandaai.co", ".kie.ai")
     callback_url: OptionalHttpUrl = ""
     callback_key: SecretStr = SecretStr("")
     nsfw_checker: bool = True

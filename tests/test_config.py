@@ -167,6 +167,11 @@ def test_an_invalid_setting_is_named(tmp_path: Path, setting: str, value: str, m
     assert message in error
 
 
+@pytest.mark.parametrize("host", ["", " ", ".", "..", ".ai", "..kie.ai"])
+def test_what_is_no_host_and_no_domain_is_named(tmp_path: Path, host: str) -> None:
+    assert "kie.result_hosts.0: must be a host" in error_of_text(tmp_path, f'kie.result_hosts = ["{host}"]')
+
+
 NUMBERS = [
     f"{section}.{name}"
     for section, field in Config.model_fields.items()

@@ -1,7 +1,7 @@
 """All errors that Easel raises on purpose. The text that a member reads for a :class:`UserError` is in bot/ui/texts."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot.domain.credits import Credits
@@ -229,6 +229,10 @@ class SubmissionsPaused(UserError):
     reason: Failure = Failure.OUT_OF_CREDITS
 
 
+class ResultsPaused(UserError):
+    """The last finished images could not be fetched, so no request is accepted until one arrives."""
+
+
 class GenerationGone(UserError):
     """The store has no generation for this message."""
 
@@ -279,12 +283,30 @@ class StoreUnavailable(EaselError):
     """The database is locked, full or read-only; the same transaction may succeed later."""
 
 
+class UnreadableRow(EaselError):
+    """A row that a newer version or a damaged disk has written; the others can be read."""
+
+
 class DiskError(EaselError):
     """A file cannot be written or read, since the disk is full or failing; it may work later."""
 
 
 class ResultUnavailable(EaselError):
-    """A finished image cannot be downloaded: it is gone, refused, too large, or not an image."""
+    """A finished image is lost for good: gone from KIE, too large, or not an image."""
+
+
+class InvalidImage(ResultUnavailable):
+    """A downloaded file is damaged, or not an image; downloaded again it may be one."""
+
+
+@dataclass(eq=False)
+class ResultPending(EaselError):
+    """A finished image cannot be fetched now."""
+
+    pause: float
+    """Seconds until the next attempt."""
+    waited: timedelta
+    """Since the first one."""
 
 
 class DeliveryFailed(EaselError):

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.credits import Credits
-from bot.domain.ids import GuildId
+from bot.domain.ids import GenerationId, GuildId
 from bot.domain.spending import PriceClass
 from bot.domain.states import Failure
 
@@ -83,5 +83,41 @@ class ServerDeclined:
     """Whether the bot left it; False if Discord did not let it."""
 
 
-Alert = LowBalance | Paused | Resumed | ServerDeclined
+@dataclass(frozen=True, slots=True)
+class UnknownResultHost:
+    """A result is on a host that ``kie.result_hosts`` does not allow."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsMissing:
+    """Submitting is paused: the last results could not be fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsArriving:
+    """Submitting has resumed: a result arrived."""
+
+    since: datetime
+    """When the pause began."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryGivenUp:
+    """An outcome could not be posted for a day because of errors, and was refunded."""
+
+    generation: GenerationId
+
+
+Alert = (
+    LowBalance
+    | Paused
+    | Resumed
+    | ServerDeclined
+    | UnknownResultHost
+    | ResultsMissing
+    | ResultsArriving
+    | DeliveryGivenUp
+)
 """What the operator's alert channel shows."""

@@ -70,7 +70,13 @@ async def report_interrupted(runtime: Runtime, pending_cards: PendingCardJournal
             return await tx.generations.accepted(card)
 
     for card in pending_cards.interrupted:
-        if await retry_until_available(partial(accepted, card)):
+        try:
+            is_accepted = await retry_until_available(partial(accepted, card))
+        except (ArithmeticError, ValueError, TypeError) as error:
+            # A line of the journal that makes no sense, such as one from before the year 1.
+            log.warning("pending card skipped", pending_card=card.id, error=type(error).__name__)
+            is_accepted = True
+        if is_accepted:
             pending_cards.remove(card.id)
         else:
             runtime.background.start(_report_interrupted(pending_cards, sender, card))

@@ -86,7 +86,7 @@ class GenerationService:
         Raises a UserError when the request is invalid, a reference cannot be used, or the quota does not cover it.
         """
         _validate(request, len(sources))
-        self._workload.funds_breaker.check()
+        self._workload.check()
         user = request.account.user_id
         self._in_progress[user] += 1
         current = _current_task()

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.domain.errors import Ambiguous, TaskRefused, TryLater
+from bot.domain.errors import Ambiguous, TaskRefused, TryLater, UnreadableRow
 from bot.domain.generation import Generation, Task
 from bot.domain.ids import GenerationId, KieTaskId, TaskId
 from bot.domain.ports import ImageApi, TaskInput
@@ -84,7 +84,7 @@ class Submitter:
         await self._restore_window()
         while True:
             self._workload.changed.clear()
-            wait = await self._wait_while_paused() if self._workload.funds_breaker.is_open else self._wait()
+            wait = self._wait() if self._workload.pause is None else await self._wait_while_paused()
             if wait == 0:
                 queued = self._workload.queue.pop()
                 if queued is not None:
@@ -161,12 +161,16 @@ class Submitter:
         return True
 
     async def _mark_submitting(self, task_id: TaskId) -> Generation | None:
-        """The task's generation; None when it was cancelled meanwhile."""
+        """The task's generation; None when it was cancelled meanwhile or cannot be read."""
         deadline = self._clock.now() + self._tracker.task_deadline
-        async with self._store.write() as tx:
-            if not await tx.tasks.submitting(task_id, deadline):
-                return None
-            return await tx.generations.of_task(task_id)
+        try:
+            async with self._store.write() as tx:
+                if not await tx.tasks.submitting(task_id, deadline):
+                    return None
+                return await tx.generations.of_task(task_id)
+        except UnreadableRow as error:
+            log.error("task not submitted: its generation cannot be read", task=task_id, error=str(error))
+            return None
 
     async def _watch(self, task: Task, kie_task_id: KieTaskId, submitted_at: datetime) -> None:
         deadline = submitted_at + self._tracker.task_deadline
@@ -222,11 +226,11 @@ class Submitter:
         self._delivery.refresh(queued.generation)
 
     async def _wait_while_paused(self) -> float | None:
-        """Fail tasks that have waited too long for KIE to accept the account; seconds until the next one has."""
-        pause, now = self._workload.funds_breaker.pause, self._clock.steady()
-        since = pause.since if pause else now
-        if pause and now - since >= self._give_up_after:
-            oldest = await self._fail_waiting(pause.reason)
+        """Fail tasks that have waited too long for the pause to end; seconds until the next one has."""
+        pause, now = self._workload.pause, self._clock.steady()
+        since, reason = pause or (now, Failure.UNAVAILABLE)
+        if now - since >= self._give_up_after:
+            oldest = await self._fail_waiting(reason)
             if oldest is None:
                 return None
             since = oldest

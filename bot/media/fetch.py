@@ -13,34 +13,47 @@ from bot.media.ssrf import AddressNotPublic, is_literal, may_connect
 from bot.network import NETWORK_ERRORS, is_loopback, parse_address
 
 _CHUNK_BYTES = 1 << 16
-_TEMPORARY = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
-"""Object storage answers these for a moment when a file is new."""
 _USER_AGENT = "Mozilla/5.0 (compatible; Easel)"
 
 
 class FetchRefused(Exception):
-    """The download is not allowed or will never work: host not allowed, too many bytes, a response like 410."""
+    """The download is against the rules: no usable address, a host that is not allowed, too many bytes."""
 
 
 class FetchTooLarge(FetchRefused):
     """The file is larger than the limit."""
 
 
+class HostNotAllowed(FetchRefused):
+    """A usable address, on a host that is not among the allowed ones."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__("the host is not allowed")
+        self.host = host
+
+
 class FetchFailed(Exception):
-    """The download was interrupted or the host is unavailable; it may work later."""
+    """The download was interrupted, or the host is unavailable or answered with another status than 200."""
+
+
+class FetchGone(FetchFailed):
+    """404 or 410. Object storage answers so for a moment when a file is new, too."""
 
 
 class AllowedHosts:
     """Which URLs may be fetched: https on these hosts, and plain http on those that are loopback.
 
-    An entry is ``host`` (any port) or ``host:port``. One that is an address counts only if it is public or loopback.
+    An entry is ``host`` (any port) or ``host:port``; with a leading dot it is a domain, with every host below it. One
+    that is an address counts only if it is public or loopback.
     """
 
     def __init__(self, hosts: Iterable[str]) -> None:
-        self._hosts = frozenset(host.lower() for host in hosts)
+        entries = [host.lower() for host in hosts]
+        self._hosts = frozenset(entry.removeprefix(".") for entry in entries)
+        self._domains = tuple(entry for entry in entries if entry.startswith("."))
 
     def check(self, address: str) -> URL:
-        """The URL to fetch, exactly as it was checked; raises FetchRefused."""
+        """The URL to fetch, exactly as it was checked; raises FetchRefused (HostNotAllowed for another host)."""
         try:
             url = parse_address(address)
         except ValueError as error:
@@ -50,8 +63,8 @@ class AllowedHosts:
             raise FetchRefused("not encrypted")
         if is_literal(host) and not may_connect(host, host):
             raise FetchRefused("the address is not public")
-        if host not in self._hosts and f"{host}:{url.port}" not in self._hosts:
-            raise FetchRefused("the host is not allowed")
+        if not any(name in self._hosts or name.endswith(self._domains) for name in (host, f"{host}:{url.port}")):
+            raise HostNotAllowed(host)
         return url
 
     def allows(self, address: str) -> bool:
@@ -113,15 +126,15 @@ class Fetcher:
                 timeout=self._timeout,
                 allow_redirects=False,
             ) as response:
-                if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status in _TEMPORARY:
-                    raise FetchFailed(f"HTTP {response.status}")
+                if response.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
+                    raise FetchGone(f"HTTP {response.status}")
                 if response.status != HTTPStatus.OK:
-                    raise FetchRefused(f"HTTP {response.status}")
+                    raise FetchFailed(f"HTTP {response.status}")
                 if response.content_length is not None and response.content_length > limit:
                     raise FetchTooLarge
                 yield response
         except AddressNotPublic as error:
-            raise FetchRefused("the host resolves to an address that is not public") from error
+            raise FetchFailed("the host resolves to an address that is not public") from error
         except ValueError as error:
             # aiohttp's InvalidURL is one too: what it cannot read today it cannot read tomorrow.
             raise FetchRefused("not a usable address") from error

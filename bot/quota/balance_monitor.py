@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-import orjson
 import structlog
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from bot.domain.credits import Credits
 from bot.domain.errors import AccountRefused, OperatorError, PollFailed, StoreUnavailable
@@ -34,6 +34,16 @@ class BalanceMonitorOptions:
     every_while_paused: float
     alert_below: Credits
     """The operator is alerted when the balance falls below this; zero means never."""
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredPause:
+    since: AwareDatetime
+    needed: Credits
+    reason: Failure = Failure.OUT_OF_CREDITS
+
+
+_STORED_PAUSE = TypeAdapter(_StoredPause)
 
 
 class BalanceMonitor:
@@ -65,12 +75,16 @@ class BalanceMonitor:
         async with self._runtime.store.read() as tx:
             low, paused = await tx.key_values.get(_LOW_KEY), await tx.key_values.get(_PAUSE_KEY)
         self._is_low = bool(low)
-        if paused:
-            stored = orjson.loads(paused)
-            self._paused_since = datetime.fromisoformat(stored["since"])
-            since = self._runtime.steady_time(self._paused_since)
-            reason = Failure(stored.get("reason", Failure.OUT_OF_CREDITS))
-            self._funds_breaker.restore(since, Credits(stored["needed"]), self._runtime.clock.steady(), reason)
+        try:
+            stored = _STORED_PAUSE.validate_json(paused) if paused else None
+        except ValidationError:
+            # Another version wrote it, or it is damaged: if the account is still refused, the pause begins again.
+            log.error("stored pause cannot be read")
+            return
+        if stored is not None:
+            self._paused_since = stored.since
+            since = self._runtime.steady_time(stored.since)
+            self._funds_breaker.restore(since, stored.needed, self._runtime.clock.steady(), stored.reason)
 
     async def check_key(self) -> None:
         """Raise OperatorError when KIE does not know the key. No answer, or any other, says nothing about the key."""
@@ -129,8 +143,8 @@ class BalanceMonitor:
             if low and balance is not None:
                 due.append(LowBalance(balance, self._options.alert_below))
         if pause is not None and self._paused_since is None:
-            stored = {"since": pause.since.isoformat(), "needed": str(pause.needed), "reason": pause.reason}
-            changes[_PAUSE_KEY] = orjson.dumps(stored).decode()
+            stored = _StoredPause(pause.since, pause.needed, pause.reason)
+            changes[_PAUSE_KEY] = _STORED_PAUSE.dump_json(stored).decode()
             due.append(Paused(balance, pause.reason))
         if pause is None and self._paused_since is not None:
             changes[_PAUSE_KEY] = ""

@@ -9,6 +9,7 @@ from bot.domain.credit_requests import CREDIT_REQUEST_LIFETIME, CreditRequest, C
 from bot.domain.credits import Account
 from bot.domain.ids import ChannelId, CreditRequestId, MessageId
 from bot.domain.ledger import Decision
+from bot.store.clauses import readable
 from bot.store.tables import credit_requests as requests
 
 
@@ -71,7 +72,7 @@ class CreditRequestRepository:
         rows = await self._connection.execute(
             select(requests).where(requests.c.untold.is_not(None)).order_by(requests.c.id)
         )
-        return [(_request(row), row["untold"]) for row in rows.mappings() if row["untold"] is not None]
+        return [(_request(row), row["untold"]) for row in readable(rows) if row["untold"] is not None]
 
     async def mark_notified(self, request_id: CreditRequestId) -> None:
         """Forget the decision: the member has received it, or cannot be reached."""

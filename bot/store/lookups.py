@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import RowMapping, bindparam, delete, insert, or_, select
+from sqlalchemy import RowMapping, bindparam, delete, exists, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.generation import Draft, Origin, Source
@@ -18,6 +18,7 @@ _UPLOAD_URL = select(uploads.c.url).where(
 _DELETE_UPLOADS = delete(uploads).where(
     or_(uploads.c.digest == bindparam("of_digest"), uploads.c.uploaded_at < bindparam("before"))
 )
+_IS_UNDELIVERED = select(exists().where(undelivered.c.generation_id == bindparam("generation")))
 
 
 class KeyValueRepository:
@@ -122,16 +123,17 @@ class UndeliveredRepository:
         await self.remove(generation)
         await self._connection.execute(insert(undelivered).values(generation_id=generation, user_id=user, since=since))
 
-    async def all(self) -> list[tuple[UserId, GenerationId]]:
-        """Every undelivered generation with its member, oldest first."""
+    async def all(self, *, before: datetime | None = None) -> list[tuple[UserId, GenerationId]]:
+        """Every undelivered generation, or those added before a time, with its member, oldest first."""
         c = undelivered.c
-        rows = await self._connection.execute(select(c.user_id, c.generation_id).order_by(c.generation_id))
+        query = select(c.user_id, c.generation_id).order_by(c.generation_id)
+        rows = await self._connection.execute(query if before is None else query.where(c.since < before))
         return [(user, generation) for user, generation in rows]
+
+    async def contains(self, generation: GenerationId) -> bool:
+        """Whether a generation waits for its member's next command."""
+        return bool(await self._connection.scalar(_IS_UNDELIVERED, {"generation": generation}))
 
     async def remove(self, generation: GenerationId) -> None:
         """Remove a generation that has been shown to its member."""
         await self._connection.execute(delete(undelivered).where(undelivered.c.generation_id == generation))
-
-    async def forget(self, before: datetime) -> None:
-        """Delete what was added before this time."""
-        await self._connection.execute(delete(undelivered).where(undelivered.c.since < before))

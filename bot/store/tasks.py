@@ -12,7 +12,7 @@ from bot.domain.ids import GenerationId, KieTaskId, TaskId
 from bot.domain.ports import TaskReport
 from bot.domain.settings import Settings, TaskClass
 from bot.domain.states import BILLED_FAILURES, MOVES, REFUNDED, Failure, TaskState
-from bot.store.clauses import in_constants, in_parameter
+from bot.store.clauses import in_constants, in_parameter, readable
 from bot.store.ledger import LedgerRepository
 from bot.store.tables import generations, tasks
 
@@ -73,9 +73,9 @@ class TaskRepository:
         return None if row is None else task_from(row, row)
 
     async def in_states(self, states: Collection[TaskState]) -> list[Task]:
-        """All tasks in any of these states, oldest first."""
+        """All tasks in any of these states that can be read, oldest first."""
         rows = await self._connection.execute(_IN_STATES, {"states": list(states)})
-        return [task_from(row, row) for row in rows.mappings()]
+        return [task_from(row, row) for row in readable(rows)]
 
     async def submitting(self, task: TaskId, deadline: datetime) -> bool:
         """KIE is about to be asked. Recorded first, so that a task is never sent twice."""
@@ -148,16 +148,15 @@ class TaskRepository:
 
     async def submitted_since(self, since: datetime) -> list[datetime]:
         """When tasks were handed to KIE, at or after this time, oldest first."""
-        rows = await self._connection.scalars(_SUBMITTED_SINCE, {"since": since})
-        return [at for at in rows if at is not None]
+        rows = await self._connection.execute(_SUBMITTED_SINCE, {"since": since})
+        return [row["submitted_at"] for row in readable(rows)]
 
     async def recent_durations(self, limit: int) -> list[tuple[TaskClass, float]]:
         """How many seconds KIE took for the last finished tasks, oldest first."""
         rows = await self._connection.execute(_RECENT_DURATIONS, {"limit": limit})
         durations = [
-            (TaskClass(model, resolution, reference_count > 0), seconds)
-            for model, resolution, reference_count, seconds in rows
-            if seconds is not None
+            (TaskClass(row["model"], row["resolution"], row["reference_count"] > 0), row["seconds"])
+            for row in readable(rows)
         ]
         return durations[::-1]
 

@@ -118,7 +118,7 @@ class DiscordMessageSender:
             view=outcome.view(),
             files=await outcome.files(),
             # Late images come one by one, each in a message of its own.
-            nonce=to_base36(generation.ready[0].id if card.late else generation.id),
+            nonce=to_base36(outcome.images[0].task_id if card.late else generation.id),
             allowed_mentions=discord.AllowedMentions(
                 everyone=False, users=[requester], roles=False, replied_user=False
             ),

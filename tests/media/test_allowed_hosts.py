@@ -6,11 +6,15 @@ from hypothesis import strategies as st
 
 from bot.media.fetch import AllowedHosts
 
-HOSTS = AllowedHosts(["a.example", "B.Example", "localhost", "127.0.0.1", "::1", "narrow.example:8443"])
+HOSTS = AllowedHosts(
+    ["a.example", "B.Example", "localhost", "127.0.0.1", "::1", "narrow.example:8443", ".Kie.ai", ".port.example:8443"]
+)
 ALLOWED = {
     "host": ["https://a.example", "https://A.EXAMPLE/x", "HTTPS://a.example/x", "https://b.example/x"],
     "path": ["https://a.example/x.png?sig=a%2Fb%3D&x=1#part"],
     "port": ["https://a.example:443/x", "https://a.example:8443/x", "https://narrow.example:8443/x"],
+    "a domain": ["https://kie.ai/x", "https://cdn.kie.ai/x", "https://a.b.KIE.AI:8443/x"],
+    "a domain and its port": ["https://port.example:8443/x", "https://cdn.port.example:8443/x"],
     "this machine": ["https://localhost/x", "http://localhost/x", "http://LOCALHOST:8080/x"],
     "its addresses": ["http://127.0.0.1:8080/x", "http://[::1]:8080/x"],
 }
@@ -20,6 +24,14 @@ NOT_ALLOWED = {
     "data": ["data:image/png;base64,AAAA"],
     "no scheme": ["//a.example/x", "a.example/x", "", " "],
     "no host": ["https:a.example", "https:///x", "https://"],
+    "another domain": [
+        "https://evilkie.ai/x",
+        "https://kie.ai.evil.com/x",
+        "https://kie.ai@evil.com/x",
+        "https://ai/x",
+    ],
+    "another port of a domain": ["https://cdn.port.example/x", "https://evilport.example:8443/x"],
+    "a domain with dots": ["https://cdn.kie.ai./x", "https://.kie.ai/x", "https://cdn..kie.ai/x"],
     "another host": ["https://evil.example/x", "https://a.example.evil.example/x", "http://localhost.evil.example/x"],
     "part of a host": ["https://evila.example/x", "https://sub.a.example/x", "https://example/x"],
     "an allowed host elsewhere": [

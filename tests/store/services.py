@@ -17,6 +17,7 @@ from bot.domain.rules import ServerSettings
 from bot.generation.delivery import DeliveryWorker
 from bot.generation.pending_cards import PendingCardJournal
 from bot.generation.references import ReferencePreparer
+from bot.generation.results import Results
 from bot.generation.service import GenerationService
 from bot.generation.tracker import Tracker, TrackerOptions
 from bot.generation.undelivered import Undelivered
@@ -114,9 +115,10 @@ async def open_services(
             fetcher = Fetcher(session, AllowedHosts([]), seconds=1)
             cache = ReferenceCache(folder / "references", ReferenceCacheLimits(0, timedelta(days=1)), clock)
             spool = Spool(folder / "spool", fetcher)
-            undelivered = Undelivered(runtime, spool=spool, threads=threads)
+            results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
+            undelivered = Undelivered(runtime, results)
             # Never started: nothing is delivered.
-            delivery = DeliveryWorker(runtime, workload=workload, spool=spool, threads=threads, undelivered=undelivered)
+            delivery = DeliveryWorker(runtime, workload=workload, results=results, undelivered=undelivered)
             tracker = Tracker(
                 runtime,
                 api=api,

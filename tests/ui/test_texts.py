@@ -37,6 +37,7 @@ NOT_ENOUGH = [
 CAPS = [errors.CapReached(cap, Decimal("1234567.125"), Decimal("1000000.125"), MOMENT, OPTIONS) for cap in Cap]
 UNCHARGED: list[errors.UserError] = [
     errors.SubmissionsPaused(),
+    errors.ResultsPaused(),
     errors.SubmissionsPaused(Failure.KEY_REFUSED),
     errors.PromptLength(5001, PROMPT_MIN, PROMPT_MAX),
     errors.AutoNeedsReference(),

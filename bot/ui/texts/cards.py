@@ -17,6 +17,7 @@ DELETE = "Delete"
 DISMISS = "No"
 
 CANCELLED = "Cancelled. Nothing was charged."
+FETCHING = "✅ finished · fetching it from the image service"
 LATE = "This took too long, so it's free."
 INTERRUPTED = "I was restarted before I could start on this. Nothing was charged. Please send it again."
 RECEIVED = "Got it, one moment…"
@@ -41,6 +42,7 @@ _FAILURES = {
     Failure.UNKNOWN_OUTCOME: "The connection to the image service was lost. Try again.",
     Failure.UNDELIVERABLE: "I couldn't post the image here. You'll get it with your next command.",
 }
+NOT_POSTED_HERE = "I couldn't post the image here. You'll get it with your next command and pay for it only then."
 _NOT_POSTED = "I couldn't post the result where you asked for it"
 
 
@@ -49,11 +51,12 @@ def failure(reason: Failure) -> str:
     return _FAILURES[reason]
 
 
-def undelivered(reasons: Collection[Failure], images: int) -> str:
-    """The result of a request that could not be posted when it was ready."""
+def undelivered(reasons: Collection[Failure], images: int, lost: int, price: Decimal) -> str:
+    """The result of a request that could not be posted when it was ready; ``lost`` images no longer exist."""
     if images:
-        return f"{_NOT_POSTED}. Here it is. Nothing was charged."
-    if Failure.UNDELIVERABLE in reasons:
+        cost = f"It cost {in_credits(price)}" if price else "Nothing was charged"
+        return f"{_NOT_POSTED}. Here it is. {cost}."
+    if lost:
         return f"{_NOT_POSTED}, and the image is no longer available. Nothing was charged."
     why = " ".join(failure(reason) for reason in dict.fromkeys(reasons)) or "It was cancelled."
     return f"{_NOT_POSTED}. {why} Nothing was charged."
@@ -86,6 +89,12 @@ def ready(at: datetime, now: datetime) -> str:
 def partly(done: int, count: int) -> str:
     """Some images of several were made."""
     return f"{done} of {count} images were made. Nothing was charged for the rest."
+
+
+def still_fetched(count: int) -> str:
+    """Some images are finished and cannot be fetched yet."""
+    are, them = ("is", "it") if count == 1 else ("are", "them")
+    return f"{counted(count, 'image')} {are} finished and still being fetched. You'll get {them} in a new message."
 
 
 def member(user: UserId | int) -> str:

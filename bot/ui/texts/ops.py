@@ -4,7 +4,17 @@ from collections.abc import Mapping
 from datetime import datetime
 
 from bot.domain.credits import Credits
-from bot.domain.kie_account import BalanceReading, ClassCosts, LowBalance, Paused, Resumed, ServerDeclined
+from bot.domain.kie_account import (
+    BalanceReading,
+    ClassCosts,
+    DeliveryGivenUp,
+    LowBalance,
+    Paused,
+    ResultsArriving,
+    Resumed,
+    ServerDeclined,
+    UnknownResultHost,
+)
 from bot.domain.states import Failure
 from bot.generation.status import ACCOUNT_DAYS, QueueStatus, Status
 from bot.quota.costs import total_difference
@@ -15,6 +25,10 @@ BALANCE_TITLE = "KIE balance"
 COSTS_TITLE = f"Charges compared with KIE's costs, last {ACCOUNT_DAYS} days"
 NO_BALANCE = "Not read yet."
 NO_COSTS = "No images yet."
+RESULTS_MISSING = (
+    "Requests are paused: KIE finished several images in a row that can't be fetched. New requests are refused. "
+    "These images are still tried; requests resume when one arrives. Check the bot's network and kie.result_hosts."
+)
 _TOP_UP = "Top up the account at kie.ai."
 _PAUSED: Mapping[Failure, str] = {
     Failure.OUT_OF_CREDITS: "KIE is out of credits",
@@ -51,6 +65,8 @@ def queue(state: QueueStatus) -> str:
 
 def accepting(state: QueueStatus) -> str:
     """Whether new requests are accepted and submitted to KIE."""
+    if state.results_missing_since is not None:
+        return f"⏸️ paused {relative(state.results_missing_since)}: KIE's images can't be fetched"
     if state.pause is None:
         return "▶️ accepting requests"
     paused_at = f"paused {relative(state.pause.since)}: {_PAUSED[state.pause.reason]}"
@@ -125,6 +141,27 @@ def declined(alert: ServerDeclined) -> str:
     return (
         f"I'm in a server that isn't in `discord.guilds`: {plain(alert.name, 100)} ({alert.guild_id}). {done}. "
         "To let it use me, add its id, restart me, and invite me again."
+    )
+
+
+def unknown_host(alert: UnknownResultHost) -> str:
+    """A result on a host that is not allowed."""
+    return (
+        f"KIE stores results on a host that isn't allowed: {plain(alert.host, 100)}. The images are kept and tried by "
+        "another address if KIE gives one. If the host belongs to KIE, add it to kie.result_hosts and restart."
+    )
+
+
+def results_arriving(alert: ResultsArriving) -> str:
+    """Results can be fetched again."""
+    return f"KIE's images arrive again, so requests are accepted. They were paused {relative(alert.since)}."
+
+
+def delivery_given_up(alert: DeliveryGivenUp) -> str:
+    """An outcome that could not be posted for a day."""
+    return (
+        f"Request {alert.generation} couldn't be posted for a day and was refunded. The log says why: search it for "
+        "that number."
     )
 
 

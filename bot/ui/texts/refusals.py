@@ -91,6 +91,9 @@ _FIXED: Mapping[type[errors.UserError], str] = {
     errors.NothingToChange: "You didn't choose anything, so nothing was changed. Fill in at least one option.",
     errors.NoRequestsChannel: "This server has no channel for requests that I can post in. Ask an admin directly.",
     errors.CreditRequestClosed: "This request has already been decided or has expired. Nothing was changed.",
+    errors.ResultsPaused: (
+        f"I can't fetch finished images from the image service right now. Try again in a while. {NOTHING_CHARGED}"
+    ),
     errors.ImagesNotYours: (
         f"Someone else attached these images privately. Attach images of your own with /imagine. {NOTHING_CHARGED}"
     ),
