@@ -5,9 +5,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.domain.errors import DiskError, InvalidImage, PollFailed, ResultPending, ResultUnavailable
+from bot.domain.errors import DiskError, InvalidImage, ResultPending, ResultUnavailable
 from bot.domain.generation import Task
 from bot.domain.ids import TaskId
+from bot.domain.image_api_errors import PollFailed
 from bot.domain.kie_account import Alert, ResultsArriving, ResultsMissing, UnknownResultHost
 from bot.domain.ports import ImageApi, ImageFile, OperatorAlerts
 from bot.generation.workload import Workload

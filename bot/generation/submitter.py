@@ -6,9 +6,10 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.domain.errors import Ambiguous, TaskRefused, TryLater, UnreadableRow
+from bot.domain.errors import UnreadableRow
 from bot.domain.generation import Generation, Task
 from bot.domain.ids import GenerationId, KieTaskId, TaskId
+from bot.domain.image_api_errors import Ambiguous, TaskRefused, TryLater
 from bot.domain.ports import ImageApi, TaskInput
 from bot.domain.queue import QueuedTask
 from bot.domain.states import Failure, TaskState

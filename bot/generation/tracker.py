@@ -1,20 +1,20 @@
 """The tracker: one loop that polls KIE for every task, sleeping until the earliest poll is due."""
 
 import asyncio
-import heapq
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import structlog
 
 from bot.domain.credits import Credits
-from bot.domain.errors import PollFailed
 from bot.domain.generation import Task
 from bot.domain.ids import KieTaskId, TaskId
+from bot.domain.image_api_errors import PollFailed
 from bot.domain.kie_limits import TASK_SECONDS_MAX
 from bot.domain.ports import ImageApi, Progress, TaskReport
 from bot.domain.states import Failure, TaskState
+from bot.generation.agenda import Agenda, Watched
 from bot.generation.delivery import DeliveryWorker
 from bot.generation.rate_window import RateWindow
 from bot.generation.workload import Workload
@@ -48,25 +48,6 @@ class TrackerOptions:
     """The limit on all polls together. KIE allows ten a second for each task and names no limit for all."""
 
 
-@dataclass(slots=True)
-class _Watched:
-    task: Task
-    submitted: datetime
-    """This and other moments are by the steady clock."""
-    deadline: datetime
-    due: float
-    """When to poll next, by the loop's clock; infinite during a poll."""
-    urgent: bool = False
-    """Poll once without regard to polls_per_second."""
-    polled_at: datetime | None = None
-    failures: int = 0
-    """Polls in a row that brought no answer, or one that could not be stored."""
-    read_again: int = 0
-    """Polls that brought a success without an image."""
-    poll_again: bool = False
-    """poll_now was called during a poll."""
-
-
 class Tracker:
     """Polls tasks from their acceptance by KIE to their end. A failed poll says nothing about its task."""
 
@@ -92,33 +73,30 @@ class Tracker:
         self._options = options
         self._share = FairShare(options.polls_per_second)
         self._rate = RateWindow(options.polls_per_second, 1.0)
-        self._watched: dict[TaskId, _Watched] = {}
-        self._agenda: list[tuple[float, TaskId]] = []
-        """A heap; entries whose task is due at another time by now are skipped."""
-        self._woken = asyncio.Event()
+        self._agenda = Agenda()
         self._polls = 0
 
     def __len__(self) -> int:
-        return len(self._watched)
+        return len(self._agenda)
 
     def watch(self, task: Task, *, at_once: bool = False) -> None:
         """Poll a task that is RUNNING or OVERDUE, or keep one that is SUBMITTING until its deadline."""
         at_once = at_once and task.kie_task_id is not None
-        known, steady = self._watched.get(task.id), self._clock.steady()
+        known, steady = self._agenda.get(task.id), self._clock.steady()
         submitted = self._runtime.steady_time(task.submitted_at) if task.submitted_at else steady
         deadline = steady + self._patience(task) if known is None else known.deadline
-        self._watched[task.id] = watched = _Watched(task, submitted, deadline, 0.0, urgent=at_once)
-        self._schedule(watched, 0.0 if at_once else self._gap(watched))
+        watched = Watched(task, submitted, deadline, 0.0, urgent=at_once)
+        self._agenda.schedule(watched, 0.0 if at_once else self._gap(watched))
 
     def poll_now(self, task_id: TaskId) -> bool:
         """Poll this task at once; False when it is not being polled."""
-        watched = self._watched.get(task_id)
+        watched = self._agenda.get(task_id)
         if watched is None or watched.task.kie_task_id is None:
             return False
         if watched.due == float("inf"):
             watched.poll_again = True
         else:
-            self._schedule(watched, self._rest_of(LEAST_GAP, watched))
+            self._agenda.schedule(watched, self._rest_of(LEAST_GAP, watched))
         return True
 
     async def attach_kie_id(self, task_id: TaskId, kie_task_id: KieTaskId) -> bool:
@@ -127,7 +105,7 @@ class Tracker:
         KIE may call back before it has answered createTask, or before this process has restored its tasks: then
         :meth:`hold` goes on with the task.
         """
-        held = self._watched.get(task_id)
+        held = self._agenda.get(task_id)
         async with self._store.read() as tx:
             task = await tx.tasks.find(task_id)
         if task is None or task.state is not TaskState.SUBMITTING:
@@ -160,41 +138,31 @@ class Tracker:
     async def run(self) -> None:
         """Poll until cancelled."""
         while True:
-            self._woken.clear()
+            self._agenda.changed.clear()
             wait = self._start_due_polls(asyncio.get_running_loop().time())
             try:
                 async with asyncio.timeout(wait):
-                    await self._woken.wait()
+                    await self._agenda.changed.wait()
             except TimeoutError:
                 continue
 
     def _start_due_polls(self, now: float) -> float | None:
         """Seconds until there is something to do; None when only a wake-up can tell."""
-        while self._agenda:
-            due, task_id = self._agenda[0]
-            watched = self._watched.get(task_id)
-            if watched is None or watched.due != due:
-                heapq.heappop(self._agenda)
-                continue
+        while (watched := self._agenda.earliest()) is not None:
             if self._polls >= _POLLS_AT_ONCE:
                 return None
-            wait = due - now if due > now or watched.urgent else self._rate.wait(now) or 0.0
+            is_limited = watched.due <= now and not watched.urgent
+            wait = (self._rate.wait(now) or 0.0) if is_limited else watched.due - now
             if wait > 0:
                 return wait
-            heapq.heappop(self._agenda)
             if not watched.urgent:
                 self._rate.remember(now)
-            watched.due, watched.polled_at, watched.urgent = float("inf"), self._clock.steady(), False
+            self._agenda.begin(watched, self._clock.steady())
             self._polls += 1
             self._background.start(self._poll(watched))
         return None
 
-    def _schedule(self, watched: _Watched, wait: float) -> None:
-        watched.due = asyncio.get_running_loop().time() + wait
-        heapq.heappush(self._agenda, (watched.due, watched.task.id))
-        self._woken.set()
-
-    async def _poll(self, watched: _Watched) -> None:
+    async def _poll(self, watched: Watched) -> None:
         task, report = watched.task, None
         watched.failures += 1
         try:
@@ -207,13 +175,13 @@ class Tracker:
                 watched.failures = 0
         finally:
             self._polls -= 1
-            self._woken.set()
+            self._agenda.changed.set()
             # Also after an unexpected error, so that no task is ever forgotten.
-            if self._watched.get(task.id) is watched and watched.due == float("inf"):
+            if self._agenda.get(task.id) is watched and watched.due == float("inf"):
                 again, watched.poll_again = watched.poll_again, False
-                self._schedule(watched, LEAST_GAP if again else self._gap(watched))
+                self._agenda.schedule(watched, LEAST_GAP if again else self._gap(watched))
 
-    async def _report(self, watched: _Watched, kie_task_id: KieTaskId) -> TaskReport | None:
+    async def _report(self, watched: Watched, kie_task_id: KieTaskId) -> TaskReport | None:
         try:
             report = await self._api.report(kie_task_id)
         except PollFailed as error:
@@ -226,7 +194,7 @@ class Tracker:
             return None
         return report
 
-    async def _act(self, watched: _Watched, report: TaskReport | None) -> None:
+    async def _act(self, watched: Watched, report: TaskReport | None) -> None:
         task, now = watched.task, self._clock.steady()
         if report is not None and report.progress is Progress.SUCCEEDED:
             seconds = (now - watched.submitted).total_seconds() if report.seconds is None else report.seconds
@@ -273,7 +241,7 @@ class Tracker:
             self.watch(replace(task, state=TaskState.OVERDUE, deadline=watch_until))
 
     def _drop(self, task: Task) -> None:
-        del self._watched[task.id]
+        self._agenda.remove(task.id)
         self._pace.forget(task.id, task.task_class)
         self._share.forget(task.id)
         if task.state is not TaskState.OVERDUE:
@@ -281,7 +249,7 @@ class Tracker:
             self._workload.changed.set()
         self._delivery.refresh(task.generation_id)
 
-    def _gap(self, watched: _Watched) -> float:
+    def _gap(self, watched: Watched) -> float:
         """Seconds until the next poll of an open task; its deadline counts as one."""
         task, now = watched.task, self._clock.steady()
         remaining = max((watched.deadline - now).total_seconds(), 0.0)
@@ -298,7 +266,7 @@ class Tracker:
             gap = self._share.gap(task.id, gaps)
         return min(gap, remaining) if remaining > 0 else gap
 
-    def _rest_of(self, seconds: float, watched: _Watched) -> float:
+    def _rest_of(self, seconds: float, watched: Watched) -> float:
         """What is left of so many seconds since the last poll began."""
         if watched.polled_at is None:
             return 0.0

@@ -12,8 +12,9 @@ import aiohttp
 import orjson
 import structlog
 
-from bot.domain.errors import AccountRefused, Ambiguous, ImageApiError, PollFailed, TaskRefused, TryLater, UploadFailed
+from bot.domain.errors import UploadFailed
 from bot.domain.ids import KieTaskId, to_base36
+from bot.domain.image_api_errors import AccountRefused, Ambiguous, ImageApiError, PollFailed, TaskRefused, TryLater
 from bot.domain.ports import Progress, TaskInput, TaskReport
 from bot.domain.states import Failure
 from bot.kie import wire

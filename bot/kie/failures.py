@@ -3,7 +3,7 @@
 import re
 from collections.abc import Mapping
 
-from bot.domain.errors import Ambiguous, ImageApiError, TaskRefused, TryLater
+from bot.domain.image_api_errors import Ambiguous, ImageApiError, TaskRefused, TryLater
 from bot.domain.states import Failure
 
 _CERTAIN_CODES: Mapping[str, Failure] = {

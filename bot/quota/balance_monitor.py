@@ -9,7 +9,8 @@ import structlog
 from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from bot.domain.credits import Credits
-from bot.domain.errors import AccountRefused, OperatorError, PollFailed, StoreUnavailable
+from bot.domain.errors import OperatorError, StoreUnavailable
+from bot.domain.image_api_errors import AccountRefused, PollFailed
 from bot.domain.kie_account import Alert, BalanceReading, LowBalance, Paused, Resumed
 from bot.domain.ports import ImageApi, OperatorAlerts
 from bot.domain.states import Failure

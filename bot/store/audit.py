@@ -29,7 +29,8 @@ from bot.domain.states import BILLED_FAILURES, OPEN, TaskState
 from bot.store import sqlite
 from bot.store.clauses import in_constants
 from bot.store.migrate import NEWEST
-from bot.store.tables import ledger, ledger_totals, rules, servers, tasks
+from bot.store.quota_tables import ledger, ledger_totals, rules, servers
+from bot.store.tables import tasks
 from bot.store.totals import quarters, rebuild, totals_of
 from bot.store.types import Total
 

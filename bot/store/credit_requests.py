@@ -10,7 +10,7 @@ from bot.domain.credits import Account
 from bot.domain.ids import ChannelId, CreditRequestId, MessageId
 from bot.domain.ledger import Decision
 from bot.store.clauses import readable
-from bot.store.tables import credit_requests as requests
+from bot.store.quota_tables import credit_requests as requests
 
 
 class CreditRequestRepository:

@@ -13,7 +13,8 @@ from bot.domain.ids import GenerationId, GuildId, TaskId, UserId
 from bot.domain.ledger import LedgerEntry, RecordedChange
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.store.clauses import in_constants, in_parameter
-from bot.store.tables import generations, ledger
+from bot.store.quota_tables import ledger
+from bot.store.tables import generations
 from bot.store.totals import LedgerTotals
 
 _NOT_IN_RECENT = (Movement.SETTLE, Movement.RULE)

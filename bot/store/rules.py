@@ -7,7 +7,7 @@ from bot.domain.credits import Allowance, Credits, Period, Requester
 from bot.domain.ids import ChannelId, GuildId
 from bot.domain.rules import Rule, Scope, ServerSettings
 from bot.store.clauses import in_constants, in_parameter
-from bot.store.tables import rules, servers
+from bot.store.quota_tables import rules, servers
 
 _C = rules.c
 _SAME_SUBJECT = and_(

@@ -19,7 +19,8 @@ from bot.domain.spending import (
     outcome_of,
 )
 from bot.domain.states import Failure, TaskState
-from bot.store.tables import generations, ledger, tasks
+from bot.store.quota_tables import ledger
+from bot.store.tables import generations, tasks
 from bot.store.types import choice
 
 _ROWS_AT_ONCE = 200

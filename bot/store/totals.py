@@ -28,8 +28,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.domain.credits import ZERO, Account, Credits, Movement, Span
 from bot.domain.ids import GuildId
 from bot.store.clauses import QuarterOf, in_constants, in_parameter
+from bot.store.quota_tables import ledger, ledger_totals
 from bot.store.sqlite import insert_or_add
-from bot.store.tables import ledger, ledger_totals
 from bot.store.types import Total
 
 _QUARTER = timedelta(minutes=15)

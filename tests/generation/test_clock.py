@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import pytest
 
-from bot.domain.errors import ImageApiError, TaskRefused, TryLater
 from bot.domain.generation import Origin
 from bot.domain.ids import ChannelId, GenerationId, KieTaskId, MessageId
+from bot.domain.image_api_errors import ImageApiError, TaskRefused, TryLater
 from bot.domain.kie_limits import KieLimits
 from bot.domain.ports import ImageApi, TaskInput
 from bot.domain.states import Failure, TaskState

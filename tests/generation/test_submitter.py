@@ -6,8 +6,9 @@ import sqlite3
 
 import pytest
 
-from bot.domain.errors import Ambiguous, GenerationGone, NotYours, TooLateToCancel
+from bot.domain.errors import GenerationGone, NotYours, TooLateToCancel
 from bot.domain.ids import GenerationId, KieTaskId, TaskId
+from bot.domain.image_api_errors import Ambiguous
 from bot.domain.ports import TaskInput
 from bot.domain.states import Failure, TaskState
 from demo.kie import (

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from bot.domain.errors import AccountRefused, PollFailed
+from bot.domain.image_api_errors import AccountRefused, PollFailed
 from bot.kie.client import KieClient
 from demo.kie import Behaviour, Code, CutBefore, CutMidBody, Hang, Html, Http429, KieStandIn, Reply
 from tests.factories import make_task_input

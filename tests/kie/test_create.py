@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.domain.errors import Ambiguous, ImageApiError, TaskRefused, TryLater
 from bot.domain.ids import TaskId, from_base36
+from bot.domain.image_api_errors import Ambiguous, ImageApiError, TaskRefused, TryLater
 from bot.domain.settings import AspectRatio, Model, Resolution
 from bot.domain.states import Failure
 from bot.kie.client import KieClient

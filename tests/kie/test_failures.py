@@ -2,7 +2,7 @@
 
 import pytest
 
-from bot.domain.errors import Ambiguous, ImageApiError, TaskRefused, TryLater
+from bot.domain.image_api_errors import Ambiguous, ImageApiError, TaskRefused, TryLater
 from bot.domain.states import Failure
 from bot.kie.failures import create_error, task_failure
 

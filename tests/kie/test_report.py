@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.errors import PollFailed
 from bot.domain.ids import KieTaskId
+from bot.domain.image_api_errors import PollFailed
 from bot.domain.ports import Progress, TaskReport
 from bot.domain.states import Failure
 from bot.kie import wire

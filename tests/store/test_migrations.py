@@ -15,8 +15,8 @@ from sqlalchemy import create_engine
 
 from bot.store import sqlite
 from bot.store.migrate import NEWEST, migrate
+from bot.store.quota_tables import metadata
 from bot.store.store import Store
-from bot.store.tables import metadata
 from tests.factories import make_generation
 from tests.store.stored import MIGRATIONS, keep, rows
 
