@@ -68,8 +68,8 @@ class _ServerColumns(TypedColumns):
     manager_role_id: Named[RoleId | None] = column(BigInteger)
     requests_channel_id: Named[ChannelId | None] = column(BigInteger)
     channels: Named[list[int]] = column(JSON)
-    replies: Named[ReplyMode] = column(choice(ReplyMode), server_default=ReplyMode.ASK.value)
     manager_limit: Named[Decimal] = column(CreditAmount, server_default="500000")
+    replies: Named[ReplyMode] = column(choice(ReplyMode), server_default=ReplyMode.ASK.value)
 
 
 class _RequestColumns(TypedColumns):
