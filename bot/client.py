@@ -14,10 +14,13 @@ from discord.ext import commands
 
 from bot.domain.errors import EaselError
 from bot.domain.ids import ChannelId, GuildId
+from bot.gateway import Gateway
+from bot.login import UNREACHABLE, describe, pauses, retry_after
 from bot.runtime import retry_until_available
 from bot.store.store import Store
 from bot.ui.alerts import DiscordAlerts
 from bot.ui.button_handlers import CardButton, handle_modal
+from bot.ui.discord_errors import NOT_A_MEMBER
 from bot.ui.services import Services
 
 log = structlog.stdlib.get_logger(__name__)
@@ -94,10 +97,16 @@ class EaselClient(commands.Bot):
         self.services = services
         self.alerts = DiscordAlerts(self, alert_channel, self.wait_until_logged_in)
         self._store = store
+        self.gateway = Gateway(self)
         self._logged_in = asyncio.Event()
+        self._syncing = asyncio.Lock()
+        self._sync_task: asyncio.Task[None] | None = None
 
     async def setup_hook(self) -> None:
-        """Register what members can use. Workers are not started here: they belong to the application."""
+        """Register what members can use, once: nothing here needs Discord.
+
+        Workers are not started here: they belong to the application.
+        """
         # Discord closes a session that requests an intent it was not granted. Without it, the message menu still works.
         flags = self.application_flags
         self._requested_intents.message_content = (
@@ -106,13 +115,32 @@ class EaselClient(commands.Bot):
         self.add_dynamic_items(CardButton)
         for cog in COGS:
             await self.load_extension(cog)
-        await self.sync_if_changed()
+        self._sync_task = asyncio.create_task(self._sync_until_done(), name="command sync")
         if self.application is not None and self.application.bot_public and self.services.access.unprotected:
             log.warning(
                 "any server can invite this bot and spend your KIE credits: set discord.guilds or limits.daily_budget, "
                 "or switch Public Bot off in Discord's developer portal"
             )
         self._logged_in.set()
+
+    async def connect(self, *, reconnect: bool = True) -> None:
+        """Stay connected to the gateway until cancelled; raises OperatorError for what the operator has to fix."""
+        await self.gateway.run()
+
+    async def close(self) -> None:
+        """End everything that goes on with Discord."""
+        if self._sync_task is not None:
+            self._sync_task.cancel()
+        await self.gateway.close()
+        await super().close()
+
+    async def on_connect(self) -> None:
+        """Discord has accepted a new session."""
+        self.gateway.session_started()
+
+    async def on_resumed(self) -> None:
+        """Discord has continued the session."""
+        self.gateway.session_started()
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """Handle submitted modals by their custom ids, also those that an earlier process opened."""
@@ -131,17 +159,30 @@ class EaselClient(commands.Bot):
 
         The operator's go to the operator's server alone, and are removed from a server that was the operator's before.
         """
-        synced = await self._sync(_GLOBAL_FINGERPRINT, None, force=force)
-        guild = self.command_options.operator_guild
-        before = await retry_until_available(partial(self._fingerprint, _OPERATOR_FINGERPRINT)) or ""
-        former, _, _ = before.partition(":")
-        if former and former != str(guild or ""):
-            await self._sync(_OPERATOR_FINGERPRINT, GuildId(int(former)), force=True)
-            # Also if that failed because the bot is no longer there: its commands left with it.
-            await retry_until_available(partial(self._remember, _OPERATOR_FINGERPRINT, ""))
-        if guild is not None:
-            synced = await self._sync(_OPERATOR_FINGERPRINT, guild, force=force) or synced
-        return synced
+        async with self._syncing:
+            synced = await self._sync(_GLOBAL_FINGERPRINT, None, force=force)
+            guild = self.command_options.operator_guild
+            before = await retry_until_available(partial(self._fingerprint, _OPERATOR_FINGERPRINT)) or ""
+            former, _, _ = before.partition(":")
+            if former and former != str(guild or ""):
+                await self._sync(_OPERATOR_FINGERPRINT, GuildId(int(former)), force=True)
+                # Also if that failed because the bot is no longer there: its commands left with it.
+                await retry_until_available(partial(self._remember, _OPERATOR_FINGERPRINT, ""))
+            if guild is not None:
+                synced = await self._sync(_OPERATOR_FINGERPRINT, guild, force=force) or synced
+            return synced
+
+    async def _sync_until_done(self) -> None:
+        """Send changed definitions beside everything else: the commands that Discord knows work meanwhile."""
+        for pause in pauses(600):
+            try:
+                await self.sync_if_changed()
+            except UNREACHABLE as error:
+                wait = max(pause, retry_after(error))
+                log.warning("commands not sent to Discord", reason=describe(error), retry_in=wait)
+                await asyncio.sleep(wait)
+            else:
+                return
 
     async def _sync(self, key: str, guild_id: GuildId | None, *, force: bool) -> bool:
         """Send the global definitions, or those for one server."""
@@ -154,8 +195,8 @@ class EaselClient(commands.Bot):
             return False
         try:
             await self.tree.sync(guild=guild)
-        except (discord.Forbidden, discord.NotFound):
-            if guild is None:
+        except (discord.Forbidden, discord.NotFound) as error:
+            if guild is None or error.code not in NOT_A_MEMBER:
                 raise
             log.warning("operator commands not synced: the bot is not in that server", guild=guild.id)
             return False

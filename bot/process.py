@@ -5,10 +5,8 @@ import gc
 import signal
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack
-from itertools import chain, repeat
 from typing import Any
 
-import discord
 import structlog
 from discord.gateway import DiscordWebSocket
 from discord.http import Route
@@ -18,7 +16,7 @@ from bot.app import Application, assemble
 from bot.client import EaselClient
 from bot.config import Config
 from bot.domain.errors import OperatorError
-from bot.network import NETWORK_ERRORS
+from bot.login import log_in
 from bot.web.callback import CallbackRoute
 from bot.web.server import serve
 
@@ -26,7 +24,6 @@ log = structlog.stdlib.get_logger(__name__)
 
 _DRAIN_SECONDS = 2.0
 """For requests that are being accepted at shutdown; container engines kill a process after ten seconds in all."""
-_LOGIN_PAUSES = (1, 2, 5, 10, 30)
 _GC_THRESHOLD = 5_000
 
 
@@ -88,7 +85,7 @@ async def _start_web_server(
     stack: AsyncExitStack, config: Config, app: Application, workers: asyncio.Task[None]
 ) -> None:
     def ready() -> dict[str, bool]:
-        return {"discord": app.client.is_ready(), "workers": not workers.done()}
+        return {"discord": app.client.is_ready() and app.client.gateway.is_live, "workers": not workers.done()}
 
     try:
         await stack.enter_async_context(
@@ -112,23 +109,11 @@ def _callback_route(config: Config, app: Application) -> CallbackRoute | None:
 
 async def _connect(client: EaselClient, config: Config) -> None:
     await _login(client, config)
-    await client.connect(reconnect=True)
+    await client.connect()
 
 
 async def _login(client: EaselClient, config: Config) -> None:
-    """Log in, retrying for as long as Discord cannot be reached; raises OperatorError when it refuses the token."""
-    token = config.discord.token.get_secret_value().strip()
-    for pause in chain(_LOGIN_PAUSES, repeat(_LOGIN_PAUSES[-1])):
-        try:
-            await client.login(token)
-        except discord.LoginFailure as error:
-            raise OperatorError("Discord refused discord.token: copy the bot's token again.") from error
-        except (discord.DiscordServerError, *NETWORK_ERRORS) as error:
-            log.warning("Discord cannot be reached", error=type(error).__name__, pause=pause)
-            await client.http.close()
-            await asyncio.sleep(pause)
-        else:
-            return
+    await log_in(client, config.discord.token.get_secret_value().strip())
 
 
 def _set_discord_hosts(api_url: str, gateway_url: str) -> None:

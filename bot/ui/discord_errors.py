@@ -14,6 +14,8 @@ DISCORD_ERRORS: Final = (discord.HTTPException, *NETWORK_ERRORS)
 
 UNKNOWN_MESSAGE: Final = 10008
 """The message was deleted."""
+NOT_A_MEMBER: Final = frozenset({10004, 50001})
+"""Unknown server, missing access: the bot is not in that server, or without the commands' scope."""
 REQUEST_TOO_LARGE: Final = 40005
 ALREADY_ACKNOWLEDGED: Final = 40060
 """The interaction has been answered before."""

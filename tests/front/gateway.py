@@ -35,7 +35,8 @@ class Gateway:
     """Discord's gateway for any number of bots, which receive every event of the world.
 
     `dispatched` holds when each interaction was sent (monotonic clock); `identified` and `resumed` count the sessions
-    that were started and resumed.
+    that were started and resumed. The next ``turn_away`` connections are answered with 503. With
+    ``endless_invalid_sessions`` every session that is begun or resumed is invalid.
     """
 
     def __init__(self, backend: Backend, limits: UploadLimits, options: GatewayOptions) -> None:
@@ -43,6 +44,10 @@ class Gateway:
         self.dispatched: dict[int, float] = {}
         self.identified = 0
         self.resumed = 0
+        self.turn_away = 0
+        self.endless_invalid_sessions = False
+        self.heartbeat_milliseconds = _HEARTBEAT_MILLISECONDS
+        self._silent: set[GatewayConnection] = set()
         self._backend = backend
         self._limits = limits
         self._options = options
@@ -80,15 +85,24 @@ class Gateway:
             self._sessions.clear()
         self._put({"op": 9, "d": resumable})
 
-    async def handle(self, request: web.Request) -> web.WebSocketResponse:
+    def fall_silent(self) -> None:
+        """Say nothing more on any open connection and answer nothing, as when the network was lost without a word."""
+        self._silent |= self._connections
+        for connection in self._connections:
+            self._detach(connection)
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
         """Serve one connection until it ends."""
+        if self.turn_away > 0:
+            self.turn_away -= 1
+            return web.Response(status=503, text="<html>unavailable</html>", content_type="text/html")
         socket = web.WebSocketResponse(timeout=1.0, max_msg_size=0)
         await socket.prepare(request)
         connection = GatewayConnection(request, socket, compressed=request.query.get("compress") == "zlib-stream")
         self._connections.add(connection)
         try:
             async with connection.writing():
-                connection.put({"op": 10, "d": {"heartbeat_interval": _HEARTBEAT_MILLISECONDS}})
+                connection.put({"op": 10, "d": {"heartbeat_interval": self.heartbeat_milliseconds}})
                 async for message in socket:
                     if message.type is aiohttp.WSMsgType.TEXT:
                         await self._receive(connection, json.loads(message.data))
@@ -99,6 +113,11 @@ class Gateway:
 
     async def _receive(self, connection: GatewayConnection, message: dict[str, Any]) -> None:
         data: Any = message.get("d")
+        if connection in self._silent:
+            return
+        if self.endless_invalid_sessions and message["op"] in (2, 6):
+            connection.put({"op": 9, "d": False})
+            return
         match message["op"]:
             case 1:
                 connection.put({"op": 11})
