@@ -33,10 +33,10 @@ def events(bot: BotProcess, event: str) -> list[dict[str, Any]]:
     ("path", "faults"),
     [
         ("/users/@me", [Fault(status=401, html=True), Fault(status=200, html=True)]),
-        ("/users/@me", [Fault(status=429, html=True), Fault(status=503)]),
-        ("/oauth2/applications/@me", [Fault(status=403, html=True), Fault(cut=True)]),
+        ("/users/@me", [Fault(status=429, html=True), Fault(cut=True)]),
+        ("/oauth2/applications/@me", [Fault(status=403, html=True), Fault(status=503)]),
     ],
-    ids=["a proxy's pages", "Cloudflare's block, outage", "after the first call"],
+    ids=["a proxy's pages", "Cloudflare's block, reset", "after the first call"],
 )
 async def test_a_discord_that_answers_later_is_waited_for(
     deployment: Deployment, path: str, faults: list[Fault]
@@ -54,7 +54,7 @@ async def test_a_discord_that_answers_later_is_waited_for(
 
 @pytest.mark.parametrize(
     "api_url",
-    ["http://127.0.0.1:1/api/v10", "http://discord.invalid/api/v10", "https://{front}/api/v10", "{hang}"],
+    ["http://127.0.0.1:1/api/v10", "https://discord.invalid/api/v10", "https://{front}/api/v10", "{hang}"],
     ids=["refused", "no such name", "no TLS", "hanging"],
 )
 async def test_while_waiting_it_is_alive_and_ends_at_once(deployment: Deployment, api_url: str) -> None:
