@@ -2,6 +2,7 @@
 
 import asyncio
 import hashlib
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final
@@ -30,6 +31,9 @@ COGS: Final = tuple(f"cogs.{name}" for name in _COG_NAMES)
 _GLOBAL_FINGERPRINT: Final = "commands.synced"
 _OPERATOR_FINGERPRINT: Final = "commands.synced.operator"
 """Keys under which the store remembers what Discord was sent last."""
+
+_SYNC_HEAD_START = 10.0
+"""Seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +104,7 @@ class EaselClient(commands.Bot):
         self.gateway = Gateway(self)
         self._logged_in = asyncio.Event()
         self._syncing = asyncio.Lock()
+        self._sync_tried = asyncio.Event()
         self._sync_task: asyncio.Task[None] | None = None
 
     async def setup_hook(self) -> None:
@@ -115,7 +120,7 @@ class EaselClient(commands.Bot):
         self.add_dynamic_items(CardButton)
         for cog in COGS:
             await self.load_extension(cog)
-        self._sync_task = asyncio.create_task(self._sync_until_done(), name="command sync")
+        self._sync_task = asyncio.create_task(self.sync_commands(), name="command sync")
         if self.application is not None and self.application.bot_public and self.services.access.unprotected:
             log.warning(
                 "any server can invite this bot and spend your KIE credits: set discord.guilds or limits.daily_budget, "
@@ -125,6 +130,10 @@ class EaselClient(commands.Bot):
 
     async def connect(self, *, reconnect: bool = True) -> None:
         """Stay connected to the gateway until cancelled; raises OperatorError for what the operator has to fix."""
+        # New commands are there before the bot is online, unless Discord does not take them.
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_SYNC_HEAD_START):
+                await self._sync_tried.wait()
         await self.gateway.run()
 
     async def close(self) -> None:
@@ -172,16 +181,21 @@ class EaselClient(commands.Bot):
                 synced = await self._sync(_OPERATOR_FINGERPRINT, guild, force=force) or synced
             return synced
 
-    async def _sync_until_done(self) -> None:
-        """Send changed definitions beside everything else: the commands that Discord knows work meanwhile."""
+    async def sync_commands(self, *, force: bool = False) -> None:
+        """The same, again after a pause for as long as Discord does not take them.
+
+        This goes on beside everything else: the commands that Discord knows work meanwhile.
+        """
         for pause in pauses(600):
             try:
-                await self.sync_if_changed()
+                await self.sync_if_changed(force=force)
             except UNREACHABLE as error:
+                self._sync_tried.set()
                 wait = max(pause, retry_after(error))
                 log.warning("commands not sent to Discord", reason=describe(error), retry_in=wait)
                 await asyncio.sleep(wait)
             else:
+                self._sync_tried.set()
                 return
 
     async def _sync(self, key: str, guild_id: GuildId | None, *, force: bool) -> bool:

@@ -65,7 +65,7 @@ async def sync(config: Config) -> None:
     _set_discord_hosts(config.discord.api_url, config.discord.gateway_url)
     async with assemble(config) as app, app.client:
         await _login(app.client, config)
-        await app.client.sync_if_changed(force=True)
+        await app.client.sync_commands(force=True)
 
 
 def _supervised(stack: AsyncExitStack, work: Coroutine[Any, Any, Any], name: str) -> asyncio.Task[Any]:

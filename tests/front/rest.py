@@ -218,10 +218,10 @@ def _json(data: Any, *, status: int = HTTPStatus.OK, headers: dict[str, str] | N
 
 def _faulty_answer(fault: Fault) -> web.Response:
     status = fault.status or HTTPStatus.INTERNAL_SERVER_ERROR
+    headers = {"Retry-After": f"{fault.retry_after:g}"} if fault.retry_after else {}
     if fault.html:
-        return web.Response(body=_BAD_GATEWAY_PAGE, status=status, content_type="text/html")
+        return web.Response(body=_BAD_GATEWAY_PAGE, status=status, content_type="text/html", headers=headers)
     body: dict[str, Any] = {"code": fault.code, "message": fault.message}
-    headers: dict[str, str] = {}
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         body |= {"retry_after": fault.retry_after, "global": False}
         headers["Retry-After"] = f"{fault.retry_after:g}"

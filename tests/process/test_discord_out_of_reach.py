@@ -1,10 +1,12 @@
 """Discord cannot be reached: at the start, in the middle of the run, and for good."""
 
+import signal
 from typing import Any
 
 import aiohttp
 import pytest
 
+from demo.kie import Succeed
 from tests.front import BotProcess, Fault
 from tests.process.deployment import Deployment, log_entries
 from tests.process.test_lifecycle import web_address
@@ -30,22 +32,22 @@ def events(bot: BotProcess, event: str) -> list[dict[str, Any]]:
 
 
 @pytest.mark.parametrize(
-    ("path", "faults"),
+    ("path", "faults", "waits"),
     [
-        ("/users/@me", [Fault(status=401, html=True), Fault(status=200, html=True)]),
-        ("/users/@me", [Fault(status=429, html=True), Fault(cut=True)]),
-        ("/oauth2/applications/@me", [Fault(status=403, html=True), Fault(status=503)]),
+        ("/users/@me", [Fault(status=401, html=True), Fault(status=200, html=True)], [1, 2]),
+        ("/users/@me", [Fault(cut=True), Fault(status=429, html=True, retry_after=3)], [1, 3]),
+        ("/oauth2/applications/@me", [Fault(status=403, html=True), Fault(status=503)], [1, 2]),
     ],
     ids=["a proxy's pages", "Cloudflare's block, reset", "after the first call"],
 )
 async def test_a_discord_that_answers_later_is_waited_for(
-    deployment: Deployment, path: str, faults: list[Fault]
+    deployment: Deployment, path: str, faults: list[Fault], waits: list[int]
 ) -> None:
     for fault in faults:
         deployment.front.faults.on("GET", path, fault)
     async with deployment.bot() as bot:
         await wait_until_ready(bot)
-        assert [entry["retry_in"] for entry in events(bot, "Discord cannot be reached")] == [1, 2]
+        assert [entry["retry_in"] for entry in events(bot, "Discord cannot be reached")] == waits
         await deployment.wait_for_image(await deployment.imagine("a map"))
     assert len(deployment.front.calls("PUT", "/commands")) == 1
     assert deployment.logged_errors() == []
@@ -71,6 +73,25 @@ async def test_while_waiting_it_is_alive_and_ends_at_once(deployment: Deployment
         assert await bot.terminate() == 0
     assert deployment.logged_errors() == []
     assert "Traceback" not in deployment.outputs[0]
+
+
+async def test_kie_is_polled_while_discord_is_waited_for(deployment: Deployment) -> None:
+    def polls() -> int:
+        return sum(call.path.endswith("recordInfo") for call in deployment.kie.requests)
+
+    deployment.kie.script.next_tasks(Succeed(duration=3.0))
+    async with deployment.bot() as first:
+        interaction = await deployment.imagine("a map")
+        await deployment.wait_until_running(interaction)
+        first.send(signal.SIGKILL)
+        await first.ended()
+    asked, outage = polls(), deployment.front.faults.on("GET", "/users/@me", Fault(status=503), times=None)
+    async with deployment.start() as second:
+        await until(lambda: polls() > asked, within=30, what="KIE to be polled")
+        await until(lambda: outage.hits > 1, within=30, what="two attempts to log in")
+        outage.times = 0
+        await deployment.wait_for_image(interaction)
+        assert await second.terminate(within=20) == 0
 
 
 async def test_what_discord_says_itself_about_the_token_is_believed(deployment: Deployment) -> None:
@@ -140,9 +161,7 @@ async def test_a_silent_gateway_does_not_hold_up_the_end(deployment: Deployment)
     ("code", "words"),
     [
         (4004, "copy the bot's token again"),
-        (4010, "update Easel"),
         (4011, "fewer than 2,500"),
-        (4012, "update Easel"),
         (4013, "update Easel"),
         (4014, "Message Content Intent"),
     ],
