@@ -12,6 +12,7 @@ from pathlib import Path
 
 from bot.domain.errors import ReferenceProblem
 from bot.media.formats import FILE_TYPES, HEAD_BYTES, FileType, Format, ImageRejected, detect_format
+from bot.media.headers import read_tiff_head
 
 REFERENCE_MAX_BYTES = 10_000_000
 """KIE accepts references of at most 10 MB (docs.kie.ai, market/flux2)."""
@@ -30,9 +31,9 @@ class Sanitized:
 def sanitize(source: Path, target: Path) -> Sanitized | ReferenceProblem:
     """Write to ``target`` what KIE may see of ``source``, or return what is wrong with it.
 
-    The image is recognised by its content, turned upright, and stripped of all metadata but its colour profile. It
-    keeps its format if KIE accepts that, and otherwise becomes PNG (with transparency) or JPEG. Too many pixels or
-    bytes are reduced. Rejected: files that are not images, are damaged, or would take over 200 MB once decoded.
+    The image is recognised by its content, turned upright, brought to sRGB, and stripped of all metadata. It keeps its
+    format if KIE accepts that, and otherwise becomes PNG (with transparency) or JPEG. Too many pixels or bytes are
+    reduced. Rejected: files that are not images, are damaged, show nothing, or would take over 200 MB once decoded.
     """
     try:
         return Sanitized(target, _sanitize(source, target))
@@ -50,18 +51,31 @@ def _sanitize(source: Path, target: Path) -> FileType:
     match image_format:
         case None:
             raise ImageRejected(ReferenceProblem.NOT_AN_IMAGE)
-        case Format.JPEG | Format.PNG | Format.WEBP | Format.TIFF:
-            from bot.media import decode_vips, encode
+        case Format.JPEG | Format.PNG | Format.WEBP:
+            return _with_vips(source, target, image_format)
+        case Format.TIFF if not read_tiff_head(source).is_for_pillow:
+            return _with_vips(source, target, image_format)
+        case _:
+            return _with_pillow(source, target, image_format)
 
-            return encode.encode_to(target, decode_vips.decode(source, image_format), REFERENCE_MAX_BYTES)
-        case Format.GIF | Format.BMP | Format.AVIF | Format.HEIC:
-            from bot.media import decode_pillow
 
-            pixels = decode_pillow.decode(source, image_format)
-            # libvips is loaded only now that Pillow has given its memory back.
-            from bot.media import encode
+def _with_vips(source: Path, target: Path, image_format: Format) -> FileType:
+    from bot.media import decode_vips, encode
 
-            return encode.encode_to(target, encode.decoded_from_pixels(pixels), REFERENCE_MAX_BYTES)
+    decoded = decode_vips.decode(source, image_format)
+    if decoded.has_other_frames and encode.is_blank(decoded.image):
+        return _with_pillow(source, target, image_format)
+    return encode.encode_to(target, decoded, REFERENCE_MAX_BYTES)
+
+
+def _with_pillow(source: Path, target: Path, image_format: Format) -> FileType:
+    from bot.media import decode_pillow
+
+    pixels = decode_pillow.decode(source, image_format)
+    # libvips is loaded only now that Pillow has given its memory back.
+    from bot.media import encode
+
+    return encode.encode_to(target, encode.decoded_from_pixels(pixels), REFERENCE_MAX_BYTES)
 
 
 def sanitize_with_limits(source: Path, target: Path) -> str:
