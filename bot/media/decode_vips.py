@@ -4,6 +4,7 @@ It shrinks an image while reading it and so, where the format allows that, never
 """
 
 import struct
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from bot.media.formats import (
     FRAMES_MAX,
     JPEG,
     JPEG_MAX_PIXELS,
+    MIN_PRESENT,
     PNG,
     WEBP,
     FileType,
@@ -28,6 +30,7 @@ from bot.media.formats import (
 )
 from bot.media.headers import (
     Coding,
+    complete_png,
     is_nearly_whole_progressive_jpeg,
     read_animated_webp,
     read_png_head,
@@ -37,8 +40,6 @@ from bot.media.headers import (
 _JPEG_SHRINK_FACTORS = (8, 4, 2, 1)
 """The factors by which libjpeg can shrink while it decodes."""
 _PNG_SIZE_OFFSET = 16
-_MIN_READABLE = 0.9
-"""How much of an image that is cut off must be there."""
 _STRIP_ROWS = 16
 _JPEG_END = b"\xff\xd9"
 _FAIL_ON_DAMAGE = pyvips.FailOn.ERROR
@@ -66,7 +67,7 @@ def decode(source: Path, image_format: Format) -> Decoded:
                 return _decode_tiff(source)
             case _:
                 raise ImageRejected(ReferenceProblem.NOT_AN_IMAGE)
-    except (pyvips.Error, ValueError) as error:
+    except (pyvips.Error, ValueError, struct.error, zlib.error) as error:
         raise ImageRejected(ReferenceProblem.DAMAGED) from error
 
 
@@ -106,8 +107,7 @@ def _decode_png(source: Path) -> Decoded:
         size = file.read(8)
     width, height = struct.unpack(">II", size.ljust(8, b"\0"))
     check_size(width * height * 3)
-    open_png = _opener(pyvips.Image.pngload, source)
-    image = open_png(_FAIL_ON_DAMAGE)
+    image = _opener(pyvips.Image.pngload, source)(_FAIL_ON_DAMAGE)
     pixels = image.width * image.height
     check_size(pixels * max(image.bands, 3))
     if image.get_typeof("interlaced"):
@@ -116,9 +116,11 @@ def _decode_png(source: Path) -> Decoded:
     try:
         decoded = _finish(image, factor, PNG, head.coding)
     except pyvips.Error:
-        if not _is_nearly_whole(open_png, _FAIL_ON_DAMAGE):
+        completed = complete_png(source.read_bytes(), MIN_PRESENT)
+        if completed is None:
             raise
-        decoded = _finish(open_png(pyvips.FailOn.NONE), factor, PNG, head.coding)
+        image = _opener(pyvips.Image.pngload_buffer, completed)(_FAIL_ON_DAMAGE)
+        decoded = _finish(image, factor, PNG, head.coding)
     return Decoded(decoded.image, PNG, has_other_frames=head.is_animated)
 
 
@@ -131,7 +133,7 @@ def _is_nearly_whole(open_file: _Open, fail_on: str) -> bool:
         try:
             region.fetch(0, top, image.width, rows)
         except pyvips.Error:
-            return top >= image.height * _MIN_READABLE or 0 < top == image.height - rows
+            return top >= image.height * MIN_PRESENT or 0 < top == image.height - rows
     return True
 
 

@@ -31,7 +31,7 @@ def decoded_from_pixels(pixels: Pixels) -> Decoded:
         pixels.data, pixels.width, pixels.height, pixels.bands, pyvips.BandFormat.UCHAR
     ).copy(interpretation=interpretations[pixels.bands])
     if pixels.is_lab:
-        lab = image.linear([100 / 255, 1, 1], [0, -128, -128])
+        lab = (image.linear([1, 1, 1], [0, 128, 128]) % 256).linear([100 / 255, 1, 1], [0, -128, -128])
         return Decoded(to_srgb(lab.copy(interpretation=pyvips.Interpretation.LAB)).copy_memory(), JPEG)
     return Decoded(to_srgb(with_profile(image, pixels.profile), pixels.coding).copy_memory(), JPEG)
 

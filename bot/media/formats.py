@@ -112,6 +112,8 @@ JPEG_MAX_PIXELS: Final = 200_000_000
 """A JPEG is decoded at a fraction of its size, so even the largest phone cameras' are accepted."""
 INVISIBLE_ALPHA: Final = 3
 """Of 255: nobody sees what is fainter."""
+MIN_PRESENT: Final = 0.9
+"""How much of an image that is cut off must be there."""
 FRAMES_MAX: Final = 100
 FRAMES_MAX_PIXELS: Final = 60_000_000
 """Of all frames that are looked at."""
@@ -136,7 +138,7 @@ class Pixels:
     """The colour profile, if it has one, as bytes."""
     coding: Coding | None = None
     is_lab: bool = False
-    """L from 0 to 255, a and b around 128."""
+    """L from 0 to 255, a and b from -128 to 127."""
 
 
 def shrink_factor(width: int, height: int) -> int:

@@ -3,6 +3,7 @@
 import os
 import re
 import struct
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +54,35 @@ def read_png_head(source: Path) -> PngHead:
     elif _LEAST_GAMMA < gamma < 1 / _LEAST_GAMMA and not _SRGB_GAMMA[0] < gamma < _SRGB_GAMMA[1]:
         coding = None if b"iCCP" in chunks or b"sRGB" in chunks else Coding(gamma=gamma)
     return PngHead(coding, b"acTL" in chunks)
+
+
+def complete_png(data: bytes, least: float) -> bytes | None:
+    """A PNG that is cut off, with its last row repeated where rows are missing; None if fewer than ``least`` are there.
+
+    libpng gives up on the last block of data that it reads, which may be the whole image. Not for interlaced images.
+    """
+    width, height, depth, colour_type, _, _, interlaced = struct.unpack(">IIBBBBB", data[16:29])
+    row_bytes = 1 + (width * depth * {2: 3, 4: 2, 6: 4}.get(colour_type, 1) + 7) // 8
+    kept, pixels, at = bytearray(data[:8]), bytearray(), 8
+    inflate = zlib.decompressobj()
+    while at + 8 <= len(data):
+        length, name = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
+        if name == b"IDAT":
+            left = row_bytes * height - len(pixels)
+            pixels += inflate.decompress(data[at + 8 : min(at + 8 + length, len(data))], left) if left else b""
+        elif not pixels:
+            kept += data[at : at + 12 + length]
+        at += 12 + length
+    rows = len(pixels) // row_bytes
+    if interlaced or rows < height * least:
+        return None
+    # Filter 2: each byte is the difference to the one above it.
+    pixels[rows * row_bytes :] = (b"\2" + bytes(row_bytes - 1)) * (height - rows)
+    return bytes(kept + _png_chunk(b"IDAT", zlib.compress(pixels, 1)) + _png_chunk(b"IEND", b""))
+
+
+def _png_chunk(name: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
 def read_iso_coding(source: Path) -> Coding | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pillow_heif
 import pyvips
-from PIL import Image, ImageCms
+from PIL import Image, ImageCms, ImageOps
 
 from bot.media.colours import with_profile
 from tests.media.hostile import patched
@@ -18,10 +18,20 @@ GREY = PICTURE.convert("L")
 CLEAR, WHITE = Image.new("RGBA", (96, 72)), Image.new("RGB", (96, 72), "white")
 
 
+SRGB = ImageCms.ImageCmsProfile(io.BytesIO(pyvips.Image.profile_load("srgb")))
+
+
 def in_space(image: Image.Image, profile: bytes, mode: str = "RGB") -> Image.Image:
     """The image in the space of a profile, which is to be embedded with it."""
     target = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-    converted = ImageCms.profileToProfile(image, ImageCms.createProfile("sRGB"), target, outputMode=mode)
+    converted = ImageCms.profileToProfile(image, SRGB, target, outputMode=mode)
+    assert converted is not None
+    return converted
+
+
+def from_space(image: Image.Image, profile: bytes) -> Image.Image:
+    source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
+    converted = ImageCms.profileToProfile(image, source, SRGB, outputMode="RGB")
     assert converted is not None
     return converted
 
@@ -55,6 +65,8 @@ def matrix_profile(gamma: float, columns: tuple[tuple[float, float, float], ...]
 
 P3 = pyvips.Image.profile_load("p3")
 CMYK = pyvips.Image.profile_load("cmyk")
+IN_INK = from_space(in_space(PICTURE, CMYK, "CMYK"), CMYK)
+"""What of the picture can be printed."""
 ADOBE = matrix_profile(2.2, ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457)))
 PROPHOTO = matrix_profile(1.8, ((0.79767, 0.28804, 0.0), (0.13519, 0.71188, 0.0), (0.03134, 0.00009, 0.82491)))
 LINEAR_GREY = matrix_profile(1.0, ((0.0, 0.0, 0.0),))
@@ -114,11 +126,8 @@ def tiff(image: pyvips.Image, interpretation: str | None = None, **options: Any)
 
 
 def lab_tiff() -> bytes:
-    lab = ImageCms.profileToProfile(
-        PICTURE, ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), outputMode="LAB"
-    )
-    assert lab is not None
-    return encoded(lab, "TIFF")
+    lab = vips(PICTURE).colourspace("lab").linear([255 / 100, 1, 1], [0, 256, 256]).rint() % 256
+    return encoded(Image.frombytes("LAB", PICTURE.size, lab.cast("uchar").write_to_memory()), "TIFF")
 
 
 def animated(format_name: str, *frames: Image.Image, **options: Any) -> bytes:
@@ -174,8 +183,7 @@ def tiff_with_unnamed_channel(level: int) -> bytes:
 
 def stretched() -> Image.Image:
     """From its darkest to its brightest."""
-    low, high = GREY.getextrema()
-    return GREY.point(lambda value: (value - low) * 255 / (high - low))
+    return ImageOps.autocontrast(GREY)
 
 
 def with_gaps() -> pyvips.Image:
