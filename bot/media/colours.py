@@ -86,7 +86,8 @@ def with_usual_range(image: pyvips.Image) -> pyvips.Image:
 
 def highest(image: pyvips.Image) -> float:
     """The greatest number in any channel."""
-    return image.stats()(1, 0)[0]
+    number = image.max()
+    return number[0] if isinstance(number, tuple) else number
 
 
 def with_profile(image: pyvips.Image, profile: object) -> pyvips.Image:

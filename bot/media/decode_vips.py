@@ -47,10 +47,14 @@ _Open = Callable[[str], pyvips.Image]
 """Opens a file; reads no pixels yet."""
 
 
-def decode(source: Path, image_format: Format) -> Decoded:
-    """The first frame to see, upright, shrunk to the limits of :mod:`bot.media.formats`; raises ImageRejected.
+class PillowNeeded(Exception):
+    """The image is an animated PNG that begins with nothing to see: libvips does not read its other frames."""
 
-    An image that misses a little at its end is decoded as viewers do it.
+
+def decode(source: Path, image_format: Format) -> Decoded:
+    """The first frame to see, upright, shrunk to the limits of :mod:`bot.media.formats`.
+
+    An image that misses a little at its end is decoded as viewers do it. Raises ImageRejected or PillowNeeded.
     """
     # libvips takes least memory with one thread, and without keeping files or pixels of earlier work.
     pyvips.cache_set_max(0)
@@ -121,7 +125,9 @@ def _decode_png(source: Path) -> Decoded:
             raise
         image = _opener(pyvips.Image.pngload_buffer, completed)(_FAIL_ON_DAMAGE)
         decoded = _finish(image, factor, PNG, head.coding)
-    return Decoded(decoded.image, PNG, has_other_frames=head.is_animated)
+    if head.is_animated and is_blank(decoded.image):
+        raise PillowNeeded
+    return decoded
 
 
 def _is_nearly_whole(open_file: _Open, fail_on: str) -> bool:

@@ -20,8 +20,6 @@ class Decoded:
 
     image: pyvips.Image
     suited: FileType
-    has_other_frames: bool = False
-    """Whether the source has frames that Pillow can show and libvips cannot."""
 
 
 def decoded_from_pixels(pixels: Pixels) -> Decoded:

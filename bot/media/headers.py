@@ -1,10 +1,11 @@
 """What a file says of its pixels outside of them, where the decoders do not report it."""
 
+import contextlib
 import os
 import re
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
@@ -13,6 +14,7 @@ _MAX_CHUNKS: Final = 1_000
 """How many chunks of a file are looked at."""
 _ISO_HEAD_BYTES: Final = 65_536
 """The colours of an AVIF or HEIC stand among its first boxes."""
+_PIECE_BYTES: Final = 256
 _LEAST_GAMMA: Final = 0.1
 _SRGB_GAMMA: Final = (0.43, 0.48)
 """1 / 2.2, which stands for sRGB, and its neighbours."""
@@ -68,8 +70,7 @@ def complete_png(data: bytes, least: float) -> bytes | None:
     while at + 8 <= len(data):
         length, name = int.from_bytes(data[at : at + 4], "big"), data[at + 4 : at + 8]
         if name == b"IDAT":
-            left = row_bytes * height - len(pixels)
-            pixels += inflate.decompress(data[at + 8 : min(at + 8 + length, len(data))], left) if left else b""
+            pixels += _inflate(inflate.decompress, data[at + 8 : at + 8 + length], row_bytes * height - len(pixels))
         elif not pixels:
             kept += data[at : at + 12 + length]
         at += 12 + length
@@ -79,6 +80,17 @@ def complete_png(data: bytes, least: float) -> bytes | None:
     # Filter 2: each byte is the difference to the one above it.
     pixels[rows * row_bytes :] = (b"\2" + bytes(row_bytes - 1)) * (height - rows)
     return bytes(kept + _png_chunk(b"IDAT", zlib.compress(pixels, 1)) + _png_chunk(b"IEND", b""))
+
+
+def _inflate(inflate: Callable[[bytes, int], bytes], data: bytes, most: int) -> bytes:
+    """What can be had from compressed data before it is damaged."""
+    inflated = bytearray()
+    with contextlib.suppress(zlib.error):
+        for at in range(0, len(data), _PIECE_BYTES):
+            if len(inflated) == most:
+                break
+            inflated += inflate(data[at : at + _PIECE_BYTES], most - len(inflated))
+    return bytes(inflated)
 
 
 def _png_chunk(name: bytes, content: bytes) -> bytes:

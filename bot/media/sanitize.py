@@ -6,6 +6,7 @@ which writes its result as one word: a fork of :mod:`bot.media.fork_server` or, 
 loaded in that process only and never in the bot's own.
 """
 
+import contextlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +19,10 @@ REFERENCE_MAX_BYTES = 10_000_000
 """KIE accepts references of at most 10 MB (docs.kie.ai, market/flux2)."""
 _MEMORY_LIMIT = 1 << 30
 """Bytes of address space; four to five times the memory that any accepted image was measured to need."""
+_PADDED = {Format.BMP, Format.TIFF, Format.WEBP}
+"""Formats of which viewers show a file that is cut off: with zeros at its end it is decoded like a whole one."""
+_PADDED_PART = 9
+"""One in so many bytes is added: a file that then still misses something has lost more than a tenth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,27 +53,27 @@ def sanitize(source: Path, target: Path) -> Sanitized | ReferenceProblem:
 def _sanitize(source: Path, target: Path) -> FileType:
     with source.open("rb") as file:
         image_format = detect_format(file.read(HEAD_BYTES))
-    match image_format:
-        case None:
-            raise ImageRejected(ReferenceProblem.NOT_AN_IMAGE)
-        case Format.JPEG | Format.PNG | Format.WEBP:
-            return _with_vips(source, target, image_format)
-        case Format.TIFF if not read_tiff_head(source).is_for_pillow:
-            return _with_vips(source, target, image_format)
-        case _:
-            return _with_pillow(source, target, image_format)
+    if image_format is None:
+        raise ImageRejected(ReferenceProblem.NOT_AN_IMAGE)
+    try:
+        return _convert(source, target, image_format)
+    except ImageRejected as rejection:
+        if rejection.problem is not ReferenceProblem.DAMAGED or image_format not in _PADDED:
+            raise
+        data = source.read_bytes()
+        target.write_bytes(data + bytes(len(data) // _PADDED_PART))
+        return _convert(target, target, image_format)
 
 
-def _with_vips(source: Path, target: Path, image_format: Format) -> FileType:
-    from bot.media import decode_vips, encode
+def _convert(source: Path, target: Path, image_format: Format) -> FileType:
+    # Nothing here keeps the decoded image: its pixels are to go once a smaller one has replaced it.
+    if image_format in {Format.JPEG, Format.PNG, Format.WEBP} or (
+        image_format is Format.TIFF and not read_tiff_head(source).is_for_pillow
+    ):
+        from bot.media import decode_vips, encode
 
-    decoded = decode_vips.decode(source, image_format)
-    if decoded.has_other_frames and encode.is_blank(decoded.image):
-        return _with_pillow(source, target, image_format)
-    return encode.encode_to(target, decoded, REFERENCE_MAX_BYTES)
-
-
-def _with_pillow(source: Path, target: Path, image_format: Format) -> FileType:
+        with contextlib.suppress(decode_vips.PillowNeeded):
+            return encode.encode_to(target, decode_vips.decode(source, image_format), REFERENCE_MAX_BYTES)
     from bot.media import decode_pillow
 
     pixels = decode_pillow.decode(source, image_format)

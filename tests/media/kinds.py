@@ -220,3 +220,9 @@ LOSSLESS: dict[str, dict[str, Any]] = {
 def in_profile(format_name: str, profile: bytes) -> bytes:
     """The picture in the space of a profile, which is embedded."""
     return encoded(in_space(PICTURE, profile), format_name, icc_profile=profile, **LOSSLESS[format_name])
+
+
+def cut_off(format_name: str, share: float = 0.98) -> bytes:
+    """The beginning of a file."""
+    data = encoded(PICTURE, format_name, **LOSSLESS.get(format_name, {}))
+    return data[: int(len(data) * share)]

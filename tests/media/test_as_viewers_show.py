@@ -32,6 +32,7 @@ from tests.media.kinds import (
     avif_in,
     bmp,
     cut,
+    cut_off,
     faded,
     heic_turned,
     ico,
@@ -89,6 +90,8 @@ SHOWN: dict[str, tuple[Builder, Image.Image]] = {
     "progressive jpeg without its last bytes": (lambda: cut(PROGRESSIVE, 40), PICTURE),
     "png without end": (lambda: cut(encoded(PICTURE, "PNG"), 12), PICTURE),
     "png without its last bytes": (lambda: cut(encoded(PICTURE, "PNG"), 40), PICTURE),
+    "png with damage at its end": (lambda: encoded(PICTURE, "PNG")[:-20] + b"nonsense" * 2, PICTURE),
+    **{f"{name} without its last bytes": (partial(cut_off, name), PICTURE) for name in ("BMP", "TIFF", "WEBP")},
     "gif without end": (lambda: cut(encoded(PICTURE, "GIF"), 1), PICTURE),
     "jpeg with something after its end": (lambda: JPEG + b"Secret" * 100, PICTURE),
     # Alpha that is not used.
@@ -232,7 +235,10 @@ REFUSED: dict[str, tuple[Builder, ReferenceProblem]] = {
     "half a jpeg": (lambda: cut(JPEG, len(JPEG) // 2), ReferenceProblem.DAMAGED),
     "half a progressive jpeg": (lambda: cut(PROGRESSIVE, len(PROGRESSIVE) // 2), ReferenceProblem.DAMAGED),
     "three quarters of a jpeg": (lambda: cut(JPEG, len(JPEG) // 4), ReferenceProblem.DAMAGED),
-    "half a png": (lambda: cut(encoded(PICTURE, "PNG"), 3_000), ReferenceProblem.DAMAGED),
+    **{
+        f"half a {name}": (partial(cut_off, name, 0.5), ReferenceProblem.DAMAGED)
+        for name in ("PNG", "GIF", "BMP", "TIFF", "WEBP", "AVIF")
+    },
 }
 
 
