@@ -12,7 +12,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from bot.domain.errors import OperatorError
+from bot.domain.errors import OperatorError, StoreUnavailable
 
 if TYPE_CHECKING:
     from bot.config import Config
@@ -28,6 +28,8 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         config = _configure(options.config)
         if options.command == "db":
+            if options.action == "check":
+                return _check(config.database.url, repair=options.repair)
             return _db(options.action, getattr(options, "file", None), config)
         return _bot(options.command, config)
     except OperatorError as error:
@@ -66,7 +68,10 @@ def _parser() -> argparse.ArgumentParser:
     db = commands.add_parser("db", help="manage the database")
     actions = db.add_subparsers(dest="action", required=True)
     actions.add_parser("migrate", help="upgrade it to the newest schema")
-    actions.add_parser("check", help="check the file for damage")
+    check = actions.add_parser("check", help="check the file for damage, and audit the ledger; the bot may be running")
+    check.add_argument(
+        "--repair", action="store_true", help="first sum the ledger's totals up again; the bot must not be running"
+    )
     backup = actions.add_parser("backup", help="back it up; the bot may be running")
     backup.add_argument("file", type=Path, nargs="?", help="file or folder (default: backups/ beside the database)")
     restore = actions.add_parser("restore", help="restore it from a backup; the bot must not be running")
@@ -97,15 +102,12 @@ def _run(work: Coroutine[Any, Any, _T]) -> _T:
 
 def _db(action: str, file: Path | None, config: "Config") -> int:
     from bot.store import backup, sqlite
-    from bot.store.migrate import migrate
 
     path = sqlite.database_file(config.database.url)
     if action == "migrate":
-        migrate(config.database.url)
+        _migrate(config.database.url)
         print(f"{path} has the newest schema.")
         return 0
-    if action == "check":
-        return _check(path)
     now = datetime.now(UTC)
     try:
         if action == "restore" and file is not None:
@@ -125,16 +127,39 @@ def _db(action: str, file: Path | None, config: "Config") -> int:
     return 0
 
 
-def _check(path: Path) -> int:
+def _migrate(url: str) -> None:
     from bot.store import sqlite
+    from bot.store.migrate import migrate
 
+    with sqlite.process_lock(url):
+        try:
+            migrate(url)
+        except StoreUnavailable as error:
+            raise OperatorError(f"another program is using the database ({error}): try again.") from error
+
+
+def _check(url: str, *, repair: bool) -> int:
+    from bot.store import audit, sqlite
+
+    path = sqlite.database_file(url)
     if not path.exists():
         raise OperatorError(f"{path} does not exist: nothing to check.")
-    problems = sqlite.integrity_problems(path)
-    for problem in problems:
+    if repair:
+        audit.repair(url)
+        print(f"{path}: the totals were summed up again.")
+    damage = sqlite.integrity_problems(path)
+    for problem in damage:
         print(problem)
-    print(f"{path} is {'damaged' if problems else 'intact'}.")
-    return 1 if problems else 0
+    if damage:
+        print(f"{path} is damaged.")
+        return 1
+    count = 0
+    for finding in audit.audit(path, datetime.now(UTC)):
+        print(finding)
+        count += 1
+    problems = "1 problem" if count == 1 else f"{count:,} problems"
+    print(f"{path} is intact" + (f", but the audit of its ledger found {problems}." if count else "."))
+    return 1 if count else 0
 
 
 if __name__ == "__main__":

@@ -19,6 +19,7 @@ from bot.generation.pending_cards import JOURNAL_NAME, PendingCardJournal
 from bot.generation.pipeline import Pipeline
 from bot.generation.recover import recover, report_interrupted
 from bot.generation.references import ReferencePreparer
+from bot.generation.results import Results
 from bot.generation.service import GenerationService
 from bot.generation.status import StatusBoard
 from bot.generation.submitter import Submitter
@@ -38,13 +39,15 @@ from bot.quota.policy import QuotaPolicy
 from bot.quota.service import QuotaService
 from bot.runtime import BackgroundTasks, Runtime, SystemClock, retry_until_available
 from bot.store import sqlite
+from bot.store.migrate import migrate
 from bot.store.store import Store
+from bot.ui.access import Access
 from bot.ui.acknowledger import Acknowledger
-from bot.ui.alerts import DiscordAlerts
 from bot.ui.alt_text import AltTexts
 from bot.ui.credit_requests import notify_decisions
 from bot.ui.errors import ErrorReporter
 from bot.ui.message_sender import DiscordMessageSender
+from bot.ui.questions import Questions
 from bot.ui.services import Services
 
 _BACKGROUND_GRACE = 6.0
@@ -70,7 +73,8 @@ class Application:
 
         Run it beside the client, never inside it. When cancelled it first waits for background tasks, for some seconds.
         """
-        async with self.runtime.background:
+        services = self.client.services
+        async with self.runtime.background, services.questions.timers:
             await recover(self.runtime, self.pipeline)
             await retry_until_available(self.balance_monitor.restore)
             async with asyncio.TaskGroup() as group:
@@ -79,13 +83,14 @@ class Application:
                     ("tracker", self.pipeline.tracker.run()),
                     ("delivery", self.pipeline.delivery.run()),
                     ("balance monitor", self.balance_monitor.run(self.alerts)),
+                    ("undelivered", self.pipeline.undelivered.run()),
                 ):
                     self.workers[name] = group.create_task(worker, name=name)
                 await self.client.wait_until_logged_in()
-                self.pipeline.delivery.start(self.sender)
+                self.pipeline.delivery.start(self.sender, self.alerts)
                 await report_interrupted(self.runtime, self.pending_cards, self.sender)
-                credit_requests = self.client.services.credit_requests
-                self.runtime.background.start(notify_decisions(self.client, credit_requests))
+                await services.questions.restore(self.client)
+                self.runtime.background.start(notify_decisions(self.client, services.credit_requests))
 
 
 @asynccontextmanager
@@ -102,6 +107,7 @@ async def assemble(
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         stack.enter_context(sqlite.process_lock(config.database.url))
+        await retry_until_available(lambda: asyncio.to_thread(migrate, config.database.url))
         runtime = Runtime(
             store=await enter(Store.open(config.database.url)),
             clock=clock,
@@ -113,17 +119,23 @@ async def assemble(
         pending_cards = stack.enter_context(PendingCardJournal(folder / JOURNAL_NAME))
 
         # Separate sessions: a host that hangs delays nothing else, and KIE's key goes to KIE alone.
-        api = KieClient(await enter(client_session()), options.kie_options(config), await enter(client_session()))
-        results = options.fetcher(await enter(download_session()), config.kie.result_hosts, config)
+        api = KieClient(
+            await enter(client_session()),
+            options.kie_options(config),
+            upload_session=await enter(client_session()),
+            create_session=await enter(client_session(reuse=False)),
+        )
+        downloads = options.fetcher(await enter(download_session()), config.kie.result_hosts, config)
         attachments = options.fetcher(await enter(download_session()), config.discord.cdn_hosts, config)
 
         prices = options.prices(config)
         policy = QuotaPolicy(clock, prices, options.limits(config))
         pace = options.pace(config)
         workload = Workload(options.kie_limits(config), durations=pace.durations)
-        spool = Spool(folder / "spool", results)
-        undelivered = Undelivered(runtime, spool=spool, threads=threads)
-        delivery = DeliveryWorker(runtime, workload=workload, spool=spool, threads=threads, undelivered=undelivered)
+        spool = Spool(folder / "spool", downloads)
+        results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
+        undelivered = Undelivered(runtime, results)
+        delivery = DeliveryWorker(runtime, workload=workload, results=results, undelivered=undelivered)
         tracker = Tracker(
             runtime,
             api=api,
@@ -151,11 +163,13 @@ async def assemble(
             runtime,
             fetcher=attachments,
             sandbox=sandbox,
-            cache=ReferenceCache(folder / "references", options.reference_cache_limits(config)),
+            cache=ReferenceCache(folder / "references", options.reference_cache_limits(config), clock),
             api=api,
             folder=_temporary_folder(folder),
         )
+        history = History(runtime)
         services = Services(
+            access=Access(options.access(config)),
             generations=GenerationService(
                 runtime,
                 prices=prices,
@@ -166,7 +180,7 @@ async def assemble(
                 delivery=delivery,
                 pending_cards=pending_cards,
             ),
-            history=History(runtime),
+            history=history,
             undelivered=undelivered,
             quotas=QuotaService(runtime, policy),
             credit_requests=CreditRequests(runtime, policy),
@@ -175,10 +189,17 @@ async def assemble(
             ),
             errors=ErrorReporter(pending_cards),
             acknowledger=Acknowledger(pending_cards, clock),
+            questions=Questions(history, prices, clock),
             alt_texts=AltTexts(runtime.store),
             prices=prices,
         )
-        client = EaselClient(runtime.store, services, options.command_options(config), reads_messages=reads_messages)
+        client = EaselClient(
+            runtime.store,
+            services,
+            options.command_options(config),
+            options.alert_channel(config),
+            reads_messages=reads_messages,
+        )
         yield Application(
             client=client,
             runtime=runtime,
@@ -186,7 +207,7 @@ async def assemble(
             balance_monitor=balance_monitor,
             pending_cards=pending_cards,
             sender=DiscordMessageSender(client, clock, prices=prices, alt_texts=services.alt_texts),
-            alerts=DiscordAlerts(client, options.alert_channel(config), client.wait_until_logged_in),
+            alerts=client.alerts,
             workers=workers,
         )
 

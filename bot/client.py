@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import discord
@@ -11,14 +12,18 @@ import structlog
 from discord import app_commands
 from discord.ext import commands
 
-from bot.domain.ids import GuildId
+from bot.domain.errors import EaselError
+from bot.domain.ids import ChannelId, GuildId
+from bot.runtime import retry_until_available
 from bot.store.store import Store
+from bot.ui.alerts import DiscordAlerts
 from bot.ui.button_handlers import CardButton, handle_modal
 from bot.ui.services import Services
 
 log = structlog.stdlib.get_logger(__name__)
 
-COGS: Final = ("cogs.imagine", "cogs.edit", "cogs.balance", "cogs.quota", "cogs.ops", "cogs.undelivered")
+_COG_NAMES: Final = ("imagine", "edit", "mentions", "balance", "quota", "ops", "undelivered", "servers")
+COGS: Final = tuple(f"cogs.{name}" for name in _COG_NAMES)
 _GLOBAL_FINGERPRINT: Final = "commands.synced"
 _OPERATOR_FINGERPRINT: Final = "commands.synced.operator"
 """Keys under which the store remembers what Discord was sent last."""
@@ -36,6 +41,17 @@ class CommandOptions:
 class EaselTree(app_commands.CommandTree["EaselClient"]):
     """The command tree; its errors go to the error reporter."""
 
+    async def interaction_check(self, interaction: discord.Interaction["EaselClient"], /) -> bool:
+        """Whether the interaction is served; if not, the answer says why."""
+        services = self.client.services
+        try:
+            services.access.check(interaction)
+        except EaselError as error:
+            if interaction.type is not discord.InteractionType.autocomplete:
+                await services.errors.report(interaction, error)
+            return False
+        return True
+
     async def on_error(
         self, interaction: discord.Interaction["EaselClient"], error: app_commands.AppCommandError, /
     ) -> None:
@@ -48,7 +64,13 @@ class EaselClient(commands.Bot):
     """Easel's side of Discord. It holds the services that commands and buttons use, and owns none of them."""
 
     def __init__(
-        self, store: Store, services: Services, options: CommandOptions, *, reads_messages: bool = False
+        self,
+        store: Store,
+        services: Services,
+        options: CommandOptions,
+        alert_channel: ChannelId | None,
+        *,
+        reads_messages: bool = False,
     ) -> None:
         """``reads_messages``: the message-content intent is granted, although the application's flags do not say so."""
         self._reads_messages = reads_messages
@@ -63,9 +85,14 @@ class EaselClient(commands.Bot):
             chunk_guilds_at_startup=False,
             guild_ready_timeout=0.5,
             max_messages=None,
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+            allowed_contexts=app_commands.AppCommandContext(
+                guild=True, dm_channel=services.access.direct_messages, private_channel=False
+            ),
         )
         self.command_options = options
         self.services = services
+        self.alerts = DiscordAlerts(self, alert_channel, self.wait_until_logged_in)
         self._store = store
         self._logged_in = asyncio.Event()
 
@@ -80,6 +107,11 @@ class EaselClient(commands.Bot):
         for cog in COGS:
             await self.load_extension(cog)
         await self.sync_if_changed()
+        if self.application is not None and self.application.bot_public and self.services.access.unprotected:
+            log.warning(
+                "any server can invite this bot and spend your KIE credits: set discord.guilds or limits.daily_budget, "
+                "or switch Public Bot off in Discord's developer portal"
+            )
         self._logged_in.set()
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
@@ -101,14 +133,12 @@ class EaselClient(commands.Bot):
         """
         synced = await self._sync(_GLOBAL_FINGERPRINT, None, force=force)
         guild = self.command_options.operator_guild
-        async with self._store.read() as tx:
-            before = await tx.key_values.get(_OPERATOR_FINGERPRINT) or ""
+        before = await retry_until_available(partial(self._fingerprint, _OPERATOR_FINGERPRINT)) or ""
         former, _, _ = before.partition(":")
         if former and former != str(guild or ""):
             await self._sync(_OPERATOR_FINGERPRINT, GuildId(int(former)), force=True)
             # Also if that failed because the bot is no longer there: its commands left with it.
-            async with self._store.write() as tx:
-                await tx.key_values.put(_OPERATOR_FINGERPRINT, "")
+            await retry_until_available(partial(self._remember, _OPERATOR_FINGERPRINT, ""))
         if guild is not None:
             synced = await self._sync(_OPERATOR_FINGERPRINT, guild, force=force) or synced
         return synced
@@ -120,9 +150,7 @@ class EaselClient(commands.Bot):
         fingerprint = hashlib.sha256(orjson.dumps([self.application_id, definitions])).hexdigest()
         if guild is not None:
             fingerprint = f"{guild.id}:{fingerprint}"
-        async with self._store.read() as tx:
-            known = await tx.key_values.get(key)
-        if known == fingerprint and not force:
+        if await retry_until_available(partial(self._fingerprint, key)) == fingerprint and not force:
             return False
         try:
             await self.tree.sync(guild=guild)
@@ -131,7 +159,14 @@ class EaselClient(commands.Bot):
                 raise
             log.warning("operator commands not synced: the bot is not in that server", guild=guild.id)
             return False
-        async with self._store.write() as tx:
-            await tx.key_values.put(key, fingerprint)
+        await retry_until_available(partial(self._remember, key, fingerprint))
         log.info("commands synced", commands=len(definitions), guild=guild_id)
         return True
+
+    async def _fingerprint(self, key: str) -> str | None:
+        async with self._store.read() as tx:
+            return await tx.key_values.get(key)
+
+    async def _remember(self, key: str, fingerprint: str) -> None:
+        async with self._store.write() as tx:
+            await tx.key_values.put(key, fingerprint)

@@ -21,26 +21,28 @@ from pydantic import (
     ValidationError,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
-from yarl import URL
 
 from bot.domain.credits import KIE_PRICES, Period
 from bot.domain.errors import OperatorError
 from bot.domain.kie_limits import KIE_LIMITS
 from bot.domain.settings import Model, Resolution
-from bot.network import is_loopback
+from bot.network import is_loopback, parse_address
 from bot.store.sqlite import database_file
 
 
 def _base_url(value: str, secure: str, plain: str) -> str:
     """The URL without a trailing slash; ``plain`` is the unencrypted scheme, allowed for loopback addresses only."""
     value = value.strip()
+    scheme, _, rest = value.partition("://")
+    scheme = scheme.lower()
     try:
-        url = URL(value)
+        # What is valid after ws:// and wss:// is so after https:// too.
+        url = parse_address(f"https://{rest}")
     except ValueError as error:
         raise ValueError(f"must be a valid {secure}:// URL") from error
-    if not url.host or url.scheme not in {secure, plain} or url.query_string or url.fragment:
+    if scheme not in {secure, plain} or url.query_string or url.fragment:
         raise ValueError(f"must be a valid {secure}:// URL")
-    if url.scheme == plain and not is_loopback(url.host):
+    if scheme == plain and not is_loopback(url.raw_host or ""):
         raise ValueError(f"must be a valid {secure}:// URL; {plain}:// is only allowed for this machine")
     return value.rstrip("/")
 
@@ -57,6 +59,15 @@ def _websocket_or_none(value: str) -> str:
     return _base_url(value, "wss", "ws") if value else ""
 
 
+def _host(value: str) -> str:
+    """A host as in a URL, or a domain of at least two labels after a dot."""
+    value = value.strip().lower()
+    name = value.removeprefix(".")
+    if not name or name.startswith(".") or (value.startswith(".") and "." not in name.strip(".")):
+        raise ValueError("must be a host, or a dot and a domain such as .kie.ai")
+    return value
+
+
 def _database(value: str) -> str:
     database_file(value)
     return value
@@ -65,7 +76,10 @@ def _database(value: str) -> str:
 HttpUrl = Annotated[str, AfterValidator(_http)]
 OptionalHttpUrl = Annotated[str, AfterValidator(_http_or_none)]
 OptionalWebsocketUrl = Annotated[str, AfterValidator(_websocket_or_none)]
-Seconds = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Host = Annotated[str, AfterValidator(_host)]
+Seconds = Annotated[float, Field(ge=0.01, le=30 * 24 * 3600, allow_inf_nan=False)]
+Timeout = Annotated[float, Field(ge=0.01, le=3600, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=100_000)]
 Price = Annotated[Decimal, Field(gt=0, le=10_000, decimal_places=3)]
 
 
@@ -74,12 +88,14 @@ class _Section(BaseModel):
 
 
 class DiscordConfig(_Section):
-    """Discord's token and addresses, and the hosts of members' images."""
+    """Discord's token, who may use the bot, Discord's addresses, and the hosts of members' images."""
 
     token: SecretStr = SecretStr("")
+    guilds: tuple[Annotated[int, Field(gt=0, lt=1 << 63)], ...] = ()
+    direct_messages: Literal["auto", "on", "off"] = "auto"
     api_url: HttpUrl = "https://discord.com/api/v10"
     gateway_url: OptionalWebsocketUrl = ""
-    cdn_hosts: tuple[str, ...] = (
+    cdn_hosts: tuple[Host, ...] = (
         "cdn.discordapp.com",
         "media.discordapp.net",
         "images-ext-1.discordapp.net",
@@ -93,16 +109,16 @@ class KieConfig(_Section):
     api_key: SecretStr = SecretStr("")
     base_url: HttpUrl = "https://api.kie.ai"
     upload_url: HttpUrl = "https://kieai.redpandaai.co"
-    result_hosts: tuple[str, ...] = ("tempfile.aiquickdraw.com", "file.aiquickdraw.com")
+    result_hosts: tuple[Host, ...] = (".aiquickdraw.com", ".redpandaai.co", ".kie.ai")
     callback_url: OptionalHttpUrl = ""
     callback_key: SecretStr = SecretStr("")
     nsfw_checker: bool = True
     flex_controls: bool = False
-    request_timeout: Seconds = 30
-    download_timeout: Seconds = 60
-    new_tasks: Annotated[int, Field(ge=1)] = KIE_LIMITS.new_tasks
-    new_tasks_window: Seconds = KIE_LIMITS.window
-    running_tasks: Annotated[int, Field(ge=1)] = KIE_LIMITS.running_tasks
+    request_timeout: Timeout = 30
+    download_timeout: Timeout = 60
+    new_tasks: Count = KIE_LIMITS.new_tasks
+    new_tasks_window: Timeout = KIE_LIMITS.window
+    running_tasks: Count = KIE_LIMITS.running_tasks
     balance_every: Seconds = 300
     balance_every_paused: Seconds = 15
 
@@ -116,8 +132,8 @@ class DatabaseConfig(_Section):
 class ReferencesConfig(_Section):
     """How long members' images are kept, so that a request can be repeated."""
 
-    keep_megabytes: Annotated[int, Field(ge=0)] = 2000
-    keep_days: Annotated[float, Field(gt=0, le=3650)] = 90
+    keep_megabytes: Annotated[int, Field(ge=0, le=100_000_000)] = 2000
+    keep_days: Annotated[float, Field(ge=0.01, le=3650)] = 90
 
 
 class WebConfig(_Section):
@@ -135,16 +151,19 @@ class QuotaConfig(_Section):
     period: Period = Period.DAY
     direct_credits: Annotated[float, Field(ge=0, le=1_000_000)] = 50
     direct_period: Period = Period.DAY
-    open_generations: Annotated[int, Field(ge=1)] = 10
+    open_generations: Count = 10
 
 
 class LimitsConfig(_Section):
-    """The operator's limits in credits, which no server admin can raise; 0 for no limit. Periods start by UTC."""
+    """The operator's limits in credits, which no server admin can raise. Periods start by UTC.
 
-    daily_budget: Annotated[float, Field(ge=0, le=1_000_000_000)] = 0
+    0 is for no limit, but in ``servers`` for nothing at all.
+    """
+
+    daily_budget: Annotated[float, Field(ge=0, le=1_000_000_000)] = 500
     server_credits: Annotated[float, Field(ge=0, le=1_000_000_000)] = 0
     server_period: Period = Period.MONTH
-    servers: dict[Annotated[int, Field(gt=0)], Annotated[float, Field(ge=0, le=1_000_000_000)]] = {}
+    servers: dict[Annotated[int, Field(gt=0, lt=1 << 63)], Annotated[float, Field(ge=0, le=1_000_000_000)]] = {}
 
 
 class PricesConfig(_Section):
@@ -178,7 +197,7 @@ class TrackerConfig(_Section):
     polls_per_second: Annotated[
         int, Field(gt=0, le=10_000, validation_alias=AliasChoices("polls_per_second", "calls_per_second"))
     ] = 100
-    poll_every: Annotated[float, Field(ge=0, allow_inf_nan=False)] = 0
+    poll_every: Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)] = 0
     deadline: Seconds = 600
     late_every: Seconds = 60
     late_for: Seconds = 6 * 3600

@@ -20,6 +20,7 @@ from bot.media.reference_cache import ReferenceCacheLimits
 from bot.polling.pace import Pace
 from bot.quota.balance_monitor import BalanceMonitorOptions
 from bot.quota.policy import QuotaLimits
+from bot.ui.access import AccessOptions
 
 _CACHE_EVICTS_EVERY = 60.0
 
@@ -66,6 +67,18 @@ def command_options(config: Config) -> CommandOptions:
     return CommandOptions(flex_controls=config.kie.flex_controls, operator_guild=GuildId(guild) if guild else None)
 
 
+def access(config: Config) -> AccessOptions:
+    """Who is served at all. With a list of servers, direct messages are refused unless they are switched on."""
+    discord = config.discord
+    listed = frozenset(GuildId(guild) for guild in discord.guilds)
+    own = {GuildId(config.operator.guild)} if listed and config.operator.guild else set[GuildId]()
+    directly = not listed if discord.direct_messages == "auto" else discord.direct_messages == "on"
+    limits = config.limits
+    # No limit at all is what the example file of earlier versions set.
+    budget_chosen = "daily_budget" in limits.model_fields_set and limits.daily_budget > 0
+    return AccessOptions(guilds=listed | own, direct_messages=directly, unprotected=not listed and not budget_chosen)
+
+
 def alert_channel(config: Config) -> ChannelId | None:
     """The channel for alerts about KIE's account; None if there is none."""
     channel = config.operator.alert_channel
@@ -91,7 +104,7 @@ def limits(config: Config) -> QuotaLimits:
         budget=Allowance(credits=_limit(limits.daily_budget), period=Period.DAY),
         servers=Allowance(credits=_limit(limits.server_credits), period=limits.server_period),
         some_servers={
-            GuildId(guild): Allowance(credits=_limit(limit), period=limits.server_period)
+            GuildId(guild): Allowance(credits=_credits(limit), period=limits.server_period)
             for guild, limit in limits.servers.items()
         },
     )
@@ -110,7 +123,6 @@ def reference_cache_limits(config: Config) -> ReferenceCacheLimits:
 def submitter_options(config: Config) -> SubmitterOptions:
     """How tasks are submitted to KIE. Only a callback can tell the id of a task whose answer was lost."""
     return SubmitterOptions(
-        task_deadline=config.tracker.deadline,
         give_up_after=config.tracker.give_up_submitting,
         hold_ambiguous=bool(config.kie.callback_url),
     )
@@ -131,6 +143,7 @@ def pace(config: Config) -> Pace:
 def tracker_options(config: Config) -> TrackerOptions:
     """The tracker's limits."""
     return TrackerOptions(
+        task_deadline=config.tracker.deadline,
         late_every=config.tracker.late_every,
         late_for=config.tracker.late_for,
         polls_per_second=config.tracker.polls_per_second,

@@ -40,6 +40,8 @@ async def run(config: Config) -> bool:
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(assemble(config))
         stack.push_async_callback(app.client.close)
+        # Before anything is sent or shown: with a wrong key every request would fail.
+        await app.balance_monitor.check_key()
         workers = _supervised(stack, app.work(), "workers")
         await _start_web_server(stack, config, app, workers)
         connection = _supervised(stack, _connect(app.client, config), "discord")

@@ -2,9 +2,10 @@
 
 import asyncio
 import contextvars
+import time
 from collections.abc import Awaitable, Callable, Coroutine
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import chain, repeat
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -17,16 +18,47 @@ from bot.store.store import Store
 
 log = structlog.stdlib.get_logger(__name__)
 
+_JUMP_SECONDS = 5.0
+_SETTLING_SECONDS = 600.0
 _RETRY_PAUSES = (0.5, 1, 2, 5, 10)
 _T = TypeVar("_T")
 
 
 class SystemClock:
-    """The time of this machine."""
+    """The time of this machine, whose clock may be set while the process runs, as by NTP after a boot without network.
+
+    ``wall`` is in seconds since 1970; ``monotonic`` in seconds since any moment.
+    """
+
+    def __init__(self, wall: Callable[[], float] = time.time, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._wall = wall
+        self._monotonic = monotonic
+        self._unsettled_since = monotonic()
+        self._offset = self._steady_offset = wall() - self._unsettled_since
 
     def now(self) -> datetime:
-        """The present instant, in UTC."""
-        return datetime.now(UTC)
+        """The present instant, in UTC; logs that the clock has jumped since the last call."""
+        wall, monotonic = self._wall(), self._monotonic()
+        jump = wall - monotonic - self._offset
+        # Also after a small change: corrections by NTP add up over months, and are no jump.
+        self._offset += jump
+        if abs(jump) >= _JUMP_SECONDS:
+            self._unsettled_since = monotonic
+            log.warning("the clock was set, or the machine slept", seconds=round(jump))
+        return datetime.fromtimestamp(wall, UTC)
+
+    def steady(self) -> datetime:
+        """The time by which this process would be if its clock had not been set since it began."""
+        return datetime.fromtimestamp(self._steady_offset + self._monotonic(), UTC)
+
+    def is_settled(self) -> bool:
+        """Whether ten minutes have passed since the start and the last jump: NTP corrects a wrong clock sooner."""
+        self.now()
+        return self._monotonic() - self._unsettled_since >= _SETTLING_SECONDS
+
+    def forget_before(self, kept_for: timedelta) -> datetime:
+        """So long ago; the beginning of time while the clock is not settled."""
+        return self.now() - kept_for if self.is_settled() else datetime.min.replace(tzinfo=UTC)
 
 
 class BackgroundTasks:
@@ -113,3 +145,7 @@ class Runtime:
     def now(self) -> datetime:
         """The present instant, in UTC."""
         return self.clock.now()
+
+    def steady_time(self, stored: datetime) -> datetime:
+        """When a stored time was by the steady clock: now at the latest, although the clock may have been set back."""
+        return self.clock.steady() - max(self.clock.now() - stored, timedelta())

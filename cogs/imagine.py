@@ -13,6 +13,7 @@ from discord.ext import commands
 from bot.client import EaselClient
 from bot.domain.credits import PriceList
 from bot.domain.generation import GenerationRequest
+from bot.domain.ids import UserId
 from bot.domain.settings import (
     COUNT_MAX,
     GUIDANCE_MAX,
@@ -102,7 +103,8 @@ class Imagine(commands.Cog):
     ) -> None:
         """The command; unless a shape is chosen, it is that of the first image, or square without one."""
         attachments = (image, image2, image3, image4, image5, image6, image7, image8)
-        sources = [source_of(attachment) for attachment in attachments if attachment is not None]
+        owner = UserId(interaction.user.id)
+        sources = [source_of(attachment, owner) for attachment in attachments if attachment is not None]
         ratio = aspect_ratio or (AspectRatio.AUTO if sources else AspectRatio.SQUARE)
         settings = Settings(Model(model), AspectRatio(ratio), Resolution(resolution), steps, guidance)
         destination = await self._acknowledger.acknowledge(interaction, private=private)

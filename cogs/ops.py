@@ -22,6 +22,7 @@ class Ops(commands.Cog):
         name="ops",
         description=texts.OPS,
         guild_only=True,
+        allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False),
         default_permissions=discord.Permissions(administrator=True),
     )
 

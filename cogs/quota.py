@@ -10,14 +10,14 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.client import EaselClient
-from bot.domain.credits import ZERO, Allowance, Credits, Period
-from bot.domain.errors import CreditsMissing, NothingToChange, UnknownZone
+from bot.domain.credits import ZERO, Account, Allowance, Credits, Period, Requester
+from bot.domain.errors import CreditsMissing, LimitNotChosen, NothingToChange, UnknownZone
 from bot.domain.ids import ChannelId, GuildId, RoleId, UserId
-from bot.domain.rules import Rule, Scope, ServerSettings
+from bot.domain.rules import ReplyMode, Rule, Scope, ServerSettings
 from bot.media.spending_chart import ChartRenderer
 from bot.quota.service import Change, QuotaService
 from bot.ui.cards import BLURPLE, finished_view
-from bot.ui.interactions import check_manager, requester_of
+from bot.ui.interactions import check_manager, manages_by_role, requester_of
 from bot.ui.panels import ledger_view, names_of
 from bot.ui.spending_report import report_message
 from bot.ui.texts import commands as texts
@@ -39,6 +39,7 @@ _period_choices = app_commands.choices(
 
 @final
 @app_commands.guild_only()
+@app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
 @app_commands.default_permissions(manage_guild=True)
 class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA):
     """Commands for quota managers. Each checks who uses it: Discord's own permissions only hide them from others."""
@@ -99,22 +100,32 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
         await self._set_rule(interaction, Scope.POOL, 0, credits, period)
 
     @app_commands.command(description=texts.QUOTA_CLEAR)
-    @app_commands.describe(member=texts.QUOTA_MEMBER, role=texts.QUOTA_ROLE)
+    @app_commands.describe(member=texts.QUOTA_MEMBER, role=texts.QUOTA_ROLE, server=texts.CLEAR_SERVER)
+    @app_commands.choices(
+        server=[app_commands.Choice(name=name, value=scope.value) for scope, name in texts.SERVER_LIMITS.items()]
+    )
     async def clear(
         self,
         interaction: discord.Interaction[Any],
         member: discord.User | None = None,
         role: discord.Role | None = None,
+        server: str | None = None,
     ) -> None:
-        """Remove limits: of a member, of a role, of both; of the server when neither is named."""
+        """Remove the limits that are named, and say what applies instead."""
         guild_id = await self._admit(interaction)
-        named = [(Scope.MEMBER, member.id)] if member else []
-        named += [(Scope.ROLE, role.id)] if role else []
+        anybody = Requester(Account(UserId(0), guild_id))
+        named = [(Scope.MEMBER, member.id, requester_of(member, guild_id))] if member else []
+        named += [(Scope.ROLE, role.id, anybody)] if role else []
+        named += [(Scope(server), 0, anybody)] if server else []
+        if not named:
+            raise LimitNotChosen
         lines: list[str] = []
-        for scope, subject in named or [(Scope.SERVER, 0)]:
-            note = answers.rule_removed(Rule(scope, subject, Allowance(None, Period.DAY)))
-            removed = await self._quotas.remove_rule(_change(interaction, guild_id, note), scope, subject)
-            lines.append(note if removed else answers.NO_RULE)
+        for scope, subject, affected in named:
+            removed = await self._quotas.remove_rule(_change(interaction, guild_id), scope, subject)
+            overview = await self._quotas.overview(affected)
+            note = answers.rule_removed(scope, subject)
+            lines += [answers.now_applies(note, scope, overview.quota.rule)] if removed else [answers.NO_RULE]
+            lines += map(answers.cap, overview.caps if removed and scope is Scope.POOL else ())
         await _answer(interaction, lines)
 
     @app_commands.command(description=texts.QUOTA_GRANT)
@@ -133,9 +144,8 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
     async def reset(self, interaction: discord.Interaction[Any], member: discord.Member) -> None:
         """What the member spent in this period no longer counts."""
         guild_id = await self._admit(interaction)
-        note = answers.reset(UserId(member.id))
-        await self._quotas.reset(_change(interaction, guild_id, note), UserId(member.id))
-        await _answer(interaction, [note])
+        await self._quotas.reset(_change(interaction, guild_id), UserId(member.id))
+        await _answer(interaction, [answers.reset(UserId(member.id))])
 
     @app_commands.command(description=texts.QUOTA_REPORT)
     @app_commands.describe(period=texts.REPORT_PERIOD)
@@ -146,9 +156,10 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
         """Where the credits went, as a chart and a table."""
         guild_id = await self._admit(interaction)
         report = await self._quotas.report(guild_id, Period(period))
-        names = await names_of(interaction.client, guild_id, [member.user_id for member in report.top])
+        names = await names_of(interaction.client, guild_id, [member.user_id for member in report.ranking.top])
+        csv_file = await self._quotas.report_csv(guild_id, report, names)
         server = interaction.guild.name if interaction.guild else ""
-        message = await report_message(report, names, server, self._chart_renderer)
+        message = await report_message(report, csv_file, server, self._chart_renderer)
         await interaction.edit_original_response(
             view=message.view, attachments=message.files, allowed_mentions=discord.AllowedMentions.none()
         )
@@ -170,6 +181,11 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
         manager_role=texts.SETTINGS_MANAGER_ROLE,
         requests_channel=texts.SETTINGS_REQUESTS_CHANNEL,
         stop_requests=texts.SETTINGS_STOP_REQUESTS,
+        replies=texts.SETTINGS_REPLIES,
+        manager_limit=texts.SETTINGS_MANAGER_LIMIT,
+    )
+    @app_commands.choices(
+        replies=[app_commands.Choice(name=name, value=mode.value) for mode, name in texts.REPLY_MODES.items()]
     )
     @app_commands.rename(
         allow_channel="allow-channel",
@@ -177,6 +193,7 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
         manager_role="manager-role",
         requests_channel="requests-channel",
         stop_requests="stop-requests",
+        manager_limit="manager-limit",
     )
     async def settings(
         self,
@@ -187,6 +204,8 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
         manager_role: discord.Role | None = None,
         requests_channel: discord.TextChannel | None = None,
         stop_requests: bool = False,
+        replies: app_commands.Choice[str] | None = None,
+        manager_limit: _Credits | None = None,
     ) -> None:
         """Change what is named; show all of it."""
         guild_id = await self._admit(interaction)
@@ -199,12 +218,15 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
                 after = replace(after, zone=timezone)
             if manager_role is not None:
                 after = replace(after, manager_role=None if manager_role.is_default() else RoleId(manager_role.id))
+            if replies is not None:
+                after = replace(after, replies=ReplyMode(replies.value))
+            if manager_limit is not None:
+                after = replace(after, manager_limit=_exact(manager_limit))
             if stop_requests:
                 return replace(after, requests_channel=None)
             return replace(after, requests_channel=ChannelId(requests_channel.id)) if requests_channel else after
 
-        actor = UserId(interaction.user.id)
-        after = await self._quotas.change_settings(guild_id, actor, change, answers.settings_changed)
+        after = await self._quotas.change_settings(_change(interaction, guild_id), change)
         hint = [answers.MANAGER_HINT] if after.manager_role else []
         await _answer(interaction, [answers.settings(after), *hint])
 
@@ -223,14 +245,13 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
     ) -> None:
         guild_id = await self._admit(interaction)
         rule = Rule(scope, subject, _allowance(amount, period))
-        note = answers.rule_set(rule)
-        await self._quotas.put_rule(_change(interaction, guild_id, note), rule)
+        await self._quotas.put_rule(_change(interaction, guild_id), rule)
         limits: list[str] = []
         if scope is Scope.POOL:
             # The operator's limit may be lower than the pool: an admin should see that before a member does.
             overview = await self._quotas.overview(requester_of(interaction.user, guild_id))
             limits = [answers.cap(cap) for cap in overview.caps]
-        await _answer(interaction, [note, *limits, answers.IN_PROGRESS_HINT])
+        await _answer(interaction, [answers.rule_set(rule), *limits, answers.IN_PROGRESS_HINT])
 
 
 def _allowance(amount: float | None, period: str) -> Allowance:
@@ -265,8 +286,8 @@ def _exact(amount: float) -> Credits:
     return Credits(str(round(amount, 3)))
 
 
-def _change(interaction: discord.Interaction[Any], guild_id: GuildId, note: str) -> Change:
-    return Change(guild_id, UserId(interaction.user.id), note)
+def _change(interaction: discord.Interaction[Any], guild_id: GuildId, note: str = "") -> Change:
+    return Change(guild_id, UserId(interaction.user.id), note, by_role=manages_by_role(interaction))
 
 
 async def _answer(interaction: discord.Interaction[Any], lines: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from simcord.preview import Preview
 
 from bot import log
 from bot.app import Application, assemble
-from bot.config import Config, DatabaseConfig, DiscordConfig, KieConfig, QuotaConfig, TrackerConfig
+from bot.config import Config, DatabaseConfig, DiscordConfig, KieConfig, LimitsConfig, QuotaConfig, TrackerConfig
 from bot.domain.credits import Period
 from bot.domain.errors import OperatorError
 from demo.cdn import serve_cdn
@@ -130,5 +130,6 @@ def _config(kie_url: str, folder: Path) -> Config:
         ),
         database=DatabaseConfig(url=f"sqlite:///{folder / 'easel.db'}"),
         quota=QuotaConfig(credits=100, period=Period.DAY),
+        limits=LimitsConfig(daily_budget=500),
         tracker=TrackerConfig(poll_every=0.5, give_up_submitting=15),
     )

@@ -205,3 +205,9 @@ def test_bare_sleeps_are_found(source: str, lines: list[int]) -> None:
 def test_suppressions_are_found() -> None:
     comments = ("type: ignore", "pyright: ignore[reportFoo]", "noqa: S101", "a comment")
     assert suppressions("\n".join(f"a = 1  # {comment}" for comment in comments)) == [1, 2, 3]
+
+
+def test_no_file_of_the_product_is_longer_than_300_lines() -> None:
+    files = [path for room in ("bot", "cogs", "demo") for path in (ROOT / room).rglob("*.py")]
+    assert files
+    assert [str(path.relative_to(ROOT)) for path in files if len(path.read_text().splitlines()) > 300] == []

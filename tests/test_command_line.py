@@ -3,9 +3,11 @@
 import os
 import re
 import socket
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TypeAlias
 
@@ -89,6 +91,14 @@ def test_the_database_is_created_and_checked_without_a_token(easel: Easel, tmp_p
     assert (migrated.returncode, migrated.stdout) == (0, "data/easel.db has the newest schema.\n")
     checked = easel("db", "check")
     assert (checked.returncode, checked.stdout) == (0, "data/easel.db is intact.\n")
+
+    with closing(sqlite3.connect(tmp_path / "data" / "easel.db")) as connection, connection:
+        connection.execute("INSERT INTO ledger_totals VALUES ('all', 0, 0, 0, 1954802, -5000)")
+    audited = easel("db", "check")
+    assert audited.returncode == 1
+    assert audited.stdout.endswith("data/easel.db is intact, but the audit of its ledger found 1 problem.\n")
+    repaired = easel("db", "check", "--repair")
+    assert (repaired.returncode, repaired.stdout.splitlines()[-1]) == (0, "data/easel.db is intact.")
 
     (tmp_path / "data" / "easel.db").write_bytes(b"this is not a database" * 400)
     damaged = easel("db", "check")

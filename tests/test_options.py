@@ -10,7 +10,8 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from bot import options
-from bot.config import Config
+from bot.config import Config, LimitsConfig
+from bot.domain.ids import GuildId
 
 ROOT = Path(__file__).parent.parent
 SOURCES = "".join((ROOT / "bot" / name).read_text() for name in ("app.py", "options.py", "process.py", "__main__.py"))
@@ -33,6 +34,8 @@ def changed(value: Any) -> Any:
             return value + 1
         case str():
             return f"{value}/changed"
+        case ():
+            return (1,)
         case tuple():
             return ()
         case _:
@@ -54,6 +57,11 @@ def made(config: Config) -> dict[str, Any]:
     }
     results = {name: function(config) for name, function in functions.items()}
     return {name: result for name, result in results.items() if result == functions[name](config)}
+
+
+def test_no_credits_for_a_server_is_no_credits_and_for_all_of_them_no_limit() -> None:
+    limits = options.limits(Config(limits=LimitsConfig(server_credits=0, servers={7: 0, 8: 5})))
+    assert [limits.of_server(GuildId(guild)).credits for guild in (7, 8, 9)] == [0, 5, None]
 
 
 @pytest.mark.parametrize(("section", "name"), SETTINGS)

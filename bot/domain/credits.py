@@ -148,20 +148,3 @@ class Movement(StrEnum):
     """What was spent in this period no longer counts."""
     RULE = "rule"
     """A rule or setting was changed; no credits move."""
-
-
-@dataclass(frozen=True, slots=True)
-class LedgerEntry:
-    """``credits`` is signed: a reserve is negative, a refund or grant positive, others are zero."""
-
-    at: datetime
-    movement: Movement
-    credits: Credits
-    settings: Settings | None = None
-    """Those of the image that the credits were for, if any."""
-    user_id: UserId | None = None
-    """Whose credits; None for an entry about a whole server."""
-    actor_id: UserId | None = None
-    """Who made the change, if not the member."""
-    note: str = ""
-    """The reason, or what was changed."""

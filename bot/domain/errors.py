@@ -1,7 +1,7 @@
 """All errors that Easel raises on purpose. The text that a member reads for a :class:`UserError` is in bot/ui/texts."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from bot.domain.credits import Credits
@@ -17,6 +17,10 @@ class EaselError(Exception):
 
 class UserError(EaselError):
     """Something the member can act on. Nothing was charged."""
+
+
+class Ignored(EaselError):
+    """The interaction or message was handled before, or is not for the bot; it is not answered."""
 
 
 class OperatorError(EaselError):
@@ -71,6 +75,10 @@ class NoSourceImage(UserError):
     """The message has no image to edit."""
 
 
+class QuestionGone(UserError):
+    """The question was answered, replaced by another, or withdrawn."""
+
+
 class DraftGone(UserError):
     """The modal was submitted after its draft was deleted."""
 
@@ -119,8 +127,37 @@ class NotReadyYet(UserError):
     """Discord has not described this server yet, so nobody's roles are known."""
 
 
+class ServerNotAllowed(UserError):
+    """The operator lists the servers that may use the bot, and this is not one of them."""
+
+
+class NotInServer(UserError):
+    """The bot is not a member of the place that the interaction comes from: it was installed without the bot."""
+
+
+class DirectMessagesOff(UserError):
+    """The operator does not allow direct messages."""
+
+
 class NotAManager(UserError):
     """The command or button is for quota managers."""
+
+
+class NeedsManageServer(UserError):
+    """A quota manager without Manage Server may not change limits and settings."""
+
+
+class GrantToOneself(UserError):
+    """A quota manager without Manage Server may not grant credits to their own account."""
+
+
+@dataclass(eq=False)
+class ManagerLimitReached(UserError):
+    """A quota manager without Manage Server has granted too much in this month."""
+
+    limit: Credits
+    left: Credits
+    renews_at: datetime
 
 
 @dataclass(eq=False)
@@ -139,6 +176,10 @@ class UnknownZone(UserError):
 
 class NothingToChange(UserError):
     """A command was used without any option that changes something."""
+
+
+class LimitNotChosen(UserError):
+    """The command that removes limits was used without saying which."""
 
 
 class NoRequestsChannel(UserError):
@@ -174,54 +215,35 @@ class NotYours(UserError):
     """Only the requester may use this button."""
 
 
+class ImagesNotYours(UserError):
+    """Only the member who attached these images privately may use them in this way."""
+
+
 class TooLateToCancel(UserError):
     """KIE already has every task of the generation, and tasks there cannot be cancelled."""
 
 
+@dataclass(eq=False)
 class SubmissionsPaused(UserError):
-    """The operator's account at KIE is out of credits; no request is accepted until it is topped up."""
+    """KIE refuses the operator's account, so no request is accepted: it is out of credits, or its key is refused."""
+
+    reason: Failure = Failure.OUT_OF_CREDITS
+
+
+class ResultsPaused(UserError):
+    """The last finished images could not be fetched, so no request is accepted until one arrives."""
 
 
 class GenerationGone(UserError):
     """The store has no generation for this message."""
 
 
-class ImageApiError(EaselError):
-    """A call to the image API failed."""
-
-
-@dataclass(eq=False)
-class TaskRefused(ImageApiError):
-    """The API did not take the task, and retrying would not help."""
-
-    failure: Failure
-    detail: str = ""
-
-
-@dataclass(eq=False)
-class TryLater(ImageApiError):
-    """The API did not take the task; the same call may succeed later."""
-
-    failure: Failure
-    detail: str = ""
-
-
-@dataclass(eq=False)
-class Ambiguous(ImageApiError):
-    """It is unknown whether the API took the task: it must never be sent again."""
-
-    detail: str = ""
-
-
-@dataclass(eq=False)
-class PollFailed(ImageApiError):
-    """A read failed, which says nothing about the state of what was read."""
-
-    detail: str = ""
-
-
 class StoreUnavailable(EaselError):
     """The database is locked, full or read-only; the same transaction may succeed later."""
+
+
+class UnreadableRow(EaselError):
+    """A row that a newer version or a damaged disk has written; the others can be read."""
 
 
 class DiskError(EaselError):
@@ -229,7 +251,21 @@ class DiskError(EaselError):
 
 
 class ResultUnavailable(EaselError):
-    """A finished image cannot be downloaded: it is gone, refused, too large, or not an image."""
+    """A finished image is lost for good: gone from KIE, too large, or not an image."""
+
+
+class InvalidImage(ResultUnavailable):
+    """A downloaded file is damaged, or not an image; downloaded again it may be one."""
+
+
+@dataclass(eq=False)
+class ResultPending(EaselError):
+    """A finished image cannot be fetched now."""
+
+    pause: float
+    """Seconds until the next attempt."""
+    waited: timedelta
+    """Since the first one."""
 
 
 class DeliveryFailed(EaselError):

@@ -27,6 +27,8 @@ class Source:
     url: str
     filename: str
     size: int = 0
+    owner: UserId | None = None
+    """The only member who could see it: who attached it privately. None if it was posted for all to see."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,8 @@ class Reference:
     filename: str
     digest: str | None = None
     """SHA-256, in hex, of the uploaded bytes; finds them in the cache when the address has expired."""
+    owner: UserId | None = None
+    """As of its source: others may not use it with a prompt of their own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,13 +54,18 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A modal that a member has open, and the images that it is about."""
+    """A request that a member has not made yet: a modal that they have open, or a question to them in a message."""
 
     id: DraftId
     user_id: UserId
     created_at: datetime
     origin: Origin
+    """The message that the images are from; of a question without images, the one that it answers."""
     sources: tuple[Source, ...]
+    prompt: str | None = None
+    """What a question is about; None for a modal."""
+    question: MessageId | None = None
+    """The message with the question, in the origin's channel; None for a modal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,6 +204,12 @@ class Generation:
     def settled(self) -> bool:
         """No task is waiting or running, so the outcome can be posted."""
         return all(task.state is TaskState.READY or task.state not in OPEN for task in self.tasks)
+
+    @property
+    def withdrawn(self) -> bool:
+        """Its requester cancelled before any of its images were posted."""
+        states = {task.state for task in self.tasks}
+        return TaskState.CANCELLED in states and TaskState.DELIVERED not in states
 
     @property
     def at_work(self) -> bool:

@@ -4,7 +4,9 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from bot.domain.credits import Credits
+from bot.domain.ids import GenerationId, GuildId
 from bot.domain.spending import PriceClass
+from bot.domain.states import Failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +58,10 @@ class LowBalance:
 
 @dataclass(frozen=True, slots=True)
 class Paused:
-    """Submitting is paused: KIE refuses tasks since the account is out of credits."""
+    """Submitting is paused: KIE refuses the account, which is out of credits, or its key."""
 
     balance: Credits | None
+    reason: Failure = Failure.OUT_OF_CREDITS
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,5 +73,51 @@ class Resumed:
     balance: Credits | None
 
 
-Alert = LowBalance | Paused | Resumed
+@dataclass(frozen=True, slots=True)
+class ServerDeclined:
+    """The bot is in a server that may not use it."""
+
+    guild_id: GuildId
+    name: str
+    left: bool
+    """Whether the bot left it; False if Discord did not let it."""
+
+
+@dataclass(frozen=True, slots=True)
+class UnknownResultHost:
+    """A result is on a host that ``kie.result_hosts`` does not allow."""
+
+    host: str
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsMissing:
+    """Submitting is paused: the last results could not be fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsArriving:
+    """Submitting has resumed: a result arrived."""
+
+    since: datetime
+    """When the pause began."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryGivenUp:
+    """An outcome could not be posted for a day because of errors, and was refunded."""
+
+    generation: GenerationId
+
+
+Alert = (
+    LowBalance
+    | Paused
+    | Resumed
+    | ServerDeclined
+    | UnknownResultHost
+    | ResultsMissing
+    | ResultsArriving
+    | DeliveryGivenUp
+)
 """What the operator's alert channel shows."""

@@ -19,5 +19,7 @@ class KieLimits:
         return max(by_rate, over * typical / self.running_tasks)
 
 
+TASK_SECONDS_MAX: Final = 3600.0
+"""KIE gives a task up after ten minutes, so a much longer duration shows only that a clock was wrong."""
 KIE_LIMITS: Final = KieLimits(new_tasks=20, window=10.0, running_tasks=100)
 """What KIE grants every account (docs.kie.ai)."""

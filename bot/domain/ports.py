@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from enum import Enum, auto
 from pathlib import PurePath
@@ -19,7 +19,19 @@ class Clock(Protocol):
     """The source of the time."""
 
     def now(self) -> datetime:
-        """The present instant, timezone-aware, in UTC."""
+        """The present instant, timezone-aware, in UTC: for what is stored and shown. It jumps when the clock is set."""
+        ...
+
+    def steady(self) -> datetime:
+        """As :meth:`now`, but never set and standing still while the machine sleeps: for durations in this process."""
+        ...
+
+    def is_settled(self) -> bool:
+        """Whether the process has run for some minutes without a jump of its clock."""
+        ...
+
+    def forget_before(self, kept_for: timedelta) -> datetime:
+        """What is older may be deleted by its age: nothing while the clock is not settled."""
         ...
 
 
@@ -74,7 +86,7 @@ class ImageApi(Protocol):
         ...
 
     async def balance(self) -> Decimal:
-        """The credits left on the operator's account; raises PollFailed."""
+        """The credits left on the operator's account; raises AccountRefused or another PollFailed."""
         ...
 
 

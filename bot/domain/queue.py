@@ -1,8 +1,20 @@
 """A fair queue: which member's task is next, however many tasks each of them has."""
 
 from collections import Counter, OrderedDict
+from datetime import datetime
+from typing import NamedTuple
 
 from bot.domain.ids import GenerationId, TaskId, UserId
+
+
+class QueuedTask(NamedTuple):
+    """A task in the queue."""
+
+    user: UserId
+    generation: GenerationId
+    task: TaskId
+    since: datetime
+    """When it was first queued, by the steady clock."""
 
 
 class FairQueue:
@@ -13,7 +25,7 @@ class FairQueue:
     """
 
     def __init__(self) -> None:
-        self._waiting: dict[UserId, OrderedDict[TaskId, GenerationId]] = {}
+        self._waiting: dict[UserId, OrderedDict[TaskId, QueuedTask]] = {}
         self._running: Counter[UserId] = Counter()
         self._last_served: dict[UserId, int] = {}
         """By member, the number of their last pop."""
@@ -27,17 +39,21 @@ class FairQueue:
         """Tasks that were popped, or counted by :meth:`resume`, and are not finished."""
         return self._running.total()
 
-    def add(self, user: UserId, generation: GenerationId, task: TaskId) -> None:
-        """Queue a task behind the member's own older ones: ids sort by time."""
-        tasks = self._waiting.setdefault(user, OrderedDict())
-        tasks[task] = generation
-        if len(tasks) > 1 and next(reversed(tasks)) < max(tasks):
-            self._waiting[user] = OrderedDict(sorted(tasks.items()))
+    def waiting(self) -> list[QueuedTask]:
+        """All waiting tasks, member by member."""
+        return [queued for tasks in self._waiting.values() for queued in tasks.values()]
 
-    def requeue(self, user: UserId, generation: GenerationId, task: TaskId) -> None:
+    def add(self, queued: QueuedTask) -> None:
+        """Queue a task behind the member's own older ones: ids sort by time."""
+        tasks = self._waiting.setdefault(queued.user, OrderedDict())
+        tasks[queued.task] = queued
+        if len(tasks) > 1 and next(reversed(tasks)) < max(tasks):
+            self._waiting[queued.user] = OrderedDict(sorted(tasks.items()))
+
+    def requeue(self, queued: QueuedTask) -> None:
         """Queue a popped task again that KIE did not take; it does not count as the member's turn."""
-        self.add(user, generation, task)
-        self._last_served.pop(user, None)
+        self.add(queued)
+        self._last_served.pop(queued.user, None)
 
     def discard(self, user: UserId, task: TaskId) -> bool:
         """Remove a waiting task; False when it was not waiting."""
@@ -48,17 +64,17 @@ class FairQueue:
             del self._waiting[user]
         return True
 
-    def pop(self) -> tuple[UserId, TaskId] | None:
+    def pop(self) -> QueuedTask | None:
         """The next task, which then counts as running; None when nothing waits."""
         if not self._waiting:
             return None
         user = min(self._waiting, key=lambda member: (self._running[member], *self._rank(member)))
-        task = self._first_task(user)
-        self.discard(user, task)
+        queued = self._waiting[user][self._first_task(user)]
+        self.discard(user, queued.task)
         self._running[user] += 1
         self._pops += 1
         self._last_served[user] = self._pops
-        return user, task
+        return queued
 
     def resume(self, user: UserId) -> None:
         """Count a task that was already running when the process started."""
@@ -75,7 +91,7 @@ class FairQueue:
     def position(self, user: UserId, generation: GenerationId) -> int | None:
         """The place (1 is next) of a generation's first waiting task if nobody else joins; None if none waits."""
         own = self._waiting.get(user, OrderedDict())
-        index = next((i for i, owner in enumerate(own.values()) if owner == generation), None)
+        index = next((i for i, queued in enumerate(own.values()) if queued.generation == generation), None)
         if index is None:
             return None
         # How many tasks the member will have running when this one is next.

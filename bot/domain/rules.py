@@ -8,6 +8,9 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from bot.domain.credits import Allowance, Credits, remaining
 from bot.domain.ids import ChannelId, RoleId
 
+MANAGER_LIMIT = Credits(500)
+"""What quota managers without Manage Server may grant in a month, unless the server says otherwise."""
+
 
 class Scope(StrEnum):
     """Whom a rule applies to."""
@@ -31,6 +34,17 @@ class Rule:
     allowance: Allowance
 
 
+class ReplyMode(StrEnum):
+    """What the bot makes of replies to its messages, which ping it by Discord's default."""
+
+    EDIT = "edit"
+    """A reply to a result starts an edit."""
+    ASK = "ask"
+    """A reply with images of its own starts an edit; one of words alone is asked about first."""
+    MENTION = "mention"
+    """Only a typed mention starts anything."""
+
+
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
     """What a server's admins have set."""
@@ -38,11 +52,14 @@ class ServerSettings:
     zone: str = "UTC"
     """The IANA time zone at whose midnight periods begin."""
     manager_role: RoleId | None = None
-    """Who may manage quotas besides those with Manage Server."""
+    """Who may grant credits besides those with Manage Server."""
     requests_channel: ChannelId | None = None
     """Where credit requests are posted; None if members cannot make any."""
     channels: frozenset[ChannelId] = frozenset()
     """Where the bot may be used, threads included; everywhere if empty."""
+    replies: ReplyMode = ReplyMode.ASK
+    manager_limit: Credits = MANAGER_LIMIT
+    """Credits that each quota manager without Manage Server may grant to others per month."""
 
     @property
     def tzinfo(self) -> ZoneInfo:

@@ -1,11 +1,11 @@
-"""A server's spending, as rows by day, member, price class and outcome."""
+"""A server's spending, by day, member, price class and outcome."""
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-from bot.domain.credits import ZERO, Credits, Span
+from bot.domain.credits import Credits, Span
 from bot.domain.ids import UserId
 from bot.domain.settings import Model, Resolution
 from bot.domain.states import OPEN, Failure, TaskState
@@ -44,11 +44,10 @@ PRICE_CLASSES: Sequence[PriceClass] = tuple(
 
 
 @dataclass(frozen=True, slots=True)
-class SpendingRow:
-    """One member's images of one day, price class and outcome: a row of the CSV file."""
+class SpendingSum:
+    """The images of one day, price class and outcome."""
 
     day: date
-    user_id: UserId
     price_class: PriceClass
     outcome: Outcome
     failure: Failure | None
@@ -57,6 +56,30 @@ class SpendingRow:
     """Images requested that had this outcome."""
     credits: Credits
     """Reserved minus refunded: zero for images that failed, were cancelled, or came late."""
+
+
+@dataclass(frozen=True, slots=True)
+class SpendingRow(SpendingSum):
+    """Those of one member: a row of the CSV file."""
+
+    user_id: UserId
+
+
+@dataclass(frozen=True, slots=True)
+class MemberSpending:
+    """What one member spent, and how many images were delivered for it."""
+
+    user_id: UserId
+    credits: Credits
+    images: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ranking:
+    """The members who spent most, first the largest, and how many requested an image at all."""
+
+    top: Sequence[MemberSpending]
+    member_count: int
 
 
 def outcome_of(state: TaskState, failure: Failure | None) -> Outcome:
@@ -70,18 +93,3 @@ def outcome_of(state: TaskState, failure: Failure | None) -> Outcome:
             return Outcome.CANCELLED
         case _:
             return Outcome.MODERATED if failure is Failure.MODERATED else Outcome.FAILED
-
-
-def merge_rows(rows: Iterable[SpendingRow]) -> tuple[SpendingRow, ...]:
-    """One row for each day, member, price class, outcome and failure, in that order."""
-    merged: dict[tuple[object, ...], SpendingRow] = {}
-    for row in rows:
-        key = _sort_key(row)
-        total = merged.get(key, replace(row, images=0, credits=ZERO))
-        merged[key] = replace(total, images=total.images + row.images, credits=total.credits + row.credits)
-    return tuple(sorted(merged.values(), key=_sort_key))
-
-
-def _sort_key(row: SpendingRow) -> tuple[object, ...]:
-    price_class = row.price_class
-    return row.day, row.user_id, price_class.model, price_class.resolution, row.outcome, row.failure or ""

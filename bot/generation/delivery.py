@@ -4,29 +4,29 @@ import asyncio
 import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
+from itertools import count
 from pathlib import Path
 
 import structlog
 
 from bot.domain.errors import (
     DeliveryFailed,
-    DiskError,
+    ResultPending,
     ResultUnavailable,
     StoreUnavailable,
     TooLargeToPost,
     Undeliverable,
+    UnreadableRow,
 )
 from bot.domain.generation import Delivery, Generation, Image, Task
 from bot.domain.ids import GenerationId, ImageId
-from bot.domain.ports import Card, ImageFile, MessageSender, Posted
+from bot.domain.kie_account import DeliveryGivenUp
+from bot.domain.ports import Card, ImageFile, MessageSender, OperatorAlerts, Posted
 from bot.domain.states import Failure
-from bot.generation.undelivered import Undelivered, image_file
+from bot.generation.results import Results
+from bot.generation.undelivered import Undelivered
 from bot.generation.workload import Workload
-from bot.media.fetch import FetchFailed
-from bot.media.fitting import ImageThreads, fit
-from bot.media.formats import FileType
-from bot.media.spool import Spool
 from bot.runtime import Runtime
 
 log = structlog.stdlib.get_logger(__name__)
@@ -34,40 +34,43 @@ log = structlog.stdlib.get_logger(__name__)
 _BACKOFF = (0.5, 1, 2, 5, 10, 20, 30, 60)
 _ERROR_RETRY_SECONDS = 30.0
 _DATABASE_RETRY_SECONDS = 2.0
-_DISK_RETRY_SECONDS = 10.0
-_DOWNLOAD_PAUSES = (0.5, 1, 2, 5, 10, 20, 30, 60, 60, 60)
-"""Seconds between attempts: four minutes in all, since KIE is paid for the image whether or not it arrives."""
-_INVALID_IMAGE_ATTEMPTS = 3
-"""Downloads after which a result that is not an image is given up."""
-_DELIVERY_ATTEMPTS = 60
+_WAIT_FOR_REST = timedelta(minutes=4)
+"""How long finished images wait for one that cannot be fetched; then they are posted without it."""
+_GIVE_UP_AFTER, _THIS_PROCESS = timedelta(days=1), timedelta(hours=1)
+"""How long errors may keep an outcome from being posted, and how much of that this process must have seen itself."""
 
 
 class DeliveryWorker:
-    """Shows progress, downloads finished images, posts the outcome once, and settles it in one transaction."""
+    """Shows progress, fetches finished images, posts the outcome once, and settles it in one transaction."""
 
-    def __init__(
-        self, runtime: Runtime, *, workload: Workload, spool: Spool, threads: ImageThreads, undelivered: Undelivered
-    ) -> None:
+    def __init__(self, runtime: Runtime, *, workload: Workload, results: Results, undelivered: Undelivered) -> None:
         self._store = runtime.store
         self._clock = runtime.clock
         self._background = runtime.background
         self._workload = workload
-        self._spool = spool
-        self._threads = threads
+        self._results = results
         self._undelivered = undelivered
         self._sender: asyncio.Future[MessageSender] = asyncio.get_running_loop().create_future()
         self._changed: set[GenerationId] = set()
         self._busy: set[GenerationId] = set()
+        self._posted: dict[GenerationId, tuple[Card, Sequence[ImageFile], Posted]] = {}
+        """Posts that could not be recorded yet: Discord's nonce keeps them from being repeated for minutes only."""
+        self._failing_since: dict[GenerationId, datetime] = {}
+        """By the steady clock."""
+        self._timers: dict[GenerationId, asyncio.TimerHandle] = {}
         self._expected: dict[GenerationId, datetime | None] = {}
         """When cards say that they will be ready; None once that moment has passed."""
         self._expecting = asyncio.Event()
 
-    def start(self, sender: MessageSender) -> None:
+    def start(self, sender: MessageSender, alerts: OperatorAlerts) -> None:
         """Discord can be reached: start to deliver, beginning with what changed so far. Call it once."""
+        self._results.start(alerts)
         self._sender.set_result(sender)
 
     def refresh(self, generation_id: GenerationId) -> None:
         """The generation has changed: bring its message up to date in the background."""
+        if (timer := self._timers.pop(generation_id, None)) is not None:
+            timer.cancel()
         self._changed.add(generation_id)
         if generation_id not in self._busy:
             self._busy.add(generation_id)
@@ -90,7 +93,7 @@ class DeliveryWorker:
 
     def prefetch(self, task: Task, url: str) -> None:
         """Begin to download a finished image while its result is still being stored."""
-        self._background.start(self._prefetch(replace(task, result_url=url)))
+        self._background.start(self._results.prefetch(replace(task, result_url=url)))
 
     async def _process(self, generation_id: GenerationId) -> None:
         retry = _ERROR_RETRY_SECONDS
@@ -101,67 +104,86 @@ class DeliveryWorker:
                 self._changed.discard(generation_id)
                 await self._synchronize(sender, generation_id)
             up_to_date = True
+            self._failing_since.pop(generation_id, None)
         except StoreUnavailable as error:
             retry = _DATABASE_RETRY_SECONDS
             log.error("database unavailable", generation=generation_id, error=str(error), pause=retry)
+        except UnreadableRow as error:
+            up_to_date = True
+            log.error("generation not delivered: it cannot be read", generation=generation_id, error=str(error))
+        except Exception:
+            self._failing_since.setdefault(generation_id, self._clock.steady())
+            raise
         finally:
             self._busy.discard(generation_id)
             if not up_to_date:
                 # Also after an unexpected error, so that no outcome is ever lost.
-                asyncio.get_running_loop().call_later(retry, self.refresh, generation_id)
+                self._refresh_later(generation_id, retry)
+
+    def _refresh_later(self, generation_id: GenerationId, seconds: float) -> None:
+        if (timer := self._timers.pop(generation_id, None)) is not None:
+            timer.cancel()
+        self._timers[generation_id] = asyncio.get_running_loop().call_later(seconds, self.refresh, generation_id)
 
     async def _synchronize(self, sender: MessageSender, generation_id: GenerationId) -> None:
+        if (unrecorded := self._posted.get(generation_id)) is not None:
+            await self._record_delivery(*unrecorded)
         async with self._store.read() as tx:
             generation = await tx.generations.get(generation_id)
-        if generation is None:
+            undelivered = await tx.undelivered.contains(generation_id)
+        if generation is None or undelivered:
             return
         if generation.settled:
             self._expected.pop(generation_id, None)
-        if generation.delivery is Delivery.DONE:
-            if generation.ready:
-                await self._post_outcome(sender, generation, late=True)
-        elif generation.settled:
-            await self._post_outcome(sender, generation, late=False)
-        else:
-            downloads = (self._prefetch(task) for task in generation.ready)
+        late = generation.delivery is Delivery.DONE
+        if generation.settled and (generation.ready or not late):
+            if self._has_failed_for_a_day(generation):
+                await self._give_up(sender, generation, refund=True)
+            else:
+                await self._post_outcome(sender, generation, late=late)
+        elif not late:
+            downloads = (self._results.prefetch(task) for task in generation.ready)
             await asyncio.gather(sender.show(self._progress(generation)), *downloads)
 
     async def _post_outcome(self, sender: MessageSender, generation: Generation, *, late: bool) -> None:
         limit = generation.request.destination.upload_limit
-        images = await self._images(generation, limit)
-        if len(images) < len(generation.ready):
-            # An image is lost for good, and its task has failed: start over with the generation as it is now.
-            self.refresh(generation.id)
+        images = await self._images(sender, generation, limit)
+        if images is None:
             return
         seconds = (self._clock.now() - generation.created_at).total_seconds()
         card = Card(generation, None, None, seconds=seconds, late=late)
-        for attempt in range(_DELIVERY_ATTEMPTS):
+        for attempt in count():
             try:
                 posted = await sender.deliver(card, images)
             except DeliveryFailed as error:
                 log.warning("delivery failed", generation=generation.id, attempt=attempt, error=str(error))
+                self._failing_since.setdefault(generation.id, self._clock.steady())
+                if self._has_failed_for_a_day(generation):
+                    await self._give_up(sender, generation, refund=True)
+                    return
                 await asyncio.sleep(_BACKOFF[min(attempt, len(_BACKOFF) - 1)])
             except TooLargeToPost:
                 largest = await asyncio.to_thread(_largest, images)
                 limit = min(limit, largest) * 3 // 4
                 log.warning("files too large for their channel", generation=generation.id, limit=limit)
-                images = await self._images(generation, limit)
-                if len(images) < len(generation.ready):
-                    self.refresh(generation.id)
+                images = await self._images(sender, generation, limit)
+                if images is None:
                     return
             except Undeliverable as error:
                 log.warning("delivery impossible", generation=generation.id, error=str(error))
-                break
+                await self._give_up(sender, generation, refund=False)
+                return
             else:
+                self._posted[generation.id] = card, images, posted
                 await self._record_delivery(card, images, posted)
                 return
-        await self._give_up(sender, generation)
 
     async def _record_delivery(self, card: Card, images: Sequence[ImageFile], posted: Posted) -> None:
         generation, now = card.generation, self._clock.now()
         origin = generation.request.origin
+        delivered = [generation.task(image.task_id) for image in images]
         async with self._store.write() as tx:
-            await tx.tasks.delivered(generation.ready, now)
+            await tx.tasks.delivered(delivered, now)
             await tx.generations.mark_delivered(generation.id, None if card.late else posted.message_id)
             await tx.images.add(
                 [
@@ -177,26 +199,45 @@ class DeliveryWorker:
                     for image in images
                 ]
             )
-        for task in generation.ready:
-            self._spool.forget(task.id)
-        log.info("generation delivered", generation=generation.id, images=len(generation.ready), late=card.late)
+        self._posted.pop(generation.id, None)
+        self._failing_since.pop(generation.id, None)
+        for task in delivered:
+            self._results.forget(task)
+        log.info("generation delivered", generation=generation.id, images=len(images), late=card.late)
 
-    async def _give_up(self, sender: MessageSender, generation: Generation) -> None:
-        """Refund the images, and keep them for the member's next command."""
+    def _has_failed_for_a_day(self, generation: Generation) -> bool:
+        """Whether errors have kept the outcome from being posted for a day, in earlier processes too."""
+        since = self._failing_since.get(generation.id)
+        if since is None:
+            return False
+        failing = self._clock.steady() - since
+        ended = max(task.finished_at or generation.created_at for task in generation.tasks)
+        earlier = ended < self._clock.forget_before(_GIVE_UP_AFTER)
+        return failing >= _GIVE_UP_AFTER or (failing >= _THIS_PROCESS and earlier)
+
+    async def _give_up(self, sender: MessageSender, generation: Generation, *, refund: bool) -> None:
+        """Keep the outcome for the member's next command.
+
+        The images stay reserved and are paid for then: a member can close every channel to the bot as often as they
+        like. With ``refund``, which is for errors that nobody chose, they are free.
+        """
         user, now = generation.request.account.user_id, self._clock.now()
         async with self._store.write() as tx:
-            for task in generation.ready:
+            for task in generation.ready if refund else ():
                 await tx.tasks.fail(task.id, Failure.UNDELIVERABLE, now)
             await tx.generations.set_delivery(generation.id, Delivery.DONE)
             await tx.undelivered.add(generation.id, user, now)
+        self._failing_since.pop(generation.id, None)
         self._undelivered.add(user, generation.id)
-        log.error("generation given up: nowhere to post it", generation=generation.id)
+        log.error("generation given up: nowhere to post it", generation=generation.id, refunded=refund)
+        if refund:
+            self._results.alert(DeliveryGivenUp(generation.id))
         if generation.ready:
             # A message without files may be accepted where images are not.
             async with self._store.read() as tx:
-                refunded = await tx.generations.get(generation.id) or generation
+                kept = await tx.generations.get(generation.id) or generation
             with contextlib.suppress(DeliveryFailed, TooLargeToPost, Undeliverable):
-                posted = await sender.deliver(Card(refunded, None, None), [])
+                posted = await sender.deliver(Card(kept, None, None), [])
                 async with self._store.write() as tx:
                     await tx.generations.set_message(generation.id, posted.message_id)
 
@@ -211,51 +252,34 @@ class DeliveryWorker:
             self._expecting.set()
         return Card(generation, position, ready_at)
 
-    async def _images(self, generation: Generation, limit: int) -> list[ImageFile]:
-        images = await asyncio.gather(*(self._image(task, limit) for task in generation.ready))
-        return [image for image in images if image is not None]
+    async def _images(self, sender: MessageSender, generation: Generation, limit: int) -> list[ImageFile] | None:
+        """The images to post now; None when nothing can be posted yet, and another attempt will be made."""
+        found = await asyncio.gather(*(self._image(task, limit) for task in generation.ready))
+        images = [image for image in found if isinstance(image, ImageFile)]
+        pending = [image for image in found if isinstance(image, ResultPending)]
+        if len(images) + len(pending) < len(found):
+            # An image is lost for good, and its task has failed: start over with the generation as it is now.
+            self.refresh(generation.id)
+            return None
+        if pending:
+            self._refresh_later(generation.id, min(result.pause for result in pending))
+            if not images or any(result.waited < _WAIT_FOR_REST for result in pending):
+                if generation.delivery is Delivery.NONE:
+                    await sender.show(self._progress(generation))
+                return None
+        return images
 
-    async def _image(self, task: Task, limit: int) -> ImageFile | None:
+    async def _image(self, task: Task, limit: int) -> ImageFile | ResultPending | None:
         try:
-            path, kind = await self._download(task, limit)
+            return await self._results.get(task, limit)
+        except ResultPending as pending:
+            return pending
         except ResultUnavailable as error:
             log.error("image lost", generation=task.generation_id, task=task.id, error=str(error))
             async with self._store.write() as tx:
                 await tx.tasks.fail(task.id, Failure.NO_IMAGE, self._clock.now())
-            self._spool.forget(task.id)
+            self._results.forget(task)
             return None
-        return image_file(task, path, kind)
-
-    async def _prefetch(self, task: Task) -> None:
-        """Download an image while others of its generation are still being made; errors wait for :meth:`_download`."""
-        with contextlib.suppress(FetchFailed, ResultUnavailable, DiskError):
-            await self._spool.ensure(task.id, task.result_url or "")
-
-    async def _download(self, task: Task, limit: int) -> tuple[Path, FileType]:
-        """The image's file, made to fit ``limit`` bytes; raises ResultUnavailable when it is lost for good."""
-        pauses = iter(_DOWNLOAD_PAUSES)
-        invalid = 0
-        while True:
-            try:
-                path = await self._spool.ensure(task.id, task.result_url or "")
-                return await self._threads.run(fit, path, limit)
-            except FetchFailed as error:
-                pause = next(pauses, None)
-                log.warning("download failed", task=task.id, error=str(error), pause=pause)
-                if pause is None:
-                    raise ResultUnavailable("the result could not be downloaded") from error
-            except ResultUnavailable as error:
-                invalid += 1
-                pause = next(pauses, None)
-                log.warning("result is not an image", task=task.id, error=str(error), times=invalid)
-                if pause is None or invalid >= _INVALID_IMAGE_ATTEMPTS:
-                    raise
-                self._spool.forget(task.id)
-            except DiskError as error:
-                # KIE is paid: the image is not given up, however long the disk stays full.
-                pause = _DISK_RETRY_SECONDS
-                log.error("disk not writable", task=task.id, error=str(error), pause=pause)
-            await asyncio.sleep(pause)
 
 
 def _largest(images: Sequence[ImageFile]) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from bot.domain.errors import DraftGone, GenerationGone
+from bot.domain.errors import DraftGone, GenerationGone, NotYours, QuestionGone
 from bot.domain.generation import Draft, Generation, Origin, Source
 from bot.domain.ids import DraftId, GenerationId, MessageId, UserId
 from bot.runtime import Runtime
@@ -13,22 +13,25 @@ DRAFTS_KEPT_FOR = timedelta(days=1)
 
 
 class History:
-    """Earlier generations, and the drafts behind open modals."""
+    """Earlier generations, and the drafts behind open modals and questions."""
 
     def __init__(self, runtime: Runtime) -> None:
         self._store = runtime.store
         self._clock = runtime.clock
         self._new_id = runtime.new_id
 
-    async def shown_in(self, message_id: MessageId, generation_id: GenerationId) -> Generation:
-        """The generation that a message shows; raises GenerationGone.
+    async def shown_in(self, message_id: MessageId, generation_id: GenerationId, to: UserId) -> Generation:
+        """The generation that a message shows to a member; raises GenerationGone.
 
-        A custom id can be forged to name any generation; the message that its button is on comes from Discord.
+        A custom id can be forged to name any generation; the message that its button is on comes from Discord. A
+        private generation is for its requester alone.
         """
         async with self._store.read() as tx:
             generation = await tx.generations.get(generation_id)
             images = await tx.images.in_message(message_id)
         if generation is None:
+            raise GenerationGone
+        if generation.request.destination.private and generation.request.account.user_id != to:
             raise GenerationGone
         posted_here = any(image.generation_id == generation_id for image in images)
         if generation.request.destination.message_id != message_id and not posted_here:
@@ -42,12 +45,40 @@ class History:
     async def keep(self, draft: Draft) -> None:
         """Store a draft for as long as its images' links are valid."""
         async with self._store.write() as tx:
-            await tx.drafts.add(draft, forget_before=self._clock.now() - DRAFTS_KEPT_FOR)
+            await tx.drafts.add(draft, forget_before=self._clock.forget_before(DRAFTS_KEPT_FOR))
 
     async def draft(self, draft_id: DraftId, user_id: UserId) -> Draft:
         """A member's own draft; raises DraftGone when it is too old, unknown, or somebody else's."""
         async with self._store.read() as tx:
             draft = await tx.drafts.get(draft_id)
-        if draft is None or draft.user_id != user_id or draft.created_at < self._clock.now() - DRAFTS_KEPT_FOR:
+        if draft is None or draft.user_id != user_id or draft.created_at < self._clock.forget_before(DRAFTS_KEPT_FOR):
             raise DraftGone
         return draft
+
+    async def keep_question(self, draft: Draft) -> list[MessageId]:
+        """Store a question; returns the messages of the member's earlier ones in that channel, which it replaces."""
+        async with self._store.write() as tx:
+            replaced = await tx.drafts.remove_questions(draft.user_id, draft.origin.channel_id)
+            await tx.drafts.add(draft, forget_before=self._clock.now() - DRAFTS_KEPT_FOR)
+        return replaced
+
+    async def take_question(self, draft_id: DraftId, shown_in: MessageId, user_id: UserId) -> Draft:
+        """A member's own question, which is closed by that: it is taken once. Raises QuestionGone or NotYours."""
+        async with self._store.write() as tx:
+            draft = await tx.drafts.get(draft_id)
+            if draft is None or draft.question != shown_in:
+                raise QuestionGone
+            if draft.user_id != user_id:
+                raise NotYours
+            await tx.drafts.remove(draft_id)
+        return draft
+
+    async def withdraw_question(self, draft_id: DraftId) -> bool:
+        """Close a question; False when it is closed already."""
+        async with self._store.write() as tx:
+            return await tx.drafts.remove(draft_id)
+
+    async def open_questions(self) -> list[Draft]:
+        """Every question that is not closed."""
+        async with self._store.read() as tx:
+            return await tx.drafts.questions()

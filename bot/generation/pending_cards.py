@@ -67,14 +67,30 @@ class PendingCardJournal:
             self._compact()
 
     def _compact(self) -> None:
-        """Rewrite the file with only the cards that remain, usually none."""
-        try:
-            os.ftruncate(self._file, 0)
-        except OSError as error:
-            log.warning("journal of pending cards not truncated", error=error.strerror)
+        """Reduce the file to the cards that remain, usually none; it holds them at every moment."""
         self._size = 0
-        for card in self._cards.values():
-            self._write(_LINE.dump_json(card) + b"\n")
+        try:
+            if self._cards:
+                self._replace_file(b"".join(_LINE.dump_json(card) + b"\n" for card in self._cards.values()))
+            else:
+                os.ftruncate(self._file, 0)
+        except OSError as error:
+            log.warning("journal of pending cards not rewritten", error=error.strerror)
+
+    def _replace_file(self, content: bytes) -> None:
+        partial = self._path.with_name(f"{self._path.name}.part")
+        file = os.open(partial, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_TRUNC, 0o600)
+        try:
+            # Unlike os.write this raises when the disk takes only a part.
+            with open(file, "wb", closefd=False) as writing:
+                writing.write(content)
+            os.fsync(file)
+            partial.replace(self._path)
+        except OSError:
+            os.close(file)
+            raise
+        os.close(self._file)
+        self._file = file
 
     def _write(self, line: bytes) -> None:
         try:

@@ -7,6 +7,7 @@ import structlog
 from bot.domain.generation import PendingCard, Task
 from bot.domain.ids import GenerationId
 from bot.domain.ports import MessageSender
+from bot.domain.queue import QueuedTask
 from bot.domain.settings import TaskClass
 from bot.domain.states import OPEN, Failure, TaskState
 from bot.generation.pending_cards import PendingCardJournal
@@ -36,7 +37,8 @@ async def recover(runtime: Runtime, pipeline: Pipeline) -> None:
     for task in tasks:
         match task.state:
             case TaskState.RESERVED:
-                workload.queue.add(task.user_id, task.generation_id, task.id)
+                since = runtime.steady_time(task.created_at)
+                workload.queue.add(QueuedTask(task.user_id, task.generation_id, task.id, since))
             case TaskState.SUBMITTING if pipeline.submitter.holds_ambiguous:
                 workload.queue.resume(task.user_id)
                 # Its callback may have come since the tasks were read.
@@ -68,7 +70,13 @@ async def report_interrupted(runtime: Runtime, pending_cards: PendingCardJournal
             return await tx.generations.accepted(card)
 
     for card in pending_cards.interrupted:
-        if await retry_until_available(partial(accepted, card)):
+        try:
+            is_accepted = await retry_until_available(partial(accepted, card))
+        except (ArithmeticError, ValueError, TypeError) as error:
+            # A line of the journal that makes no sense, such as one from before the year 1.
+            log.warning("pending card skipped", pending_card=card.id, error=type(error).__name__)
+            is_accepted = True
+        if is_accepted:
             pending_cards.remove(card.id)
         else:
             runtime.background.start(_report_interrupted(pending_cards, sender, card))

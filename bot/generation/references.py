@@ -104,7 +104,7 @@ class ReferencePreparer:
         digest = await asyncio.to_thread(_file_sha256, image.path)
         url = await self._upload(image.path, digest, image.file_type)
         await asyncio.to_thread(self._cache.keep, image.path, digest, image.file_type)
-        return Reference(url, source.filename, digest)
+        return Reference(url, source.filename, digest, source.owner)
 
     async def _renew(self, reference: Reference) -> Reference:
         """The reference with a URL that KIE still serves: an earlier upload's, or that of a new one from the cache."""
@@ -122,7 +122,8 @@ class ReferencePreparer:
     async def _known_url(self, digest: str) -> str | None:
         """The URL of an upload of these bytes that KIE still keeps."""
         async with self._store.read() as tx:
-            return await tx.uploads.find(digest, self._clock.now() - UPLOAD_REUSED_FOR)
+            now = self._clock.now()
+            return await tx.uploads.find(digest, now - UPLOAD_REUSED_FOR, now)
 
     async def _upload(self, image: Path, digest: str, file_type: FileType) -> str:
         async with self._uploads:
@@ -137,9 +138,9 @@ class ReferencePreparer:
                 # The cached file is damaged; uploaded, it would be reused as the image that has this digest.
                 raise ReferencesGone
             url = await self._api.upload(data, f"reference.{file_type.suffix}", file_type.content_type)
-            now = self._clock.now()
+            forget_before = self._clock.forget_before(UPLOAD_REUSED_FOR)
             async with self._store.write() as tx:
-                await tx.uploads.remember(digest, url, now, forget_before=now - UPLOAD_REUSED_FOR)
+                await tx.uploads.remember(digest, url, self._clock.now(), forget_before=forget_before)
             return url
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import structlog
 
-from bot.domain.credits import Credits, LedgerEntry, PriceList, Requester
+from bot.domain.credits import Credits, PriceList, Requester
 from bot.domain.errors import (
     AutoNeedsReference,
     ControlsNeedFlex,
@@ -22,6 +22,8 @@ from bot.domain.errors import (
 )
 from bot.domain.generation import Delivery, Generation, GenerationRequest, Origin, Reference, Source, Task
 from bot.domain.ids import GenerationId, TaskId, UserId
+from bot.domain.ledger import LedgerEntry
+from bot.domain.queue import QueuedTask
 from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, TaskClass
 from bot.domain.states import TaskState
 from bot.generation.delivery import DeliveryWorker
@@ -84,7 +86,7 @@ class GenerationService:
         Raises a UserError when the request is invalid, a reference cannot be used, or the quota does not cover it.
         """
         _validate(request, len(sources))
-        self._workload.funds_breaker.check()
+        self._workload.check()
         user = request.account.user_id
         self._in_progress[user] += 1
         current = _current_task()
@@ -124,8 +126,9 @@ class GenerationService:
             await tx.ledger.reserve(request.account, generation.id, by_task, generation.unit_price, self._clock.now())
         self._pending_cards.remove(request.destination.pending_card)
         log.info("generation accepted", generation=generation.id, count=request.count, price=str(generation.price))
+        since = self._clock.steady()
         for task in generation.tasks:
-            self._workload.queue.add(task.user_id, generation.id, task.id)
+            self._workload.queue.add(QueuedTask(task.user_id, generation.id, task.id, since))
         self._workload.changed.set()
         self._delivery.refresh(generation.id)
         return generation.id

@@ -32,6 +32,8 @@ class QueueStatus:
     pause: Pause | None
     trying: bool
     """Paused, but one task at a time is let through."""
+    results_missing_since: datetime | None = None
+    """Paused since then because results cannot be fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +108,7 @@ class StatusBoard:
             window=work.kie_limits.window,
             pause=work.funds_breaker.pause,
             trying=work.funds_breaker.is_half_open,
+            results_missing_since=work.results_breaker.since,
         )
 
 

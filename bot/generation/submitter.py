@@ -6,10 +6,12 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.domain.errors import Ambiguous, TaskRefused, TryLater
+from bot.domain.errors import UnreadableRow
 from bot.domain.generation import Generation, Task
-from bot.domain.ids import GenerationId, KieTaskId, TaskId, UserId
+from bot.domain.ids import GenerationId, KieTaskId, TaskId
+from bot.domain.image_api_errors import Ambiguous, TaskRefused, TryLater
 from bot.domain.ports import ImageApi, TaskInput
+from bot.domain.queue import QueuedTask
 from bot.domain.states import Failure, TaskState
 from bot.generation.delivery import DeliveryWorker
 from bot.generation.rate_window import RateWindow
@@ -20,6 +22,8 @@ from bot.runtime import Runtime, retry_until_available
 log = structlog.stdlib.get_logger(__name__)
 
 _MIN_WAIT = 0.01
+_SERIES_GAP = timedelta(minutes=2)
+"""Without a "try later" for so long, the next one begins a new series: while tasks wait, one is sent every minute."""
 _ANSWER_DELAY = 1.0
 """Seconds by which KIE's answer may be later than the moment that is stored for it."""
 
@@ -28,8 +32,6 @@ _ANSWER_DELAY = 1.0
 class SubmitterOptions:
     """Times in seconds."""
 
-    task_deadline: float
-    """From KIE's accepting a task to giving up on it."""
     give_up_after: float
     """From KIE's first "try later" in a row to failing the tasks that have waited as long."""
     hold_ambiguous: bool
@@ -51,6 +53,7 @@ class Submitter:
         delivery: DeliveryWorker,
         options: SubmitterOptions,
     ) -> None:
+        self._runtime = runtime
         self._store = runtime.store
         self._clock = runtime.clock
         self._background = runtime.background
@@ -59,12 +62,13 @@ class Submitter:
         self._tracker = tracker
         self._delivery = delivery
         self._options = options
+        self._give_up_after = timedelta(seconds=options.give_up_after)
         self._window = RateWindow(workload.kie_limits.new_tasks, workload.kie_limits.window)
         self._in_flight = 0
         self._rejections = 0
         """Consecutive "try later" answers, counted once per pause."""
         self._paused_until = 0.0
-        self._first_rejection_at = 0.0
+        self._first_rejection_at = self._last_rejection_at = self._clock.steady()
 
     @property
     def calls_in_window(self) -> int:
@@ -81,13 +85,13 @@ class Submitter:
         await self._restore_window()
         while True:
             self._workload.changed.clear()
-            wait = await self._wait_while_paused() if self._workload.funds_breaker.is_open else self._wait()
+            wait = self._wait() if self._workload.pause is None else await self._wait_while_paused()
             if wait == 0:
-                popped = self._workload.queue.pop()
-                if popped is not None:
+                queued = self._workload.queue.pop()
+                if queued is not None:
                     self._in_flight += 1
                     self._window.start()
-                    self._background.start(self._submit(*popped))
+                    self._background.start(self._submit(queued))
                     continue
                 wait = None
             try:
@@ -107,36 +111,39 @@ class Submitter:
             return self._paused_until - now
         return self._window.wait(now)
 
-    async def _submit(self, user: UserId, task_id: TaskId) -> None:
+    async def _submit(self, queued: QueuedTask) -> None:
         running = False
         try:
-            running = await self._create(user, task_id)
+            running = await self._create(queued)
         finally:
             self._in_flight -= 1
             self._window.end(asyncio.get_running_loop().time())
             if not running:
-                self._workload.queue.finish(user)
+                self._workload.queue.finish(queued.user)
             self._workload.changed.set()
 
-    async def _create(self, user: UserId, task_id: TaskId) -> bool:
+    async def _create(self, queued: QueuedTask) -> bool:
         """Send the task to KIE; True when it is running there, or may be."""
+        task_id = queued.task
         generation = await retry_until_available(lambda: self._mark_submitting(task_id))
         if generation is None:
             return False
-        asked_at = self._clock.now()
+        asked_at = self._clock.steady()
         try:
             kie_task_id = await self._api.create(_task_input(generation, task_id))
         except TryLater as error:
-            if error.failure is Failure.OUT_OF_CREDITS:
-                log.warning("KIE's account is out of credits", task=task_id, detail=error.detail)
-                self._workload.funds_breaker.record_refusal(generation.unit_price, self._clock.now())
-                await self._requeue(user, generation.id, task_id)
+            if error.failure in {Failure.OUT_OF_CREDITS, Failure.KEY_REFUSED}:
+                await self._account_refused(queued, generation, error)
             else:
-                await self._back_off(user, generation.id, task_id, error)
+                await self._back_off(queued, error)
             return False
         except TaskRefused as error:
+            self._rejections = 0
             log.warning("KIE refused a task", task=task_id, failure=error.failure, detail=error.detail)
             await self._fail(generation.id, task_id, error.failure)
+            if error.failure is Failure.UNAVAILABLE:
+                # A gateway that turns this task away may turn all away: the balance, read now, tells.
+                self._workload.funds_breaker.changed_by_task.set()
             return False
         except Ambiguous as error:
             log.error("unknown whether KIE accepted the task", task=task_id, detail=error.detail)
@@ -145,25 +152,29 @@ class Submitter:
             # An unexpected error leaves the same doubt; without this the task would be stuck until the next start.
             if await self._hold_or_fail(generation.id, task_id):
                 # It counts as running although this call ends with an error.
-                self._workload.queue.resume(user)
+                self._workload.queue.resume(queued.user)
             raise
         self._rejections = 0
         self._workload.funds_breaker.record_success()
         # KIE began between question and answer; when the task is polled depends on that moment.
-        submitted_at = asked_at + (self._clock.now() - asked_at) / 2
+        submitted_at = self._clock.now() - (self._clock.steady() - asked_at) / 2
         await self._watch(generation.task(task_id), kie_task_id, submitted_at)
         return True
 
     async def _mark_submitting(self, task_id: TaskId) -> Generation | None:
-        """The task's generation; None when it was cancelled meanwhile."""
-        deadline = self._clock.now() + timedelta(seconds=self._options.task_deadline)
-        async with self._store.write() as tx:
-            if not await tx.tasks.submitting(task_id, deadline):
-                return None
-            return await tx.generations.of_task(task_id)
+        """The task's generation; None when it was cancelled meanwhile or cannot be read."""
+        deadline = self._clock.now() + self._tracker.task_deadline
+        try:
+            async with self._store.write() as tx:
+                if not await tx.tasks.submitting(task_id, deadline):
+                    return None
+                return await tx.generations.of_task(task_id)
+        except UnreadableRow as error:
+            log.error("task not submitted: its generation cannot be read", task=task_id, error=str(error))
+            return None
 
     async def _watch(self, task: Task, kie_task_id: KieTaskId, submitted_at: datetime) -> None:
-        deadline = submitted_at + timedelta(seconds=self._options.task_deadline)
+        deadline = submitted_at + self._tracker.task_deadline
         submitted = replace(
             task, state=TaskState.RUNNING, kie_task_id=kie_task_id, submitted_at=submitted_at, deadline=deadline
         )
@@ -178,60 +189,65 @@ class Submitter:
         self._tracker.watch(running)
         self._delivery.refresh(task.generation_id)
 
-    async def _back_off(self, user: UserId, generation_id: GenerationId, task_id: TaskId, error: TryLater) -> None:
-        now = asyncio.get_running_loop().time()
-        pause = self._options.backoff[min(self._rejections, len(self._options.backoff) - 1)]
+    async def _account_refused(self, queued: QueuedTask, generation: Generation, error: TryLater) -> None:
+        self._rejections = 0
+        log.warning("KIE refused the account", task=queued.task, failure=error.failure, detail=error.detail)
+        probe = self._workload.funds_breaker.record_refusal(generation.unit_price, self._clock.steady(), error.failure)
+        if probe and error.failure is Failure.KEY_REFUSED:
+            # KIE accepts the key for other calls, so what it refuses may be this task.
+            await self._fail(generation.id, queued.task, error.failure)
+        else:
+            await self._requeue(queued)
+
+    async def _back_off(self, queued: QueuedTask, error: TryLater) -> None:
+        loop_now, now = asyncio.get_running_loop().time(), self._clock.steady()
+        if now - self._last_rejection_at > _SERIES_GAP:
+            self._rejections = 0
         if self._rejections == 0:
             self._first_rejection_at = now
-        if now >= self._paused_until:
+        self._last_rejection_at = now
+        pause = self._options.backoff[min(self._rejections, len(self._options.backoff) - 1)]
+        if loop_now >= self._paused_until:
             self._rejections += 1
-            self._paused_until = now + pause
-        log.warning("KIE asked to try later", task=task_id, failure=error.failure, detail=error.detail, pause=pause)
-        if now - self._first_rejection_at >= self._options.give_up_after:
-            await self._fail(generation_id, task_id, error.failure)
+            self._paused_until = loop_now + pause
+        log.warning("KIE asked to try later", task=queued.task, failure=error.failure, detail=error.detail, pause=pause)
+        await self._requeue(queued)
+        if now - self._first_rejection_at >= self._give_up_after:
             await self._fail_waiting(error.failure)
-            return
-        await self._requeue(user, generation_id, task_id)
 
-    async def _requeue(self, user: UserId, generation_id: GenerationId, task_id: TaskId) -> None:
+    async def _requeue(self, queued: QueuedTask) -> None:
         """KIE did not take the task: it waits again, before its member's younger ones."""
 
         async def store() -> None:
             async with self._store.write() as tx:
-                await tx.tasks.requeue(task_id)
+                await tx.tasks.requeue(queued.task)
 
         await retry_until_available(store)
-        self._workload.queue.requeue(user, generation_id, task_id)
-        self._delivery.refresh(generation_id)
+        self._workload.queue.requeue(queued)
+        self._delivery.refresh(queued.generation)
 
     async def _wait_while_paused(self) -> float | None:
-        """Fail tasks that have waited too long for KIE's account to be topped up; seconds until the next one has."""
-        pause = self._workload.funds_breaker.pause
-        paused_for = (self._clock.now() - pause.since).total_seconds() if pause else 0.0
-        if paused_for < self._options.give_up_after:
-            return self._options.give_up_after - paused_for
-        oldest = await self._fail_waiting(Failure.OUT_OF_CREDITS)
-        if oldest is None:
-            return None
-        waited = (self._clock.now() - oldest).total_seconds()
-        return max(self._options.give_up_after - waited, _MIN_WAIT)
+        """Fail tasks that have waited too long for the pause to end; seconds until the next one has."""
+        pause, now = self._workload.pause, self._clock.steady()
+        since, reason = pause or (now, Failure.UNAVAILABLE)
+        if now - since >= self._give_up_after:
+            oldest = await self._fail_waiting(reason)
+            if oldest is None:
+                return None
+            since = oldest
+        return max((self._give_up_after - (now - since)).total_seconds(), _MIN_WAIT)
 
     async def _fail_waiting(self, failure: Failure) -> datetime | None:
         """Fail all tasks that have waited for ``give_up_after``, so that KIE need not refuse them one by one.
 
         Returns when the oldest of the others was queued.
         """
-        cutoff = self._clock.now() - timedelta(seconds=self._options.give_up_after)
-
-        async def reserved() -> list[Task]:
-            async with self._store.read() as tx:
-                return await tx.tasks.in_states({TaskState.RESERVED})
-
-        waiting = await retry_until_available(reserved)
+        cutoff = self._clock.steady() - self._give_up_after
+        waiting = self._workload.queue.waiting()
         for task in waiting:
-            if task.created_at <= cutoff and self._workload.queue.discard(task.user_id, task.id):
-                await self._fail(task.generation_id, task.id, failure)
-        return min((task.created_at for task in waiting if task.created_at > cutoff), default=None)
+            if task.since <= cutoff and self._workload.queue.discard(task.user, task.task):
+                await self._fail(task.generation, task.task, failure)
+        return min((task.since for task in waiting if task.since > cutoff), default=None)
 
     async def _hold_or_fail(self, generation_id: GenerationId, task_id: TaskId) -> bool:
         """Nobody knows whether KIE took the task; True when it is held until a callback or its deadline."""
@@ -251,15 +267,16 @@ class Submitter:
 
     async def _restore_window(self) -> None:
         """Count the calls of an earlier process against the rate limit."""
-        now, loop_now = self._clock.now(), asyncio.get_running_loop().time()
-        since = now - timedelta(seconds=self._workload.kie_limits.window + _ANSWER_DELAY)
+        steady, loop_now = self._clock.steady(), asyncio.get_running_loop().time()
+        since = self._clock.now() - timedelta(seconds=self._workload.kie_limits.window + _ANSWER_DELAY)
 
         async def submitted() -> list[datetime]:
             async with self._store.read() as tx:
                 return await tx.tasks.submitted_since(since)
 
         for submitted_at in await retry_until_available(submitted):
-            self._window.remember(loop_now - (now - submitted_at).total_seconds() + _ANSWER_DELAY)
+            elapsed = steady - self._runtime.steady_time(submitted_at)
+            self._window.remember(loop_now - elapsed.total_seconds() + _ANSWER_DELAY)
 
 
 def _task_input(generation: Generation, task_id: TaskId) -> TaskInput:

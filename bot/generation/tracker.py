@@ -1,18 +1,20 @@
 """The tracker: one loop that polls KIE for every task, sleeping until the earliest poll is due."""
 
 import asyncio
-import heapq
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 import structlog
 
-from bot.domain.errors import PollFailed
+from bot.domain.credits import Credits
 from bot.domain.generation import Task
 from bot.domain.ids import KieTaskId, TaskId
+from bot.domain.image_api_errors import PollFailed
+from bot.domain.kie_limits import TASK_SECONDS_MAX
 from bot.domain.ports import ImageApi, Progress, TaskReport
 from bot.domain.states import Failure, TaskState
+from bot.generation.agenda import Agenda, Watched
 from bot.generation.delivery import DeliveryWorker
 from bot.generation.rate_window import RateWindow
 from bot.generation.workload import Workload
@@ -24,12 +26,18 @@ log = structlog.stdlib.get_logger(__name__)
 _POLLS_AT_ONCE = 50
 """Including what is done about their answers: thousands of outcomes at once would wait for one database."""
 _LONGEST_RETRY = 15.0
+_READS_AGAIN = 3
+"""How often a success without an image is read again: KIE may store the state before the result."""
+_GRACE = timedelta(minutes=1)
+"""The least time that a task is watched: an earlier process's looks old by a clock that is ahead."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrackerOptions:
     """Times in seconds."""
 
+    task_deadline: float = 600.0
+    """From KIE's accepting a task to giving up on it."""
     late_every: float = 60.0
     """Between polls of a task that is past its deadline."""
     late_for: float = 6 * 3600.0
@@ -38,20 +46,6 @@ class TrackerOptions:
     """From the start of a poll that failed to the next one; doubled each time, up to 15."""
     polls_per_second: int = 100
     """The limit on all polls together. KIE allows ten a second for each task and names no limit for all."""
-
-
-@dataclass(slots=True)
-class _Watched:
-    task: Task
-    due: float
-    """When to poll next, by the loop's clock; infinite during a poll."""
-    urgent: bool = False
-    """Poll once without regard to polls_per_second."""
-    polled_at: datetime | None = None
-    failures: int = 0
-    """Polls in a row that brought no answer, or one that could not be stored."""
-    poll_again: bool = False
-    """poll_now was called during a poll."""
 
 
 class Tracker:
@@ -67,41 +61,42 @@ class Tracker:
         pace: Pace,
         options: TrackerOptions,
     ) -> None:
-        self._store = runtime.store
-        self._clock = runtime.clock
+        self._runtime, self._store, self._clock = runtime, runtime.store, runtime.clock
         self._background = runtime.background
         self._api = api
         self._workload = workload
         self._delivery = delivery
         self._pace = pace
+        self.task_deadline = timedelta(seconds=options.task_deadline)
+        """From KIE's accepting a task to giving up on it."""
+        self._late_for = timedelta(seconds=options.late_for)
         self._options = options
         self._share = FairShare(options.polls_per_second)
         self._rate = RateWindow(options.polls_per_second, 1.0)
-        self._watched: dict[TaskId, _Watched] = {}
-        self._agenda: list[tuple[float, TaskId]] = []
-        """A heap; entries whose task is due at another time by now are skipped."""
-        self._woken = asyncio.Event()
+        self._agenda = Agenda()
         self._polls = 0
 
     def __len__(self) -> int:
-        return len(self._watched)
+        return len(self._agenda)
 
     def watch(self, task: Task, *, at_once: bool = False) -> None:
         """Poll a task that is RUNNING or OVERDUE, or keep one that is SUBMITTING until its deadline."""
         at_once = at_once and task.kie_task_id is not None
-        watched = _Watched(task, 0.0, urgent=at_once)
-        self._watched[task.id] = watched
-        self._schedule(watched, 0.0 if at_once else self._gap(watched))
+        known, steady = self._agenda.get(task.id), self._clock.steady()
+        submitted = self._runtime.steady_time(task.submitted_at) if task.submitted_at else steady
+        deadline = steady + self._patience(task) if known is None else known.deadline
+        watched = Watched(task, submitted, deadline, 0.0, urgent=at_once)
+        self._agenda.schedule(watched, 0.0 if at_once else self._gap(watched))
 
     def poll_now(self, task_id: TaskId) -> bool:
         """Poll this task at once; False when it is not being polled."""
-        watched = self._watched.get(task_id)
+        watched = self._agenda.get(task_id)
         if watched is None or watched.task.kie_task_id is None:
             return False
         if watched.due == float("inf"):
             watched.poll_again = True
         else:
-            self._schedule(watched, self._rest_of(LEAST_GAP, watched))
+            self._agenda.schedule(watched, self._rest_of(LEAST_GAP, watched))
         return True
 
     async def attach_kie_id(self, task_id: TaskId, kie_task_id: KieTaskId) -> bool:
@@ -110,7 +105,7 @@ class Tracker:
         KIE may call back before it has answered createTask, or before this process has restored its tasks: then
         :meth:`hold` goes on with the task.
         """
-        held = self._watched.get(task_id)
+        held = self._agenda.get(task_id)
         async with self._store.read() as tx:
             task = await tx.tasks.find(task_id)
         if task is None or task.state is not TaskState.SUBMITTING:
@@ -142,43 +137,32 @@ class Tracker:
 
     async def run(self) -> None:
         """Poll until cancelled."""
-        loop = asyncio.get_running_loop()
         while True:
-            self._woken.clear()
-            wait = self._start_due_polls(loop.time())
+            self._agenda.changed.clear()
+            wait = self._start_due_polls(asyncio.get_running_loop().time())
             try:
                 async with asyncio.timeout(wait):
-                    await self._woken.wait()
+                    await self._agenda.changed.wait()
             except TimeoutError:
                 continue
 
     def _start_due_polls(self, now: float) -> float | None:
         """Seconds until there is something to do; None when only a wake-up can tell."""
-        while self._agenda:
-            due, task_id = self._agenda[0]
-            watched = self._watched.get(task_id)
-            if watched is None or watched.due != due:
-                heapq.heappop(self._agenda)
-                continue
+        while (watched := self._agenda.earliest()) is not None:
             if self._polls >= _POLLS_AT_ONCE:
                 return None
-            wait = due - now if due > now or watched.urgent else self._rate.wait(now) or 0.0
+            is_limited = watched.due <= now and not watched.urgent
+            wait = (self._rate.wait(now) or 0.0) if is_limited else watched.due - now
             if wait > 0:
                 return wait
-            heapq.heappop(self._agenda)
             if not watched.urgent:
                 self._rate.remember(now)
-            watched.due, watched.polled_at, watched.urgent = float("inf"), self._clock.now(), False
+            self._agenda.begin(watched, self._clock.steady())
             self._polls += 1
             self._background.start(self._poll(watched))
         return None
 
-    def _schedule(self, watched: _Watched, wait: float) -> None:
-        watched.due = asyncio.get_running_loop().time() + wait
-        heapq.heappush(self._agenda, (watched.due, watched.task.id))
-        self._woken.set()
-
-    async def _poll(self, watched: _Watched) -> None:
+    async def _poll(self, watched: Watched) -> None:
         task, report = watched.task, None
         watched.failures += 1
         try:
@@ -186,42 +170,46 @@ class Tracker:
                 report = await self._report(watched, task.kie_task_id) if task.kie_task_id else None
             finally:
                 # Also after an unexpected error: a deadline holds whatever happens.
-                await self._act(task, report)
+                await self._act(watched, report)
             if report is not None:
                 watched.failures = 0
         finally:
             self._polls -= 1
-            self._woken.set()
+            self._agenda.changed.set()
             # Also after an unexpected error, so that no task is ever forgotten.
-            if self._watched.get(task.id) is watched and watched.due == float("inf"):
+            if self._agenda.get(task.id) is watched and watched.due == float("inf"):
                 again, watched.poll_again = watched.poll_again, False
-                self._schedule(watched, LEAST_GAP if again else self._gap(watched))
+                self._agenda.schedule(watched, LEAST_GAP if again else self._gap(watched))
 
-    async def _report(self, watched: _Watched, kie_task_id: KieTaskId) -> TaskReport | None:
+    async def _report(self, watched: Watched, kie_task_id: KieTaskId) -> TaskReport | None:
         try:
-            return await self._api.report(kie_task_id)
+            report = await self._api.report(kie_task_id)
         except PollFailed as error:
             level = log.info if watched.failures == 1 else log.warning
             level("poll failed", task=watched.task.id, detail=error.detail, times=watched.failures)
             return None
+        if report.failure is Failure.NO_IMAGE and watched.read_again < _READS_AGAIN:
+            watched.read_again += 1
+            log.info("success without an image, reading it again", task=watched.task.id, times=watched.read_again)
+            return None
+        return report
 
-    async def _act(self, task: Task, report: TaskReport | None) -> None:
-        now = self._clock.now()
+    async def _act(self, watched: Watched, report: TaskReport | None) -> None:
+        task, now = watched.task, self._clock.steady()
         if report is not None and report.progress is Progress.SUCCEEDED:
-            seconds = report.seconds
-            if seconds is None and task.submitted_at is not None:
-                seconds = (now - task.submitted_at).total_seconds()
+            seconds = (now - watched.submitted).total_seconds() if report.seconds is None else report.seconds
+            seconds = seconds if 0 <= seconds <= TASK_SECONDS_MAX else None
             self._ended(task, seconds)
             await self._succeeded(task, replace(report, seconds=seconds))
         elif report is not None and report.progress is Progress.FAILED:
             self._ended(task, None)
-            await self._failed(task, report.failure or Failure.BROKEN)
-        elif task.deadline is not None and now >= task.deadline:
+            await self._failed(task, report.failure or Failure.BROKEN, report.consumed)
+        elif now >= watched.deadline:
             await self._expired(task)
 
     def _ended(self, task: Task, seconds: float | None) -> None:
         """Learn from the end of a task, and poll at once what an outage has delayed together with it."""
-        for other in self._pace.ended(task.id, task.task_class, self._clock.now().timestamp(), seconds):
+        for other in self._pace.ended(task.id, task.task_class, self._clock.steady().timestamp(), seconds):
             self.poll_now(other)
 
     async def _succeeded(self, task: Task, report: TaskReport) -> None:
@@ -232,9 +220,9 @@ class Tracker:
         log.info("task succeeded", generation=task.generation_id, task=task.id, seconds=report.seconds)
         self._drop(task)
 
-    async def _failed(self, task: Task, failure: Failure) -> None:
+    async def _failed(self, task: Task, failure: Failure, consumed: Credits | None = None) -> None:
         async with self._store.write() as tx:
-            await tx.tasks.fail(task.id, failure, self._clock.now())
+            await tx.tasks.fail(task.id, failure, self._clock.now(), consumed)
         log.info("task failed", generation=task.generation_id, task=task.id, failure=failure)
         self._drop(task)
 
@@ -245,7 +233,7 @@ class Tracker:
         elif task.state is TaskState.OVERDUE:
             await self._failed(task, Failure.TOO_SLOW)
         else:
-            watch_until = now + timedelta(seconds=self._options.late_for)
+            watch_until = now + self._late_for
             async with self._store.write() as tx:
                 await tx.tasks.overdue(task.id, now, watch_until)
             log.warning("task overdue", generation=task.generation_id, task=task.id)
@@ -253,7 +241,7 @@ class Tracker:
             self.watch(replace(task, state=TaskState.OVERDUE, deadline=watch_until))
 
     def _drop(self, task: Task) -> None:
-        del self._watched[task.id]
+        self._agenda.remove(task.id)
         self._pace.forget(task.id, task.task_class)
         self._share.forget(task.id)
         if task.state is not TaskState.OVERDUE:
@@ -261,10 +249,10 @@ class Tracker:
             self._workload.changed.set()
         self._delivery.refresh(task.generation_id)
 
-    def _gap(self, watched: _Watched) -> float:
+    def _gap(self, watched: Watched) -> float:
         """Seconds until the next poll of an open task; its deadline counts as one."""
-        task, now = watched.task, self._clock.now()
-        remaining = max((task.deadline - now).total_seconds(), 0.0) if task.deadline else float("inf")
+        task, now = watched.task, self._clock.steady()
+        remaining = max((watched.deadline - now).total_seconds(), 0.0)
         if task.kie_task_id is None and not watched.failures:
             return remaining
         if watched.failures:
@@ -274,14 +262,18 @@ class Tracker:
         elif task.state is TaskState.OVERDUE:
             gap = self._options.late_every
         else:
-            submitted = (task.submitted_at or now).timestamp()
-            gaps = partial(self._pace.gap, task.id, task.task_class, submitted, now.timestamp())
+            gaps = partial(self._pace.gap, task.id, task.task_class, watched.submitted.timestamp(), now.timestamp())
             gap = self._share.gap(task.id, gaps)
         return min(gap, remaining) if remaining > 0 else gap
 
-    def _rest_of(self, seconds: float, watched: _Watched) -> float:
+    def _rest_of(self, seconds: float, watched: Watched) -> float:
         """What is left of so many seconds since the last poll began."""
         if watched.polled_at is None:
             return 0.0
-        elapsed = (self._clock.now() - watched.polled_at).total_seconds()
-        return max(seconds - max(elapsed, 0.0), 0.0)
+        return max(seconds - (self._clock.steady() - watched.polled_at).total_seconds(), 0.0)
+
+    def _patience(self, task: Task) -> timedelta:
+        """How long a task is watched: until its stored deadline, within what is possible by any clock."""
+        longest = self._late_for if task.state is TaskState.OVERDUE else self.task_deadline
+        remaining = longest if task.deadline is None else task.deadline - self._clock.now()
+        return min(max(remaining, _GRACE), longest)

@@ -1,48 +1,102 @@
-"""Generations that could be posted nowhere: kept with their images until their member's next command, for a week."""
+"""Generations that could be posted nowhere: kept with their images until their member's next command, for a week.
 
+Their images stay reserved and are paid for when they are handed over; what nobody comes for is refunded.
+"""
+
+import asyncio
 from collections import defaultdict
+from dataclasses import dataclass
 from datetime import timedelta
-from pathlib import Path
 
 import structlog
 
-from bot.domain.errors import DiskError, ResultUnavailable
+from bot.domain.credits import Credits
+from bot.domain.errors import DiskError, ResultPending, ResultUnavailable, UnreadableRow
 from bot.domain.generation import Generation, Task
 from bot.domain.ids import GenerationId, TaskId, UserId
 from bot.domain.ports import ImageFile
-from bot.domain.states import Failure
-from bot.media.fetch import FetchFailed
-from bot.media.fitting import ImageThreads, fit
-from bot.media.formats import FileType
-from bot.media.spool import Spool
-from bot.runtime import Runtime
+from bot.domain.states import Failure, TaskState
+from bot.generation.results import Results
+from bot.media.fetch import FetchFailed, FetchGone, FetchRefused, HostNotAllowed
+from bot.runtime import Runtime, retry_until_available
 
 log = structlog.stdlib.get_logger(__name__)
 
 KEPT_FOR = timedelta(days=7)
+_PRUNE_EVERY = 3600.0
+"""Seconds."""
+
+
+@dataclass(frozen=True, slots=True)
+class HandOver:
+    """What a member is given now."""
+
+    generation: Generation
+    images: list[ImageFile]
+    lost: list[Task]
+    """Images that no longer exist."""
+
+    @property
+    def price(self) -> Credits:
+        """What the images cost now: nothing for those that were refunded before."""
+        paid = [image for image in self.images if _is_reserved(self.generation.task(image.task_id))]
+        return self.generation.unit_price * len(paid)
 
 
 class Undelivered:
     """The undelivered generations by member, kept in memory too since every command looks them up."""
 
-    def __init__(self, runtime: Runtime, *, spool: Spool, threads: ImageThreads) -> None:
+    def __init__(self, runtime: Runtime, results: Results) -> None:
         self._store = runtime.store
         self._clock = runtime.clock
-        self._spool = spool
-        self._threads = threads
+        self._background = runtime.background
+        self._results = results
         self._by_member: defaultdict[UserId, list[GenerationId]] = defaultdict(list)
 
     async def restore(self) -> set[TaskId]:
         """Load the list from the store, dropping what is too old; returns the tasks whose images are still needed."""
+        await self.prune()
+        needed: set[TaskId] = set()
+        async with self._store.read() as tx:
+            for user, generation_id in await tx.undelivered.all():
+                self.add(user, generation_id)
+                try:
+                    generation = await tx.generations.get(generation_id)
+                except UnreadableRow as error:
+                    log.error("undelivered generation cannot be read", generation=generation_id, error=str(error))
+                    continue
+                needed |= {task.id for task in _with_images(generation)} if generation else set()
+        return needed
+
+    async def run(self) -> None:
+        """Drop what is too old every hour, until cancelled."""
+        while True:
+            await asyncio.sleep(_PRUNE_EVERY)
+            self._background.start(self.prune())
+
+    async def prune(self) -> None:
+        """Drop, refund and delete what nobody came for within a week."""
+        dropped: list[Generation] = []
         async with self._store.write() as tx:
-            await tx.undelivered.forget(self._clock.now() - KEPT_FOR)
-            undelivered = await tx.undelivered.all()
-            generations = [await tx.generations.get(generation_id) for _, generation_id in undelivered]
-        for user, generation_id in undelivered:
-            self.add(user, generation_id)
-        return {
-            task.id for generation in generations if generation is not None for task in _tasks_with_images(generation)
-        }
+            for _user, generation_id in await tx.undelivered.all(before=self._clock.forget_before(KEPT_FOR)):
+                try:
+                    generation = await tx.generations.get(generation_id)
+                except UnreadableRow as error:
+                    log.error("undelivered generation cannot be read", generation=generation_id, error=str(error))
+                    continue
+                await tx.undelivered.remove(generation_id)
+                if generation is None:
+                    continue
+                for task in generation.ready:
+                    await tx.tasks.fail(task.id, Failure.UNDELIVERABLE, self._clock.now())
+                dropped.append(generation)
+        for generation in dropped:
+            user = generation.request.account.user_id
+            if generation.id in self._by_member.get(user, ()):
+                self._by_member[user].remove(generation.id)
+            for task in _with_images(generation):
+                self._results.forget(task)
+            log.info("undelivered generation dropped", generation=generation.id)
 
     def add(self, user: UserId, generation_id: GenerationId) -> None:
         """A generation was put on the list in the store, or its delivery failed again after :meth:`claim`."""
@@ -53,37 +107,59 @@ class Undelivered:
         """A member's undelivered generations, each given out once; the caller puts back with :meth:`add` what fails."""
         return self._by_member.pop(user, [])
 
-    async def load(self, generation_id: GenerationId, limit: int) -> tuple[Generation, list[ImageFile]] | None:
-        """The generation and those of its images that still exist, each made to fit ``limit`` bytes."""
+    async def load(self, generation_id: GenerationId, limit: int) -> HandOver | None:
+        """The generation with its images, each made to fit ``limit`` bytes; None when it is no longer on the list.
+
+        Raises ResultPending when an image cannot be fetched now, and must not be missing for that.
+        """
         async with self._store.read() as tx:
             generation = await tx.generations.get(generation_id)
-        if generation is None:
-            return None
+            if generation is None or not await tx.undelivered.contains(generation_id):
+                return None
         images: list[ImageFile] = []
-        for task in _tasks_with_images(generation):
+        lost: list[Task] = []
+        for task in _with_images(generation):
             try:
-                path, kind = await self._threads.run(
-                    fit, await self._spool.ensure(task.id, task.result_url or ""), limit
-                )
-            except (ResultUnavailable, FetchFailed, DiskError) as error:
+                images.append(await self._results.fetch(task, limit))
+            except (HostNotAllowed, DiskError) as error:
+                raise ResultPending(0, timedelta()) from error
+            except (FetchGone, FetchRefused, ResultUnavailable) as error:
                 log.info("undelivered image lost", task=task.id, error=type(error).__name__)
-            else:
-                images.append(image_file(task, path, kind))
-        return generation, images
+                lost.append(task)
+            except FetchFailed as error:
+                raise ResultPending(0, timedelta()) from error
+        return HandOver(generation, images, lost)
 
-    async def mark_delivered(self, generation: Generation) -> None:
-        """The member has it: remove it from the list, and its images from the spool."""
-        async with self._store.write() as tx:
-            await tx.undelivered.remove(generation.id)
-        for task in _tasks_with_images(generation):
-            self._spool.forget(task.id)
-        log.info("undelivered generation delivered", generation=generation.id)
+    def mark_delivered(self, handed: HandOver) -> None:
+        """The member has it: charge for it and remove it from the list, as soon as the database is available."""
+        self._background.start(self._mark_delivered(handed))
+
+    async def _mark_delivered(self, handed: HandOver) -> None:
+        generation = handed.generation
+        delivered = [generation.task(image.task_id) for image in handed.images]
+
+        async def store() -> None:
+            now = self._clock.now()
+            async with self._store.write() as tx:
+                await tx.tasks.delivered([task for task in delivered if task.state is TaskState.READY], now)
+                for task in handed.lost:
+                    await tx.tasks.fail(task.id, Failure.NO_IMAGE, now)
+                await tx.undelivered.remove(generation.id)
+
+        await retry_until_available(store)
+        for task in (*delivered, *handed.lost):
+            self._results.forget(task)
+        log.info("undelivered generation delivered", generation=generation.id, price=str(handed.price))
 
 
-def image_file(task: Task, path: Path, kind: FileType) -> ImageFile:
-    """A task's image, with the file name under which it is posted."""
-    return ImageFile(path, f"easel-{task.id}.{kind.suffix}", task.id)
+def _with_images(generation: Generation) -> list[Task]:
+    """Those whose image was made and not posted; the UNDELIVERABLE ones are refunded."""
+    return [task for task in generation.tasks if task.result_url and _is_kept(task)]
 
 
-def _tasks_with_images(generation: Generation) -> list[Task]:
-    return [task for task in generation.tasks if task.failure is Failure.UNDELIVERABLE and task.result_url]
+def _is_kept(task: Task) -> bool:
+    return task.state is TaskState.READY or task.failure is Failure.UNDELIVERABLE
+
+
+def _is_reserved(task: Task) -> bool:
+    return task.state is TaskState.READY and not task.free

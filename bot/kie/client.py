@@ -12,8 +12,9 @@ import aiohttp
 import orjson
 import structlog
 
-from bot.domain.errors import Ambiguous, ImageApiError, PollFailed, TaskRefused, TryLater, UploadFailed
+from bot.domain.errors import UploadFailed
 from bot.domain.ids import KieTaskId, to_base36
+from bot.domain.image_api_errors import AccountRefused, Ambiguous, ImageApiError, PollFailed, TaskRefused, TryLater
 from bot.domain.ports import Progress, TaskInput, TaskReport
 from bot.domain.states import Failure
 from bot.kie import wire
@@ -27,6 +28,7 @@ _BODY_LIMIT = 1 << 20
 """Bytes; KIE's answers have a few thousand."""
 _REFUSING_STATUSES = {400, 401, 402, 404, 422}
 """HTTP statuses that mean the same as KIE's code of that number, even without an envelope."""
+_CREATE_PATH = "/api/v1/jobs/createTask"
 _UPLOAD_ATTEMPTS = 3
 _USER_AGENT = "Easel (self-hosted Discord bot)"
 
@@ -50,14 +52,21 @@ class KieOptions:
 class KieClient:
     """Implements :class:`bot.domain.ports.ImageApi` over HTTP. The caller closes the sessions.
 
-    Uploads may use a session of their own, so that a slow file service never blocks other calls.
+    Uploads may use a session of their own, so that a slow file service never blocks other calls; createTask one that
+    never reuses a connection: one that died unnoticed, as while the machine slept, would leave in doubt what it costs.
     """
 
     def __init__(
-        self, session: aiohttp.ClientSession, options: KieOptions, upload_session: aiohttp.ClientSession | None = None
+        self,
+        session: aiohttp.ClientSession,
+        options: KieOptions,
+        *,
+        upload_session: aiohttp.ClientSession | None = None,
+        create_session: aiohttp.ClientSession | None = None,
     ) -> None:
         self._session = session
         self._upload_session = upload_session or session
+        self._create_session = create_session or session
         self._options = options
         self._catalogue = Catalogue(options.nsfw_checker)
         self._headers = {"Authorization": f"Bearer {options.api_key}", "User-Agent": _USER_AGENT}
@@ -72,7 +81,7 @@ class KieClient:
             callback_url = f"{self._options.callback_url.rstrip('/')}/kie/callback/{to_base36(task_input.task_id)}"
         body = orjson.dumps(self._catalogue.body(task_input, callback_url))
         try:
-            status, answer = await self._call("POST", "/api/v1/jobs/createTask", body=body)
+            status, answer = await self._call("POST", _CREATE_PATH, body=body)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             # No connection was made, so nothing was sent.
             raise TryLater(Failure.UNAVAILABLE, type(error).__name__) from error
@@ -83,29 +92,33 @@ class KieClient:
     async def report(self, task: KieTaskId) -> TaskReport:
         """The task's record, from one recordInfo call. Raises PollFailed for any answer that is not about the task."""
         seconds = min(self._options.poll_seconds, self._options.request_seconds)
-        status, answer = await self._read_answer("GET", "/api/v1/jobs/recordInfo", seconds, params={"taskId": task})
-        report = wire.task_report(answer.data)
+        code, data = await self._read_answer("GET", "/api/v1/jobs/recordInfo", seconds, params={"taskId": task})
+        if wire.task_id(data) not in {None, task}:
+            raise PollFailed("the record of another task")
+        report = wire.task_report(data)
         if report is not None:
             return report
-        if status == answer.code == HTTPStatus.OK or answer.code == HTTPStatus.UNPROCESSABLE_ENTITY:
+        if code in {HTTPStatus.OK, HTTPStatus.UNPROCESSABLE_ENTITY}:
             # For a moment after the task was created, the record is empty or "recordInfo is null" (422).
             return TaskReport(Progress.RUNNING)
-        raise PollFailed(f"code {answer.code}")
+        raise PollFailed(f"code {code}")
 
     async def download_url(self, url: str) -> str:
         """A temporary address (20 minutes by docs.kie.ai) for a file that KIE made; raises PollFailed without one."""
-        status, answer = await self._read_answer("POST", "/api/v1/common/download-url", json={"url": url})
-        address = wire.download_url(answer.data) if status == answer.code == HTTPStatus.OK else None
+        code, data = await self._read_answer("POST", "/api/v1/common/download-url", json={"url": url})
+        address = wire.download_url(data) if code == HTTPStatus.OK else None
         if address is None:
-            raise PollFailed(f"code {answer.code} without an address")
+            raise PollFailed(f"code {code} without an address")
         return address
 
     async def balance(self) -> Decimal:
-        """The credits left on the operator's account; raises PollFailed."""
-        status, answer = await self._read_answer("GET", "/api/v1/chat/credit")
-        balance = wire.balance(answer.data) if status == answer.code == HTTPStatus.OK else None
+        """The credits left on the operator's account; raises AccountRefused or another PollFailed."""
+        code, data = await self._read_answer("GET", "/api/v1/chat/credit")
+        if code in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN}:
+            raise AccountRefused(f"code {code}", wrong_key=code == HTTPStatus.UNAUTHORIZED)
+        balance = wire.balance(data) if code == HTTPStatus.OK else None
         if balance is None:
-            raise PollFailed(f"code {answer.code} without a balance")
+            raise PollFailed(f"code {code} without a balance")
         return balance
 
     async def upload(self, data: bytes, filename: str, content_type: str) -> str:
@@ -140,7 +153,7 @@ class KieClient:
         answer = wire.envelope(body)
         url = wire.uploaded_url(answer.data) if answer and answer.code == HTTPStatus.OK else None
         if url is None:
-            code = answer.code if answer else response.status
+            code = (answer.code if answer else None) or response.status
             raise _UploadRejected(final=HTTPStatus.BAD_REQUEST <= code < HTTPStatus.TOO_MANY_REQUESTS)
         return url
 
@@ -152,17 +165,17 @@ class KieClient:
         *,
         params: Mapping[str, str] | None = None,
         json: Mapping[str, str] | None = None,
-    ) -> tuple[int, wire.Envelope]:
-        """The answer to a call that changes nothing at KIE; raises PollFailed when there is none."""
+    ) -> tuple[int, object]:
+        """Code and data of the answer to a call that changes nothing at KIE; raises PollFailed when there is none."""
         body = None if json is None else orjson.dumps(json)
         try:
             status, body = await self._call(method, path, seconds, params=params, body=body)
         except NETWORK_ERRORS as error:
             raise PollFailed(type(error).__name__) from error
-        answer = wire.envelope(body)
-        if answer is None:
-            raise PollFailed(f"HTTP {status} without an envelope")
-        return status, answer
+        answer = wire.envelope(body) or wire.Envelope({})
+        if status != HTTPStatus.OK and answer.code in {None, HTTPStatus.OK}:
+            return status, answer.data
+        return answer.code or 0, answer.data
 
     async def _call(
         self,
@@ -175,7 +188,9 @@ class KieClient:
     ) -> tuple[int, bytes]:
         # KIE's guide asks for the content type on every request, also where nothing is sent.
         headers: Mapping[str, str] = {**self._headers, "Content-Type": "application/json"}
-        async with self._session.request(
+        # What creates is never repeated, so its connection is never one that may have died unnoticed.
+        session = self._create_session if path == _CREATE_PATH else self._session
+        async with session.request(
             method,
             self._options.base_url + path,
             params=params,
@@ -202,13 +217,13 @@ class _UploadRejected(Exception):
 def _created_task_id(status: int, body: bytes) -> KieTaskId:
     answer = wire.envelope(body)
     error: ImageApiError
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        error = TryLater(Failure.UNAVAILABLE, "HTTP 429")
-    elif answer is None:
-        error = _error_without_envelope(status)
-    elif (task_id := wire.created_task_id(answer.data)) is not None:
+    if answer is not None and (task_id := answer.task_id) is not None:
         # Even with an error code: a task that has an id may run and be billed, and its record will tell.
         return KieTaskId(task_id)
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        error = TryLater(Failure.UNAVAILABLE, "HTTP 429")
+    elif answer is None or answer.code is None:
+        error = _error_without_envelope(status)
     elif answer.code == HTTPStatus.OK:
         error = Ambiguous("no task id")
     else:

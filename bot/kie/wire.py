@@ -1,139 +1,168 @@
-"""Parses KIE's answers leniently: a field of an unexpected type is treated as missing."""
+"""Parses KIE's answers leniently: a field that is missing, absurd or of an unexpected type is left out."""
 
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import Annotated, Any, cast
+from typing import cast
 
 import orjson
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationError
-from pydantic.alias_generators import to_camel
 
+from bot.domain.kie_limits import TASK_SECONDS_MAX
 from bot.domain.ports import Progress, TaskReport
 from bot.domain.states import Failure
 from bot.kie.failures import task_failure
+from bot.network import parse_address
 
-_MAX_NUMBER = 1e15
-"""Above any timestamp in milliseconds; as credits it still fits the store's 64-bit integers."""
+_MAX_BALANCE = Decimal(10**12)
+_MAX_CONSUMED = Decimal(10_000)
+"""Credits for one image; KIE's dearest costs 24."""
+_MAX_TIME = Decimal(10**15)
+_MAX_SECONDS_TIME = Decimal(10**11)
+"""Timestamps are milliseconds; one below this would be before 1974, so it is seconds."""
+_MAX_NESTING = 4
 
-_MAX_TASK_SECONDS = 3600.0
-"""KIE gives up after ten minutes, so a longer duration means wrong timestamps."""
-
-
-def _text_or_none(value: object) -> object:
-    return str(value) if isinstance(value, str | int) and value != "" else None
-
-
-def _number_or_none(value: object) -> object:
-    return (
-        value if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < _MAX_NUMBER else None
-    )
+_NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?", re.ASCII)
+_TASK_ID = re.compile(r"(?!(?:null|none|undefined|nan|true|false|0)$)[a-z0-9][\w.:-]{0,127}", re.ASCII | re.IGNORECASE)
+_TASK_ID_FIELDS = ("taskId", "task_id", "taskID", "taskid")
+_URL_FIELDS = ("resultUrls", "resultUrl", "result_urls", "result_url", "resultImageUrl", "urls", "url", "images")
 
 
-def _mapping_or_empty(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            value = orjson.loads(value)
-        except orjson.JSONDecodeError:
-            return {}
-    return cast("object", value) if isinstance(value, dict) else {}
-
-
-Text = Annotated[str | None, BeforeValidator(_text_or_none)]
-Number = Annotated[float | None, BeforeValidator(_number_or_none)]
-JsonObject = Annotated[dict[str, Any], BeforeValidator(_mapping_or_empty)]
-
-
-class Envelope(BaseModel):
+@dataclass(frozen=True, slots=True)
+class Envelope:
     """KIE's ``{code, msg, data}``; the HTTP status is usually 200, whatever the code."""
 
-    code: int
-    msg: Text = None
-    data: Any = None
+    fields: Mapping[str, object]
 
+    @property
+    def code(self) -> int | None:
+        """KIE's code; None when there is none, as in a gateway's answer."""
+        code = _number(self.fields.get("code"), 0, Decimal(10**6))
+        return None if code is None or code % 1 else int(code)
 
-class _Wire(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel)
+    @property
+    def msg(self) -> str | None:
+        """The message, wherever it is."""
+        return next(filter(None, (_text(self.fields.get(name)) for name in ("msg", "message", "error"))), None)
 
+    @property
+    def data(self) -> object:
+        """What the answer is about."""
+        return self.fields.get("data")
 
-class _Created(_Wire):
-    task_id: Text = None
-
-
-class _Uploaded(_Wire):
-    download_url: Text = None
-
-
-class _Record(_Wire):
-    state: Text = None
-    result_json: JsonObject = {}
-    response: JsonObject = {}
-    fail_code: Text = None
-    fail_msg: Text = None
-    create_time: Number = None
-    complete_time: Number = None
-    credits_consumed: Number = None
+    @property
+    def task_id(self) -> str | None:
+        """The id of the task that the answer is about, if there is a usable one."""
+        return task_id(self.data) or task_id(self.fields)
 
 
 def envelope(body: bytes) -> Envelope | None:
-    """The envelope in a body; None for anything else (a gateway's HTML page, a truncated answer)."""
-    try:
-        return Envelope.model_validate(orjson.loads(body))
-    except (orjson.JSONDecodeError, ValidationError):
-        return None
+    """The envelope in a body; None for what is no JSON object (a gateway's HTML page, a truncated answer)."""
+    parsed = _parse(body)
+    return Envelope(cast("dict[str, object]", parsed)) if isinstance(parsed, dict) else None
 
 
-def created_task_id(data: object) -> str | None:
-    """The task id in createTask's data, if present."""
-    return _Created.model_validate(data).task_id if isinstance(data, dict) else None
+def task_id(value: object) -> str | None:
+    """The first usable task id in an object, under any of the names that KIE gives it."""
+    fields = _object(value)
+    candidates = (_text(fields.get(name)) for name in _TASK_ID_FIELDS)
+    return next((text for text in candidates if text and _TASK_ID.fullmatch(text)), None)
 
 
 def download_url(data: object) -> str | None:
     """The URL that download-url answers, if present: documented as the data itself."""
-    return data if isinstance(data, str) and data.startswith(("https://", "http://")) else uploaded_url(data)
+    return next(_urls(data), None) or uploaded_url(data)
 
 
 def uploaded_url(data: object) -> str | None:
     """The URL in the data of a file upload, if present."""
-    return _Uploaded.model_validate(data).download_url if isinstance(data, dict) else None
+    return next(_urls(_object(data).get("downloadUrl")), None)
 
 
 def balance(data: object) -> Decimal | None:
     """The account's balance in credits, or None when the data is no number. It may be negative."""
-    if not isinstance(data, int | float) or isinstance(data, bool) or not abs(data) < _MAX_NUMBER:
-        return None
-    return round(Decimal(str(data)), 3)
+    return _number(data, -_MAX_BALANCE, _MAX_BALANCE)
 
 
 def task_report(data: object) -> TaskReport | None:
     """The record in recordInfo's data, or None when it has no state. Undocumented states count as running."""
-    if not isinstance(data, dict):
+    record = _object(data)
+    state = _text(record.get("state"))
+    if state is None:
         return None
-    record = _Record.model_validate(data)
-    if record.state is None:
-        return None
-    consumed = None if record.credits_consumed is None else round(Decimal(str(record.credits_consumed)), 3)
-    match record.state:
-        case "success":
-            url = _first_url(record.result_json) or _first_url(record.response)
+    match state.lower():
+        case "success" | "succeeded":
+            consumed = _number(record.get("creditsConsumed"), 0, _MAX_CONSUMED)
+            url = next((url for part in ("resultJson", "response") for url in _urls(record.get(part))), None)
             if url is None:
                 return TaskReport(Progress.FAILED, failure=Failure.NO_IMAGE, consumed=consumed)
             return TaskReport(Progress.SUCCEEDED, result_url=url, seconds=_seconds(record), consumed=consumed)
-        case "fail":
-            return TaskReport(
-                Progress.FAILED, failure=task_failure(record.fail_code, record.fail_msg), consumed=consumed
-            )
+        case "fail" | "failed":
+            failure = task_failure(_text(record.get("failCode")), _text(record.get("failMsg")))
+            return TaskReport(Progress.FAILED, failure=failure)
         case _:
             return TaskReport(Progress.RUNNING)
 
 
-def _first_url(result: dict[str, Any]) -> str | None:
-    value = result.get("resultUrls")
-    urls = cast("list[object]", value) if isinstance(value, list) else []
-    return next((url for url in urls if isinstance(url, str) and url.startswith(("https://", "http://"))), None)
-
-
-def _seconds(record: _Record) -> float | None:
-    # costTime is documented as milliseconds but arrives as seconds, so the two timestamps (milliseconds) are used.
-    if record.create_time is None or record.complete_time is None or record.complete_time < record.create_time:
+def _parse(text: bytes | str) -> object:
+    """The JSON in a text, or None. NaN and Infinity, which are no JSON but common, count as null."""
+    try:
+        return orjson.loads(text)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return json.loads(text, parse_constant=lambda _: None)
+    except (ValueError, RecursionError):
         return None
-    seconds = (record.complete_time - record.create_time) / 1000
-    return seconds if seconds <= _MAX_TASK_SECONDS else None
+
+
+def _object(value: object) -> Mapping[str, object]:
+    """The object that a value is, holds as its only item, or contains as JSON; an empty one if there is none."""
+    if isinstance(value, str):
+        value = _parse(value)
+    if isinstance(value, list) and len(items := cast("list[object]", value)) == 1:
+        value = items[0]
+    return cast("dict[str, object]", value) if isinstance(value, dict) else {}
+
+
+def _text(value: object) -> str | None:
+    return str(value).strip() or None if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
+def _number(value: object, least: Decimal | int, most: Decimal) -> Decimal | None:
+    """A number, also one in quotes, to a thousandth; None when it is outside these limits."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    if isinstance(value, str) and not _NUMBER.fullmatch(value := value.strip()):
+        return None
+    number = Decimal(str(value))
+    return round(number, 3) if number.is_finite() and least <= number <= most else None
+
+
+def _urls(value: object, nesting: int = _MAX_NESTING) -> Iterator[str]:
+    """Every usable address in a result, however it is wrapped."""
+    if isinstance(value, str) and value.strip()[:1] in {"[", "{"}:
+        value = _parse(value)
+    if isinstance(value, str):
+        try:
+            parse_address(value.strip())
+        except ValueError:
+            return
+        yield value.strip()
+    elif nesting and isinstance(value, list):
+        for item in cast("list[object]", value):
+            yield from _urls(item, nesting - 1)
+    elif nesting and isinstance(value, dict):
+        fields = cast("dict[str, object]", value)
+        for name in _URL_FIELDS:
+            yield from _urls(fields.get(name), nesting - 1)
+
+
+def _seconds(record: Mapping[str, object]) -> float | None:
+    # costTime is documented as milliseconds but arrives as seconds, so the two timestamps are used.
+    created, completed = (_number(record.get(name), 0, _MAX_TIME) for name in ("createTime", "completeTime"))
+    if created is None or completed is None:
+        return None
+    seconds = float(completed - created) / (1 if completed < _MAX_SECONDS_TIME else 1000)
+    return seconds if 0 <= seconds <= TASK_SECONDS_MAX else None

@@ -10,49 +10,70 @@ from yarl import URL
 
 from bot.domain.errors import DiskError
 from bot.media.ssrf import AddressNotPublic, is_literal, may_connect
-from bot.network import NETWORK_ERRORS, is_loopback
+from bot.network import NETWORK_ERRORS, is_loopback, parse_address
 
 _CHUNK_BYTES = 1 << 16
-_TEMPORARY = {HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND, HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS}
-"""Object storage answers these for a moment when a file is new."""
 _USER_AGENT = "Mozilla/5.0 (compatible; Easel)"
 
 
 class FetchRefused(Exception):
-    """The download is not allowed or will never work: host not allowed, too many bytes, a response like 410."""
+    """The download is against the rules: no usable address, a host that is not allowed, too many bytes."""
 
 
 class FetchTooLarge(FetchRefused):
     """The file is larger than the limit."""
 
 
+class HostNotAllowed(FetchRefused):
+    """A usable address, on a host that is not among the allowed ones."""
+
+    def __init__(self, host: str) -> None:
+        super().__init__("the host is not allowed")
+        self.host = host
+
+
 class FetchFailed(Exception):
-    """The download was interrupted or the host is unavailable; it may work later."""
+    """The download was interrupted, or the host is unavailable or answered with another status than 200."""
+
+
+class FetchGone(FetchFailed):
+    """404 or 410. Object storage answers so for a moment when a file is new, too."""
 
 
 class AllowedHosts:
     """Which URLs may be fetched: https on these hosts, and plain http on those that are loopback.
 
-    An entry is ``host`` (any port) or ``host:port``. One that is an address counts only if it is public or loopback.
+    An entry is ``host`` (any port) or ``host:port``; with a leading dot it is a domain, with every host below it. One
+    that is an address counts only if it is public or loopback.
     """
 
     def __init__(self, hosts: Iterable[str]) -> None:
-        self._hosts = frozenset(host.lower() for host in hosts)
+        entries = [host.lower() for host in hosts]
+        self._hosts = frozenset(entry.removeprefix(".") for entry in entries)
+        self._domains = tuple(entry for entry in entries if entry.startswith("."))
+
+    def check(self, address: str) -> URL:
+        """The URL to fetch, exactly as it was checked; raises FetchRefused (HostNotAllowed for another host)."""
+        try:
+            url = parse_address(address)
+        except ValueError as error:
+            raise FetchRefused("not a usable address") from error
+        host = url.raw_host or ""
+        if url.scheme != "https" and not is_loopback(host):
+            raise FetchRefused("not encrypted")
+        if is_literal(host) and not may_connect(host, host):
+            raise FetchRefused("the address is not public")
+        if not any(name in self._hosts or name.endswith(self._domains) for name in (host, f"{host}:{url.port}")):
+            raise HostNotAllowed(host)
+        return url
 
     def allows(self, address: str) -> bool:
         """Whether this URL may be fetched; False if it is not a URL."""
         try:
-            url = URL(address)
-            host, port = url.host, url.port
-        except ValueError:
+            self.check(address)
+        except FetchRefused:
             return False
-        if host is None or url.user is not None or url.password is not None:
-            return False
-        if url.scheme != "https" and not (url.scheme == "http" and is_loopback(host)):
-            return False
-        if is_literal(host) and not may_connect(host, host):
-            return False
-        return host in self._hosts or f"{host}:{port}" in self._hosts
+        return True
 
 
 @contextmanager
@@ -97,24 +118,25 @@ class Fetcher:
 
     @asynccontextmanager
     async def _open(self, url: str, limit: int) -> AsyncGenerator[aiohttp.ClientResponse, None]:
-        if not self._hosts.allows(url):
-            raise FetchRefused("the host is not allowed")
+        checked = self._hosts.check(url)
         try:
             async with self._session.get(
-                # Re-encoding would break signed URLs.
-                URL(url, encoded=True),
+                checked,
                 headers={"User-Agent": _USER_AGENT},
                 timeout=self._timeout,
                 allow_redirects=False,
             ) as response:
-                if response.status >= HTTPStatus.INTERNAL_SERVER_ERROR or response.status in _TEMPORARY:
-                    raise FetchFailed(f"HTTP {response.status}")
+                if response.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
+                    raise FetchGone(f"HTTP {response.status}")
                 if response.status != HTTPStatus.OK:
-                    raise FetchRefused(f"HTTP {response.status}")
+                    raise FetchFailed(f"HTTP {response.status}")
                 if response.content_length is not None and response.content_length > limit:
                     raise FetchTooLarge
                 yield response
         except AddressNotPublic as error:
-            raise FetchRefused("the host resolves to an address that is not public") from error
+            raise FetchFailed("the host resolves to an address that is not public") from error
+        except ValueError as error:
+            # aiohttp's InvalidURL is one too: what it cannot read today it cannot read tomorrow.
+            raise FetchRefused("not a usable address") from error
         except NETWORK_ERRORS as error:
             raise FetchFailed(type(error).__name__) from error

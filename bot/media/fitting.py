@@ -12,7 +12,7 @@ from typing import ParamSpec, Self, TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
-from bot.domain.errors import DiskError, ResultUnavailable
+from bot.domain.errors import DiskError, InvalidImage, ResultUnavailable
 from bot.media.formats import JPEG, PNG, WEBP, WEBP_MAX_SIDE, FileType
 
 _MAX_PIXELS = 50_000_000
@@ -46,14 +46,14 @@ class ImageThreads(AbstractContextManager["ImageThreads"]):
 def fit(path: Path, limit: int) -> tuple[Path, FileType]:
     """A file of the image with at most ``limit`` bytes: itself if it fits, else the best WebP or JPEG that does.
 
-    Raises ResultUnavailable if the file is missing, damaged, no image, or cannot be made to fit; DiskError if the
-    disk fails.
+    Raises InvalidImage if the file is missing, damaged or no image, another ResultUnavailable if it cannot be made to
+    fit, and DiskError if the disk fails.
     """
     try:
         with Image.open(path, formats=_PILLOW_FORMATS) as image:
             file_type = _FILE_TYPES.get(image.format or "")
             if file_type is None or image.width * image.height > _MAX_PIXELS:
-                raise ResultUnavailable("not an image that Easel accepts")
+                raise InvalidImage("not an image that Easel accepts")
             if path.stat().st_size <= limit:
                 if file_type is not JPEG:
                     image.verify()
@@ -68,12 +68,12 @@ def fit(path: Path, limit: int) -> tuple[Path, FileType]:
         Image.DecompressionBombError,
         Image.DecompressionBombWarning,
     ) as error:
-        raise ResultUnavailable("not an image that Easel accepts") from error
+        raise InvalidImage("not an image that Easel accepts") from error
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             # The disk failed, not the image.
             raise DiskError(error.strerror) from error
-        raise ResultUnavailable("the image is damaged") from error
+        raise InvalidImage("the image is damaged") from error
 
 
 def _ends_as_jpeg(path: Path) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
+from bot.domain.ports import Clock
 from bot.media.formats import FILE_TYPES, FileType
 
 
@@ -25,8 +26,9 @@ class ReferenceCacheLimits:
 class ReferenceCache:
     """A folder of images, named by the SHA-256 of their bytes in hex; evicts the least recently used. Blocking code."""
 
-    def __init__(self, folder: Path, limits: ReferenceCacheLimits) -> None:
+    def __init__(self, folder: Path, limits: ReferenceCacheLimits, clock: Clock) -> None:
         self._folder = folder
+        self._clock = clock
         self._limits = limits
         self._evict_at = 0.0
         folder.mkdir(parents=True, exist_ok=True)
@@ -63,7 +65,7 @@ class ReferenceCache:
 
     def evict(self) -> None:
         """Remove files that were not used for too long, and then the least recently used until the rest fits."""
-        expires_before = time.time() - self._limits.unused_for.total_seconds()
+        expires_before = self._clock.forget_before(self._limits.unused_for).timestamp()
         remaining = self._limits.max_bytes
         for used_at, size, path in sorted(_files(self._folder), reverse=True):
             remaining -= size

@@ -1,13 +1,17 @@
 """The spool: finished images on disk, from their download from KIE until they are posted."""
 
 import asyncio
+import os
 from collections.abc import Collection
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from bot.domain.errors import ResultUnavailable
+import structlog
+
 from bot.domain.ids import TaskId
-from bot.media.fetch import Fetcher, FetchRefused
+from bot.media.fetch import Fetcher
+
+log = structlog.stdlib.get_logger(__name__)
 
 RESULT_MAX_BYTES = 64 << 20
 """Far above what KIE makes; a 2K PNG has about 8 MB."""
@@ -24,24 +28,35 @@ class Spool:
         folder.mkdir(parents=True, exist_ok=True)
 
     async def ensure(self, task: TaskId, url: str) -> Path:
-        """The task's image, downloaded if it is not here yet; raises ResultUnavailable, FetchFailed or DiskError."""
+        """The task's image, downloaded if it is not here yet; raises FetchRefused, FetchFailed or DiskError."""
         path = self._folder / f"{task}.image"
         async with self._downloads.setdefault(task, asyncio.Lock()):
-            if not path.exists():
-                try:
-                    await self._fetcher.to_file(url, path, RESULT_MAX_BYTES)
-                except FetchRefused as error:
-                    raise ResultUnavailable(f"the result cannot be downloaded: {type(error).__name__}") from error
+            # What another user or a damaged disk left there is no use, and is replaced.
+            if not (path.is_file() and os.access(path, os.R_OK)):
+                await self._fetcher.to_file(url, path, RESULT_MAX_BYTES)
         return path
 
     def forget(self, task: TaskId) -> None:
         """Remove the task's image, and all files that fitting has made of it."""
         for path in (*self._folder.glob(f"{task}.*"), *self._folder.glob(f"{task}-*")):
-            path.unlink(missing_ok=True)
+            _remove(path)
 
     def sweep(self, wanted: Collection[TaskId]) -> None:
-        """Remove all files but those of the wanted tasks."""
-        for path in self._folder.iterdir():
+        """Remove all files but those of the wanted tasks; folders and what cannot be removed stay."""
+        try:
+            paths = list(self._folder.iterdir())
+        except OSError as error:
+            log.warning("spool not readable", error=error.strerror)
+            return
+        for path in paths:
             name = path.name.partition(".")[0].partition("-")[0]
-            if not name.isdecimal() or TaskId(int(name)) not in wanted:
-                path.unlink(missing_ok=True)
+            if not (name.isdecimal() and name.isascii() and TaskId(int(name)) in wanted):
+                _remove(path)
+
+
+def _remove(path: Path) -> None:
+    try:
+        if path.is_symlink() or not path.is_dir():
+            path.unlink(missing_ok=True)
+    except OSError as error:
+        log.warning("file in the spool not removed", error=error.strerror)

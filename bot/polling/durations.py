@@ -44,7 +44,12 @@ class Durations:
             self.add(task_class, seconds)
 
     def add(self, task_class: TaskClass, seconds: float) -> None:
-        """Learn how long a task took; call it in the order in which the tasks were submitted."""
+        """Learn how long a task took; call it in the order in which the tasks were submitted.
+
+        Nothing is learned from a span of a clock that was set back meanwhile, which no task can take.
+        """
+        if seconds <= 0:
+            return
         known = self.expected(task_class)
         longest = known.mean + _OUTLIER * known.stdev
         self._logs[task_class].append(min(log(min(max(seconds, SHORTEST), LONGEST)), longest))

@@ -5,13 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 
-import orjson
 import structlog
+from pydantic import AwareDatetime, TypeAdapter, ValidationError
 
 from bot.domain.credits import Credits
-from bot.domain.errors import PollFailed, StoreUnavailable
+from bot.domain.errors import OperatorError, StoreUnavailable
+from bot.domain.image_api_errors import AccountRefused, PollFailed
 from bot.domain.kie_account import Alert, BalanceReading, LowBalance, Paused, Resumed
 from bot.domain.ports import ImageApi, OperatorAlerts
+from bot.domain.states import Failure
 from bot.quota.funds_breaker import FundsBreaker
 from bot.runtime import Runtime
 
@@ -19,6 +21,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 _RECOVERED = Decimal("1.1")
 """A low balance counts as low until it has risen to the threshold times this, so that alerts do not flap."""
+_KEY_CHECK_SECONDS = 5.0
 _LOW_KEY = "kie.low"
 _PAUSE_KEY = "kie.paused"
 
@@ -32,6 +35,16 @@ class BalanceMonitorOptions:
     every_while_paused: float
     alert_below: Credits
     """The operator is alerted when the balance falls below this; zero means never."""
+
+
+@dataclass(frozen=True, slots=True)
+class _StoredPause:
+    since: AwareDatetime
+    needed: Credits
+    reason: Failure = Failure.OUT_OF_CREDITS
+
+
+_STORED_PAUSE = TypeAdapter(_StoredPause)
 
 
 class BalanceMonitor:
@@ -63,10 +76,30 @@ class BalanceMonitor:
         async with self._runtime.store.read() as tx:
             low, paused = await tx.key_values.get(_LOW_KEY), await tx.key_values.get(_PAUSE_KEY)
         self._is_low = bool(low)
-        if paused:
-            stored = orjson.loads(paused)
-            self._paused_since = datetime.fromisoformat(stored["since"])
-            self._funds_breaker.restore(self._paused_since, Credits(stored["needed"]), self._runtime.now)
+        try:
+            stored = _STORED_PAUSE.validate_json(paused) if paused else None
+        except ValidationError:
+            # Another version wrote it, or it is damaged: if the account is still refused, the pause begins again.
+            log.error("stored pause cannot be read")
+            return
+        if stored is not None:
+            self._paused_since = stored.since
+            since = self._runtime.steady_time(stored.since)
+            self._funds_breaker.restore(since, stored.needed, self._runtime.clock.steady(), stored.reason)
+
+    async def check_key(self) -> None:
+        """Raise OperatorError when KIE does not know the key. No answer, or any other, says nothing about the key."""
+        try:
+            async with asyncio.timeout(_KEY_CHECK_SECONDS):
+                await self._api.balance()
+        except AccountRefused as error:
+            if error.wrong_key:
+                raise OperatorError(
+                    "KIE refused kie.api_key: copy the key again from https://kie.ai/api-key."
+                ) from error
+            log.warning("KIE refused the account", detail=error.detail)
+        except (PollFailed, TimeoutError) as error:
+            log.warning("KIE cannot be reached, so the key was not checked", error=type(error).__name__)
 
     async def run(self, alerts: OperatorAlerts) -> None:
         """Read the balance at intervals until cancelled."""
@@ -82,15 +115,18 @@ class BalanceMonitor:
                 continue
 
     async def _check(self, alerts: OperatorAlerts) -> None:
-        balance = None
+        balance, breaker, steady = None, self._funds_breaker, self._runtime.clock.steady
         try:
             balance = await self._api.balance()
+            self.reading = BalanceReading(balance, self._runtime.now)
+            changed = breaker.record_balance(balance, steady())
+        except AccountRefused as error:
+            log.warning("KIE refused the account", detail=error.detail)
+            changed = breaker.record_key_refused(steady())
         except PollFailed as error:
             log.warning("KIE balance unavailable", detail=error.detail)
-        now = self._runtime.now
-        if balance is not None:
-            self.reading = BalanceReading(balance, now)
-        if self._funds_breaker.record_balance(balance, now):
+            changed = breaker.record_balance(None, steady())
+        if changed:
             self._work_changed.set()
         try:
             await self._alert(balance, alerts)
@@ -108,8 +144,9 @@ class BalanceMonitor:
             if low and balance is not None:
                 due.append(LowBalance(balance, self._options.alert_below))
         if pause is not None and self._paused_since is None:
-            changes[_PAUSE_KEY] = orjson.dumps({"since": pause.since.isoformat(), "needed": str(pause.needed)}).decode()
-            due.append(Paused(balance))
+            stored = _StoredPause(pause.since, pause.needed, pause.reason)
+            changes[_PAUSE_KEY] = _STORED_PAUSE.dump_json(stored).decode()
+            due.append(Paused(balance, pause.reason))
         if pause is None and self._paused_since is not None:
             changes[_PAUSE_KEY] = ""
             due.append(Resumed(self._paused_since, balance))

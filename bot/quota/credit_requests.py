@@ -9,6 +9,8 @@ from bot.domain.credit_requests import CREDIT_REQUEST_LIFETIME, CreditRequest, C
 from bot.domain.credits import Credits, Requester
 from bot.domain.errors import AlreadyRequested, CreditRequestClosed, NoRequestsChannel
 from bot.domain.ids import ChannelId, CreditRequestId, MessageId, UserId
+from bot.domain.ledger import Decision, RequestApproved, RequestDenied
+from bot.quota.manager_limit import check_manager_limit
 from bot.quota.policy import MemberQuota, QuotaPolicy
 from bot.runtime import Runtime
 from bot.store.store import Transaction
@@ -49,7 +51,9 @@ class CreditRequests:
                 raise NoRequestsChannel
             await tx.credit_requests.expire(account, now)
             request = await tx.credit_requests.open_of(account)
-            if request is not None and (request.message_id is not None or now - request.asked_at < _POSTING_TIMEOUT):
+            # Not only later: by a clock that was set back since, it lies in the future.
+            is_recent = request is not None and abs(now - request.asked_at) < _POSTING_TIMEOUT
+            if request is not None and (request.message_id is not None or is_recent):
                 raise AlreadyRequested(request.asked_at + CREDIT_REQUEST_LIFETIME)
             if request is None:
                 request = CreditRequest(CreditRequestId(self._new_id()), account, now, asked_in)
@@ -76,34 +80,48 @@ class CreditRequests:
             return await self._open(tx, request_id, message_id)
 
     async def approve(
-        self, request_id: CreditRequestId, message_id: MessageId, by: UserId, amount: Credits, note: str, words: str
-    ) -> CreditRequest:
+        self,
+        request_id: CreditRequestId,
+        message_id: MessageId,
+        by: UserId,
+        amount: Credits,
+        *,
+        by_role: bool = False,
+    ) -> tuple[CreditRequest, RequestApproved]:
         """Grant an amount; raises CreditRequestClosed when it was decided before or has expired.
 
-        ``note`` goes into the ledger. ``words`` are for the member, and stored until :meth:`mark_notified`.
+        ``by_role``: by a quota manager without Manage Server, for whom it raises GrantToOneself or ManagerLimitReached.
+        The decision is stored until :meth:`mark_notified`.
         """
         async with self._store.write() as tx:
-            request = await self._close(tx, request_id, message_id, CreditRequestState.APPROVED, words)
-            await tx.ledger.grant(request.account, amount, by, note, self._now)
-        log.info("request approved", guild=request.account.guild_id, credits=str(amount))
-        return request
+            request = await self._open(tx, request_id, message_id)
+            decision = RequestApproved(request.account.user_id, amount, by)
+            await self._close(tx, request, CreditRequestState.APPROVED, decision)
+            if by_role:
+                await check_manager_limit(tx, request.account, by, amount, self._now)
+            await tx.ledger.grant(request.account, amount, by, "", self._now, decision)
+        log.info("credit request approved", guild=request.account.guild_id, credits=str(amount))
+        return request, decision
 
     async def deny(
-        self, request_id: CreditRequestId, message_id: MessageId, by: UserId, note: str, words: str
-    ) -> CreditRequest:
-        """Turn a request down; raises CreditRequestClosed. ``note`` and ``words`` as in :meth:`approve`."""
+        self, request_id: CreditRequestId, message_id: MessageId, by: UserId
+    ) -> tuple[CreditRequest, RequestDenied]:
+        """Turn a request down, otherwise as :meth:`approve`."""
         async with self._store.write() as tx:
-            request = await self._close(tx, request_id, message_id, CreditRequestState.DENIED, words)
-            await tx.ledger.record_change(request.account, by, note, self._now)
-        return request
+            request = await self._open(tx, request_id, message_id)
+            decision = RequestDenied(request.account.user_id, by)
+            await self._close(tx, request, CreditRequestState.DENIED, decision)
+            await tx.ledger.record_change(request.account, by, decision, self._now)
+        log.info("credit request denied", guild=request.account.guild_id)
+        return request, decision
 
     async def mark_notified(self, request: CreditRequest) -> None:
         """The member knows the decision, or cannot be reached."""
         async with self._store.write() as tx:
             await tx.credit_requests.mark_notified(request.id)
 
-    async def pending_notifications(self) -> list[tuple[CreditRequest, str]]:
-        """Decided requests whose members an earlier process did not notify, with the words for them."""
+    async def pending_notifications(self) -> list[tuple[CreditRequest, Decision]]:
+        """Decided requests whose members an earlier process did not notify."""
         async with self._store.read() as tx:
             return await tx.credit_requests.pending_notifications()
 
@@ -118,12 +136,10 @@ class CreditRequests:
             await tx.credit_requests.close(request.id, CreditRequestState.EXPIRED)
 
     async def _close(
-        self, tx: Transaction, request_id: CreditRequestId, message_id: MessageId, state: CreditRequestState, words: str
-    ) -> CreditRequest:
-        request = await self._open(tx, request_id, message_id)
-        if not await tx.credit_requests.close(request_id, state, words):
+        self, tx: Transaction, request: CreditRequest, state: CreditRequestState, decision: Decision
+    ) -> None:
+        if not await tx.credit_requests.close(request.id, state, decision):
             raise CreditRequestClosed
-        return request
 
     async def _open(self, tx: Transaction, request_id: CreditRequestId, message_id: MessageId) -> CreditRequest:
         request = await tx.credit_requests.get(request_id)

@@ -1,12 +1,13 @@
-"""A circuit breaker on submitting: open while the operator's account at KIE is out of credits."""
+"""A circuit breaker on submitting: open while KIE's account is out of credits, or its key is refused."""
 
 import asyncio
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import Enum, auto
 
-from bot.domain.credits import Credits
+from bot.domain.credits import ZERO, Credits
 from bot.domain.errors import SubmissionsPaused
+from bot.domain.states import Failure
 
 PROBE_AFTER = timedelta(seconds=30)
 """From a refusal to trying one task, when the balance does not show whether KIE would take it."""
@@ -27,7 +28,7 @@ class Decision(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Why nothing is submitted: KIE refused a task because the account is out of credits."""
+    """Why nothing is submitted: KIE refused a task, or to tell the balance, for a reason that lies in the account."""
 
     since: datetime
     needed: Credits
@@ -36,16 +37,25 @@ class Pause:
     """The last refusal."""
     balance_read: bool = False
     """Whether the balance was read since then."""
+    reason: Failure = Failure.OUT_OF_CREDITS
+    """Or KEY_REFUSED."""
+    tasks_refused: bool = True
+    """False while only the balance was refused."""
+    probed: bool = False
+    """Whether a task that was let through was refused too."""
     misleading_balance: Credits | None = None
     """A balance with which KIE refused although it should have been enough, as with a key that has its own cap."""
 
-    def after_refusal(self, price: Credits, at: datetime, *, read_again: bool) -> "Pause":
-        """The pause after one more refusal."""
+    def after_refusal(self, price: Credits, at: datetime, reason: Failure, *, probe: bool) -> "Pause":
+        """The pause after one more refusal; the balance after that of a probe is another."""
         return replace(
             self,
             needed=max(self.needed, price),
             refused_at=at,
-            balance_read=self.balance_read and not read_again,
+            reason=reason,
+            tasks_refused=True,
+            probed=self.probed or probe,
+            balance_read=self.balance_read and not probe,
         )
 
     def after_reading(self, balance: Credits | None, now: datetime) -> "Pause":
@@ -60,6 +70,11 @@ class Pause:
 
     def decide(self, balance: Credits | None, now: datetime) -> Decision:
         """What a balance, or that none can be read, says about ending the pause."""
+        if balance is not None and self.reason is Failure.KEY_REFUSED and not self.probed:
+            # The key is good for reading; whether it is for tasks shows only with one.
+            return Decision.PROBE if self.tasks_refused else Decision.CLOSE
+        if self.reason is Failure.KEY_REFUSED:
+            return Decision.PROBE if now - self.refused_at >= PROBE_AFTER else Decision.STAY_OPEN
         if balance is not None and balance < self.needed:
             # What members are charged need not be what KIE takes, and cheaper tasks may still be affordable.
             return Decision.PROBE if now - self.refused_at >= PROBE_LOW_BALANCE_AFTER else Decision.STAY_OPEN
@@ -90,18 +105,28 @@ class FundsBreaker:
     def check(self) -> None:
         """Raise SubmissionsPaused when no request can be accepted now."""
         if self.is_open:
-            raise SubmissionsPaused
+            raise SubmissionsPaused(self.pause.reason if self.pause else Failure.OUT_OF_CREDITS)
 
-    def record_refusal(self, price: Credits, now: datetime) -> None:
-        """KIE refused a task of this price because the account is out of credits."""
+    def record_refusal(self, price: Credits, now: datetime, reason: Failure = Failure.OUT_OF_CREDITS) -> bool:
+        """KIE refused a task of this price for a reason that lies in the account; True if the task was a probe."""
         if self.pause is None:
-            self.pause = Pause(since=now, needed=price, refused_at=now)
+            self.pause = Pause(since=now, needed=price, refused_at=now, reason=reason)
             self.changed_by_task.set()
-            return
-        self.pause = self.pause.after_refusal(price, now, read_again=self.is_half_open)
-        if self.is_half_open:
+            return False
+        probe = self.is_half_open
+        self.pause = self.pause.after_refusal(price, now, reason, probe=probe)
+        if probe:
             self.is_half_open = False
             self.changed_by_task.set()
+        return probe
+
+    def record_key_refused(self, now: datetime) -> bool:
+        """KIE refused to tell the balance because of the key; True when the state changed."""
+        was_open = self.is_open
+        pause = self.pause or Pause(since=now, needed=ZERO, refused_at=now, tasks_refused=False)
+        self.pause = replace(pause, reason=Failure.KEY_REFUSED, refused_at=now)
+        self.is_half_open = False
+        return not was_open
 
     def record_success(self) -> None:
         """KIE took a task. One that was under way when the breaker opened proves nothing."""
@@ -124,10 +149,10 @@ class FundsBreaker:
                 self.is_half_open = self.is_half_open and (balance is None or balance >= self.pause.needed)
         return before != (self.pause, self.is_half_open)
 
-    def restore(self, since: datetime, needed: Credits, now: datetime) -> None:
-        """Take over an earlier process's pause, half-open: the first task or balance shows whether it is over."""
-        self.pause = Pause(since, needed, refused_at=now, balance_read=True)
-        self.is_half_open = True
+    def restore(self, since: datetime, needed: Credits, now: datetime, reason: Failure) -> None:
+        """Take over an earlier process's pause; the first balance, or a task if credits were missing, may end it."""
+        self.pause = Pause(since, needed, refused_at=now, reason=reason, balance_read=True)
+        self.is_half_open = reason is not Failure.KEY_REFUSED
 
     def _close(self) -> None:
         self.pause, self.is_half_open = None, False

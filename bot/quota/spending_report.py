@@ -1,17 +1,17 @@
-"""A server's spending over a period: sums over its rows, and the rows as a CSV file."""
+"""A server's spending over a period: sums, and its rows as a CSV file."""
 
 import csv
 import io
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 from bot.domain.credits import ZERO, Credits, Span
 from bot.domain.ids import UserId
 from bot.domain.rules import CapState
-from bot.domain.spending import PRICE_CLASSES, LocalDay, Outcome, PriceClass, SpendingRow, merge_rows
+from bot.domain.spending import PRICE_CLASSES, LocalDay, Outcome, PriceClass, Ranking, SpendingRow, SpendingSum
 from bot.domain.states import Failure
 
 TOP_MEMBERS = 10
@@ -36,26 +36,15 @@ class DaySpending:
 
 
 @dataclass(frozen=True, slots=True)
-class MemberSpending:
-    """What one member spent, and how many images were delivered for it."""
-
-    user_id: UserId
-    credits: Credits
-    images: int
-
-
-@dataclass(frozen=True, slots=True)
 class SpendingReport:
     """A server's spending over a span, in the server's time zone."""
 
+    span: Span
     zone: tzinfo
-    rows: tuple[SpendingRow, ...]
     days: tuple[DaySpending, ...]
     """Every day of the span in order, including days without spending."""
-    top: tuple[MemberSpending, ...]
-    """The members who spent most, at most TOP_MEMBERS."""
-    member_count: int
-    """Members who requested an image."""
+    ranking: Ranking
+    """At most TOP_MEMBERS members."""
     outcomes: Mapping[Outcome, int]
     """Images requested, by outcome."""
     failures: Mapping[Failure, int]
@@ -98,32 +87,30 @@ def days_of(span: Span, zone: tzinfo) -> tuple[LocalDay, ...]:
     return tuple(days)
 
 
-def build_report(rows: Iterable[SpendingRow], span: Span, zone: tzinfo, pool: CapState | None) -> SpendingReport:
-    """Sum the rows up. Raises KeyError for a row whose day is not in the span."""
-    merged = merge_rows(rows)
-    by_day: dict[date, list[SpendingRow]] = {day.date: [] for day in days_of(span, zone)}
-    by_member: defaultdict[UserId, list[SpendingRow]] = defaultdict(list)
+def build_report(
+    sums: Iterable[SpendingSum], ranking: Ranking, span: Span, zone: tzinfo, pool: CapState | None
+) -> SpendingReport:
+    """Sum up further. Raises KeyError for a sum whose day is not in the span."""
+    by_day: dict[date, list[SpendingSum]] = {day.date: [] for day in days_of(span, zone)}
     outcomes: Counter[Outcome] = Counter()
     failures: Counter[Failure] = Counter()
-    for row in merged:
-        by_day[row.day].append(row)
-        by_member[row.user_id].append(row)
-        outcomes[row.outcome] += row.images
-        if row.outcome is Outcome.FAILED and row.failure is not None:
-            failures[row.failure] += row.images
+    for one in sums:
+        by_day[one.day].append(one)
+        outcomes[one.outcome] += one.images
+        if one.outcome is Outcome.FAILED and one.failure is not None:
+            failures[one.failure] += one.images
     return SpendingReport(
+        span=span,
         zone=zone,
-        rows=merged,
-        days=tuple(_day_spending(day, rows_of_day) for day, rows_of_day in by_day.items()),
-        top=_top_members(by_member),
-        member_count=len(by_member),
+        days=tuple(_day_spending(day, sums_of_day) for day, sums_of_day in by_day.items()),
+        ranking=ranking,
         outcomes=outcomes,
         failures=dict(failures.most_common()),
         pool=pool,
     )
 
 
-def spending_csv(rows: Iterable[SpendingRow], names: Mapping[UserId, str]) -> bytes:
+async def spending_csv(parts: AsyncIterable[Iterable[SpendingRow]], names: Mapping[UserId, str]) -> bytes:
     """The rows below a line of CSV_COLUMNS, in UTF-8. The name is empty for members who are not in ``names``.
 
     The ids are exact, but spreadsheets round numbers that long: the name is what a reader can rely on there.
@@ -131,8 +118,8 @@ def spending_csv(rows: Iterable[SpendingRow], names: Mapping[UserId, str]) -> by
     file = io.StringIO(newline="")
     writer = csv.writer(file)
     writer.writerow(CSV_COLUMNS)
-    for row in rows:
-        writer.writerow(
+    async for rows in parts:
+        writer.writerows(
             (
                 row.day.isoformat(),
                 row.user_id,
@@ -144,6 +131,7 @@ def spending_csv(rows: Iterable[SpendingRow], names: Mapping[UserId, str]) -> by
                 row.outcome.value,
                 "" if row.failure is None else row.failure.value,
             )
+            for row in rows
         )
     return (_BYTE_ORDER_MARK + file.getvalue()).encode()
 
@@ -155,30 +143,15 @@ def _escape_formula(text: str) -> str:
     return f"'{text}" if normalized.startswith(_FORMULA_PREFIXES) else text
 
 
-def _day_spending(day: date, rows: Iterable[SpendingRow]) -> DaySpending:
+def _day_spending(day: date, sums: Iterable[SpendingSum]) -> DaySpending:
     spent: defaultdict[PriceClass, Credits] = defaultdict(lambda: ZERO)
     delivered: Counter[PriceClass] = Counter()
-    for row in rows:
-        if row.credits:
-            spent[row.price_class] += row.credits
-        if row.outcome is Outcome.DELIVERED:
-            delivered[row.price_class] += row.images
+    for one in sums:
+        if one.credits:
+            spent[one.price_class] += one.credits
+        if one.outcome is Outcome.DELIVERED:
+            delivered[one.price_class] += one.images
     return DaySpending(day, dict(spent), delivered)
-
-
-def _top_members(by_member: Mapping[UserId, Sequence[SpendingRow]]) -> tuple[MemberSpending, ...]:
-    members = [MemberSpending(user_id, _credits(rows), _delivered(rows)) for user_id, rows in by_member.items()]
-    spenders = [member for member in members if member.credits or member.images]
-    spenders.sort(key=lambda member: (-member.credits, -member.images, member.user_id))
-    return tuple(spenders[:TOP_MEMBERS])
-
-
-def _credits(rows: Iterable[SpendingRow]) -> Credits:
-    return sum((row.credits for row in rows), ZERO)
-
-
-def _delivered(rows: Iterable[SpendingRow]) -> int:
-    return sum(row.images for row in rows if row.outcome is Outcome.DELIVERED)
 
 
 def _midnight(day: date, zone: tzinfo) -> datetime:

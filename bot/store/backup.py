@@ -50,7 +50,7 @@ def restore(url: str, backup: Path, now: datetime) -> Path | None:
     The copy is checked and migrated to the newest schema first. Raises DamagedDatabase, or OperatorError when Easel is
     running, the backup does not exist, or a newer version made it.
     """
-    database = sqlite.database_file(url)
+    database = sqlite.database_file(url).resolve()
     if not backup.is_file():
         raise OperatorError(f"{backup} does not exist: nothing to restore.")
     with sqlite.process_lock(url), _writable_folder(database), _partial(database) as partial:
@@ -63,6 +63,9 @@ def restore(url: str, backup: Path, now: datetime) -> Path | None:
                 f"{backup} was made by another version of Easel, which this one cannot read."
             ) from error
         _flush(partial)
+        if not database.stat().st_size:
+            # Only the lock has created it.
+            database.unlink()
         aside = _move_aside(database, now)
         partial.rename(database)
         _flush_folder(database)

@@ -8,7 +8,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.domain.credit_requests import CREDIT_REQUEST_LIFETIME, CreditRequest, CreditRequestState
 from bot.domain.credits import Account
 from bot.domain.ids import ChannelId, CreditRequestId, MessageId
-from bot.store.tables import credit_requests as requests
+from bot.domain.ledger import Decision
+from bot.store.clauses import readable
+from bot.store.quota_tables import credit_requests as requests
 
 
 class CreditRequestRepository:
@@ -55,25 +57,25 @@ class CreditRequestRepository:
         )
 
     async def close(
-        self, request_id: CreditRequestId, state: CreditRequestState, notification: str | None = None
+        self, request_id: CreditRequestId, state: CreditRequestState, decision: Decision | None = None
     ) -> bool:
-        """Decide a request; False when it was closed before. ``notification`` is kept until :meth:`mark_notified`."""
+        """Close a request; False when it was closed before. ``decision`` is kept until :meth:`mark_notified`."""
         result = await self._connection.execute(
             update(requests)
             .where(requests.c.id == request_id, requests.c.state == CreditRequestState.OPEN)
-            .values(state=state, untold=notification)
+            .values(state=state, untold=decision)
         )
         return result.rowcount == 1
 
-    async def pending_notifications(self) -> list[tuple[CreditRequest, str]]:
-        """Decided requests whose members have not been notified, with the text for them, oldest first."""
+    async def pending_notifications(self) -> list[tuple[CreditRequest, Decision]]:
+        """Decided requests whose members have not been notified, oldest first."""
         rows = await self._connection.execute(
             select(requests).where(requests.c.untold.is_not(None)).order_by(requests.c.id)
         )
-        return [(_request(row), row["untold"] or "") for row in rows.mappings()]
+        return [(_request(row), row["untold"]) for row in readable(rows) if row["untold"] is not None]
 
     async def mark_notified(self, request_id: CreditRequestId) -> None:
-        """Delete the notification: the member has received it, or cannot be reached."""
+        """Forget the decision: the member has received it, or cannot be reached."""
         await self._connection.execute(update(requests).where(requests.c.id == request_id).values(untold=None))
 
     async def expire(self, account: Account, now: datetime) -> None:

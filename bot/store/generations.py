@@ -5,9 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 from sqlalchemy import Row, RowMapping, Select, bindparam, exists, func, insert, select, update
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.credits import Account, Requester
+from bot.domain.errors import Ignored, UnreadableRow
 from bot.domain.generation import (
     Delivery,
     Destination,
@@ -20,9 +22,11 @@ from bot.domain.generation import (
 )
 from bot.domain.ids import GenerationId, MessageId, RoleId, TaskId, UserId, first_snowflake
 from bot.domain.states import OPEN, TaskState
-from bot.store.clauses import in_constants
-from bot.store.tables import generations, references, tasks
+from bot.store.clauses import UNREADABLE, in_constants
+from bot.store.tables import generations, references, tasks, undelivered
 from bot.store.tasks import settings_from, task_from, task_values
+
+_ReferenceRow = Row[str, str, str | None, UserId | None]
 
 _CLOCK_SKEW = timedelta(minutes=1)
 """How much later than its pending card a generation's id may claim that it was made earlier."""
@@ -33,12 +37,18 @@ _OF_TASK = select(generations).where(
 )
 _TASKS = select(tasks).where(tasks.c.generation_id == bindparam("generation")).order_by(tasks.c.position)
 _REFERENCES = (
-    select(references.c.url, references.c.filename, references.c.digest)
+    select(references.c.url, references.c.filename, references.c.digest, references.c.owner_id)
     .where(references.c.generation_id == bindparam("generation"))
     .order_by(references.c.position)
 )
-_OPEN_COUNT = select(func.count(tasks.c.generation_id.distinct())).where(
-    in_constants(tasks.c.state, OPEN), tasks.c.user_id == bindparam("user")
+_OPEN_COUNT = (
+    select(func.count(tasks.c.generation_id.distinct()))
+    .join(generations, generations.c.id == tasks.c.generation_id)
+    .where(
+        in_constants(tasks.c.state, OPEN),
+        tasks.c.user_id == bindparam("user"),
+        generations.c.delivery == Delivery.NONE,
+    )
 )
 _BUSY = (TaskState.RESERVED, TaskState.SUBMITTING, TaskState.RUNNING)
 _UNFINISHED = (
@@ -53,7 +63,11 @@ _WITH_LATE_IMAGES = (
     select(tasks.c.generation_id)
     .distinct()
     .join(generations, generations.c.id == tasks.c.generation_id)
-    .where(tasks.c.state == TaskState.READY, generations.c.delivery == Delivery.DONE)
+    .where(
+        tasks.c.state == TaskState.READY,
+        generations.c.delivery == Delivery.DONE,
+        ~exists().where(undelivered.c.generation_id == generations.c.id),
+    )
 )
 # Ids sort by time, so the primary key limits the search to recent generations.
 _SINCE = generations.c.id >= bindparam("since")
@@ -69,8 +83,16 @@ class GenerationRepository:
         self._connection = connection
 
     async def add(self, generation: Generation) -> None:
-        """Insert a generation with its references and tasks."""
-        await self._connection.execute(insert(generations), _generation_values(generation))
+        """Insert a generation with its references and tasks.
+
+        Raises Ignored when the interaction or message that asks for it has a generation already.
+        """
+        try:
+            await self._connection.execute(insert(generations), _generation_values(generation))
+        except IntegrityError as error:
+            if generations.c.event_id.name in str(error.orig):
+                raise Ignored from error
+            raise
         if generation.request.references:
             await self._connection.execute(
                 insert(references),
@@ -81,6 +103,7 @@ class GenerationRepository:
                         "url": reference.url,
                         "filename": reference.filename,
                         "digest": reference.digest,
+                        "owner_id": reference.owner,
                     }
                     for i, reference in enumerate(generation.request.references)
                 ],
@@ -88,7 +111,7 @@ class GenerationRepository:
         await self._connection.execute(insert(tasks), [task_values(task) for task in generation.tasks])
 
     async def get(self, generation_id: GenerationId) -> Generation | None:
-        """A generation in its present state, or None."""
+        """A generation in its present state, or None; raises UnreadableRow."""
         return await self._load(_BY_ID, {"generation": generation_id})
 
     async def of_task(self, task_id: TaskId) -> Generation:
@@ -99,18 +122,21 @@ class GenerationRepository:
         return generation
 
     async def _load(self, statement: Select[*tuple[Any, ...]], values: Mapping[str, int]) -> Generation | None:
-        row = (await self._connection.execute(statement, values)).mappings().one_or_none()
-        if row is None:
-            return None
-        key = {"generation": row["id"]}
-        task_rows = (await self._connection.execute(_TASKS, key)).mappings().all()
-        reference_rows: Sequence[Row[str, str, str | None]] = ()
+        try:
+            row = (await self._connection.execute(statement, values)).mappings().one_or_none()
+            if row is None:
+                return None
+            key = {"generation": row["id"]}
+            task_rows = (await self._connection.execute(_TASKS, key)).mappings().all()
+        except UNREADABLE as error:
+            raise UnreadableRow(str(error)) from error
+        reference_rows: Sequence[_ReferenceRow] = ()
         if row["reference_count"]:
             reference_rows = (await self._connection.execute(_REFERENCES, key)).all()
         return _generation(row, task_rows, reference_rows)
 
     async def open_count(self, user_id: UserId) -> int:
-        """The number of this member's generations with an open task, over all servers."""
+        """The number of this member's generations in progress, over all servers."""
         return await self._connection.scalar(_OPEN_COUNT, {"user": user_id}) or 0
 
     async def unfinished(self) -> list[GenerationId]:
@@ -118,7 +144,7 @@ class GenerationRepository:
         return list(await self._connection.scalars(_UNFINISHED))
 
     async def with_late_images(self) -> list[GenerationId]:
-        """Generations that were delivered as overdue and have received an image since."""
+        """Generations that were delivered without an image that is finished now; not those that wait for a command."""
         return list(await self._connection.scalars(_WITH_LATE_IMAGES))
 
     async def accepted(self, card: PendingCard) -> bool:
@@ -176,12 +202,13 @@ def _generation_values(generation: Generation) -> dict[str, object]:
         "origin_channel_id": origin.channel_id if origin else None,
         "origin_message_id": origin.message_id if origin else None,
         "origin_image_id": origin.image_id if origin else None,
+        "event_id": destination.pending_card,
         "roles": sorted(request.requester.roles),
     }
 
 
 def _generation(
-    row: RowMapping, task_rows: Sequence[RowMapping], reference_rows: Sequence[Row[str, str, str | None]]
+    row: RowMapping, task_rows: Sequence[RowMapping], reference_rows: Sequence[_ReferenceRow]
 ) -> Generation:
     request = GenerationRequest(
         requester=Requester(

@@ -1,20 +1,22 @@
 """The append-only record of every movement of credits. Rows are never changed or removed."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Insert, Integer, bindparam, func, insert, literal, select, text, type_coerce
+from sqlalchemy import ColumnElement, Integer, bindparam, func, insert, literal, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
+from sqlalchemy.sql.dml import ReturningInsert
 
-from bot.domain.credits import ZERO, Account, Credits, LedgerEntry, Movement, Span
+from bot.domain.credits import ZERO, Account, Credits, Movement, Span
 from bot.domain.ids import GenerationId, GuildId, TaskId, UserId
+from bot.domain.ledger import LedgerEntry, RecordedChange
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.store.clauses import in_constants, in_parameter
-from bot.store.tables import generations, ledger
-from bot.store.types import CreditAmount
+from bot.store.quota_tables import ledger
+from bot.store.tables import generations
+from bot.store.totals import LedgerTotals
 
-_SPENDING = (Movement.RESERVE, Movement.SETTLE, Movement.REFUND, Movement.LATE)
 _NOT_IN_RECENT = (Movement.SETTLE, Movement.RULE)
 _NO_MEMBER = UserId(0)
 _NEWEST_ROWS = 400
@@ -22,16 +24,18 @@ _NEWEST_ROWS = 400
 
 _C = ledger.c
 _OF_ACCOUNT = (_C.user_id == bindparam("user"), _C.guild_id == bindparam("guild"))
-_IN_SPAN = (_C.counts_at >= bindparam("start"), _C.counts_at < bindparam("end"))
 _CURRENT_ROUND = select(func.max(_C.round)).where(*_OF_ACCOUNT, _C.movement == text("'reset'"))
-_RESERVE = insert(ledger).values(movement=Movement.RESERVE, round=func.coalesce(_CURRENT_ROUND.scalar_subquery(), 0))
-_SPENT = select(func.sum(type_coerce(_C.credits - _C.bonus, CreditAmount))).where(
-    *_OF_ACCOUNT, *_IN_SPAN, _C.round == func.coalesce(_CURRENT_ROUND.scalar_subquery(), 0)
+_INSERT = insert(ledger).returning(_C.id)
+_GRANTED_BY = select(func.sum(_C.credits)).where(
+    _C.guild_id == bindparam("guild"),
+    _C.actor_id == bindparam("actor"),
+    _C.counts_at >= bindparam("start"),
+    _C.counts_at < bindparam("end"),
+    _C.movement == text("'grant'"),
 )
-_BONUS = select(func.sum(_C.bonus)).where(*_OF_ACCOUNT, _C.bonus != text("0"))
-_SPENT_EVERYWHERE = select(func.sum(_C.credits)).where(*_IN_SPAN, in_constants(_C.movement, _SPENDING))
-_SPENT_IN_GUILD = _SPENT_EVERYWHERE.where(_C.guild_id == bindparam("guild"))
-_NEWEST = select(_C.id).where(*_OF_ACCOUNT).order_by(_C.id.desc()).limit(_NEWEST_ROWS).subquery("newest")
+# Written out, as in the indexes: SQLite uses a partial one only when its condition contains no parameter.
+_IS_SHOWN = _C.movement != text(f"'{Movement.SETTLE}'")
+_NEWEST = select(_C.id).where(*_OF_ACCOUNT, _IS_SHOWN).order_by(_C.id.desc()).limit(_NEWEST_ROWS).subquery("newest")
 _RECENT = (
     select(
         func.max(_C.at),
@@ -41,6 +45,7 @@ _RECENT = (
         generations.c.aspect_ratio,
         generations.c.resolution,
         _C.note,
+        _C.change,
     )
     .join(_NEWEST, _NEWEST.c.id == _C.id)
     .outerjoin(generations, generations.c.id == _C.generation_id)
@@ -51,16 +56,16 @@ _RECENT = (
 )
 
 
-def _ending(movement: Movement, share: int) -> Insert:
+def _ending(movement: Movement, share: int) -> ReturningInsert[int]:
     """Insert a row for each reservation that ends with this movement, of ``share`` times the reserved credits."""
     times = literal(share, Integer)
     return _from_reservations(movement, _C.counts_at, _C.user_id, _C.credits * times, _C.bonus * times)
 
 
-def _from_reservations(movement: Movement, *changed: ColumnElement[Any]) -> Insert:
+def _from_reservations(movement: Movement, *changed: ColumnElement[Any]) -> ReturningInsert[int]:
     """Insert copies of reservations with other values of ``counts_at``, ``user_id``, ``credits`` and ``bonus``."""
     copied = (_C.guild_id, _C.generation_id, _C.task_id, _C.round, _C.note)
-    return insert(ledger).from_select(
+    return _INSERT.from_select(
         ["at", "movement", "counts_at", "user_id", "credits", "bonus", *(column.name for column in copied)],
         select(_MOMENT, literal(movement, _C.movement.type), *changed, *copied).where(
             in_parameter(_C.task_id, "reserved"), _C.movement == Movement.RESERVE
@@ -84,6 +89,9 @@ class LedgerRepository:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+        self._totals = LedgerTotals(connection)
+        # Read several times in each transaction that spends, and only changed through this object.
+        self._rounds: dict[Account, int] = {}
 
     async def reserve(
         self,
@@ -97,34 +105,45 @@ class LedgerRepository:
 
         Raises IntegrityError when a task has been reserved before.
         """
+        account_round = await self._round(account)
         rows = [
             {
                 "at": at,
                 "counts_at": at,
                 "user_id": account.user_id,
                 "guild_id": account.guild_id,
+                "movement": Movement.RESERVE,
                 "credits": -price,
                 "generation_id": generation,
                 "task_id": task,
                 "bonus": -bonus,
+                "round": account_round,
                 "note": "",
-                **_of(account),
             }
             for task, bonus in tasks.items()
         ]
-        await self._connection.execute(_RESERVE, rows)
+        await self._append(_INSERT, rows)
 
-    async def grant(self, account: Account, amount: Credits, actor: UserId, note: str, at: datetime) -> None:
-        """Add bonus credits to an account."""
-        await self._insert(account, Movement.GRANT, actor, note, at, credits=amount, bonus=amount)
+    async def grant(
+        self,
+        account: Account,
+        amount: Credits,
+        actor: UserId,
+        note: str,
+        at: datetime,
+        change: RecordedChange | None = None,
+    ) -> None:
+        """Add bonus credits to an account, for the reason in ``note`` or by the decision in ``change``."""
+        await self._insert(account, Movement.GRANT, actor, note, at, credits=amount, bonus=amount, change=change)
 
     async def reset(self, account: Account, actor: UserId, note: str, at: datetime) -> None:
         """Start a new round: earlier spending and later refunds of it no longer count against the allowance."""
         await self._insert(account, Movement.RESET, actor, note, at, round=await self._round(account) + 1)
+        del self._rounds[account]
 
-    async def record_change(self, account: Account, actor: UserId, note: str, at: datetime) -> None:
+    async def record_change(self, account: Account, actor: UserId, change: RecordedChange, at: datetime) -> None:
         """Record a change of a rule or setting; the user 0 stands for the whole server."""
-        await self._insert(account, Movement.RULE, actor, note, at)
+        await self._insert(account, Movement.RULE, actor, "", at, change=change)
 
     async def _insert(
         self, account: Account, movement: Movement, actor: UserId, note: str, at: datetime, **values: object
@@ -141,14 +160,21 @@ class LedgerRepository:
             "actor_id": actor,
             "note": note,
         }
-        await self._connection.execute(insert(ledger), row | values)
+        await self._append(_INSERT, row | values)
+
+    async def _append(self, statement: ReturningInsert[int], values: Mapping[str, object] | Sequence[Any]) -> None:
+        """Every row that moves credits comes into the ledger here, and is added to the totals."""
+        await self._totals.add((await self._connection.scalars(statement, values)).all())
 
     async def _round(self, account: Account) -> int:
         """How often the account has been reset."""
-        return await self._connection.scalar(_CURRENT_ROUND, _of(account)) or 0
+        if account not in self._rounds:
+            self._rounds[account] = await self._connection.scalar(_CURRENT_ROUND, _of(account)) or 0
+        return self._rounds[account]
 
     async def settle(self, tasks: Iterable[TaskId], at: datetime) -> None:
         """Make the tasks' reservations final. Raises IntegrityError when one has ended before."""
+        # No credits move, so no total changes.
         await self._connection.execute(_ENDING[Movement.SETTLE], {"reserved": list(tasks), "moment": at})
 
     async def refund(self, tasks: Iterable[TaskId], at: datetime, *, billed: bool = False) -> None:
@@ -158,32 +184,31 @@ class LedgerRepository:
         the member gets the credits back, but server limits and the budget still count them.
         """
         movement = Movement.GOODWILL if billed else Movement.REFUND
-        await self._connection.execute(_ENDING[movement], {"reserved": list(tasks), "moment": at})
+        await self._append(_ENDING[movement], {"reserved": list(tasks), "moment": at})
 
     async def record_late(self, task: TaskId, at: datetime) -> None:
         """Count an image that KIE made and charged for after its refund: server limits and the budget count it now.
 
         The row belongs to no account, so no member's balance includes it.
         """
-        await self._connection.execute(_LATE, {"reserved": [task], "moment": at})
+        await self._append(_LATE, {"reserved": [task], "moment": at})
 
     async def spent(self, account: Account, span: Span) -> Credits:
         """What the account has reserved or paid from its allowance within the span, less refunds."""
-        total = await self._connection.scalar(_SPENT, _of(account) | _within(span))
-        return -(total or ZERO)
+        return await self._totals.spent(account, await self._round(account), span)
 
     async def bonus(self, account: Account) -> Credits:
         """What is left of the bonus credits granted to the account."""
-        total = await self._connection.scalar(_BONUS, _of(account))
-        return total or ZERO
+        return await self._totals.bonus(account)
+
+    async def granted_by(self, actor: UserId, guild_id: GuildId, span: Span) -> Credits:
+        """The bonus credits that somebody has granted to a server's members within the span."""
+        values = {"guild": guild_id, "actor": actor, "start": span.start, "end": span.end}
+        return await self._connection.scalar(_GRANTED_BY, values) or ZERO
 
     async def total_spent(self, span: Span, guild_id: GuildId | None = None) -> Credits:
         """What all members of a server, or of all servers, have reserved or paid within the span, bonus included."""
-        if guild_id is None:
-            total = await self._connection.scalar(_SPENT_EVERYWHERE, _within(span))
-        else:
-            total = await self._connection.scalar(_SPENT_IN_GUILD, {"guild": guild_id, **_within(span)})
-        return -(total or ZERO)
+        return await self._totals.total_spent(span, guild_id)
 
     async def recent(self, account: Account, limit: int) -> list[LedgerEntry]:
         """The account's last movements, newest first: one entry per generation and kind, without settlements.
@@ -192,14 +217,18 @@ class LedgerRepository:
         """
         rows = await self._connection.execute(_RECENT, {"limit": limit, **_of(account)})
         return [
-            LedgerEntry(at, movement, total, _settings(model, ratio, resolution), account.user_id, note=note)
-            for at, movement, total, model, ratio, resolution, note in rows
+            LedgerEntry(
+                at, movement, total, _settings(model, ratio, resolution), account.user_id, note=note, change=change
+            )
+            for at, movement, total, model, ratio, resolution, note, change in rows
         ]
 
     async def page(self, guild_id: GuildId, user_id: UserId | None, offset: int, limit: int) -> list[LedgerEntry]:
         """A page of a server's ledger, newest first, optionally of one member; without settlements."""
         c = ledger.c
         of_member = [c.user_id == user_id] if user_id is not None else []
+        # Only these are read from the table; those before them are skipped in the index.
+        shown = select(c.id).where(c.guild_id == guild_id, *of_member, _IS_SHOWN).order_by(c.id.desc())
         rows = await self._connection.execute(
             select(
                 c.at,
@@ -211,25 +240,20 @@ class LedgerRepository:
                 c.user_id,
                 c.actor_id,
                 c.note,
+                c.change,
             )
             .outerjoin(generations, generations.c.id == c.generation_id)
-            .where(c.guild_id == guild_id, *of_member, c.movement != Movement.SETTLE)
+            .where(c.id.in_(shown.offset(offset).limit(limit)))
             .order_by(c.id.desc())
-            .offset(offset)
-            .limit(limit)
         )
         return [
-            LedgerEntry(at, movement, amount, _settings(model, ratio, resolution), user_id or None, actor, note)
-            for at, movement, amount, model, ratio, resolution, user_id, actor, note in rows
+            LedgerEntry(at, movement, amount, _settings(model, ratio, resolution), user_id or None, actor, note, change)
+            for at, movement, amount, model, ratio, resolution, user_id, actor, note, change in rows
         ]
 
 
 def _of(account: Account) -> dict[str, object]:
     return {"user": account.user_id, "guild": account.guild_id}
-
-
-def _within(span: Span) -> dict[str, object]:
-    return {"start": span.start, "end": span.end}
 
 
 def _settings(model: Model | None, ratio: AspectRatio | None, resolution: Resolution | None) -> Settings | None:

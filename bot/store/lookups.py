@@ -1,22 +1,24 @@
 """Small tables that are looked up by one key: key-values, uploads, drafts and undelivered generations."""
 
+from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import bindparam, delete, insert, or_, select
+from sqlalchemy import RowMapping, bindparam, delete, exists, insert, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.generation import Draft, Origin, Source
-from bot.domain.ids import DraftId, GenerationId, UserId
+from bot.domain.ids import ChannelId, DraftId, GenerationId, MessageId, UserId
 from bot.store.tables import drafts, key_values, undelivered, uploads
 
 _VALUE = select(key_values.c.value).where(key_values.c.key == bindparam("name"))
 _DELETE_VALUE = delete(key_values).where(key_values.c.key == bindparam("name"))
 _UPLOAD_URL = select(uploads.c.url).where(
-    uploads.c.digest == bindparam("of_digest"), uploads.c.uploaded_at >= bindparam("since")
+    uploads.c.digest == bindparam("of_digest"), uploads.c.uploaded_at.between(bindparam("since"), bindparam("until"))
 )
 _DELETE_UPLOADS = delete(uploads).where(
     or_(uploads.c.digest == bindparam("of_digest"), uploads.c.uploaded_at < bindparam("before"))
 )
+_IS_UNDELIVERED = select(exists().where(undelivered.c.generation_id == bindparam("generation")))
 
 
 class KeyValueRepository:
@@ -41,9 +43,9 @@ class UploadRepository:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def find(self, digest: str, since: datetime) -> str | None:
-        """The URL of a file that was uploaded at or after ``since``, or None."""
-        return await self._connection.scalar(_UPLOAD_URL, {"of_digest": digest, "since": since})
+    async def find(self, digest: str, since: datetime, until: datetime) -> str | None:
+        """The URL of a file that was uploaded within this time (a later one is of a clock that was ahead), or None."""
+        return await self._connection.scalar(_UPLOAD_URL, {"of_digest": digest, "since": since, "until": until})
 
     async def remember(self, digest: str, url: str, at: datetime, *, forget_before: datetime) -> None:
         """Store an upload, replacing one of the same file, and delete those made before ``forget_before``."""
@@ -52,7 +54,7 @@ class UploadRepository:
 
 
 class DraftRepository:
-    """The source images of edit forms that members have opened and not sent yet."""
+    """Edit forms that members have opened and not sent yet, and questions that they have not answered."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
@@ -67,9 +69,9 @@ class DraftRepository:
                 created_at=draft.created_at,
                 channel_id=draft.origin.channel_id,
                 message_id=draft.origin.message_id,
-                sources=[
-                    {"url": source.url, "filename": source.filename, "size": source.size} for source in draft.sources
-                ],
+                sources=[asdict(source) for source in draft.sources],
+                prompt=draft.prompt,
+                question_id=draft.question,
             )
         )
 
@@ -77,15 +79,37 @@ class DraftRepository:
         """A draft, or None when it has been deleted."""
         result = await self._connection.execute(select(drafts).where(drafts.c.id == draft_id))
         row = result.mappings().one_or_none()
-        if row is None:
-            return None
-        return Draft(
-            id=row["id"],
-            user_id=row["user_id"],
-            created_at=row["created_at"],
-            origin=Origin(row["channel_id"], row["message_id"]),
-            sources=tuple(Source(**source) for source in row["sources"]),
+        return None if row is None else _draft(row)
+
+    async def remove(self, draft_id: DraftId) -> bool:
+        """Delete a draft; False when there was none."""
+        result = await self._connection.execute(delete(drafts).where(drafts.c.id == draft_id))
+        return result.rowcount > 0
+
+    async def questions(self) -> list[Draft]:
+        """The questions that have not been answered or withdrawn."""
+        result = await self._connection.execute(select(drafts).where(drafts.c.question_id.is_not(None)))
+        return [_draft(row) for row in result.mappings()]
+
+    async def remove_questions(self, user: UserId, channel: ChannelId) -> list[MessageId]:
+        """Delete a member's questions in a channel, and return the messages that show them."""
+        theirs = delete(drafts).where(
+            drafts.c.user_id == user, drafts.c.channel_id == channel, drafts.c.question_id.is_not(None)
         )
+        messages = await self._connection.scalars(theirs.returning(drafts.c.question_id))
+        return [message for message in messages if message is not None]
+
+
+def _draft(row: RowMapping) -> Draft:
+    return Draft(
+        id=row["id"],
+        user_id=row["user_id"],
+        created_at=row["created_at"],
+        origin=Origin(row["channel_id"], row["message_id"]),
+        sources=tuple(Source(**source) for source in row["sources"]),
+        prompt=row["prompt"],
+        question=row["question_id"],
+    )
 
 
 class UndeliveredRepository:
@@ -99,16 +123,17 @@ class UndeliveredRepository:
         await self.remove(generation)
         await self._connection.execute(insert(undelivered).values(generation_id=generation, user_id=user, since=since))
 
-    async def all(self) -> list[tuple[UserId, GenerationId]]:
-        """Every undelivered generation with its member, oldest first."""
+    async def all(self, *, before: datetime | None = None) -> list[tuple[UserId, GenerationId]]:
+        """Every undelivered generation, or those added before a time, with its member, oldest first."""
         c = undelivered.c
-        rows = await self._connection.execute(select(c.user_id, c.generation_id).order_by(c.generation_id))
+        query = select(c.user_id, c.generation_id).order_by(c.generation_id)
+        rows = await self._connection.execute(query if before is None else query.where(c.since < before))
         return [(user, generation) for user, generation in rows]
+
+    async def contains(self, generation: GenerationId) -> bool:
+        """Whether a generation waits for its member's next command."""
+        return bool(await self._connection.scalar(_IS_UNDELIVERED, {"generation": generation}))
 
     async def remove(self, generation: GenerationId) -> None:
         """Remove a generation that has been shown to its member."""
         await self._connection.execute(delete(undelivered).where(undelivered.c.generation_id == generation))
-
-    async def forget(self, before: datetime) -> None:
-        """Delete what was added before this time."""
-        await self._connection.execute(delete(undelivered).where(undelivered.c.since < before))

@@ -1,18 +1,19 @@
 """Bring a database's schema to the newest version."""
 
+import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, create_engine
 from sqlalchemy.exc import DatabaseError
 
-from bot.domain.errors import OperatorError
+from bot.domain.errors import OperatorError, StoreUnavailable
 from bot.store import sqlite
 
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEWEST = "0006"
+NEWEST = "0011"
 """The schema that this code works with: the number of the last migration."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"
@@ -21,7 +22,8 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 def migrate(url: str) -> None:
     """Run the missing migrations in one transaction; creates the file and its folder if necessary.
 
-    Raises OperatorError when the file cannot be created or opened, or was made by a newer version.
+    Raises StoreUnavailable while another program has locked the file, and OperatorError when it cannot be created or
+    opened, or was made by a newer version.
     """
     path = sqlite.database_file(url)
     if sqlite.schema_version(path) != NEWEST:
@@ -33,7 +35,7 @@ def _upgrade(url: str, path: Path) -> None:
     from alembic import command
     from alembic.util import CommandError
 
-    engine = create_engine(url, hide_parameters=True)
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": sqlite.BUSY_MILLISECONDS / 1000})
     sqlite.configure(engine, writes=True)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -42,6 +44,8 @@ def _upgrade(url: str, path: Path) -> None:
     except OSError as error:
         raise OperatorError(f"database.url: {path} cannot be written: {error.strerror}.") from error
     except DatabaseError as error:
+        if isinstance(error.orig, sqlite3.OperationalError) and error.orig.sqlite_errorcode in sqlite.LOCKED_ERRORS:
+            raise StoreUnavailable(str(error.orig)) from error
         raise OperatorError(f"database.url: {path} cannot be used: {error.orig}.") from error
     except CommandError as error:
         raise OperatorError(f"database.url: {path} was made by another version of Easel: {error}.") from error

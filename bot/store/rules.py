@@ -7,7 +7,7 @@ from bot.domain.credits import Allowance, Credits, Period, Requester
 from bot.domain.ids import ChannelId, GuildId
 from bot.domain.rules import Rule, Scope, ServerSettings
 from bot.store.clauses import in_constants, in_parameter
-from bot.store.tables import rules, servers
+from bot.store.quota_tables import rules, servers
 
 _C = rules.c
 _SAME_SUBJECT = and_(
@@ -89,8 +89,10 @@ class RuleRepository:
         return ServerSettings(
             zone=row["zone"],
             manager_role=row["manager_role_id"],
+            manager_limit=row["manager_limit"],
             requests_channel=row["requests_channel_id"],
             channels=frozenset(ChannelId(channel_id) for channel_id in row["channels"]),
+            replies=row["replies"],
         )
 
     async def put_settings(self, guild_id: GuildId, settings: ServerSettings) -> None:
@@ -102,8 +104,10 @@ class RuleRepository:
                 guild_id=guild_id,
                 zone=settings.zone,
                 manager_role_id=settings.manager_role,
+                manager_limit=settings.manager_limit,
                 requests_channel_id=settings.requests_channel,
                 channels=sorted(settings.channels),
+                replies=settings.replies,
             )
         )
 

@@ -1,21 +1,32 @@
 """Everything specific to SQLite: pragmas, how transactions begin, the file behind a URL, and its integrity."""
 
+import os
 import sqlite3
+import sys
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
+import structlog
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, Engine, event, make_url
+from sqlalchemy import Column, Connection, Engine, Insert, SelectBase, Table, create_engine, event, make_url
+from sqlalchemy.dialects.sqlite import insert
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import ConnectionPoolEntry
+from sqlalchemy.sql.compiler import SQLCompiler
 
 from bot.domain.errors import OperatorError, StoreUnavailable
+from bot.store.clauses import QuarterOf
+
+log = structlog.stdlib.get_logger(__name__)
 
 BUSY_MILLISECONDS = 5_000
 """How long to wait for another process's lock; a backup tool holds one for milliseconds."""
+LOCKED_ERRORS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_BUSY_RECOVERY, sqlite3.SQLITE_BUSY_SNAPSHOT}
+"""The codes of SQLite's errors that pass when another program ends its transaction."""
 
 
 def database_file(url: str) -> Path:
@@ -36,18 +47,40 @@ def process_lock(url: str) -> Generator[None, None, None]:
     The lock ends with the process, even when that is killed.
     """
     path = database_file(url)
-    lock = FileLock(path.with_name(f"{path.name}.lock"), timeout=0)
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
-    except Timeout as error:
-        raise OperatorError(f"database.url: {path} is in use by another Easel; end that one first.") from error
-    except OSError as error:
-        raise OperatorError(f"database.url: {path} cannot be written: {error.strerror}.") from error
-    try:
+    # A symbolic link and its target are one database.
+    target = path.resolve()
+    lock = FileLock(target.with_name(f"{target.name}.lock"), timeout=0)
+    with ExitStack() as stack:
+        try:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire()
+            stack.callback(lock.release)
+            _lock_itself(target, stack)
+        except (Timeout, BlockingIOError) as error:
+            raise OperatorError(f"database.url: {path} is in use by another Easel; end that one first.") from error
+        except OSError as error:
+            raise OperatorError(f"database.url: {path} cannot be written: {error.strerror}.") from error
         yield
-    finally:
-        lock.release()
+
+
+def _lock_itself(path: Path, stack: ExitStack) -> None:
+    """Lock the database file too, which a hard link gives another name: SQLite uses locks of another kind (fcntl).
+
+    Creates the file. Raises BlockingIOError when another process has the lock.
+    """
+    if sys.platform == "win32":
+        return
+    import fcntl
+
+    handle = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+    # Not sooner: to close any handle of the file ends this process's fcntl locks on it.
+    stack.callback(os.close, handle)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        raise
+    except OSError as error:
+        log.warning("the database's file system has no locks: its hard links are not protected", error=error.strerror)
 
 
 def schema_version(path: Path) -> str | None:
@@ -108,6 +141,37 @@ def configure(engine: Engine, *, writes: bool) -> None:
     event.listen(engine, "begin", begun)
     event.listen(engine, "before_cursor_execute", executing)
     event.listen(engine, "commit", check)
+
+
+@compiles(QuarterOf, "sqlite")
+def _quarter_of(element: QuarterOf, compiler: SQLCompiler, **options: Any) -> str:
+    # Without its fraction: SQLite rounds 59.9999 seconds up.
+    return f"(CAST(strftime('%s', substr({compiler.process(element.clauses, **options)}, 1, 19)) AS INTEGER) / 900)"
+
+
+def insert_or_add(table: Table, amount: Column[Any], rows: SelectBase) -> Insert:
+    """Insert rows; where a row of the same primary key exists, its ``amount`` grows by the new one instead."""
+    statement = insert(table).from_select([column.name for column in table.columns], rows)
+    return statement.on_conflict_do_update(
+        index_elements=table.primary_key, set_={amount.name: amount + statement.excluded[amount.name]}
+    )
+
+
+@contextmanager
+def snapshot(path: Path) -> Generator[Connection, None, None]:
+    """The file as it is now, in one read-only transaction; another process may go on writing."""
+    url = f"{path.absolute().as_uri()}?mode=ro"
+    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(url, uri=True, isolation_level=None))
+
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql("BEGIN")
+
+    event.listen(engine, "begin", begun)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
 def integrity_problems(path: Path) -> list[str]:

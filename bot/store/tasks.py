@@ -6,12 +6,13 @@ from datetime import datetime
 from sqlalchemy import RowMapping, Update, bindparam, exists, func, select, text, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.domain.credits import Credits
 from bot.domain.generation import Task
 from bot.domain.ids import GenerationId, KieTaskId, TaskId
 from bot.domain.ports import TaskReport
 from bot.domain.settings import Settings, TaskClass
 from bot.domain.states import BILLED_FAILURES, MOVES, REFUNDED, Failure, TaskState
-from bot.store.clauses import in_constants, in_parameter
+from bot.store.clauses import in_constants, in_parameter, readable
 from bot.store.ledger import LedgerRepository
 from bot.store.tables import generations, tasks
 
@@ -72,9 +73,9 @@ class TaskRepository:
         return None if row is None else task_from(row, row)
 
     async def in_states(self, states: Collection[TaskState]) -> list[Task]:
-        """All tasks in any of these states, oldest first."""
+        """All tasks in any of these states that can be read, oldest first."""
         rows = await self._connection.execute(_IN_STATES, {"states": list(states)})
-        return [task_from(row, row) for row in rows.mappings()]
+        return [task_from(row, row) for row in readable(rows)]
 
     async def submitting(self, task: TaskId, deadline: datetime) -> bool:
         """KIE is about to be asked. Recorded first, so that a task is never sent twice."""
@@ -120,13 +121,20 @@ class TaskRepository:
             await self._ledger.refund([task], at)
         return moved
 
-    async def fail(self, task: TaskId, failure: Failure, at: datetime) -> bool:
-        """There will be no image: the task is refunded, unless it was before."""
+    async def fail(self, task: TaskId, failure: Failure, at: datetime, consumed: Credits | None = None) -> bool:
+        """There will be no image: the task is refunded, unless it was before. ``consumed`` is what KIE took for it."""
         row = (await self._connection.execute(_STATE, {"task": task})).one_or_none()
-        if not await self._move(task, TaskState.FAILED, finished_at=at, failure=failure):
+        billed = failure in BILLED_FAILURES
+        is_late = billed and row is not None and row.state == TaskState.OVERDUE
+        values: dict[str, object] = {"free": True} if is_late else {}
+        if consumed is not None:
+            values["consumed"] = consumed
+        if not await self._move(task, TaskState.FAILED, finished_at=at, failure=failure, **values):
             return False
-        if row is not None and row.state not in REFUNDED and not row.free:
-            await self._ledger.refund([task], at, billed=failure in BILLED_FAILURES)
+        if is_late:
+            await self._ledger.record_late(task, at)
+        elif row is not None and row.state not in REFUNDED and not row.free:
+            await self._ledger.refund([task], at, billed=billed)
         return True
 
     async def cancel(self, generation: GenerationId, at: datetime) -> list[TaskId]:
@@ -140,16 +148,15 @@ class TaskRepository:
 
     async def submitted_since(self, since: datetime) -> list[datetime]:
         """When tasks were handed to KIE, at or after this time, oldest first."""
-        rows = await self._connection.scalars(_SUBMITTED_SINCE, {"since": since})
-        return [at for at in rows if at is not None]
+        rows = await self._connection.execute(_SUBMITTED_SINCE, {"since": since})
+        return [row["submitted_at"] for row in readable(rows)]
 
     async def recent_durations(self, limit: int) -> list[tuple[TaskClass, float]]:
         """How many seconds KIE took for the last finished tasks, oldest first."""
         rows = await self._connection.execute(_RECENT_DURATIONS, {"limit": limit})
         durations = [
-            (TaskClass(model, resolution, reference_count > 0), seconds)
-            for model, resolution, reference_count, seconds in rows
-            if seconds is not None
+            (TaskClass(row["model"], row["resolution"], row["reference_count"] > 0), row["seconds"])
+            for row in readable(rows)
         ]
         return durations[::-1]
 

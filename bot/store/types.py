@@ -47,6 +47,19 @@ class CreditAmount(TypeDecorator[Decimal]):
         return None if value is None else Decimal(value) * _THOUSANDTH
 
 
+class Total(StrEnum):
+    """What a row of ``ledger_totals`` sums up. Ids that do not apply to it are 0."""
+
+    ALLOWANCE = "allowance"
+    """An account's spending from its allowance, by round and quarter of an hour."""
+    BONUS = "bonus"
+    """What is left of an account's bonus credits; they do not expire, so the round and the quarter are 0."""
+    SERVER = "server"
+    """The spending of a server's members, bonus included, by quarter of an hour."""
+    ALL = "all"
+    """The spending of all servers and direct messages, bonus included, by quarter of an hour."""
+
+
 def choice(enum: type[_E]) -> Enum:
     """A text column of at most 24 characters that holds the enum's values."""
 

@@ -1,12 +1,13 @@
 """Acknowledges commands, buttons and messages at once, and keeps a journal of the cards that this opens."""
 
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 
 import discord
+import structlog
 
 from bot.domain.generation import Destination, InteractionToken, PendingCard
 from bot.domain.ids import ChannelId, MessageId, PendingCardId, UserId
@@ -14,9 +15,13 @@ from bot.domain.ports import Clock
 from bot.generation.pending_cards import PendingCardJournal
 from bot.network import NETWORK_ERRORS
 from bot.ui import replies
-from bot.ui.discord_errors import ALREADY_ACKNOWLEDGED
+from bot.ui.cards import received_view
+from bot.ui.discord_errors import ALREADY_ACKNOWLEDGED, DISCORD_ERRORS
 from bot.ui.interactions import check_place, parent_of
 
+log = structlog.stdlib.get_logger(__name__)
+
+_NOBODY: Final = discord.AllowedMentions.none()
 TOKEN_LIFE = timedelta(minutes=15)
 """How long an interaction's token is valid (Discord's documentation, "Receiving and Responding")."""
 
@@ -60,18 +65,38 @@ class Acknowledger:
         pending = PendingCard(
             PendingCardId(message.id), UserId(message.author.id), self._clock.now(), unposted, MessageId(message.id)
         )
-        self._pending_cards.record(pending)
-        try:
+        with self._recorded(pending):
             card = await replies.open_card(message)
             destination = replace(replies.destination(card), pending_card=pending.id)
             yield card, self._with_message(replace(pending, destination=destination), card.id)
+
+    @asynccontextmanager
+    async def confirmed(
+        self, interaction: discord.Interaction[Any], question: discord.Message
+    ) -> AsyncGenerator[Destination, None]:
+        """Turn a question into a card. Within the block the request must be accepted, or the card say why not."""
+        user, pending_id = UserId(interaction.user.id), PendingCardId(interaction.id)
+        destination = replace(replies.destination(question), pending_card=pending_id)
+        with self._recorded(PendingCard(pending_id, user, self._clock.now(), destination)):
+            try:
+                await interaction.response.edit_message(view=received_view(user), allowed_mentions=_NOBODY)
+            except DISCORD_ERRORS as error:
+                # The question is closed. What comes of it needs no interaction: the card is a message of the bot.
+                log.info("press not acknowledged", error=type(error).__name__)
+            yield destination
+
+    @contextmanager
+    def _recorded(self, pending: PendingCard) -> Generator[None, None, None]:
+        """A block that ends with an outcome on the card; if it does not, the next process tells the member."""
+        self._pending_cards.record(pending)
+        try:
+            yield
         except (*NETWORK_ERRORS, RuntimeError):
             # Discord was not reached. RuntimeError: the session is closed because the process is ending.
             raise
         except Exception:
             self.close(pending.id)
             raise
-        # Neither after a network failure nor when the process ends in the block: the next process tells the member.
         self.close(pending.id)
 
     def close(self, answered: int) -> None:

@@ -1,4 +1,4 @@
-"""Posts alerts about KIE's account to the operator's channel."""
+"""Posts alerts to the operator's channel."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -8,7 +8,17 @@ import discord
 import structlog
 
 from bot.domain.ids import ChannelId
-from bot.domain.kie_account import Alert, LowBalance, Paused, Resumed
+from bot.domain.kie_account import (
+    Alert,
+    DeliveryGivenUp,
+    LowBalance,
+    Paused,
+    ResultsArriving,
+    ResultsMissing,
+    Resumed,
+    ServerDeclined,
+    UnknownResultHost,
+)
 from bot.ui.cards import AMBER, GREEN, RED, finished_view
 from bot.ui.discord_errors import DISCORD_ERRORS
 from bot.ui.texts import ops
@@ -50,6 +60,16 @@ def _view(alert: Alert) -> discord.ui.LayoutView:
             colour, text = RED, f"⏸️ {ops.paused(alert)}"
         case Resumed():
             colour, text = GREEN, f"▶️ {ops.resumed(alert)}"
+        case ServerDeclined():
+            colour, text = AMBER, f"🚪 {ops.declined(alert)}"
+        case UnknownResultHost():
+            colour, text = AMBER, f"⚠️ {ops.unknown_host(alert)}"
+        case ResultsMissing():
+            colour, text = RED, f"⏸️ {ops.RESULTS_MISSING}"
+        case ResultsArriving():
+            colour, text = GREEN, f"▶️ {ops.results_arriving(alert)}"
+        case DeliveryGivenUp():
+            colour, text = AMBER, f"⚠️ {ops.delivery_given_up(alert)}"
         case _:
             assert_never(alert)
     return finished_view(colour, discord.ui.TextDisplay(text))

@@ -14,7 +14,7 @@ from bot.domain.errors import GenerationGone, NoSourceImage, NotYours
 from bot.domain.generation import Destination, Generation, GenerationRequest, Origin, Source
 from bot.domain.ids import ChannelId, DraftId, GenerationId, MessageId, UserId
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
-from bot.ui import credit_requests
+from bot.ui import credit_requests, question_handlers
 from bot.ui.custom_ids import TEMPLATE, Action, CustomId
 from bot.ui.interactions import check_manager, requester
 from bot.ui.message_images import images_of
@@ -60,6 +60,7 @@ async def _handle(
     interaction: discord.Interaction[Any],
     custom_id: CustomId | None,
 ) -> None:
+    services.access.check(interaction)
     if custom_id is None or custom_id.action not in handlers:
         raise GenerationGone
     await handlers[custom_id.action](services, interaction, custom_id)
@@ -68,7 +69,7 @@ async def _handle(
 async def _cancel(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """The delivery worker then updates the card."""
     await interaction.response.defer()
-    await services.generations.cancel(GenerationId(button.number), UserId(interaction.user.id))
+    await services.generations.cancel(GenerationId(button.number), _user(interaction))
 
 
 async def _again(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
@@ -82,7 +83,7 @@ async def _open_edit(services: Services, interaction: discord.Interaction[Any], 
     generation = await _shown_generation(services, interaction, button)
     earlier = generation.request
     settings = replace(earlier.settings, aspect_ratio=AspectRatio.AUTO)
-    images = images_of(_card(interaction))
+    images = images_of(_card(interaction), _user(interaction))
     if not images:
         raise NoSourceImage
     prompt = "" if earlier.prompt == derived_requests.LARGER_PROMPT else earlier.prompt
@@ -100,13 +101,15 @@ async def _edit(services: Services, interaction: discord.Interaction[Any], modal
 
 
 async def _open_prompt(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
-    earlier = (await _with_own_references(services, interaction, button)).request
+    generation = await _shown_generation(services, interaction, button)
+    derived_requests.check_images(generation, _user(interaction), other_prompt=True)
+    earlier = generation.request
     await interaction.response.send_modal(prompt_modal(button, earlier.prompt, earlier.settings, services.prices))
 
 
 async def _other_prompt(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
     form = read_form(interaction)
-    generation = await _with_own_references(services, interaction, modal)
+    generation = await _shown_generation(services, interaction, modal)
     destination = await _new_card(services, interaction)
     earlier = generation.request.settings
     settings = _settings(form, earlier.model, earlier.aspect_ratio)
@@ -119,7 +122,7 @@ async def _other_prompt(services: Services, interaction: discord.Interaction[Any
 
 
 async def _open_larger(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
-    images = images_of(_card(interaction))
+    images = images_of(_card(interaction), _user(interaction))
     if len(images) <= 1:
         await _larger(services, interaction, button)
         return
@@ -162,8 +165,10 @@ async def _turn_page(services: Services, interaction: discord.Interaction[Any], 
 
 async def _edit_draft(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
     form = read_form(interaction)
-    draft = await services.history.draft(DraftId(modal.number), UserId(interaction.user.id))
-    destination = await services.acknowledger.acknowledge(interaction, private=False)
+    draft = await services.history.draft(DraftId(modal.number), _user(interaction))
+    # As private as the message that its images are in.
+    private = interaction.guild_id is not None and any(source.owner is not None for source in draft.sources)
+    destination = await services.acknowledger.acknowledge(interaction, private=private)
     request = GenerationRequest(requester(interaction), form.prompt, _settings(form), 1, (), destination, draft.origin)
     await services.generations.accept(request, [*draft.sources, *form.files])
 
@@ -179,6 +184,8 @@ _BUTTONS: Mapping[Action, _Handler] = {
     Action.ASK: credit_requests.ask,
     Action.APPROVE: credit_requests.open_approval,
     Action.DENY: credit_requests.deny,
+    Action.CONFIRM: question_handlers.confirm,
+    Action.DISMISS: question_handlers.dismiss,
 }
 _MODALS: Mapping[Action, _Handler] = {
     Action.EDIT: _edit,
@@ -192,17 +199,12 @@ _MODALS: Mapping[Action, _Handler] = {
 async def _shown_generation(
     services: Services, interaction: discord.Interaction[Any], custom_id: CustomId
 ) -> Generation:
-    return await services.history.shown_in(MessageId(_card(interaction).id), GenerationId(custom_id.number))
+    message_id, generation_id = MessageId(_card(interaction).id), GenerationId(custom_id.number)
+    return await services.history.shown_in(message_id, generation_id, _user(interaction))
 
 
-async def _with_own_references(
-    services: Services, interaction: discord.Interaction[Any], custom_id: CustomId
-) -> Generation:
-    """Nobody else may reuse the images: only their owner has seen what was attached to a command."""
-    generation = await _shown_generation(services, interaction, custom_id)
-    if generation.request.references and generation.request.account.user_id != interaction.user.id:
-        raise NotYours
-    return generation
+def _user(interaction: discord.Interaction[Any]) -> UserId:
+    return UserId(interaction.user.id)
 
 
 def _card(interaction: discord.Interaction[Any]) -> discord.Message:
@@ -224,7 +226,7 @@ def _origin(interaction: discord.Interaction[Any]) -> Origin:
 def _chosen_image(interaction: discord.Interaction[Any], form: Form | None) -> Source:
     """The card's image, or that of several which was chosen."""
     chosen = form.image if form else None
-    for image in images_of(_card(interaction)):
+    for image in images_of(_card(interaction), _user(interaction)):
         if chosen is None or image.filename == chosen:
             return image
     raise NoSourceImage

@@ -6,7 +6,7 @@ from typing import Any
 import discord
 from discord import ui
 
-from bot.domain.ids import CreditRequestId, GenerationId, UserId
+from bot.domain.ids import CreditRequestId, DraftId, GenerationId, UserId
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.texts import cards, quota
 
@@ -19,6 +19,7 @@ _LABELS = {
     Action.ASK: quota.ASK,
     Action.APPROVE: quota.APPROVE,
     Action.DENY: quota.DENY,
+    Action.DISMISS: cards.DISMISS,
 }
 _STYLES = {Action.ASK: discord.ButtonStyle.primary, Action.APPROVE: discord.ButtonStyle.success}
 
@@ -31,6 +32,12 @@ def card_button(action: Action, generation_id: GenerationId) -> ui.Button[Any]:
 def larger_button(generation_id: GenerationId, price: Decimal) -> ui.Button[Any]:
     """The button that redraws an image in 2K, at this price."""
     return _button(CustomId(Action.LARGER, generation_id), cards.larger(price))
+
+
+def question_buttons(draft_id: DraftId, price: Decimal, *, edits: bool) -> list[ui.Button[Any]]:
+    """The answers to the question whether a message was meant as a request: yes, at this price, or no."""
+    confirm = _button(CustomId(Action.CONFIRM, draft_id), cards.confirm(price, edits=edits))
+    return [confirm, _button(CustomId(Action.DISMISS, draft_id), _LABELS[Action.DISMISS])]
 
 
 def ask_button(member: UserId) -> ui.Button[Any]:

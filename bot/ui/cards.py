@@ -33,7 +33,10 @@ RED: Final = 0xF23F43
 def progress_view(card: Card, now: datetime) -> ui.LayoutView:
     """The card until the outcome: what was requested, by whom, its price, and how far it is."""
     generation = card.generation
-    if generation.at_work:
+    if generation.settled:
+        colour = BLURPLE
+        status = [texts.FETCHING]
+    elif generation.at_work:
         colour = BLURPLE
         status = [texts.being_made(len(generation.ready), len(generation.tasks), card.position)]
     else:
@@ -65,6 +68,15 @@ def outcome_view(card: Card, images: Sequence[ImageFile], alt_text: str, prices:
 def received_view(requester: UserId) -> ui.LayoutView:
     """The card of a reply or mention before its request is accepted."""
     return finished_view(GREY, ui.TextDisplay(f"👀 {texts.RECEIVED}"), _requester_line(requester))
+
+
+def question_view(text: str, buttons: Sequence[ui.Button[Any]]) -> ui.LayoutView:
+    """A question about a message, small since nobody may care for it."""
+    view = ui.LayoutView(timeout=None)
+    view.add_item(ui.TextDisplay[Any](f"-# {text}"))
+    view.add_item(ui.ActionRow[Any](*buttons))
+    view.stop()  # else discord.py keeps the view in memory
+    return view
 
 
 def interrupted_view(requester: UserId) -> ui.LayoutView:
@@ -110,10 +122,15 @@ def _outcome_colour(card: Card, images: int) -> int:
 
 def _notes(card: Card, images: int) -> list[str]:
     """What the member should know about the outcome; nothing when all images were made in time."""
+    ready, tasks = card.generation.ready, card.generation.tasks
     if card.late:
-        return [texts.LATE]
-    tasks = card.generation.tasks
+        # Only what was refunded before is free; the rest could not be fetched in time.
+        return [texts.LATE] if any(task.free for task in ready) else []
     reasons = [texts.failure(reason) for reason in dict.fromkeys(task.failure for task in tasks) if reason]
+    if ready and not images:
+        return [*reasons, texts.NOT_POSTED_HERE]
+    if fetching := len(ready) - images:
+        return [*reasons, texts.still_fetched(fetching)]
     if images:
         return [texts.partly(images, len(tasks)), *reasons] if images < len(tasks) else reasons
     if not reasons:

@@ -11,12 +11,14 @@ from bot.domain.credit_requests import CreditRequest
 from bot.domain.credits import Credits
 from bot.domain.errors import AlreadyRequested, BadAmount, CreditRequestClosed, NoRequestsChannel, NotYours
 from bot.domain.ids import ChannelId, CreditRequestId, MessageId, UserId
+from bot.domain.ledger import Decision
 from bot.quota.credit_requests import CreditRequests, NewCreditRequest
+from bot.runtime import retry_until_available
 from bot.ui.buttons import decision_buttons
 from bot.ui.cards import AMBER, GREEN, GREY, finished_view
 from bot.ui.custom_ids import CustomId
 from bot.ui.discord_errors import DISCORD_ERRORS
-from bot.ui.interactions import check_manager, requester
+from bot.ui.interactions import check_manager, manages_by_role, requester
 from bot.ui.modals import amount_modal, read_amount
 from bot.ui.services import Services
 from bot.ui.texts import quota as texts
@@ -57,30 +59,29 @@ async def approve(services: Services, interaction: discord.Interaction[Any], mod
     request = await _open_request(services, interaction, modal)
     amount = _amount(read_amount(interaction))
     await interaction.response.defer()
-    admin = UserId(interaction.user.id)
-    notice = texts.you_got(amount)
-    request = await services.credit_requests.approve(
-        request.id, _message_id(interaction), admin, amount, texts.GRANT_NOTE, notice
+    by_role = manages_by_role(interaction)
+    request, decision = await services.credit_requests.approve(
+        request.id, _message_id(interaction), UserId(interaction.user.id), amount, by_role=by_role
     )
-    await _show_decision(interaction, texts.approved(request.account.user_id, amount, admin), GREEN)
-    await _notify_member(interaction.client, services.credit_requests, request, notice)
+    await _show_decision(interaction, decision, GREEN)
+    await _notify_member(interaction.client, services.credit_requests, request, decision)
 
 
 async def deny(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """An admin presses Deny."""
     request = await _open_request(services, interaction, button)
     await interaction.response.defer()
-    admin = UserId(interaction.user.id)
-    note = texts.denied(request.account.user_id, admin)
-    request = await services.credit_requests.deny(request.id, _message_id(interaction), admin, note, texts.DENIED)
-    await _show_decision(interaction, note, GREY)
-    await _notify_member(interaction.client, services.credit_requests, request, texts.DENIED)
+    request, decision = await services.credit_requests.deny(
+        request.id, _message_id(interaction), UserId(interaction.user.id)
+    )
+    await _show_decision(interaction, decision, GREY)
+    await _notify_member(interaction.client, services.credit_requests, request, decision)
 
 
 async def notify_decisions(client: discord.Client, credit_requests: CreditRequests) -> None:
     """Tell members the decisions that an earlier process could not tell them."""
-    for request, notice in await credit_requests.pending_notifications():
-        await _notify_member(client, credit_requests, request, notice)
+    for request, decision in await retry_until_available(credit_requests.pending_notifications):
+        await _notify_member(client, credit_requests, request, decision)
 
 
 async def _open_request(services: Services, interaction: discord.Interaction[Any], pressed: CustomId) -> CreditRequest:
@@ -98,11 +99,11 @@ def _open_view(new: NewCreditRequest) -> ui.LayoutView:
     return finished_view(AMBER, ui.TextDisplay(text), ui.ActionRow[Any](*decision_buttons(request.id)))
 
 
-async def _show_decision(interaction: discord.Interaction[Any], text: str, colour: int) -> None:
+async def _show_decision(interaction: discord.Interaction[Any], decision: Decision, colour: int) -> None:
     """Replace the request's card, and its buttons with it; somebody may have deleted it meanwhile."""
     try:
         await interaction.edit_original_response(
-            view=finished_view(colour, ui.TextDisplay(text)), allowed_mentions=_NOBODY
+            view=finished_view(colour, ui.TextDisplay(texts.decided(decision))), allowed_mentions=_NOBODY
         )
     except DISCORD_ERRORS as error:
         log.info("decision not shown on the request's card", error=type(error).__name__)
@@ -134,13 +135,13 @@ async def _is_deleted(client: discord.Client, request: CreditRequest) -> bool:
 
 
 async def _notify_member(
-    client: discord.Client, credit_requests: CreditRequests, request: CreditRequest, notice: str
+    client: discord.Client, credit_requests: CreditRequests, request: CreditRequest, decision: Decision
 ) -> None:
     """Write to the member directly; if that is closed, say where they asked that there is an answer."""
     user = discord.Object(request.account.user_id)
     try:
         try:
-            await (await client.create_dm(user)).send(notice, allowed_mentions=_NOBODY)
+            await (await client.create_dm(user)).send(texts.decided_for_you(decision), allowed_mentions=_NOBODY)
         except discord.Forbidden:
             pings = discord.AllowedMentions(everyone=False, users=[user], roles=False)
             channel = client.get_partial_messageable(request.asked_in)

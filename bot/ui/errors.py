@@ -9,7 +9,7 @@ import discord
 import structlog
 from discord import app_commands, ui
 
-from bot.domain.errors import DiskError, NotEnoughCredits, StoreUnavailable, UserError
+from bot.domain.errors import DiskError, Ignored, NotEnoughCredits, StoreUnavailable, UserError
 from bot.domain.ids import PendingCardId, UserId, to_base36
 from bot.generation.pending_cards import PendingCardJournal
 from bot.network import NETWORK_ERRORS
@@ -64,6 +64,9 @@ class ErrorReporter:
     async def report(self, interaction: discord.Interaction[Any], error: BaseException) -> None:
         """Answer the interaction with what the member can act on; log what only the operator can."""
         cause = error.original if isinstance(error, app_commands.CommandInvokeError) else error
+        if isinstance(cause, Ignored):
+            log.info("interaction ignored", interaction=interaction.id)
+            return
         try:
             await _answer(interaction, _member_text(_name(interaction), cause), can_ask=_can_ask(cause))
         except discord.HTTPException as failure:
@@ -87,6 +90,9 @@ class _ErrorBoundary:
     ) -> bool:
         if not isinstance(exc, Exception):
             return False
+        if isinstance(exc, Ignored):
+            log.info("event ignored")
+            return True
         await self._report(exc)
         return True
 

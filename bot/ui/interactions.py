@@ -49,6 +49,11 @@ async def check_manager(quotas: QuotaService, interaction: discord.Interaction[A
     return guild_id
 
 
+def manages_by_role(interaction: discord.Interaction[Any]) -> bool:
+    """Whether a quota manager is one by their role alone, without Manage Server."""
+    return not interaction.permissions.manage_guild
+
+
 def check_place(interaction: discord.Interaction[Any]) -> None:
     """Raise MayNotPost where the bot is not allowed to post images.
 

@@ -1,28 +1,66 @@
 """Messages that are meant for the bot, told apart from ordinary chat."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
 
 import discord
 
-from bot.domain.generation import Origin, Source
-from bot.domain.ids import ChannelId, MessageId
-from bot.domain.settings import REFERENCES_MAX
+from bot.domain.credits import Requester
+from bot.domain.generation import Destination, GenerationRequest, Origin, Source
+from bot.domain.ids import ChannelId, MessageId, UserId
+from bot.domain.rules import ReplyMode
+from bot.domain.settings import PROMPT_MIN, REFERENCES_MAX, AspectRatio, Settings
 from bot.ui.message_images import attached_images, images_of
 from bot.ui.texts import refusals
 
 _WRITTEN_BY_MEMBERS = frozenset({discord.MessageType.default, discord.MessageType.reply})
+_CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
+"""Discord takes nothing in it for a mention."""
+_HELP: Final = frozenset({"", "help", "/help"})
+
+
+class Address(Enum):
+    """How clearly a message with a prompt is meant as a request."""
+
+    MENTION = auto()
+    """The bot's mention was typed, or images were sent to it directly."""
+    REPLY_WITH_IMAGES = auto()
+    """A reply to the bot that brings images of its own."""
+    WORDS = auto()
+    """Perhaps chat: a reply to a result, which pings the bot by Discord's default, or words in direct messages."""
+
+
+class Response(Enum):
+    """What is done about a message with a prompt."""
+
+    START = auto()
+    ASK = auto()
+    IGNORE = auto()
 
 
 @dataclass(frozen=True, slots=True)
 class MentionRequest:
-    """A message that asks for an edit of the images in it or in the message that it replies to."""
+    """A message that asks for an image, or for an edit of the images in it or in the message that it replies to."""
 
+    address: Address
     prompt: str
     sources: tuple[Source, ...]
     origin: Origin | None
     note: str | None = None
     """What the member should know beforehand."""
+
+    def response(self, mode: ReplyMode) -> Response:
+        """What to do about it in a server with this setting."""
+        match self.address, mode:
+            case (Address.MENTION, _) | (_, ReplyMode.EDIT) | (Address.REPLY_WITH_IMAGES, ReplyMode.ASK):
+                return Response.START
+            case Address.WORDS, ReplyMode.ASK:
+                return Response.ASK
+            case _:
+                return Response.IGNORE
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,32 +71,100 @@ class MentionHint:
 
 
 def read_mention(message: discord.Message, bot_id: int, *, sees_all: bool) -> MentionRequest | MentionHint | None:
-    """What a member asks for with a message; None for ordinary chat.
+    """What a member asks for with a message, or may ask for; None for ordinary chat.
 
-    Meant for the bot are direct messages to it and messages that mention it, as replies to its own messages do by
-    default. ``sees_all``: Discord grants the message-content intent.
+    The mention of the bot's own role, which Discord's completion offers beside that of the bot, counts as the bot's.
+    ``sees_all``: Discord grants the message-content intent.
     """
     if message.author.bot or message.webhook_id is not None or message.type not in _WRITTEN_BY_MEMBERS:
         return None
-    if message.guild is not None and bot_id not in {user.id for user in message.mentions}:
+    role = _own_role(message.guild, bot_id) if message.guild else None
+    if not message.content and not sees_all and role in message.role_mentions:
+        return MentionHint(refusals.ROLE_HIDDEN)
+    own_images = attached_images(message)
+    address = _address(message, bot_id, role, has_images=bool(own_images))
+    if address is None:
         return None
-    prompt = _prompt(message, bot_id)
-    if not prompt:
+    prompt = _prompt(message, bot_id, role)
+    if address is Address.MENTION or message.guild is None:
+        return _direct(message, bot_id, address, prompt, own_images, sees_all=sees_all)
+    above = _replied_to(message)
+    above_images = _images_above(message, above)
+    if above is None or len(prompt) < PROMPT_MIN or not (above_images or own_images):
+        return None
+    return _request(address, prompt, above, above_images, own_images)
+
+
+def _direct(
+    message: discord.Message, bot_id: int, address: Address, prompt: str, own_images: list[Source], *, sees_all: bool
+) -> MentionRequest | MentionHint:
+    """What a message asks for that speaks to the bot, and so is owed an answer."""
+    too_short = address is Address.WORDS and len(prompt) < PROMPT_MIN
+    if too_short or prompt.casefold().rstrip("!?.") in _HELP:
         return MentionHint(refusals.HOW_TO)
     above = _replied_to(message)
-    above_images = images_of(above) if above else []
-    sources = [*above_images, *attached_images(message.attachments)]
+    above_images = _images_above(message, above)
     hidden = above is not None and not sees_all and _is_hidden(above, bot_id)
-    if not sources:
-        return MentionHint(refusals.CANNOT_SEE if hidden else refusals.NO_IMAGE)
+    if not (above_images or own_images):
+        if hidden:
+            return MentionHint(refusals.CANNOT_SEE)
+        if message.reference is not None and above is None:
+            return MentionHint(refusals.REPLY_LOST)
+        if message.attachments:
+            return MentionHint(refusals.NO_IMAGE)
+    return _request(address, prompt, above, above_images, own_images, refusals.ONLY_YOURS if hidden else None)
+
+
+def settings_for(sources: Sequence[Source]) -> Settings:
+    """How an image is made for a message: the defaults of the command."""
+    return Settings(aspect_ratio=AspectRatio.AUTO) if sources else Settings()
+
+
+def generation_request(
+    requester: Requester, prompt: str, sources: Sequence[Source], origin: Origin | None, destination: Destination
+) -> GenerationRequest:
+    """The request that a message stands for; its sources are handed over beside it."""
+    return GenerationRequest(requester, prompt, settings_for(sources), 1, (), destination, origin)
+
+
+def _address(message: discord.Message, bot_id: int, role: discord.Role | None, *, has_images: bool) -> Address | None:
+    """How the message speaks to the bot; None if it does not."""
+    pinged = bot_id in {user.id for user in message.mentions}
+    spoken = _CODE.sub(" ", message.content)
+    if (pinged and re.search(rf"<@!?{bot_id}>", spoken)) or (role and role.mention in spoken):
+        return Address.MENTION
+    if message.guild is None:
+        return Address.MENTION if has_images else Address.WORDS
+    above = _replied_to(message)
+    if not pinged or above is None or above.author.id != bot_id:
+        return None
+    return Address.REPLY_WITH_IMAGES if has_images else Address.WORDS
+
+
+def _own_role(guild: discord.Guild, bot_id: int) -> discord.Role | None:
+    """The role that Discord made for the bot when it was invited; its tags name the bot, and nobody else has it."""
+    me = guild.get_member(bot_id)
+    managed = [role for role in me.roles if role.managed] if me else []
+    return guild.self_role or next(iter(managed), None)
+
+
+def _request(
+    address: Address,
+    prompt: str,
+    above: discord.Message | None,
+    above_images: Sequence[Source],
+    own_images: Sequence[Source],
+    note: str | None = None,
+) -> MentionRequest:
     origin = Origin(ChannelId(above.channel.id), MessageId(above.id)) if above and above_images else None
-    note = refusals.ONLY_YOURS if hidden else None
-    return MentionRequest(prompt, tuple(sources[:REFERENCES_MAX]), origin, note)
+    return MentionRequest(address, prompt, (*above_images, *own_images)[:REFERENCES_MAX], origin, note)
 
 
-def _prompt(message: discord.Message, bot_id: int) -> str:
+def _prompt(message: discord.Message, bot_id: int, role: discord.Role | None) -> str:
     """The message's text without the bot's mention, and with other members' names in place of theirs."""
     text = re.sub(rf"<@!?{bot_id}>", " ", message.content)
+    if role is not None:
+        text = text.replace(role.mention, " ")
     for user in message.mentions:
         for mention in (f"<@{user.id}>", f"<@!{user.id}>"):
             text = text.replace(mention, f"@{user.display_name}")
@@ -69,7 +175,13 @@ def _replied_to(message: discord.Message) -> discord.Message | None:
     reference = message.reference
     if reference is None or not isinstance(reference.resolved, discord.Message):
         return None
+    if reference.channel_id != message.channel.id:
+        return None  # its author may not see that channel
     return reference.resolved
+
+
+def _images_above(message: discord.Message, above: discord.Message | None) -> list[Source]:
+    return images_of(above, UserId(message.author.id)) if above else []
 
 
 def _is_hidden(message: discord.Message, bot_id: int) -> bool:

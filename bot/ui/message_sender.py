@@ -118,7 +118,7 @@ class DiscordMessageSender:
             view=outcome.view(),
             files=await outcome.files(),
             # Late images come one by one, each in a message of its own.
-            nonce=to_base36(generation.ready[0].id if card.late else generation.id),
+            nonce=to_base36(outcome.images[0].task_id if card.late else generation.id),
             allowed_mentions=discord.AllowedMentions(
                 everyone=False, users=[requester], roles=False, replied_user=False
             ),
@@ -138,8 +138,13 @@ class DiscordMessageSender:
             log.info("old card not deleted", error=type(error).__name__)
 
     def _is_editable(self, destination: Destination) -> bool:
-        """An interaction's answer can be edited until its token expires; the bot's own message always can."""
-        return destination.token is None or self._clock.now() < destination.token.expires_at - _TOKEN_MARGIN
+        """An interaction's answer can be edited until its token expires; the bot's own message always can.
+
+        While the clock may be wrong the answer is tried: Discord refuses a token that has expired.
+        """
+        if destination.token is None or not self._clock.is_settled():
+            return True
+        return self._clock.now() < destination.token.expires_at - _TOKEN_MARGIN
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from discord import ui
 
 from bot.domain.credits import PriceList
 from bot.domain.generation import Source
+from bot.domain.ids import UserId
 from bot.domain.settings import PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, Resolution, Settings
 from bot.ui.custom_ids import CustomId
 from bot.ui.texts import forms as texts
@@ -89,6 +90,7 @@ def read_amount(interaction: discord.Interaction[Any]) -> str:
 def read_form(interaction: discord.Interaction[Any]) -> Form:
     """What was submitted. A choice that the modal did not offer counts as none."""
     answers, attachments = _submitted(interaction)
+    owner = UserId(interaction.user.id)
     return Form(
         prompt=str(answers.get(_PROMPT) or ""),
         image=_first(answers.get(_IMAGE)),
@@ -96,7 +98,7 @@ def read_form(interaction: discord.Interaction[Any]) -> Form:
         aspect_ratio=_known(AspectRatio, answers.get(_RATIO)),
         resolution=_known(Resolution, answers.get(_RESOLUTION)),
         files=tuple(
-            Source(attachments[file_id]["url"], attachments[file_id]["filename"], attachments[file_id]["size"])
+            Source(attachments[file_id]["url"], attachments[file_id]["filename"], attachments[file_id]["size"], owner)
             for file_id in answers.get(_FILES) or ()
             if file_id in attachments
         ),

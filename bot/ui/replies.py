@@ -34,6 +34,11 @@ async def open_card(message: discord.Message) -> discord.Message:
     return await _reply(message, "card", view=received_view(UserId(message.author.id)))
 
 
+async def ask(message: discord.Message, question: discord.ui.LayoutView) -> discord.Message:
+    """Post a question, without a sound."""
+    return await _reply(message, "ask", view=question, silent=True)
+
+
 async def refuse(card: discord.Message, requester: UserId, text: str, *, can_ask: bool) -> None:
     """Turn the card into a refusal."""
     buttons = [ask_button(requester)] if can_ask else []

@@ -9,15 +9,18 @@ from bot.generation.status import StatusBoard
 from bot.generation.undelivered import Undelivered
 from bot.quota.credit_requests import CreditRequests
 from bot.quota.service import QuotaService
+from bot.ui.access import Access
 from bot.ui.acknowledger import Acknowledger
 from bot.ui.alt_text import AltTexts
 from bot.ui.errors import ErrorReporter
+from bot.ui.questions import Questions
 
 
 @dataclass(frozen=True, slots=True)
 class Services:
     """One instance of each for the whole process."""
 
+    access: Access
     generations: GenerationService
     history: History
     undelivered: Undelivered
@@ -26,5 +29,6 @@ class Services:
     status: StatusBoard
     errors: ErrorReporter
     acknowledger: Acknowledger
+    questions: Questions
     alt_texts: AltTexts
     prices: PriceList

@@ -1,8 +1,6 @@
 """The answer to /quota report: totals, a chart of the spending, ranking and outcomes in words, and a CSV file."""
 
-import asyncio
 import io
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,10 +8,9 @@ import discord
 from discord import ui
 
 from bot.domain.credits import ZERO
-from bot.domain.ids import UserId
 from bot.domain.spending import PRICE_CLASSES, PriceClass
 from bot.media.spending_chart import ChartRenderer, ChartSeries, SpendingChart
-from bot.quota.spending_report import SpendingReport, spending_csv
+from bot.quota.spending_report import SpendingReport
 from bot.ui.cards import ALT_TEXT_MAX, BLURPLE, finished_view
 from bot.ui.texts import report as texts
 
@@ -30,15 +27,14 @@ class ReportMessage:
 
 
 async def report_message(
-    report: SpendingReport, names: Mapping[UserId, str], server: str, renderer: ChartRenderer
+    report: SpendingReport, csv_bytes: bytes, server: str, renderer: ChartRenderer
 ) -> ReportMessage:
     """Render the chart and build the message; if rendering fails, the message has the words and the CSV only.
 
-    ``names`` appear in the CSV, members without one by their id alone. Send the message without allowed mentions.
+    Send the message without allowed mentions.
     """
     first, last = report.days[0].day, report.days[-1].day
     png = await renderer.render(spending_chart(report))
-    csv_bytes = await asyncio.to_thread(spending_csv, report.rows, names)
     csv_file = discord.File(io.BytesIO(csv_bytes), filename=texts.filename(first, last, "csv"))
     files = [csv_file]
     heading = (texts.title(server, first, last), texts.totals(report), texts.pool(report.pool))
@@ -51,7 +47,7 @@ async def report_message(
         gallery.add_item(media=image, description=alt_text)
         items.append(gallery)
         files.insert(0, image)
-    details = [*texts.ranking(report.top), *texts.outcomes(report), texts.time_zone(report.zone)]
+    details = [*texts.ranking(report.ranking.top), *texts.outcomes(report), texts.time_zone(report.zone)]
     if png is None:
         details.append(texts.NO_CHART)
     items += [ui.TextDisplay("\n".join(details)), ui.File(csv_file)]

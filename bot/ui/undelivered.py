@@ -4,8 +4,10 @@ import asyncio
 from typing import Any, Final
 
 import discord
+import structlog
 from discord import ui
 
+from bot.domain.errors import ResultPending
 from bot.domain.ids import GenerationId
 from bot.generation.undelivered import Undelivered
 from bot.ui.alt_text import AltTexts
@@ -13,6 +15,8 @@ from bot.ui.cards import AMBER, finished_view, gallery, headline
 from bot.ui.discord_errors import UNKNOWN_MESSAGE
 from bot.ui.message_sender import open_files
 from bot.ui.texts import cards as texts
+
+log = structlog.stdlib.get_logger(__name__)
 
 _RETRY_DELAYS: Final = (0.2, 0.5, 1, 2, 5, 10, 20)
 """Seconds between looks at "thinking…", which becomes a card as soon as the command's request is accepted."""
@@ -22,16 +26,21 @@ async def hand_over(
     undelivered: Undelivered, alt_texts: AltTexts, interaction: discord.Interaction[Any], generation_id: GenerationId
 ) -> bool:
     """Send the member the result; False when it has to wait for another command."""
-    kept = await undelivered.load(generation_id, interaction.filesize_limit)
-    if kept is None:
-        return True
     if not await _is_answered(interaction):
         return False
-    generation, images = kept
+    try:
+        handed = await undelivered.load(generation_id, interaction.filesize_limit)
+    except ResultPending as pending:
+        log.info("undelivered image not fetched", generation=generation_id, error=type(pending.__cause__).__name__)
+        return False
+    if handed is None:
+        return True
+    generation, images = handed.generation, handed.images
     alt_text = await alt_texts.of(generation)
     reasons = [task.failure for task in generation.tasks if task.failure is not None]
     items: list[ui.Item[Any]] = [gallery(images, alt_text)] if images else []
-    items += [ui.TextDisplay(headline(generation)), ui.TextDisplay(texts.undelivered(reasons, len(images)))]
+    text = texts.undelivered(reasons, len(images), len(handed.lost), handed.price)
+    items += [ui.TextDisplay(headline(generation)), ui.TextDisplay(text)]
     await interaction.followup.send(
         view=finished_view(AMBER, *items),
         files=await open_files(images, alt_text),
@@ -39,7 +48,7 @@ async def hand_over(
         allowed_mentions=discord.AllowedMentions.none(),
         wait=True,
     )
-    await undelivered.mark_delivered(generation)
+    undelivered.mark_delivered(handed)
     return True
 
 

@@ -5,17 +5,17 @@ import time
 from collections import OrderedDict
 from collections.abc import Collection
 from http import HTTPStatus
-from typing import Annotated, ClassVar
+from typing import ClassVar
 
 import structlog
 from aiohttp import web
-from pydantic import AliasChoices, AliasPath, BaseModel, Field
 
 from bot.domain.errors import StoreUnavailable
 from bot.domain.ids import KieTaskId, TaskId, from_base36
 from bot.domain.ports import Clock
 from bot.generation.tracker import Tracker
 from bot.kie.signature import headers_plausible, verify
+from bot.kie.wire import envelope
 from bot.web.client_address import FailureLimiter, Network, client_address
 
 log = structlog.stdlib.get_logger(__name__)
@@ -74,13 +74,17 @@ class CallbackRoute:
         try:
             async with asyncio.timeout(_BODY_SECONDS):
                 body = await request.read()
-            kie_task_id = KieTaskId(_Hint.model_validate_json(body).kie_task_id)
             task_id = TaskId(from_base36(request.match_info["task"]))
         except TimeoutError:
             return HTTPStatus.REQUEST_TIMEOUT
         except web.HTTPRequestEntityTooLarge:
             return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
         except (ValueError, web.RequestPayloadError):
+            return HTTPStatus.BAD_REQUEST
+        # Of the body, only the id is read.
+        answer = envelope(body)
+        kie_task_id = KieTaskId((answer.task_id if answer else None) or "")
+        if not kie_task_id:
             return HTTPStatus.BAD_REQUEST
         if not verify(self._key, kie_task_id, timestamp, signature, self._clock.now()):
             return HTTPStatus.UNAUTHORIZED
@@ -105,13 +109,3 @@ class CallbackRoute:
         if len(self._recent) > _REMEMBERED_CALLBACKS:
             self._recent.popitem(last=False)
         return True
-
-
-class _Hint(BaseModel):
-    """The task id in a callback's body, in any of the places where KIE puts it; nothing else is read."""
-
-    kie_task_id: Annotated[str, Field(min_length=1, max_length=128)] = Field(
-        validation_alias=AliasChoices(
-            AliasPath("data", "taskId"), AliasPath("data", "task_id"), AliasPath("taskId"), AliasPath("task_id")
-        )
-    )

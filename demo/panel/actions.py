@@ -77,13 +77,12 @@ class Actions:
         reply_to: discord.Message | None,
         files: Sequence[NamedFile],
     ) -> ActionResult:
-        """Send a message. As in Discord, a reply to the bot mentions it by itself; otherwise the mention is text."""
+        """Send a message. As in Discord, a reply to the bot pings it without a mention in its text."""
         text = text.strip()
-        bot_id = self._env.backend.bot_user.id
         if not text and not files:
             raise PanelError("Write something or attach an image first.")
-        mention = f"<@{bot_id}>"
-        if mention_bot and mention not in text and (reply_to is None or reply_to.author.id != bot_id):
+        mention = f"<@{self._env.backend.bot_user.id}>"
+        if mention_bot and mention not in text:
             text = f"{mention} {text}".strip()
         if len(text) > _MESSAGE_MAX_LENGTH:
             raise PanelError(f"A message can have {_MESSAGE_MAX_LENGTH:,} characters; this one has {len(text):,}.")

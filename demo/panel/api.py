@@ -9,6 +9,7 @@ import discord
 import simcord
 from aiohttp import web
 
+from bot.domain.ids import UserId
 from bot.ui.message_images import images_of
 from demo.kie.images import ImageSpec, draw_image
 from demo.panel.access import API_PREFIX, PanelError
@@ -58,13 +59,15 @@ class PanelApi:
                 "apps": self._actions.apps(member),
                 "samples": list(_SAMPLES),
                 "imagesMax": IMAGES_MAX,
-                "messages": [_summary(message) for message in self._actions.messages(member)[:_MESSAGES_SHOWN]],
+                "messages": [
+                    _summary(message, UserId(member.id)) for message in self._actions.messages(member)[:_MESSAGES_SHOWN]
+                ],
             }
         )
 
     async def _image(self, request: web.Request) -> web.Response:
         member = self._actions.member(request.match_info["member"])
-        images = images_of(self._actions.message(member, request.match_info["message"]))
+        images = images_of(self._actions.message(member, request.match_info["message"]), UserId(member.id))
         number = int(request.match_info["number"])
         url = images[number].url if number < len(images) else ""
         content, content_type = self._env.backend.cdn.get(url), guess_type(url)[0]
@@ -104,13 +107,13 @@ class PanelApi:
         return _answer(await self._actions.submit_modal(request.match_info["handle"], await read_form(request)))
 
 
-def _summary(message: discord.Message) -> dict[str, str | bool | int]:
+def _summary(message: discord.Message, viewer: UserId) -> dict[str, str | bool | int]:
     return {
         "id": str(message.id),
         "author": message.author.display_name,
         "bot": message.author.bot,
         "text": visible_text(message),
-        "images": len(images_of(message)),
+        "images": len(images_of(message, viewer)),
     }
 
 

@@ -82,7 +82,7 @@ SECTIONS: Final = (
         "Every command's task is created at once and takes three seconds.",
     ),
     Section("scale", "Many open tasks", "tests.bench.scale --sizes 10 1000 10000 --rounds 1"),
-    Section("history", "A million past generations", "tests.bench.history --rounds 3"),
+    Section("history", "A million past generations, and a busy month", "tests.bench.history --rounds 3"),
     Section("references", "Members' images", "tests.bench.references"),
     Section("start", "Start and idle process", "tests.bench.start --rounds 5 --seconds 60"),
     Section("layers", "Where the processor's time goes", "tests.bench.layers"),

@@ -92,6 +92,7 @@ async def start_easel(
         "EASEL__WEB__HOST": "127.0.0.1",
         "EASEL__WEB__PORT": str(web_port),
         "EASEL__QUOTA__CREDITS": "100000",
+        "EASEL__LIMITS__DAILY_BUDGET": "0",
         **(settings or {}),
     }
     if with_callbacks:

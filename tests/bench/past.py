@@ -1,7 +1,8 @@
-"""Fills a database with past generations, by plain SQL: with tasks, images, requests, and two ledger rows a task.
+"""Fills a database with generations, by plain SQL: with tasks, images, requests, and two ledger rows a task.
 
-They are spread evenly over two years up to the day before. Alice's server has one percent of them, and she a fifth of
-that; theirs end with the last month, so that every store has the same for this month.
+Those of the past are spread evenly over two years up to the day before. Alice's server has one percent of them, and she
+a fifth of that; theirs end with the last month. Those of a busy month are spread over this month, up to its last hour:
+all are of Alice's server and of 3,000 members. She made a tenth of them, half of these with bonus credits.
 """
 
 import sqlite3
@@ -11,22 +12,30 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
-from bot.domain.ids import first_snowflake
-from tests.factories import NOW
+from sqlalchemy import create_engine
 
+from bot.domain.ids import first_snowflake
+from bot.store.totals import rebuild
+from tests import factories
+
+NOW: Final = factories.NOW.replace(day=31, hour=23, minute=30)
+"""At the end of a month, when there is most to add up."""
 _TWO_YEARS: Final = timedelta(days=730)
+_UP_TO_YESTERDAY: Final = _TWO_YEARS - timedelta(days=1)
 _MONTH_START: Final = NOW.replace(day=1, hour=0, minute=0)
 _SEQUENCE_BITS: Final = 22
 
-# One row for each number: who (0 to 99,999, evenly), how it ended (fate, 0 to 999), when.
+# One row for each number: who (0 to 99,999, evenly), how it ended (fate, 0 to 999), when, and what a bonus paid of it.
 _NUMBERS: Final = """
 WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count - 1),
 drawn AS (SELECT n, n * 7919 % 100000 AS who, n * 48271 % 1000 AS fate, :first + n * :step AS ms FROM numbers),
 past AS (
     SELECT n, fate, ms, (ms - :epoch) << 22 AS id,
         strftime('%Y-%m-%d %H:%M:%f000', ms / 1000.0, 'unixepoch') AS at,
-        CASE WHEN who < 1000 AND ms < :month THEN 900 ELSE 1000 + who % 200 END AS guild,
-        CASE WHEN who < 200 AND ms < :month THEN 101 WHEN who < 1000 AND ms < :month THEN 110 + who % 50
+        CASE WHEN :busy OR (who < 1000 AND ms < :month) THEN 900 ELSE 1000 + who % 200 END AS guild,
+        CASE WHEN :busy AND n % 10 = 0 AND n % 20 THEN 5000 ELSE 0 END AS bonus,
+        CASE WHEN :busy THEN CASE WHEN n % 10 THEN 10000 + n * 7919 % 3000 ELSE 101 END
+            WHEN who < 200 AND ms < :month THEN 101 WHEN who < 1000 AND ms < :month THEN 110 + who % 50
             ELSE 10000 + n * 7919 % 20000 END AS member
     FROM drawn)
 """
@@ -53,11 +62,14 @@ _FILL: Final = (
             ELSE 'unknown_outcome' END, 0 FROM past""",
     """INSERT INTO images (id, generation_id, channel_id, message_id, filename, posted_at)
     SELECT id + 1, id, guild * 10 + n % 3, id + 9, 'easel-' || (id + 1) || '.png', at FROM past WHERE fate < 920""",
+    """INSERT INTO ledger (at, counts_at, user_id, guild_id, movement, credits, bonus, round, note)
+    SELECT at, at, member, guild, 'grant', bonus, bonus, 0, '' FROM past WHERE bonus > 0""",
     """INSERT INTO ledger (at, counts_at, user_id, guild_id, movement, credits, generation_id, task_id, bonus, round,
         note)
     SELECT at, at, member, guild,
         CASE WHEN column1 = 0 THEN 'reserve' WHEN fate < 920 THEN 'settle' ELSE 'refund' END,
-        CASE WHEN column1 = 0 THEN -5000 WHEN fate < 920 THEN 0 ELSE 5000 END, id, id + 1, 0, 0, ''
+        CASE WHEN column1 = 0 THEN -5000 WHEN fate < 920 THEN 0 ELSE 5000 END, id, id + 1,
+        CASE WHEN column1 = 0 THEN -bonus WHEN fate < 920 THEN 0 ELSE bonus END, 0, ''
     FROM past CROSS JOIN (VALUES (0), (1))""",
     """INSERT INTO credit_requests (id, user_id, guild_id, asked_at, asked_in, state, channel_id, message_id)
     SELECT id + 5, member, guild, at, guild * 10, CASE WHEN n % 3 THEN 'approved' ELSE 'denied' END, guild * 10, id + 6
@@ -76,8 +88,11 @@ class PastSize:
     megabytes: float
 
 
-def fill(file: Path, generations: int) -> PastSize:
-    """Write so many past generations into a database of the newest schema that nothing else has open."""
+def fill(file: Path, generations: int, *, busy_month: bool = False) -> PastSize:
+    """Write so many generations of the past, or of a busy month, into a database that nothing else has open.
+
+    It has the newest schema and no generation yet.
+    """
     with closing(sqlite3.connect(file, isolation_level=None)) as connection:
         for pragma in ("journal_mode=OFF", "synchronous=OFF", "cache_size=-200000"):
             connection.execute(f"PRAGMA {pragma}")
@@ -86,10 +101,12 @@ def fill(file: Path, generations: int) -> PastSize:
         indexes = connection.execute(query).fetchall()
         for name, _ in indexes:
             connection.execute(f"DROP INDEX {name}")
+        first, length = (_MONTH_START, NOW - _MONTH_START) if busy_month else (NOW - _TWO_YEARS, _UP_TO_YESTERDAY)
         values = {
             "count": generations,
-            "first": _milliseconds(NOW - _TWO_YEARS),
-            "step": max((_TWO_YEARS - timedelta(days=1)) // timedelta(milliseconds=1) // generations, 1),
+            "busy": busy_month,
+            "first": _milliseconds(first),
+            "step": max(length // timedelta(milliseconds=1) // generations, 1),
             "epoch": _milliseconds(NOW) - (first_snowflake(NOW) >> _SEQUENCE_BITS),
             "month": _milliseconds(_MONTH_START),
             "yesterday": _milliseconds(NOW - timedelta(days=2)),
@@ -100,6 +117,8 @@ def fill(file: Path, generations: int) -> PastSize:
             connection.execute(sql)
         (ledger_rows,) = connection.execute("SELECT count(*) FROM ledger").fetchone()
         connection.execute("PRAGMA journal_mode=WAL")
+    with create_engine(f"sqlite:///{file}").begin() as engine_connection:
+        rebuild(engine_connection)
     return PastSize(generations, ledger_rows, file.stat().st_size / 1e6)
 
 

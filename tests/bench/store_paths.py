@@ -11,20 +11,24 @@ from bot.domain import ids
 from bot.domain.credit_requests import CreditRequest
 from bot.domain.credits import KIE_PRICES, ZERO, Allowance, Credits, Period, PriceList, Requester, period_around
 from bot.domain.generation import Delivery, Draft, Generation, Image, Origin, PendingCard
+from bot.domain.ledger import RuleRemoved
 from bot.domain.rules import Rule, Scope
 from bot.domain.states import OPEN, Failure, TaskState
 from bot.generation.history import History
 from bot.generation.status import ACCOUNT_DAYS
 from bot.quota.costs import CostHistory
-from bot.quota.policy import QuotaPolicy
+from bot.quota.policy import QuotaLimits, QuotaPolicy
 from bot.quota.service import Change, QuotaService
 from bot.runtime import BackgroundTasks, Runtime
 from bot.store.store import Store, Transaction
-from tests.factories import ALICE, NOW, limits_of, make_destination, make_generation, make_request
+from tests.bench.past import NOW
+from tests.factories import ALICE, make_destination, make_generation, make_request
 from tests.store.services import SetClock
 from tests.store.stored import DEADLINE, RESULT, bring, keep
 
 _ALICE: Final = Requester(ALICE, frozenset({ids.RoleId(1), ids.RoleId(2), ids.RoleId(3)}))
+_ALL_MONTH: Final = Allowance(Credits(1_000_000), Period.MONTH)
+_LIMITS: Final = QuotaLimits(members=_ALL_MONTH, direct=_ALL_MONTH, budget=_ALL_MONTH, servers=_ALL_MONTH)
 _ADMIN: Final = ids.UserId(9)
 _CHANGE: Final = Change(ALICE.guild_id, _ADMIN, "because")
 _THIS_MONTH: Final = 40
@@ -62,10 +66,10 @@ class BenchStore:
     @classmethod
     async def fill(cls, store: Store) -> "BenchStore":
         """Add rules, what Alice made this month, and her request for credits."""
-        minutes, clock = itertools.count(), SetClock()
+        minutes, clock = itertools.count(), SetClock(NOW)
         new_id = ids.IdMaker(lambda: NOW - timedelta(days=1) + timedelta(minutes=next(minutes)), start=1)
         runtime = Runtime(store, clock, BackgroundTasks("background", grace=0), new_id)
-        policy = QuotaPolicy(clock, PriceList(KIE_PRICES), limits_of(Allowance(Credits(100_000), Period.DAY)))
+        policy = QuotaPolicy(clock, PriceList(KIE_PRICES), _LIMITS)
         quotas = QuotaService(runtime, policy)
         await quotas.put_rule(_CHANGE, Rule(Scope.ROLE, 2, Allowance(Credits(50_000), Period.MONTH)))
         await quotas.put_rule(_CHANGE, Rule(Scope.POOL, 0, Allowance(Credits(900_000), Period.MONTH)))
@@ -143,6 +147,11 @@ async def _request_credits(bench: BenchStore, tx: Transaction) -> None:
     await bench.policy.member_quota(tx, _ALICE)
 
 
+async def _report_file(bench: BenchStore) -> None:
+    report = await bench.quotas.report(ALICE.guild_id, Period.MONTH)
+    await bench.quotas.report_csv(ALICE.guild_id, report, {})
+
+
 StorePath = Callable[[BenchStore], Awaitable[object]]
 PathInTransaction = Callable[[BenchStore, Transaction], Awaitable[object]]
 
@@ -168,14 +177,18 @@ def _rolled_back(path: PathInTransaction) -> StorePath:
 _UPLOAD: Final = ("ab" * 32, "https://kie.example/a", NOW)
 _SERVICE_CALLS: Final[dict[str, StorePath]] = {
     "/imagine: accept and commit": _accept,
-    "button: generation of a message": lambda bench: bench.history.shown_in(_MESSAGE, bench.delivered.id),
+    "button: generation of a message": lambda bench: bench.history.shown_in(
+        _MESSAGE, bench.delivered.id, ALICE.user_id
+    ),
     "/quota show": lambda bench: bench.quotas.overview(_ALICE),
     "/quota log": lambda bench: bench.quotas.log_page(ALICE.guild_id, None, 0),
     "/quota log, page 3": lambda bench: bench.quotas.log_page(ALICE.guild_id, None, 3),
+    "/quota log, last page": lambda bench: bench.quotas.log_page(ALICE.guild_id, None, 10_000),
     "/quota log of a member": lambda bench: bench.quotas.log_page(ALICE.guild_id, ALICE.user_id, 0),
     "/quota log of a member, page 3": lambda bench: bench.quotas.log_page(ALICE.guild_id, ALICE.user_id, 3),
     "/quota report day": lambda bench: bench.quotas.report(ALICE.guild_id, Period.DAY),
     "/quota report month": lambda bench: bench.quotas.report(ALICE.guild_id, Period.MONTH),
+    "/quota report month, its file": _report_file,
     "/quota settings": lambda bench: bench.quotas.settings(ALICE.guild_id),
 }
 _READS: Final[dict[str, PathInTransaction]] = {
@@ -183,7 +196,7 @@ _READS: Final[dict[str, PathInTransaction]] = {
     "/balance": _balance,
     "card: quota": lambda bench, tx: bench.policy.member_quota(tx, _ALICE),
     "line of edits": lambda bench, tx: tx.images.lineage(ids.ImageId(bench.delivered.tasks[0].id)),
-    "image: find upload": lambda _, tx: tx.uploads.find(_UPLOAD[0], NOW),
+    "image: find upload": lambda _, tx: tx.uploads.find(_UPLOAD[0], NOW, NOW),
     "ops: first task": lambda _, tx: tx.costs.first_task_at(),
     "ops: open tasks": lambda _, tx: tx.costs.open_tasks(),
     "ops: orphans": lambda _, tx: tx.tasks.orphans(),
@@ -206,7 +219,7 @@ _WRITES: Final[dict[str, PathInTransaction]] = {
     "task: from queue to post": _whole_life,
     "task: failed": lambda bench, tx: tx.tasks.fail(bench.running.tasks[0].id, Failure.BROKEN, NOW),
     "task: late": _end_late,
-    "/quota rule": lambda _, tx: tx.ledger.record_change(ALICE, _ADMIN, "because", NOW),
+    "/quota rule": lambda _, tx: tx.ledger.record_change(ALICE, _ADMIN, RuleRemoved(Scope.SERVER, 0), NOW),
     "/quota grant": lambda _, tx: tx.ledger.grant(ALICE, Credits(5), _ADMIN, "because", NOW),
     "/quota reset": lambda _, tx: tx.ledger.reset(ALICE, _ADMIN, "because", NOW),
     "request for credits": _request_credits,

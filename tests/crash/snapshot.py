@@ -11,7 +11,7 @@ from typing import Any, Final
 from bot.store.sqlite import integrity_problems
 from tests.crash.load import TAG
 
-FINAL: Final = frozenset({"delivered", "failed", "cancelled"})
+FINAL: Final = frozenset({"delivered", "failed", "cancelled", "undelivered"})
 _ENDS: Final = frozenset({"settle", "refund", "goodwill"})
 
 
@@ -21,6 +21,7 @@ class TaskRow:
 
     id: int
     state: str
+    """That of the row; "undelivered" for an image that stays reserved until its member's next command."""
     kie_task_id: str | None
     failure: str | None
     free: bool
@@ -115,12 +116,15 @@ def _read(connection: sqlite3.Connection) -> Snapshot:
         if row["movement"] == "reserve":
             prices[row["task_id"]] = -row["credits"]
     tasks: dict[int, list[TaskRow]] = defaultdict(list)
+    undelivered = {row["generation_id"] for row in connection.execute("SELECT generation_id FROM undelivered")}
     for row in connection.execute("SELECT * FROM tasks ORDER BY id"):
         price = Decimal(prices[row["id"]]) / 1000
         tasks[row["generation_id"]].append(
             TaskRow(
                 id=row["id"],
-                state=row["state"],
+                state="undelivered"
+                if row["state"] == "ready" and row["generation_id"] in undelivered
+                else row["state"],
                 kie_task_id=row["kie_task_id"],
                 failure=row["failure"],
                 free=bool(row["free"]),

@@ -2,31 +2,28 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from bot.domain.ids import GenerationId, TaskId, UserId
-from bot.domain.queue import FairQueue
+from bot.domain.queue import FairQueue, QueuedTask
+from tests.factories import NOW
 
 ALICE, BOB, CAROL = UserId(1), UserId(2), UserId(3)
 
 
-@dataclass(frozen=True)
-class Waiting:
-    """A waiting task."""
-
-    user: UserId
-    generation: GenerationId
-    task: TaskId
+def queued_task(user: UserId, generation: int, task: int, since: datetime = NOW) -> QueuedTask:
+    return QueuedTask(user, GenerationId(generation), TaskId(task), since)
 
 
 @dataclass(frozen=True)
 class Arrivals:
     """Waiting tasks in their order of arrival, and a member for each task that runs already."""
 
-    waiting: tuple[Waiting, ...]
+    waiting: tuple[QueuedTask, ...]
     running: tuple[UserId, ...]
 
     def queue(self) -> FairQueue:
@@ -34,7 +31,7 @@ class Arrivals:
         for user in self.running:
             queue.resume(user)
         for waiting in self.waiting:
-            queue.add(waiting.user, waiting.generation, waiting.task)
+            queue.add(waiting)
         return queue
 
 
@@ -42,11 +39,11 @@ class Arrivals:
 def arrivals(draw: st.DrawFn) -> Arrivals:
     users = st.integers(1, 4).map(UserId)
     tasks = draw(st.lists(st.integers(1, 10_000), unique=True, max_size=24))
-    waiting: list[Waiting] = []
+    waiting: list[QueuedTask] = []
     for task in tasks:
         user = draw(users)
         # Every member has up to four generations, whose tasks may arrive between those of others.
-        waiting.append(Waiting(user, GenerationId(user * 10 + draw(st.integers(0, 3))), TaskId(task)))
+        waiting.append(queued_task(user, user * 10 + draw(st.integers(0, 3)), task))
     return Arrivals(tuple(waiting), tuple(draw(st.lists(users, max_size=8))))
 
 
@@ -54,14 +51,14 @@ def queue_of(*users: UserId) -> FairQueue:
     """One task of each of these members, who may repeat; task and generation ids count from 1."""
     queue = FairQueue()
     for task, user in enumerate(users, start=1):
-        queue.add(user, GenerationId(task), TaskId(task))
+        queue.add(queued_task(user, task, task))
     return queue
 
 
 def pop_all(queue: FairQueue) -> list[tuple[UserId, TaskId]]:
     popped: list[tuple[UserId, TaskId]] = []
     while (task := queue.pop()) is not None:
-        popped.append(task)
+        popped.append((task.user, task.task))
     return popped
 
 
@@ -89,8 +86,8 @@ def test_with_one_running_task_at_a_time_members_take_turns_too() -> None:
     for _ in range(4):
         popped = queue.pop()
         assert popped is not None
-        order.append(popped[0])
-        queue.finish(popped[0])
+        order.append(popped.user)
+        queue.finish(popped.user)
     assert order == [ALICE, BOB, ALICE, ALICE]
 
 
@@ -100,7 +97,7 @@ def test_a_newcomer_waits_for_at_most_one_task_of_each_member(line: Arrivals, co
     queue = line.queue()
     newcomer = UserId(99)
     for number in range(count):
-        queue.add(newcomer, GenerationId(99), TaskId(100_000 + number))
+        queue.add(queued_task(newcomer, 99, 100_000 + number))
     before = members(pop_all(queue)).index(newcomer)
     assert before == len({waiting.user for waiting in line.waiting} - set(line.running))
 
@@ -119,12 +116,11 @@ def test_the_shown_place_is_the_place_in_which_tasks_are_popped(line: Arrivals) 
 @given(arrivals())
 def test_places_stay_right_while_tasks_are_popped(line: Arrivals) -> None:
     queue = line.queue()
-    generation_of = {waiting.task: waiting.generation for waiting in line.waiting}
     for _ in line.waiting:
         first = {task.generation for task in line.waiting if queue.position(task.user, task.generation) == 1}
         popped = queue.pop()
         assert popped is not None
-        assert first == {generation_of[popped[1]]}
+        assert first == {popped.generation}
 
 
 @given(arrivals())
@@ -147,14 +143,14 @@ def test_a_task_that_is_added_again_keeps_its_age(index: int) -> None:
     queue = queue_of(ALICE, ALICE, ALICE, ALICE)
     task = TaskId(index + 1)
     queue.discard(ALICE, task)
-    queue.add(ALICE, GenerationId(index + 1), task)
+    queue.add(queued_task(ALICE, index + 1, task))
     assert [task for _, task in pop_all(queue)] == [1, 2, 3, 4]
 
 
 def test_a_requeued_task_does_not_cost_its_member_the_turn() -> None:
     queue = queue_of(ALICE, BOB, ALICE)
-    assert queue.pop() == (ALICE, TaskId(1))
-    queue.requeue(ALICE, GenerationId(1), TaskId(1))
+    assert queue.pop() == queued_task(ALICE, 1, 1)
+    queue.requeue(queued_task(ALICE, 1, 1))
     queue.finish(ALICE)
     assert pop_all(queue) == [(ALICE, TaskId(1)), (BOB, TaskId(2)), (ALICE, TaskId(3))]
 
@@ -186,5 +182,5 @@ def test_a_finished_task_no_longer_counts_and_finishing_too_often_is_no_advantag
     queue.finish(BOB)
     assert queue.running == 0
     for task, user in enumerate([ALICE, BOB, BOB], start=1):
-        queue.add(user, GenerationId(task), TaskId(task))
+        queue.add(queued_task(user, task, task))
     assert members(pop_all(queue)) == [ALICE, BOB, BOB]

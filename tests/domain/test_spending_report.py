@@ -12,18 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from bot.domain.credits import Credits, Period, Span, period_around
-from bot.domain.ids import UserId
-from bot.domain.spending import Outcome, SpendingRow, merge_rows, outcome_of
+from bot.domain.spending import Outcome, SpendingRow, outcome_of
 from bot.domain.states import OPEN, Failure, TaskState
-from bot.quota.spending_report import (
-    CSV_COLUMNS,
-    TOP_MEMBERS,
-    MemberSpending,
-    build_report,
-    days_of,
-    spending_csv,
-)
-from tests.domain.spending_rows import ANN, BEN, CAT, DAY, FLEX_2K, PRO, WEEK, make_row
+from bot.quota.spending_report import CSV_COLUMNS, days_of
+from tests.domain.spending_rows import ANN, BEN, DAY, FLEX_2K, PRO, WEEK, csv_of, make_row, report_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
 ZONES: list[tzinfo] = [UTC, BERLIN, ZoneInfo("America/Havana"), ZoneInfo("Asia/Beirut"), ZoneInfo("Pacific/Apia")]
@@ -95,18 +87,13 @@ def test_every_state_has_an_outcome(state: TaskState, failure: Failure | None, o
     assert outcome_of(state, failure) is outcome
 
 
-def test_rows_that_differ_only_in_numbers_are_merged() -> None:
-    rows = [make_row(), make_row(images=1, credits=Credits(5)), make_row(user_id=BEN)]
-    assert merge_rows(rows) == (make_row(images=3, credits=Credits(15)), make_row(user_id=BEN))
-
-
 def test_every_day_is_there_and_holds_its_classes() -> None:
     rows = [make_row(), make_row(user_id=BEN, price_class=FLEX_2K, images=1, credits=Credits(24))]
-    report = build_report(rows, WEEK, UTC, None)
+    report = report_of(rows)
     assert [day.total for day in report.days] == [0, 34, 0, 0, 0, 0, 0]
     assert report.days[1].credits == {PRO: 10, FLEX_2K: 24}
     assert report.days[1].images == {PRO: 2, FLEX_2K: 1}
-    assert (report.credits, report.images, report.member_count) == (34, 3, 2)
+    assert (report.credits, report.images, report.ranking.member_count) == (34, 3, 2)
     assert report.by_price_class == {PRO: 10, FLEX_2K: 24}
 
 
@@ -119,7 +106,7 @@ def test_what_failed_counts_as_neither_credits_nor_images() -> None:
         make_row(outcome=Outcome.CANCELLED, images=2, credits=free),
         make_row(outcome=Outcome.IN_PROGRESS, images=1, credits=Credits(5)),
     ]
-    report = build_report(rows, WEEK, UTC, None)
+    report = report_of(rows)
     assert (report.credits, report.images) == (5, 0)
     assert report.days[1].images == {}
     assert report.outcomes == {
@@ -131,45 +118,28 @@ def test_what_failed_counts_as_neither_credits_nor_images() -> None:
     assert list(report.failures.items()) == [(Failure.TOO_SLOW, 4), (Failure.BROKEN, 1)]
 
 
-def test_members_who_spent_most_come_first() -> None:
-    rows = [
-        make_row(user_id=ANN, credits=Credits(5)),
-        make_row(user_id=BEN, credits=Credits(7)),
-        make_row(user_id=CAT, outcome=Outcome.CANCELLED, credits=Credits(0)),
-        make_row(user_id=ANN, day=WEEK.start.date(), credits=Credits(3)),
-    ]
-    top = build_report(rows, WEEK, UTC, None).top
-    assert top == (MemberSpending(ANN, Credits(8), 4), MemberSpending(BEN, Credits(7), 2))
-
-
-def test_at_most_ten_members_are_named_and_all_are_counted() -> None:
-    report = build_report([make_row(user_id=UserId(number)) for number in range(1, 25)], WEEK, UTC, None)
-    assert len(report.top) == TOP_MEMBERS
-    assert report.member_count == 24
-
-
 def test_an_empty_report_has_its_days() -> None:
-    report = build_report([], WEEK, UTC, None)
+    report = report_of([])
     assert len(report.days) == 7
-    assert (report.credits, report.images, report.member_count, report.top) == (0, 0, 0, ())
+    assert (report.credits, report.images) == (0, 0)
 
 
 def test_a_row_outside_the_span_is_an_error() -> None:
     with pytest.raises(KeyError):
-        build_report([make_row(day=DAY + timedelta(days=30))], WEEK, UTC, None)
+        report_of([make_row(day=DAY + timedelta(days=30))])
 
 
 def read_back(data: bytes) -> list[dict[str, str]]:
     return list(csv.DictReader(io.StringIO(data.decode("utf-8-sig"), newline="")))
 
 
-def test_the_file_says_what_the_rows_say() -> None:
+async def test_the_file_says_what_the_rows_say() -> None:
     rows = [
         make_row(credits=Decimal("12.345")),
         make_row(user_id=BEN, outcome=Outcome.FAILED, failure=Failure.TOO_SLOW, images=1, credits=Credits(0)),
         make_row(price_class=FLEX_2K, credits=Decimal("1E+3")),
     ]
-    assert read_back(spending_csv(rows, {ANN: 'Ann, "the\nfirst" 🎨'})) == [as_read(row) for row in rows]
+    assert read_back(await csv_of(rows, {ANN: 'Ann, "the\nfirst" 🎨'})) == [as_read(row) for row in rows]
 
 
 def as_read(row: SpendingRow) -> dict[str, str]:
@@ -187,17 +157,17 @@ def as_read(row: SpendingRow) -> dict[str, str]:
     return dict(zip(CSV_COLUMNS, values, strict=True))
 
 
-def test_spreadsheets_know_its_encoding() -> None:
-    assert spending_csv([], {}).startswith("\ufeffday,".encode())
+async def test_spreadsheets_know_its_encoding() -> None:
+    assert (await csv_of([], {})).startswith("\ufeffday,".encode())
 
 
 @pytest.mark.parametrize("name", ["=1+1", "+1", "-1", "@SUM(A1)", "  =1", "\t=1", "\uff1d1+1", "\r\n=1"])
-def test_no_name_is_a_formula(name: str) -> None:
-    (row,) = read_back(spending_csv([make_row()], {ANN: name}))
+async def test_no_name_is_a_formula(name: str) -> None:
+    (row,) = read_back(await csv_of([make_row()], {ANN: name}))
     assert row["member"] == f"'{name}"
 
 
 @pytest.mark.parametrize("name", ["Ann", "a=b", "’-", "", "田中"])
-def test_harmless_names_stay_as_they_are(name: str) -> None:
-    (row,) = read_back(spending_csv([make_row()], {ANN: name}))
+async def test_harmless_names_stay_as_they_are(name: str) -> None:
+    (row,) = read_back(await csv_of([make_row()], {ANN: name}))
     assert row["member"] == name

@@ -26,6 +26,7 @@ from bot.generation.pending_cards import PendingCardJournal
 from bot.generation.pipeline import Pipeline
 from bot.generation.recover import recover
 from bot.generation.references import ReferencePreparer
+from bot.generation.results import Results
 from bot.generation.service import GenerationService
 from bot.generation.submitter import Submitter
 from bot.generation.tracker import Tracker
@@ -195,7 +196,7 @@ class Installation:
             work = (submitter.run, backend.tracker.run, delivery.run, partial(backend.monitor.run, backend.alerts))
             workers = [asyncio.create_task(worker()) for worker in work if working]
             if discord_up:
-                delivery.start(backend.sender)
+                delivery.start(backend.sender, backend.alerts)
             try:
                 yield backend
             finally:
@@ -234,13 +235,14 @@ class Installation:
         pace = tuning.pace()
         workload = Workload(tuning.kie_limits, durations=pace.durations)
         spool = Spool(folder / "spool", fetcher)
-        undelivered = Undelivered(runtime, spool=spool, threads=threads)
-        delivery = DeliveryWorker(runtime, workload=workload, spool=spool, threads=threads, undelivered=undelivered)
+        results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
+        undelivered = Undelivered(runtime, results)
+        delivery = DeliveryWorker(runtime, workload=workload, results=results, undelivered=undelivered)
         tracker = Tracker(runtime, api=api, workload=workload, delivery=delivery, pace=pace, options=tuning.tracker)
         submitter = Submitter(
             runtime, api=api, workload=workload, tracker=tracker, delivery=delivery, options=tuning.submitter
         )
-        cache = ReferenceCache(folder / "references", ReferenceCacheLimits(100_000_000, timedelta(days=90)))
+        cache = ReferenceCache(folder / "references", ReferenceCacheLimits(100_000_000, timedelta(days=90)), self.clock)
         sandbox = await stack.enter_async_context(DecodeSandbox())
         prices = PriceList(KIE_PRICES)
         pending_cards = stack.enter_context(PendingCardJournal(folder / "pending_cards.journal"))

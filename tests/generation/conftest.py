@@ -44,5 +44,5 @@ async def backend(installation: Installation) -> AsyncGenerator[Backend, None]:
 def quick_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """The delivery worker's pauses in hundredths of a second."""
     monkeypatch.setattr("bot.generation.delivery._BACKOFF", (0.005, 0.01, 0.02, 0.05, 0.1))
-    monkeypatch.setattr("bot.generation.delivery._DOWNLOAD_PAUSES", (0.005, 0.01, 0.02, 0.02, 0.02, 0.02))
+    monkeypatch.setattr("bot.generation.results._PAUSES", (0.005, 0.01, 0.02, 0.02, 0.02, 0.02))
     monkeypatch.setattr("bot.generation.delivery._ERROR_RETRY_SECONDS", 0.05)

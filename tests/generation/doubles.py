@@ -1,10 +1,10 @@
 """Doubles of the ports: Discord, the operator's alerts, time, and an image API that fails unexpectedly."""
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,19 +12,24 @@ from bot.domain.generation import PendingCard
 from bot.domain.ids import ChannelId, GenerationId, KieTaskId, MessageId
 from bot.domain.kie_account import Alert
 from bot.domain.ports import Card, ImageApi, ImageFile, Posted, TaskInput, TaskReport
+from bot.runtime import SystemClock
 
 
-class ShiftedClock:
-    """The real time, shifted by as much as a test wants."""
+class ShiftedClock(SystemClock):
+    """The real time, shifted by as much as a test wants; settled, since its machine has run for an hour."""
 
     def __init__(self) -> None:
-        self._shift = timedelta()
-
-    def now(self) -> datetime:
-        return datetime.now(UTC) + self._shift
+        self._passed, self._set = -3600.0, 0.0
+        super().__init__(lambda: time.time() + self._passed + self._set, lambda: time.monotonic() + self._passed)
+        self._passed = 0.0
 
     def advance(self, seconds: float) -> None:
-        self._shift += timedelta(seconds=seconds)
+        """Time passes."""
+        self._passed += seconds
+
+    def set(self, seconds: float) -> None:
+        """The clock is set forward or back; no time passes."""
+        self._set += seconds
 
 
 @dataclass(frozen=True)

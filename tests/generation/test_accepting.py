@@ -27,11 +27,12 @@ from bot.domain.generation import Source
 from bot.domain.settings import REFERENCES_MAX, AspectRatio, Model, Resolution, Settings
 from bot.domain.states import TaskState
 from bot.generation.references import SOURCE_MAX_BYTES
-from demo.kie import Code, KieStandIn
+from demo.kie import Code, Hang, KieStandIn
 from tests.generation.backend import ALICE, BOB, GUILD, RESERVED, Backend, Installation
 from tests.generation.tuning import tuned
 from tests.kie.schema import caused, created
 from tests.media.images import encoded
+from tests.waiting import until
 
 FORMATS = {"red.png": "PNG", "green.jpg": "JPEG", "blue.webp": "WEBP"}
 Refusal = TypeVar("Refusal", bound=UserError)
@@ -149,6 +150,20 @@ async def test_the_limit_of_open_generations(installation: Installation) -> None
         assert (await refused(backend, TooManyOpen)).limit == 2
         await backend.request(by=BOB)
         await backend.generations.cancel(first, ALICE)
+        await backend.request()
+
+
+async def test_requests_that_are_being_accepted_count_too(
+    installation: Installation, kie: KieStandIn, attachments: str
+) -> None:
+    kie.script.on("upload", Hang())
+    async with installation.start(tuned(open_limit=1), working=False) as backend:
+        first = asyncio.create_task(backend.request(sources=[source(attachments, "red.png")]))
+        await until(lambda: caused(kie), what="the upload")
+        async with asyncio.timeout(5):
+            assert (await refused(backend, TooManyOpen, sources=[source(attachments, "green.jpg")])).limit == 1
+        first.cancel()
+        await asyncio.wait({first})
         await backend.request()
 
 

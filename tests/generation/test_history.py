@@ -56,10 +56,10 @@ async def test_a_generation_is_found_by_its_card_and_by_its_late_image(store: St
     generation = await stored(store, image_in=LATE)
     await stored(store, OTHER)
     for message in (CARD, LATE):
-        assert await history.shown_in(message, generation.id) == generation
+        assert await history.shown_in(message, generation.id, BOB.user_id) == generation
     for message in (OTHER, MessageId(404)):
         with pytest.raises(GenerationGone):
-            await history.shown_in(message, generation.id)
+            await history.shown_in(message, generation.id, BOB.user_id)
 
 
 async def test_a_message_shows_no_other_generation(store: Store, history: History) -> None:
@@ -67,7 +67,7 @@ async def test_a_message_shows_no_other_generation(store: Store, history: Histor
     await stored(store, CARD, image_in=CARD)
     for generation_id in (elsewhere.id, without_card.id, GenerationId(0), GenerationId((1 << 63) - 1)):
         with pytest.raises(GenerationGone):
-            await history.shown_in(CARD, generation_id)
+            await history.shown_in(CARD, generation_id, ALICE.user_id)
 
 
 async def test_drafts_are_kept_for_their_member(history: History) -> None:

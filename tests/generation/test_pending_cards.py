@@ -1,5 +1,6 @@
 """The journal of pending cards: what one process recorded the next one finds, and a disk error stops nothing."""
 
+import contextlib
 import errno
 from dataclasses import replace
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 from bot.domain.generation import Destination, InteractionToken, PendingCard
 from bot.domain.ids import GenerationId, MessageId, PendingCardId, first_snowflake
-from bot.generation.pending_cards import PendingCardJournal
+from bot.generation.pending_cards import PendingCardJournal, read_pending_cards
 from bot.store.store import Store
 from tests.factories import ALICE, NOW, make_destination, make_generation, make_request
 from tests.fresh import put_fresh_database
@@ -59,7 +60,7 @@ def test_removed_cards_are_forgotten_and_an_empty_journal_is_an_empty_file(path:
             journal.record(card)
         for card_id in (COMMAND.id, COMMAND.id, None):
             journal.remove(card_id)
-        assert interrupted(path) == [REPLY]
+        assert read_pending_cards(path) == [REPLY]
         journal.remove(REPLY.id)
         assert path.stat().st_size == 0
 
@@ -95,6 +96,24 @@ def test_a_full_disk_raises_nothing(path: Path, monkeypatch: pytest.MonkeyPatch)
         for card in (COMMAND, REPLY):
             journal.remove(card.id)
     assert interrupted(path) == []
+
+
+@pytest.mark.parametrize("step", ["os.fsync", "pathlib.Path.replace"])
+@pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
+def test_a_card_outlives_a_rewriting_that_fails_or_is_killed(
+    path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    with PendingCardJournal(path) as journal:
+        journal.record(REPLY)
+    with monkeypatch.context() as trouble:
+        trouble.setattr(step, fail)
+        with contextlib.suppress(KeyboardInterrupt), PendingCardJournal(path) as journal:
+            journal.record(COMMAND)
+            journal.remove(COMMAND.id)
+    assert interrupted(path) == [REPLY]
 
 
 def test_only_this_user_can_read_the_tokens(path: Path) -> None:

@@ -13,8 +13,9 @@ import pytest
 
 from bot import options
 from bot.config import Config, KieConfig, TrackerConfig
-from bot.domain.errors import PollFailed, StoreUnavailable
+from bot.domain.errors import StoreUnavailable
 from bot.domain.ids import KieTaskId, TaskId
+from bot.domain.image_api_errors import PollFailed
 from bot.domain.ports import ImageApi, TaskReport
 from bot.domain.settings import Model, Resolution, TaskClass
 from bot.domain.states import Failure, TaskState

@@ -1,5 +1,6 @@
 """Killed at any moment, the next process resumes from what the rows say."""
 
+import sqlite3
 from functools import partial
 
 import pytest
@@ -130,6 +131,21 @@ async def test_overdue_is_still_watched(installation: Installation, kie: KieStan
         assert backend.workload.queue.running == 0
 
 
+async def test_a_late_image_that_was_being_downloaded_is_delivered(installation: Installation, kie: KieStandIn) -> None:
+    kie.script.next_tasks(Succeed(duration=0.5))
+    kie.script.on("result", Hang())
+    async with installation.start() as backend:
+        generation_id = await backend.request()
+        await backend.wait_for_states(generation_id, TaskState.RUNNING)
+        installation.clock.advance(31)
+        await backend.wait_for_post(generation_id)
+        await backend.wait_for_states(generation_id, TaskState.READY)
+    async with installation.start() as backend:
+        await backend.wait_for_post(generation_id)
+        assert backend.sender.posts[0].card.late
+        assert backend.ledger(generation_id) == [RESERVED, REFUNDED, LATE]
+
+
 async def test_ready_is_downloaded_and_delivered(installation: Installation, kie: KieStandIn) -> None:
     kie.script.on("result", Hang())
     async with installation.start() as backend:
@@ -202,6 +218,37 @@ async def test_stray_files_are_removed_from_the_spool(installation: Installation
         stray.write_bytes(b"left over")
     async with installation.start():
         assert not stray.exists()
+
+
+async def test_what_cannot_be_read_is_skipped_and_the_rest_goes_on(
+    installation: Installation, kie: KieStandIn, expected_errors: list[BaseException]
+) -> None:
+    """As after a downgrade, or a damage of the disk: unknown words, no JSON, no time."""
+    async with installation.start(working=False, discord_up=False) as backend:
+        ids = [await backend.request(f"number {number}") for number in range(8)]
+    database = sqlite3.connect(backend.folder / "easel.db")
+    damage = {
+        0: "UPDATE generations SET model = 'sora' WHERE id = ?",
+        1: "UPDATE tasks SET failure = 'sun_flare' WHERE generation_id = ?",
+        2: "UPDATE tasks SET state = 'dreaming' WHERE generation_id = ?",
+        3: "UPDATE tasks SET created_at = 'yesterday', submitted_at = 'yesterday' WHERE generation_id = ?",
+        4: "UPDATE generations SET roles = '{', delivery = 'done' WHERE id = ?",
+        5: "UPDATE tasks SET state = 'failed', failure = 'sun_flare' WHERE generation_id = ?",
+        6: "UPDATE tasks SET state = 'failed', seconds = 3, created_at = '' WHERE generation_id = ?",
+    }
+    with database:
+        for number, statement in damage.items():
+            database.execute(statement, [ids[number]])
+        database.execute("INSERT INTO undelivered VALUES (?, ?, '2020-01-01 00:00:00')", [ids[4], BOB])
+        database.executemany(
+            "INSERT INTO facts VALUES (?, ?)", [("kie.paused", '{"since": 1'), ("kie.low", "\udc00x"[1:])]
+        )
+    database.close()
+    async with installation.start() as backend:
+        await backend.wait_for_post(ids[7])
+        await backend.request_and_wait("another request")
+        assert backend.prompts() == ["number 7", "another request"]
+        assert backend.ledger(ids[0]) == [RESERVED], "nothing is decided about what cannot be read"
 
 
 async def test_the_rate_limit_counts_an_earlier_processs_calls(installation: Installation, kie: KieStandIn) -> None:

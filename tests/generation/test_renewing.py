@@ -87,8 +87,8 @@ class Bench:
 
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncGenerator[Bench, None]:
-    shelf = ReferenceCache(tmp_path / "references", ReferenceCacheLimits(1_000_000, timedelta(days=90)))
     clock, api = ShiftedClock(), Uploads()
+    shelf = ReferenceCache(tmp_path / "references", ReferenceCacheLimits(1_000_000, timedelta(days=90)), clock)
     store_open, session_open = Store.open(f"sqlite:///{tmp_path / 'easel.db'}"), aiohttp.ClientSession()
     async with store_open as store, session_open as session, DecodeSandbox() as darkroom:
         runtime = Runtime(store, clock, BackgroundTasks("background", grace=0), count(1).__next__)

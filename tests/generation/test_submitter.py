@@ -6,8 +6,9 @@ import sqlite3
 
 import pytest
 
-from bot.domain.errors import Ambiguous, GenerationGone, NotYours, TooLateToCancel
+from bot.domain.errors import GenerationGone, NotYours, TooLateToCancel
 from bot.domain.ids import GenerationId, KieTaskId, TaskId
+from bot.domain.image_api_errors import Ambiguous
 from bot.domain.ports import TaskInput
 from bot.domain.states import Failure, TaskState
 from demo.kie import (
@@ -25,7 +26,7 @@ from demo.kie import (
 )
 from tests.generation.backend import ALICE, BOB, PROMPT, REFUNDED, RESERVED, SETTLED, Backend, Installation
 from tests.generation.doubles import FlakyApi
-from tests.generation.tuning import running_at_most, submitter_tuned, tuned
+from tests.generation.tuning import running_at_most, submitter_tuned, tracker_tuned, tuned
 from tests.kie.schema import created
 from tests.waiting import until
 
@@ -157,10 +158,10 @@ async def test_after_long_trouble_all_waiting_tasks_fail_at_once(installation: I
 @pytest.mark.parametrize(
     ("refusal", "failure"),
     [
-        (Code(401, "no access"), Failure.KEY_REFUSED),
         (Code(422, "flagged as sensitive"), Failure.MODERATED),
         (Code(422, "validation"), Failure.REJECTED),
-        (Code(500, "server error"), Failure.BROKEN),
+        (Code(500, "prompt is required"), Failure.REJECTED),
+        (Code(501, "generation failed"), Failure.BROKEN),
         (Code(505, "disabled"), Failure.UNAVAILABLE),
         (Html(403), Failure.UNAVAILABLE),
     ],
@@ -235,7 +236,7 @@ async def test_an_id_that_came_before_the_answer_was_lost_is_used(installation: 
 
 async def test_a_held_task_fails_at_its_deadline(installation: Installation, kie: KieStandIn) -> None:
     kie.script.on("createTask", CutAfter())
-    async with installation.start(submitter_tuned(hold_ambiguous=True, task_deadline=0.4)) as backend:
+    async with installation.start(tracker_tuned(submitter_tuned(hold_ambiguous=True), task_deadline=0.4)) as backend:
         generation_id = await backend.request()
         assert await failure_of(backend, generation_id) is Failure.UNKNOWN_OUTCOME
         (task,) = await backend.tasks(generation_id)

@@ -4,6 +4,7 @@ from decimal import Decimal
 
 import pytest
 
+from bot.domain.credits import Period, period_around
 from bot.domain.states import BILLED_FAILURES, Failure, TaskState
 from demo.kie import (
     Code,
@@ -12,6 +13,7 @@ from demo.kie import (
     Fail,
     Html,
     Http429,
+    Json,
     KieStandIn,
     Never,
     Succeed,
@@ -22,7 +24,7 @@ from demo.kie import (
 from tests.generation.backend import Backend, Installation
 from tests.generation.doubles import FlakyApi
 from tests.generation.polls import polls_come
-from tests.generation.tuning import submitter_tuned
+from tests.generation.tuning import tracker_tuned
 from tests.kie.schema import created
 from tests.waiting import until
 
@@ -58,6 +60,32 @@ async def test_a_failed_task_is_refunded_and_told(
     assert len(created(kie)) == 1, "a failed task is not tried again behind the member's back"
 
 
+async def test_a_success_whose_image_comes_a_little_later_is_delivered(backend: Backend, kie: KieStandIn) -> None:
+    empty: list[Json] = ["", '{"resultUrls":[]}', "{}"]
+    for result in empty:
+        kie.script.on("recordInfo", Code(200, "success", {"state": "success", "resultJson": result}))
+    await backend.request_and_wait()
+    assert backend.ledger() == [RESERVED, SETTLED]
+
+
+@pytest.mark.parametrize("late", [False, True])
+async def test_what_kie_took_for_a_success_without_an_image_is_known(
+    installation: Installation, kie: KieStandIn, late: bool
+) -> None:
+    kie.script.next_tasks(SucceedWithoutUrls(duration=0.6 if late else 0.0))
+    async with installation.start(tracker_tuned(task_deadline=0.3 if late else 30)) as backend:
+        await backend.request()
+        await until(lambda: kie.billed == 5, what="the task to be billed")
+        span = period_around(Period.DAY, backend.clock.now())
+        await until(lambda: len(backend.ledger()) == (3 if late else 2), what="the end of the task")
+        async with backend.store.read() as tx:
+            (costs,) = await tx.costs.by_class(span.start, span.end)
+            assert (costs.charged, costs.consumed) == (0, 5)
+            assert await tx.ledger.total_spent(span) == 5
+        assert await backend.spent() == 0
+        assert backend.ledger() == ([RESERVED, REFUNDED, LATE] if late else [RESERVED, ("goodwill", Decimal(5))])
+
+
 async def test_some_of_four_fail(backend: Backend, kie: KieStandIn) -> None:
     ends = Succeed(duration=0.1), Fail("500", "Internal Error"), Succeed(duration=0.02), Fail("422", "nsfw")
     kie.script.next_tasks(*ends)
@@ -76,7 +104,7 @@ async def test_a_task_that_never_ends_is_refunded_at_its_deadline(
     installation: Installation, kie: KieStandIn, end: TaskOutcome
 ) -> None:
     kie.script.next_tasks(end)
-    async with installation.start(submitter_tuned(task_deadline=30)) as backend:
+    async with installation.start(tracker_tuned(task_deadline=30)) as backend:
         wish = await backend.request()
         await backend.wait_for_states(wish, TaskState.RUNNING)
         await polls_come(kie)
@@ -170,7 +198,7 @@ async def test_when_kie_cannot_be_asked_the_deadline_still_holds(
     installation: Installation, kie: KieStandIn, trouble: Code | CutBefore | Html
 ) -> None:
     kie.script.always("recordInfo", trouble)
-    async with installation.start(submitter_tuned(task_deadline=0.6)) as backend:
+    async with installation.start(tracker_tuned(task_deadline=0.6)) as backend:
         wish = await backend.request()
         generation = await backend.wait_for_post(wish)
         assert [(task.state, task.failure) for task in generation.tasks] == [(TaskState.OVERDUE, Failure.TOO_SLOW)]

@@ -1,17 +1,20 @@
 """Generations that could be posted nowhere: kept with their images for the member's next command, for a week."""
 
+import asyncio
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+from structlog.testing import capture_logs
 
-from bot.domain.errors import Undeliverable
+from bot.domain.errors import ResultPending, Undeliverable
 from bot.domain.ids import GenerationId
 from bot.domain.ports import ImageFile
 from bot.domain.states import Failure, TaskState
 from bot.generation.undelivered import KEPT_FOR, Undelivered
-from demo.kie import Fail, KieStandIn, RecordedRequest, Reply, Succeed
-from tests.generation.backend import ALICE, BOB, GOODWILL, REFUNDED, RESERVED, Backend, Installation
+from demo.kie import Behaviour, Fail, Html, KieStandIn, RecordedRequest, Reply, Succeed
+from tests.generation.backend import ALICE, BOB, GOODWILL, REFUNDED, RESERVED, SETTLED, Backend, Installation
 from tests.waiting import until
 
 LIMIT = 10 << 20
@@ -36,12 +39,18 @@ def downloads(kie: KieStandIn) -> list[RecordedRequest]:
     return [call for call in kie.requests if call.path.startswith("/results/")]
 
 
+async def hand_over(backend: Backend, generation_id: GenerationId) -> None:
+    handed = await undelivered(backend).load(generation_id, LIMIT)
+    assert handed is not None
+    undelivered(backend).mark_delivered(handed)
+    await until(lambda: not len(backend.runtime.background), what="the hand-over to be stored")
+
+
 async def image_sizes(backend: Backend, generation_id: GenerationId, limit: int = LIMIT) -> list[int]:
     loaded = await undelivered(backend).load(generation_id, limit)
     assert loaded is not None
-    generation, images = loaded
-    assert generation.id == generation_id
-    return sizes(images)
+    assert loaded.generation.id == generation_id
+    return sizes(loaded.images)
 
 
 def sizes(images: Sequence[ImageFile]) -> list[int]:
@@ -55,8 +64,10 @@ async def test_images_wait_for_their_member_and_are_claimed_once(backend: Backen
     assert undelivered(backend).claim(ALICE) == [], "of two commands at once, one delivers"
     assert len(await image_sizes(backend, generation_id)) == 2
     assert len(downloads(kie)) == 2, "the files were kept"
-    assert {task.failure for task in await backend.tasks(generation_id)} == {Failure.UNDELIVERABLE}
-    assert sorted(backend.ledger(generation_id)) == sorted([RESERVED, GOODWILL] * 2)
+    assert await backend.states(generation_id) == [TaskState.READY] * 2
+    assert backend.ledger(generation_id) == [RESERVED] * 2
+    async with backend.store.read() as tx:
+        assert await tx.generations.open_count(ALICE) == 0, "it keeps nobody from further requests"
 
     for _ in range(2):
         undelivered(backend).add(ALICE, generation_id)
@@ -74,19 +85,65 @@ async def test_the_next_process_has_them_too(installation: Installation, kie: Ki
         assert undelivered(backend).claim(ALICE) == [generation_id]
         assert len(await image_sizes(backend, generation_id)) == 1
         assert len(downloads(kie)) == (2 if lost else 1)
-        assert backend.ledger(generation_id) == [RESERVED, GOODWILL]
-        await undelivered(backend).mark_delivered(await backend.generation(generation_id))
+        assert backend.ledger(generation_id) == [RESERVED]
+        backend.pipeline.delivery.refresh(generation_id)
+        await until(lambda: not len(backend.runtime.background), what="nothing to be done")
+        async with backend.store.read() as tx:
+            assert await tx.generations.with_late_images() == []
+        assert backend.sender.attempts == [], "it waits for a command"
+        await hand_over(backend, generation_id)
+        assert backend.ledger(generation_id) == [RESERVED, SETTLED]
+        assert await backend.states(generation_id) == [TaskState.DELIVERED]
         assert list(backend.spool_folder.iterdir()) == []
     async with installation.start() as backend:
         assert undelivered(backend).claim(ALICE) == []
         assert backend.sender.attempts == []
 
 
-async def test_an_image_that_kie_deleted_is_left_out(backend: Backend, kie: KieStandIn) -> None:
+async def test_an_image_that_kie_deleted_is_left_out_and_free(backend: Backend, kie: KieStandIn) -> None:
     generation_id = await request_undeliverable(backend)
     backend.pipeline.spool.sweep([])
     kie.script.always("result", Reply(404, b""))
     assert await image_sizes(backend, generation_id) == []
+    await hand_over(backend, generation_id)
+    assert backend.ledger(generation_id) == [RESERVED, GOODWILL]
+
+
+@pytest.mark.parametrize("fault", [Html(503), Reply(403, b"")], ids=str)
+async def test_an_image_that_cannot_be_fetched_now_waits_for_another_command(
+    backend: Backend, kie: KieStandIn, fault: Behaviour
+) -> None:
+    generation_id = await request_undeliverable(backend)
+    backend.pipeline.spool.sweep([])
+    kie.script.always("result", fault)
+    with pytest.raises(ResultPending):
+        await undelivered(backend).load(generation_id, LIMIT)
+    kie.script.clear()
+    assert len(await image_sizes(backend, generation_id)) == 1
+
+
+async def test_what_was_handed_over_is_paid_for_once_the_database_takes_writes(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.store.sqlite.BUSY_MILLISECONDS", 20)
+    monkeypatch.setattr("bot.runtime._RETRY_PAUSES", (0.02,))
+    async with installation.start() as backend:
+        generation_id = await request_undeliverable(backend)
+        assert undelivered(backend).claim(ALICE) == [generation_id]
+        handed = await undelivered(backend).load(generation_id, LIMIT)
+        assert handed is not None
+        assert handed.price == 5
+        locker = sqlite3.connect(backend.folder / "easel.db", isolation_level=None)
+        locker.execute("BEGIN IMMEDIATE")
+        with capture_logs() as logs:
+            undelivered(backend).mark_delivered(handed)
+            await until(lambda: len(logs) > 3, what="several attempts")
+        locker.execute("ROLLBACK")
+        locker.close()
+        await until(lambda: not len(backend.runtime.background), what="the payment")
+        assert backend.ledger(generation_id) == [RESERVED, SETTLED]
+        assert undelivered(backend).claim(ALICE) == []
+        assert await undelivered(backend).load(generation_id, LIMIT) is None
 
 
 async def test_images_are_made_to_fit_where_they_are_delivered(backend: Backend, kie: KieStandIn) -> None:
@@ -107,16 +164,54 @@ async def test_a_failure_that_could_not_be_posted_waits_too(installation: Instal
         assert backend.ledger(generation_id) == [RESERVED, REFUNDED]
 
 
-async def test_after_a_week_the_next_process_deletes_them(installation: Installation) -> None:
+@pytest.mark.parametrize("restarted", [True, False], ids=["by the next process", "while running"])
+async def test_after_a_week_it_is_refunded_and_deleted(
+    installation: Installation, monkeypatch: pytest.MonkeyPatch, restarted: bool
+) -> None:
+    monkeypatch.setattr("bot.generation.undelivered._PRUNE_EVERY", 0.02)
     async with installation.start() as backend:
         generation_id = await request_undeliverable(backend)
-    installation.clock.advance(KEPT_FOR.total_seconds() - 60)
-    async with installation.start() as backend:
+        installation.clock.advance(KEPT_FOR.total_seconds() - 60)
+    async with installation.start() as backend, asyncio.TaskGroup() as group:
+        pruning = group.create_task(undelivered(backend).run())
         assert undelivered(backend).claim(ALICE) == [generation_id]
-    installation.clock.advance(61)
+        undelivered(backend).add(ALICE, generation_id)
+        for seconds in (3600, -3600):
+            installation.clock.set(seconds)
+            await undelivered(backend).prune()
+        assert backend.ledger(generation_id) == [RESERVED], "a clock that was set deletes nothing"
+        if not restarted:
+            installation.clock.advance(1200)
+            await backend.wait_for_states(generation_id, TaskState.FAILED)
+        pruning.cancel()
+        if not restarted:
+            await assert_dropped(backend, generation_id)
+    if restarted:
+        installation.clock.advance(1200)
+        async with installation.start() as backend:
+            await assert_dropped(backend, generation_id)
+
+
+async def assert_dropped(backend: Backend, generation_id: GenerationId) -> None:
+    await until(lambda: not len(backend.runtime.background), what="the end of it")
+    assert backend.ledger(generation_id) == [RESERVED, GOODWILL]
+    assert undelivered(backend).claim(ALICE) == []
+    assert list(backend.spool_folder.iterdir()) == []
+    assert await undelivered(backend).load(generation_id, LIMIT) is None
+
+
+async def test_what_an_earlier_version_refunded_is_handed_over_free(installation: Installation) -> None:
     async with installation.start() as backend:
-        assert undelivered(backend).claim(ALICE) == []
-        assert list(backend.spool_folder.iterdir()) == []
+        generation_id = await request_undeliverable(backend)
+        (task,) = await backend.tasks(generation_id)
+        async with backend.store.write() as tx:
+            await tx.tasks.fail(task.id, Failure.UNDELIVERABLE, backend.clock.now())
+    async with installation.start() as backend:
+        handed = await undelivered(backend).load(generation_id, LIMIT)
+        assert handed is not None
+        assert (len(handed.images), handed.price) == (1, 0)
+        await hand_over(backend, generation_id)
+        assert backend.ledger(generation_id) == [RESERVED, GOODWILL]
 
 
 async def test_an_unknown_generation_has_nothing_to_deliver(backend: Backend) -> None:

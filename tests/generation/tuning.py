@@ -12,8 +12,8 @@ from bot.generation.tracker import TrackerOptions
 from bot.polling.pace import Pace
 from bot.quota.balance_monitor import BalanceMonitorOptions
 
-_SUBMITTER = SubmitterOptions(task_deadline=30, give_up_after=20, hold_ambiguous=False, backoff=(0.02, 0.05))
-_TRACKER = TrackerOptions(late_every=0.02, late_for=60, retry_after=0.03, polls_per_second=1000)
+_SUBMITTER = SubmitterOptions(give_up_after=20, hold_ambiguous=False, backoff=(0.02, 0.05))
+_TRACKER = TrackerOptions(task_deadline=30, late_every=0.02, late_for=60, retry_after=0.03, polls_per_second=1000)
 _MONITOR = BalanceMonitorOptions(every=60, every_while_paused=0.02, alert_below=ZERO)
 _PACE = partial(Pace, every=0.02)
 _KIE_LIMITS = KieLimits(new_tasks=1000, window=10, running_tasks=100)
@@ -44,6 +44,11 @@ def tuned(**changes: Any) -> Tuning:
 def submitter_tuned(**changes: Any) -> Tuning:
     """The usual tuning with changes to the submitter's options."""
     return tuned(submitter=replace(Tuning().submitter, **changes))
+
+
+def tracker_tuned(tuning: Tuning | None = None, **changes: Any) -> Tuning:
+    """The usual tuning, or this one, with changes to the tracker's options."""
+    return replace(tuning or Tuning(), tracker=replace(Tuning().tracker, **changes))
 
 
 def monitor_tuned(**changes: Any) -> Tuning:

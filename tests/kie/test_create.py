@@ -9,8 +9,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.domain.errors import Ambiguous, ImageApiError, TaskRefused, TryLater
 from bot.domain.ids import TaskId, from_base36
+from bot.domain.image_api_errors import Ambiguous, ImageApiError, TaskRefused, TryLater
 from bot.domain.settings import AspectRatio, Model, Resolution
 from bot.domain.states import Failure
 from bot.kie.client import KieClient
@@ -22,7 +22,10 @@ from tests.waiting import until
 
 WITHOUT_TASK_ID: list[Any] = [
     *(None, {}, [], "text", {"recordId": "only-this"}),
-    *({"taskId": task_id} for task_id in (None, "", {"id": "x"})),
+    *(
+        {"taskId": task_id}
+        for task_id in (None, "", " ", "null", "undefined", 0, -1, True, {"id": "x"}, "a b", "x" * 200)
+    ),
 ]
 REFERENCES = tuple(f"https://files.example.com/{number}.png" for number in range(8))
 
@@ -108,7 +111,9 @@ async def test_the_headers(client: KieClient, kie: KieStandIn) -> None:
     ("behaviour", "kind", "failure"),
     [
         (Code(400, "bad parameter"), TaskRefused, Failure.REJECTED),
-        (Code(401, "no access"), TaskRefused, Failure.KEY_REFUSED),
+        (Code(401, "no access"), TryLater, Failure.KEY_REFUSED),
+        (Code(403, "not allowed for this key"), TryLater, Failure.KEY_REFUSED),
+        (Html(401), TryLater, Failure.KEY_REFUSED),
         (Code(402, "Insufficient credits"), TryLater, Failure.OUT_OF_CREDITS),
         (Code(404, "no such model"), TaskRefused, Failure.REJECTED),
         (Code(422, "validation failed"), TaskRefused, Failure.REJECTED),
@@ -120,10 +125,11 @@ async def test_the_headers(client: KieClient, kie: KieStandIn) -> None:
         (Reply(429, b""), TryLater, Failure.UNAVAILABLE),
         (Code(433, "sub-key limit"), TryLater, Failure.OUT_OF_CREDITS),
         (Code(455, "maintenance"), TryLater, Failure.MAINTENANCE),
-        (Code(500, "aspect_ratio is required"), TaskRefused, Failure.BROKEN),
+        (Code(500, "aspect_ratio is required"), TaskRefused, Failure.REJECTED),
+        (Reply(500, {"code": 500, "msg": "prompt is required"}), TaskRefused, Failure.REJECTED),
         (Code(501, "generation failed"), TaskRefused, Failure.BROKEN),
         (Code(505, "feature disabled"), TaskRefused, Failure.UNAVAILABLE),
-        (Reply(401, {"code": 401, "msg": "no access"}), TaskRefused, Failure.KEY_REFUSED),
+        (Reply(401, {"code": 401, "msg": "no access"}), TryLater, Failure.KEY_REFUSED),
         (Reply(200, {"code": "402", "msg": None, "data": None}), TryLater, Failure.OUT_OF_CREDITS),
         (Reply(200, {"code": 422}), TaskRefused, Failure.REJECTED),
         (Reply(200, {"code": 422, "msg": ["odd"], "data": []}), TaskRefused, Failure.REJECTED),
@@ -149,12 +155,17 @@ async def test_an_answer_that_says_no_task_was_made(
         Code(408, "upstream was silent"),
         Code(999, "undocumented"),
         Code(0, ""),
+        Code(500, "Internal Server Error"),
+        Code(500, "Internal Error, Please try again later."),
+        Reply(500, {"code": 500, "msg": None}),
+        Reply(500, {"error": "Internal Server Error"}),
+        *(Reply(200, b"not gzip", headers={"Content-Encoding": name}) for name in ("gzip", "deflate", "br")),
+        Reply(200, b"", headers={"Content-Encoding": "gzip"}),
         *(Code(200, "success", data) for data in WITHOUT_TASK_ID),
         Reply(200, {"code": 200}),
         Reply(200, b'{"code":200,"msg":"success","data":{"taskId":"ab'),
         *(Reply(200, body) for body in (b"", b"null", b"[]", b'"success"', b"\xff\xfe\x00")),
         Reply(200, {"code": None, "msg": "success"}),
-        Reply(200, {"msg": "success", "data": {"taskId": "abc"}}),
         *(Html(status) for status in (200, 500, 502, 504)),
         *(Reply(status, b"", headers={"Location": "/api/v1/jobs/createTask"}) for status in (302, 307)),
         CutBefore(),
@@ -201,9 +212,28 @@ async def test_a_task_id_counts_whatever_the_code_says(
     assert await client.create(make_task_input()) == str(task_id)
 
 
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"code": 200, "data": {"taskId": "", "task_id": "abc"}},
+        {"code": 200, "data": {"taskId": None, "task_id": " abc "}},
+        {"code": 200, "data": {"taskId": "null"}, "taskId": "abc"},
+        {"code": 200, "data": None, "task_id": "abc"},
+        {"code": 200, "data": [{"taskId": "abc"}]},
+        {"code": 200, "data": '{"taskId": "abc"}'},
+        {"code": "200", "data": {"taskId": "abc", "recordId": "other", "more": [1]}},
+        {"msg": "success", "data": {"taskId": "abc"}},
+    ],
+    ids=str,
+)
+async def test_the_task_id_is_found_where_it_is(client: KieClient, kie: KieStandIn, answer: dict[str, Any]) -> None:
+    kie.script.on("createTask", Reply(200, answer))
+    assert await client.create(make_task_input()) == "abc"
+
+
 async def test_a_wrong_key_is_refused(make_client: ClientMaker) -> None:
     error = await create_error(make_client(api_key="another-key"))
-    assert isinstance(error, TaskRefused)
+    assert isinstance(error, TryLater)
     assert error.failure is Failure.KEY_REFUSED
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import aiohttp
 import pytest
 
-from bot.domain.errors import PollFailed
+from bot.domain.image_api_errors import PollFailed
 from bot.kie.client import KieClient
 from demo.kie import Behaviour, Code, CutBefore, Html, Http429, KieStandIn, Reply, Succeed
 from tests.factories import make_task_input

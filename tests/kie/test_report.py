@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from bot.domain.errors import PollFailed
 from bot.domain.ids import KieTaskId
+from bot.domain.image_api_errors import PollFailed
 from bot.domain.ports import Progress, TaskReport
 from bot.domain.states import Failure
 from bot.kie import wire
@@ -36,6 +36,7 @@ from demo.kie import (
 from tests.factories import make_task_input
 from tests.kie.conftest import KEY, ClientMaker
 
+START = 1_757_584_164_490
 TASK = KieTaskId("0123456789abcdef0123456789abcdef")
 URL = "https://tempfile.aiquickdraw.com/a.png"
 RECORD_INFO = "/api/v1/jobs/recordInfo"
@@ -58,7 +59,7 @@ def record(**fields: Any) -> dict[str, Any]:
 
 
 def success(**fields: Any) -> TaskReport:
-    report = wire.task_report(record(state="success", **({"resultJson": {"resultUrls": [URL]}} | fields)))
+    report = wire.task_report(record(**({"state": "success", "resultJson": {"resultUrls": [URL]}} | fields)))
     assert report is not None
     return report
 
@@ -73,6 +74,7 @@ async def test_the_question_names_the_task_and_carries_the_key(client: KieClient
     (call,) = kie.requests
     assert (call.method, call.path, call.query) == ("GET", RECORD_INFO, {"taskId": TASK})
     assert call.headers["Authorization"] == f"Bearer {KEY}"
+    assert call.headers["Content-Type"] == "application/json"
 
 
 @pytest.mark.parametrize(
@@ -108,7 +110,7 @@ async def test_a_task_that_is_not_known_at_first(client: KieClient, kie: KieStan
     assert progress == [Progress.RUNNING, Progress.RUNNING, Progress.SUCCEEDED]
 
 
-@pytest.mark.parametrize("state", ["waiting", "queuing", "generating", "paused", "SUCCESS", "", None, 7, {"a": 1}])
+@pytest.mark.parametrize("state", ["waiting", "queuing", "generating", "paused", "", None, 7, {"a": 1}])
 async def test_any_other_state_means_running(client: KieClient, kie: KieStandIn, state: Any) -> None:
     data = record(state=state, resultJson=json.dumps({"resultUrls": [URL]}))
     assert await ask(client, kie, Code(200, "success", data)) == RUNNING
@@ -133,6 +135,16 @@ async def test_an_empty_record_means_running(client: KieClient, kie: KieStandIn,
         {"resultJson": "garbage {", "response": {"resultUrls": [URL]}},
         {"resultJson": None, "response": json.dumps({"resultUrls": [URL]})},
         {"resultJson": json.dumps({"resultUrls": [URL]}), "response": "garbage"},
+        {"resultJson": json.dumps({"resultUrls": URL})},
+        {"resultJson": json.dumps({"resultUrls": json.dumps([URL])})},
+        {"resultJson": json.dumps({"resultUrls": [[URL, URL], URL]})},
+        {"resultJson": json.dumps({"resultUrls": [{"url": URL}]})},
+        {"resultJson": json.dumps([URL])},
+        {"resultJson": URL},
+        {"resultJson": {"resultUrls": ["https://[::1]@", "http://", f" {URL}\n"]}},
+        {"state": "SUCCESS"},
+        {"state": " Success ", "extra": {"a": [1]}},
+        {"taskId": None},
     ],
     ids=str,
 )
@@ -149,8 +161,9 @@ def test_where_the_address_of_a_success_is_found(fields: dict[str, Any]) -> None
         "garbage {",
         "null",
         "[]",
-        json.dumps([URL]),
-        *(json.dumps({"resultUrls": urls}) for urls in ([], URL, {"0": URL}, ["ftp://example.com/a", "javascript:a"])),
+        "[" * 2000,
+        *(json.dumps({"resultUrls": urls}) for urls in ([], {"0": URL}, ["ftp://example.com/a", "https://[::1]@"])),
+        json.dumps({"resultUrls": [[[[[[URL]]]]]]}),
         json.dumps({"resultObject": {"text": "no image"}}),
     ],
     ids=str,
@@ -163,15 +176,19 @@ def test_a_success_without_an_address_is_a_failure(result: str | None) -> None:
 @pytest.mark.parametrize(
     ("created", "completed", "cost_time", "seconds"),
     [
-        (1_000, 15_500, 14, 14.5),
-        (1_000, 15_500, 14_500, 14.5),
-        (1_000, 15_500, None, 14.5),
-        (1_000, 1_000, 99, 0.0),
-        (1_000, 900, 99, None),
-        (1_000, 3_601_001, 99, None),
-        (None, 15_500, 99, None),
-        (1_000, None, 99, None),
-        ("1000", True, 99, None),
+        (START, START + 14_500, 14, 14.5),
+        (START, START + 14_500, -5, 14.5),
+        (str(START), f"{START + 14_500}", None, 14.5),
+        (START // 1000, START // 1000 + 14, None, 14),
+        (START, START, 99, 0.0),
+        (START, START - 100, 99, None),
+        (START, START + 3_600_001, 99, None),
+        (START // 1000, START, 99, None),
+        (0, START, 99, None),
+        (None, START, 99, None),
+        (START, None, 99, None),
+        (START, True, 99, None),
+        (-1, 1e300, 1e12, None),
     ],
 )
 def test_the_duration_comes_from_the_two_timestamps(
@@ -187,7 +204,10 @@ def test_the_duration_comes_from_the_two_timestamps(
         (5, Decimal(5)),
         (0.1 + 0.2, Decimal("0.300")),
         (0, Decimal(0)),
-        *((invalid, None) for invalid in (None, "5", -1, True, [5.0], {"a": 5.0}, 1e30, 1e300, 10**40)),
+        ("5", Decimal(5)),
+        ("12.5", Decimal("12.5")),
+        *((invalid, None) for invalid in (None, "", "five", "NaN", "Infinity", "-1", "1e3", "9" * 30)),
+        *((invalid, None) for invalid in (-1, True, [5.0], {"a": 5.0}, 1e9, 1e30, 1e300, 10**40)),
     ],
     ids=str,
 )
@@ -271,6 +291,20 @@ async def test_a_question_without_an_answer_says_nothing_of_the_task(
     assert {call.path for call in kie.requests} == {RECORD_INFO}
     # aiohttp itself repeats a GET whose connection broke.
     assert len(kie.requests) == 1 or isinstance(behaviour, CutBefore)
+
+
+@pytest.mark.parametrize("name", ["taskId", "task_id"])
+async def test_the_record_of_another_task_is_not_believed(client: KieClient, kie: KieStandIn, name: str) -> None:
+    data = record(state="success", resultJson=json.dumps({"resultUrls": [URL]})) | {"taskId": None, name: "another"}
+    with pytest.raises(PollFailed):
+        await ask(client, kie, Code(200, "success", data))
+
+
+async def test_a_number_that_is_no_json_loses_nothing_else(client: KieClient, kie: KieStandIn) -> None:
+    data = record(state="success", resultJson=json.dumps({"resultUrls": [URL]}), creditsConsumed=float("nan"))
+    body = json.dumps({"code": 200, "data": data}).encode()
+    report = await ask(client, kie, Reply(200, b"\xef\xbb\xbf" + body))
+    assert (report.result_url, report.consumed) == (URL, None)
 
 
 async def test_a_hanging_question_ends(make_client: ClientMaker, kie: KieStandIn) -> None:

@@ -23,7 +23,7 @@ from tests.kie.conftest import KEY, ClientMaker
 
 DATA = b"\x89PNG\r\n\x1a\n and some \x00\xff bytes\r\n--"
 
-WITHOUT_URL: list[Any] = [None, {}, {"downloadUrl": None}, {"downloadUrl": ["https://example.com/"]}]
+WITHOUT_URL: list[Any] = [None, {}, {"downloadUrl": None}, {"downloadUrl": ["https://[::1]@"]}]
 
 
 def uploads(kie: KieStandIn) -> list[RecordedRequest]:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.media.fetch import Fetcher, FetchFailed, FetchRefused, FetchTooLarge
+from bot.media.fetch import Fetcher, FetchFailed, FetchGone, FetchRefused, FetchTooLarge, HostNotAllowed
 from demo.kie import Behaviour, CutBefore, Hang, Html, KieStandIn, Reply
 from tests.media.servers import RawServer
 
@@ -52,13 +52,13 @@ async def test_a_signed_url_is_requested_exactly_as_given(fetcher: Fetcher, path
 @pytest.mark.parametrize(
     ("behaviour", "error"),
     [
-        (Reply(404, b""), FetchFailed),
+        (Reply(404, b""), FetchGone),
         (Reply(403, b""), FetchFailed),
-        (Reply(410, b""), FetchRefused),
-        (Reply(204, b""), FetchRefused),
-        (Reply(206, b"part"), FetchRefused),
-        (Reply(301, b"", headers={"Location": "/uploads/elsewhere"}), FetchRefused),
-        (Reply(302, b"", headers={"Location": "https://example.com/"}), FetchRefused),
+        (Reply(410, b""), FetchGone),
+        (Reply(204, b""), FetchFailed),
+        (Reply(206, b"part"), FetchFailed),
+        (Reply(301, b"", headers={"Location": "/uploads/elsewhere"}), FetchFailed),
+        (Reply(302, b"", headers={"Location": "https://example.com/"}), FetchFailed),
         (Reply(200, DATA + b"!"), FetchTooLarge),
         (Html(502), FetchFailed),
         (Reply(503, b""), FetchFailed),
@@ -91,9 +91,19 @@ async def test_a_failed_download_leaves_an_earlier_file_as_it_was(
 
 
 async def test_a_host_that_is_not_allowed_is_not_contacted(fetcher: Fetcher, kie: KieStandIn, path: Path) -> None:
-    with pytest.raises(FetchRefused):
+    with pytest.raises(HostNotAllowed) as refused:
         await fetcher.to_file(kie.base_url.replace("127.0.0.1", "localhost") + "/uploads/a", path, 10)
+    assert refused.value.host == "localhost"
     assert kie.requests == ()
+    assert files(path) == []
+
+
+@pytest.mark.parametrize(
+    "address", ["https://[::1]@", "https://\uff41.example/x", "http://127.0.0.1:99999/x", "\x00", ""]
+)
+async def test_what_is_no_address_is_refused_for_good(fetcher: Fetcher, path: Path, address: str) -> None:
+    with pytest.raises(FetchRefused):
+        await fetcher.to_file(address, path, 10)
     assert files(path) == []
 
 

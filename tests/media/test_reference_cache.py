@@ -9,6 +9,7 @@ import pytest
 
 from bot.media.formats import JPEG, PNG, WEBP, FileType
 from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
+from tests.generation.doubles import ShiftedClock
 
 ROOMY = ReferenceCacheLimits(1_000_000, timedelta(days=90))
 THREE_IMAGES = ReferenceCacheLimits(300, timedelta(days=90))
@@ -40,7 +41,7 @@ def age(folder: Path, digest: str, days: float) -> None:
 
 def full_cache(folder: Path, image: Path) -> ReferenceCache:
     """A cache with room for three images that has three, the first unused for longest."""
-    cache = ReferenceCache(folder, THREE_IMAGES)
+    cache = ReferenceCache(folder, THREE_IMAGES, ShiftedClock())
     for number in range(3):
         cache.keep(image, DIGESTS[number], PNG)
         age(folder, DIGESTS[number], days=3 - number)
@@ -49,8 +50,8 @@ def full_cache(folder: Path, image: Path) -> ReferenceCache:
 
 @pytest.mark.parametrize("file_type", [JPEG, PNG, WEBP], ids=lambda file_type: file_type.suffix)
 def test_the_next_process_finds_what_was_kept_with_its_type(folder: Path, image: Path, file_type: FileType) -> None:
-    ReferenceCache(folder, ROOMY).keep(image, DIGESTS[0], file_type)
-    cache = ReferenceCache(folder, ROOMY)
+    ReferenceCache(folder, ROOMY, ShiftedClock()).keep(image, DIGESTS[0], file_type)
+    cache = ReferenceCache(folder, ROOMY, ShiftedClock())
     cached = cache.find(DIGESTS[0])
 
     assert cached is not None
@@ -73,7 +74,7 @@ def test_the_least_recently_used_is_evicted_first(folder: Path, image: Path, use
 
 
 def test_an_image_unused_for_too_long_is_evicted(folder: Path, image: Path) -> None:
-    cache = ReferenceCache(folder, ROOMY)
+    cache = ReferenceCache(folder, ROOMY, ShiftedClock())
     for number, days in enumerate((89, 91)):
         cache.keep(image, DIGESTS[number], PNG)
         age(folder, DIGESTS[number], days)
@@ -82,9 +83,19 @@ def test_an_image_unused_for_too_long_is_evicted(folder: Path, image: Path) -> N
     assert names(folder) == {f"{DIGESTS[0]}.png"}
 
 
+def test_nothing_is_evicted_by_its_age_when_the_clock_was_set_forward(folder: Path, image: Path) -> None:
+    clock = ShiftedClock()
+    cache = ReferenceCache(folder, ROOMY, clock)
+    clock.set(timedelta(days=400).total_seconds())
+    cache.keep(image, DIGESTS[0], PNG)
+    cache.keep(image, DIGESTS[1], PNG)
+
+    assert cache.find(DIGESTS[0]) is not None
+
+
 @pytest.mark.parametrize("max_bytes", [0, 99])
 def test_an_image_larger_than_the_cache_is_not_kept(folder: Path, image: Path, max_bytes: int) -> None:
-    cache = ReferenceCache(folder, ReferenceCacheLimits(max_bytes, timedelta(days=90)))
+    cache = ReferenceCache(folder, ReferenceCacheLimits(max_bytes, timedelta(days=90)), ShiftedClock())
     cache.keep(image, DIGESTS[0], PNG)
 
     assert cache.find(DIGESTS[0]) is None
@@ -97,7 +108,7 @@ def test_a_full_disk_is_no_error(folder: Path, image: Path, monkeypatch: pytest.
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("shutil.copyfile", copy_half)
-    cache = ReferenceCache(folder, ROOMY)
+    cache = ReferenceCache(folder, ROOMY, ShiftedClock())
     cache.keep(image, DIGESTS[0], PNG)
 
     assert cache.find(DIGESTS[0]) is None
@@ -105,13 +116,13 @@ def test_a_full_disk_is_no_error(folder: Path, image: Path, monkeypatch: pytest.
 
 
 def test_a_missing_image_is_no_error(folder: Path, tmp_path: Path) -> None:
-    ReferenceCache(folder, ROOMY).keep(tmp_path / "missing", DIGESTS[0], PNG)
+    ReferenceCache(folder, ROOMY, ShiftedClock()).keep(tmp_path / "missing", DIGESTS[0], PNG)
 
     assert names(folder) == set()
 
 
 def test_a_copy_that_a_crash_interrupted_is_not_found_and_is_evicted(folder: Path) -> None:
-    cache = ReferenceCache(folder, ROOMY)
+    cache = ReferenceCache(folder, ROOMY, ShiftedClock())
     (folder / f"{DIGESTS[0]}.part").write_bytes(b"half")
     assert cache.find(DIGESTS[0]) is None
     age(folder, DIGESTS[0], days=91)

@@ -4,9 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain.errors import ResultUnavailable
 from bot.domain.ids import TaskId
-from bot.media.fetch import Fetcher, FetchFailed
+from bot.media.fetch import Fetcher, FetchFailed, FetchGone, FetchRefused, HostNotAllowed
 from bot.media.fitting import fit
 from bot.media.spool import Spool
 from demo.kie import Html, KieStandIn, Reply
@@ -45,12 +44,52 @@ async def test_what_was_lost_is_downloaded_again(spool: Spool, kie: KieStandIn, 
     assert (await spool.ensure(TASK, url)).read_bytes() == IMAGE.body
 
 
-async def test_an_image_that_is_gone_is_unavailable(spool: Spool, kie: KieStandIn, url: str, folder: Path) -> None:
+async def test_an_image_that_cannot_be_had_leaves_no_file(
+    spool: Spool, kie: KieStandIn, url: str, folder: Path
+) -> None:
     kie.script.always("result", Reply(410, b""))
-    for gone in (url, "https://elsewhere.example.com/a.png", ""):
-        with pytest.raises(ResultUnavailable):
-            await spool.ensure(TASK, gone)
+    for address, error in (
+        (url, FetchGone),
+        ("https://elsewhere.example.com/a.png", HostNotAllowed),
+        ("", FetchRefused),
+    ):
+        with pytest.raises(error):
+            await spool.ensure(TASK, address)
     assert names(folder) == set()
+
+
+async def test_what_is_no_file_of_ours_stops_nothing(spool: Spool, kie: KieStandIn, url: str, folder: Path) -> None:
+    """A network storage puts folders there, a file system check too, and a restore leaves links that lead nowhere."""
+    kie.script.always("result", IMAGE)
+    for name in ("@eaDir", "lost+found", "12.parts", "12-fit.webp", "\u0663.image"):
+        (folder / name).mkdir()
+        (folder / name / "inside").write_bytes(b"")
+    for name in ("12.image", "77.image", "78.image"):
+        (folder / name).symlink_to(folder / "nowhere")
+    (folder / "78.image").unlink()
+    (folder / "78.image").symlink_to(folder / "lost+found")
+    spool.sweep({TASK})
+    spool.forget(OTHER_TASK)
+    assert names(folder) == {"@eaDir", "lost+found", "12.parts", "12-fit.webp", "\u0663.image", "12.image"}
+    assert (await spool.ensure(TASK, url)).read_bytes() == IMAGE.body
+    spool.forget(TASK)
+    assert not (folder / "12.image").exists()
+    assert (folder / "lost+found" / "inside").exists()
+
+
+async def test_a_folder_that_cannot_be_read_or_changed_stops_nothing(
+    spool: Spool, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (folder / "77.image").write_bytes(b"")
+
+    def refuse(_self: Path, *_args: object, **_options: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as patch:
+        for method in ("unlink", "iterdir"):
+            patch.setattr(Path, method, refuse)
+            spool.sweep([])
+    assert names(folder) == {"77.image"}
 
 
 async def test_a_temporary_error_is_told_apart(spool: Spool, kie: KieStandIn, url: str, folder: Path) -> None:

@@ -40,6 +40,7 @@ def bot_settings(front: DiscordFront, kie: KieStandIn, kie_key: str, database: P
         "EASEL__KIE__RESULT_HOSTS": json.dumps(["127.0.0.1"]),
         "EASEL__DATABASE__URL": f"sqlite:///{database}",
         "EASEL__WEB__PORT": "0",
+        "EASEL__LIMITS__DAILY_BUDGET": "0",
         "EASEL__TRACKER__POLL_EVERY": "0.1",
         "EASEL__LOG__FORMAT": "json",
     }
@@ -106,6 +107,12 @@ class Deployment:
     async def reply(self, words: str, to: discord.Message, *files: tuple[str, bytes]) -> discord.Message:
         """Alice replies to a message."""
         return await self.alice.send(self.channel, words, reply_to=to, attachments=files)
+
+    async def wait_for_question(self, message: discord.Message) -> discord.Message:
+        """The question about a reply of words alone; it can be answered as soon as it is stored."""
+        question = await self.wait_for_reply(message, "Edit this image?")
+        await until(lambda: self.query("SELECT count(*) FROM drafts")[0], what="the question to be stored")
+        return question
 
     def card(self, interaction: InteractionResult) -> discord.Message:
         """The message that answers an interaction."""

@@ -11,7 +11,7 @@ from PIL import Image
 from simcord import InteractionResult
 
 from bot.ui.texts.cards import INTERRUPTED
-from demo.kie import Delay, Succeed
+from demo.kie import Behaviour, Code, Delay, Hang, Html, Succeed
 from tests.front import BotProcess, Fault
 from tests.kie.schema import caused
 from tests.process.deployment import KIE_KEY, Deployment, fetched, log_entries
@@ -181,6 +181,24 @@ async def test_a_wrong_token_ends_the_process_with_a_sentence(deployment: Deploy
     assert "easel: Discord refused discord.token: copy the bot's token again." in output
     assert "Traceback" not in output
     assert "wrong.token" not in output
+
+
+async def test_a_wrong_key_ends_the_process_with_a_sentence(deployment: Deployment) -> None:
+    async with deployment.start(EASEL__KIE__API_KEY="not-the-key") as bot:
+        assert await bot.ended(within=30) == 78
+
+    (output,) = deployment.outputs
+    assert "easel: KIE refused kie.api_key: copy the key again from https://kie.ai/api-key." in output
+    assert "Traceback" not in output
+    assert "not-the-key" not in output
+
+
+@pytest.mark.parametrize("trouble", [Html(502), Hang(), Code(403, "forbidden")], ids=str)
+async def test_kie_in_trouble_at_start_does_not_end_the_process(deployment: Deployment, trouble: Behaviour) -> None:
+    deployment.kie.script.on("credit", trouble)
+    async with deployment.bot():
+        card = await deployment.wait_for_image(await deployment.imagine("a map"))
+    assert len(card.images) == 1
 
 
 async def test_a_progress_edit_that_hangs_does_not_hold_up_the_image(deployment: Deployment) -> None:

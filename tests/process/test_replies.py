@@ -13,6 +13,7 @@ from tests.stories.rendered import rendered
 from tests.waiting import until
 
 NO_MESSAGE_CONTENT = pytest.mark.parametrize("granted", [discord.Intents.default()], ids=["no message content"])
+YES = "Edit · 5 credits"
 OWN_IMAGE = ("own.png", plain_image(GREEN))
 
 
@@ -43,8 +44,11 @@ async def test_without_the_intent_its_own_images_and_mentions_work(deployment: D
         interaction = await deployment.imagine("a hill", image=("sketch.png", plain_image(RED)))
         await deployment.wait_for_image(interaction)
         card = deployment.card(interaction)
-        for words in ("at night", "in winter"):
-            card = await deployment.wait_for_reply_with_image(await deployment.reply(words, card))
+        for words in (f"{deployment.mention} at night", "in winter"):
+            reply = await deployment.reply(words, card)
+            if words == "in winter":
+                await deployment.alice.click(await deployment.wait_for_question(reply), label=YES)
+            card = await deployment.wait_for_reply_with_image(reply)
         images = [("one.png", plain_image(BLUE)), ("two.png", plain_image(YELLOW))]
         await deployment.wait_for_reply_with_image(
             await deployment.mention_with("image 1 on image 2", *images, by=deployment.bob)
@@ -102,6 +106,23 @@ async def test_a_mention_is_not_logged_as_an_unknown_text_command(deployment: De
         await deployment.wait_for_reply_with_image(await deployment.mention_with("quetzalcoatlus", OWN_IMAGE))
 
     assert "quetzalcoatlus" not in deployment.outputs[0]
+
+
+async def test_a_question_outlives_a_killed_process(deployment: Deployment) -> None:
+    async with deployment.bot() as bot:
+        card = await deployment.wait_for_reply_with_image(await deployment.mention_with("as a woodcut", OWN_IMAGE))
+        reply = await deployment.reply("haha, thanks!", card)
+        question = await deployment.wait_for_question(reply)
+        bot.send(signal.SIGKILL)
+        await bot.ended()
+    assert deployment.ledger() == PAID
+
+    async with deployment.bot():
+        await deployment.alice.click(question, label=YES)
+        assert (await deployment.wait_for_reply_with_image(reply)).id == question.id
+        await deployment.wait_until_settled(generations=2)
+    assert deployment.query("SELECT count(*) FROM drafts") == [0]
+    assert deployment.logged_errors() == []
 
 
 async def test_a_reply_of_a_killed_process_is_finished_by_the_next_one(deployment: Deployment) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from bot.domain.credits import Credits
 from bot.domain.errors import SubmissionsPaused
+from bot.domain.states import Failure
 from bot.quota.funds_breaker import PROBE_AFTER, PROBE_LOW_BALANCE_AFTER, Decision, FundsBreaker, Pause
 from tests.factories import NOW
 
@@ -97,13 +98,49 @@ def test_half_open_opens_with_a_balance_that_is_too_low(half_open_breaker: Funds
 
 def test_a_restored_pause_is_half_open_until_something_is_known() -> None:
     breaker = FundsBreaker()
-    breaker.restore(NOW, FIVE, LATER)
+    breaker.restore(NOW, FIVE, LATER, Failure.OUT_OF_CREDITS)
     assert breaker.is_half_open
     assert not breaker.record_balance(None, LATER)
     assert breaker.record_balance(Credits(4), LATER)
     assert breaker.is_open
     assert breaker.record_balance(FIVE, LATER)
     assert breaker.pause is None
+
+
+def test_a_refused_key_is_tried_with_one_task_once_the_balance_can_be_read() -> None:
+    breaker = FundsBreaker()
+    assert not breaker.record_refusal(FIVE, NOW, Failure.KEY_REFUSED)
+    assert not breaker.record_balance(None, SOON)
+    assert breaker.record_balance(NOTHING, SOON)
+    assert breaker.is_half_open
+    assert breaker.record_refusal(FIVE, SOON, Failure.KEY_REFUSED)
+    breaker.record_balance(FIVE, SOON)
+    assert breaker.is_open
+    assert breaker.record_balance(FIVE, SOON + PROBE_AFTER)
+    breaker.record_success()
+    assert breaker.pause is None
+
+
+def test_a_refused_reading_opens_it_until_the_balance_can_be_read(half_open_breaker: FundsBreaker) -> None:
+    breaker = FundsBreaker()
+    assert breaker.record_key_refused(NOW)
+    assert not breaker.record_key_refused(LATER)
+    assert not breaker.record_balance(None, LATER)
+    with pytest.raises(SubmissionsPaused) as caught:
+        breaker.check()
+    assert caught.value.reason is Failure.KEY_REFUSED
+    assert breaker.record_balance(NOTHING, LATER)
+    assert breaker.pause is None
+    assert half_open_breaker.record_key_refused(LATER)
+    assert half_open_breaker.is_open
+
+
+def test_a_restored_refusal_of_the_key_waits_for_the_balance() -> None:
+    breaker = FundsBreaker()
+    breaker.restore(NOW, FIVE, LATER, Failure.KEY_REFUSED)
+    assert breaker.is_open
+    assert breaker.record_balance(FIVE, LATER)
+    assert breaker.is_half_open
 
 
 REFUSED = Pause(since=NOW, needed=Credits(7), refused_at=NOW)
@@ -141,7 +178,7 @@ def test_a_balance_read_right_after_the_refusal_is_misleading_if_it_looks_suffic
 
 
 def test_another_refusal_keeps_the_start_and_the_highest_price() -> None:
-    higher = READ.after_refusal(Credits(24), LATER, read_again=False)
-    lower = READ.after_refusal(Credits(5), LATER, read_again=True)
+    higher = READ.after_refusal(Credits(24), LATER, Failure.OUT_OF_CREDITS, probe=False)
+    lower = READ.after_refusal(Credits(5), LATER, Failure.OUT_OF_CREDITS, probe=True)
     assert (higher.since, higher.needed, higher.refused_at, higher.balance_read) == (NOW, 24, LATER, True)
     assert (lower.since, lower.needed, lower.refused_at, lower.balance_read) == (NOW, 7, LATER, False)

@@ -27,6 +27,7 @@ from bot.domain.settings import Settings
 from bot.domain.states import MOVES, TaskState
 from bot.quota.policy import QuotaLimits
 from bot.quota.service import Change
+from bot.store.audit import audit
 from bot.store.store import Store
 from tests.factories import make_request
 from tests.fresh import put_fresh_database
@@ -76,8 +77,10 @@ class QuotaMachine(RuleBasedStateMachine):
             self.change_zone(SERVERS[0], "Europe/Berlin")
 
     def teardown(self) -> None:
+        problems = list(audit(self.folder / "easel.db", self.now))
         self.run(self.stack.aclose())
         self.runner.close()
+        assert problems == []
 
     @rule(command=commands)
     def execute(self, command: tuple[str, tuple[object, ...]]) -> None:

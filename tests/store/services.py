@@ -17,6 +17,7 @@ from bot.domain.rules import ServerSettings
 from bot.generation.delivery import DeliveryWorker
 from bot.generation.pending_cards import PendingCardJournal
 from bot.generation.references import ReferencePreparer
+from bot.generation.results import Results
 from bot.generation.service import GenerationService
 from bot.generation.tracker import Tracker, TrackerOptions
 from bot.generation.undelivered import Undelivered
@@ -42,6 +43,15 @@ class SetClock:
 
     def now(self) -> datetime:
         return self.moment
+
+    def steady(self) -> datetime:
+        return self.moment
+
+    def is_settled(self) -> bool:
+        return True
+
+    def forget_before(self, kept_for: timedelta) -> datetime:
+        return self.moment - kept_for
 
 
 @dataclass
@@ -87,10 +97,7 @@ async def replace_settings(quotas: QuotaService, change: Change, settings: Serve
     def these(_: ServerSettings) -> ServerSettings:
         return settings
 
-    def words(_before: ServerSettings, _after: ServerSettings) -> str:
-        return change.note
-
-    await quotas.change_settings(change.guild_id, change.actor, these, words)
+    await quotas.change_settings(change, these)
 
 
 @asynccontextmanager
@@ -106,11 +113,12 @@ async def open_services(
     with ImageThreads() as threads, PendingCardJournal(folder / "openings.journal") as pending_cards:
         async with aiohttp.ClientSession() as session, runtime.background, DecodeSandbox() as sandbox:
             fetcher = Fetcher(session, AllowedHosts([]), seconds=1)
-            cache = ReferenceCache(folder / "references", ReferenceCacheLimits(0, timedelta(days=1)))
+            cache = ReferenceCache(folder / "references", ReferenceCacheLimits(0, timedelta(days=1)), clock)
             spool = Spool(folder / "spool", fetcher)
-            undelivered = Undelivered(runtime, spool=spool, threads=threads)
+            results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
+            undelivered = Undelivered(runtime, results)
             # Never started: nothing is delivered.
-            delivery = DeliveryWorker(runtime, workload=workload, spool=spool, threads=threads, undelivered=undelivered)
+            delivery = DeliveryWorker(runtime, workload=workload, results=results, undelivered=undelivered)
             tracker = Tracker(
                 runtime,
                 api=api,

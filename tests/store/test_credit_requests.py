@@ -14,6 +14,7 @@ from bot.domain.credit_requests import CREDIT_REQUEST_LIFETIME, CreditRequest, C
 from bot.domain.credits import Account, Credits, Requester
 from bot.domain.errors import AlreadyRequested, CreditRequestClosed
 from bot.domain.ids import ChannelId, CreditRequestId, GuildId, MessageId, UserId
+from bot.domain.ledger import RequestApproved, RequestDenied
 from bot.domain.rules import ServerSettings
 from bot.quota.credit_requests import CreditRequests, NewCreditRequest
 from bot.quota.service import Change
@@ -106,10 +107,12 @@ class RequestsHarness:
         await self.requests.mark_posted(asked, MESSAGE)
 
     async def approve(self, request_id: CreditRequestId, message_id: MessageId = MESSAGE) -> CreditRequest:
-        return await self.requests.approve(request_id, message_id, ADMIN, Credits(30), "yes", "You got 30.")
+        request, _ = await self.requests.approve(request_id, message_id, ADMIN, Credits(30))
+        return request
 
     async def deny(self, request_id: CreditRequestId) -> CreditRequest:
-        return await self.requests.deny(request_id, MESSAGE, SECOND_ADMIN, "no", "You got nothing.")
+        request, _ = await self.requests.deny(request_id, MESSAGE, SECOND_ADMIN)
+        return request
 
     async def bonus(self, account: Account = ALICE) -> Credits:
         async with self.store.read() as tx:
@@ -119,7 +122,7 @@ class RequestsHarness:
 @pytest.fixture
 async def harness(store: Store, tmp_path: Path) -> AsyncGenerator[RequestsHarness, None]:
     async with open_services(store, tmp_path) as services:
-        change = Change(ALICE.guild_id, ADMIN, "a channel")
+        change = Change(ALICE.guild_id, ADMIN)
         await replace_settings(services.quotas, change, ServerSettings(requests_channel=ADMINS_CHANNEL))
         yield RequestsHarness(store, CreditRequests(services.runtime, services.policy), services.clock)
 
@@ -161,15 +164,18 @@ async def test_many_decisions_at_once_count_once(harness: RequestsHarness, file:
     outcomes = await asyncio.gather(*decisions, return_exceptions=True)
     (decided,) = [place for place, outcome in enumerate(outcomes) if isinstance(outcome, CreditRequest)]
     assert sum(isinstance(outcome, CreditRequestClosed) for outcome in outcomes) == 49
-    notes = rows(file, "SELECT actor_id, note FROM ledger WHERE user_id = ?", [ALICE.user_id])
-    assert (await harness.bonus(), notes) == ((0, [(SECOND_ADMIN, "no")]) if decided % 2 else (30, [(ADMIN, "yes")]))
+    actors = rows(file, "SELECT actor_id FROM ledger WHERE user_id = ?", [ALICE.user_id])
+    assert (await harness.bonus(), actors) == ((0, [(SECOND_ADMIN,)]) if decided % 2 else (30, [(ADMIN,)]))
 
 
 async def test_a_decision_is_kept_until_its_member_was_notified(harness: RequestsHarness) -> None:
     first, second = await harness.post(), await harness.post(BOB)
     approved, denied = await harness.approve(first), await harness.deny(second)
     pending = await harness.requests.pending_notifications()
-    assert [(request.id, words) for request, words in pending] == [(first, "You got 30."), (second, "You got nothing.")]
+    assert [(request.id, decision) for request, decision in pending] == [
+        (first, RequestApproved(ALICE.user_id, Credits(30), ADMIN)),
+        (second, RequestDenied(BOB.user_id, SECOND_ADMIN)),
+    ]
     await harness.requests.mark_notified(approved)
     assert [request.id for request, _ in await harness.requests.pending_notifications()] == [second]
     await harness.requests.mark_notified(denied)

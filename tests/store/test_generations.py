@@ -57,7 +57,7 @@ async def get(store: Store, generation_id: GenerationId) -> Generation:
                 settings=Settings(Model.FLEX, AspectRatio.PHOTO_PORTRAIT, Resolution.TWO_K, steps=50, guidance=3.5),
                 references=(
                     *(Reference(f"https://example.com/{i}?a=b", f"{i}.png") for i in (3, 1, 2)),
-                    Reference("https://kie.example/a.png", "a.png", "ab" * 32),
+                    Reference("https://kie.example/a.png", "a.png", "ab" * 32, BOB.user_id),
                 ),
                 destination=make_destination(message_id=MessageId(2**62), private=True, upload_limit=100 << 20),
             ),

@@ -1,16 +1,29 @@
 """The ledger: credits move once, and each balance counts what belongs to it."""
 
+import sqlite3
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from sqlalchemy.exc import IntegrityError
 
-from bot.domain.credits import Account, Credits, LedgerEntry, Movement, Period, period_around
+from bot.domain.credits import Account, Allowance, Credits, Movement, Period, period_around
 from bot.domain.generation import Generation, Task
-from bot.domain.ids import DIRECT_MESSAGES, GuildId, UserId
+from bot.domain.ids import DIRECT_MESSAGES, ChannelId, GuildId, RoleId, UserId
+from bot.domain.ledger import (
+    LedgerEntry,
+    RecordedChange,
+    RequestApproved,
+    RequestDenied,
+    RuleRemoved,
+    RuleSet,
+    SettingsChanged,
+)
+from bot.domain.rules import Rule, Scope, ServerSettings
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.domain.states import TaskState
 from bot.store.store import Store
@@ -112,13 +125,15 @@ async def test_recent_movements_are_grouped_by_generation_and_kind_newest_first(
 
 
 ADMIN = UserId(9)
-Listed = tuple[Movement, Decimal, UserId | None, UserId | None, str]
+SERVER_RULE = RuleSet(Rule(Scope.SERVER, 0, Allowance(Credits("12.125"), Period.DAY)))
+MEMBERS_RULE_REMOVED = RuleRemoved(Scope.MEMBER, ALICE.user_id)
+Listed = tuple[Movement, Decimal, UserId | None, UserId | None, str | RecordedChange]
 A, B = ALICE.user_id, BOB.user_id
 PAGE: list[Listed] = [
-    (Movement.RULE, Decimal(0), A, ADMIN, "member: 70 a week"),
+    (Movement.RULE, Decimal(0), A, ADMIN, MEMBERS_RULE_REMOVED),
     (Movement.RESET, Decimal(0), A, ADMIN, "a bad day"),
     (Movement.REFUND, Decimal(5), A, None, ""),
-    (Movement.RULE, Decimal(0), None, ADMIN, "server: 50 a day"),
+    (Movement.RULE, Decimal(0), None, ADMIN, SERVER_RULE),
     (Movement.GRANT, Decimal("12.5"), A, ADMIN, "won the contest"),
     (Movement.RESERVE, Decimal(-5), B, None, ""),
     (Movement.RESERVE, Decimal(-5), A, None, ""),
@@ -127,7 +142,9 @@ PAGE: list[Listed] = [
 
 
 def listed(entries: Sequence[LedgerEntry]) -> list[Listed]:
-    return [(entry.movement, entry.credits, entry.user_id, entry.actor_id, entry.note) for entry in entries]
+    return [
+        (entry.movement, entry.credits, entry.user_id, entry.actor_id, entry.change or entry.note) for entry in entries
+    ]
 
 
 @pytest.fixture
@@ -139,11 +156,11 @@ async def history(store: Store) -> Store:
         await reserve(store, account)
     async with store.write() as tx:
         await tx.ledger.grant(ALICE, Credits("12.5"), ADMIN, "won the contest", NOW)
-        await tx.ledger.record_change(replace(ALICE, user_id=UserId(0)), ADMIN, "server: 50 a day", NOW)
+        await tx.ledger.record_change(replace(ALICE, user_id=UserId(0)), ADMIN, SERVER_RULE, NOW)
         await bring(tx, generation.tasks[0], TaskState.DELIVERED)
         await bring(tx, generation.tasks[1], TaskState.FAILED)
         await tx.ledger.reset(ALICE, ADMIN, "a bad day", NOW)
-        await tx.ledger.record_change(ALICE, ADMIN, "member: 70 a week", NOW)
+        await tx.ledger.record_change(ALICE, ADMIN, MEMBERS_RULE_REMOVED, NOW)
         await tx.ledger.grant(elsewhere, Credits(1), ADMIN, "not here", NOW)
     return store
 
@@ -188,3 +205,28 @@ async def test_total_spending_leaves_out_grants_and_includes_what_a_bonus_paid(h
         assert await tx.ledger.total_spent(TODAY, ALICE.guild_id) == 15
         assert await tx.ledger.total_spent(TODAY) == 20
         assert await tx.ledger.total_spent(period_around(Period.DAY, YESTERDAY)) == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        RuleSet(Rule(Scope.POOL, 0, Allowance(None, Period.WEEK))),
+        SettingsChanged(
+            ServerSettings(channels=frozenset({ChannelId(1 << 62)})),
+            ServerSettings("Asia/Tokyo", RoleId(1), ChannelId(2), frozenset({ChannelId(3), ChannelId(4)})),
+        ),
+        RequestApproved(A, Credits("0.001"), ADMIN),
+        RequestDenied(A, ADMIN),
+    ],
+    ids=lambda change: change.kind,
+)
+async def test_a_change_comes_back_unchanged(store: Store, file: Path, change: RecordedChange) -> None:
+    async with store.write() as tx:
+        await tx.ledger.record_change(ALICE, ADMIN, change, NOW)
+        await tx.ledger.grant(ALICE, Credits(1), ADMIN, "", NOW, change)
+        entries = [*await tx.ledger.recent(ALICE, 10), *await tx.ledger.page(ALICE.guild_id, None, 0, 10)]
+    assert [(entry.change, entry.note) for entry in entries] == [(change, "")] * 3
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute("""UPDATE ledger SET change = '{"kind": "of a later version"}'""")
+    async with store.read() as tx:
+        assert [entry.change for entry in await tx.ledger.page(ALICE.guild_id, None, 0, 10)] == [None, None]

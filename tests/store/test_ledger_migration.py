@@ -10,6 +10,7 @@ from bot.domain.credits import Credits, Movement, Period, period_around
 from bot.domain.ids import TaskId, UserId
 from bot.domain.states import TaskState
 from bot.store import sqlite
+from bot.store.audit import audit
 from bot.store.migrate import migrate
 from bot.store.store import Store
 from tests.factories import ALICE, NOW
@@ -56,7 +57,9 @@ def test_every_row_of_the_ledger_is_copied_unchanged(old: Path, url: str) -> Non
     migrate(url)
     assert rows(old, f"SELECT {COLUMNS} FROM ledger ORDER BY id") == LEDGER
     assert set(rows(old, "SELECT bonus, round, actor_id, note FROM ledger")) == {(0, 0, None, "")}
+    assert rows(old, "SELECT event_id FROM generations") == [(None,)]
     assert sqlite.integrity_problems(old) == []
+    assert list(audit(old, NOW)) == []
     assert rows(old, "SELECT name FROM sqlite_master WHERE name LIKE '%widened%'") == []
 
 

@@ -1,5 +1,6 @@
 """Key-values, uploads, drafts and undelivered generations."""
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 
@@ -31,9 +32,10 @@ async def test_an_upload_is_found_while_it_is_young_enough(store: Store, file: P
     async with store.write() as tx:
         for digest, url, at in (("aa", "old", NOW), ("aa", "new", NOW + HOUR), ("bb", "other", NOW + HOUR)):
             await tx.uploads.remember(digest, url, at, forget_before=NOW)
-        assert await tx.uploads.find("aa", NOW + HOUR) == "new"
-        assert await tx.uploads.find("aa", NOW + HOUR + MICROSECOND) is None
-        assert await tx.uploads.find("cc", NOW) is None
+        assert await tx.uploads.find("aa", NOW + HOUR, NOW + DAY) == "new"
+        assert await tx.uploads.find("aa", NOW + HOUR + MICROSECOND, NOW + DAY) is None
+        assert await tx.uploads.find("aa", NOW, NOW + HOUR - MICROSECOND) is None, "of a clock that was ahead"
+        assert await tx.uploads.find("cc", NOW, NOW + DAY) is None
         await tx.uploads.remember("cc", "latest", NOW + DAY, forget_before=NOW + DAY)
     assert rows(file, "SELECT digest FROM uploads") == [("cc",)]
 
@@ -44,12 +46,32 @@ def draft(number: int, at: datetime = NOW, sources: tuple[Source, ...] = ()) -> 
 
 @pytest.mark.parametrize("count", [0, 1, 8])
 async def test_a_draft_comes_back_unchanged(store: Store, count: int) -> None:
-    sources = tuple(Source(f"https://cdn/{n}?a=b&c='", f"“{n}” ✨.png", n << 40) for n in range(count))
+    sources = tuple(
+        Source(f"https://cdn/{n}?a=b&c='", f"“{n}” ✨.png", n << 40, BOB.user_id if n % 2 else None)
+        for n in range(count)
+    )
     stored = draft(LARGEST_ID, sources=sources)
     async with store.write() as tx:
         await tx.drafts.add(stored, forget_before=NOW)
         assert await tx.drafts.get(stored.id) == stored
         assert await tx.drafts.get(DraftId(1)) is None
+
+
+async def test_a_member_has_one_question_per_channel(store: Store) -> None:
+    here, elsewhere = draft(1).origin, Origin(ChannelId(6), MessageId(7))
+    question = replace(draft(1), prompt="at night", question=MessageId(8))
+    others = [
+        replace(question, id=DraftId(2), origin=elsewhere),
+        replace(question, id=DraftId(3), user_id=BOB.user_id),
+    ]
+    async with store.write() as tx:
+        for stored in (question, *others, draft(4)):
+            await tx.drafts.add(stored, forget_before=NOW)
+        assert await tx.drafts.questions() == [question, *others]
+        assert await tx.drafts.remove_questions(ALICE.user_id, here.channel_id) == [MessageId(8)]
+        assert await tx.drafts.remove_questions(ALICE.user_id, here.channel_id) == []
+        assert await tx.drafts.questions() == others
+        assert [await tx.drafts.remove(DraftId(4)) for _ in range(2)] == [True, False]
 
 
 async def test_a_new_draft_deletes_old_ones(store: Store, file: Path) -> None:
@@ -74,12 +96,12 @@ async def test_undelivered_generations_outlive_the_process_and_come_oldest_first
         assert await tx.undelivered.all() == [(ALICE.user_id, first.id), (BOB.user_id, second.id)]
 
 
-async def test_an_undelivered_generation_is_listed_once_until_it_is_removed_or_too_old(store: Store) -> None:
+async def test_an_undelivered_generation_is_listed_once_until_it_is_removed(store: Store) -> None:
     shown, old, young = [await keep(store, make_generation()) for _ in range(3)]
     for generation, since in ((shown, NOW), (shown, NOW + HOUR), (old, NOW - MICROSECOND), (young, NOW)):
         await add_undelivered(store, generation, since)
     async with store.write() as tx:
         assert [generation for _, generation in await tx.undelivered.all()] == [shown.id, old.id, young.id]
         await tx.undelivered.remove(shown.id)
-        await tx.undelivered.forget(NOW)
-        assert await tx.undelivered.all() == [(ALICE.user_id, young.id)]
+        assert await tx.undelivered.all(before=NOW) == [(ALICE.user_id, old.id)]
+        assert [await tx.undelivered.contains(generation.id) for generation in (shown, old)] == [False, True]

@@ -15,8 +15,8 @@ from sqlalchemy import create_engine
 
 from bot.store import sqlite
 from bot.store.migrate import NEWEST, migrate
+from bot.store.quota_tables import metadata
 from bot.store.store import Store
-from bot.store.tables import metadata
 from tests.factories import make_generation
 from tests.store.stored import MIGRATIONS, keep, rows
 
@@ -123,7 +123,9 @@ def test_an_intact_file_has_no_problems_and_is_not_changed(tmp_path: Path, name:
 
 def add_a_dangling_reference(file: Path) -> None:
     with closing(sqlite3.connect(file)) as connection, connection:
-        connection.execute("INSERT INTO generation_references VALUES (404, 0, 'https://example.com', 'a.png', NULL)")
+        connection.execute(
+            "INSERT INTO generation_references VALUES (404, 0, 'https://example.com', 'a.png', NULL, NULL)"
+        )
 
 
 def lose_an_index_entry(file: Path) -> None:

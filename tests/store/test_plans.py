@@ -36,6 +36,7 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "a member's bonus": lambda tx: tx.ledger.bonus(ALICE),
     "a server's ledger": lambda tx: tx.ledger.page(ALICE.guild_id, None, 20, 11),
     "a member's ledger": lambda tx: tx.ledger.page(ALICE.guild_id, ALICE.user_id, 20, 11),
+    "a manager's grants": lambda tx: tx.ledger.granted_by(UserId(9), ALICE.guild_id, MONTH),
     "a reservation": lambda tx: tx.ledger.reserve(ALICE, OTHER.id, {OTHER.tasks[0].id: Credits(0)}, Credits(5), NOW),
     "a reset": lambda tx: tx.ledger.reset(ALICE, UserId(9), "because", NOW),
     "rules for a requester": lambda tx: tx.rules.for_requester(Requester(ALICE, frozenset({RoleId(1), RoleId(2)}))),
@@ -60,7 +61,9 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "a lineage": lambda tx: tx.images.lineage(IMAGE.id),
     "a draft": lambda tx: tx.drafts.get(DRAFT.id),
     "a new draft": lambda tx: tx.drafts.add(DRAFT, forget_before=NOW),
-    "an upload": lambda tx: tx.uploads.find("ab" * 32, NOW),
+    "a member's questions in a channel": lambda tx: tx.drafts.remove_questions(ALICE.user_id, ChannelId(5)),
+    "all questions": lambda tx: tx.drafts.questions(),
+    "an upload": lambda tx: tx.uploads.find("ab" * 32, NOW, NOW),
     "a new upload": lambda tx: tx.uploads.remember("ab" * 32, "https://kie.example/a.png", NOW, forget_before=NOW),
     "late images": lambda tx: tx.generations.with_late_images(),
     "costs": lambda tx: tx.costs.by_class(NOW, NOW + timedelta(days=1)),
@@ -72,7 +75,12 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "pending notifications": lambda tx: tx.credit_requests.pending_notifications(),
 }
 
-SMALL_SCANS = {"SCAN lineage", "SCAN newest", "SCAN credit_requests USING INDEX ix_credit_requests_untold"}
+SMALL_SCANS = {
+    "SCAN lineage",
+    "SCAN newest",
+    "SCAN credit_requests USING INDEX ix_credit_requests_untold",
+    "SCAN drafts USING INDEX ix_drafts_questions",
+}
 """Not of growing tables: a recursion's own rows, an account's newest rows, and exactly the rows that are wanted."""
 
 
@@ -100,18 +108,21 @@ def plan(file: Path, statement: str, parameters: Any) -> list[str]:
 
 
 INDEXES: dict[str, set[str]] = {
-    "a member's spending": {"ix_ledger_account", "ix_ledger_resets"},
-    "a server's spending": {"ix_ledger_guild_id_counts_at"},
-    "all spending": {"ix_ledger_counts_at"},
-    "a member's bonus": {"ix_ledger_bonus"},
+    "a member's spending": {"ix_ledger_resets"},
+    "a server's spending": set(),
+    "all spending": set(),
+    "a member's bonus": set(),
     "a server's ledger": {"ix_ledger_guild_id"},
     "a member's ledger": {"ix_ledger_user_id_guild_id"},
+    "a manager's grants": {"ix_ledger_grants"},
     "a reset": {"ix_ledger_resets"},
     "a member's open request": {"uq_credit_requests_open"},
     "expiring a request": {"uq_credit_requests_open"},
     "orphans": {"ix_tasks_orphans"},
     "recent submissions": {"ix_tasks_submitted_at"},
     "pending notifications": {"ix_credit_requests_untold"},
+    "a member's questions in a channel": {"ix_drafts_questions"},
+    "all questions": {"ix_drafts_questions"},
 }
 
 
@@ -128,6 +139,8 @@ async def test_a_query_scans_no_table_and_uses_its_index(
     steps = [step for sent in statements if sent[0] != "BEGIN IMMEDIATE" for step in plan(file, *sent)]
     assert steps
     assert [step for step in steps if step.startswith("SCAN") and step not in SMALL_SCANS] == []
+    # To the last column of its primary key: nothing is read but the quarters that are added up.
+    assert not [step for step in steps if step.startswith("SEARCH ledger_totals") and "quarter" not in step]
     if query in INDEXES:
         used = {word for step in steps for word in step.split() if word.startswith(("ix_", "uq_"))}
         assert used == INDEXES[query]

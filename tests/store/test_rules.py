@@ -10,15 +10,17 @@ import pytest
 
 from bot.domain.credits import Account, Allowance, Period, Requester
 from bot.domain.ids import ChannelId, GuildId, RoleId, UserId
-from bot.domain.rules import Rule, Scope, ServerSettings
-from bot.quota.service import QuotaService
+from bot.domain.rules import ReplyMode, Rule, Scope, ServerSettings
+from bot.quota.service import Change, QuotaService
 from bot.store.store import Store
 from tests.factories import ALICE
 from tests.store.services import open_services
 
 HOME, ABROAD = ALICE.guild_id, GuildId(901)
 FIFTY = Allowance(Decimal(50), Period.DAY)
-SETTINGS = ServerSettings("Europe/Berlin", RoleId(3), ChannelId(4), frozenset({ChannelId(6), ChannelId(5)}))
+SETTINGS = ServerSettings(
+    "Europe/Berlin", RoleId(3), ChannelId(4), frozenset({ChannelId(6), ChannelId(5)}), ReplyMode.MENTION
+)
 
 
 async def put(store: Store, *rules: Rule, guild: GuildId = HOME) -> None:
@@ -98,7 +100,7 @@ async def test_changes_of_settings_at_the_same_time_are_all_kept(store: Store, t
         def add_channel(before: ServerSettings) -> ServerSettings:
             return replace(before, channels=before.channels | {channel})
 
-        await quotas.change_settings(HOME, UserId(7), add_channel, lambda _before, _after: "one more channel")
+        await quotas.change_settings(Change(HOME, UserId(7)), add_channel)
 
     async with open_services(store, tmp_path) as services:
         await asyncio.gather(*(allow(services.quotas, channel) for channel in channels))

@@ -1,17 +1,19 @@
 """Spending rows are what the ledger of a real database says, and are looked up by an index."""
 
+from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
+import pytest
 from sqlalchemy import Engine, event
 
 from bot.domain.credits import Account, Credits, Period, Span, period_around
-from bot.domain.ids import DIRECT_MESSAGES, GuildId, KieTaskId
+from bot.domain.ids import DIRECT_MESSAGES, GuildId, KieTaskId, UserId
 from bot.domain.settings import Model, Resolution, Settings
-from bot.domain.spending import Outcome, PriceClass, SpendingRow
+from bot.domain.spending import MemberSpending, Outcome, PriceClass, Ranking, SpendingRow
 from bot.domain.states import Failure, TaskState
 from bot.quota.spending_report import days_of
 from bot.store.store import Store
@@ -27,8 +29,16 @@ TODAY = NOW.date()
 async def rows(
     store: Store, span: Span = WEEK, zone: ZoneInfo | None = None, guild: GuildId = ALICE.guild_id
 ) -> list[SpendingRow]:
+    """The rows of the span, whose sums by day are always those of the report."""
+    days = days_of(span, zone or UTC)
     async with store.read() as tx:
-        return list(await tx.spending.rows(guild, days_of(span, zone or UTC)))
+        found = [row async for part in tx.spending.rows(guild, days) for row in part]
+        sums = await tx.spending.by_day(guild, days)
+    by_day: dict[object, Credits] = defaultdict(Credits)
+    for row in found:
+        by_day[row.day, row.price_class, row.outcome, row.failure] += row.credits
+    assert {(one.day, one.price_class, one.outcome, one.failure): one.credits for one in sums} == by_day
+    return found
 
 
 async def spend(
@@ -49,13 +59,11 @@ async def spend(
 
 
 def make_row(outcome: Outcome, images: int, credits_: int, failure: Failure | None = None) -> SpendingRow:
-    return SpendingRow(TODAY, ALICE.user_id, PRO, outcome, failure, images, Credits(credits_))
+    return SpendingRow(TODAY, PRO, outcome, failure, images, Credits(credits_), ALICE.user_id)
 
 
 async def test_without_spending_there_are_no_rows(store: Store) -> None:
     assert await rows(store) == []
-    async with store.read() as tx:
-        assert await tx.spending.rows(ALICE.guild_id, ()) == ()
 
 
 async def test_every_task_counts_once_with_its_cost(store: Store) -> None:
@@ -92,6 +100,25 @@ async def test_members_and_price_classes_have_rows_of_their_own(store: Store) ->
     ]
 
 
+async def test_members_who_spent_most_come_first_and_all_are_counted(store: Store) -> None:
+    carol, dave, erin = (replace(ALICE, user_id=UserId(user)) for user in (103, 104, 105))
+    for account, states in (
+        (ALICE, [TaskState.DELIVERED] * 2),
+        (BOB, [TaskState.DELIVERED] * 3 + [TaskState.FAILED]),
+        (carol, [TaskState.DELIVERED, TaskState.RUNNING]),
+        (dave, [TaskState.CANCELLED]),
+        (erin, [TaskState.DELIVERED]),
+    ):
+        await spend(store, *states, account=account)
+    async with store.read() as tx:
+        days = days_of(WEEK, UTC)
+        alice, bob = MemberSpending(ALICE.user_id, Credits(10), 2), MemberSpending(BOB.user_id, Credits(15), 3)
+        carols, erins = MemberSpending(carol.user_id, Credits(10), 1), MemberSpending(erin.user_id, Credits(5), 1)
+        assert await tx.spending.ranking(ALICE.guild_id, days, 10) == Ranking([bob, alice, carols, erins], 5)
+        assert await tx.spending.ranking(ALICE.guild_id, days, 2) == Ranking([bob, alice], 5)
+        assert await tx.spending.ranking(GuildId(901), days, 10) == Ranking([], 0)
+
+
 async def test_other_servers_and_times_are_left_out(store: Store) -> None:
     for guild in (GuildId(901), DIRECT_MESSAGES):
         await spend(store, TaskState.DELIVERED, account=replace(ALICE, guild_id=guild))
@@ -123,6 +150,15 @@ async def test_a_report_of_a_single_day_has_only_its_rows(store: Store) -> None:
     assert await rows(store, period_around(Period.DAY, NOW)) == [make_row(Outcome.DELIVERED, 1, 5)]
 
 
+async def test_rows_come_a_few_at_a_time(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the event loop goes on while a busy server's file is written."""
+    monkeypatch.setattr("bot.store.spending._ROWS_AT_ONCE", 2)
+    for user in range(5):
+        await spend(store, TaskState.DELIVERED, account=replace(ALICE, user_id=UserId(200 + user)))
+    async with store.read() as tx:
+        assert [len(part) async for part in tx.spending.rows(ALICE.guild_id, days_of(WEEK, UTC))] == [2, 2, 1]
+
+
 async def test_grants_and_resets_are_not_spending(store: Store) -> None:
     await spend(store, TaskState.DELIVERED)
     async with store.write() as tx:
@@ -144,6 +180,8 @@ async def test_a_report_reads_only_the_ledger_of_its_server_and_time(store: Stor
     finally:
         event.remove(Engine, "before_cursor_execute", note)
 
-    (steps,) = [plan(file, *statement) for statement in sent if statement[0].startswith("SELECT")]
-    assert "ix_ledger_guild_id_counts_at (guild_id=? AND counts_at>? AND counts_at<?)" in steps[0]
-    assert not [step for step in steps if step.startswith("SCAN")]
+    plans = [plan(file, *statement) for statement in sent if statement[0].startswith("SELECT")]
+    assert len(plans) == 2
+    for steps in plans:
+        assert "ix_ledger_guild_id_counts_at (guild_id=? AND counts_at>? AND counts_at<?)" in steps[0]
+        assert not [step for step in steps if step.startswith("SCAN")]

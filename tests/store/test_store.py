@@ -153,6 +153,26 @@ async def test_a_write_transaction_is_locked_from_its_beginning(store: Store, fi
         other.execute("BEGIN IMMEDIATE")
 
 
+async def test_writers_that_queued_behind_one_who_met_a_lock_do_not_wait_for_it_too(
+    url: str, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sqlite, "BUSY_MILLISECONDS", 10)
+
+    async def write(store: Store) -> None:
+        async with store.write() as tx:
+            await tx.key_values.put("colour", "teal")
+
+    async with Store.open(url) as store:
+        with closing(sqlite3.connect(file)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            outcomes = await asyncio.gather(*(write(store) for _ in range(3)), return_exceptions=True)
+        assert [str(outcome) for outcome in outcomes] == [
+            "database is locked",
+            *["the write before this one failed"] * 2,
+        ]
+        await write(store)
+
+
 async def test_a_reader_cannot_write(store: Store) -> None:
     with pytest.raises(StoreUnavailable, match="readonly"):
         async with store.read() as tx:

@@ -178,6 +178,14 @@ class StoryWorld:
         assert caused(self.kie) == []
         assert self.ledger(member or self.alice) == []
 
+    def undelivered(self) -> int:
+        """How many results wait for their member's next command, straight from the table."""
+        connection = sqlite3.connect(self.database)
+        try:
+            return connection.execute("SELECT count(*) FROM undelivered").fetchone()[0]
+        finally:
+            connection.close()
+
     def calls(self, method: str, ending: str = "") -> list[simcord.HttpLogEntry]:
         """The bot's calls of Discord so far with that method and ending of the path."""
         return [call for call in self.env.http_requests if call.method == method and call.path.endswith(ending)]

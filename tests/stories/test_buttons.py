@@ -192,13 +192,3 @@ async def test_a_failed_card_is_tried_again_with_the_same_or_another_prompt(worl
     assert first == again
     assert other["input"]["aspect_ratio"] == "1:1"
     assert world.ledger(world.alice)[-4:] == PAID * 2
-
-
-async def test_anothers_attached_images_cannot_be_used_with_another_prompt(world: StoryWorld) -> None:
-    world.kie.script.next_tasks(BROKEN)
-    card = await new_card(world, "something bad", image=("a.png", png()))
-    pressed = await world.bob.click(card, label="Edit prompt")
-
-    assert pressed.modal is None
-    assert world.refusal(pressed).text == NOT_YOURS
-    assert world.ledger(world.bob) == []

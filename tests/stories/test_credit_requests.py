@@ -210,10 +210,13 @@ async def test_a_refused_reply_carries_the_button_as_well(world: StoryWorld) -> 
     assert len(channel.history()) == 1
 
 
-async def test_a_request_that_was_never_posted_after_a_crash_is_posted_by_the_next_press(world: StoryWorld) -> None:
+@pytest.mark.parametrize("seconds", [61, -3600], ids=["later", "by a clock that was set back"])
+async def test_a_request_that_was_never_posted_after_a_crash_is_posted_by_the_next_press(
+    world: StoryWorld, seconds: float
+) -> None:
     await request_card(world)
     forget_request_posts(world)
-    world.clock.advance(61)
+    world.clock.set(seconds)
     assert (await ask_for_more(world)).text == ASKED
     await approve(world, request_cards(world)[-1], "5")
 

@@ -12,7 +12,7 @@ from bot.ui import message_sender
 from bot.ui.cards import GREEN
 from demo.kie import Code
 from tests.stories.rendered import Rendered, rendered
-from tests.stories.story_world import GOODWILL, PAID, Movements, StoryWorld, bot_with, response_of
+from tests.stories.story_world import PAID, Movements, StoryWorld, bot_with, response_of
 from tests.waiting import until
 
 CARD = "/webhooks/*"
@@ -115,6 +115,15 @@ async def test_an_expired_token_moves_the_image_to_a_new_message(world: StoryWor
     assert len(world.calls("PATCH")) == edits + (not expected)
 
 
+async def test_a_clock_that_was_set_forward_ends_no_token(world: StoryWorld) -> None:
+    old = response_of(await start(world))
+    world.clock.set(TOKEN_EXPIRED_AFTER)
+    await finish(world)
+
+    (message,) = world.messages()
+    assert (message.id, len(rendered(message).images)) == (old.id, 1)
+
+
 async def test_a_card_deleted_meanwhile_is_posted_again(world: StoryWorld) -> None:
     await world.admin.delete(response_of(await start(world)))
     await finish(world)
@@ -157,7 +166,9 @@ async def test_whom_nothing_reaches_gets_it_at_the_next_command(world: StoryWorl
     await start(world, private=private)
     world.env.inject_error("PATCH", CARD, status=401, code=50027, times=None)
     world.env.inject_error("POST", "/channels/*/messages", status=403, code=50007, times=None)
-    await finish(world, GOODWILL)
+    await finish(world, PAID[:1])
+    await until(world.undelivered, what="the image to wait for a command")
+    await world.rest()
     world.env.backend.faults.clear()
 
     assert direct_messages(world) == []
@@ -168,12 +179,16 @@ async def test_a_post_that_discord_finds_invalid_is_told_in_words_and_kept(world
     world.expected_logs.append(NOWHERE_TO_POST)
     command = await start(world)
     world.env.inject_error("PATCH", CARD, status=400, code=50035)
-    await finish(world, GOODWILL)
+    await finish(world, PAID[:1])
+    await until(world.undelivered, what="the image to wait for a command")
+    await world.rest()
 
     assert rendered(response_of(command)).notes == [
-        "I couldn't post the image here. You'll get it with your next command. Nothing was charged."
+        "I couldn't post the image here. You'll get it with your next command and pay for it only then."
     ]
     assert await handed_over(world)
+    await world.rest()
+    assert world.ledger(world.alice) == PAID
 
 
 @pytest.mark.parametrize(("status", "code"), [(500, 0), (404, 10008)])

@@ -130,7 +130,7 @@ async def test_a_message_that_was_never_answered_is_let_go(world: StoryWorld) ->
     (card,) = world.answers(message)
     await world.admin.delete(card)
     await world.bob.send(world.channel, "nice", reply_to=message)
-    await world.mention_bot("hello", by=world.bob)
+    await world.mention_bot("help", by=world.bob)
     forget_message_ids(world)
     await kill(world)
 

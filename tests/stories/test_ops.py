@@ -84,7 +84,7 @@ async def test_the_whole_at_a_glance(world: StoryWorld, ops: OperatorSetup) -> N
     process, queue, balance_, costs = (text.splitlines() for text in status.texts)
     assert process[0] == f"### Easel {VERSION}"
     assert process[1].startswith("started <t:")
-    assert process[2] == "running: submitter, tracker, delivery, balance monitor"
+    assert process[2] == "running: submitter, tracker, delivery, balance monitor, undelivered"
     assert queue == [
         "**Queue**",
         "▶️ accepting requests",

@@ -4,6 +4,7 @@ import re
 
 import pytest
 
+from tests.store.stored import rows
 from tests.stories.quota_actions import admin_elsewhere, quota, quota_tables
 from tests.stories.rendered import rendered
 from tests.stories.story_world import StoryWorld, balance, response_of
@@ -32,6 +33,8 @@ async def test_every_change_stands_in_the_log_with_who_and_why(world: StoryWorld
         f"Limit for {role.mention} removed",
         "Time zone: **Europe/Berlin**",
     ]
+    # Of all these words only the admin's own are stored.
+    assert rows(world.database, "SELECT note FROM ledger WHERE note <> ''") == [("the poster",)]
 
 
 async def test_what_was_spent_and_refunded_stands_there_too(world: StoryWorld) -> None:
@@ -121,7 +124,7 @@ async def test_nothing_in_the_ledger_is_ever_changed(world: StoryWorld) -> None:
     await quota(world, "set-default", credits=5, period="day")
     before = quota_tables(world)["ledger"]
     await quota(world, "reset", member=world.alice)
-    await quota(world, "clear")
+    await quota(world, "clear", server="server")
     await quota(world, "settings", timezone="Asia/Tokyo")
 
     assert quota_tables(world)["ledger"][: len(before)] == before

@@ -4,15 +4,20 @@ from typing import Any
 
 import discord
 import pytest
+import simcord
 
+from bot.domain.errors import GrantToOneself, NeedsManageServer
+from bot.ui.texts.refusals import refusal
 from tests.stories.components import custom_id_of, forge, press_forged, private_answer
 from tests.stories.quota_actions import (
     NOT_A_MANAGER,
+    approve,
     give_role,
     let_everybody_type_it,
     quota,
     quota_in_dm,
     quota_tables,
+    request_card,
     subcommands,
     take_roles,
 )
@@ -29,11 +34,11 @@ def options_for(world: StoryWorld) -> dict[str, dict[str, Any]]:
         "set-default": PERIOD,
         "set-role": {"role": role, **PERIOD},
         "set-member": {"member": world.bob, **PERIOD},
-        "clear": {"member": world.alice},
-        "grant": {"member": world.bob, "credits": 1000, "reason": "why not"},
+        "clear": {"member": world.alice, "server": "pool"},
+        "grant": {"member": world.alice, "credits": 20, "reason": "why not"},
         "reset": {"member": world.bob},
         "pool": PERIOD,
-        "settings": {"timezone": "Europe/Berlin", "manager-role": role, "requests-channel": world.channel},
+        "settings": {"timezone": "Europe/Berlin", "manager-role": role, "manager-limit": 9, "stop-requests": True},
     }
 
 
@@ -91,9 +96,9 @@ async def test_the_named_role_may_manage_while_one_has_it(world: StoryWorld) -> 
     assert "Integrations" in answer.text
     assert await bob_is_refused(), "he does not have the role"
     give_role(world, world.bob, helpers)
-    for subcommand in subcommands(world):
-        if subcommand not in {"settings", "report"}:
-            await quota(world, subcommand, by=world.bob, **options_for(world).get(subcommand, {}))
+    for subcommand in ("show", "log", "settings"):
+        await quota(world, subcommand, by=world.bob)
+    await quota(world, "grant", by=world.bob, **options_for(world)["grant"])
 
     take_roles(world, world.bob)
     assert await bob_is_refused(), "he has lost the role"
@@ -101,6 +106,77 @@ async def test_the_named_role_may_manage_while_one_has_it(world: StoryWorld) -> 
     answer = await quota(world, "settings", manager_role=world.env.guild.default_role)
     assert "Quota managers: anyone with Manage Server\n" in answer.text
     assert await bob_is_refused(), "the role has lost the right"
+
+
+async def manager_by_role(world: StoryWorld, limit: float = 30) -> None:
+    """Make Bob a quota manager without Manage Server."""
+    let_everybody_type_it(world)
+    helpers = world.env.guild.create_role("Helper")
+    give_role(world, world.bob, helpers)
+    await quota(world, "settings", manager_role=helpers, manager_limit=limit)
+
+
+async def test_a_manager_by_role_changes_no_limit_and_no_setting(world: StoryWorld) -> None:
+    await manager_by_role(world)
+    role = world.env.guild.roles["Helper"]
+    await quota(world, "set-member", member=world.bob, credits=1, period="day")
+    before = quota_tables(world)
+    attempts: list[tuple[str, dict[str, Any]]] = [
+        *((name, options) for name, options in options_for(world).items() if name != "grant"),
+        *((f"set-{kind}", {"period": "unlimited", **who}) for kind, who in limits_of(world, role)),
+        ("pool", {"period": "unlimited"}),
+        ("clear", {"member": world.bob}),
+        ("reset", {"member": world.alice}),
+        *(("settings", {name: value}) for name, value in (("manager-limit", 1000000), ("timezone", "Asia/Tokyo"))),
+    ]
+    for subcommand, options in attempts:
+        command = await world.bob.slash(world.channel, f"quota {subcommand}", **options)
+        text = rendered(command.followups[0] if command.followups else response_of(command)).text
+        assert (subcommand, text) == (subcommand, refusal(NeedsManageServer()))
+
+    assert quota_tables(world) == before
+
+
+def limits_of(world: StoryWorld, role: simcord.RoleHandle) -> list[tuple[str, dict[str, Any]]]:
+    """Whom the commands that set a limit can be about."""
+    return [("default", {}), ("role", {"role": role}), ("member", {"member": world.bob})]
+
+
+async def test_a_manager_by_role_grants_to_others_and_so_much_per_month(world: StoryWorld) -> None:
+    await manager_by_role(world)
+    carol = world.env.guild.add_member(world.env.create_user("carol"))
+
+    async def grant(amount: float, member: simcord.MemberActor = world.alice) -> str:
+        options = {"member": member, "credits": amount, "reason": "why not"}
+        command = await world.bob.slash(world.channel, "quota grant", **options)
+        return rendered(command.followups[0] if command.followups else response_of(command)).text
+
+    assert await grant(1, world.bob) == refusal(GrantToOneself())
+    assert (await grant(30.001)).startswith("Quota managers can grant 30 credits a month, and you have 30 left;")
+    assert "got 20 bonus credits" in await grant(20)
+    card = await request_card(world, by=carol)
+    opened = await world.bob.click(card, label="Approve")
+    over = private_answer(await world.bob.submit_modal(opened, {"amount": "10.5"}))
+    assert "and you have 10 left; nothing was granted." in over.text
+    assert [movement for movement, _ in world.ledger(carol)] == []
+    await approve(world, card, "10", by=world.bob)
+    assert [movement for movement, _ in world.ledger(carol)] == ["grant"]
+    assert "and you have 0 left" in await grant(0.001)
+    await quota(world, "grant", member=carol, credits=1000, reason="by Manage Server")
+    world.clock.advance(32 * 24 * 3600)
+    assert "got 30 bonus credits" in await grant(30)
+
+
+async def test_a_manager_by_role_approves_no_request_of_their_own(world: StoryWorld) -> None:
+    await manager_by_role(world)
+    card = await request_card(world, by=world.bob)
+    opened = await world.bob.click(card, label="Approve")
+    answer = private_answer(await world.bob.submit_modal(opened, {"amount": "5"}))
+
+    assert answer.text == refusal(GrantToOneself())
+    assert world.ledger(world.bob) == []
+    await approve(world, card, "1000")
+    assert [movement for movement, _ in world.ledger(world.bob)] == ["grant"], "it can still be decided by others"
 
 
 async def test_an_administrator_and_the_owner_need_no_further_right(world: StoryWorld) -> None:

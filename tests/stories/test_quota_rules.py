@@ -16,10 +16,11 @@ HINT = "-# Requests in progress aren't affected."
 
 
 async def test_without_limits_the_bots_default_applies(world: StoryWorld) -> None:
-    first, second = (await quota(world, "show", member=world.alice)).text.splitlines()
+    first, second, third = (await quota(world, "show", member=world.alice)).text.splitlines()
 
     assert first == f"{world.alice.mention} gets **50 credits a day** · The bot's default"
     assert second.startswith("**50** of 50 credits left today · refills <t:")
+    assert third.startswith("Bot owner's daily budget: **500** of 500 credits a day left")
     assert (await quota(world, "show")).text.startswith(f"{world.admin.mention} gets **50 credits a day**")
 
 
@@ -43,28 +44,46 @@ async def test_the_nearest_limit_applies_and_is_named(world: StoryWorld) -> None
     assert await applies(world) == "**2.5 credits a month** · Personal limit"
     assert "-# You have a personal limit" in (await balance(world, world.alice)).text
     removed = (await quota(world, "clear", member=world.alice)).text
-    assert removed == f"{world.alice.mention}'s personal limit removed"
+    assert removed == (
+        f"{world.alice.mention}'s personal limit removed. They now get **30 credits a day** · "
+        f"Limit from {patron.mention}, the largest of their roles"
+    )
     assert await applies(world) == f"**30 credits a day** · Limit from {patron.mention}, the largest of their roles"
-    await quota(world, "clear", role=patron)
+    assert (await quota(world, "clear", role=patron)).text == (
+        f"Limit for {patron.mention} removed. Members without a nearer limit get **10 credits a day** · "
+        "This server's default"
+    )
     assert (await applies(world)).startswith("**140 credits a week** · ")
     take_roles(world, world.alice)
     assert await applies(world) == "**10 credits a day** · This server's default"
-    assert (await quota(world, "clear")).text == "Server limit removed; the bot's default applies"
+    removed = (await quota(world, "clear", server="server")).text
+    assert removed == "Server limit removed; the bot's default applies: 50 credits a day"
     assert (await applies(world)).endswith("The bot's default")
 
 
 async def test_several_limits_are_removed_at_once_and_missing_ones_are_not_recorded(world: StoryWorld) -> None:
     assert (await quota(world, "clear", member=world.alice)).text == "There was no limit to remove."
-    assert (await quota(world, "clear")).text == "There was no limit to remove."
+    for which in ("server", "pool"):
+        assert (await quota(world, "clear", server=which)).text == "There was no limit to remove."
     assert quota_tables(world)["ledger"] == []
     role = world.env.guild.create_role("Painter")
     await quota(world, "set-member", member=world.alice, credits=1, period="day")
     await quota(world, "set-role", role=role, credits=1, period="day")
     await quota(world, "set-default", credits=1, period="day")
-    answer = await quota(world, "clear", member=world.alice, role=role)
+    await quota(world, "pool", credits=100, period="day")
+    asked = await world.admin.slash(world.channel, "quota clear")
+    assert private_answer(asked).text.startswith("Which limit should be removed?")
+    assert len(quota_tables(world)["rules"]) == 4
+    answer = await quota(world, "clear", member=world.alice, role=role, server="pool")
 
-    assert answer.text == f"{world.alice.mention}'s personal limit removed\nLimit for {role.mention} removed"
-    assert len(quota_tables(world)["rules"]) == 1
+    assert [line.partition(" removed")[0] for line in answer.text.splitlines()] == [
+        f"{world.alice.mention}'s personal limit",
+        f"Limit for {role.mention}",
+        "Server pool",
+        answer.text.splitlines()[-1],
+    ]
+    assert answer.text.splitlines()[-1].startswith("Bot owner's daily budget: **500** of 500 credits a day left")
+    assert [scope for _, scope, *_ in quota_tables(world)["rules"]] == ["server"]
 
 
 async def test_the_limit_of_a_member_who_left_can_be_removed(world: StoryWorld) -> None:
@@ -72,7 +91,9 @@ async def test_the_limit_of_a_member_who_left_can_be_removed(world: StoryWorld) 
     world.env.guild.remove_member(world.bob)
     answer = await quota(world, "clear", member=world.bob.user)
 
-    assert answer.text == f"{world.bob.mention}'s personal limit removed"
+    assert answer.text == (
+        f"{world.bob.mention}'s personal limit removed. They now get **50 credits a day** · The bot's default"
+    )
 
 
 async def test_a_user_who_is_not_in_the_server_is_refused_kindly(world: StoryWorld) -> None:

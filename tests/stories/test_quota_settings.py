@@ -18,6 +18,7 @@ async def test_without_options_the_settings_are_shown_and_nothing_is_recorded(wo
         "Channels: all",
         "Quota managers: anyone with Manage Server",
         "Requests for more credits: off",
+        "Replies without a mention: ask first, unless the reply has images of its own",
     ]
     assert quota_tables(world)["ledger"] == []
     assert quota_tables(world)["servers"] == []
@@ -31,6 +32,7 @@ async def test_all_settings_at_once(world: StoryWorld) -> None:
         "allow_channel": world.channel,
         "manager_role": role,
         "requests_channel": admins,
+        "manager_limit": 120,
     }
     answer = await quota(world, "settings", **options)
 
@@ -40,6 +42,7 @@ async def test_all_settings_at_once(world: StoryWorld) -> None:
         f"Quota managers: anyone with Manage Server or {role.mention}",
         f"Requests for more credits: {admins.mention}",
     ]
+    assert "up to 120 bonus credits a month" in answer.text
     assert (await quota(world, "settings")).text == answer.text
     await quota(world, "settings", **options)
     assert len(quota_tables(world)["ledger"]) == 1, "what is the same as before is not recorded again"

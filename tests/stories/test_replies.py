@@ -6,15 +6,16 @@ from typing import Any
 import discord
 import pytest
 import simcord
+from simcord.backend import serializers
 
 from bot.ui.cards import GREEN, RED
 from demo.kie import Delay
 from tests.kie.schema import caused
-from tests.stories.images import fetched, pixels, png
+from tests.stories.images import pixels, png
 from tests.stories.kie_calls import references_used, task_bodies, task_body
 from tests.stories.rendered import rendered
 from tests.stories.restartable_bot import BotOptions
-from tests.stories.story_world import PAID, StoryWorld, bot_with, response_of
+from tests.stories.story_world import PAID, StoryWorld, bot_with
 from tests.waiting import until
 
 SKETCHES = [png((25 * number, 255 - 25 * number, 90), (16 + number, 16)) for number in range(5)]
@@ -22,8 +23,8 @@ ATTACHED = [(f"{number}.png", sketch) for number, sketch in enumerate(SKETCHES)]
 BOAT = [("boat.png", SKETCHES[0])]
 V2 = 1 << 15
 
-HOW_TO = "Tell me what to change"
-NO_IMAGE = "I don't see an image here."
+HOW_TO = "Mention me with a prompt"
+NO_IMAGE = "I don't see an image in what you attached."
 CANNOT_SEE = "Discord doesn't show me other members' messages."
 
 
@@ -62,27 +63,22 @@ async def test_a_mention_with_images_needs_no_reply(world: StoryWorld) -> None:
     assert not any("edit of" in piece for piece in card.small_print)
 
 
-async def test_a_reply_to_the_bots_own_reply_needs_the_ping_alone(world: StoryWorld) -> None:
-    first = await world.answer(await world.mention_bot("as a woodcut", attachments=BOAT))
-    card = rendered(await world.answer(await world.bob.send(world.channel, "make it winter", reply_to=first)))
-
-    (image,) = rendered(first).images
-    assert references_used(world.kie) == [pixels(await fetched(image.url))]
-    assert card.small_print[0] == world.bob.mention
-    assert world.ledger(world.bob) == PAID
-
-
 @pytest.mark.parametrize("bot_options", [BotOptions(), BotOptions(sees_all=True)], ids=["hidden", "intent granted"])
-async def test_a_reply_to_a_commands_card_needs_the_intent(world: StoryWorld, bot_options: BotOptions) -> None:
-    command = await world.imagine("a fox")
-    await world.outcome(command)
-    message = await world.bob.send(world.channel, "make it winter", reply_to=response_of(command))
-    if bot_options.sees_all:
-        assert rendered(await world.answer(message)).headline == "**make it winter**"
-        assert world.ledger(world.bob) == PAID
-    else:
-        assert [answer.content[: len(HOW_TO)] for answer in world.answers(message)] == [HOW_TO]
-        assert world.ledger(world.bob) == []
+@pytest.mark.parametrize("how", ["mention", "role"])
+async def test_a_mention_with_words_makes_an_image(world: StoryWorld, how: str, bot_options: BotOptions) -> None:
+    mention = world.mention if how == "mention" else f"<@&{own_role(world)}>"
+    above = await world.bob.send(world.channel, "what shall we make?")
+    for reply_to in (None, above) if bot_options.sees_all else (None,):
+        message = await world.alice.send(world.channel, f"a red fox {mention} in snow", reply_to=reply_to)
+        if how == "role" and not bot_options.sees_all:
+            (answer,) = world.answers(message)
+            assert answer.content.startswith("Discord doesn't show me messages that mention my role.")
+            world.check_nothing_started()
+            continue
+        card = rendered(await world.answer(message))
+        assert (card.headline, card.colour) == ("**a red fox in snow**", GREEN)
+        assert card.small_print[:4] == [world.alice.mention, "FLUX.2 Pro", "1:1", "1K"]
+        assert task_bodies(world.kie)[-1]["model"] == "flux-2/pro-text-to-image"
 
 
 async def test_the_card_is_a_reply_that_pings_nobody(world: StoryWorld) -> None:
@@ -108,7 +104,7 @@ async def test_a_reply_is_answered_before_kie_is_asked(world: StoryWorld) -> Non
     card = rendered(world.messages()[-1])
     await world.answer(await sending)
 
-    assert card.texts == ("👀 Looking at your image…", f"-# {world.alice.mention}")
+    assert card.texts == ("👀 Got it, one moment…", f"-# {world.alice.mention}")
     assert task_bodies(world.kie)
 
 
@@ -180,8 +176,8 @@ async def test_ordinary_chat_is_left_alone(world: StoryWorld, text: str) -> None
 
 @pytest.mark.parametrize(
     ("text", "attached", "hint"),
-    [("", [], HOW_TO), ("", BOAT, HOW_TO), ("a fox", [], NO_IMAGE)],
-    ids=["nothing", "no prompt", "no image"],
+    [("", [], HOW_TO), ("help", [], HOW_TO), ("", BOAT, HOW_TO), ("as a fox", [("a.txt", b"milk")], NO_IMAGE)],
+    ids=["nothing", "help", "no prompt", "no image"],
 )
 async def test_what_is_missing_is_told_in_a_line(
     world: StoryWorld, text: str, attached: list[tuple[str, bytes]], hint: str
@@ -214,7 +210,11 @@ async def test_another_members_hidden_image_is_explained(world: StoryWorld) -> N
 async def test_in_direct_messages_no_mention_is_needed(world: StoryWorld) -> None:
     alice, inbox = world.alice.user, world.alice.user.dm_channel
     await alice.send_dm("hello")
-    assert inbox.history()[-1].content.startswith(NO_IMAGE)
+    (question,) = inbox.history()[1:]
+    assert rendered(question).buttons == ("Make · 5 credits", "No")
+    await alice.send_dm("help")
+    assert inbox.history()[-1].content.startswith(HOW_TO)
+    assert world.ledger(alice, server=False) == []
     message = await alice.send_dm("make it winter", attachments=world.env.backend.store_attachments(inbox.id, BOAT))
     card = await answered_in(world, inbox)
     assert card.reference is not None
@@ -222,9 +222,15 @@ async def test_in_direct_messages_no_mention_is_needed(world: StoryWorld) -> Non
     assert references_used(world.kie) == [pixels(SKETCHES[0])]
 
     await alice.send_dm("colder", reference={"message_id": str(card.id), "channel_id": str(inbox.id)})
+    assert question.id not in {message.id for message in inbox.history()}
+    await alice.click(inbox.history()[-1], label="Edit · 5 credits")
     edited = rendered(await answered_in(world, inbox, after=card))
     assert edited.small_print[-1] == f"edit of [this image]({card.jump_url})"
-    assert world.ledger(alice, server=False) == PAID * 2
+    await alice.send_dm("a red fox")
+    await alice.click(inbox.history()[-1], label="Make · 5 credits")
+    made = rendered(await answered_in(world, inbox, after=inbox.history()[-2]))
+    assert (made.headline, made.small_print[2]) == ("**a red fox**", "1:1")
+    assert world.ledger(alice, server=False) == PAID * 3
     assert world.ledger(alice) == []
 
 
@@ -257,6 +263,32 @@ async def test_a_foreign_host_is_never_contacted(world: StoryWorld) -> None:
 
     assert card.texts[0] == "boat.png couldn't be loaded from Discord. Attach it again. Nothing was charged."
     assert world.ledger(world.alice) == []
+
+
+async def test_a_message_is_answered_once_and_an_edited_one_not_at_all(world: StoryWorld) -> None:
+    backend = world.env.backend
+    message = await world.mention_bot("as a woodcut", attachments=BOAT)
+    for _ in range(2):  # as the gateway may after it resumed a session
+        backend.emit("MESSAGE_CREATE", serializers.message_payload(backend, backend.get_message(*place(message))))
+    await world.env.settle()
+    await world.answer(message)
+    assert len(world.answers(message)) == 1
+    await world.alice.edit(message, f"{world.mention} as a painting")
+    chat = await world.alice.send(world.channel, "hello", attachments=BOAT)
+    await world.alice.edit(chat, f"{world.mention} at night")
+
+    assert len(world.messages()) == 3
+    assert world.ledger(world.alice) == PAID
+
+
+def own_role(world: StoryWorld) -> int:
+    """The role that Discord made for the bot."""
+    (role,) = [role for role in world.env.backend.get_guild(world.env.guild.id).roles.values() if role.managed]
+    return role.id
+
+
+def place(message: discord.Message) -> tuple[int, int]:
+    return message.channel.id, message.id
 
 
 async def answered_in(

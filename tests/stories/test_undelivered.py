@@ -13,7 +13,7 @@ from tests.stories.rendered import Rendered, rendered
 from tests.stories.story_world import GOODWILL, PAID, StoryWorld, response_of
 from tests.waiting import until
 
-HERE_IT_IS = "I couldn't post the result where you asked for it. Here it is. Nothing was charged."
+HERE_IT_IS = "I couldn't post the result where you asked for it. Here it is. It cost 5 credits."
 
 
 async def undelivered(world: StoryWorld, end: TaskOutcome | None = None, *, private: bool = False) -> None:
@@ -24,7 +24,7 @@ async def undelivered(world: StoryWorld, end: TaskOutcome | None = None, *, priv
         await world.in_progress(await world.imagine("a red fox in snow", private=private))
         await world.env.advance_time(16 * 60)
         world.env.inject_error("POST", "/channels/*/messages", status=403, code=50001, times=None)
-    await until(lambda: len(world.ledger(world.alice)) == 2, what="the credits to be refunded")
+    await until(world.undelivered, what="the request to wait for a command")
     await world.rest()
     world.env.backend.faults.clear()
 
@@ -49,9 +49,9 @@ async def test_the_next_command_brings_the_image(world: StoryWorld) -> None:
     assert result.texts == ("**a red fox in snow**", HERE_IT_IS)
     assert result.colour == AMBER
     assert [image.alt_text for image in result.images] == ["a red fox in snow"]
-    assert "**50** of 50" in rendered(response_of(command)).text
+    assert "**45** of 50" in rendered(response_of(command)).text
     assert (others.followups, again.followups) == ([], [])
-    assert world.ledger(world.alice) == GOODWILL
+    assert world.ledger(world.alice) == PAID
 
 
 async def test_the_next_process_brings_it_too(world: StoryWorld) -> None:
@@ -61,7 +61,8 @@ async def test_the_next_process_brings_it_too(world: StoryWorld) -> None:
 
     assert len((await handed_over(world)).images) == 1
     assert len([call for call in world.kie.requests if call.path.startswith("/results/")]) == 1, "it was kept"
-    assert world.ledger(world.alice) == GOODWILL
+    await world.rest()
+    assert world.ledger(world.alice) == PAID
 
 
 async def test_it_never_takes_the_place_of_a_public_answer(world: StoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -83,7 +84,7 @@ async def test_it_never_takes_the_place_of_a_public_answer(world: StoryWorld, mo
 
     assert (card.headline, card.colour, card.ephemeral) == ("**a blue hare**", GREEN, False)
     assert result.texts == ("**a red fox in snow**", HERE_IT_IS)
-    assert world.ledger(world.alice) == GOODWILL + PAID
+    assert sorted(world.ledger(world.alice)) == sorted(PAID + PAID)
 
 
 async def test_a_command_that_is_refused_brings_it_too(world: StoryWorld) -> None:
@@ -132,6 +133,8 @@ async def test_an_image_that_is_lost_is_still_told_of(world: StoryWorld) -> None
     assert result.texts[-1] == (
         "I couldn't post the result where you asked for it, and the image is no longer available. Nothing was charged."
     )
+    await world.rest()
+    assert world.ledger(world.alice) == GOODWILL
 
 
 async def test_a_failure_that_could_be_told_nowhere_is_told_as_well(world: StoryWorld) -> None:

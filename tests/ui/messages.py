@@ -27,6 +27,13 @@ class MessageMaker:
         """Of the bot."""
         return self.env.backend.bot_user.id
 
+    @property
+    def role_id(self) -> int:
+        """Of the bot's own role."""
+        guild = self.env.backend.get_guild(self.env.guild.id)
+        (role,) = [role for role in guild.roles.values() if role.managed]
+        return role.id
+
     def make(
         self,
         content: str = "words",

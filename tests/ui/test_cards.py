@@ -131,6 +131,14 @@ def test_once_the_expected_time_has_passed_it_is_any_moment() -> None:
         ),
         ([TaskState.READY, TaskState.CANCELLED], 1, False, cards.AMBER, [texts.partly(1, 2)]),
         ([TaskState.READY, TaskState.DELIVERED], 1, True, cards.GREEN, [texts.LATE]),
+        ([TaskState.READY], 0, False, cards.RED, [texts.NOT_POSTED_HERE]),
+        (
+            [TaskState.READY, TaskState.READY, TaskState.FAILED],
+            1,
+            False,
+            cards.AMBER,
+            [texts.failure(Failure.BROKEN), texts.still_fetched(1)],
+        ),
         ([TaskState.FAILED], 0, False, cards.RED, [f"{texts.failure(Failure.BROKEN)} Nothing was charged."]),
         ([TaskState.OVERDUE], 0, False, cards.RED, [f"{texts.failure(Failure.TOO_SLOW)} Nothing was charged."]),
         (
@@ -148,7 +156,9 @@ def test_colour_and_notes_say_how_it_ended(
 ) -> None:
     failures = {TaskState.FAILED: Failure.BROKEN, TaskState.OVERDUE: Failure.TOO_SLOW}
     ended = make_generation(states=states)
-    ended = replace(ended, tasks=tuple(replace(task, failure=failures.get(task.state)) for task in ended.tasks))
+    ended = replace(
+        ended, tasks=tuple(replace(task, failure=failures.get(task.state), free=late) for task in ended.tasks)
+    )
     view = outcome(ended, images, late=late)
 
     assert container(view)["accent_color"] == colour

@@ -7,7 +7,8 @@ import pytest
 
 from bot.domain.generation import Origin
 from bot.domain.ids import ChannelId, MessageId
-from bot.ui.mentions import MentionHint, MentionRequest, read_mention
+from bot.domain.rules import ReplyMode
+from bot.ui.mentions import Address, MentionHint, MentionRequest, Response, read_mention
 from bot.ui.texts import refusals
 from tests.ui.messages import MessageMaker, attachment
 
@@ -22,6 +23,7 @@ def read(
         "bot": f"<@{messages.bot_id}>",
         "alice": f"<@{messages.alice.id}>",
         "robot": f"<@!{messages.robot.id}>",
+        "role": f"<@&{messages.role_id}>",
     }
     return read_mention(messages.make(content.format(**mentions), **options), messages.bot_id, sees_all=sees_all)
 
@@ -40,6 +42,8 @@ async def test_the_words_without_the_mention_are_the_prompt(messages: MessageMak
         "make it blue {bot}": "make it blue",
         "make {bot} blue": "make blue",
         "{bot}{bot} make it blue": "make it blue",
+        "{role} make it blue {bot}": "make it blue",
+        "{role} make {role}blue": "make blue",
         "{bot}\n\nmake  it\tblue\n": "make it blue",
         "{bot} like {alice} and {robot}": "like @alice and @robot",
         "{bot} <@&55> <#66> <:smile:77> @everyone": "<@&55> <#66> <:smile:77> @everyone",
@@ -49,10 +53,12 @@ async def test_the_words_without_the_mention_are_the_prompt(messages: MessageMak
         mention = request(messages, content, attachments=IMAGE)
         assert mention.prompt == prompt
         assert [source.filename for source in mention.sources] == ["a.png"]
-        assert (mention.origin, mention.note) == (None, None)
+        assert (mention.address, mention.origin, mention.note) == (Address.MENTION, None, None)
 
 
-@pytest.mark.parametrize("content", ["make it blue", "{alice} make it blue", "@everyone make it blue", "<@&55> blue"])
+@pytest.mark.parametrize(
+    "content", ["make it blue", "{alice} make it blue", "@everyone make it blue", "<@&55> blue", "`{bot}` blue"]
+)
 async def test_a_message_without_a_mention_is_not_meant_for_the_bot(messages: MessageMaker, content: str) -> None:
     assert read(messages, content, attachments=IMAGE) is None
 
@@ -74,7 +80,8 @@ async def test_only_what_members_write_is_meant_for_the_bot(messages: MessageMak
     [
         ("{bot}", [], refusals.HOW_TO),
         (" {bot} \n", IMAGE, refusals.HOW_TO),
-        ("{bot} make it blue", [], refusals.NO_IMAGE),
+        ("{role}", [], refusals.HOW_TO),
+        ("{bot} Help!", [], refusals.HOW_TO),
         ("{bot} make it blue", [attachment("a.txt", "text/plain")], refusals.NO_IMAGE),
     ],
 )
@@ -94,6 +101,15 @@ async def test_the_message_above_is_where_an_edit_comes_from(messages: MessageMa
     assert words_above.origin is None
 
 
+async def test_a_message_in_another_channel_is_not_taken(messages: MessageMaker) -> None:
+    above, elsewhere = messages.make(attachments=IMAGE), 999
+    stored = messages.env.backend.messages
+    stored[elsewhere] = {above.id: stored[above.channel.id][above.id]}
+    reference = {"type": 0, "channel_id": str(elsewhere), "message_id": str(above.id)}
+
+    assert read(messages, "{bot} make it blue", reference=reference) == MentionHint(refusals.REPLY_LOST)
+
+
 async def test_eight_images_are_taken_those_above_first(messages: MessageMaker) -> None:
     above = messages.make(attachments=[attachment(f"{n}.png") for n in range(6)])
     added = [attachment(f"{n}.png") for n in range(6, 12)]
@@ -106,23 +122,76 @@ async def test_eight_images_are_taken_those_above_first(messages: MessageMaker) 
     ("sees_all", "content", "hint", "note"),
     [
         (False, "", refusals.CANNOT_SEE, refusals.ONLY_YOURS),
-        (True, "", refusals.NO_IMAGE, None),
-        (False, "words", refusals.NO_IMAGE, None),
+        (True, "", None, None),
+        (False, "words", None, None),
     ],
     ids=["emptied", "intent granted", "not emptied"],
 )
 async def test_a_message_that_discord_emptied_is_explained(
-    messages: MessageMaker, *, sees_all: bool, content: str, hint: str, note: str | None
+    messages: MessageMaker, *, sees_all: bool, content: str, hint: str | None, note: str | None
 ) -> None:
     above = messages.make(content)
 
-    assert read(messages, "{bot} make it blue", reply_to=above, sees_all=sees_all) == MentionHint(hint)
+    without = read(messages, "{bot} make it blue", reply_to=above, sees_all=sees_all)
+    if hint is None:
+        assert isinstance(without, MentionRequest)
+        assert (without.sources, without.origin) == ((), None)
+    else:
+        assert without == MentionHint(hint)
     with_own = request(messages, "{bot} make it blue", reply_to=above, attachments=IMAGE, sees_all=sees_all)
     assert with_own.note == note
 
 
-async def test_an_empty_message_of_the_bots_own_is_not_taken_for_an_emptied_one(messages: MessageMaker) -> None:
-    above = messages.make("", by=messages.bot_id)
+async def test_what_a_deleted_message_showed_is_not_guessed(messages: MessageMaker) -> None:
+    above = messages.make(attachments=IMAGE)
+    messages.env.backend.delete_message(messages.channel.id, above.id)
 
-    mention = read(messages, "{bot} make it blue", reply_to=above, sees_all=False)
-    assert mention == MentionHint(refusals.NO_IMAGE)
+    assert read(messages, "{bot} at night", reply_to=above) == MentionHint(refusals.REPLY_LOST)
+    assert read(messages, "at night", reply_to=above) is None
+
+
+async def test_a_mention_of_the_role_that_discord_emptied_is_explained(messages: MessageMaker) -> None:
+    hint = read(messages, "", mention_role_ids=[messages.role_id], sees_all=False)
+
+    assert hint == MentionHint(refusals.ROLE_HIDDEN)
+    assert read(messages, "", mention_role_ids=[55], sees_all=False) is None
+
+
+async def test_a_reply_says_less_the_less_it_holds(messages: MessageMaker) -> None:
+    """To a message of the bot, which it pings; also with the mention in code, which Discord takes for text."""
+    result = messages.make("", by=messages.bot_id, attachments=IMAGE)
+    own = [attachment("b.png")]
+    for content in ("at night", "`{bot}` at night", "```\n{bot}``` at night {alice}"):
+        assert request(messages, content, reply_to=result).address is Address.WORDS
+        assert request(messages, content, reply_to=result, attachments=own).address is Address.REPLY_WITH_IMAGES
+    for content in ("{bot} at night", "at night {role}"):
+        assert request(messages, content, reply_to=result).address is Address.MENTION
+    (source,) = request(messages, "at night", reply_to=result).sources
+    assert source.filename == "a.png"
+
+
+@pytest.mark.parametrize("content", ["at night", "ok", ""])
+async def test_chat_about_the_bots_messages_is_chat(messages: MessageMaker, content: str) -> None:
+    """A hint is no result; two letters and files of no use are no prompt."""
+    hint = messages.make("Try /imagine.", by=messages.bot_id)
+    others = messages.make(attachments=IMAGE)
+    result = messages.make("", by=messages.bot_id, attachments=IMAGE)
+
+    assert read(messages, content, reply_to=hint) is None
+    assert read(messages, content, reply_to=others) is None
+    assert len(content) > 2 or read(messages, content, reply_to=result) is None
+    assert read(messages, "", reply_to=result, attachments=[attachment("b.png")]) is None
+
+
+RESPONSES = {
+    ReplyMode.EDIT: (Response.START, Response.START, Response.START),
+    ReplyMode.ASK: (Response.START, Response.START, Response.ASK),
+    ReplyMode.MENTION: (Response.START, Response.IGNORE, Response.IGNORE),
+}
+
+
+@pytest.mark.parametrize("mode", ReplyMode)
+def test_the_servers_setting_decides_about_replies(mode: ReplyMode) -> None:
+    responses = [MentionRequest(address, "at night", (), None).response(mode) for address in Address]
+
+    assert tuple(responses) == RESPONSES[mode]

@@ -5,10 +5,12 @@ from typing import Any
 import pytest
 
 from bot.domain.generation import Source
+from bot.domain.ids import UserId
 from bot.ui.message_images import images_of
 from tests.ui.messages import CDN, PROXY, MessageMaker, attachment, gallery, media, text
 
 ATTACHED = Source(f"{CDN}/a.png?ex=1&is=2&hm=3", "a.png", 12)
+VIEWER = UserId(101)
 UPLOADED = Source(f"{CDN}/a.png?ex=4&is=5&hm=6", "a.png")
 FETCHED = Source(f"{PROXY}/a.png", "a.png")
 
@@ -51,14 +53,14 @@ FORMS: dict[str, tuple[dict[str, Any], list[Source]]] = {
 async def test_an_image_is_found_in_every_form(messages: MessageMaker, form: str) -> None:
     content, expected = FORMS[form]
 
-    assert images_of(messages.make(**content)) == expected
+    assert images_of(messages.make(**content), VIEWER) == expected
 
 
 async def test_what_a_card_shows_of_its_attachments_counts_once(messages: MessageMaker) -> None:
     message = messages.make(attachments=[attachment("a.png")], components=[gallery(media("a.png"), media("b.png"))])
 
-    assert [source.filename for source in images_of(message)] == ["a.png", "b.png"]
-    assert images_of(message)[0] == ATTACHED
+    assert [source.filename for source in images_of(message, VIEWER)] == ["a.png", "b.png"]
+    assert images_of(message, VIEWER)[0] == ATTACHED
 
 
 async def test_images_come_in_the_order_in_which_they_are_shown(messages: MessageMaker) -> None:
@@ -67,7 +69,7 @@ async def test_images_come_in_the_order_in_which_they_are_shown(messages: Messag
         attachments=[attachment(name) for name in names], embeds=[EMBED], snapshots=[{"embeds": [{"image": OTHER}]}]
     )
 
-    assert [source.filename for source in images_of(message)] == [*names, "a.png", "b.png"]
+    assert [source.filename for source in images_of(message, VIEWER)] == [*names, "a.png", "b.png"]
 
 
 async def test_an_address_without_a_name_has_one_for_the_member(messages: MessageMaker) -> None:
@@ -75,11 +77,22 @@ async def test_an_address_without_a_name_has_one_for_the_member(messages: Messag
         embeds=[{"type": "rich", "image": {"url": "https://example.com/", "proxy_url": PROXY + "/"}}]
     )
 
-    assert [source.filename for source in images_of(message)] == ["image"]
+    assert [source.filename for source in images_of(message, VIEWER)] == ["image"]
 
 
 async def test_names_that_may_be_images(messages: MessageMaker) -> None:
     endings = ["PNG", "jpeg", "jfif", "webp", "gif", "bmp", "tiff", "avif", "HEIC"]
     message = messages.make(attachments=[attachment(f"{ending}.{ending}", None) for ending in [*endings, "txt", "mp4"]])
 
-    assert [source.filename for source in images_of(message)] == [f"{ending}.{ending}" for ending in endings]
+    assert [source.filename for source in images_of(message, VIEWER)] == [f"{ending}.{ending}" for ending in endings]
+
+
+@pytest.mark.parametrize(("flags", "owner"), [(0, None), (1 << 6, VIEWER), (1 << 15, None)])
+async def test_an_image_in_a_message_for_one_member_is_that_members(
+    messages: MessageMaker, flags: int, owner: UserId | None
+) -> None:
+    message = messages.make(
+        attachments=[attachment("a.png")], snapshots=[{"attachments": [attachment("b.png")]}], flags=flags
+    )
+
+    assert [source.owner for source in images_of(message, VIEWER)] == [owner] * 2

@@ -12,6 +12,7 @@ from simcord.interactions import base_payload
 
 from bot.domain.credits import KIE_PRICES, PriceList
 from bot.domain.generation import Source
+from bot.domain.ids import UserId
 from bot.domain.settings import REFERENCES_MAX, AspectRatio, Model, Resolution, Settings
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.modals import Form, amount_modal, draft_modal, edit_modal, prompt_modal, read_form, which_modal
@@ -79,7 +80,7 @@ async def test_what_was_answered_is_read(messages: MessageMaker) -> None:
         Model.FLEX,
         AspectRatio.WIDE,
         Resolution.TWO_K,
-        (Source("https://cdn/2", "2.png", 2), Source("https://cdn/1", "1.png", 1)),
+        tuple(Source(f"https://cdn/{n}", f"{n}.png", n, UserId(messages.alice.id)) for n in (2, 1)),
     )
 
 

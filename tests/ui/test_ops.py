@@ -8,9 +8,20 @@ import discord
 import pytest
 
 from bot.domain.credits import ZERO, Credits
-from bot.domain.kie_account import BalanceReading, ClassCosts, LowBalance, Paused, Resumed
+from bot.domain.ids import GenerationId
+from bot.domain.kie_account import (
+    BalanceReading,
+    ClassCosts,
+    DeliveryGivenUp,
+    LowBalance,
+    Paused,
+    ResultsArriving,
+    Resumed,
+    UnknownResultHost,
+)
 from bot.domain.settings import Model, Resolution
 from bot.domain.spending import PriceClass
+from bot.domain.states import Failure
 from bot.generation.status import QueueStatus, Status
 from bot.quota.funds_breaker import Pause
 from bot.ui.cards import AMBER, BLURPLE, RED
@@ -112,9 +123,14 @@ def test_differences_have_a_direction(consumed: int, unreported: int, comparison
     [
         ops.low(LowBalance(Credits("99.5"), Credits(100))),
         ops.paused(Paused(None)),
+        ops.paused(Paused(None, Failure.KEY_REFUSED)),
         ops.paused(Paused(Credits(3))),
         ops.resumed(Resumed(MOMENT, None)),
         ops.resumed(Resumed(MOMENT, Credits(3))),
+        ops.unknown_host(UnknownResultHost("cdn.example.com")),
+        ops.RESULTS_MISSING,
+        ops.results_arriving(ResultsArriving(MOMENT)),
+        ops.delivery_given_up(DeliveryGivenUp(GenerationId(12))),
     ],
 )
 def test_alerts_are_whole_sentences(text: str) -> None:

@@ -6,9 +6,18 @@ from decimal import Decimal
 import discord
 import pytest
 
-from bot.domain.credits import Allowance, Balance, LedgerEntry, Movement, Period
+from bot.domain.credits import Allowance, Balance, Movement, Period
 from bot.domain.ids import ChannelId, RoleId, UserId
-from bot.domain.rules import Cap, CapState, Rule, Scope, ServerSettings
+from bot.domain.ledger import (
+    LedgerEntry,
+    RecordedChange,
+    RequestApproved,
+    RequestDenied,
+    RuleRemoved,
+    RuleSet,
+    SettingsChanged,
+)
+from bot.domain.rules import Cap, CapState, ReplyMode, Rule, Scope, ServerSettings
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.quota.service import PAGE, LogPage
 from bot.ui.panels import ledger_view
@@ -17,7 +26,7 @@ from bot.ui.texts import quota
 NOW = datetime(2026, 2, 3, 4, 5, tzinfo=UTC)
 WHEN = f"<t:{int(NOW.timestamp())}:R>"
 LARGEST = (1 << 63) - 1
-MEMBER = UserId(LARGEST)
+MEMBER, ADMIN = UserId(LARGEST), UserId(LARGEST - 1)
 SETTINGS = Settings(Model.FLEX, AspectRatio.SQUARE, Resolution.TWO_K)
 CHANNELS = frozenset(ChannelId(LARGEST - number) for number in range(25))
 TEXT_MAX = 4000
@@ -25,9 +34,13 @@ TEXT_MAX = 4000
 
 
 def entry(
-    movement: Movement, amount: Decimal = Decimal(0), note: str = "", settings: Settings | None = None
+    movement: Movement,
+    amount: Decimal = Decimal(0),
+    note: str = "",
+    settings: Settings | None = None,
+    change: RecordedChange | None = None,
 ) -> LedgerEntry:
-    return LedgerEntry(NOW, movement, amount, settings, MEMBER, UserId(LARGEST - 1), note)
+    return LedgerEntry(NOW, movement, amount, settings, MEMBER, ADMIN, note, change)
 
 
 LONGEST = [
@@ -37,13 +50,14 @@ LONGEST = [
     entry(Movement.REFUND, Decimal("9999.125"), settings=SETTINGS),
     entry(Movement.RESERVE, Decimal("-9999.125"), settings=SETTINGS),
     entry(Movement.LATE, Decimal("-9999.125"), settings=SETTINGS),
-    entry(Movement.RESET, note=quota.reset(MEMBER)),
+    entry(Movement.RESET),
     entry(
-        Movement.RULE, note=quota.rule_set(Rule(Scope.ROLE, LARGEST, Allowance(Decimal("999999.125"), Period.MONTH)))
+        Movement.RULE,
+        change=RuleSet(Rule(Scope.ROLE, LARGEST, Allowance(Decimal("999999.125"), Period.MONTH))),
     ),
     entry(
         Movement.RULE,
-        note=quota.settings_changed(
+        change=SettingsChanged(
             ServerSettings(),
             ServerSettings("America/Argentina/ComodRivadavia", RoleId(LARGEST), ChannelId(LARGEST), CHANNELS),
         ),
@@ -62,6 +76,34 @@ def test_the_longest_page_of_the_log_fits(longest: LedgerEntry) -> None:
         assert all(custom_id and len(custom_id) <= 100 for custom_id in ids)
 
 
+@pytest.mark.parametrize(
+    ("shown", "event"),
+    [
+        (
+            entry(Movement.RULE, change=RuleSet(Rule(Scope.SERVER, 0, Allowance(Decimal(5), Period.DAY)))),
+            "Members without a limit of their own now get 5 credits a day",
+        ),
+        (entry(Movement.RULE, change=RuleRemoved(Scope.ROLE, 7)), "Limit for <@&7> removed"),
+        (
+            entry(Movement.RULE, change=SettingsChanged(ServerSettings(), ServerSettings("Asia/Tokyo"))),
+            "Time zone: **Asia/Tokyo**",
+        ),
+        (
+            entry(Movement.RULE, change=RequestDenied(MEMBER, ADMIN)),
+            f"<@{MEMBER}> asked for more credits: <@{ADMIN}> declined.",
+        ),
+        (entry(Movement.RULE, note="An old sentence: **50** a day"), "An old sentence: **50** a day"),
+        (
+            entry(Movement.GRANT, Decimal(2), change=RequestApproved(MEMBER, Decimal(2), ADMIN)),
+            f"<@{MEMBER}> · +2 bonus credits: approved request for more credits",
+        ),
+    ],
+    ids=["rule set", "rule removed", "settings", "denied", "from before", "approved"],
+)
+def test_what_was_recorded_is_said_in_the_log(shown: LedgerEntry, event: str) -> None:
+    assert quota.log_line(shown) == f"-# <t:{int(NOW.timestamp())}:f> · {event} · by <@{ADMIN}>"
+
+
 def test_settings_with_many_channels_fit() -> None:
     settings = quota.settings(ServerSettings("Europe/Berlin", RoleId(LARGEST), ChannelId(LARGEST), CHANNELS))
 
@@ -71,11 +113,13 @@ def test_settings_with_many_channels_fit() -> None:
 
 def test_what_was_changed_in_the_settings_is_told_and_nothing_else() -> None:
     before = ServerSettings(channels=CHANNELS)
-    after = ServerSettings("Asia/Tokyo", channels=CHANNELS - {ChannelId(LARGEST)} | {ChannelId(7)})
+    channels = CHANNELS - {ChannelId(LARGEST)} | {ChannelId(7)}
+    after = ServerSettings("Asia/Tokyo", channels=channels, replies=ReplyMode.EDIT)
 
     assert quota.settings_changed(before, before) == ""
     assert quota.settings_changed(before, after) == (
-        f"Time zone: **Asia/Tokyo** · Channels added: <#7> · Channels removed: <#{LARGEST}>"
+        "Time zone: **Asia/Tokyo** · Replies without a mention: edit at once"
+        f" · Channels added: <#7> · Channels removed: <#{LARGEST}>"
     )
 
 
@@ -92,7 +136,7 @@ def test_what_was_changed_in_the_settings_is_told_and_nothing_else() -> None:
         (
             Scope.SERVER,
             "Members without a limit of their own now get 5 credits a day",
-            "Server limit removed; the bot's default applies",
+            "Server limit removed",
             "This server's default",
         ),
     ],
@@ -100,7 +144,7 @@ def test_what_was_changed_in_the_settings_is_told_and_nothing_else() -> None:
 def test_every_limit_says_for_whom_and_whose_it_is(scope: Scope, written: str, removed: str, source: str) -> None:
     rule = Rule(scope, 7, Allowance(Decimal(5), Period.DAY))
 
-    assert (quota.rule_set(rule), quota.rule_removed(rule)) == (written, removed)
+    assert (quota.rule_set(rule), quota.rule_removed(scope, 7)) == (written, removed)
     assert quota.allowance_source(rule, own=False) == source
 
 

@@ -11,16 +11,16 @@ import pytest
 from bot.domain.credits import ZERO, Credits, Span
 from bot.domain.ids import UserId
 from bot.domain.rules import CapState
-from bot.domain.spending import PRICE_CLASSES, Outcome, SpendingRow
+from bot.domain.spending import PRICE_CLASSES, Outcome, Ranking, SpendingRow
 from bot.domain.states import Failure
 from bot.media.spending_chart import PNG_SIGNATURE, ChartRenderer, SpendingChart
-from bot.quota.spending_report import SpendingReport, build_report, spending_csv
+from bot.quota.spending_report import SpendingReport, build_report
 from bot.ui.cards import ALT_TEXT_MAX
 from bot.ui.spending_report import ReportMessage, report_message, spending_chart
 from bot.ui.texts import report as texts
-from tests.domain.spending_rows import ANN, BEN, DAY, FLEX_2K, WEEK, make_pool, make_row
+from tests.domain.spending_rows import ANN, BEN, DAY, FLEX_2K, WEEK, make_pool, make_row, report_of
 
-NAMES = {ANN: "Ann"}
+CSV = b"day,member\r\n"
 TEXT_MAX = 4000
 """Characters of all texts of a message together (Discord's documentation on components)."""
 SNOWFLAKE_MAX = (1 << 63) - 1
@@ -38,7 +38,7 @@ class InstantRenderer(ChartRenderer):
 
 
 def make_report(*rows: SpendingRow, pool: CapState | None = None) -> SpendingReport:
-    return build_report(rows, WEEK, UTC, pool)
+    return report_of(rows, pool)
 
 
 BUSY = make_report(
@@ -50,7 +50,7 @@ BUSY = make_report(
 
 
 async def message(report: SpendingReport, png: bytes | None = PNG_SIGNATURE, server: str = "Painters") -> ReportMessage:
-    return await report_message(report, NAMES, server, InstantRenderer(png))
+    return await report_message(report, CSV, server, InstantRenderer(png))
 
 
 def components(message: ReportMessage) -> list[dict[str, Any]]:
@@ -81,7 +81,7 @@ async def test_a_message_has_the_chart_the_words_and_the_file() -> None:
     ]
     assert file["file"]["url"] == f"attachment://{csv_file.filename}"
     assert csv_file.filename == "easel-report-2025-10-13-to-2025-10-19.csv"
-    assert csv_file.fp.read() == spending_csv(BUSY.rows, NAMES)
+    assert csv_file.fp.read() == CSV
     assert made.view.is_finished()
 
 
@@ -146,7 +146,7 @@ def test_the_columns_of_a_single_day_are_its_price_classes() -> None:
 
 
 def test_a_month_labels_every_seventh_day() -> None:
-    month = build_report([], Span(WEEK.start, WEEK.start.replace(month=11)), UTC, None)
+    month = build_report([], Ranking((), 0), Span(WEEK.start, WEEK.start.replace(month=11)), UTC, None)
     chart = spending_chart(month)
     assert [label for label in chart.labels if label] == ["13 Oct", "20 Oct", "27 Oct", "3 Nov", "10 Nov"]
     assert (len(chart.labels), chart.series, chart.legend) == (31, (), False)

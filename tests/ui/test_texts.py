@@ -11,7 +11,8 @@ import pytest
 
 from bot.domain import errors
 from bot.domain.credits import KIE_PRICES, Period, PriceList
-from bot.domain.ids import ChannelId
+from bot.domain.ids import ChannelId, UserId
+from bot.domain.ledger import RequestApproved
 from bot.domain.rules import Cap
 from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, AspectRatio, CheaperOption, Model, Resolution, Settings
 from bot.domain.states import Failure
@@ -36,6 +37,8 @@ NOT_ENOUGH = [
 CAPS = [errors.CapReached(cap, Decimal("1234567.125"), Decimal("1000000.125"), MOMENT, OPTIONS) for cap in Cap]
 UNCHARGED: list[errors.UserError] = [
     errors.SubmissionsPaused(),
+    errors.ResultsPaused(),
+    errors.SubmissionsPaused(Failure.KEY_REFUSED),
     errors.PromptLength(5001, PROMPT_MIN, PROMPT_MAX),
     errors.AutoNeedsReference(),
     errors.ControlsNeedFlex(),
@@ -44,11 +47,16 @@ UNCHARGED: list[errors.UserError] = [
     errors.ChannelNotAllowed(tuple(ChannelId((1 << 63) - number) for number in range(1, 6))),
     errors.MayNotPost(),
     errors.NotReadyYet(),
+    errors.ServerNotAllowed(),
+    errors.NotInServer(),
+    errors.DirectMessagesOff(),
     errors.TooManyOpen(10),
     errors.ReferencesGone(),
+    errors.ImagesNotYours(),
     errors.TooManyImages(),
     errors.NoSourceImage(),
     errors.DraftGone(),
+    errors.QuestionGone(),
     *NOT_ENOUGH,
     errors.NotEnoughCredits(Decimal(5), Decimal(0), Decimal(0), MOMENT),
     *CAPS,
@@ -57,6 +65,10 @@ UNCHARGED: list[errors.UserError] = [
 REFUSALS: list[errors.UserError] = [
     *UNCHARGED,
     errors.NotAManager(),
+    errors.NeedsManageServer(),
+    errors.GrantToOneself(),
+    errors.ManagerLimitReached(Decimal(300), Decimal("2.5"), MOMENT),
+    errors.LimitNotChosen(),
     *(errors.CreditsMissing(period) for period in Period),
     errors.UnknownZone("Europe/Atlantis"),
     errors.NothingToChange(),
@@ -68,12 +80,21 @@ REFUSALS: list[errors.UserError] = [
     errors.TooLateToCancel(),
     errors.GenerationGone(),
 ]
+APPROVED = RequestApproved(UserId(7), Decimal("2.5"), UserId(8))
 FIXED = [
     *(f"{cards.failure(reason)} {refusals.NOTHING_CHARGED}" for reason in Failure),
     *(refusals.broken("7f3k"), refusals.FORBIDDEN, refusals.OUTDATED, refusals.UNKNOWN_CHOICE, refusals.NO_STORE),
     *(refusals.TOLD_PRIVATELY, refusals.MESSAGE_GONE, refusals.HOW_TO, refusals.NO_IMAGE, refusals.CANNOT_SEE),
-    *(refusals.ONLY_YOURS, cards.LATE, cards.CANCELLED, cards.INTERRUPTED, cards.partly(1, 4)),
-    *(quota.ASKED, quota.DENIED, quota.DECIDED, quota.you_got(Decimal("2.5")), quota.NO_RULE, quota.EMPTY_LOG),
+    *(
+        refusals.REPLY_LOST,
+        refusals.ROLE_HIDDEN,
+        refusals.ONLY_YOURS,
+        cards.LATE,
+        cards.CANCELLED,
+        cards.INTERRUPTED,
+        cards.partly(1, 4),
+    ),
+    *(quota.ASKED, quota.DENIED, quota.DECIDED, quota.decided_for_you(APPROVED), quota.NO_RULE, quota.EMPTY_LOG),
 ]
 BANNED = re.compile(r"\b(wish(es)?|anew|paint\w*|pictures?|is told|any more|KIE)\b", re.IGNORECASE)
 """Words that members do not read; the operator reads of KIE in texts/ops.py alone."""

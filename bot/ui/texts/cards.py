@@ -7,18 +7,22 @@ from decimal import Decimal
 from bot.domain.ids import UserId
 from bot.domain.settings import AspectRatio, Settings
 from bot.domain.states import Failure
-from bot.ui.texts.amounts import counted, number, relative
+from bot.ui.texts.amounts import counted, in_credits, number, relative
 
 CANCEL = "Cancel"
 AGAIN = "Again"
 EDIT = "Edit"
 EDIT_PROMPT = "Edit prompt"
 DELETE = "Delete"
+DISMISS = "No"
 
 CANCELLED = "Cancelled. Nothing was charged."
+FETCHING = "✅ finished · fetching it from the image service"
 LATE = "This took too long, so it's free."
 INTERRUPTED = "I was restarted before I could start on this. Nothing was charged. Please send it again."
-RECEIVED = "Looking at your image…"
+RECEIVED = "Got it, one moment…"
+EDIT_QUESTION = "Edit this image?"
+MAKE_QUESTION = "Make an image of this?"
 LARGER_HEADLINE = "same image, redrawn in 2K"
 NEXT_IN_LINE = "next in line"
 BEING_MADE = "being made"
@@ -38,6 +42,7 @@ _FAILURES = {
     Failure.UNKNOWN_OUTCOME: "The connection to the image service was lost. Try again.",
     Failure.UNDELIVERABLE: "I couldn't post the image here. You'll get it with your next command.",
 }
+NOT_POSTED_HERE = "I couldn't post the image here. You'll get it with your next command and pay for it only then."
 _NOT_POSTED = "I couldn't post the result where you asked for it"
 
 
@@ -46,11 +51,12 @@ def failure(reason: Failure) -> str:
     return _FAILURES[reason]
 
 
-def undelivered(reasons: Collection[Failure], images: int) -> str:
-    """The result of a request that could not be posted when it was ready."""
+def undelivered(reasons: Collection[Failure], images: int, lost: int, price: Decimal) -> str:
+    """The result of a request that could not be posted when it was ready; ``lost`` images no longer exist."""
     if images:
-        return f"{_NOT_POSTED}. Here it is. Nothing was charged."
-    if Failure.UNDELIVERABLE in reasons:
+        cost = f"It cost {in_credits(price)}" if price else "Nothing was charged"
+        return f"{_NOT_POSTED}. Here it is. {cost}."
+    if lost:
         return f"{_NOT_POSTED}, and the image is no longer available. Nothing was charged."
     why = " ".join(failure(reason) for reason in dict.fromkeys(reasons)) or "It was cancelled."
     return f"{_NOT_POSTED}. {why} Nothing was charged."
@@ -85,6 +91,12 @@ def partly(done: int, count: int) -> str:
     return f"{done} of {count} images were made. Nothing was charged for the rest."
 
 
+def still_fetched(count: int) -> str:
+    """Some images are finished and cannot be fetched yet."""
+    are, them = ("is", "it") if count == 1 else ("are", "them")
+    return f"{counted(count, 'image')} {are} finished and still being fetched. You'll get {them} in a new message."
+
+
 def member(user: UserId | int) -> str:
     """A member, as a mention."""
     return f"<@{user}>"
@@ -102,6 +114,11 @@ def settings(chosen: Settings, count: int, references: int) -> list[str]:
     if references:
         pieces.append(f"from {counted(references, 'image')}")
     return pieces
+
+
+def confirm(price: Decimal, *, edits: bool) -> str:
+    """The button that says yes to a question, with what that costs."""
+    return f"{'Edit' if edits else 'Make'} · {in_credits(price) if price else 'free'}"
 
 
 def larger(price: Decimal) -> str:

@@ -1,6 +1,7 @@
 """Descriptions and choices of commands and their options. Discord shows at most 100 characters of each."""
 
 from bot.domain.credits import Period, PriceList
+from bot.domain.rules import ReplyMode, Scope
 from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, Resolution, Settings
 from bot.ui.texts.amounts import in_credits, number
 
@@ -27,13 +28,15 @@ QUOTA_SHOW = "Show a member's allowance and balance, and the server pool"
 QUOTA_SET_DEFAULT = "Set the allowance for members without a limit of their own"
 QUOTA_SET_ROLE = "Set a role's allowance; a member with several roles gets the largest"
 QUOTA_SET_MEMBER = "Set what one member gets, whatever their roles"
-QUOTA_CLEAR = "Remove a member's or role's limit, or the server's if you choose neither"
+QUOTA_CLEAR = "Remove a limit: of a member, of a role, or of the server"
+CLEAR_SERVER = "Which of the server's limits"
+SERVER_LIMITS = {Scope.SERVER: "default for members", Scope.POOL: "server pool"}
 QUOTA_GRANT = "Give a member bonus credits, which don't expire"
 QUOTA_RESET = "Reset what a member has spent in the current period"
 QUOTA_POOL = "Limit what all members together may spend"
 QUOTA_REPORT = "Show where the credits went, as a chart and a table"
 QUOTA_LOG = "Show the credit log: what was spent, granted and changed, by whom and why"
-QUOTA_SETTINGS = "Show or change the time zone, channels and quota managers"
+QUOTA_SETTINGS = "Show or change the time zone, channels, quota managers and what replies do"
 
 QUOTA_CREDITS = "Credits per period; leave empty for “unlimited” or “no credits”"
 QUOTA_PERIOD = "How often credits refill"
@@ -45,9 +48,16 @@ REPORT_PERIOD = "Which period (default: this month)"
 SETTINGS_TIMEZONE = "Time zone in which days begin, for example Europe/Berlin"
 SETTINGS_ALLOW_CHANNEL = "Add an allowed channel; the bot then works only in allowed channels"
 SETTINGS_FORBID_CHANNEL = "Remove an allowed channel; with none left, the bot works everywhere"
-SETTINGS_MANAGER_ROLE = "Role that may also manage quotas; choose @everyone to remove it"
+SETTINGS_MANAGER_ROLE = "Role that may also grant credits to others; choose @everyone to remove it"
+SETTINGS_MANAGER_LIMIT = "Credits that each member with that role may grant per month"
 SETTINGS_REQUESTS_CHANNEL = "Where members' requests for more credits are posted"
 SETTINGS_STOP_REQUESTS = "Turn off requests for more credits"
+SETTINGS_REPLIES = "What a reply to the bot does when it doesn't mention the bot"
+REPLY_MODES = {
+    ReplyMode.EDIT: "edit at once",
+    ReplyMode.ASK: "ask first, unless the reply has images of its own",
+    ReplyMode.MENTION: "nothing: only mentions count",
+}
 
 UNLIMITED = "unlimited"
 NONE = "none"

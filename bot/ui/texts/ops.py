@@ -1,19 +1,39 @@
 """The words for the operator: /ops status, and the alerts."""
 
+from collections.abc import Mapping
 from datetime import datetime
 
 from bot.domain.credits import Credits
-from bot.domain.kie_account import BalanceReading, ClassCosts, LowBalance, Paused, Resumed
+from bot.domain.kie_account import (
+    BalanceReading,
+    ClassCosts,
+    DeliveryGivenUp,
+    LowBalance,
+    Paused,
+    ResultsArriving,
+    Resumed,
+    ServerDeclined,
+    UnknownResultHost,
+)
+from bot.domain.states import Failure
 from bot.generation.status import ACCOUNT_DAYS, QueueStatus, Status
 from bot.quota.costs import total_difference
-from bot.ui.texts.amounts import counted, in_credits, number, relative
+from bot.ui.texts.amounts import counted, in_credits, number, plain, relative
 
 QUEUE_TITLE = "Queue"
 BALANCE_TITLE = "KIE balance"
 COSTS_TITLE = f"Charges compared with KIE's costs, last {ACCOUNT_DAYS} days"
 NO_BALANCE = "Not read yet."
 NO_COSTS = "No images yet."
+RESULTS_MISSING = (
+    "Requests are paused: KIE finished several images in a row that can't be fetched. New requests are refused. "
+    "These images are still tried; requests resume when one arrives. Check the bot's network and kie.result_hosts."
+)
 _TOP_UP = "Top up the account at kie.ai."
+_PAUSED: Mapping[Failure, str] = {
+    Failure.OUT_OF_CREDITS: "KIE is out of credits",
+    Failure.KEY_REFUSED: "KIE refuses the API key",
+}
 
 
 def title(version: str) -> str:
@@ -45,9 +65,11 @@ def queue(state: QueueStatus) -> str:
 
 def accepting(state: QueueStatus) -> str:
     """Whether new requests are accepted and submitted to KIE."""
+    if state.results_missing_since is not None:
+        return f"⏸️ paused {relative(state.results_missing_since)}: KIE's images can't be fetched"
     if state.pause is None:
         return "▶️ accepting requests"
-    paused_at = f"paused {relative(state.pause.since)}: KIE is out of credits"
+    paused_at = f"paused {relative(state.pause.since)}: {_PAUSED[state.pause.reason]}"
     return f"⏸️ {paused_at}; trying one task at a time" if state.trying else f"⏸️ {paused_at}"
 
 
@@ -94,6 +116,12 @@ def low(alert: LowBalance) -> str:
 
 def paused(alert: Paused) -> str:
     """KIE accepts no more tasks."""
+    if alert.reason is Failure.KEY_REFUSED:
+        return (
+            "Requests are paused: KIE refuses the API key (kie.api_key). New requests are refused. "
+            "Check the key and its permissions at https://kie.ai/api-key. "
+            "Requests resume automatically once KIE accepts it, or after a restart with another key."
+        )
     left = "" if alert.balance is None else f" ({in_credits(alert.balance)} left)"
     return (
         f"Requests are paused: KIE says the account is out of credits{left}. New requests are refused. "
@@ -105,6 +133,36 @@ def resumed(alert: Resumed) -> str:
     """KIE accepts tasks again."""
     left = "" if alert.balance is None else f" KIE's balance is {in_credits(alert.balance)}."
     return f"Requests are accepted again. They were paused {relative(alert.since)}.{left}"
+
+
+def declined(alert: ServerDeclined) -> str:
+    """A server that may not use the bot."""
+    done = "I left it" if alert.left else "I couldn't leave it, and refuse all requests there"
+    return (
+        f"I'm in a server that isn't in `discord.guilds`: {plain(alert.name, 100)} ({alert.guild_id}). {done}. "
+        "To let it use me, add its id, restart me, and invite me again."
+    )
+
+
+def unknown_host(alert: UnknownResultHost) -> str:
+    """A result on a host that is not allowed."""
+    return (
+        f"KIE stores results on a host that isn't allowed: {plain(alert.host, 100)}. The images are kept and tried by "
+        "another address if KIE gives one. If the host belongs to KIE, add it to kie.result_hosts and restart."
+    )
+
+
+def results_arriving(alert: ResultsArriving) -> str:
+    """Results can be fetched again."""
+    return f"KIE's images arrive again, so requests are accepted. They were paused {relative(alert.since)}."
+
+
+def delivery_given_up(alert: DeliveryGivenUp) -> str:
+    """An outcome that could not be posted for a day."""
+    return (
+        f"Request {alert.generation} couldn't be posted for a day and was refunded. The log says why: search it for "
+        "that number."
+    )
 
 
 def _difference(credits_: Credits) -> str:

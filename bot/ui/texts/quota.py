@@ -1,15 +1,24 @@
-"""The words of /balance, /quota and requests for credits. Some of them are stored in the ledger as notes."""
+"""The words of /balance, /quota and requests for credits. None of them is stored."""
 
 from datetime import datetime
 from decimal import Decimal
 
-from bot.domain.credits import Allowance, Balance, LedgerEntry, Movement, Period, PriceList
+from bot.domain.credits import Allowance, Balance, Movement, Period, PriceList
 from bot.domain.ids import UserId
+from bot.domain.ledger import (
+    Decision,
+    LedgerEntry,
+    RequestApproved,
+    RequestDenied,
+    RuleRemoved,
+    RuleSet,
+    SettingsChanged,
+)
 from bot.domain.rules import CapState, Rule, Scope, ServerSettings
 from bot.domain.settings import Model
 from bot.ui.texts.amounts import CAPS, in_bonus_credits, in_credits, made_with, number, plain, relative, some
 from bot.ui.texts.cards import member
-from bot.ui.texts.commands import model_choice
+from bot.ui.texts.commands import REPLY_MODES, model_choice
 
 _PER_PERIOD = {Period.DAY: "a day", Period.WEEK: "a week", Period.MONTH: "a month"}
 _THIS_PERIOD = {Period.DAY: "today", Period.WEEK: "this week", Period.MONTH: "this month"}
@@ -34,7 +43,7 @@ AMOUNT_LABEL = "Bonus credits to grant"
 ASKED = "Sent to the admins. You'll hear when they decide."
 DENIED = "Your request for more credits was declined. Your allowance refills as usual; /balance shows when."
 DECIDED = "Your request for more credits has been answered. /balance shows what you have."
-GRANT_NOTE = "approved request for more credits"
+_APPROVED_REQUEST = "approved request for more credits"
 
 _CHANNELS_LISTED = 25
 _CHANNELS_NOTED = 5
@@ -87,7 +96,7 @@ def activity(entry: LedgerEntry) -> str:
     when = relative(entry.at)
     match entry.movement:
         case Movement.GRANT:
-            return f"+{in_bonus_credits(entry.credits)}: {plain(entry.note, 80)} · {when}"
+            return f"+{in_bonus_credits(entry.credits)}: {_grant_reason(entry, 80)} · {when}"
         case Movement.RESET:
             return f"allowance reset by an admin · {when}"
         case Movement.REFUND | Movement.GOODWILL:
@@ -109,7 +118,7 @@ def cap(state: CapState) -> str:
 
 
 def rule_set(rule: Rule) -> str:
-    """A limit that was set, as an answer and for the ledger."""
+    """A limit that was set, as an answer and in the log."""
     amount = per_period(rule.allowance)
     match rule.scope:
         case Scope.MEMBER:
@@ -122,15 +131,31 @@ def rule_set(rule: Rule) -> str:
             return f"Members without a limit of their own now get {amount}"
 
 
-def rule_removed(rule: Rule) -> str:
-    """A limit that was removed, as an answer and for the ledger."""
-    match rule.scope:
+def rule_removed(scope: Scope, subject: int) -> str:
+    """A limit that was removed, as an answer and in the log."""
+    match scope:
         case Scope.MEMBER:
-            return f"{member(rule.subject)}'s personal limit removed"
+            return f"{member(subject)}'s personal limit removed"
         case Scope.ROLE:
-            return f"Limit for <@&{rule.subject}> removed"
+            return f"Limit for <@&{subject}> removed"
+        case Scope.POOL:
+            return "Server pool removed"
         case _:
-            return "Server limit removed; the bot's default applies"
+            return "Server limit removed"
+
+
+def now_applies(removed: str, scope: Scope, rule: Rule) -> str:
+    """A limit that was removed, as an answer, and the rule that applies instead."""
+    amount = per_period(rule.allowance)
+    match scope:
+        case Scope.MEMBER:
+            return f"{removed}. They now get **{amount}** · {allowance_source(rule, own=False)}"
+        case Scope.ROLE:
+            return f"{removed}. Members without a nearer limit get **{amount}** · {allowance_source(rule, own=False)}"
+        case Scope.POOL:
+            return f"{removed}; only each member's own limit and the bot owner's limits apply"
+        case _:
+            return f"{removed}; the bot's default applies: {amount}"
 
 
 def granted(user: UserId, amount: Decimal, reason: str) -> str:
@@ -139,19 +164,22 @@ def granted(user: UserId, amount: Decimal, reason: str) -> str:
 
 
 def reset(user: UserId) -> str:
-    """A reset, as an answer and for the ledger."""
+    """A reset, as an answer."""
     return f"{member(user)}'s allowance was reset"
 
 
 def settings(chosen: ServerSettings) -> str:
     """A server's settings, a line each."""
     channels = some([f"<#{channel}>" for channel in sorted(chosen.channels)], _CHANNELS_LISTED) or "all"
-    return "\n".join([_zone(chosen), f"Channels: {channels}", _managers(chosen), _requests(chosen)])
+    limit = [_manager_limit(chosen)] if chosen.manager_role else []
+    lines = [_zone(chosen), f"Channels: {channels}", _managers(chosen), *limit, _requests(chosen), _replies(chosen)]
+    return "\n".join(lines)
 
 
 def settings_changed(before: ServerSettings, after: ServerSettings) -> str:
-    """What was changed in a server's settings, for the ledger; of many channels only those added or removed."""
-    pieces = [line(after) for line in (_zone, _managers, _requests) if line(after) != line(before)]
+    """What was changed in a server's settings; of many channels only those added or removed."""
+    lines = (_zone, _managers, _manager_limit, _requests, _replies)
+    pieces = [line(after) for line in lines if line(after) != line(before)]
     for label, channels in (
         ("Channels added", after.channels - before.channels),
         ("Channels removed", before.channels - after.channels),
@@ -172,11 +200,11 @@ def log_line(entry: LedgerEntry) -> str:
     whose = f"{member(entry.user_id)} · " if entry.user_id and entry.movement is not Movement.RULE else ""
     match entry.movement:
         case Movement.GRANT:
-            event = f"+{in_bonus_credits(entry.credits)}: {plain(entry.note, 120)}"
+            event = f"+{in_bonus_credits(entry.credits)}: {_grant_reason(entry, 120)}"
         case Movement.RESET:
             event = "allowance reset"
         case Movement.RULE:
-            event = entry.note
+            event = _changed(entry)
         case Movement.LATE:
             event = f"{number(abs(entry.credits))} for an image that arrived late, free for the member"
         case Movement.REFUND | Movement.GOODWILL:
@@ -191,19 +219,36 @@ def request(user: UserId, rule: Rule, account: Balance) -> str:
     return f"### {member(user)} asks for more credits\n{balance(account)}\n-# {allowance_source(rule, own=False)}"
 
 
-def approved(user: UserId, amount: Decimal, by: UserId) -> str:
-    """A request that was granted, as admins see it."""
-    return f"{member(user)} asked for more credits: {member(by)} granted {number(amount)}."
+def decided(decision: Decision) -> str:
+    """What was decided about a request, as admins see it."""
+    end = f"granted {number(decision.amount)}" if isinstance(decision, RequestApproved) else "declined"
+    return f"{member(decision.member)} asked for more credits: {member(decision.by)} {end}."
 
 
-def denied(user: UserId, by: UserId) -> str:
-    """A request that was turned down, as admins see it and for the ledger."""
-    return f"{member(user)} asked for more credits: {member(by)} declined."
+def decided_for_you(decision: Decision) -> str:
+    """The same, to the member who asked."""
+    if isinstance(decision, RequestDenied):
+        return DENIED
+    return f"Your request was approved: you got {in_bonus_credits(decision.amount)}. Bonus credits don't expire."
 
 
-def you_got(amount: Decimal) -> str:
-    """To the member whose request was approved."""
-    return f"Your request was approved: you got {in_bonus_credits(amount)}. Bonus credits don't expire."
+def _changed(entry: LedgerEntry) -> str:
+    """What an entry records; an old one has its sentence as its note."""
+    match entry.change:
+        case RuleSet(rule=rule):
+            return rule_set(rule)
+        case RuleRemoved(scope=scope, subject=subject):
+            return rule_removed(scope, subject)
+        case SettingsChanged(before=before, after=after):
+            return settings_changed(before, after)
+        case RequestApproved() | RequestDenied() as decision:
+            return decided(decision)
+        case None:
+            return entry.note or "something was changed"
+
+
+def _grant_reason(entry: LedgerEntry, length: int) -> str:
+    return plain(entry.note, length) if entry.change is None else _APPROVED_REQUEST
 
 
 def _for_image(entry: LedgerEntry) -> str:
@@ -223,6 +268,14 @@ def _managers(chosen: ServerSettings) -> str:
     return f"Quota managers: anyone with Manage Server{role}"
 
 
+def _manager_limit(chosen: ServerSettings) -> str:
+    return f"Quota managers with the role grant up to {in_bonus_credits(chosen.manager_limit)} a month to other members"
+
+
 def _requests(chosen: ServerSettings) -> str:
     channel = f"<#{chosen.requests_channel}>" if chosen.requests_channel else "off"
     return f"Requests for more credits: {channel}"
+
+
+def _replies(chosen: ServerSettings) -> str:
+    return f"Replies without a mention: {REPLY_MODES[chosen.replies]}"

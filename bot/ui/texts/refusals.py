@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from bot.domain import errors
 from bot.domain.settings import REFERENCES_MAX, CheaperOption
+from bot.domain.states import Failure
 from bot.generation.references import SOURCE_MAX_BYTES
 from bot.ui.texts.amounts import AMOUNT_MAX, CAPS, counted, in_credits, number, plain, relative, some
 from bot.ui.texts.commands import EDIT_IMAGE, NONE, PERIOD_CHOICES, UNLIMITED
@@ -20,11 +21,16 @@ UNKNOWN_CHOICE = "That member, role or channel isn't in this server. Choose one 
 OUTDATED = "This command has changed. Reload Discord and try again."
 
 HOW_TO = (
-    "Tell me what to change: reply to an image and mention me, attach images to a mention, or use /imagine. "
+    "Mention me with a prompt to make an image, add images or reply to one to edit it, or use /imagine. "
     + NOTHING_CHARGED
 )
-NO_IMAGE = (
-    f"I don't see an image here. Reply to one, attach one, or use /imagine to start from a prompt. {NOTHING_CHARGED}"
+NO_IMAGE = f"I don't see an image in what you attached. Try a JPEG, PNG or WebP, or leave it out. {NOTHING_CHARGED}"
+REPLY_LOST = (
+    "I can't see the message that you replied to. Attach its image, or mention me without replying. " + NOTHING_CHARGED
+)
+ROLE_HIDDEN = (
+    "Discord doesn't show me messages that mention my role. Mention me, the member of that name, instead. "
+    + NOTHING_CHARGED
 )
 CANNOT_SEE = (
     "Discord doesn't show me other members' messages. Right-click the message (on a phone, press and hold it) "
@@ -34,6 +40,8 @@ ONLY_YOURS = (
     "I'm using only the images you attached: Discord doesn't show me the message above. "
     f"To use its image, right-click it and choose Apps, {EDIT_IMAGE}."
 )
+
+SERVER_NOT_ALLOWED = "The bot's owner hasn't enabled me in this server. Ask them to add it."
 
 _PROBLEMS = {
     errors.ReferenceProblem.TOO_LARGE: f"is over {SOURCE_MAX_BYTES // _MEGABYTE} MB. Attach a smaller image",
@@ -56,6 +64,9 @@ _FIXED: Mapping[type[errors.UserError], str] = {
     ),
     errors.TooManyImages: f"I can work from {REFERENCES_MAX} images at most. Attach fewer. {NOTHING_CHARGED}",
     errors.NoSourceImage: f"I don't see an image in this message. Choose one that has an image. {NOTHING_CHARGED}",
+    errors.QuestionGone: (
+        f"This question is closed. Mention me in a reply if you want to change an image. {NOTHING_CHARGED}"
+    ),
     errors.DraftGone: f"This form was open for too long and has expired. Open it again. {NOTHING_CHARGED}",
     errors.UploadFailed: f"The image service didn't accept your image. Try again in a while. {NOTHING_CHARGED}",
     errors.MayNotPost: (
@@ -63,12 +74,29 @@ _FIXED: Mapping[type[errors.UserError], str] = {
         "Send Messages and Attach Files, or use /imagine with private: True."
     ),
     errors.NotReadyYet: f"I've just connected and don't know this server yet. Try again in a moment. {NOTHING_CHARGED}",
+    errors.ServerNotAllowed: f"{SERVER_NOT_ALLOWED} {NOTHING_CHARGED}",
+    errors.NotInServer: (
+        f"I only work in servers that I've been added to. Ask an admin to invite me. {NOTHING_CHARGED}"
+    ),
+    errors.DirectMessagesOff: f"I don't take direct messages. Use me in a server instead. {NOTHING_CHARGED}",
     errors.NotAManager: "Only this server's quota managers can do that. Ask an admin.",
+    errors.NeedsManageServer: (
+        "Only members with Manage Server can change limits and settings. Ask one of them; nothing was changed."
+    ),
+    errors.GrantToOneself: (
+        "You can't grant credits to yourself. Ask someone with Manage Server; nothing was granted."
+    ),
+    errors.LimitNotChosen: (
+        "Which limit should be removed? Choose a member, a role, or one of the server's limits; nothing was changed."
+    ),
     errors.NothingToChange: "You didn't choose anything, so nothing was changed. Fill in at least one option.",
     errors.NoRequestsChannel: "This server has no channel for requests that I can post in. Ask an admin directly.",
     errors.CreditRequestClosed: "This request has already been decided or has expired. Nothing was changed.",
-    errors.SubmissionsPaused: (
-        f"The bot has run out of credits. Please let the bot's owner know and try again later. {NOTHING_CHARGED}"
+    errors.ResultsPaused: (
+        f"I can't fetch finished images from the image service right now. Try again in a while. {NOTHING_CHARGED}"
+    ),
+    errors.ImagesNotYours: (
+        f"Someone else attached these images privately. Attach images of your own with /imagine. {NOTHING_CHARGED}"
     ),
     errors.NotYours: "Only the person who requested this can do that.",
     errors.TooLateToCancel: "Too late to cancel: it's already being made.",
@@ -76,9 +104,23 @@ _FIXED: Mapping[type[errors.UserError], str] = {
 }
 
 
+_PAUSED: Mapping[Failure, str] = {
+    Failure.OUT_OF_CREDITS: "The bot has run out of credits.",
+    Failure.KEY_REFUSED: "The image service refuses the bot's key.",
+}
+
+
 def refusal(error: errors.UserError) -> str:
     """What to tell the member about an error."""
+    fixed = _FIXED.get(type(error), f"That didn't work. Please try again. {NOTHING_CHARGED}")
+    return _of_request(error) or _of_quota_command(error) or fixed
+
+
+def _of_request(error: errors.UserError) -> str | None:
+    """Why a request for images was refused, if the reason has details."""
     match error:
+        case errors.SubmissionsPaused(reason=reason):
+            text = f"{_PAUSED[reason]} Please let the bot's owner know and try again later. {NOTHING_CHARGED}"
         case errors.PromptLength(length=length, minimum=minimum, maximum=maximum):
             text = (
                 f"A prompt needs {minimum} to {maximum:,} characters, but yours has {length:,}. "
@@ -96,27 +138,39 @@ def refusal(error: errors.UserError) -> str:
         case errors.ChannelNotAllowed(channels=channels):
             allowed = some([f"<#{channel}>" for channel in channels], _CHANNELS_NAMED)
             text = f"In this server I only work in {allowed}. Try it there. {NOTHING_CHARGED}"
-        case errors.CreditsMissing(period=period):
-            text = (
-                f"You didn't say how many credits per {period}. Fill in `credits`, or choose "
-                f"“{PERIOD_CHOICES[UNLIMITED]}” or “{PERIOD_CHOICES[NONE]}” as the period."
-            )
-        case errors.UnknownZone(name=name):
-            text = f"There's no time zone “{plain(name, 60)}”. Choose one from the list, for example Europe/Berlin."
-        case errors.AlreadyRequested(expires_at=expires_at):
-            text = f"The admins still have your last request. Ask again once they decide, or {relative(expires_at)}."
-        case errors.BadAmount(text=typed):
-            text = (
-                f"“{plain(typed, 40)}” isn't a valid amount. Enter a number up to {AMOUNT_MAX:,}; nothing was granted."
-            )
         case errors.TooManyOpen(limit=limit):
             text = (
                 f"You already have {counted(limit, 'request')} running, which is the limit. "
                 f"Wait for {'it' if limit == 1 else 'one'} to finish. {NOTHING_CHARGED}"
             )
         case _:
-            text = _FIXED.get(type(error), f"That didn't work. Please try again. {NOTHING_CHARGED}")
+            text = None
     return text
+
+
+def _of_quota_command(error: errors.UserError) -> str | None:
+    """Why a command or form about quotas was refused, if the reason has details."""
+    match error:
+        case errors.ManagerLimitReached(limit=limit, left=left, renews_at=renews_at):
+            return (
+                f"Quota managers can grant {in_credits(limit)} a month, and you have {number(left)} left; nothing was "
+                f"granted. That refills {relative(renews_at)}, or ask someone with Manage Server."
+            )
+        case errors.CreditsMissing(period=period):
+            return (
+                f"You didn't say how many credits per {period}. Fill in `credits`, or choose "
+                f"“{PERIOD_CHOICES[UNLIMITED]}” or “{PERIOD_CHOICES[NONE]}” as the period."
+            )
+        case errors.UnknownZone(name=name):
+            return f"There's no time zone “{plain(name, 60)}”. Choose one from the list, for example Europe/Berlin."
+        case errors.AlreadyRequested(expires_at=expires_at):
+            return f"The admins still have your last request. Ask again once they decide, or {relative(expires_at)}."
+        case errors.BadAmount(text=typed):
+            return (
+                f"“{plain(typed, 40)}” isn't a valid amount. Enter a number up to {AMOUNT_MAX:,}; nothing was granted."
+            )
+        case _:
+            return None
 
 
 def _out_of_credits(error: errors.NotEnoughCredits) -> str:

@@ -5,9 +5,9 @@ from datetime import date, tzinfo
 from fractions import Fraction
 
 from bot.domain.rules import CapState
-from bot.domain.spending import Outcome, PriceClass
+from bot.domain.spending import MemberSpending, Outcome, PriceClass
 from bot.domain.states import Failure
-from bot.quota.spending_report import MemberSpending, SpendingReport
+from bot.quota.spending_report import SpendingReport
 from bot.ui.texts.amounts import in_credits, number, plain, relative, shortened
 
 NOTHING_SPENT = "Nothing spent yet\nThe first image made will show up here."
@@ -50,7 +50,7 @@ def title(server: str, first: date, last: date) -> str:
 
 def totals(report: SpendingReport) -> str:
     """Credits, delivered images, and members who requested any."""
-    return f"**{in_credits(report.credits)}** · {images(report.images)} · {_members(report.member_count)}"
+    return f"**{in_credits(report.credits)}** · {images(report.images)} · {_members(report.ranking.member_count)}"
 
 
 def pool(state: CapState | None) -> str:

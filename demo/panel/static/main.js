@@ -45,9 +45,7 @@ function showChoice() {
   const { bot, apps } = state;
   $("send-title").textContent = chosen ? `Reply to ${chosen.author}` : "Send a message";
   $("text").placeholder = chosen ? "make it snow" : "a red fox in snow";
-  $("mention").disabled = Boolean(chosen?.bot);
-  if (chosen?.bot) $("mention").checked = true;
-  $("mention-label").textContent = chosen?.bot ? `Mentions @${bot}, as every reply to it does` : `Mention @${bot}`;
+  $("mention-label").textContent = `Mention @${bot}` + (chosen?.bot ? "; without it, words alone are asked about" : "");
   $("apps-hint").textContent = !apps.length ? `${bot} has no message commands.`
     : chosen ? `For ${chosen.author}’s message, as in its right-click menu.` : "Choose a message above first.";
   for (const button of $("apps").children) button.disabled = !chosen;

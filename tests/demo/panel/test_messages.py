@@ -46,12 +46,12 @@ async def test_a_new_message_without_a_mention_is_sent_as_typed(tmp_path: Path) 
         assert (sent.content, sent.reference, sent.mentions) == ("<b>hello</b>", None, [])
 
 
-async def test_a_reply_to_the_bot_mentions_it_by_itself(tmp_path: Path) -> None:
+async def test_a_reply_to_the_bot_pings_it_without_a_mention(tmp_path: Path) -> None:
     async with open_visitor(tmp_path) as visitor:
         guild = visitor.guild
         asked = await guild.alice.slash(guild.channel, "imagine", prompt="a **red** [fox] in snow")
         assert asked.response is not None
-        answer = await visitor.send(guild.bob, "make it snow", reply_to=str(asked.response.id))
+        answer = await visitor.send(guild.bob, "make it snow", mention="no", reply_to=str(asked.response.id))
         assert answer.status == 200
         listed = (await visitor.get("state")).content["messages"]
         assert any(message["bot"] and message["text"].startswith("a **red** [fox] in snow") for message in listed)

@@ -1,0 +1,48 @@
+"""What the buttons of a question do: its author says yes or no."""
+
+import contextlib
+from functools import partial
+from typing import Any
+
+import discord
+
+from bot.domain.errors import QuestionGone
+from bot.domain.generation import Draft
+from bot.domain.ids import DraftId, MessageId, UserId
+from bot.ui import replies
+from bot.ui.custom_ids import CustomId
+from bot.ui.interactions import check_place, requester
+from bot.ui.mentions import generation_request
+from bot.ui.services import Services
+
+
+async def confirm(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    """Yes: the question becomes the card of the request."""
+    check_place(interaction)
+    member = requester(interaction)
+    card, draft = await _take(services, interaction, button)
+    async with services.acknowledger.confirmed(interaction, card) as destination:
+        refuse = partial(replies.refuse, card, member.account.user_id)
+        async with services.errors.for_message(refuse):
+            origin = draft.origin if draft.sources else None
+            request = generation_request(member, draft.prompt or "", draft.sources, origin, destination)
+            await services.generations.accept(request, draft.sources)
+
+
+async def dismiss(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    """No: the question goes away."""
+    await _take(services, interaction, button)
+    await interaction.response.defer()
+    with contextlib.suppress(discord.NotFound):
+        await interaction.delete_original_response()
+
+
+async def _take(
+    services: Services, interaction: discord.Interaction[Any], button: CustomId
+) -> tuple[discord.Message, Draft]:
+    """Close the question, so that a second press finds it closed. Raises QuestionGone or NotYours."""
+    message = interaction.message
+    if message is None:
+        raise QuestionGone
+    user = UserId(interaction.user.id)
+    return message, await services.history.take_question(DraftId(button.number), MessageId(message.id), user)

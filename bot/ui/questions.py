@@ -1,0 +1,80 @@
+"""Questions whether a message was meant as a request: small replies that name the price, and go away by themselves."""
+
+import asyncio
+from dataclasses import replace
+from datetime import timedelta
+from functools import partial
+from typing import Final, final
+
+import discord
+import structlog
+
+from bot.domain.credits import PriceList
+from bot.domain.errors import StoreUnavailable
+from bot.domain.generation import Draft, Origin
+from bot.domain.ids import ChannelId, MessageId, UserId
+from bot.domain.ports import Clock
+from bot.generation.history import History
+from bot.runtime import BackgroundTasks, retry_until_available
+from bot.ui import replies
+from bot.ui.buttons import question_buttons
+from bot.ui.cards import question_view
+from bot.ui.discord_errors import DISCORD_ERRORS
+from bot.ui.mentions import MentionRequest, settings_for
+from bot.ui.texts import cards as texts
+
+log = structlog.stdlib.get_logger(__name__)
+
+QUESTION_LIFE: Final = timedelta(minutes=1)
+
+
+@final
+class Questions:
+    """Asks, and withdraws what was not answered within a minute. A member has one question per channel, the newest."""
+
+    def __init__(self, history: History, prices: PriceList, clock: Clock) -> None:
+        self._history = history
+        self._prices = prices
+        self._clock = clock
+        self.timers = BackgroundTasks("question", grace=0)
+        """To be entered while the bot works. What is still open at the end is withdrawn by the next process."""
+
+    async def ask(self, message: discord.Message, mention: MentionRequest) -> None:
+        """Ask the author of a message whether it was meant as a request; nothing is made or charged without a yes."""
+        origin = mention.origin or Origin(ChannelId(message.channel.id), MessageId(message.id))
+        draft = self._history.new_draft(UserId(message.author.id), origin, mention.sources)
+        price = self._prices.of(settings_for(mention.sources))
+        buttons = question_buttons(draft.id, price, edits=bool(mention.sources))
+        text = texts.EDIT_QUESTION if mention.sources else texts.MAKE_QUESTION
+        question = await replies.ask(message, question_view(text, buttons))
+        draft = replace(draft, prompt=mention.prompt, question=MessageId(question.id))
+        try:
+            replaced = await self._history.keep_question(draft)
+        except StoreUnavailable:
+            await _delete(question)
+            raise
+        self.timers.start(self._withdraw_later(draft, question, QUESTION_LIFE))
+        for message_id in replaced:
+            await _delete(discord.PartialMessage(channel=question.channel, id=message_id))
+
+    async def restore(self, client: discord.Client) -> None:
+        """Withdraw the questions of earlier processes, each at its time. Discord must be reachable."""
+        for draft in await retry_until_available(self._history.open_questions):
+            channel = client.get_partial_messageable(draft.origin.channel_id)
+            left = draft.created_at + QUESTION_LIFE - self._clock.now()
+            question = channel.get_partial_message(draft.question or 0)
+            self.timers.start(self._withdraw_later(draft, question, min(left, QUESTION_LIFE)))
+
+    async def _withdraw_later(
+        self, draft: Draft, question: discord.Message | discord.PartialMessage, left: timedelta
+    ) -> None:
+        await asyncio.sleep(left.total_seconds())
+        if await retry_until_available(partial(self._history.withdraw_question, draft.id)):
+            await _delete(question)
+
+
+async def _delete(question: discord.Message | discord.PartialMessage) -> None:
+    try:
+        await question.delete()
+    except DISCORD_ERRORS as error:
+        log.info("question not withdrawn", error=type(error).__name__)

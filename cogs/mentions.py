@@ -1,0 +1,118 @@
+"""Images for messages: mentions of the bot, replies to it, and direct messages."""
+
+from functools import partial
+from typing import final
+
+import discord
+from discord.ext import commands
+
+from bot.client import EaselClient
+from bot.domain.errors import MayNotPost, UserError
+from bot.domain.ids import ChannelId, GuildId, UserId
+from bot.domain.rules import ReplyMode
+from bot.generation.service import GenerationService
+from bot.quota.service import QuotaService
+from bot.ui import replies
+from bot.ui.acknowledger import Acknowledger
+from bot.ui.errors import ErrorReporter
+from bot.ui.interactions import parent_of, requester_of
+from bot.ui.mentions import Address, MentionHint, MentionRequest, Response, generation_request, read_mention
+from bot.ui.questions import Questions
+from bot.ui.texts.refusals import refusal
+
+
+@final
+class Mentions(commands.Cog):
+    """Answers messages that are meant for the bot, once each; edited messages start nothing."""
+
+    def __init__(
+        self,
+        generations: GenerationService,
+        quotas: QuotaService,
+        acknowledger: Acknowledger,
+        questions: Questions,
+        errors: ErrorReporter,
+        client: EaselClient,
+    ) -> None:
+        self._generations = generations
+        self._quotas = quotas
+        self._acknowledger = acknowledger
+        self._questions = questions
+        self._errors = errors
+        self._client = client
+
+    @commands.Cog.listener()
+    async def on_message(self, message: discord.Message) -> None:
+        """Answer messages that are meant for the bot, and no others."""
+        if self._client.user is None:
+            return
+        async with self._errors.log_only():
+            mention = read_mention(message, self._client.user.id, sees_all=self._client.intents.message_content)
+            if mention is None:
+                return
+            try:
+                self._client.services.access.check_message(message)
+            except UserError as error:
+                await replies.say(message, refusal(error))
+                return
+            match mention:
+                case MentionHint(text):
+                    await replies.say(message, text)
+                case MentionRequest():
+                    await self._respond(message, mention)
+
+    async def _respond(self, message: discord.Message, mention: MentionRequest) -> None:
+        match await self._response(message, mention):
+            case Response.START:
+                await self._start(message, mention)
+            case Response.ASK:
+                await self._questions.ask(message, mention)
+            case Response.IGNORE:
+                pass
+
+    async def _response(self, message: discord.Message, mention: MentionRequest) -> Response:
+        """What the server's admins want, who are not asked about a clear order; never a question out of place."""
+        if mention.address is Address.MENTION:
+            return Response.START
+        if message.guild is None:
+            return mention.response(ReplyMode.ASK)
+        settings = await self._quotas.settings(GuildId(message.guild.id))
+        response = mention.response(settings.replies)
+        if response is Response.ASK:
+            try:
+                replies.check_place(message)
+            except MayNotPost:
+                return Response.IGNORE
+            if not settings.allows(ChannelId(message.channel.id), parent_of(message.channel)):
+                return Response.IGNORE
+        return response
+
+    async def _start(self, message: discord.Message, mention: MentionRequest) -> None:
+        try:
+            replies.check_place(message)
+        except MayNotPost as error:
+            await replies.say(message, refusal(error))
+            return
+        async with self._acknowledger.reply(message) as (card, destination):
+            refuse = partial(replies.refuse, card, UserId(message.author.id))
+            async with self._errors.for_message(refuse):
+                if mention.note is not None:
+                    await replies.say(message, mention.note)
+                requester = requester_of(message.author, message.guild.id if message.guild else None)
+                request = generation_request(requester, mention.prompt, mention.sources, mention.origin, destination)
+                await self._generations.accept(request, mention.sources)
+
+
+async def setup(bot: EaselClient) -> None:
+    """Called by discord.py."""
+    services = bot.services
+    await bot.add_cog(
+        Mentions(
+            services.generations,
+            services.quotas,
+            services.acknowledger,
+            services.questions,
+            services.errors,
+            bot,
+        )
+    )

@@ -1,0 +1,66 @@
+"""From the schemas before references had owners and before changes were recorded as structure."""
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from bot.domain.credits import Credits
+from bot.domain.ids import GuildId, UserId
+from bot.domain.ledger import RequestApproved, RequestDenied
+from bot.store.migrate import migrate
+from bot.store.store import Store
+from bot.ui.texts import quota
+from tests.store.stored import rows, upgrade
+
+AT = "2025-10-09 12:30:00.000000"
+ALICE, BOB, ADMIN = UserId(101), UserId(102), UserId(9)
+
+
+def test_old_references_belong_to_whoever_used_the_image_first(file: Path, url: str) -> None:
+    upgrade(file, "0006")
+    uses = [(1, ALICE, "a"), (2, BOB, "a"), (3, BOB, "b"), (4, ALICE, None), (5, BOB, None)]
+    with closing(sqlite3.connect(file)) as connection, connection:
+        for generation, user, digest in uses:
+            connection.execute(
+                "INSERT INTO generations (id, user_id, guild_id, created_at, prompt, model, aspect_ratio, resolution, "
+                "reference_count, unit_price, channel_id, application_id, interaction_token, token_expires_at, "
+                "private, upload_limit, delivery) VALUES (?, ?, 900, ?, 'a fox', 'pro', '1:1', '1K', 1, 5000, 501, "
+                "601, 'token', ?, 0, 1000000, 'done')",
+                (generation, user, AT, AT),
+            )
+            reference = (generation, "https://kie.example/a.png", "a.png", digest)
+            connection.execute("INSERT INTO generation_references VALUES (?, 0, ?, ?, ?)", reference)
+    migrate(url)
+
+    owners = rows(file, "SELECT owner_id FROM generation_references ORDER BY generation_id")
+    assert [owner for (owner,) in owners] == [ALICE, ALICE, BOB, ALICE, BOB]
+
+
+async def test_old_sentences_are_shown_as_they_are_and_pending_decisions_as_before(file: Path, url: str) -> None:
+    upgrade(file, "0009")
+    entry = (
+        "INSERT INTO ledger (at, counts_at, user_id, guild_id, movement, credits, bonus, round, actor_id, note) "
+        "VALUES (?, ?, ?, 900, ?, ?, 0, 0, 9, ?)"
+    )
+    request = (
+        "INSERT INTO credit_requests (id, user_id, guild_id, asked_at, asked_in, state, untold) "
+        "VALUES (?, ?, 900, ?, 5, ?, ?)"
+    )
+    with closing(sqlite3.connect(file)) as connection, connection:
+        connection.execute(entry, (AT, AT, ALICE, "grant", 99_000, "won the contest"))
+        connection.execute(entry, (AT, AT, ALICE, "grant", 12_125, "approved request for more credits"))
+        connection.execute(entry, (AT, AT, BOB, "rule", 0, "<@102> asked for more credits: <@9> declined."))
+        connection.execute(request, (1, ALICE, AT, "approved", "Your request was approved: you got 12.125."))
+        connection.execute(request, (2, BOB, AT, "denied", "Your request was declined."))
+        connection.execute(request, (3, BOB, AT, "approved", None))
+    migrate(url)
+
+    async with Store.open(url) as store, store.read() as tx:
+        pending = [decision for _, decision in await tx.credit_requests.pending_notifications()]
+        lines = [quota.log_line(line) for line in await tx.ledger.page(GuildId(900), None, 0, 10)]
+    assert pending == [RequestApproved(ALICE, Credits("12.125"), ADMIN), RequestDenied(BOB, ADMIN)]
+    assert [line.split(" · ", 1)[1].removesuffix(" · by <@9>") for line in lines] == [
+        "<@102> asked for more credits: <@9> declined.",
+        "<@101> · +12.125 bonus credits: approved request for more credits",
+        "<@101> · +99 bonus credits: won the contest",
+    ]
