@@ -15,6 +15,7 @@ from PIL import Image, ImageOps
 from bot.domain.errors import ReferenceProblem
 from bot.media.formats import (
     INVISIBLE_ALPHA,
+    ONE_COLOUR_RANGE,
     Format,
     ImageRejected,
     Pixels,
@@ -104,7 +105,7 @@ def _first_to_see(decode_frame: Callable[[int], Image.Image], size: tuple[int, i
 
 
 def _is_blank(image: Image.Image) -> bool:
-    return not _is_visible(image) or all(low == high for low, high in _extrema(image))
+    return not _is_visible(image) or all(high - low <= ONE_COLOUR_RANGE for low, high in _extrema(image))
 
 
 def _is_visible(image: Image.Image) -> bool:

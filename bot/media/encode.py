@@ -8,7 +8,17 @@ import pyvips
 
 from bot.domain.errors import ReferenceProblem
 from bot.media.colours import highest, to_srgb, with_profile
-from bot.media.formats import INVISIBLE_ALPHA, JPEG, PNG, WEBP, FileType, ImageRejected, Pixels, transparent_scale
+from bot.media.formats import (
+    INVISIBLE_ALPHA,
+    JPEG,
+    ONE_COLOUR_RANGE,
+    PNG,
+    WEBP,
+    FileType,
+    ImageRejected,
+    Pixels,
+    transparent_scale,
+)
 
 _QUALITIES = (92, 85, 75, 60)
 """Tried in this order."""
@@ -39,7 +49,8 @@ def is_blank(image: pyvips.Image) -> bool:
     if not is_visible(image):
         return True
     statistics = image.stats()
-    return all(statistics(0, band)[0] == statistics(1, band)[0] for band in range(1, image.bands + 1))
+    bands = range(1, image.bands + 1)
+    return all(statistics(1, band)[0] - statistics(0, band)[0] <= ONE_COLOUR_RANGE for band in bands)
 
 
 def is_visible(image: pyvips.Image) -> bool:

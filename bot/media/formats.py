@@ -112,6 +112,8 @@ JPEG_MAX_PIXELS: Final = 200_000_000
 """A JPEG is decoded at a fraction of its size, so even the largest phone cameras' are accepted."""
 INVISIBLE_ALPHA: Final = 3
 """Of 255: nobody sees what is fainter."""
+ONE_COLOUR_RANGE: Final = 4
+"""Of 255: levels this near are one, as where a frame of one colour was compressed with losses."""
 MIN_PRESENT: Final = 0.9
 """How much of an image that is cut off must be there."""
 FRAMES_MAX: Final = 100

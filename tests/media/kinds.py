@@ -1,6 +1,7 @@
 """Images of the kinds that cameras, scanners and programs write, built by code."""
 
 import io
+import math
 import struct
 from collections.abc import Callable
 from typing import Any
@@ -91,6 +92,11 @@ def light(image: Image.Image, from_srgb: Callable[[float], float]) -> Image.Imag
 def pq(amount: float) -> float:
     power = (amount * 203 / 10_000) ** 0.1593017578125
     return ((0.8359375 + 18.8515625 * power) / (1 + 18.6875 * power)) ** 78.84375
+
+
+def hlg(amount: float) -> float:
+    scene = (amount * 203 / 1_000) ** (1 / 1.2)
+    return (3 * scene) ** 0.5 if scene <= 1 / 12 else 0.17883277 * math.log(12 * scene - 0.28466892) + 0.55991073
 
 
 DIM = PICTURE.point(lambda value: value * 0.6)

@@ -35,6 +35,7 @@ from tests.media.kinds import (
     cut_off,
     faded,
     heic_turned,
+    hlg,
     ico,
     in_profile,
     in_space,
@@ -75,6 +76,8 @@ def difference(image: Image.Image, expected: Image.Image) -> float:
     return max(ImageStat.Stat(ImageChops.difference(image.convert("RGBA"), expected.convert("RGBA"))).mean)
 
 
+NEARLY_WHITE = WHITE.convert("RGBA")
+NEARLY_WHITE.putpixel((9, 9), (253, 254, 255, 255))
 JPEG, PROGRESSIVE = encoded(PICTURE, "JPEG", quality=95), encoded(PICTURE, "JPEG", quality=95, progressive=True)
 SHOWN: dict[str, tuple[Builder, Image.Image]] = {
     # Cut off at the end.
@@ -102,7 +105,7 @@ SHOWN: dict[str, tuple[Builder, Image.Image]] = {
     # Frames.
     **{
         f"{name}, {kind} at first": (partial(animated, name, blank, PICTURE.convert("RGBA"), **LOSSLESS[name]), PICTURE)
-        for kind, blank in {"clear": CLEAR, "white": WHITE.convert("RGBA")}.items()
+        for kind, blank in {"clear": CLEAR, "white": WHITE.convert("RGBA"), "nearly white": NEARLY_WHITE}.items()
         for name in ("GIF", "PNG", "WEBP", "AVIF")
     },
     "gif of many blank frames": (
@@ -168,6 +171,7 @@ SHOWN: dict[str, tuple[Builder, Image.Image]] = {
     "png in p3 by cICP": (lambda: with_chunk(b"cICP", b"\x0c\x0d\0\1", in_space(PICTURE, P3)), PICTURE),
     "png in srgb by cICP": (lambda: with_chunk(b"cICP", b"\1\x0d\0\1"), PICTURE),
     "png in pq": (lambda: with_chunk(b"cICP", b"\1\x10\0\1", light(DIM, pq)), DIM),
+    "png in hlg": (lambda: with_chunk(b"cICP", b"\1\x12\0\1", light(DIM, hlg)), DIM),
     "avif in pq": (lambda: avif_in(1, 16, light(DIM, pq)), DIM),
     "grey jpeg with an rgb profile": (
         lambda: encoded(light(GREY, lambda amount: amount ** (1 / 1.8)), "JPEG", icc_profile=PROPHOTO),
