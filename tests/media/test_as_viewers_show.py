@@ -48,6 +48,7 @@ from tests.media.kinds import (
     tiff_with_unnamed_channel,
     turned,
     vips,
+    with_black_ink,
     with_chunk,
     with_gaps,
     with_icc,
@@ -147,6 +148,8 @@ SHOWN: dict[str, tuple[Builder, Image.Image]] = {
         PICTURE,
     ),
     # JPEG and PNG of every colour type.
+    "cmyk jpeg with black": (partial(with_black_ink, "JPEG"), DIM),
+    "cmyk tiff with black": (partial(with_black_ink, "TIFF"), DIM),
     "cmyk jpeg": (lambda: encoded(PICTURE.convert("CMYK"), "JPEG", quality=95), PICTURE),
     "1-bit png": (lambda: encoded(GREY.convert("1"), "PNG"), GREY.convert("1")),
     "16-bit png": (lambda: (vips(PICTURE) * 257).cast("ushort").copy(interpretation="rgb16").pngsave_buffer(), PICTURE),
