@@ -73,7 +73,9 @@ async def test_no_secrets_and_prompts_are_logged(deployment: Deployment) -> None
         await deployment.imagine(f"a {WORD} on a tree", image=(f"{WORD}.png", b"not an image"))
 
     (output,) = deployment.outputs
-    assert {"generation delivered", "result on a host that is not allowed"} <= {entry["event"] for entry in log_entries(output)}
+    assert {"generation delivered", "result on a host that is not allowed"} <= {
+        entry["event"] for entry in log_entries(output)
+    }
     tokens = [call.path.split("/")[3] for call in deployment.front.calls("POST", "/callback")]
     assert len(tokens) == 3
     for secret in (deployment.front.token, KIE_KEY, WORD, "never-to-be-printed", *tokens):
