@@ -163,4 +163,8 @@ def _check(url: str, *, repair: bool) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    code = main()
+    # Everything is closed. A name that is still being looked up would hold up sys.exit() until its time-out.
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
