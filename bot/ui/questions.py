@@ -14,6 +14,7 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.generation import Draft, Origin
 from bot.domain.ids import ChannelId, MessageId, UserId
 from bot.domain.ports import Clock
+from bot.domain.settings import PROMPT_MIN
 from bot.generation.history import History
 from bot.runtime import BackgroundTasks, retry_until_available
 from bot.ui import replies
@@ -38,6 +39,8 @@ class Questions:
         self._clock = clock
         self.timers = BackgroundTasks("question", grace=0)
         """To be entered while the bot works. What is still open at the end is withdrawn by the next process."""
+        self._about: dict[int, tuple[Draft, discord.Message]] = {}
+        """The questions of this process by the messages that they are about."""
 
     async def ask(self, message: discord.Message, mention: MentionRequest) -> None:
         """Ask the author of a message whether it was meant as a request; nothing is made or charged without a yes."""
@@ -53,9 +56,22 @@ class Questions:
         except StoreUnavailable:
             await _delete(question)
             raise
-        self.timers.start(self._withdraw_later(draft, question, QUESTION_LIFE))
+        self._about[message.id] = draft, question
+        self.timers.start(self._forget_later(message.id, draft, question))
         for message_id in replaced:
             await _delete(discord.PartialMessage(channel=question.channel, id=message_id))
+
+    def is_about(self, message_id: int) -> bool:
+        """Whether a question about a message was asked within the last minute."""
+        return message_id in self._about
+
+    async def change(self, message_id: int, prompt: str) -> None:
+        """The message that a question is about was edited; the question is withdrawn if too little is left of it."""
+        draft, question = self._about[message_id]
+        if len(prompt) >= PROMPT_MIN:
+            await self._history.change_question(draft.id, prompt)
+        elif await self._history.withdraw_question(draft.id):
+            await _delete(question)
 
     async def restore(self, client: discord.Client) -> None:
         """Withdraw the questions of earlier processes, each at its time. Discord must be reachable."""
@@ -64,6 +80,12 @@ class Questions:
             left = draft.created_at + QUESTION_LIFE - self._clock.now()
             question = channel.get_partial_message(draft.question or 0)
             self.timers.start(self._withdraw_later(draft, question, min(left, QUESTION_LIFE)))
+
+    async def _forget_later(self, message_id: int, draft: Draft, question: discord.Message) -> None:
+        try:
+            await self._withdraw_later(draft, question, QUESTION_LIFE)
+        finally:
+            del self._about[message_id]
 
     async def _withdraw_later(
         self, draft: Draft, question: discord.Message | discord.PartialMessage, left: timedelta

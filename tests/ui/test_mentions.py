@@ -13,6 +13,7 @@ from bot.ui.texts import refusals
 from tests.ui.messages import MessageMaker, attachment
 
 IMAGE = [attachment("a.png")]
+IN_CODE_OR_QUOTED = ["`{bot}` blue", "``{bot} ` {role}`` blue", "> {bot} a boat\nlovely", "so:\n>>> {role} blue\n{bot}"]
 
 
 def read(
@@ -42,6 +43,7 @@ async def test_the_words_without_the_mention_are_the_prompt(messages: MessageMak
         "make it blue {bot}": "make it blue",
         "make {bot} blue": "make blue",
         "{bot}{bot} make it blue": "make it blue",
+        "> blue\n{bot} > so": "> blue > so",
         "{role} make it blue {bot}": "make it blue",
         "{role} make {role}blue": "make blue",
         "{bot}\n\nmake  it\tblue\n": "make it blue",
@@ -57,7 +59,7 @@ async def test_the_words_without_the_mention_are_the_prompt(messages: MessageMak
 
 
 @pytest.mark.parametrize(
-    "content", ["make it blue", "{alice} make it blue", "@everyone make it blue", "<@&55> blue", "`{bot}` blue"]
+    "content", ["make it blue", "{alice} make it blue", "@everyone make it blue", "<@&55> blue", *IN_CODE_OR_QUOTED]
 )
 async def test_a_message_without_a_mention_is_not_meant_for_the_bot(messages: MessageMaker, content: str) -> None:
     assert read(messages, content, attachments=IMAGE) is None
