@@ -19,6 +19,8 @@ from bot.ui.texts import refusals
 _WRITTEN_BY_MEMBERS = frozenset({discord.MessageType.default, discord.MessageType.reply})
 _QUOTED = re.compile(r"```.*?```|``.*?``|`[^`]*`|^>>> .*|^> [^\n]*", re.DOTALL | re.MULTILINE)
 """Code, in which Discord takes nothing for a mention, and quotes, which repeat what somebody else wrote."""
+_NO_WORDS = re.compile(r"<a?:\w+:\d+>|https?://\S+")
+"""Custom emoji and links, of which a reaction may consist."""
 _HELP: Final = frozenset({"", "help", "/help"})
 
 
@@ -90,7 +92,7 @@ def read_mention(message: discord.Message, bot_id: int, *, sees_all: bool) -> Me
         return _direct(message, bot_id, address, prompt, own_images, sees_all=sees_all)
     above = _replied_to(message)
     above_images = _images_above(message, above)
-    if above is None or len(prompt) < PROMPT_MIN or not (above_images or own_images):
+    if above is None or not has_words(prompt) or not (above_images or own_images):
         return None
     return _request(address, prompt, above, above_images, own_images)
 
@@ -99,8 +101,8 @@ def _direct(
     message: discord.Message, bot_id: int, address: Address, prompt: str, own_images: list[Source], *, sees_all: bool
 ) -> MentionRequest | MentionHint:
     """What a message asks for that speaks to the bot, and so is owed an answer."""
-    too_short = address is Address.WORDS and len(prompt) < PROMPT_MIN
-    if too_short or prompt.casefold().rstrip("!?.") in _HELP:
+    too_little = address is Address.WORDS and not has_words(prompt)
+    if too_little or prompt.casefold().rstrip("!?.") in _HELP:
         return MentionHint(refusals.HOW_TO)
     above = _replied_to(message)
     above_images = _images_above(message, above)
@@ -124,6 +126,11 @@ def prompt_of(message: discord.Message, bot_id: int) -> str:
         for mention in (f"<@{user.id}>", f"<@!{user.id}>"):
             text = text.replace(mention, f"@{user.display_name}")
     return " ".join(text.split())
+
+
+def has_words(prompt: str) -> bool:
+    """Whether a prompt says something, which a reaction of emoji, punctuation or a link does not."""
+    return len(prompt) >= PROMPT_MIN and any(char.isalpha() for char in _NO_WORDS.sub("", prompt))
 
 
 def settings_for(sources: Sequence[Source]) -> Settings:

@@ -14,14 +14,13 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.generation import Draft, Origin
 from bot.domain.ids import ChannelId, MessageId, UserId
 from bot.domain.ports import Clock
-from bot.domain.settings import PROMPT_MIN
 from bot.generation.history import History
 from bot.runtime import BackgroundTasks, retry_until_available
 from bot.ui import replies
 from bot.ui.buttons import question_buttons
 from bot.ui.cards import question_view
 from bot.ui.discord_errors import DISCORD_ERRORS
-from bot.ui.mentions import MentionRequest, settings_for
+from bot.ui.mentions import MentionRequest, has_words, settings_for
 from bot.ui.texts import cards as texts
 
 log = structlog.stdlib.get_logger(__name__)
@@ -66,9 +65,9 @@ class Questions:
         return message_id in self._about
 
     async def change(self, message_id: int, prompt: str) -> None:
-        """The message that a question is about was edited; the question is withdrawn if too little is left of it."""
+        """The message that a question is about was edited; the question is withdrawn if no words are left."""
         draft, question = self._about[message_id]
-        if len(prompt) >= PROMPT_MIN:
+        if has_words(prompt):
             await self._history.change_question(draft.id, prompt)
         elif await self._history.withdraw_question(draft.id):
             await _delete(question)

@@ -155,9 +155,9 @@ async def test_a_server_that_the_bot_is_not_in_is_refused(world: StoryWorld) -> 
     assert world.ledger(world.bob) == []
 
 
-@pytest.mark.parametrize("where", ["a group", "a server, by a user's own installation"])
+@pytest.mark.parametrize("where", ["a group", "a group, by its type alone", "a server, by a user's own installation"])
 async def test_a_users_own_installation_is_refused(world: StoryWorld, where: str) -> None:
-    group = where == "a group"
+    group = where.startswith("a group")
     channel, guild = (world.bob.user.dm_channel.id, None) if group else (world.channel.id, world.env.guild.id)
     record, payload = base_payload(
         world.env.backend,
@@ -169,6 +169,9 @@ async def test_a_users_own_installation_is_refused(world: StoryWorld, where: str
     )
     payload["authorizing_integration_owners"] = {"1": str(world.bob.id)}
     payload["context"] = 2 if group else 0
+    if "type" in where:
+        del payload["context"]
+        payload["channel"] = {"id": str(channel), "type": 3, "recipients": [], "name": "friends"}
     world.env.backend.emit("INTERACTION_CREATE", payload)
     await world.env.settle()
 

@@ -172,17 +172,21 @@ async def test_a_reply_says_less_the_less_it_holds(messages: MessageMaker) -> No
     assert source.filename == "a.png"
 
 
-@pytest.mark.parametrize("content", ["at night", "ok", ""])
+WORDLESS = ["ok", "", "😂😂😂", "!!!", "100", "<a:party:123456789>", "https://tenor.com/view/lol-1"]
+
+
+@pytest.mark.parametrize("content", ["at night", *WORDLESS])
 async def test_chat_about_the_bots_messages_is_chat(messages: MessageMaker, content: str) -> None:
-    """A hint is no result; two letters and files of no use are no prompt."""
+    """A hint is no result; two letters, emoji, links and files of no use are no prompt."""
     hint = messages.make("Try /imagine.", by=messages.bot_id)
     others = messages.make(attachments=IMAGE)
     result = messages.make("", by=messages.bot_id, attachments=IMAGE)
 
     assert read(messages, content, reply_to=hint) is None
     assert read(messages, content, reply_to=others) is None
-    assert len(content) > 2 or read(messages, content, reply_to=result) is None
-    assert read(messages, "", reply_to=result, attachments=[attachment("b.png")]) is None
+    for attachments in ([], [attachment("b.png")]):
+        read_above = read(messages, content, reply_to=result, attachments=attachments)
+        assert (read_above is None) == (content in WORDLESS)
 
 
 RESPONSES = {

@@ -151,6 +151,8 @@ def _of_request(error: errors.UserError) -> str | None:
 def _of_quota_command(error: errors.UserError) -> str | None:
     """Why a command or form about quotas was refused, if the reason has details."""
     match error:
+        case errors.ManagerLimitReached(limit=limit) if not limit:
+            return "Quota managers can't grant credits here; nothing was granted. Ask someone with Manage Server."
         case errors.ManagerLimitReached(limit=limit, left=left, renews_at=renews_at):
             return (
                 f"Quota managers can grant {in_credits(limit)} a month, and you have {number(left)} left; nothing was "
