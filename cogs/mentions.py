@@ -8,7 +8,7 @@ from discord.ext import commands
 
 from bot.client import EaselClient
 from bot.domain.errors import MayNotPost, UserError
-from bot.domain.ids import ChannelId, GuildId, UserId
+from bot.domain.ids import ChannelId, GuildId, PendingCardId, UserId
 from bot.domain.rules import ReplyMode
 from bot.generation.service import GenerationService
 from bot.quota.service import QuotaService
@@ -108,6 +108,7 @@ class Mentions(commands.Cog):
         except MayNotPost as error:
             await replies.say(message, refusal(error))
             return
+        await self._generations.check_new(PendingCardId(message.id))
         async with self._acknowledger.reply(message) as (card, destination):
             refuse = partial(replies.refuse, card, UserId(message.author.id))
             async with self._errors.for_message(refuse):
