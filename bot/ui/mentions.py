@@ -101,8 +101,8 @@ def _direct(
     message: discord.Message, bot_id: int, address: Address, prompt: str, own_images: list[Source], *, sees_all: bool
 ) -> MentionRequest | MentionHint:
     """What a message asks for that speaks to the bot, and so is owed an answer."""
-    too_little = address is Address.WORDS and not has_words(prompt)
-    if too_little or prompt.casefold().rstrip("!?.") in _HELP:
+    too_short = address is Address.WORDS and len(prompt) < PROMPT_MIN
+    if too_short or _is_reaction(prompt) or prompt.casefold().rstrip("!?.") in _HELP:
         return MentionHint(refusals.HOW_TO)
     above = _replied_to(message)
     above_images = _images_above(message, above)
@@ -129,8 +129,8 @@ def prompt_of(message: discord.Message, bot_id: int) -> str:
 
 
 def has_words(prompt: str) -> bool:
-    """Whether a prompt says something, which a reaction of emoji, punctuation or a link does not."""
-    return len(prompt) >= PROMPT_MIN and any(char.isalpha() for char in _NO_WORDS.sub("", prompt))
+    """Whether a prompt is long enough and no mere reaction."""
+    return len(prompt) >= PROMPT_MIN and not _is_reaction(prompt)
 
 
 def settings_for(sources: Sequence[Source]) -> Settings:
@@ -157,6 +157,11 @@ def _address(message: discord.Message, bot_id: int, role: discord.Role | None, *
     if not pinged or above is None or above.author.id != bot_id:
         return None
     return Address.REPLY_WITH_IMAGES if has_images else Address.WORDS
+
+
+def _is_reaction(prompt: str) -> bool:
+    """Whether a prompt has no word but emoji, punctuation or a link."""
+    return not any(char.isalpha() for char in _NO_WORDS.sub("", prompt))
 
 
 def _own_role(guild: discord.Guild | None, bot_id: int) -> discord.Role | None:

@@ -3,6 +3,7 @@
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from decimal import Decimal
 
 import discord
 import pytest
@@ -152,7 +153,7 @@ async def test_a_question_that_could_not_be_removed_starts_nothing(world: StoryW
 
 async def test_another_price_than_the_question_named_is_not_paid(world: StoryWorld) -> None:
     message, question = await asked(world)
-    world.bot.config = world.bot.config.model_copy(update={"prices": PricesConfig(pro_1k=6)})
+    world.bot.config = world.bot.config.model_copy(update={"prices": PricesConfig(pro_1k=Decimal(6))})
     await world.restart()
     await world.bob.click(question, label=YES)
 

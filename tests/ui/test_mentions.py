@@ -84,6 +84,7 @@ async def test_only_what_members_write_is_meant_for_the_bot(messages: MessageMak
         (" {bot} \n", IMAGE, refusals.HOW_TO),
         ("{role}", [], refusals.HOW_TO),
         ("{bot} Help!", [], refusals.HOW_TO),
+        ("{bot} 🔥🔥🔥 <:wow:12345>", IMAGE, refusals.HOW_TO),
         ("{bot} make it blue", [attachment("a.txt", "text/plain")], refusals.NO_IMAGE),
     ],
 )
