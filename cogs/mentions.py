@@ -8,7 +8,7 @@ from discord.ext import commands
 
 from bot.client import EaselClient
 from bot.domain.errors import MayNotPost, UserError
-from bot.domain.ids import ChannelId, GuildId, UserId
+from bot.domain.ids import ChannelId, GuildId, PendingCardId, UserId
 from bot.domain.rules import ReplyMode
 from bot.generation.service import GenerationService
 from bot.quota.service import QuotaService
@@ -16,14 +16,14 @@ from bot.ui import replies
 from bot.ui.acknowledger import Acknowledger
 from bot.ui.errors import ErrorReporter
 from bot.ui.interactions import parent_of, requester_of
-from bot.ui.mentions import Address, MentionHint, MentionRequest, Response, generation_request, read_mention
+from bot.ui.mentions import Address, MentionHint, MentionRequest, Response, generation_request, prompt_of, read_mention
 from bot.ui.questions import Questions
 from bot.ui.texts.refusals import refusal
 
 
 @final
 class Mentions(commands.Cog):
-    """Answers messages that are meant for the bot, once each; edited messages start nothing."""
+    """Answers messages that are meant for the bot, once each; an edited message starts nothing."""
 
     def __init__(
         self,
@@ -61,6 +61,21 @@ class Mentions(commands.Cog):
                 case MentionRequest():
                     await self._respond(message, mention)
 
+    @commands.Cog.listener()
+    async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:
+        """A question is about what its message says now."""
+        if self._client.user is None or not self._questions.is_about(payload.message_id):
+            return
+        async with self._errors.log_only():
+            await self._questions.change(payload.message_id, prompt_of(payload.message, self._client.user.id))
+
+    @commands.Cog.listener()
+    async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
+        """A question goes with the message that it is about."""
+        if self._questions.is_about(payload.message_id):
+            async with self._errors.log_only():
+                await self._questions.change(payload.message_id, "")
+
     async def _respond(self, message: discord.Message, mention: MentionRequest) -> None:
         match await self._response(message, mention):
             case Response.START:
@@ -93,6 +108,7 @@ class Mentions(commands.Cog):
         except MayNotPost as error:
             await replies.say(message, refusal(error))
             return
+        await self._generations.check_new(PendingCardId(message.id))
         async with self._acknowledger.reply(message) as (card, destination):
             refuse = partial(replies.refuse, card, UserId(message.author.id))
             async with self._errors.for_message(refuse):

@@ -79,6 +79,10 @@ class QuestionGone(UserError):
     """The question was answered, replaced by another, or withdrawn."""
 
 
+class PriceChanged(UserError):
+    """The question named another price than what the image costs now."""
+
+
 class DraftGone(UserError):
     """The modal was submitted after its draft was deleted."""
 

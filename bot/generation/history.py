@@ -59,8 +59,14 @@ class History:
         """Store a question; returns the messages of the member's earlier ones in that channel, which it replaces."""
         async with self._store.write() as tx:
             replaced = await tx.drafts.remove_questions(draft.user_id, draft.origin.channel_id)
-            await tx.drafts.add(draft, forget_before=self._clock.now() - DRAFTS_KEPT_FOR)
-        return replaced
+            await tx.drafts.add(draft, forget_before=self._clock.forget_before(DRAFTS_KEPT_FOR))
+        # Of a message that came again after a restart, Discord posts no second question but returns the first.
+        return [message for message in replaced if message != draft.question]
+
+    async def change_question(self, draft_id: DraftId, prompt: str) -> None:
+        """The message that a question is about was edited; nothing happens when the question is closed."""
+        async with self._store.write() as tx:
+            await tx.drafts.set_prompt(draft_id, prompt)
 
     async def take_question(self, draft_id: DraftId, shown_in: MessageId, user_id: UserId) -> Draft:
         """A member's own question, which is closed by that: it is taken once. Raises QuestionGone or NotYours."""

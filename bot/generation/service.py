@@ -14,6 +14,7 @@ from bot.domain.errors import (
     AutoNeedsReference,
     ControlsNeedFlex,
     GenerationGone,
+    Ignored,
     NotYours,
     PromptLength,
     TooLateToCancel,
@@ -21,7 +22,7 @@ from bot.domain.errors import (
     TooManyOpen,
 )
 from bot.domain.generation import Delivery, Generation, GenerationRequest, Origin, Reference, Source, Task
-from bot.domain.ids import GenerationId, TaskId, UserId
+from bot.domain.ids import GenerationId, PendingCardId, TaskId, UserId
 from bot.domain.ledger import LedgerEntry
 from bot.domain.queue import QueuedTask
 from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, TaskClass
@@ -86,18 +87,26 @@ class GenerationService:
         Raises a UserError when the request is invalid, a reference cannot be used, or the quota does not cover it.
         """
         _validate(request, len(sources))
-        self._workload.check()
         user = request.account.user_id
         self._in_progress[user] += 1
         current = _current_task()
         self._accepting.add(current)
         try:
+            await self.check_new(request.destination.pending_card)
+            self._workload.check()
             return await self._accept(request, sources)
         finally:
             self._accepting.discard(current)
             self._in_progress[user] -= 1
             if not self._in_progress[user]:
                 del self._in_progress[user]
+
+    async def check_new(self, event: PendingCardId | None) -> None:
+        """Raise Ignored when an interaction or message has its generation already: Discord sent it again."""
+        if event is not None:
+            async with self._store.read() as tx:
+                if await tx.generations.has_event(event):
+                    raise Ignored
 
     async def drain(self, seconds: float) -> None:
         """Wait this long at most for requests that are being accepted, then cancel the rest.

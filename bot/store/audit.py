@@ -30,12 +30,13 @@ from bot.store import sqlite
 from bot.store.clauses import in_constants
 from bot.store.migrate import NEWEST
 from bot.store.quota_tables import ledger, ledger_totals, rules, servers
-from bot.store.tables import tasks
+from bot.store.tables import generations, tasks
 from bot.store.totals import quarters, rebuild, totals_of
 from bot.store.types import Total
 
 _C, _T = ledger.c, ledger_totals.c
 _ENDS = (Movement.SETTLE, Movement.REFUND, Movement.GOODWILL)
+_MOVE_NOTHING = (Movement.SETTLE, Movement.RESET, Movement.RULE)
 _OF_TASK = in_constants(_C.movement, (Movement.RESERVE, *_ENDS, Movement.LATE))
 _ROWS_AT_ONCE = 1000
 _ZONES = select(servers.c.guild_id, servers.c.zone)
@@ -86,10 +87,15 @@ def _entries(connection: Connection) -> Findings:
     statement = select(_C.id, movement).where(or_(~in_constants(_C.movement, Movement), without_task))
     for entry, kind in _rows(connection, statement):
         yield f"ledger entry {entry}: {kind!r} is unknown, or belongs to no task"
+    is_moved = (_C.credits != ZERO) | (_C.bonus != ZERO)
+    is_grant, moves_nothing = _C.movement == Movement.GRANT, in_constants(_C.movement, _MOVE_NOTHING)
+    wrong = or_(is_grant & (_C.credits != _C.bonus), moves_nothing & is_moved)
+    for entry, kind, amount in _rows(connection, select(_C.id, movement, _C.credits).where(wrong)):
+        yield f"ledger entry {entry}: a {kind} of {amount.normalize():f} credits"
 
 
 def _tasks(connection: Connection) -> Findings:
-    """One reservation, and one end if the state says so, of the same amount, account and period."""
+    """One reservation of the price, and one end if the state says so, of the same amount, account and period."""
     # A late entry belongs to no account, and to the period in which the image came.
     is_own = _C.movement != Movement.LATE
     own = [case((is_own, column)) for column in (_C.user_id, _C.guild_id, _C.round, _C.counts_at)]
@@ -97,6 +103,9 @@ def _tasks(connection: Connection) -> Findings:
         select(
             _C.task_id,
             *(_count(kind).label(kind.value) for kind in (Movement.RESERVE, *_ENDS, Movement.LATE)),
+            *(_sum(kind).label(f"{kind}_credits") for kind in (Movement.RESERVE, Movement.LATE)),
+            func.min(own[0]).label("user_id"),
+            func.min(own[1]).label("guild_id"),
             func.sum(case((is_own, _C.credits), else_=ZERO)).label("credits_left"),
             func.sum(case((is_own, _C.bonus), else_=ZERO)).label("bonus_left"),
             case(*((func.min(column) != func.max(column), 1) for column in own), else_=0).label("elsewhere"),
@@ -107,8 +116,14 @@ def _tasks(connection: Connection) -> Findings:
     )
     state, failure = type_coerce(tasks.c.state, String), type_coerce(tasks.c.failure, String)
     task = (tasks.c.id, state.label("state"), failure.label("failure"), tasks.c.free)
+    generation = (generations.c.unit_price, generations.c.user_id.label("payer"), generations.c.guild_id.label("place"))
     of_entries = [column for column in entries.c if column.name != _C.task_id.name]
-    statement = select(*task, *of_entries).outerjoin(entries, entries.c.task_id == tasks.c.id).order_by(tasks.c.id)
+    statement = (
+        select(*task, *generation, *of_entries)
+        .join(generations, generations.c.id == tasks.c.generation_id)
+        .outerjoin(entries, entries.c.task_id == tasks.c.id)
+        .order_by(tasks.c.id)
+    )
     for row in _rows(connection, statement):
         problems = _problems_of_task(row)
         if problems:
@@ -119,6 +134,10 @@ def _count(movement: Movement) -> ColumnElement[int]:
     return func.sum(case((_C.movement == movement, 1), else_=0))
 
 
+def _sum(movement: Movement) -> ColumnElement[Credits]:
+    return func.sum(case((_C.movement == movement, _C.credits), else_=ZERO))
+
+
 def _problems_of_task(row: Any) -> list[str]:
     if row.state not in frozenset(TaskState):
         return [f"{row.state!r} is no state"]
@@ -127,6 +146,10 @@ def _problems_of_task(row: Any) -> list[str]:
     problems: list[str] = []
     if row.reserve != 1:
         problems.append(f"reserved {row.reserve or 0} times")
+    elif row.reserve_credits != -row.unit_price:
+        problems.append(f"reserved {-row.reserve_credits.normalize():f} at a price of {row.unit_price.normalize():f}")
+    elif (row.user_id, row.guild_id) != (row.payer, row.place):
+        problems.append("reserved in another account than that of its request")
     if len(ends) > 1:
         problems.append(f"ended {len(ends)} times: {', '.join(ends)}")
     elif end not in _possible_ends(TaskState(row.state), row.failure, free=row.free):
@@ -138,12 +161,14 @@ def _problems_of_task(row: Any) -> list[str]:
         problems.append("ended in another account or period than it was reserved in")
     if (row.late or 0) > row.free:
         problems.append(f"counted as late {row.late} times")
+    elif row.late and row.late_credits != -row.unit_price:
+        problems.append(f"counted as late with {-row.late_credits.normalize():f}")
     return problems
 
 
 def _possible_ends(state: TaskState, failure: str | None, *, free: bool) -> set[Movement | None]:
     """How the reservation of a task may have ended. A free image was refunded when it was overdue."""
-    if free:
+    if free and state in (TaskState.READY, TaskState.DELIVERED, TaskState.FAILED):
         return {Movement.REFUND}
     if state in OPEN:
         return {None}

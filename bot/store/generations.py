@@ -20,7 +20,7 @@ from bot.domain.generation import (
     PendingCard,
     Reference,
 )
-from bot.domain.ids import GenerationId, MessageId, RoleId, TaskId, UserId, first_snowflake
+from bot.domain.ids import GenerationId, MessageId, PendingCardId, RoleId, TaskId, UserId, first_snowflake
 from bot.domain.states import OPEN, TaskState
 from bot.store.clauses import UNREADABLE, in_constants
 from bot.store.tables import generations, references, tasks, undelivered
@@ -73,6 +73,7 @@ _WITH_LATE_IMAGES = (
 _SINCE = generations.c.id >= bindparam("since")
 _ACCEPTED_BY_TOKEN = select(exists().where(_SINCE, generations.c.interaction_token == bindparam("token")))
 _ACCEPTED_BY_MESSAGE = select(exists().where(_SINCE, generations.c.message_id == bindparam("message")))
+_HAS_EVENT = select(exists().where(generations.c.event_id == bindparam("event")))
 _UPDATE = update(generations).where(generations.c.id == bindparam("generation"))
 
 
@@ -109,6 +110,10 @@ class GenerationRepository:
                 ],
             )
         await self._connection.execute(insert(tasks), [task_values(task) for task in generation.tasks])
+
+    async def has_event(self, event: PendingCardId) -> bool:
+        """Whether an interaction or message has a generation."""
+        return bool(await self._connection.scalar(_HAS_EVENT, {"event": event}))
 
     async def get(self, generation_id: GenerationId) -> Generation | None:
         """A generation in its present state, or None; raises UnreadableRow."""

@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import RowMapping, bindparam, delete, exists, insert, or_, select
+from sqlalchemy import RowMapping, bindparam, delete, exists, insert, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.generation import Draft, Origin, Source
@@ -80,6 +80,10 @@ class DraftRepository:
         result = await self._connection.execute(select(drafts).where(drafts.c.id == draft_id))
         row = result.mappings().one_or_none()
         return None if row is None else _draft(row)
+
+    async def set_prompt(self, draft_id: DraftId, prompt: str) -> None:
+        """Change what a question is about."""
+        await self._connection.execute(update(drafts).where(drafts.c.id == draft_id).values(prompt=prompt))
 
     async def remove(self, draft_id: DraftId) -> bool:
         """Delete a draft; False when there was none."""

@@ -49,7 +49,8 @@ class Access:
         self._check_new(interaction.id)
         self._check_place(interaction.guild_id)
         if interaction.guild_id is None:
-            in_server_or_dm = not interaction.context.private_channel
+            group = isinstance(interaction.channel, discord.GroupChannel) or interaction.context.private_channel
+            in_server_or_dm = not group
         else:
             # Discord names every server that the bot is in before it sends anything from there.
             by_user = interaction.is_user_integration() and not interaction.is_guild_integration()

@@ -7,7 +7,7 @@ import discord
 from discord import ui
 
 from bot.domain.ids import CreditRequestId, DraftId, GenerationId, UserId
-from bot.ui.custom_ids import Action, CustomId
+from bot.ui.custom_ids import Action, CustomId, in_thousandths
 from bot.ui.texts import cards, quota
 
 _LABELS = {
@@ -36,7 +36,7 @@ def larger_button(generation_id: GenerationId, price: Decimal) -> ui.Button[Any]
 
 def question_buttons(draft_id: DraftId, price: Decimal, *, edits: bool) -> list[ui.Button[Any]]:
     """The answers to the question whether a message was meant as a request: yes, at this price, or no."""
-    confirm = _button(CustomId(Action.CONFIRM, draft_id), cards.confirm(price, edits=edits))
+    confirm = _button(CustomId(Action.CONFIRM, draft_id, in_thousandths(price)), cards.confirm(price, edits=edits))
     return [confirm, _button(CustomId(Action.DISMISS, draft_id), _LABELS[Action.DISMISS])]
 
 

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 from bot.domain.ids import from_base36, to_base36
@@ -19,7 +20,7 @@ class Action(StrEnum):
     DRAFT = "draft"
     """Of a draft."""
     CONFIRM = "confirm"
-    """Of a draft that is a question."""
+    """Of a draft that is a question; the second number is the price that it names, in thousandths of a credit."""
     DISMISS = "dismiss"
     """Of a draft that is a question."""
     LOG = "log"
@@ -30,6 +31,11 @@ class Action(StrEnum):
     """Of a request for credits."""
     DENY = "deny"
     """Of a request for credits."""
+
+
+def in_thousandths(price: Decimal) -> int:
+    """A price as a number in a custom id."""
+    return int(price * 1000)
 
 
 TEMPLATE = re.compile(r"easel:(?P<action>[a-z0-9]{1,16}):(?P<number>[0-9a-z]{1,13})(:(?P<extra>[0-9a-z]{1,13}))?")

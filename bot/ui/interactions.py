@@ -41,7 +41,7 @@ async def check_manager(quotas: QuotaService, interaction: discord.Interaction[A
     if interaction.guild_id is None or not isinstance(interaction.user, discord.Member):
         raise NotAManager
     guild_id = GuildId(interaction.guild_id)
-    if interaction.permissions.manage_guild:
+    if not manages_by_role(interaction):
         return guild_id
     manager_role = (await quotas.settings(guild_id)).manager_role
     if manager_role is None or manager_role not in {role.id for role in interaction.user.roles}:
@@ -51,7 +51,7 @@ async def check_manager(quotas: QuotaService, interaction: discord.Interaction[A
 
 def manages_by_role(interaction: discord.Interaction[Any]) -> bool:
     """Whether a quota manager is one by their role alone, without Manage Server."""
-    return not interaction.permissions.manage_guild
+    return not (interaction.permissions.manage_guild or interaction.permissions.administrator)
 
 
 def check_place(interaction: discord.Interaction[Any]) -> None:

@@ -17,8 +17,10 @@ from bot.ui.message_images import attached_images, images_of
 from bot.ui.texts import refusals
 
 _WRITTEN_BY_MEMBERS = frozenset({discord.MessageType.default, discord.MessageType.reply})
-_CODE = re.compile(r"```.*?```|`[^`]*`", re.DOTALL)
-"""Discord takes nothing in it for a mention."""
+_QUOTED = re.compile(r"```.*?```|``.*?``|`[^`]*`|^>>> .*|^> [^\n]*", re.DOTALL | re.MULTILINE)
+"""Code, in which Discord takes nothing for a mention, and quotes, which repeat what somebody else wrote."""
+_NO_WORDS = re.compile(r"<a?:\w+:\d+>|https?://\S+")
+"""Custom emoji and links, of which a reaction may consist."""
 _HELP: Final = frozenset({"", "help", "/help"})
 
 
@@ -78,19 +80,19 @@ def read_mention(message: discord.Message, bot_id: int, *, sees_all: bool) -> Me
     """
     if message.author.bot or message.webhook_id is not None or message.type not in _WRITTEN_BY_MEMBERS:
         return None
-    role = _own_role(message.guild, bot_id) if message.guild else None
+    role = _own_role(message.guild, bot_id)
     if not message.content and not sees_all and role in message.role_mentions:
         return MentionHint(refusals.ROLE_HIDDEN)
     own_images = attached_images(message)
     address = _address(message, bot_id, role, has_images=bool(own_images))
     if address is None:
         return None
-    prompt = _prompt(message, bot_id, role)
+    prompt = prompt_of(message, bot_id)
     if address is Address.MENTION or message.guild is None:
         return _direct(message, bot_id, address, prompt, own_images, sees_all=sees_all)
     above = _replied_to(message)
     above_images = _images_above(message, above)
-    if above is None or len(prompt) < PROMPT_MIN or not (above_images or own_images):
+    if above is None or not has_words(prompt) or not (above_images or own_images):
         return None
     return _request(address, prompt, above, above_images, own_images)
 
@@ -100,7 +102,7 @@ def _direct(
 ) -> MentionRequest | MentionHint:
     """What a message asks for that speaks to the bot, and so is owed an answer."""
     too_short = address is Address.WORDS and len(prompt) < PROMPT_MIN
-    if too_short or prompt.casefold().rstrip("!?.") in _HELP:
+    if too_short or _is_reaction(prompt) or prompt.casefold().rstrip("!?.") in _HELP:
         return MentionHint(refusals.HOW_TO)
     above = _replied_to(message)
     above_images = _images_above(message, above)
@@ -113,6 +115,22 @@ def _direct(
         if message.attachments:
             return MentionHint(refusals.NO_IMAGE)
     return _request(address, prompt, above, above_images, own_images, refusals.ONLY_YOURS if hidden else None)
+
+
+def prompt_of(message: discord.Message, bot_id: int) -> str:
+    """The message's text without the bot's mention, and with other members' names in place of theirs."""
+    text = re.sub(rf"<@!?{bot_id}>", " ", message.content)
+    if role := _own_role(message.guild, bot_id):
+        text = text.replace(role.mention, " ")
+    for user in message.mentions:
+        for mention in (f"<@{user.id}>", f"<@!{user.id}>"):
+            text = text.replace(mention, f"@{user.display_name}")
+    return " ".join(text.split())
+
+
+def has_words(prompt: str) -> bool:
+    """Whether a prompt is long enough and no mere reaction."""
+    return len(prompt) >= PROMPT_MIN and not _is_reaction(prompt)
 
 
 def settings_for(sources: Sequence[Source]) -> Settings:
@@ -130,7 +148,7 @@ def generation_request(
 def _address(message: discord.Message, bot_id: int, role: discord.Role | None, *, has_images: bool) -> Address | None:
     """How the message speaks to the bot; None if it does not."""
     pinged = bot_id in {user.id for user in message.mentions}
-    spoken = _CODE.sub(" ", message.content)
+    spoken = _QUOTED.sub(" ", message.content)
     if (pinged and re.search(rf"<@!?{bot_id}>", spoken)) or (role and role.mention in spoken):
         return Address.MENTION
     if message.guild is None:
@@ -141,8 +159,15 @@ def _address(message: discord.Message, bot_id: int, role: discord.Role | None, *
     return Address.REPLY_WITH_IMAGES if has_images else Address.WORDS
 
 
-def _own_role(guild: discord.Guild, bot_id: int) -> discord.Role | None:
+def _is_reaction(prompt: str) -> bool:
+    """Whether a prompt has no word but emoji, punctuation or a link."""
+    return not any(char.isalpha() for char in _NO_WORDS.sub("", prompt))
+
+
+def _own_role(guild: discord.Guild | None, bot_id: int) -> discord.Role | None:
     """The role that Discord made for the bot when it was invited; its tags name the bot, and nobody else has it."""
+    if guild is None:
+        return None
     me = guild.get_member(bot_id)
     managed = [role for role in me.roles if role.managed] if me else []
     return guild.self_role or next(iter(managed), None)
@@ -158,17 +183,6 @@ def _request(
 ) -> MentionRequest:
     origin = Origin(ChannelId(above.channel.id), MessageId(above.id)) if above and above_images else None
     return MentionRequest(address, prompt, (*above_images, *own_images)[:REFERENCES_MAX], origin, note)
-
-
-def _prompt(message: discord.Message, bot_id: int, role: discord.Role | None) -> str:
-    """The message's text without the bot's mention, and with other members' names in place of theirs."""
-    text = re.sub(rf"<@!?{bot_id}>", " ", message.content)
-    if role is not None:
-        text = text.replace(role.mention, " ")
-    for user in message.mentions:
-        for mention in (f"<@{user.id}>", f"<@!{user.id}>"):
-            text = text.replace(mention, f"@{user.display_name}")
-    return " ".join(text.split())
 
 
 def _replied_to(message: discord.Message) -> discord.Message | None:

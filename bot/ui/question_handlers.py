@@ -6,13 +6,13 @@ from typing import Any
 
 import discord
 
-from bot.domain.errors import QuestionGone
+from bot.domain.errors import PriceChanged, QuestionGone
 from bot.domain.generation import Draft
 from bot.domain.ids import DraftId, MessageId, UserId
 from bot.ui import replies
-from bot.ui.custom_ids import CustomId
+from bot.ui.custom_ids import CustomId, in_thousandths
 from bot.ui.interactions import check_place, requester
-from bot.ui.mentions import generation_request
+from bot.ui.mentions import generation_request, settings_for
 from bot.ui.services import Services
 
 
@@ -24,6 +24,8 @@ async def confirm(services: Services, interaction: discord.Interaction[Any], but
     async with services.acknowledger.confirmed(interaction, card) as destination:
         refuse = partial(replies.refuse, card, member.account.user_id)
         async with services.errors.for_message(refuse):
+            if button.extra != in_thousandths(services.prices.of(settings_for(draft.sources))):
+                raise PriceChanged
             origin = draft.origin if draft.sources else None
             request = generation_request(member, draft.prompt or "", draft.sources, origin, destination)
             await services.generations.accept(request, draft.sources)

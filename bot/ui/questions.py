@@ -20,7 +20,7 @@ from bot.ui import replies
 from bot.ui.buttons import question_buttons
 from bot.ui.cards import question_view
 from bot.ui.discord_errors import DISCORD_ERRORS
-from bot.ui.mentions import MentionRequest, settings_for
+from bot.ui.mentions import MentionRequest, has_words, settings_for
 from bot.ui.texts import cards as texts
 
 log = structlog.stdlib.get_logger(__name__)
@@ -38,6 +38,8 @@ class Questions:
         self._clock = clock
         self.timers = BackgroundTasks("question", grace=0)
         """To be entered while the bot works. What is still open at the end is withdrawn by the next process."""
+        self._about: dict[int, tuple[Draft, discord.Message]] = {}
+        """The questions of this process by the messages that they are about."""
 
     async def ask(self, message: discord.Message, mention: MentionRequest) -> None:
         """Ask the author of a message whether it was meant as a request; nothing is made or charged without a yes."""
@@ -53,9 +55,22 @@ class Questions:
         except StoreUnavailable:
             await _delete(question)
             raise
-        self.timers.start(self._withdraw_later(draft, question, QUESTION_LIFE))
+        self._about[message.id] = draft, question
+        self.timers.start(self._forget_later(message.id, draft, question))
         for message_id in replaced:
             await _delete(discord.PartialMessage(channel=question.channel, id=message_id))
+
+    def is_about(self, message_id: int) -> bool:
+        """Whether a question about a message was asked within the last minute."""
+        return message_id in self._about
+
+    async def change(self, message_id: int, prompt: str) -> None:
+        """The message that a question is about was edited; the question is withdrawn if no words are left."""
+        draft, question = self._about[message_id]
+        if has_words(prompt):
+            await self._history.change_question(draft.id, prompt)
+        elif await self._history.withdraw_question(draft.id):
+            await _delete(question)
 
     async def restore(self, client: discord.Client) -> None:
         """Withdraw the questions of earlier processes, each at its time. Discord must be reachable."""
@@ -64,6 +79,12 @@ class Questions:
             left = draft.created_at + QUESTION_LIFE - self._clock.now()
             question = channel.get_partial_message(draft.question or 0)
             self.timers.start(self._withdraw_later(draft, question, min(left, QUESTION_LIFE)))
+
+    async def _forget_later(self, message_id: int, draft: Draft, question: discord.Message) -> None:
+        try:
+            await self._withdraw_later(draft, question, QUESTION_LIFE)
+        finally:
+            del self._about[message_id]
 
     async def _withdraw_later(
         self, draft: Draft, question: discord.Message | discord.PartialMessage, left: timedelta

@@ -111,6 +111,30 @@ TAMPERED: dict[str, tuple[str, str]] = {
         f"UPDATE ledger SET counts_at = '2025-10-10 00:00:00' WHERE task_id = {REFUNDED} AND movement = 'refund'",
         f"task {REFUNDED}: ended in another account or period than it was reserved in",
     ),
+    "another price": (
+        f"UPDATE ledger SET credits = sign(credits) * 1000 WHERE task_id = {REFUNDED}",
+        f"task {REFUNDED}: reserved 1 at a price of 5",
+    ),
+    "another account": (
+        f"UPDATE ledger SET user_id = 102 WHERE task_id = {DELIVERED}",
+        f"task {DELIVERED}: reserved in another account than that of its request",
+    ),
+    "late at another price": (
+        f"UPDATE ledger SET credits = -1 WHERE task_id = {LATE} AND movement = 'late'",
+        f"task {LATE}: counted as late with 0.001",
+    ),
+    "free too soon": (
+        f"UPDATE tasks SET state = 'reserved' WHERE id = {LATE}",
+        rf"task {LATE}: free, reserved \(None\), but its reservation ended with a refund",
+    ),
+    "a settlement that moves credits": (
+        f"UPDATE ledger SET credits = 5000 WHERE task_id = {DELIVERED} AND movement = 'settle'",
+        r"ledger entry \d+: a settle of 5 credits",
+    ),
+    "a grant of another amount": (
+        "UPDATE ledger SET credits = 9000 WHERE movement = 'grant'",
+        r"ledger entry \d+: a grant of 9 credits",
+    ),
     "late twice": (
         INSERT.format("'late'", "credits", "task_id", LATE),
         f"task {LATE}: counted as late 2 times",

@@ -3,11 +3,15 @@
 import sqlite3
 from collections.abc import Awaitable, Callable
 from contextlib import closing
+from decimal import Decimal
 
 import discord
 import pytest
 
+from bot.config import PricesConfig
+from bot.domain.errors import PriceChanged
 from bot.generation.pending_cards import read_pending_cards
+from bot.ui.texts.refusals import refusal
 from tests.stories.components import NOT_YOURS, custom_id_of, forge, press_at_once, press_forged, private_answer
 from tests.stories.images import fetched, pixels, png
 from tests.stories.kie_calls import references_used
@@ -145,6 +149,34 @@ async def test_a_question_that_could_not_be_removed_starts_nothing(world: StoryW
     assert private_answer(await world.bob.click(question, label=YES)).text.startswith(CLOSED)
     assert [shown.id for shown in world.answers(message)] == [question.id]
     assert world.ledger(world.bob) == []
+
+
+async def test_another_price_than_the_question_named_is_not_paid(world: StoryWorld) -> None:
+    message, question = await asked(world)
+    world.bot.config = world.bot.config.model_copy(update={"prices": PricesConfig(pro_1k=Decimal(6))})
+    await world.restart()
+    await world.bob.click(question, label=YES)
+
+    assert rendered(await world.answer(message)).texts[0] == refusal(PriceChanged())
+    assert world.ledger(world.bob) == []
+
+
+@pytest.mark.parametrize(("text", "prompt"), [("make it winter", "make it winter"), ("ok", None), (None, None)])
+async def test_a_question_is_about_what_its_message_says_now(
+    world: StoryWorld, text: str | None, prompt: str | None
+) -> None:
+    message, question = await asked(world, "make it wimter")
+    if text is None:
+        await world.bob.delete(message)
+    else:
+        await world.bob.edit(message, text)
+    await world.rest()
+
+    assert [answer.id for answer in world.answers(message)] == [question.id] * bool(prompt)
+    assert drafts(world) == bool(prompt)
+    if prompt:
+        await world.bob.click(question, label=YES)
+        assert rendered(await world.answer(message)).headline == f"**{prompt}**"
 
 
 @bot_with(credits=6)

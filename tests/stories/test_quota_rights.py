@@ -6,7 +6,8 @@ import discord
 import pytest
 import simcord
 
-from bot.domain.errors import GrantToOneself, NeedsManageServer
+from bot.domain.credits import Credits
+from bot.domain.errors import GrantToOneself, ManagerLimitReached, NeedsManageServer
 from bot.ui.texts.refusals import refusal
 from tests.stories.components import custom_id_of, forge, press_forged, private_answer
 from tests.stories.quota_actions import (
@@ -162,6 +163,9 @@ async def test_a_manager_by_role_grants_to_others_and_so_much_per_month(world: S
     await approve(world, card, "10", by=world.bob)
     assert [movement for movement, _ in world.ledger(carol)] == ["grant"]
     assert "and you have 0 left" in await grant(0.001)
+    await quota(world, "settings", manager_limit=0)
+    assert await grant(0.001) == refusal(ManagerLimitReached(Credits(0), Credits(0), world.clock.now()))
+    await quota(world, "settings", manager_limit=30)
     await quota(world, "grant", member=carol, credits=1000, reason="by Manage Server")
     world.clock.advance(32 * 24 * 3600)
     assert "got 30 bonus credits" in await grant(30)
@@ -177,6 +181,21 @@ async def test_a_manager_by_role_approves_no_request_of_their_own(world: StoryWo
     assert world.ledger(world.bob) == []
     await approve(world, card, "1000")
     assert [movement for movement, _ in world.ledger(world.bob)] == ["grant"], "it can still be decided by others"
+
+
+async def test_an_administrator_whose_other_rights_discord_does_not_spell_out_is_one(
+    world: StoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emit = world.env.backend.emit
+
+    def bare(event: str, payload: Any, *others: Any, **options: Any) -> None:
+        if event == "INTERACTION_CREATE":
+            payload["member"]["permissions"] = "8"
+        emit(event, payload, *others, **options)
+
+    monkeypatch.setattr(world.env.backend, "emit", bare)
+    await quota(world, "set-default", period="unlimited")
+    assert "unlimited credits" in (await quota(world, "show")).text
 
 
 async def test_an_administrator_and_the_owner_need_no_further_right(world: StoryWorld) -> None:

@@ -40,7 +40,7 @@ async def test_all_settings_at_once(world: StoryWorld) -> None:
         "Time zone: **Asia/Kathmandu**",
         f"Channels: {world.channel.mention}",
         f"Quota managers: anyone with Manage Server or {role.mention}",
-        "Quota managers with the role grant up to 120 bonus credits a month to other members",
+        "Quota managers with the role can grant up to 120 bonus credits a month to other members",
         f"Requests for more credits: {admins.mention}",
     ]
     assert (await quota(world, "settings")).text == answer.text

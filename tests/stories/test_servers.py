@@ -155,9 +155,9 @@ async def test_a_server_that_the_bot_is_not_in_is_refused(world: StoryWorld) -> 
     assert world.ledger(world.bob) == []
 
 
-@pytest.mark.parametrize("where", ["a group", "a server, by a user's own installation"])
+@pytest.mark.parametrize("where", ["a group", "a group, by its type alone", "a server, by a user's own installation"])
 async def test_a_users_own_installation_is_refused(world: StoryWorld, where: str) -> None:
-    group = where == "a group"
+    group = where.startswith("a group")
     channel, guild = (world.bob.user.dm_channel.id, None) if group else (world.channel.id, world.env.guild.id)
     record, payload = base_payload(
         world.env.backend,
@@ -169,6 +169,9 @@ async def test_a_users_own_installation_is_refused(world: StoryWorld, where: str
     )
     payload["authorizing_integration_owners"] = {"1": str(world.bob.id)}
     payload["context"] = 2 if group else 0
+    if "type" in where:
+        del payload["context"]
+        payload["channel"] = {"id": str(channel), "type": 3, "recipients": [], "name": "friends"}
     world.env.backend.emit("INTERACTION_CREATE", payload)
     await world.env.settle()
 
@@ -232,6 +235,11 @@ async def by_message(world: StoryWorld, _card: discord.Message) -> None:
     await world.mention_bot("at night", by=world.bob, attachments=[("a.png", png())])
 
 
+def posts_of(world: StoryWorld) -> list[simcord.HttpLogEntry]:
+    """What the bot posted so far, acknowledgements of interactions aside."""
+    return [call for call in world.calls("POST") if not call.path.endswith("/callback")]
+
+
 @pytest.mark.parametrize("restarted", [False, True], ids=["same process", "next process"])
 @pytest.mark.parametrize("order", [by_command, by_button, by_modal, by_message])
 async def test_what_discord_sends_twice_is_one_order(
@@ -253,15 +261,17 @@ async def test_what_discord_sends_twice_is_one_order(
     await world.rest()
     if restarted:
         world.expected_errors.append(Ignored)
+        last = sent[-1]
+        await quota(world, "set-member", member=world.bob, period="none")
         await world.restart()
-        shown = [rendered(message) for message in world.messages()]
-        emit(*sent[-1])
+        shown, posts = [rendered(message) for message in world.messages()], len(posts_of(world))
+        emit(*last)
         await world.env.settle()
         await world.rest()
-        if order is not by_message:
-            assert [rendered(message) for message in world.messages()] == shown
+        assert [rendered(message) for message in world.messages()] == shown
+        assert len(posts_of(world)) == posts, "no error is reported"
 
-    assert world.ledger(world.bob) == PAID
+    assert [entry for entry in world.ledger(world.bob) if entry[0] != "rule"] == PAID
     assert len(world.kie.tasks) == 2
 
 

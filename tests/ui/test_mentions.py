@@ -13,6 +13,7 @@ from bot.ui.texts import refusals
 from tests.ui.messages import MessageMaker, attachment
 
 IMAGE = [attachment("a.png")]
+IN_CODE_OR_QUOTED = ["`{bot}` blue", "``{bot} ` {role}`` blue", "> {bot} a boat\nlovely", "so:\n>>> {role} blue\n{bot}"]
 
 
 def read(
@@ -42,6 +43,7 @@ async def test_the_words_without_the_mention_are_the_prompt(messages: MessageMak
         "make it blue {bot}": "make it blue",
         "make {bot} blue": "make blue",
         "{bot}{bot} make it blue": "make it blue",
+        "> blue\n{bot} > so": "> blue > so",
         "{role} make it blue {bot}": "make it blue",
         "{role} make {role}blue": "make blue",
         "{bot}\n\nmake  it\tblue\n": "make it blue",
@@ -57,7 +59,7 @@ async def test_the_words_without_the_mention_are_the_prompt(messages: MessageMak
 
 
 @pytest.mark.parametrize(
-    "content", ["make it blue", "{alice} make it blue", "@everyone make it blue", "<@&55> blue", "`{bot}` blue"]
+    "content", ["make it blue", "{alice} make it blue", "@everyone make it blue", "<@&55> blue", *IN_CODE_OR_QUOTED]
 )
 async def test_a_message_without_a_mention_is_not_meant_for_the_bot(messages: MessageMaker, content: str) -> None:
     assert read(messages, content, attachments=IMAGE) is None
@@ -82,6 +84,7 @@ async def test_only_what_members_write_is_meant_for_the_bot(messages: MessageMak
         (" {bot} \n", IMAGE, refusals.HOW_TO),
         ("{role}", [], refusals.HOW_TO),
         ("{bot} Help!", [], refusals.HOW_TO),
+        ("{bot} 🔥🔥🔥 <:wow:12345>", IMAGE, refusals.HOW_TO),
         ("{bot} make it blue", [attachment("a.txt", "text/plain")], refusals.NO_IMAGE),
     ],
 )
@@ -170,17 +173,21 @@ async def test_a_reply_says_less_the_less_it_holds(messages: MessageMaker) -> No
     assert source.filename == "a.png"
 
 
-@pytest.mark.parametrize("content", ["at night", "ok", ""])
+WORDLESS = ["ok", "", "😂😂😂", "!!!", "100", "<a:party:123456789>", "https://tenor.com/view/lol-1"]
+
+
+@pytest.mark.parametrize("content", ["at night", *WORDLESS])
 async def test_chat_about_the_bots_messages_is_chat(messages: MessageMaker, content: str) -> None:
-    """A hint is no result; two letters and files of no use are no prompt."""
+    """A hint is no result; two letters, emoji, links and files of no use are no prompt."""
     hint = messages.make("Try /imagine.", by=messages.bot_id)
     others = messages.make(attachments=IMAGE)
     result = messages.make("", by=messages.bot_id, attachments=IMAGE)
 
     assert read(messages, content, reply_to=hint) is None
     assert read(messages, content, reply_to=others) is None
-    assert len(content) > 2 or read(messages, content, reply_to=result) is None
-    assert read(messages, "", reply_to=result, attachments=[attachment("b.png")]) is None
+    for attachments in ([], [attachment("b.png")]):
+        read_above = read(messages, content, reply_to=result, attachments=attachments)
+        assert (read_above is None) == (content in WORDLESS)
 
 
 RESPONSES = {

@@ -57,6 +57,7 @@ UNCHARGED: list[errors.UserError] = [
     errors.NoSourceImage(),
     errors.DraftGone(),
     errors.QuestionGone(),
+    errors.PriceChanged(),
     *NOT_ENOUGH,
     errors.NotEnoughCredits(Decimal(5), Decimal(0), Decimal(0), MOMENT),
     *CAPS,

@@ -54,8 +54,9 @@ def failure(reason: Failure) -> str:
 def undelivered(reasons: Collection[Failure], images: int, lost: int, price: Decimal) -> str:
     """The result of a request that could not be posted when it was ready; ``lost`` images no longer exist."""
     if images:
-        cost = f"It cost {in_credits(price)}" if price else "Nothing was charged"
-        return f"{_NOT_POSTED}. Here it is. {cost}."
+        it, verb = ("It", "is") if images == 1 else ("They", "are")
+        cost = f"{it} cost {in_credits(price)}" if price else "Nothing was charged"
+        return f"{_NOT_POSTED}. Here {it.lower()} {verb}. {cost}."
     if lost:
         return f"{_NOT_POSTED}, and the image is no longer available. Nothing was charged."
     why = " ".join(failure(reason) for reason in dict.fromkeys(reasons)) or "It was cancelled."

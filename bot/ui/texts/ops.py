@@ -137,9 +137,9 @@ def resumed(alert: Resumed) -> str:
 
 def declined(alert: ServerDeclined) -> str:
     """A server that may not use the bot."""
-    done = "I left it" if alert.left else "I couldn't leave it, and refuse all requests there"
+    done = "left it" if alert.left else "couldn't leave it, and refuse all requests there"
     return (
-        f"I'm in a server that isn't in `discord.guilds`: {plain(alert.name, 100)} ({alert.guild_id}). {done}. "
+        f"The server {plain(alert.name, 100)} ({alert.guild_id}) isn't in `discord.guilds`. I {done}. "
         "To let it use me, add its id, restart me, and invite me again."
     )
 

@@ -269,7 +269,8 @@ def _managers(chosen: ServerSettings) -> str:
 
 
 def _manager_limit(chosen: ServerSettings) -> str:
-    return f"Quota managers with the role grant up to {in_bonus_credits(chosen.manager_limit)} a month to other members"
+    limit = in_bonus_credits(chosen.manager_limit)
+    return f"Quota managers with the role can grant up to {limit} a month to other members"
 
 
 def _requests(chosen: ServerSettings) -> str:

@@ -67,6 +67,7 @@ _FIXED: Mapping[type[errors.UserError], str] = {
     errors.QuestionGone: (
         f"This question is closed. Mention me in a reply if you want to change an image. {NOTHING_CHARGED}"
     ),
+    errors.PriceChanged: f"The price has changed since I asked. Reply again to see the new one. {NOTHING_CHARGED}",
     errors.DraftGone: f"This form was open for too long and has expired. Open it again. {NOTHING_CHARGED}",
     errors.UploadFailed: f"The image service didn't accept your image. Try again in a while. {NOTHING_CHARGED}",
     errors.MayNotPost: (
@@ -151,6 +152,8 @@ def _of_request(error: errors.UserError) -> str | None:
 def _of_quota_command(error: errors.UserError) -> str | None:
     """Why a command or form about quotas was refused, if the reason has details."""
     match error:
+        case errors.ManagerLimitReached(limit=limit) if not limit:
+            return "Quota managers can't grant credits here; nothing was granted. Ask someone with Manage Server."
         case errors.ManagerLimitReached(limit=limit, left=left, renews_at=renews_at):
             return (
                 f"Quota managers can grant {in_credits(limit)} a month, and you have {number(left)} left; nothing was "
