@@ -19,6 +19,8 @@ from pydantic import (
     IPvAnyNetwork,
     SecretStr,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
@@ -60,10 +62,15 @@ def _websocket_or_none(value: str) -> str:
 
 
 def _host(value: str) -> str:
-    """A host as in a URL, or a domain of at least two labels after a dot."""
+    """A host as in a URL, with or without a port, or a domain of at least two labels after a dot."""
     value = value.strip().lower()
     name = value.removeprefix(".")
-    if not name or name.startswith(".") or (value.startswith(".") and "." not in name.strip(".")):
+    try:
+        url = parse_address(f"https://{name}/")
+    except ValueError:
+        url = None
+    # Anything but a host would be read as a path, or as part of one.
+    if url is None or url.path != "/" or "/" in name or (value.startswith(".") and "." not in name):
         raise ValueError("must be a host, or a dot and a domain such as .kie.ai")
     return value
 
@@ -85,6 +92,14 @@ Price = Annotated[Decimal, Field(gt=0, le=10_000, decimal_places=3)]
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        """``daily_budget = false`` would be 0, and so no limit."""
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+            raise ValueError("must not be true or false")
+        return value
 
 
 class DiscordConfig(_Section):
@@ -139,7 +154,7 @@ class ReferencesConfig(_Section):
 class WebConfig(_Section):
     """The web server for health checks and KIE's callbacks."""
 
-    host: str = "127.0.0.1"
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
 
@@ -276,15 +291,21 @@ def _reject_unknown_sections(sections: Iterable[str]) -> None:
 def require_secrets(config: Config) -> None:
     """Raise OperatorError when the bot's token or KIE's key is missing."""
     for name, secret in (("discord.token", config.discord.token), ("kie.api_key", config.kie.api_key)):
-        if not secret.get_secret_value().strip():
+        value = secret.get_secret_value().strip()
+        if not value:
             variable = f"EASEL__{name.upper().replace('.', '__')}"
             raise OperatorError(f"{name} is missing: set it in config.toml or in {variable}.")
+        if not (value.isascii() and value.isprintable()) or " " in value:
+            raise OperatorError(
+                f"{name} contains a space, a line break or another letter that none has: copy it again."
+            )
 
 
 def _describe(error: ValidationError | SettingsError) -> str:
     """Every invalid setting with its problem, in one sentence. Values are left out: they may be secrets."""
     if isinstance(error, SettingsError):
-        return 'An EASEL__ environment variable cannot be parsed: write lists as JSON, for example ["one", "two"].'
+        example = 'write lists as JSON, for example ["one", "two"] or {"123": 50}'
+        return f"An EASEL__ environment variable cannot be parsed: {example}."
     problems: list[str] = []
     for problem in error.errors(include_input=False, include_url=False, include_context=False):
         setting = ".".join(str(part) for part in problem["loc"])

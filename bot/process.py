@@ -105,7 +105,7 @@ def _callback_route(config: Config, app: Application) -> CallbackRoute | None:
     if not config.kie.callback_url:
         return None
     key = config.kie.callback_key.get_secret_value()
-    if not key:
+    if not key.strip():
         raise OperatorError("kie.callback_key is missing: without a signature anybody could send callbacks.")
     return CallbackRoute(key, app.pipeline.tracker, app.runtime.clock, proxies=config.web.trusted_proxies)
 
@@ -126,6 +126,8 @@ async def _login(client: EaselClient, config: Config) -> None:
         except (discord.DiscordServerError, *NETWORK_ERRORS) as error:
             log.warning("Discord cannot be reached", error=type(error).__name__, pause=pause)
             await client.http.close()
+            # Closed together with its session; discord.py would use it again.
+            client.http.connector = discord.utils.MISSING
             await asyncio.sleep(pause)
         else:
             return

@@ -103,6 +103,7 @@ async def test_a_waiting_request_promises_no_time_and_can_be_cancelled(backend: 
 
 async def test_who_waits_too_long_is_refunded(installation: Installation, kie: KieStandIn) -> None:
     tuning = submitter_tuned(give_up_after=0.4)
+    installation.clock.set(86_400)
     generations = await queued(installation, tuning, 4)
     kie.balance = Decimal(0)
     async with installation.start(tuning) as backend:
