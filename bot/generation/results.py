@@ -124,7 +124,13 @@ class Results:
             except PollFailed as refused:
                 log.info("KIE tells no other address of a result", task=task.id, detail=refused.detail)
                 raise error from None
-            path = await self._spool.ensure(task.id, url)
+            try:
+                path = await self._spool.ensure(task.id, url)
+            except (FetchTooLarge, HostNotAllowed):
+                raise
+            except (FetchRefused, FetchFailed) as second:
+                # What is wrong with the other address makes the result no more lost than it was.
+                raise error from second
         path, kind = await self._threads.run(fit, path, limit)
         return ImageFile(path, f"easel-{task.id}.{kind.suffix}", task.id)
 
