@@ -6,12 +6,10 @@ config.example.toml documents every setting and shows its default.
 import os
 import tomllib
 from collections.abc import Iterable
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     AliasChoices,
     BaseModel,
     ConfigDict,
@@ -28,66 +26,17 @@ from bot.domain.credits import KIE_PRICES, Period
 from bot.domain.errors import OperatorError
 from bot.domain.kie_limits import KIE_LIMITS
 from bot.domain.settings import Model, Resolution
-from bot.network import is_loopback, parse_address
-from bot.store.sqlite import database_file
-
-
-def _base_url(value: str, secure: str, plain: str) -> str:
-    """The URL without a trailing slash; ``plain`` is the unencrypted scheme, allowed for loopback addresses only."""
-    value = value.strip()
-    scheme, _, rest = value.partition("://")
-    scheme = scheme.lower()
-    try:
-        # What is valid after ws:// and wss:// is so after https:// too.
-        url = parse_address(f"https://{rest}")
-    except ValueError as error:
-        raise ValueError(f"must be a valid {secure}:// URL") from error
-    if scheme not in {secure, plain} or url.query_string or url.fragment:
-        raise ValueError(f"must be a valid {secure}:// URL")
-    if scheme == plain and not is_loopback(url.raw_host or ""):
-        raise ValueError(f"must be a valid {secure}:// URL; {plain}:// is only allowed for this machine")
-    return value.rstrip("/")
-
-
-def _http(value: str) -> str:
-    return _base_url(value, "https", "http")
-
-
-def _http_or_none(value: str) -> str:
-    return _http(value) if value else ""
-
-
-def _websocket_or_none(value: str) -> str:
-    return _base_url(value, "wss", "ws") if value else ""
-
-
-def _host(value: str) -> str:
-    """A host as in a URL, with or without a port, or a domain of at least two labels after a dot."""
-    value = value.strip().lower()
-    name = value.removeprefix(".")
-    try:
-        url = parse_address(f"https://{name}/")
-    except ValueError:
-        url = None
-    # Anything but a host would be read as a path, or as part of one.
-    if url is None or url.path != "/" or "/" in name or (value.startswith(".") and "." not in name):
-        raise ValueError("must be a host, or a dot and a domain such as .kie.ai")
-    return value
-
-
-def _database(value: str) -> str:
-    database_file(value)
-    return value
-
-
-HttpUrl = Annotated[str, AfterValidator(_http)]
-OptionalHttpUrl = Annotated[str, AfterValidator(_http_or_none)]
-OptionalWebsocketUrl = Annotated[str, AfterValidator(_websocket_or_none)]
-Host = Annotated[str, AfterValidator(_host)]
-Seconds = Annotated[float, Field(ge=0.01, le=30 * 24 * 3600, allow_inf_nan=False)]
-Timeout = Annotated[float, Field(ge=0.01, le=3600, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, le=100_000)]
-Price = Annotated[Decimal, Field(gt=0, le=10_000, decimal_places=3)]
+from bot.setting_types import (
+    Count,
+    DatabaseUrl,
+    Host,
+    HttpUrl,
+    OptionalHttpUrl,
+    OptionalWebsocketUrl,
+    Price,
+    Seconds,
+    Timeout,
+)
 
 
 class _Section(BaseModel):
@@ -141,7 +90,7 @@ class KieConfig(_Section):
 class DatabaseConfig(_Section):
     """Where the database is."""
 
-    url: Annotated[str, AfterValidator(_database)] = "sqlite:///data/easel.db"
+    url: DatabaseUrl = "sqlite:///data/easel.db"
 
 
 class ReferencesConfig(_Section):

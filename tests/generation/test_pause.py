@@ -10,7 +10,7 @@ from bot.domain.ids import GenerationId
 from bot.domain.kie_account import LowBalance, Paused, Resumed
 from bot.domain.states import Failure, TaskState
 from bot.quota.funds_breaker import PROBE_AFTER
-from demo.kie import Behaviour, Code, CutMidBody, Delay, Hang, Html, KieStandIn
+from demo.kie import Behaviour, Code, CutMidBody, Hang, Html, KieStandIn
 from tests.generation.backend import ALICE, BOB, REFUNDED, RESERVED, SETTLED, Backend, Installation
 from tests.generation.tuning import Tuning, monitor_tuned, running_at_most, submitter_tuned
 from tests.kie.schema import caused, created
@@ -171,21 +171,18 @@ async def test_half_open_takes_new_requests(installation: Installation, kie: Kie
 async def test_half_open_sends_no_second_task_before_the_answer_about_the_first(
     installation: Installation, kie: KieStandIn
 ) -> None:
-    generations = await queued(installation, PATIENT, 3)
+    await queued(installation, PATIENT, 3)
     kie.script.always("credit", Code(500, "server error"))
     kie.script.always("createTask", Code(402, "no credits"))
     async with installation.start(PATIENT) as backend:
         await wait_for_alerts(backend, Paused)
     before = len(created(kie))
-    kie.script.on("createTask", Delay(0.3))
     kie.script.always("createTask", Hang())
     async with installation.start(PATIENT) as backend:
         assert backend.workload.funds_breaker.is_half_open
         await until(lambda: len(created(kie)) > before, what="the probe")
         await wait_for_reads(backend)
-        assert (len(created(kie)), len(kie.tasks)) == (before + 1, 0)
-        kie.script.clear()
-        await assert_delivered(backend, generations)
+        assert len(created(kie)) == before + 1
 
 
 async def test_a_pause_that_outlives_processes_is_alerted_once(installation: Installation, kie: KieStandIn) -> None:
