@@ -11,6 +11,7 @@ from pathlib import Path
 from bot import options
 from bot.client import EaselClient
 from bot.config import Config
+from bot.domain.errors import OperatorError
 from bot.domain.ids import IdMaker
 from bot.domain.ports import Clock, MessageSender, OperatorAlerts
 from bot.generation.delivery import DeliveryWorker
@@ -50,6 +51,8 @@ from bot.ui.message_sender import DiscordMessageSender
 from bot.ui.questions import Questions
 from bot.ui.services import Services
 
+_SPOOL, _REFERENCES = "spool", "references"
+"""Folders beside the database."""
 _BACKGROUND_GRACE = 6.0
 """Seconds that background tasks get to end at shutdown; container engines kill a process after ten in all."""
 
@@ -107,6 +110,8 @@ async def assemble(
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         stack.enter_context(sqlite.process_lock(config.database.url))
+        temporary, pending_cards = _prepare(folder)
+        stack.enter_context(pending_cards)
         await retry_until_available(lambda: asyncio.to_thread(migrate, config.database.url))
         runtime = Runtime(
             store=await enter(Store.open(config.database.url)),
@@ -116,7 +121,6 @@ async def assemble(
         )
         threads = stack.enter_context(ImageThreads())
         sandbox = await enter(DecodeSandbox())
-        pending_cards = stack.enter_context(PendingCardJournal(folder / JOURNAL_NAME))
 
         # Separate sessions: a host that hangs delays nothing else, and KIE's key goes to KIE alone.
         api = KieClient(
@@ -132,7 +136,7 @@ async def assemble(
         policy = QuotaPolicy(clock, prices, options.limits(config))
         pace = options.pace(config)
         workload = Workload(options.kie_limits(config), durations=pace.durations)
-        spool = Spool(folder / "spool", downloads)
+        spool = Spool(folder / _SPOOL, downloads)
         results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
         undelivered = Undelivered(runtime, results)
         delivery = DeliveryWorker(runtime, workload=workload, results=results, undelivered=undelivered)
@@ -163,9 +167,9 @@ async def assemble(
             runtime,
             fetcher=attachments,
             sandbox=sandbox,
-            cache=ReferenceCache(folder / "references", options.reference_cache_limits(config), clock),
+            cache=ReferenceCache(folder / _REFERENCES, options.reference_cache_limits(config), clock),
             api=api,
-            folder=_temporary_folder(folder),
+            folder=temporary,
         )
         history = History(runtime)
         services = Services(
@@ -210,6 +214,16 @@ async def assemble(
             alerts=client.alerts,
             workers=workers,
         )
+
+
+def _prepare(data: Path) -> tuple[Path, PendingCardJournal]:
+    """What the data folder needs beside the database; raises OperatorError for what stands in its way."""
+    try:
+        for name in (_SPOOL, _REFERENCES):
+            (data / name).mkdir(exist_ok=True)
+        return _temporary_folder(data), PendingCardJournal(data / JOURNAL_NAME)
+    except OSError as error:
+        raise OperatorError(f"{error.filename} cannot be used: {error.strerror}.") from error
 
 
 def _temporary_folder(data: Path) -> Path:

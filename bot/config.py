@@ -6,12 +6,10 @@ config.example.toml documents every setting and shows its default.
 import os
 import tomllib
 from collections.abc import Iterable
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     AliasChoices,
     BaseModel,
     ConfigDict,
@@ -19,6 +17,8 @@ from pydantic import (
     IPvAnyNetwork,
     SecretStr,
     ValidationError,
+    ValidationInfo,
+    field_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
@@ -26,65 +26,29 @@ from bot.domain.credits import KIE_PRICES, Period
 from bot.domain.errors import OperatorError
 from bot.domain.kie_limits import KIE_LIMITS
 from bot.domain.settings import Model, Resolution
-from bot.network import is_loopback, parse_address
-from bot.store.sqlite import database_file
-
-
-def _base_url(value: str, secure: str, plain: str) -> str:
-    """The URL without a trailing slash; ``plain`` is the unencrypted scheme, allowed for loopback addresses only."""
-    value = value.strip()
-    scheme, _, rest = value.partition("://")
-    scheme = scheme.lower()
-    try:
-        # What is valid after ws:// and wss:// is so after https:// too.
-        url = parse_address(f"https://{rest}")
-    except ValueError as error:
-        raise ValueError(f"must be a valid {secure}:// URL") from error
-    if scheme not in {secure, plain} or url.query_string or url.fragment:
-        raise ValueError(f"must be a valid {secure}:// URL")
-    if scheme == plain and not is_loopback(url.raw_host or ""):
-        raise ValueError(f"must be a valid {secure}:// URL; {plain}:// is only allowed for this machine")
-    return value.rstrip("/")
-
-
-def _http(value: str) -> str:
-    return _base_url(value, "https", "http")
-
-
-def _http_or_none(value: str) -> str:
-    return _http(value) if value else ""
-
-
-def _websocket_or_none(value: str) -> str:
-    return _base_url(value, "wss", "ws") if value else ""
-
-
-def _host(value: str) -> str:
-    """A host as in a URL, or a domain of at least two labels after a dot."""
-    value = value.strip().lower()
-    name = value.removeprefix(".")
-    if not name or name.startswith(".") or (value.startswith(".") and "." not in name.strip(".")):
-        raise ValueError("must be a host, or a dot and a domain such as .kie.ai")
-    return value
-
-
-def _database(value: str) -> str:
-    database_file(value)
-    return value
-
-
-HttpUrl = Annotated[str, AfterValidator(_http)]
-OptionalHttpUrl = Annotated[str, AfterValidator(_http_or_none)]
-OptionalWebsocketUrl = Annotated[str, AfterValidator(_websocket_or_none)]
-Host = Annotated[str, AfterValidator(_host)]
-Seconds = Annotated[float, Field(ge=0.01, le=30 * 24 * 3600, allow_inf_nan=False)]
-Timeout = Annotated[float, Field(ge=0.01, le=3600, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, le=100_000)]
-Price = Annotated[Decimal, Field(gt=0, le=10_000, decimal_places=3)]
+from bot.setting_types import (
+    Count,
+    DatabaseUrl,
+    Host,
+    HttpUrl,
+    OptionalHttpUrl,
+    OptionalWebsocketUrl,
+    Price,
+    Seconds,
+    Timeout,
+)
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _no_truth_value_for_a_number(cls, value: object, info: ValidationInfo) -> object:
+        """``daily_budget = false`` would be 0, and so no limit."""
+        if isinstance(value, bool) and cls.model_fields[info.field_name or ""].annotation is not bool:
+            raise ValueError("must not be true or false")
+        return value
 
 
 class DiscordConfig(_Section):
@@ -126,7 +90,7 @@ class KieConfig(_Section):
 class DatabaseConfig(_Section):
     """Where the database is."""
 
-    url: Annotated[str, AfterValidator(_database)] = "sqlite:///data/easel.db"
+    url: DatabaseUrl = "sqlite:///data/easel.db"
 
 
 class ReferencesConfig(_Section):
@@ -139,7 +103,7 @@ class ReferencesConfig(_Section):
 class WebConfig(_Section):
     """The web server for health checks and KIE's callbacks."""
 
-    host: str = "127.0.0.1"
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
     port: Annotated[int, Field(ge=0, le=65535)] = 8080
     trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
 
@@ -276,15 +240,21 @@ def _reject_unknown_sections(sections: Iterable[str]) -> None:
 def require_secrets(config: Config) -> None:
     """Raise OperatorError when the bot's token or KIE's key is missing."""
     for name, secret in (("discord.token", config.discord.token), ("kie.api_key", config.kie.api_key)):
-        if not secret.get_secret_value().strip():
+        value = secret.get_secret_value().strip()
+        if not value:
             variable = f"EASEL__{name.upper().replace('.', '__')}"
             raise OperatorError(f"{name} is missing: set it in config.toml or in {variable}.")
+        if not (value.isascii() and value.isprintable()) or " " in value:
+            raise OperatorError(
+                f"{name} contains a space, a line break or another letter that none has: copy it again."
+            )
 
 
 def _describe(error: ValidationError | SettingsError) -> str:
     """Every invalid setting with its problem, in one sentence. Values are left out: they may be secrets."""
     if isinstance(error, SettingsError):
-        return 'An EASEL__ environment variable cannot be parsed: write lists as JSON, for example ["one", "two"].'
+        example = 'write lists as JSON, for example ["one", "two"] or {"123": 50}'
+        return f"An EASEL__ environment variable cannot be parsed: {example}."
     problems: list[str] = []
     for problem in error.errors(include_input=False, include_url=False, include_context=False):
         setting = ".".join(str(part) for part in problem["loc"])

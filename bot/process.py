@@ -102,7 +102,7 @@ def _callback_route(config: Config, app: Application) -> CallbackRoute | None:
     if not config.kie.callback_url:
         return None
     key = config.kie.callback_key.get_secret_value()
-    if not key:
+    if not key.strip():
         raise OperatorError("kie.callback_key is missing: without a signature anybody could send callbacks.")
     return CallbackRoute(key, app.pipeline.tracker, app.runtime.clock, proxies=config.web.trusted_proxies)
 

@@ -149,3 +149,7 @@ class Runtime:
     def steady_time(self, stored: datetime) -> datetime:
         """When a stored time was by the steady clock: now at the latest, although the clock may have been set back."""
         return self.clock.steady() - max(self.clock.now() - stored, timedelta())
+
+    def wall_time(self, steady: datetime) -> datetime:
+        """When a time by the steady clock was by the clock as it is set now: to be stored or shown."""
+        return self.clock.now() - (self.clock.steady() - steady)

@@ -154,6 +154,7 @@ def test_a_mistake_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch, 
         ("kie.running_tasks", "100001", "less than or equal to 100000"),
         ("kie.new_tasks", "0", "greater than or equal to 1"),
         ("kie.result_hosts", '"a.example"', ""),
+        ("web.host", '""', "at least 1 character"),
         ("log.level", '"loud"', "'debug', 'info', 'warning' or 'error'"),
         ("log.format", '"xml"', "'console' or 'json'"),
         ("database.url", '"nonsense"', "must look like sqlite:///"),
@@ -167,7 +168,19 @@ def test_an_invalid_setting_is_named(tmp_path: Path, setting: str, value: str, m
     assert message in error
 
 
-@pytest.mark.parametrize("host", ["", " ", ".", "..", ".ai", "..kie.ai"])
+NO_HOSTS = [
+    "https://kie.ai",
+    "kie.ai/",
+    "*.kie.ai",
+    "kie.ai.",
+    "me@kie.ai",
+    "m\u00fcnchen.example",
+    "a b.example",
+    "[::1",
+]
+
+
+@pytest.mark.parametrize("host", ["", " ", ".", "..", ".ai", "..kie.ai", *NO_HOSTS])
 def test_what_is_no_host_and_no_domain_is_named(tmp_path: Path, host: str) -> None:
     assert "kie.result_hosts.0: must be a host" in error_of_text(tmp_path, f'kie.result_hosts = ["{host}"]')
 
@@ -182,7 +195,7 @@ NUMBERS = [
 
 @pytest.mark.parametrize("setting", NUMBERS)
 def test_every_number_has_limits(tmp_path: Path, setting: str) -> None:
-    for value in ("-1000000000000", "10000000000000000000", "nan", "inf"):
+    for value in ("-1000000000000", "10000000000000000000", "nan", "inf", "true", "false", '"many"', "[1]"):
         assert f"{setting}: " in error_of_text(tmp_path, f"{setting} = {value}")
 
 
@@ -279,3 +292,16 @@ def test_the_token_and_the_key_are_required(tmp_path: Path, text: str, setting: 
     variable = "EASEL__" + setting.upper().replace(".", "__")
     with pytest.raises(OperatorError, match=f"{re.escape(setting)} is missing: .*{variable}"):
         require_secrets(config)
+
+
+@pytest.mark.parametrize("secret", ["two lines\n of it", "two words", "schl\u00fcssel", "\u202ekey", "a\x00b"])
+@pytest.mark.parametrize("setting", ["discord.token", "kie.api_key"])
+def test_what_no_header_can_carry_is_named_and_not_shown(
+    monkeypatch: pytest.MonkeyPatch, setting: str, secret: str
+) -> None:
+    config = load(None)
+    section, name = setting.split(".")
+    secrets = {"discord": {"token": "a"}, "kie": {"api_key": "b"}, section: {name: secret}}
+    with pytest.raises(OperatorError, match=f"{re.escape(setting)} contains") as raised:
+        require_secrets(Config.model_validate(config.model_dump(exclude_unset=True) | secrets))
+    assert secret not in str(raised.value)

@@ -50,7 +50,7 @@ class Results:
     def __init__(
         self, runtime: Runtime, *, api: ImageApi, workload: Workload, spool: Spool, threads: ImageThreads
     ) -> None:
-        self._clock = runtime.clock
+        self._runtime, self._clock = runtime, runtime.clock
         self._background = runtime.background
         self._api = api
         self._workload = workload
@@ -95,9 +95,9 @@ class Results:
             raise self._pending(task, trouble, error) from error
         del self._troubles[task.id]
         if (since := self._breaker.record_arrival(task.id)) is not None:
-            log.warning("submissions resumed: results arrive again")
+            log.warning("submissions resumed: results can be fetched again")
             self._workload.changed.set()
-            self.alert(ResultsArriving(since))
+            self.alert(ResultsArriving(self._runtime.wall_time(since)))
         return image
 
     def forget(self, task: Task) -> None:
@@ -122,9 +122,15 @@ class Results:
             try:
                 url = await self._api.download_url(url)
             except PollFailed as refused:
-                log.info("KIE tells no other address of a result", task=task.id, detail=refused.detail)
+                log.info("KIE gave no other address for a result", task=task.id, detail=refused.detail)
                 raise error from None
-            path = await self._spool.ensure(task.id, url)
+            try:
+                path = await self._spool.ensure(task.id, url)
+            except (FetchTooLarge, HostNotAllowed):
+                raise
+            except (FetchRefused, FetchFailed) as second:
+                # What is wrong with the other address makes the result no more lost than it was.
+                raise error from second
         path, kind = await self._threads.run(fit, path, limit)
         return ImageFile(path, f"easel-{task.id}.{kind.suffix}", task.id)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from bot.domain.credits import Credits, Period, period_around
@@ -67,7 +67,7 @@ class StatusBoard:
         balance_monitor: BalanceMonitor,
         workers: Mapping[str, asyncio.Task[None]],
     ) -> None:
-        self._store = runtime.store
+        self._runtime, self._store = runtime, runtime.store
         self._clock = runtime.clock
         self._workload = workload
         self._submitter = submitter
@@ -99,16 +99,17 @@ class StatusBoard:
             )
 
     def _queue_status(self) -> QueueStatus:
-        work = self._workload
+        work, wall_time = self._workload, self._runtime.wall_time
+        pause, missing_since = work.funds_breaker.pause, work.results_breaker.since
         return QueueStatus(
             waiting=len(work.queue),
             at_kie=work.queue.running,
             calls=self._submitter.calls_in_window,
             calls_allowed=work.kie_limits.new_tasks,
             window=work.kie_limits.window,
-            pause=work.funds_breaker.pause,
+            pause=pause and replace(pause, since=wall_time(pause.since)),
             trying=work.funds_breaker.is_half_open,
-            results_missing_since=work.results_breaker.since,
+            results_missing_since=missing_since and wall_time(missing_since),
         )
 
 

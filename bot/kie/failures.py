@@ -24,12 +24,12 @@ _CODES: Mapping[str, Failure] = {
 _MESSAGE_LIMIT = 2000
 """Characters of a message that are looked at."""
 
-_WORDS = r"(?:[:,]? [\w']+){0,4}"
+_WORDS = r"(?:[:,]? [\w'/]+){0,4}"
 """Up to four words of the same sentence."""
 _FETCHED = r"(?:fetch|download|load|retriev|access|open|read|decod|reach|resolv|identif|process)\w*"
 # The image that was sent, not what makes or checks images, nor the one that was made.
 _IMAGE = (
-    r"(?<!output )(?<!generated )(?<!result )(?:image|pic\w*|photo|file|reference|attachment|url)s?"
+    r"(?<!output )(?<!generated )(?<!result )(?:image|pic\w*|photo|file|reference|attachment|url|link)s?"
     r"(?! (?:model|generat|edit|service|server|pipeline|safety|moderat|checker|filter))"
 )
 _FAILED = r"(?:fail\w*|unable|could not|couldn't|cannot|can't|error|not able)"
@@ -55,7 +55,8 @@ _TABLE: tuple[tuple[Failure, tuple[str, ...]], ...] = (
         (
             r"(?:insufficient|not enough|out of|no|lacks?)(?: \w+)? (?:credits?|balance|funds)\b",
             r"\b(?:credits?|balance|funds)(?: \w+)? (?:insufficient|exhausted|not enough|too low|used up)",
-            r"\btop up\b",
+            r"\b(?:credits?|balance|funds) isn't enough",
+            r"\btop up\b|\bpayment required",
         ),
     ),
     # Before outages, since a reference that cannot be loaded may be called unavailable.
@@ -68,7 +69,8 @@ _TABLE: tuple[tuple[Failure, tuple[str, ...]], ...] = (
             rf"{_IMAGE}{_WORDS} (?:inaccessible|unreachable|unreadable|corrupt\w*|damaged|truncated|not found)",
             rf"{_IMAGE}{_WORDS} (?:size|dimension|resolution|format|type|width|height|byte)s?{_WORDS} {_WRONG}",
             rf"{_IMAGE}{_WORDS} (?:exceed\w*|too (?:large|big|small)|(?:larger|bigger|smaller) than)",
-            rf"\b{_FETCHED}{_WORDS} {_IMAGE}{_WORDS} fail",
+            rf"\b{_FETCHED}{_WORDS} {_IMAGE}{_WORDS} fail|\b4\d\d\b{_WORDS} {_FETCHED}{_WORDS} {_IMAGE}",
+            rf"{_IMAGE} (?:(?:is|are|was|has|have) )?(?:unavailable|expired|(?:too many|too few) pixels)",
             r"\b(?:fail\w* to decode|(?:fetch|download|decod)\w* (?:fail|error))",
             r"\bfile (?:size|type|format)\b|\bunsupported(?: \w+)? (?:format|type)",
             r"\b(?:input|image) urls?\b",
@@ -81,24 +83,28 @@ _TABLE: tuple[tuple[Failure, tuple[str, ...]], ...] = (
         (
             rf"\b{_SYSTEM}{_WORDS} (?:unavailable|busy|overload\w*|down|offline|unreachable|crashed|outage)",
             rf"\b{_SYSTEM}{_WORDS} (?:not (?:available|respond\w*|reachable|ready)|no response)",
-            rf"\b{_SYSTEM}{_WORDS} (?:failed to (?:respond|load|start|run)|(?:reset|refused|aborted|closed)\b)",
+            rf"\b{_SYSTEM}{_WORDS} failed to (?:respond|load|start|run)",
+            r"\b(?:upstream|network|connection)(?: \w+)? (?:reset|refused|aborted|closed)\b",
             r"\b(?:service|system|(?<!internal )server|api|checker|network|connection) (?:error|fail\w*)",
-            r"\b(?:status|code|returned|http) 5\d\d\b|\bno route to host",
+            r"\b(?:status|code|returned|http|upstream) 5\d\d\b|\bno route to host|\bdns\b|\bcloudflare|\bload balancer",
+            rf"\b{_CHECK}{_WORDS}[:,]? (?:internal|server) error|\bupstream connect|\bout of memory",
             rf"\b{_FAILED} (?:to )?(?:run|perform|complete|reach|contact|connect|load|start)\w*{_WORDS} {_CHECK}",
             rf"\b{_CHECK}{_WORDS} (?:could not|couldn't|cannot)(?: be)? (?:complete|perform|run|reach|load|start)\w*",
             r"\b(?:temporarily|currently|service) (?:unavailable|disabled)",
             r"\b(?:model|server) is (?:re)?(?:loading|starting)",
-            r"\b(?:bad gateway|gateway time|timed? ?out\b|too many requests|rate limit|quota|overload|busy\b)",
+            r"\b(?:bad gateway|gateway time|timed? ?out\b|rate limit|quota|overload|busy\b)",
+            r"\btoo many (?:\w+ )?(?:requests|tasks|jobs)",
             r"\b(?:high|heavy) (?:demand|load|traffic)",
-            r"\b(?:at|no|over|out of|insufficient) capacity",
-            r"\bqueue (?:is )?full|\bno (?:available|free) |\b(?:reject|refus)\w*(?: \w+)? connection",
+            r"\b(?:at|no|over|out of|insufficient)(?: \w+)? capacity",
+            r"\bqueue (?:is )?full|\bno (?:available|free|healthy) |\b(?:reject|refus)\w*(?: \w+)? connection",
         ),
     ),
     (
         Failure.MODERATED,
         (
-            r"\b(?:nsfw|nude|nudity|sexual|porn|erotic|gore|violence|explicit (?:content|material|image))",
-            r"\b(?:flagged|inappropriate|unsafe|offensive|objectionable|harmful|hate|filtered\b|safety\b)",
+            r"\b(?:nsfw|not safe for work|nude|nudity|sexual|porn|erotic|gore|violence|self harm|suicid|minors?\b)",
+            r"\b(?:explicit|graphic) (?:content|material|image)|\bdata ?inspection",
+            r"\b(?:flagged|inappropriate|unsafe|offensive|objectionable|harm(?:ful)?\b|dangerous|disturbing|hate|filtered\b|safety\b)",
             r"(?<!case )\bsensitive",
             r"\bmoderat(?:ed|ion|or)",
             r"\b(?:responsible ai\b|adult content|infring|copyright|trademark|intellectual property|derivative works)",
@@ -106,7 +112,7 @@ _TABLE: tuple[tuple[Failure, tuple[str, ...]], ...] = (
             rf"\b(?:violat|breach|against|not comply)\w*{_WORDS}{_WORDS} {_RULES}",
             rf"\b{_RULES}{_WORDS} (?:violat|breach)",
             rf"\b(?:content|usage|community|acceptable use) {_RULES}",
-            r"\bcontent (?:filter|safety|check|restrict|violat)",
+            r"\bcontent (?:filter|safety|check|guard|restrict|violat)|\b(?:policy check|risk (?:control|not pass))",
             rf"\b{_FORBIDDEN} {_CONTENT}\b|\b{_CONTENT}{_WORDS} {_FORBIDDEN}",
             rf"\b{_STOPPED}{_WORDS} (?:by|due|because){_WORDS} (?:{_CHECK}|{_RULES})",
             rf"\b{_CHECK}{_WORDS} (?:{_STOPPED}|trigger)|\btrigger\w*{_WORDS} {_CHECK}",
@@ -118,7 +124,7 @@ _TABLE: tuple[tuple[Failure, tuple[str, ...]], ...] = (
         Failure.REFERENCE_UNREADABLE,
         (
             rf"\b(?:invalid|unsupported|malformed|bad|corrupt\w*|damaged|broken|empty)(?: \w+)? {_IMAGE}",
-            rf"\bnot an? (?:valid |supported )?{_IMAGE}",
+            rf"\bnot (?:\w+ to )?an? (?:valid |supported )?{_IMAGE}",
             rf"{_IMAGE}{_WORDS} invalid",
             r"\bunsupported (?:file|media|mime)",
         ),
@@ -126,7 +132,7 @@ _TABLE: tuple[tuple[Failure, tuple[str, ...]], ...] = (
     (
         Failure.KEY_REFUSED,
         (
-            r"\b(?:api key\b|unauthori[sz]ed|authenticat|whitelist|(?:permission|access) denied)",
+            r"\b(?:api key\b|unauthori[sz]ed|authenticat|whitelist|(?:permission|access) denied|access permissions?)",
             rf"\b(?:account|key|ip){_WORDS} (?:blocked|suspended|disabled|banned|expired|revoked|frozen)",
         ),
     ),
@@ -144,7 +150,7 @@ _TABLE: tuple[tuple[Failure, tuple[str, ...]], ...] = (
         Failure.MODERATED,
         (
             r"\b(?:reject|prohibited|blocked|disallowed|banned|declined)",
-            r"\b(?:could not|cannot|can't) be processed",
+            r"\b(?:could not|cannot|can't) be processed|\b(?:cannot|can't|unable to) (?:help|assist)",
         ),
     ),
 )

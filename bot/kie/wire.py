@@ -26,7 +26,10 @@ _MAX_NESTING = 4
 _NUMBER = re.compile(r"[+-]?\d{1,40}(\.\d{1,40})?", re.ASCII)
 _TASK_ID = re.compile(r"(?!(?:null|none|undefined|nan|true|false|0)$)[a-z0-9][\w.:-]{0,127}", re.ASCII | re.IGNORECASE)
 _TASK_ID_FIELDS = ("taskId", "task_id", "taskID", "taskid")
-_URL_FIELDS = ("resultUrls", "resultUrl", "result_urls", "result_url", "resultImageUrl", "urls", "url", "images")
+_URL_FIELDS = (
+    *("resultUrls", "resultUrl", "result_urls", "result_url", "resultImageUrl", "resultImageUrls", "urls", "url"),
+    *("images", "image", "image_url", "imageUrl", "output", "data"),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,12 +97,15 @@ def task_report(data: object) -> TaskReport | None:
     match state.lower():
         case "success" | "succeeded":
             consumed = _number(record.get("creditsConsumed"), 0, _MAX_CONSUMED)
-            url = next((url for part in ("resultJson", "response") for url in _urls(record.get(part))), None)
+            parts = (record.get("resultJson"), record.get("response"), record.get("info"), record)
+            url = next((url for part in parts for url in _urls(part)), None)
             if url is None:
                 return TaskReport(Progress.FAILED, failure=Failure.NO_IMAGE, consumed=consumed)
             return TaskReport(Progress.SUCCEEDED, result_url=url, seconds=_seconds(record), consumed=consumed)
         case "fail" | "failed":
-            failure = task_failure(_text(record.get("failCode")), _text(record.get("failMsg")))
+            message = record.get("failMsg")
+            text = str(cast("object", message)) if isinstance(message, dict | list) else _text(message)
+            failure = task_failure(_text(record.get("failCode")), text)
             return TaskReport(Progress.FAILED, failure=failure)
         case _:
             return TaskReport(Progress.RUNNING)

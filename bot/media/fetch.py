@@ -1,9 +1,10 @@
-"""Downloads from allowed hosts only, limited in bytes and seconds, without following redirects."""
+"""Downloads from allowed hosts only, limited in bytes and seconds; redirects are followed only there, too."""
 
 from collections.abc import AsyncGenerator, Generator, Iterable
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from http import HTTPStatus
 from pathlib import Path
+from urllib.parse import urljoin
 
 import aiohttp
 from yarl import URL
@@ -13,6 +14,9 @@ from bot.media.ssrf import AddressNotPublic, is_literal, may_connect
 from bot.network import NETWORK_ERRORS, is_loopback, parse_address
 
 _CHUNK_BYTES = 1 << 16
+_REDIRECTS = 3
+"""How many in a row are followed."""
+_REDIRECTING = {301, 302, 303, 307, 308}
 _USER_AGENT = "Mozilla/5.0 (compatible; Easel)"
 
 
@@ -120,12 +124,14 @@ class Fetcher:
     async def _open(self, url: str, limit: int) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         checked = self._hosts.check(url)
         try:
-            async with self._session.get(
-                checked,
-                headers={"User-Agent": _USER_AGENT},
-                timeout=self._timeout,
-                allow_redirects=False,
-            ) as response:
+            async with AsyncExitStack() as stack:
+                response = await stack.enter_async_context(self._get(checked))
+                for _ in range(_REDIRECTS):
+                    location = response.headers.get("Location")
+                    if location is None or response.status not in _REDIRECTING:
+                        break
+                    checked = self._hosts.check(urljoin(str(checked), location))
+                    response = await stack.enter_async_context(self._get(checked))
                 if response.status in {HTTPStatus.NOT_FOUND, HTTPStatus.GONE}:
                     raise FetchGone(f"HTTP {response.status}")
                 if response.status != HTTPStatus.OK:
@@ -140,3 +146,7 @@ class Fetcher:
             raise FetchRefused("not a usable address") from error
         except NETWORK_ERRORS as error:
             raise FetchFailed(type(error).__name__) from error
+
+    def _get(self, url: URL) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
+        headers = {"User-Agent": _USER_AGENT}
+        return self._session.get(url, headers=headers, timeout=self._timeout, allow_redirects=False)

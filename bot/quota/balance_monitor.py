@@ -67,7 +67,7 @@ class BalanceMonitor:
         self._options = options
         self._is_low = False
         self._paused_since: datetime | None = None
-        """The pause that the operator has been alerted to."""
+        """The pause that the operator has been alerted to; by the steady clock."""
         self.reading: BalanceReading | None = None
         """The last balance that could be read."""
 
@@ -83,8 +83,7 @@ class BalanceMonitor:
             log.error("stored pause cannot be read")
             return
         if stored is not None:
-            self._paused_since = stored.since
-            since = self._runtime.steady_time(stored.since)
+            self._paused_since = since = self._runtime.steady_time(stored.since)
             self._funds_breaker.restore(since, stored.needed, self._runtime.clock.steady(), stored.reason)
 
     async def check_key(self) -> None:
@@ -144,12 +143,12 @@ class BalanceMonitor:
             if low and balance is not None:
                 due.append(LowBalance(balance, self._options.alert_below))
         if pause is not None and self._paused_since is None:
-            stored = _StoredPause(pause.since, pause.needed, pause.reason)
+            stored = _StoredPause(self._runtime.wall_time(pause.since), pause.needed, pause.reason)
             changes[_PAUSE_KEY] = _STORED_PAUSE.dump_json(stored).decode()
             due.append(Paused(balance, pause.reason))
         if pause is None and self._paused_since is not None:
             changes[_PAUSE_KEY] = ""
-            due.append(Resumed(self._paused_since, balance))
+            due.append(Resumed(self._runtime.wall_time(self._paused_since), balance))
         if not changes:
             return
         async with self._runtime.store.write() as tx:

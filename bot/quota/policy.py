@@ -128,11 +128,10 @@ class QuotaPolicy:
             (wanted, 1),
             (cheapest, 1),
         ]
-        requested_price = self._prices.of(wanted) * request.count
         options: dict[tuple[Model, Resolution, int], CheaperOption] = {}
         for settings, count in candidates:
             price = self._prices.of(settings) * count
-            if price <= spendable and price < requested_price:
+            if price <= spendable:
                 options.setdefault((settings.model, settings.resolution, count), CheaperOption(settings, count, price))
         return tuple(options.values())[:2]
 

@@ -47,8 +47,11 @@ def process_lock(url: str) -> Generator[None, None, None]:
     The lock ends with the process, even when that is killed.
     """
     path = database_file(url)
-    # A symbolic link and its target are one database.
-    target = path.resolve()
+    try:
+        # A symbolic link and its target are one database.
+        target = path.resolve()
+    except (OSError, RuntimeError) as error:
+        raise OperatorError(f"database.url: {path} is a link that leads nowhere.") from error
     lock = FileLock(target.with_name(f"{target.name}.lock"), timeout=0)
     with ExitStack() as stack:
         try:

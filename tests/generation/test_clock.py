@@ -3,12 +3,14 @@
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import pytest
 
 from bot.domain.generation import Origin
 from bot.domain.ids import ChannelId, GenerationId, KieTaskId, MessageId
 from bot.domain.image_api_errors import ImageApiError, TaskRefused, TryLater
+from bot.domain.kie_account import Resumed
 from bot.domain.kie_limits import KieLimits
 from bot.domain.ports import ImageApi, TaskInput
 from bot.domain.states import Failure, TaskState
@@ -101,6 +103,24 @@ async def test_a_pause_ends_when_it_would_and_gives_up_nobody(
         async with installation.start(tuning) as backend:
             await backend.wait_for_post(generation_id)
     assert backend.ledger() == [RESERVED, SETTLED]
+
+
+@pytest.mark.parametrize("jump", JUMPS)
+async def test_since_when_requests_were_paused_is_shown_by_the_clock_as_it_is_now(
+    installation: Installation, kie: KieStandIn, jump: float
+) -> None:
+    kie.script.always("credit", Code(500, "server error"))
+    kie.script.on("createTask", Code(402, "no credits"))
+    async with installation.start(submitter_tuned(give_up_after=600)) as backend:
+        generation_id = await backend.request()
+        await until(lambda: len(backend.alerts.sent) == 1, what="the pause")
+        installation.clock.set(jump)
+        installation.clock.advance(PROBE_AFTER.total_seconds())
+        await backend.wait_for_post(generation_id)
+        await until(lambda: len(backend.alerts.sent) == 2, what="the end of the pause")
+        (resumed,) = [alert for alert in backend.alerts.sent if isinstance(alert, Resumed)]
+        shown = installation.clock.now() - resumed.since
+        assert abs(shown - PROBE_AFTER) < timedelta(seconds=30)
 
 
 @pytest.mark.parametrize("jump", [8 * DAY, 365 * DAY])

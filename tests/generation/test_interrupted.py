@@ -1,6 +1,7 @@
 """Cards that an earlier process left pending: their members are told once, unless the request was accepted."""
 
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
@@ -56,6 +57,15 @@ async def test_a_request_accepted_just_before_the_kill_is_not_reported(installat
         # The process died after the transaction and before it removed the card.
         record_card(backend, value="token")
         await backend.wait_for_post(generation_id)
+    async with installation.start() as backend:
+        assert await reported(backend) == []
+    async with installation.start() as backend:
+        assert backend.pending_cards.interrupted == ()
+
+
+async def test_a_card_of_a_time_that_does_not_exist_is_dropped(installation: Installation) -> None:
+    async with installation.start() as backend:
+        backend.pending_cards.record(replace(record_card(backend), opened_at=datetime.min.replace(tzinfo=UTC)))
     async with installation.start() as backend:
         assert await reported(backend) == []
     async with installation.start() as backend:

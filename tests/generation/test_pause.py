@@ -10,7 +10,7 @@ from bot.domain.ids import GenerationId
 from bot.domain.kie_account import LowBalance, Paused, Resumed
 from bot.domain.states import Failure, TaskState
 from bot.quota.funds_breaker import PROBE_AFTER
-from demo.kie import Behaviour, Code, CutMidBody, Html, KieStandIn
+from demo.kie import Behaviour, Code, CutMidBody, Hang, Html, KieStandIn
 from tests.generation.backend import ALICE, BOB, REFUNDED, RESERVED, SETTLED, Backend, Installation
 from tests.generation.tuning import Tuning, monitor_tuned, running_at_most, submitter_tuned
 from tests.kie.schema import caused, created
@@ -103,6 +103,7 @@ async def test_a_waiting_request_promises_no_time_and_can_be_cancelled(backend: 
 
 async def test_who_waits_too_long_is_refunded(installation: Installation, kie: KieStandIn) -> None:
     tuning = submitter_tuned(give_up_after=0.4)
+    installation.clock.set(86_400)
     generations = await queued(installation, tuning, 4)
     kie.balance = Decimal(0)
     async with installation.start(tuning) as backend:
@@ -167,6 +168,23 @@ async def test_half_open_takes_new_requests(installation: Installation, kie: Kie
         assert backend.workload.funds_breaker.pause is None
 
 
+async def test_half_open_sends_no_second_task_before_the_answer_about_the_first(
+    installation: Installation, kie: KieStandIn
+) -> None:
+    await queued(installation, PATIENT, 3)
+    kie.script.always("credit", Code(500, "server error"))
+    kie.script.always("createTask", Code(402, "no credits"))
+    async with installation.start(PATIENT) as backend:
+        await wait_for_alerts(backend, Paused)
+    before = len(created(kie))
+    kie.script.always("createTask", Hang())
+    async with installation.start(PATIENT) as backend:
+        assert backend.workload.funds_breaker.is_half_open
+        await until(lambda: len(created(kie)) > before, what="the probe")
+        await wait_for_reads(backend)
+        assert len(created(kie)) == before + 1
+
+
 async def test_a_pause_that_outlives_processes_is_alerted_once(installation: Installation, kie: KieStandIn) -> None:
     generations = await queued(installation, Tuning(), 1)
     kie.balance = Decimal(0)
@@ -187,7 +205,8 @@ async def test_a_pause_that_outlives_processes_is_alerted_once(installation: Ins
     async with installation.start(PATIENT) as backend:
         await assert_delivered(backend, generations)
         await wait_for_alerts(backend, Resumed)
-        assert [alert.since for alert in backend.alerts.sent if isinstance(alert, Resumed)] == [since]
+        (resumed,) = [alert for alert in backend.alerts.sent if isinstance(alert, Resumed)]
+        assert abs(resumed.since - since) < timedelta(seconds=1)
     async with installation.start(PATIENT) as backend:
         await backend.request_and_wait("a third request")
         assert backend.alerts.sent == []

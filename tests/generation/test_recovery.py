@@ -8,6 +8,7 @@ import pytest
 from bot.domain.ids import GenerationId, KieTaskId
 from bot.domain.kie_limits import KieLimits
 from bot.domain.states import Failure, TaskState
+from bot.polling.durations import published
 from bot.polling.pace import Pace
 from demo.kie import Code, CutAfter, Fail, Hang, KieStandIn, Never, Succeed
 from tests.generation.backend import BOB, LATE, PROMPT, REFUNDED, RESERVED, SETTLED, Backend, Installation
@@ -100,6 +101,21 @@ async def test_running_continues(installation: Installation, kie: KieStandIn) ->
         assert backend.ledger(generation_id) == [RESERVED, SETTLED]
         assert len(created(kie)) == 1
         assert backend.workload.queue.running == 0
+
+
+async def test_the_next_process_knows_how_many_tasks_run_and_how_long_they_take(
+    installation: Installation, kie: KieStandIn
+) -> None:
+    kie.script.next_tasks(Succeed(), Never())
+    async with installation.start() as backend:
+        delivered = await backend.request_and_wait()
+        generation_id = await backend.request("another")
+        await backend.wait_for_states(generation_id, TaskState.RUNNING)
+        task_class = delivered.tasks[0].task_class
+        learned = backend.workload.durations.expected(task_class)
+    async with installation.start() as backend:
+        assert backend.workload.queue.running == 1
+        assert backend.workload.durations.expected(task_class) == learned != published(task_class)
 
 
 async def test_running_past_its_deadline_may_have_succeeded(installation: Installation, kie: KieStandIn) -> None:

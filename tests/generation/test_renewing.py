@@ -115,6 +115,15 @@ async def test_an_expired_upload_is_uploaded_again_from_the_cache(bench: Bench, 
     assert bench.api.taken == [(DATA[1], f"reference.{kind.suffix}", kind.content_type)]
 
 
+async def test_a_clock_that_was_set_forward_forgets_no_upload(bench: Bench) -> None:
+    await bench.remember(1)
+    bench.keep(2)
+    bench.clock.set(2 * 86_400)
+    assert await bench.renewed(2) == ["https://kie.example/new/2"]
+    bench.clock.set(-2 * 86_400)
+    assert await bench.renewed(1) == ["https://kie.example/known/1"]
+
+
 async def test_what_was_renewed_is_known_from_then_on(bench: Bench) -> None:
     bench.keep(1)
     await bench.renewed(1)

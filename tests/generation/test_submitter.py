@@ -258,6 +258,21 @@ async def test_an_unexpected_error_while_submitting_does_not_lose_the_task(
         assert len(created(kie)) == 2
 
 
+async def test_a_task_held_after_an_unexpected_error_counts_as_running_at_kie(
+    installation: Installation, kie: KieStandIn, expected_errors: list[BaseException]
+) -> None:
+    expected_errors.append(RuntimeError("nobody expected this"))
+    tuning = submitter_tuned(hold_ambiguous=True)
+    async with installation.start(tuning, wrap=lambda api: FlakyApi(api, create=expected_errors)) as backend:
+        generation_id = await backend.request()
+        task = await held_task(backend, generation_id)
+        await until(lambda: not len(backend.runtime.background), what="the submission to end")
+        assert backend.workload.queue.running == 1
+        assert await backend.tracker.attach_kie_id(task, KieTaskId(next(iter(kie.tasks)))) is True
+        await backend.wait_for_post(generation_id)
+        assert backend.workload.queue.running == 0
+
+
 async def test_a_database_that_is_locked_for_a_while_loses_nothing(
     installation: Installation, kie: KieStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:

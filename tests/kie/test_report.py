@@ -141,6 +141,10 @@ async def test_an_empty_record_means_running(client: KieClient, kie: KieStandIn,
         {"resultJson": json.dumps({"resultUrls": [{"url": URL}]})},
         {"resultJson": json.dumps([URL])},
         {"resultJson": URL},
+        {"resultJson": json.dumps({"data": {"images": [{"image_url": URL}]}})},
+        {"resultJson": json.dumps({"output": URL})},
+        {"resultJson": "", "resultUrls": [URL]},
+        {"resultJson": "", "info": {"resultImageUrl": URL}},
         {"resultJson": {"resultUrls": ["https://[::1]@", "http://", f" {URL}\n"]}},
         {"state": "SUCCESS"},
         {"state": " Success ", "extra": {"a": [1]}},
@@ -234,6 +238,8 @@ def test_the_credits_that_kie_charged(consumed: Any, expected: Decimal | None) -
         ("402", "Insufficient credits", Failure.OUT_OF_CREDITS),
         ("402", None, Failure.OUT_OF_CREDITS),
         (402, None, Failure.OUT_OF_CREDITS),
+        ("500", {"message": "NSFW content detected"}, Failure.MODERATED),
+        (None, ["Image fetch failed"], Failure.REFERENCE_UNREADABLE),
         ("455", "maintenance", Failure.MAINTENANCE),
         ("500", "Internal Error, Please try again later.", Failure.BROKEN),
         ("500", "generate playground failed, task id is blank", Failure.BROKEN),
@@ -242,7 +248,7 @@ def test_the_credits_that_kie_charged(consumed: Any, expected: Decimal | None) -
     ],
 )
 async def test_why_a_task_failed(
-    client: KieClient, kie: KieStandIn, code: str | int | None, message: str | None, failure: Failure
+    client: KieClient, kie: KieStandIn, code: str | int | None, message: object, failure: Failure
 ) -> None:
     data = record(state="fail", failCode=code, failMsg=message)
     # Like a callback's body, the envelope may carry an error code; the record counts.

@@ -57,8 +57,12 @@ async def test_a_signed_url_is_requested_exactly_as_given(fetcher: Fetcher, path
         (Reply(410, b""), FetchGone),
         (Reply(204, b""), FetchFailed),
         (Reply(206, b"part"), FetchFailed),
-        (Reply(301, b"", headers={"Location": "/uploads/elsewhere"}), FetchFailed),
-        (Reply(302, b"", headers={"Location": "https://example.com/"}), FetchFailed),
+        (Reply(301, b""), FetchFailed),
+        (Reply(300, b"", headers={"Location": "/uploads/elsewhere"}), FetchFailed),
+        (Reply(301, b"", headers={"Location": "https://example.com/"}), HostNotAllowed),
+        (Reply(302, b"", headers={"Location": "//169.254.169.254/"}), FetchRefused),
+        (Reply(307, b"", headers={"Location": "http://127.0.0.1@example.com/"}), FetchRefused),
+        (Reply(308, b"", headers={"Location": "https://[::1"}), FetchRefused),
         (Reply(200, DATA + b"!"), FetchTooLarge),
         (Html(502), FetchFailed),
         (Reply(503, b""), FetchFailed),
@@ -67,7 +71,7 @@ async def test_a_signed_url_is_requested_exactly_as_given(fetcher: Fetcher, path
     ],
     ids=lambda parameter: str(parameter)[:50],
 )
-async def test_a_failed_download_leaves_no_file_and_follows_no_redirect(
+async def test_a_failed_download_leaves_no_file_and_follows_no_redirect_elsewhere(
     fetcher: Fetcher, kie: KieStandIn, url: str, path: Path, behaviour: Behaviour, error: type[Exception]
 ) -> None:
     kie.script.always("result", behaviour)
@@ -76,6 +80,23 @@ async def test_a_failed_download_leaves_no_file_and_follows_no_redirect(
     assert raised.type is error
     assert files(path) == []
     assert {call.path for call in kie.requests} == {"/" + url.split("/", 3)[3]}
+
+
+@pytest.mark.parametrize("redirects", [1, 3, 4])
+async def test_a_few_redirects_among_the_allowed_hosts_are_followed(
+    fetcher: Fetcher, kie: KieStandIn, url: str, path: Path, redirects: int
+) -> None:
+    kie.script.on(
+        "result", *[Reply(302, b"", headers={"Location": f"/results/{n:032x}-7.png"}) for n in range(redirects)]
+    )
+    kie.script.always("result", Reply(200, DATA))
+    if redirects > 3:
+        with pytest.raises(FetchFailed, match="302"):
+            await fetcher.to_file(url, path, len(DATA))
+    else:
+        await fetcher.to_file(url, path, len(DATA))
+        assert read(path) == DATA
+    assert [call.path for call in kie.requests[1:]] == [f"/results/{n:032x}-7.png" for n in range(min(redirects, 3))]
 
 
 async def test_a_failed_download_leaves_an_earlier_file_as_it_was(

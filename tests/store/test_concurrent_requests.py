@@ -152,6 +152,16 @@ async def test_grants_and_requests_at_the_same_time_lose_nothing(store: Store, f
     assert rows(file, "SELECT count(*) FROM ledger WHERE movement = 'grant'") == [(50,)]
 
 
+async def test_the_server_pool_is_renewed_at_the_servers_own_midnight(store: Store, tmp_path: Path) -> None:
+    async with open_services(store, tmp_path, open_limit=1000, limits=UNLIMITED) as services:
+        await replace_settings(services.quotas, CHANGE, ServerSettings(zone="Asia/Tokyo"))
+        await services.quotas.put_rule(CHANGE, Rule(Scope.POOL, 0, FIFTY))
+        midnight = NOW.replace(hour=15, minute=0)
+        for moment in (midnight - timedelta(minutes=15), midnight):
+            services.clock.moment = moment
+            assert await send(services, OF_ALICE[:12]) == {None: 10, Cap.POOL: 2}
+
+
 async def test_another_time_zone_does_not_renew_the_operators_limit(store: Store, tmp_path: Path) -> None:
     """Admins choose their server's zone, and there is always a zone in which midnight has just passed."""
     limits = replace(UNLIMITED, servers=FIFTY)

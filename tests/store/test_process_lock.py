@@ -13,6 +13,7 @@ from structlog.testing import capture_logs
 from bot.app import assemble
 from bot.config import Config, DatabaseConfig
 from bot.domain.errors import OperatorError, StoreUnavailable
+from bot.generation.pending_cards import JOURNAL_NAME
 from bot.store import sqlite
 from bot.store.backup import restore
 from bot.store.migrate import NEWEST, migrate
@@ -55,6 +56,25 @@ def test_two_names_of_one_file_are_one_lock(tmp_path: Path, other_name: Path, ex
         migrate(f"sqlite:///{database}")
     with sqlite.process_lock(f"sqlite:///{other_name}"):
         assert sqlite.schema_version(database) == NEWEST
+
+
+def test_a_link_that_leads_to_itself_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a.db").symlink_to(tmp_path / "b.db")
+    (tmp_path / "b.db").symlink_to(tmp_path / "a.db")
+    with pytest.raises(OperatorError, match="leads nowhere"), sqlite.process_lock(f"sqlite:///{tmp_path / 'a.db'}"):
+        pass
+
+
+@pytest.mark.parametrize("name", ["spool", "references", "tmp", JOURNAL_NAME])
+async def test_what_stands_in_the_way_in_the_data_folder_is_named(tmp_path: Path, name: str) -> None:
+    if name == JOURNAL_NAME:
+        (tmp_path / name).mkdir()
+    else:
+        (tmp_path / name).write_text("in the way")
+    config = Config(database=DatabaseConfig(url=f"sqlite:///{tmp_path / 'easel.db'}"))
+    with pytest.raises(OperatorError, match=f"{name} cannot be used: (File exists|Is a directory)"):
+        async with assemble(config):
+            pass
 
 
 def test_restoring_through_a_link_replaces_the_database_and_not_the_link(tmp_path: Path) -> None:

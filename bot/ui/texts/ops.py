@@ -147,14 +147,15 @@ def declined(alert: ServerDeclined) -> str:
 def unknown_host(alert: UnknownResultHost) -> str:
     """A result on a host that is not allowed."""
     return (
-        f"KIE stores results on a host that isn't allowed: {plain(alert.host, 100)}. The images are kept and tried by "
-        "another address if KIE gives one. If the host belongs to KIE, add it to kie.result_hosts and restart."
+        f"KIE stores results on a host that isn't allowed: {plain(alert.host, 100)}. The images are kept, and "
+        "fetched from another address if KIE gives one. If the host belongs to KIE, add it to kie.result_hosts and "
+        "restart."
     )
 
 
 def results_arriving(alert: ResultsArriving) -> str:
     """Results can be fetched again."""
-    return f"KIE's images arrive again, so requests are accepted. They were paused {relative(alert.since)}."
+    return f"KIE's images can be fetched again, so requests are accepted. They were paused {relative(alert.since)}."
 
 
 def delivery_given_up(alert: DeliveryGivenUp) -> str:
