@@ -4,8 +4,12 @@ FROM python:3.11-slim
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app
 
-COPY requirements/run.txt requirements/run.txt
-RUN python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements/run.txt
+# As in the Makefile: nothing is installed without a hash, and pyvips, which has no wheel, is built with what is pinned.
+COPY requirements/ requirements/
+RUN python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes \
+      --only-binary :all: -r requirements/build.txt \
+ && python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes \
+      --only-binary :all: --no-binary pyvips --no-build-isolation -r requirements/run.txt
 
 COPY bot/ bot/
 COPY cogs/ cogs/
