@@ -44,4 +44,6 @@ def test_nothing_is_installed_without_a_hash() -> None:
             assert {"--no-deps", "--no-build-isolation"} <= {*options}
         else:
             assert {"--require-hashes", "--only-binary", ":all:"} <= {*options}
-            assert ("--no-build-isolation" in options) == ("--no-binary" in options) == (options[-1][-9:] != "build.txt")
+            assert (
+                ("--no-build-isolation" in options) == ("--no-binary" in options) == (options[-1][-9:] != "build.txt")
+            )
