@@ -1,4 +1,5 @@
 # Easel in a container: docker build -t easel . && docker run -v ./config.toml:/app/config.toml:ro -v easel-data:/app/data easel
+# Token and keys can be container secrets: EASEL__DISCORD__TOKEN_FILE=/run/secrets/discord_token, see config.example.toml.
 FROM python:3.11-slim
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1

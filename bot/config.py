@@ -4,14 +4,11 @@ config.example.toml documents every setting and shows its default.
 """
 
 import os
-import tomllib
 from collections.abc import Iterable
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    AfterValidator,
     AliasChoices,
     BaseModel,
     ConfigDict,
@@ -19,78 +16,43 @@ from pydantic import (
     IPvAnyNetwork,
     SecretStr,
     ValidationError,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from bot.config_sources import read_toml, strip, with_secret_files
+from bot.config_types import (
+    Count,
+    Database,
+    Host,
+    HttpUrl,
+    OptionalHttpUrl,
+    OptionalWebsocketUrl,
+    Price,
+    Seconds,
+    Secret,
+    Timeout,
+)
 from bot.domain.credits import KIE_PRICES, Period
 from bot.domain.errors import OperatorError
 from bot.domain.kie_limits import KIE_LIMITS
 from bot.domain.settings import Model, Resolution
-from bot.network import is_loopback, parse_address
-from bot.store.sqlite import database_file
-
-
-def _base_url(value: str, secure: str, plain: str) -> str:
-    """The URL without a trailing slash; ``plain`` is the unencrypted scheme, allowed for loopback addresses only."""
-    value = value.strip()
-    scheme, _, rest = value.partition("://")
-    scheme = scheme.lower()
-    try:
-        # What is valid after ws:// and wss:// is so after https:// too.
-        url = parse_address(f"https://{rest}")
-    except ValueError as error:
-        raise ValueError(f"must be a valid {secure}:// URL") from error
-    if scheme not in {secure, plain} or url.query_string or url.fragment:
-        raise ValueError(f"must be a valid {secure}:// URL")
-    if scheme == plain and not is_loopback(url.raw_host or ""):
-        raise ValueError(f"must be a valid {secure}:// URL; {plain}:// is only allowed for this machine")
-    return value.rstrip("/")
-
-
-def _http(value: str) -> str:
-    return _base_url(value, "https", "http")
-
-
-def _http_or_none(value: str) -> str:
-    return _http(value) if value else ""
-
-
-def _websocket_or_none(value: str) -> str:
-    return _base_url(value, "wss", "ws") if value else ""
-
-
-def _host(value: str) -> str:
-    """A host as in a URL, or a domain of at least two labels after a dot."""
-    value = value.strip().lower()
-    name = value.removeprefix(".")
-    if not name or name.startswith(".") or (value.startswith(".") and "." not in name.strip(".")):
-        raise ValueError("must be a host, or a dot and a domain such as .kie.ai")
-    return value
-
-
-def _database(value: str) -> str:
-    database_file(value)
-    return value
-
-
-HttpUrl = Annotated[str, AfterValidator(_http)]
-OptionalHttpUrl = Annotated[str, AfterValidator(_http_or_none)]
-OptionalWebsocketUrl = Annotated[str, AfterValidator(_websocket_or_none)]
-Host = Annotated[str, AfterValidator(_host)]
-Seconds = Annotated[float, Field(ge=0.01, le=30 * 24 * 3600, allow_inf_nan=False)]
-Timeout = Annotated[float, Field(ge=0.01, le=3600, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, le=100_000)]
-Price = Annotated[Decimal, Field(gt=0, le=10_000, decimal_places=3)]
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @model_validator(mode="before")
+    @classmethod
+    def _strip(cls, settings: Any) -> Any:
+        return strip(settings)
+
 
 class DiscordConfig(_Section):
     """Discord's token, who may use the bot, Discord's addresses, and the hosts of members' images."""
 
-    token: SecretStr = SecretStr("")
+    token: Secret = SecretStr("")
+    token_file: str = ""
     guilds: tuple[Annotated[int, Field(gt=0, lt=1 << 63)], ...] = ()
     direct_messages: Literal["auto", "on", "off"] = "auto"
     api_url: HttpUrl = "https://discord.com/api/v10"
@@ -106,12 +68,14 @@ class DiscordConfig(_Section):
 class KieConfig(_Section):
     """KIE's key, addresses, limits and callbacks. Times in seconds."""
 
-    api_key: SecretStr = SecretStr("")
+    api_key: Secret = SecretStr("")
+    api_key_file: str = ""
     base_url: HttpUrl = "https://api.kie.ai"
     upload_url: HttpUrl = "https://kieai.redpandaai.co"
     result_hosts: tuple[Host, ...] = (".aiquickdraw.com", ".redpandaai.co", ".kie.ai")
     callback_url: OptionalHttpUrl = ""
-    callback_key: SecretStr = SecretStr("")
+    callback_key: Secret = SecretStr("")
+    callback_key_file: str = ""
     nsfw_checker: bool = True
     flex_controls: bool = False
     request_timeout: Timeout = 30
@@ -126,7 +90,7 @@ class KieConfig(_Section):
 class DatabaseConfig(_Section):
     """Where the database is."""
 
-    url: Annotated[str, AfterValidator(_database)] = "sqlite:///data/easel.db"
+    url: Database = "sqlite:///data/easel.db"
 
 
 class ReferencesConfig(_Section):
@@ -226,6 +190,11 @@ class Config(_Section):
     tracker: TrackerConfig = TrackerConfig()
     log: LogConfig = LogConfig()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_secret_files(cls, settings: Any) -> Any:
+        return with_secret_files(strip(settings)) if isinstance(settings, dict) else settings
+
 
 class _Loaded(Config, BaseSettings):
     model_config = SettingsConfigDict(env_prefix="EASEL__", env_nested_delimiter="__", extra="forbid", frozen=True)
@@ -245,16 +214,7 @@ class _Loaded(Config, BaseSettings):
 
 def load(path: Path | None) -> Config:
     """Read a file (None: no file) and the environment; raises OperatorError naming every invalid setting."""
-    sections: dict[str, Any] = {}
-    if path is not None:
-        try:
-            sections = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise OperatorError(f"{path} does not exist: copy config.example.toml to it and fill it in.") from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise OperatorError(f"{path} cannot be read: {type(error).__name__}.") from error
-        except tomllib.TOMLDecodeError as error:
-            raise OperatorError(f"{path} is not valid TOML: {error}.") from error
+    sections = read_toml(path) if path is not None else {}
     _reject_unknown_sections(sections)
     try:
         return _Loaded(**sections)
@@ -276,9 +236,12 @@ def _reject_unknown_sections(sections: Iterable[str]) -> None:
 def require_secrets(config: Config) -> None:
     """Raise OperatorError when the bot's token or KIE's key is missing."""
     for name, secret in (("discord.token", config.discord.token), ("kie.api_key", config.kie.api_key)):
-        if not secret.get_secret_value().strip():
+        if not secret.get_secret_value():
             variable = f"EASEL__{name.upper().replace('.', '__')}"
-            raise OperatorError(f"{name} is missing: set it in config.toml or in {variable}.")
+            raise OperatorError(
+                f"{name} is missing: set it in config.toml or in {variable}, or name a file that holds it in "
+                f"{variable}_FILE."
+            )
 
 
 def _describe(error: ValidationError | SettingsError) -> str:
@@ -290,5 +253,5 @@ def _describe(error: ValidationError | SettingsError) -> str:
         setting = ".".join(str(part) for part in problem["loc"])
         unknown = problem["type"] == "extra_forbidden"
         message = "unknown setting" if unknown else problem["msg"].removeprefix("Value error, ")
-        problems.append(f"{setting}: {message}")
+        problems.append(f"{setting}: {message}" if setting else message)
     return f"The configuration is invalid: {'; '.join(problems)}."

@@ -117,7 +117,7 @@ async def _connect(client: EaselClient, config: Config) -> None:
 
 async def _login(client: EaselClient, config: Config) -> None:
     """Log in, retrying for as long as Discord cannot be reached; raises OperatorError when it refuses the token."""
-    token = config.discord.token.get_secret_value().strip()
+    token = config.discord.token.get_secret_value()
     for pause in chain(_LOGIN_PAUSES, repeat(_LOGIN_PAUSES[-1])):
         try:
             await client.login(token)

@@ -240,10 +240,10 @@ def test_plain_text_has_no_markdown_left() -> None:
 
 def test_members_words_stay_in_their_place() -> None:
     """A ledger line reads the same whatever the reason of a grant is."""
-    reason = "\u2067שלום\u200f \u202e9,999 to bob\u2069\u3164"
+    reason = "\u2067אבגד\u200f \u202e9,999 to bob\u2069\u3164"
     line = quota.granted(UserId(1), Decimal(5), reason)
-    assert line == "<@1> got 5 bonus credits: \u2068שלום 9,999 to bob\u2069"
-    assert amounts.prompt("שלום\u200f \u202e*!", 100) == "\u2068שלום\u200f \\*!\u2069"
+    assert line == "<@1> got 5 bonus credits: \u2068אבגד 9,999 to bob\u2069"
+    assert amounts.prompt("אבגד\u200f \u202e*!", 100) == "\u2068אבגד\u200f \\*!\u2069"
     assert all(len(amounts.plain(text * 300, 200)) <= 402 for text in ("*", "א-", "z\u0301\u0302"))
 
 

@@ -1,0 +1,70 @@
+"""The types of settings: URLs, hosts, secrets, and numbers with their limits. White space is stripped before."""
+
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, SecretStr
+
+from bot.network import is_loopback, parse_address
+from bot.store.sqlite import database_file
+
+
+def _base_url(value: str, secure: str, plain: str) -> str:
+    """The URL without a trailing slash; ``plain`` is the unencrypted scheme, allowed for loopback addresses only."""
+    scheme, _, rest = value.partition("://")
+    scheme = scheme.lower()
+    try:
+        # What is valid after ws:// and wss:// is so after https:// too.
+        url = parse_address(f"https://{rest}")
+    except ValueError as error:
+        raise ValueError(f"must be a valid {secure}:// URL") from error
+    if scheme not in {secure, plain} or url.query_string or url.fragment:
+        raise ValueError(f"must be a valid {secure}:// URL")
+    if scheme == plain and not is_loopback(url.raw_host or ""):
+        raise ValueError(f"must be a valid {secure}:// URL; {plain}:// is only allowed for this machine")
+    return value.rstrip("/")
+
+
+def _http(value: str) -> str:
+    return _base_url(value, "https", "http")
+
+
+def _http_or_none(value: str) -> str:
+    return _http(value) if value else ""
+
+
+def _websocket_or_none(value: str) -> str:
+    return _base_url(value, "wss", "ws") if value else ""
+
+
+def _host(value: str) -> str:
+    """A host as in a URL, or a domain of at least two labels after a dot."""
+    value = value.lower()
+    name = value.removeprefix(".")
+    if not name or name.startswith(".") or (value.startswith(".") and "." not in name.strip(".")):
+        raise ValueError("must be a host, or a dot and a domain such as .kie.ai")
+    return value
+
+
+def _database(value: str) -> str:
+    database_file(value)
+    return value
+
+
+def _one_line(value: SecretStr) -> SecretStr:
+    # aiohttp refuses to send such a key, once per request.
+    if not value.get_secret_value().isprintable():
+        raise ValueError("must be one line without tabs or other invisible characters")
+    return value
+
+
+Secret = Annotated[SecretStr, AfterValidator(_one_line)]
+HttpUrl = Annotated[str, AfterValidator(_http)]
+OptionalHttpUrl = Annotated[str, AfterValidator(_http_or_none)]
+OptionalWebsocketUrl = Annotated[str, AfterValidator(_websocket_or_none)]
+Database = Annotated[str, AfterValidator(_database)]
+Host = Annotated[str, AfterValidator(_host)]
+Seconds = Annotated[float, Field(ge=0.01, le=30 * 24 * 3600, allow_inf_nan=False)]
+Timeout = Annotated[float, Field(ge=0.01, le=3600, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, le=100_000)]
+Price = Annotated[Decimal, Field(gt=0, le=10_000, decimal_places=3)]
