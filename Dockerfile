@@ -14,7 +14,7 @@ RUN python -m pip install --no-cache-dir --disable-pip-version-check --require-h
 
 COPY bot/ bot/
 COPY cogs/ cogs/
-RUN useradd --system --user-group --home-dir /app easel && mkdir data && chown easel:easel data
+RUN useradd --system --user-group --home-dir /app easel && mkdir -m 700 data && chown easel:easel data
 USER easel
 
 VOLUME /app/data

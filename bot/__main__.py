@@ -24,6 +24,7 @@ _DEFAULT_CONFIG = Path("config.toml")
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return the exit code; an OperatorError is printed as one line."""
     signal.signal(signal.SIGTERM, _exit_early)
+    os.umask(0o077)
     options = _parser().parse_args(arguments)
     try:
         config = _configure(options.config)
@@ -82,12 +83,17 @@ def _parser() -> argparse.ArgumentParser:
 def _configure(path: Path | None) -> "Config":
     from bot import log
     from bot.config import load
+    from bot.permissions import warn_if_exposed
 
     if path is None and _DEFAULT_CONFIG.exists():
         path = _DEFAULT_CONFIG
     config = load(path)
-    secrets = [config.discord.token, config.kie.api_key, config.kie.callback_key]
-    log.set_up(config.log.level, config.log.format, [secret.get_secret_value() for secret in secrets])
+    secrets = [
+        secret.get_secret_value() for secret in (config.discord.token, config.kie.api_key, config.kie.callback_key)
+    ]
+    log.set_up(config.log.level, config.log.format, secrets)
+    if path is not None:
+        warn_if_exposed(path, secrets)
     return config
 
 

@@ -13,6 +13,8 @@ from typing import TypeAlias
 
 import pytest
 
+from tests.test_permissions import open_to_others
+
 Easel: TypeAlias = "Callable[..., subprocess.CompletedProcess[str]]"
 
 EX_CONFIG = 78
@@ -133,6 +135,8 @@ def test_a_backup_is_made_and_restored_over_a_damaged_database(easel: Easel, tmp
     expected = "data/easel.db was restored from one.db. The previous database was kept as data/easel.db."
     assert restored.stdout.startswith(expected)
     assert easel("db", "check").returncode == 0
+    # What the test itself made aside, nobody else can read any of it.
+    assert open_to_others(tmp_path) - {"folder"} == set()
 
 
 @pytest.mark.parametrize("arguments", [[], ["draw"], ["db"], ["db", "drop"], ["db", "restore"], ["db", "check", "x"]])

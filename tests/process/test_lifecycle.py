@@ -16,6 +16,7 @@ from tests.front import BotProcess, Fault
 from tests.kie.schema import caused
 from tests.process.deployment import KIE_KEY, Deployment, fetched, log_entries
 from tests.stories.images import pixels, png
+from tests.test_permissions import open_to_others
 from tests.waiting import until
 
 WORD = "quetzalcoatlus"
@@ -33,6 +34,7 @@ async def test_an_image_is_made(deployment: Deployment) -> None:
     assert image.url.startswith(deployment.front.cdn_url)
     with Image.open(io.BytesIO(await fetched(image.url))) as opened:
         assert opened.format == "PNG"
+    assert open_to_others(deployment.folder) <= {"empty.toml"}
     (task,) = deployment.kie.tasks.values()
     assert [pixels(reference) for reference in task.references or ()] == [pixels(png())]
     acknowledged_at = deployment.front.calls("POST", "/callback")[0].answered_at
