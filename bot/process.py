@@ -92,7 +92,13 @@ async def _start_web_server(
 
     try:
         await stack.enter_async_context(
-            serve(config.web.host, config.web.port, ready=ready, callback=_callback_route(config, app))
+            serve(
+                config.web.host,
+                config.web.port,
+                ready=ready,
+                callback=_callback_route(config, app),
+                proxies=config.web.trusted_proxies,
+            )
         )
     except OSError as error:
         address = f"{config.web.host}:{config.web.port}"
