@@ -1,4 +1,4 @@
-"""The command line: run, sync, db. Exit codes: 0 success, 1 crash or damaged database, 78 (EX_CONFIG) OperatorError."""
+"""The command line: run, sync, health, db. Exit codes: 0 success, 1 crash or damaged database, 78 (EX_CONFIG) OperatorError."""
 
 import argparse
 import asyncio
@@ -32,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
             if options.action == "check":
                 return _check(config.database.url, repair=options.repair)
             return _db(options.action, getattr(options, "file", None), config)
+        if options.command == "health":
+            return _health(config)
         return _bot(options.command, config)
     except OperatorError as error:
         print(f"easel: {error}", file=sys.stderr)
@@ -60,12 +62,23 @@ def _bot(command: str, config: "Config") -> int:
     return 0 if _run(process.run(config)) else 1
 
 
+def _health(config: "Config") -> int:
+    from bot.web.health import is_healthy
+
+    if not config.web.port:
+        raise OperatorError("web.port is 0, so the system chooses it and nobody can ask there: set web.port.")
+    healthy = is_healthy(config.web.host, config.web.port)
+    print("The bot answers." if healthy else f"Nothing answers at {config.web.host}:{config.web.port}.")
+    return 0 if healthy else 1
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="easel", description="A Discord bot that makes and edits images with FLUX.2.")
     parser.add_argument("--config", type=Path, help="configuration file (default: config.toml, if it exists)")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run the bot")
     commands.add_parser("sync", help="send the command definitions to Discord, even if they have not changed")
+    commands.add_parser("health", help="ask the running bot whether it lives; exit code 1 if it does not answer")
     db = commands.add_parser("db", help="manage the database")
     actions = db.add_subparsers(dest="action", required=True)
     actions.add_parser("migrate", help="upgrade it to the newest schema")

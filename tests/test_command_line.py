@@ -7,6 +7,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import TypeAlias
@@ -71,6 +72,25 @@ def test_a_database_that_cannot_be_used(easel: Easel, tmp_path: Path) -> None:
     assert "notes.db cannot be used: file is not a database" in error_of(done)
     (tmp_path / "data").write_text("a file where the folder should be")
     assert "cannot be written" in error_of(easel("db", "migrate", DATABASE__URL="sqlite:///data/easel.db"))
+
+
+@pytest.mark.parametrize(("listens", "host"), [("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "0.0.0.0"), ("::1", "::")])
+def test_the_health_check_follows_the_settings(easel: Easel, listens: str, host: str) -> None:
+    family = socket.AF_INET6 if ":" in listens else socket.AF_INET
+    with socket.create_server((listens, 0), family=family) as server, ThreadPoolExecutor(1) as pool:
+        port = str(server.getsockname()[1])
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                assert connection.recv(4096).startswith(b"GET /healthz HTTP/1.1\r\n")
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        answered = pool.submit(answer)
+        assert easel("health", WEB__HOST=host, WEB__PORT=port).returncode == 0
+        answered.result()
+    assert easel("health", WEB__HOST=host, WEB__PORT=port).returncode == 1
+    assert "web.port is 0" in error_of(easel("health", WEB__PORT="0"))
 
 
 def test_a_port_that_is_in_use(easel: Easel) -> None:

@@ -1,5 +1,6 @@
 """One process from its start to its end."""
 
+import asyncio
 import io
 from collections.abc import Callable
 from functools import partial
@@ -11,6 +12,7 @@ from PIL import Image
 from simcord import InteractionResult
 
 from bot.ui.texts.cards import INTERRUPTED
+from bot.web.health import is_healthy
 from demo.kie import Behaviour, Code, Delay, Hang, Html, Succeed
 from tests.front import BotProcess, Fault
 from tests.kie.schema import caused
@@ -54,6 +56,9 @@ async def test_health_and_readiness(deployment: Deployment) -> None:
             return await get("/readyz") == (200, {"discord": True, "workers": True})
 
         assert await get("/healthz") == (200, {"status": "ok"})
+        port = base.rpartition(":")[2]
+        for host in ("127.0.0.1", "0.0.0.0", "localhost"):
+            assert await asyncio.to_thread(is_healthy, host, int(port))
         await until(ready, what="readiness")
 
 
