@@ -1,4 +1,7 @@
-"""The command line: run, sync, health, db. Exit codes: 0 success, 1 crash or damaged database, 78 (EX_CONFIG) OperatorError."""
+"""The command line: run, sync, health, db.
+
+Exit codes: 0 success, 1 crash, damaged database or no health, 78 (EX_CONFIG) OperatorError.
+"""
 
 import argparse
 import asyncio

@@ -21,8 +21,10 @@ def is_healthy(host: str, port: int) -> bool:
 
 def _reachable(host: str) -> str:
     """An address to connect to: who listens on all addresses also listens on loopback."""
+    if not host:
+        return "127.0.0.1"
     try:
-        address = ip_address(host or "0.0.0.0")
+        address = ip_address(host)
     except ValueError:
         return host
     if not address.is_unspecified:
