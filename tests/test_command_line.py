@@ -56,8 +56,8 @@ def error_of(done: subprocess.CompletedProcess[str]) -> str:
 def test_a_missing_token_or_key(easel: Easel) -> None:
     done = easel("run")
     assert error_of(done) == (
-        "easel: discord.token is missing: set it in config.toml or in EASEL__DISCORD__TOKEN, or name a file that holds it "
-        "in EASEL__DISCORD__TOKEN_FILE."
+        "easel: discord.token is missing: set it in config.toml or in EASEL__DISCORD__TOKEN, or name a file that "
+        "holds it in EASEL__DISCORD__TOKEN_FILE."
     )
     assert len(done.stderr.splitlines()) == 1
     assert "kie.api_key is missing" in error_of(easel("run", DISCORD__TOKEN=SECRET))
