@@ -1,20 +1,26 @@
 # Easel in a container: docker build -t easel . && docker run -v ./config.toml:/app/config.toml:ro -v easel-data:/app/data easel
+# Token and keys can be container secrets: EASEL__DISCORD__TOKEN_FILE=/run/secrets/discord_token, see config.example.toml.
 FROM python:3.11-slim
 
 ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
 WORKDIR /app
 
-COPY requirements/run.txt requirements/run.txt
-RUN python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes -r requirements/run.txt
+# As in the Makefile: nothing is installed without a hash, and pyvips, which has no wheel, is built with what is pinned.
+COPY requirements/ requirements/
+RUN python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes \
+      --only-binary :all: -r requirements/build.txt \
+ && python -m pip install --no-cache-dir --disable-pip-version-check --require-hashes \
+      --only-binary :all: --no-binary pyvips --no-build-isolation -r requirements/run.txt
 
 COPY bot/ bot/
 COPY cogs/ cogs/
-RUN useradd --system --user-group --home-dir /app easel && mkdir data && chown easel:easel data
+RUN useradd --system --user-group --home-dir /app easel && mkdir -m 700 data && chown easel:easel data
 USER easel
 
 VOLUME /app/data
 EXPOSE 8080
-HEALTHCHECK --interval=30s --timeout=5s --start-period=20s CMD ["python", "-c", "import urllib.request; urllib.request.urlopen('http://127.0.0.1:8080/healthz', timeout=3)"]
+# The command reads the same settings, so it asks at web.host and web.port.
+HEALTHCHECK --interval=30s --timeout=10s --start-period=20s CMD ["python", "-m", "bot", "health"]
 
 ENTRYPOINT ["python", "-m", "bot"]
 CMD ["run"]

@@ -4,6 +4,11 @@ VENV := .venv
 BIN := $(VENV)/bin
 RUN_READY := $(VENV)/.run-ready
 DEV_READY := $(VENV)/.dev-ready
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+# Nothing is installed without a hash. pyvips alone has no wheel and is built, with what build.txt pins.
+INSTALL := $(PIP) --require-hashes --only-binary :all: -r requirements/build.txt \
+    && $(PIP) --require-hashes --only-binary :all: --no-binary pyvips --no-build-isolation -r
+LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
 .PHONY: help run demo check test test-long format lint contracts types audit crash soak-load soak-quota bench lock clean
@@ -25,13 +30,13 @@ $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Easel needs Python 3.11 or newer; $(PYTHON) is older."; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
-$(RUN_READY): requirements/run.txt | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/run.txt
+$(RUN_READY): requirements/build.txt requirements/run.txt | $(VENV)/bin/python
+	$(INSTALL) requirements/run.txt
 	@touch $@
 
-$(DEV_READY): requirements/dev.txt pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+$(DEV_READY): requirements/build.txt requirements/dev.txt pyproject.toml | $(VENV)/bin/python
+	$(INSTALL) requirements/dev.txt
+	$(PIP) --no-deps --no-build-isolation --editable .
 	@touch $@ $(RUN_READY)
 
 ##@ Use it
@@ -84,8 +89,9 @@ bench: $(DEV_READY) ## measure everything and write docs/performance.md (45 minu
 ##@ Maintain it
 
 lock: $(DEV_READY) ## pin the newest allowed dependencies, with hashes
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --upgrade pyproject.toml --extra demo --group dev -o requirements/dev.txt
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url --constraint requirements/dev.txt pyproject.toml -o requirements/run.txt
+	$(LOCK) --upgrade pyproject.toml --extra demo --group dev -o requirements/dev.txt
+	$(LOCK) --constraint requirements/dev.txt --group build -o requirements/build.txt
+	$(LOCK) --constraint requirements/dev.txt pyproject.toml -o requirements/run.txt
 
 clean: ## remove the virtual environment and caches
 	rm -rf $(VENV) .pytest_cache .ruff_cache .hypothesis .import_linter_cache

@@ -1,4 +1,7 @@
-"""The command line: run, sync, db. Exit codes: 0 success, 1 crash or damaged database, 78 (EX_CONFIG) OperatorError."""
+"""The command line: run, sync, health, db.
+
+Exit codes: 0 success, 1 crash, damaged database or no health, 78 (EX_CONFIG) OperatorError.
+"""
 
 import argparse
 import asyncio
@@ -24,6 +27,7 @@ _DEFAULT_CONFIG = Path("config.toml")
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return the exit code; an OperatorError is printed as one line."""
     signal.signal(signal.SIGTERM, _exit_early)
+    os.umask(0o077)
     options = _parser().parse_args(arguments)
     try:
         config = _configure(options.config)
@@ -31,6 +35,8 @@ def main(arguments: list[str] | None = None) -> int:
             if options.action == "check":
                 return _check(config.database.url, repair=options.repair)
             return _db(options.action, getattr(options, "file", None), config)
+        if options.command == "health":
+            return _health(config)
         return _bot(options.command, config)
     except OperatorError as error:
         print(f"easel: {error}", file=sys.stderr)
@@ -59,12 +65,23 @@ def _bot(command: str, config: "Config") -> int:
     return 0 if _run(process.run(config)) else 1
 
 
+def _health(config: "Config") -> int:
+    from bot.web.health import is_healthy
+
+    if not config.web.port:
+        raise OperatorError("web.port is 0, so the system chooses it and nobody can ask there: set web.port.")
+    healthy = is_healthy(config.web.host, config.web.port)
+    print("The bot answers." if healthy else f"Nothing answers at {config.web.host}:{config.web.port}.")
+    return 0 if healthy else 1
+
+
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="easel", description="A Discord bot that makes and edits images with FLUX.2.")
     parser.add_argument("--config", type=Path, help="configuration file (default: config.toml, if it exists)")
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run the bot")
     commands.add_parser("sync", help="send the command definitions to Discord, even if they have not changed")
+    commands.add_parser("health", help="ask the running bot whether it lives; exit code 1 if it does not answer")
     db = commands.add_parser("db", help="manage the database")
     actions = db.add_subparsers(dest="action", required=True)
     actions.add_parser("migrate", help="upgrade it to the newest schema")
@@ -82,12 +99,17 @@ def _parser() -> argparse.ArgumentParser:
 def _configure(path: Path | None) -> "Config":
     from bot import log
     from bot.config import load
+    from bot.permissions import warn_if_exposed
 
     if path is None and _DEFAULT_CONFIG.exists():
         path = _DEFAULT_CONFIG
     config = load(path)
-    secrets = [config.discord.token, config.kie.api_key, config.kie.callback_key]
-    log.set_up(config.log.level, config.log.format, [secret.get_secret_value() for secret in secrets])
+    secrets = [
+        secret.get_secret_value() for secret in (config.discord.token, config.kie.api_key, config.kie.callback_key)
+    ]
+    log.set_up(config.log.level, config.log.format, secrets)
+    if path is not None:
+        warn_if_exposed(path, secrets)
     return config
 
 

@@ -4,7 +4,6 @@ config.example.toml documents every setting and shows its default.
 """
 
 import os
-import tomllib
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,28 +18,36 @@ from pydantic import (
     ValidationError,
     ValidationInfo,
     field_validator,
+    model_validator,
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from bot.domain.credits import KIE_PRICES, Period
-from bot.domain.errors import OperatorError
-from bot.domain.kie_limits import KIE_LIMITS
-from bot.domain.settings import Model, Resolution
-from bot.setting_types import (
+from bot.config_sources import read_toml, strip, with_secret_files
+from bot.config_types import (
     Count,
-    DatabaseUrl,
+    Database,
     Host,
     HttpUrl,
     OptionalHttpUrl,
     OptionalWebsocketUrl,
     Price,
     Seconds,
+    Secret,
     Timeout,
 )
+from bot.domain.credits import KIE_PRICES, Period
+from bot.domain.errors import OperatorError
+from bot.domain.kie_limits import KIE_LIMITS
+from bot.domain.settings import Model, Resolution
 
 
 class _Section(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _strip(cls, settings: Any) -> Any:
+        return strip(settings)
 
     @field_validator("*", mode="before")
     @classmethod
@@ -54,7 +61,8 @@ class _Section(BaseModel):
 class DiscordConfig(_Section):
     """Discord's token, who may use the bot, Discord's addresses, and the hosts of members' images."""
 
-    token: SecretStr = SecretStr("")
+    token: Secret = SecretStr("")
+    token_file: str = ""
     guilds: tuple[Annotated[int, Field(gt=0, lt=1 << 63)], ...] = ()
     direct_messages: Literal["auto", "on", "off"] = "auto"
     api_url: HttpUrl = "https://discord.com/api/v10"
@@ -70,12 +78,14 @@ class DiscordConfig(_Section):
 class KieConfig(_Section):
     """KIE's key, addresses, limits and callbacks. Times in seconds."""
 
-    api_key: SecretStr = SecretStr("")
+    api_key: Secret = SecretStr("")
+    api_key_file: str = ""
     base_url: HttpUrl = "https://api.kie.ai"
     upload_url: HttpUrl = "https://kieai.redpandaai.co"
     result_hosts: tuple[Host, ...] = (".aiquickdraw.com", ".redpandaai.co", ".kie.ai")
     callback_url: OptionalHttpUrl = ""
-    callback_key: SecretStr = SecretStr("")
+    callback_key: Secret = SecretStr("")
+    callback_key_file: str = ""
     nsfw_checker: bool = True
     flex_controls: bool = False
     request_timeout: Timeout = 30
@@ -90,7 +100,7 @@ class KieConfig(_Section):
 class DatabaseConfig(_Section):
     """Where the database is."""
 
-    url: DatabaseUrl = "sqlite:///data/easel.db"
+    url: Database = "sqlite:///data/easel.db"
 
 
 class ReferencesConfig(_Section):
@@ -190,6 +200,11 @@ class Config(_Section):
     tracker: TrackerConfig = TrackerConfig()
     log: LogConfig = LogConfig()
 
+    @model_validator(mode="before")
+    @classmethod
+    def _read_secret_files(cls, settings: Any) -> Any:
+        return with_secret_files(strip(settings)) if isinstance(settings, dict) else settings
+
 
 class _Loaded(Config, BaseSettings):
     model_config = SettingsConfigDict(env_prefix="EASEL__", env_nested_delimiter="__", extra="forbid", frozen=True)
@@ -209,16 +224,7 @@ class _Loaded(Config, BaseSettings):
 
 def load(path: Path | None) -> Config:
     """Read a file (None: no file) and the environment; raises OperatorError naming every invalid setting."""
-    sections: dict[str, Any] = {}
-    if path is not None:
-        try:
-            sections = tomllib.loads(path.read_text(encoding="utf-8"))
-        except FileNotFoundError as error:
-            raise OperatorError(f"{path} does not exist: copy config.example.toml to it and fill it in.") from error
-        except (OSError, UnicodeDecodeError) as error:
-            raise OperatorError(f"{path} cannot be read: {type(error).__name__}.") from error
-        except tomllib.TOMLDecodeError as error:
-            raise OperatorError(f"{path} is not valid TOML: {error}.") from error
+    sections = read_toml(path) if path is not None else {}
     _reject_unknown_sections(sections)
     try:
         return _Loaded(**sections)
@@ -240,14 +246,15 @@ def _reject_unknown_sections(sections: Iterable[str]) -> None:
 def require_secrets(config: Config) -> None:
     """Raise OperatorError when the bot's token or KIE's key is missing."""
     for name, secret in (("discord.token", config.discord.token), ("kie.api_key", config.kie.api_key)):
-        value = secret.get_secret_value().strip()
+        value = secret.get_secret_value()
         if not value:
             variable = f"EASEL__{name.upper().replace('.', '__')}"
-            raise OperatorError(f"{name} is missing: set it in config.toml or in {variable}.")
-        if not (value.isascii() and value.isprintable()) or " " in value:
             raise OperatorError(
-                f"{name} contains a space, a line break or another letter that none has: copy it again."
+                f"{name} is missing: set it in config.toml or in {variable}, or name a file that holds it in "
+                f"{variable}_FILE."
             )
+        if not value.isascii() or " " in value:
+            raise OperatorError(f"{name} contains a space, or a letter that none has: copy it again.")
 
 
 def _describe(error: ValidationError | SettingsError) -> str:
@@ -260,5 +267,5 @@ def _describe(error: ValidationError | SettingsError) -> str:
         setting = ".".join(str(part) for part in problem["loc"])
         unknown = problem["type"] == "extra_forbidden"
         message = "unknown setting" if unknown else problem["msg"].removeprefix("Value error, ")
-        problems.append(f"{setting}: {message}")
+        problems.append(f"{setting}: {message}" if setting else message)
     return f"The configuration is invalid: {'; '.join(problems)}."

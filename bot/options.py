@@ -28,7 +28,7 @@ _CACHE_EVICTS_EVERY = 60.0
 def kie_options(config: Config) -> KieOptions:
     """How KIE is reached."""
     return KieOptions(
-        api_key=config.kie.api_key.get_secret_value().strip(),
+        api_key=config.kie.api_key.get_secret_value(),
         base_url=config.kie.base_url,
         upload_url=config.kie.upload_url,
         nsfw_checker=config.kie.nsfw_checker,

@@ -89,7 +89,13 @@ async def _start_web_server(
 
     try:
         await stack.enter_async_context(
-            serve(config.web.host, config.web.port, ready=ready, callback=_callback_route(config, app))
+            serve(
+                config.web.host,
+                config.web.port,
+                ready=ready,
+                callback=_callback_route(config, app),
+                proxies=config.web.trusted_proxies,
+            )
         )
     except OSError as error:
         address = f"{config.web.host}:{config.web.port}"
@@ -113,7 +119,7 @@ async def _connect(client: EaselClient, config: Config) -> None:
 
 
 async def _login(client: EaselClient, config: Config) -> None:
-    await log_in(client, config.discord.token.get_secret_value().strip())
+    await log_in(client, config.discord.token.get_secret_value())
 
 
 def _set_discord_hosts(api_url: str, gateway_url: str) -> None:

@@ -12,6 +12,7 @@ def main() -> int:
     """Run the demo until Ctrl-C, and return the exit code."""
     parser = argparse.ArgumentParser(prog="python -m demo", description="Try Easel in a browser, without any account.")
     parser.add_argument("--port", type=int, default=0, help="the port of the page (any free one)")
+    os.umask(0o077)
     try:
         return run_demo(parser.parse_args().port)
     except OperatorError as error:

@@ -7,11 +7,14 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from pathlib import Path
 from typing import TypeAlias
 
 import pytest
+
+from tests.test_permissions import open_to_others
 
 Easel: TypeAlias = "Callable[..., subprocess.CompletedProcess[str]]"
 
@@ -52,7 +55,10 @@ def error_of(done: subprocess.CompletedProcess[str]) -> str:
 
 def test_a_missing_token_or_key(easel: Easel) -> None:
     done = easel("run")
-    assert error_of(done) == "easel: discord.token is missing: set it in config.toml or in EASEL__DISCORD__TOKEN."
+    assert error_of(done) == (
+        "easel: discord.token is missing: set it in config.toml or in EASEL__DISCORD__TOKEN, or name a file that "
+        "holds it in EASEL__DISCORD__TOKEN_FILE."
+    )
     assert len(done.stderr.splitlines()) == 1
     assert "kie.api_key is missing" in error_of(easel("run", DISCORD__TOKEN=SECRET))
 
@@ -69,6 +75,25 @@ def test_a_database_that_cannot_be_used(easel: Easel, tmp_path: Path) -> None:
     assert "notes.db cannot be used: file is not a database" in error_of(done)
     (tmp_path / "data").write_text("a file where the folder should be")
     assert "cannot be written" in error_of(easel("db", "migrate", DATABASE__URL="sqlite:///data/easel.db"))
+
+
+@pytest.mark.parametrize(("listens", "host"), [("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "0.0.0.0"), ("::1", "::")])
+def test_the_health_check_follows_the_settings(easel: Easel, listens: str, host: str) -> None:
+    family = socket.AF_INET6 if ":" in listens else socket.AF_INET
+    with socket.create_server((listens, 0), family=family) as server, ThreadPoolExecutor(1) as pool:
+        port = str(server.getsockname()[1])
+
+        def answer() -> None:
+            connection, _ = server.accept()
+            with connection:
+                assert connection.recv(4096).startswith(b"GET /healthz HTTP/1.1\r\n")
+                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
+
+        answered = pool.submit(answer)
+        assert easel("health", WEB__HOST=host, WEB__PORT=port).returncode == 0
+        answered.result()
+    assert easel("health", WEB__HOST=host, WEB__PORT=port).returncode == 1
+    assert "web.port is 0" in error_of(easel("health", WEB__PORT="0"))
 
 
 def test_a_port_that_is_in_use(easel: Easel) -> None:
@@ -133,6 +158,8 @@ def test_a_backup_is_made_and_restored_over_a_damaged_database(easel: Easel, tmp
     expected = "data/easel.db was restored from one.db. The previous database was kept as data/easel.db."
     assert restored.stdout.startswith(expected)
     assert easel("db", "check").returncode == 0
+    # What the test itself made aside, nobody else can read any of it.
+    assert open_to_others(tmp_path) - {"folder"} == set()
 
 
 @pytest.mark.parametrize("arguments", [[], ["draw"], ["db"], ["db", "drop"], ["db", "restore"], ["db", "check", "x"]])

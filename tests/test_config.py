@@ -262,8 +262,8 @@ def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     assert "does not exist: copy config.example.toml" in error_of(file)
     assert "cannot be read" in error_of(tmp_path)
-    file.write_bytes(b"\xff\xfe\x00")
-    assert "cannot be read" in error_of(file)
+    file.write_bytes("Größe".encode("latin-1"))
+    assert "is not in UTF-8. Save it as UTF-8" in error_of(file)
 
 
 def test_secrets_print_as_asterisks(tmp_path: Path) -> None:

@@ -17,7 +17,10 @@ ROOT = Path(__file__).parent.parent
 SOURCES = "".join((ROOT / "bot" / name).read_text() for name in ("app.py", "options.py", "process.py", "__main__.py"))
 
 SETTINGS: list[tuple[str, str]] = [
-    (section, name) for section, values in Config().model_dump().items() for name in values
+    (section, name)
+    for section, values in Config().model_dump().items()
+    for name in values
+    if not name.endswith("_file")  # read when the settings are loaded: tests/test_config.py
 ]
 
 

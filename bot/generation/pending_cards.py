@@ -12,12 +12,13 @@ from typing import Final, Self
 import structlog
 from pydantic import TypeAdapter, ValidationError
 
+from bot import permissions
 from bot.domain.generation import PendingCard
 from bot.domain.ids import PendingCardId
 
 log = structlog.stdlib.get_logger(__name__)
 
-JOURNAL_NAME: Final = "openings.journal"
+JOURNAL_NAME: Final = permissions.JOURNAL
 """The file's name in the data folder; an old one, kept so that an upgrade finds the cards of the version before."""
 _LINE = TypeAdapter(PendingCard | PendingCardId)
 """A card, or the id of one that was removed."""
@@ -32,7 +33,7 @@ class PendingCardJournal:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._cards = {card.id: card for card in read_pending_cards(path)}
         self._interrupted = tuple(self._cards.values())
         self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)

@@ -31,7 +31,7 @@ class ReferenceCache:
         self._clock = clock
         self._limits = limits
         self._evict_at = 0.0
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     def keep(self, image: Path, digest: str, file_type: FileType) -> None:
         """Copy an image into the cache. An image that cannot be copied, as when the disk is full, is not kept."""

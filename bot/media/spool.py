@@ -25,7 +25,7 @@ class Spool:
         self._fetcher = fetcher
         self._downloads: WeakValueDictionary[TaskId, asyncio.Lock] = WeakValueDictionary()
         """Held while a task's image is being downloaded, so that it is downloaded once."""
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
     async def ensure(self, task: TaskId, url: str) -> Path:
         """The task's image, downloaded if it is not here yet; raises FetchRefused, FetchFailed or DiskError."""

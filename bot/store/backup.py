@@ -10,6 +10,7 @@ from pathlib import Path
 
 from sqlalchemy import URL
 
+from bot import permissions
 from bot.domain.errors import OperatorError
 from bot.store import sqlite
 from bot.store.migrate import migrate
@@ -38,6 +39,7 @@ def back_up(database: Path, target: Path) -> None:
         raise OperatorError(f"{database} does not exist: nothing to back up.")
     if target.exists():
         raise OperatorError(f"{target} already exists: choose another name, nothing is overwritten.")
+    permissions.tighten(database)
     with _writable_folder(target), _partial(target) as partial:
         _copy(database, partial)
         check(partial)

@@ -38,7 +38,7 @@ def _upgrade(url: str, path: Path) -> None:
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": sqlite.BUSY_MILLISECONDS / 1000})
     sqlite.configure(engine, writes=True)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with engine.begin() as connection:
             command.upgrade(_config(connection), "head")
     except OSError as error:

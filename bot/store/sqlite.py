@@ -18,6 +18,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.compiler import SQLCompiler
 
+from bot import permissions
 from bot.domain.errors import OperatorError, StoreUnavailable
 from bot.store.clauses import QuarterOf
 
@@ -44,7 +45,7 @@ def database_file(url: str) -> Path:
 def process_lock(url: str) -> Generator[None, None, None]:
     """Hold the database's lock file, which one process at a time can do; raises OperatorError when another has it.
 
-    The lock ends with the process, even when that is killed.
+    Other users are kept out of the database and its folder. The lock ends with the process, even when that is killed.
     """
     path = database_file(url)
     try:
@@ -52,13 +53,15 @@ def process_lock(url: str) -> Generator[None, None, None]:
         target = path.resolve()
     except (OSError, RuntimeError) as error:
         raise OperatorError(f"database.url: {path} is a link that leads nowhere.") from error
-    lock = FileLock(target.with_name(f"{target.name}.lock"), timeout=0)
+    lock = FileLock(target.with_name(f"{target.name}.lock"), timeout=0, mode=0o600)
     with ExitStack() as stack:
         try:
-            target.parent.mkdir(parents=True, exist_ok=True)
+            target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             lock.acquire()
             stack.callback(lock.release)
             _lock_itself(target, stack)
+            for database in {target, path.absolute()}:
+                permissions.tighten(database)
         except (Timeout, BlockingIOError) as error:
             raise OperatorError(f"database.url: {path} is in use by another Easel; end that one first.") from error
         except OSError as error:
@@ -75,7 +78,7 @@ def _lock_itself(path: Path, stack: ExitStack) -> None:
         return
     import fcntl
 
-    handle = os.open(path, os.O_RDONLY | os.O_CREAT, 0o644)
+    handle = os.open(path, os.O_RDONLY | os.O_CREAT, 0o600)
     # Not sooner: to close any handle of the file ends this process's fcntl locks on it.
     stack.callback(os.close, handle)
     try:

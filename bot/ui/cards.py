@@ -102,7 +102,7 @@ def headline(generation: Generation) -> str:
     """What was requested, in bold; never the internal instruction of a 2K redraw."""
     prompt = generation.request.prompt
     shown = texts.LARGER_HEADLINE if prompt == LARGER_PROMPT else prompt
-    return f"**{amounts.plain(shown, PROMPT_SHOWN)}**"
+    return f"**{amounts.prompt(shown, PROMPT_SHOWN)}**"
 
 
 def finished_view(colour: int, *items: ui.Item[Any]) -> ui.LayoutView:

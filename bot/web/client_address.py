@@ -10,6 +10,7 @@ from typing import TypeAlias
 from aiohttp import web
 
 Network: TypeAlias = IPv4Network | IPv6Network
+Address: TypeAlias = IPv4Address | IPv6Address
 
 _IPV6_PREFIX = 64
 """Bits of an IPv6 address that identify a client's network; a client can choose the rest freely."""
@@ -19,20 +20,31 @@ def client_address(request: web.Request, proxies: Collection[Network]) -> str:
     """The client's IPv4 address or IPv6 /64 network; X-Forwarded-For counts only where a trusted proxy wrote it."""
     # Each proxy appends the address it saw, so entries forged by the client come first.
     forwarded = chain.from_iterable(line.split(",") for line in request.headers.getall("X-Forwarded-For", ()))
-    address = _parse(request.remote or "")
+    address = parse_ip(request.remote or "")
     for entry in reversed([*forwarded]):
-        if address is None or not any(address in network for network in proxies):
+        if not is_in(address, proxies):
             break
-        previous = _parse(entry)
+        previous = parse_ip(entry)
         if previous is None:
             break
         address = previous
+    return network_of(address)
+
+
+def network_of(address: Address | None) -> str:
+    """What one client can choose an address from: an IPv4 address, or an IPv6 /64 network."""
     if isinstance(address, IPv6Address):
         return str(ip_network((int(address), _IPV6_PREFIX), strict=False))
     return str(address)
 
 
-def _parse(text: str) -> IPv4Address | IPv6Address | None:
+def is_in(address: Address | None, networks: Collection[Network]) -> bool:
+    """Whether one of the networks has the address."""
+    return address is not None and any(address in network for network in networks)
+
+
+def parse_ip(text: str) -> Address | None:
+    """An address, with a port or in brackets as in X-Forwarded-For; IPv4 also where it was mapped to IPv6."""
     text = text.strip()
     if text.startswith("["):
         text = text[1:].partition("]")[0]

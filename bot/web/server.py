@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import asynccontextmanager
 from typing import cast
 
@@ -11,6 +11,7 @@ from aiohttp import web
 from aiohttp.typedefs import Handler
 
 from bot.web.callback import CallbackRoute
+from bot.web.client_address import Network
 from bot.web.connection_limiter import ConnectionLimiter
 
 log = structlog.stdlib.get_logger(__name__)
@@ -32,13 +33,15 @@ async def serve(
     *,
     ready: Callable[[], dict[str, bool]],
     callback: CallbackRoute | None,
+    proxies: Collection[Network] = (),
     connections: int = _CONNECTIONS,
     head_seconds: float = _HEAD_SECONDS,
 ) -> AsyncGenerator[int, None]:
     """Serve until the block ends; yields the port, which the system chooses when ``port`` is 0.
 
     ``/healthz`` always answers 200, ``/readyz`` 503 until every value of ``ready`` is true. At most ``connections`` are
-    open at once, and each must send a request head within ``head_seconds``. Raises OSError when the port is taken.
+    open at once, a tenth of them from one address that is neither this machine's nor one of ``proxies``, and each must
+    send a request head within ``head_seconds``. Raises OSError when the port is taken.
     """
 
     async def healthz(_request: web.Request) -> web.Response:
@@ -80,7 +83,9 @@ async def serve(
         auto_decompress=False,
     )
     await runner.setup()
-    limiter = ConnectionLimiter(cast("web.Server", runner.server), connections=connections, seconds=head_seconds)
+    limiter = ConnectionLimiter(
+        cast("web.Server", runner.server), connections=connections, seconds=head_seconds, proxies=proxies
+    )
     try:
         server = await asyncio.get_running_loop().create_server(limiter, host, port)
         try:

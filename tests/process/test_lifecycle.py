@@ -1,5 +1,6 @@
 """One process from its start to its end."""
 
+import asyncio
 import io
 from collections.abc import Callable
 from functools import partial
@@ -11,11 +12,13 @@ from PIL import Image
 from simcord import InteractionResult
 
 from bot.ui.texts.cards import INTERRUPTED
+from bot.web.health import is_healthy
 from demo.kie import Behaviour, Code, Delay, Hang, Html, Succeed
 from tests.front import BotProcess, Fault
 from tests.kie.schema import caused
 from tests.process.deployment import KIE_KEY, Deployment, fetched, log_entries
 from tests.stories.images import pixels, png
+from tests.test_permissions import open_to_others
 from tests.waiting import until
 
 WORD = "quetzalcoatlus"
@@ -33,6 +36,7 @@ async def test_an_image_is_made(deployment: Deployment) -> None:
     assert image.url.startswith(deployment.front.cdn_url)
     with Image.open(io.BytesIO(await fetched(image.url))) as opened:
         assert opened.format == "PNG"
+    assert open_to_others(deployment.folder) <= {"empty.toml"}
     (task,) = deployment.kie.tasks.values()
     assert [pixels(reference) for reference in task.references or ()] == [pixels(png())]
     acknowledged_at = deployment.front.calls("POST", "/callback")[0].answered_at
@@ -52,6 +56,9 @@ async def test_health_and_readiness(deployment: Deployment) -> None:
             return await get("/readyz") == (200, {"discord": True, "workers": True})
 
         assert await get("/healthz") == (200, {"status": "ok"})
+        port = base.rpartition(":")[2]
+        for host in ("127.0.0.1", "0.0.0.0", "localhost"):
+            assert await asyncio.to_thread(is_healthy, host, int(port))
         await until(ready, what="readiness")
 
 

@@ -239,6 +239,15 @@ def test_plain_text_has_no_markdown_left() -> None:
     assert re.sub(r"\\[^0-9A-Za-z\s]", "", shown) == re.sub(r"[^0-9A-Za-z\s]", "", shown)
 
 
+def test_members_words_stay_in_their_place() -> None:
+    """A ledger line reads the same whatever the reason of a grant is."""
+    reason = "\u2067אבגד\u200f \u202e9,999 to bob\u2069\u3164"
+    line = quota.granted(UserId(1), Decimal(5), reason)
+    assert line == "<@1> got 5 bonus credits: \u2068אבגד 9,999 to bob\u2069"
+    assert amounts.prompt("אבגד\u200f \u202e*!", 100) == "\u2068אבגד\u200f \\*!\u2069"
+    assert all(len(amounts.plain(text * 300, 200)) <= 402 for text in ("*", "א-", "z\u0301\u0302"))
+
+
 def test_settings_are_told_piece_by_piece() -> None:
     chosen = Settings(Model.FLEX, AspectRatio.WIDE, Resolution.TWO_K, steps=40, guidance=3.0)
 

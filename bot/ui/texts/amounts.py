@@ -7,6 +7,7 @@ from typing import Final
 
 from bot.domain.rules import Cap
 from bot.domain.settings import Settings
+from bot.domain.text import clean, isolate
 
 AMOUNT_MAX: Final = 1_000_000
 """Most credits that a rule or a grant can name."""
@@ -59,14 +60,22 @@ def some(names: Sequence[str], limit: int) -> str:
 
 
 def plain(text: str, limit: int) -> str:
-    """Somebody else's words on one line, cut at a word after ``limit`` characters, with all Markdown escaped."""
+    """Somebody else's words on one line, cut at a word after ``limit`` characters, with all Markdown escaped.
+
+    Nothing in them reorders or hides what stands beside them; at most ``2 * limit + 2`` characters.
+    """
+    return prompt(clean(text), limit)
+
+
+def prompt(text: str, limit: int) -> str:
+    """As :func:`plain`, with the marks that a text of several directions is read by."""
     line = shortened(text, limit)
-    return "".join(f"\\{char}" if char in _MARKDOWN else char for char in line)
+    return isolate("".join(f"\\{char}" if char in _MARKDOWN else char for char in line))
 
 
 def shortened(text: str, limit: int) -> str:
-    """Text on one line, cut at a word with an ellipsis after ``limit`` characters."""
-    line = " ".join(text.split())
+    """Text on one line, cut at a word with an ellipsis after ``limit`` characters; see :func:`clean`."""
+    line = clean(text, direction_marks=True)
     if len(line) <= limit:
         return line
     cut = line[: limit - 1]

@@ -16,6 +16,7 @@ from bot.domain.ledger import (
 )
 from bot.domain.rules import CapState, Rule, Scope, ServerSettings
 from bot.domain.settings import Model
+from bot.domain.text import clean
 from bot.ui.texts.amounts import CAPS, in_bonus_credits, in_credits, made_with, number, plain, relative, some
 from bot.ui.texts.cards import member
 from bot.ui.texts.commands import REPLY_MODES, model_choice
@@ -244,7 +245,7 @@ def _changed(entry: LedgerEntry) -> str:
         case RequestApproved() | RequestDenied() as decision:
             return decided(decision)
         case None:
-            return entry.note or "something was changed"
+            return clean(entry.note) or "something was changed"
 
 
 def _grant_reason(entry: LedgerEntry, length: int) -> str:

@@ -1,9 +1,9 @@
-"""The types of settings: what an address, a host, a time or a price must be."""
+"""The types of settings: URLs, hosts, secrets, and numbers with their limits. White space is stripped before."""
 
 from decimal import Decimal
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, SecretStr
 
 from bot.network import is_loopback, parse_address
 from bot.store.sqlite import database_file
@@ -11,7 +11,6 @@ from bot.store.sqlite import database_file
 
 def _base_url(value: str, secure: str, plain: str) -> str:
     """The URL without a trailing slash; ``plain`` is the unencrypted scheme, allowed for loopback addresses only."""
-    value = value.strip()
     scheme, _, rest = value.partition("://")
     scheme = scheme.lower()
     try:
@@ -40,7 +39,7 @@ def _websocket_or_none(value: str) -> str:
 
 def _host(value: str) -> str:
     """A host as in a URL, with or without a port, or a domain of at least two labels after a dot."""
-    value = value.strip().lower()
+    value = value.lower()
     name = value.removeprefix(".")
     try:
         url = parse_address(f"https://{name}/")
@@ -57,10 +56,18 @@ def _database(value: str) -> str:
     return value
 
 
-DatabaseUrl = Annotated[str, AfterValidator(_database)]
+def _one_line(value: SecretStr) -> SecretStr:
+    # aiohttp refuses to send such a key, once per request.
+    if not value.get_secret_value().isprintable():
+        raise ValueError("must be one line without tabs or other invisible characters")
+    return value
+
+
+Secret = Annotated[SecretStr, AfterValidator(_one_line)]
 HttpUrl = Annotated[str, AfterValidator(_http)]
 OptionalHttpUrl = Annotated[str, AfterValidator(_http_or_none)]
 OptionalWebsocketUrl = Annotated[str, AfterValidator(_websocket_or_none)]
+Database = Annotated[str, AfterValidator(_database)]
 Host = Annotated[str, AfterValidator(_host)]
 Seconds = Annotated[float, Field(ge=0.01, le=30 * 24 * 3600, allow_inf_nan=False)]
 Timeout = Annotated[float, Field(ge=0.01, le=3600, allow_inf_nan=False)]
