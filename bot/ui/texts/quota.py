@@ -29,6 +29,7 @@ ACTIVITY_TITLE = "Recent activity"
 NO_ACTIVITY = "Nothing yet. Make an image with /imagine."
 
 NO_RULE = "There was no limit to remove."
+REASON_HIDDEN = "reason not shown: Discord doesn't accept it here"
 EMPTY_LOG = "Nothing yet."
 OLDER = "Older"
 NEWER = "Newer"
