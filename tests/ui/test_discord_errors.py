@@ -9,7 +9,7 @@ import pytest
 from bot.ui.discord_errors import DiscordFault, fault_of
 
 PAGE = "<html><body>403 Forbidden</body></html>"
-FORM = {"code": 50035, "message": "Invalid Form Body", "errors": {"components": {"0": {"_errors": []}}}}
+FORM: dict[str, Any] = {"code": 50035, "message": "Invalid Form Body", "errors": {"components": {"0": {"_errors": []}}}}
 
 
 class Response:
