@@ -8,7 +8,7 @@ from discord.ext import commands
 
 from bot.client import EaselClient
 from bot.generation.service import GenerationService
-from bot.ui.interactions import requester
+from bot.ui.interactions import edit_answer, requester
 from bot.ui.panels import statement_view
 from bot.ui.texts import commands as texts
 
@@ -25,7 +25,7 @@ class BalanceCog(commands.Cog):
         """Show the account, to its owner alone."""
         await interaction.response.defer(ephemeral=True, thinking=True)
         statement = await self._generations.statement(requester(interaction))
-        await interaction.edit_original_response(view=statement_view(statement))
+        await edit_answer(interaction, lambda words: statement_view(statement, words=words))
 
 
 async def setup(bot: EaselClient) -> None:

@@ -17,9 +17,9 @@ from bot.domain.rules import ReplyMode, Rule, Scope, ServerSettings
 from bot.media.spending_chart import ChartRenderer
 from bot.quota.service import Change, QuotaService
 from bot.ui.cards import BLURPLE, finished_view
-from bot.ui.interactions import check_manager, manages_by_role, requester_of
+from bot.ui.interactions import check_manager, edit_answer, manages_by_role, requester_of
 from bot.ui.panels import ledger_view, names_of
-from bot.ui.spending_report import report_message
+from bot.ui.spending_report import show_report
 from bot.ui.texts import commands as texts
 from bot.ui.texts import quota as answers
 from bot.ui.texts.amounts import AMOUNT_MAX
@@ -137,7 +137,8 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
         guild_id = await self._admit(interaction)
         amount = _exact(credits)
         await self._quotas.grant(_change(interaction, guild_id, reason), UserId(member.id), amount)
-        await _answer(interaction, [answers.granted(UserId(member.id), amount, reason)])
+        granted, hidden = (answers.granted(UserId(member.id), amount, text) for text in (reason, answers.REASON_HIDDEN))
+        await _answer(interaction, [granted], hidden)
 
     @app_commands.command(description=texts.QUOTA_RESET)
     @app_commands.describe(member=texts.QUOTA_MEMBER)
@@ -158,11 +159,7 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
         report = await self._quotas.report(guild_id, Period(period))
         names = await names_of(interaction.client, guild_id, [member.user_id for member in report.ranking.top])
         csv_file = await self._quotas.report_csv(guild_id, report, names)
-        server = interaction.guild.name if interaction.guild else ""
-        message = await report_message(report, csv_file, server, self._chart_renderer)
-        await interaction.edit_original_response(
-            view=message.view, attachments=message.files, allowed_mentions=discord.AllowedMentions.none()
-        )
+        await show_report(interaction, report, csv_file, self._chart_renderer)
 
     @app_commands.command(description=texts.QUOTA_LOG)
     @app_commands.describe(member=texts.QUOTA_MEMBER)
@@ -171,7 +168,7 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
         guild_id = await self._admit(interaction)
         user = UserId(member.id) if member else None
         page = await self._quotas.log_page(guild_id, user, 0)
-        await interaction.edit_original_response(view=ledger_view(page, user, 0))
+        await edit_answer(interaction, lambda words: ledger_view(page, user, 0, words=words))
 
     @app_commands.command(description=texts.QUOTA_SETTINGS)
     @app_commands.describe(
@@ -290,9 +287,10 @@ def _change(interaction: discord.Interaction[Any], guild_id: GuildId, note: str 
     return Change(guild_id, UserId(interaction.user.id), note, by_role=manages_by_role(interaction))
 
 
-async def _answer(interaction: discord.Interaction[Any], lines: Sequence[str]) -> None:
-    view = finished_view(BLURPLE, discord.ui.TextDisplay("\n".join(lines)))
-    await interaction.edit_original_response(view=view, allowed_mentions=discord.AllowedMentions.none())
+async def _answer(interaction: discord.Interaction[Any], lines: Sequence[str], hidden: str = "") -> None:
+    """Show the lines, or ``hidden``, which has no words of members, if Discord refuses those."""
+    shown = {True: "\n".join(lines), False: hidden or "\n".join(lines)}
+    await edit_answer(interaction, lambda words: finished_view(BLURPLE, discord.ui.TextDisplay(shown[words])))
 
 
 async def setup(bot: EaselClient) -> None:

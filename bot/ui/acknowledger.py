@@ -16,7 +16,7 @@ from bot.generation.pending_cards import PendingCardJournal
 from bot.network import NETWORK_ERRORS
 from bot.ui import replies
 from bot.ui.cards import received_view
-from bot.ui.discord_errors import ALREADY_ACKNOWLEDGED, DISCORD_ERRORS
+from bot.ui.discord_errors import ALREADY_ACKNOWLEDGED, DISCORD_ERRORS, DiscordFault, fault_of
 from bot.ui.interactions import check_place, parent_of
 
 log = structlog.stdlib.get_logger(__name__)
@@ -91,11 +91,11 @@ class Acknowledger:
         self._pending_cards.record(pending)
         try:
             yield
-        except (*NETWORK_ERRORS, RuntimeError):
-            # Discord was not reached. RuntimeError: the session is closed because the process is ending.
-            raise
-        except Exception:
-            self.close(pending.id)
+        except Exception as error:
+            # RuntimeError: the session is closed because the process is ending.
+            unreached = isinstance(error, (*DISCORD_ERRORS, RuntimeError)) and fault_of(error) is DiscordFault.LATER
+            if not unreached:
+                self.close(pending.id)
             raise
         self.close(pending.id)
 
@@ -120,7 +120,9 @@ async def _defer(interaction: discord.Interaction[Any], *, private: bool) -> int
     except NETWORK_ERRORS:
         try:
             return (await interaction.original_response()).id
-        except discord.NotFound:
+        except discord.NotFound as error:
+            if fault_of(error) is DiscordFault.LATER:
+                raise
             response = await interaction.response.defer(ephemeral=private, thinking=True)
     if response is not None and response.message_id is not None:
         return response.message_id

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final, assert_never
 
 import discord
@@ -20,7 +21,7 @@ from bot.domain.kie_account import (
     UnknownResultHost,
 )
 from bot.ui.cards import AMBER, GREEN, RED, finished_view
-from bot.ui.discord_errors import DISCORD_ERRORS
+from bot.ui.discord_errors import DISCORD_ERRORS, leave_out_words
 from bot.ui.texts import ops
 
 log = structlog.stdlib.get_logger(__name__)
@@ -47,9 +48,24 @@ class DiscordAlerts:
         channel = self._client.get_partial_messageable(self._channel_id)
         try:
             async with asyncio.timeout(_POST_TIMEOUT):
-                await channel.send(view=_view(alert), allowed_mentions=discord.AllowedMentions.none())
+                nobody = discord.AllowedMentions.none()
+                await leave_out_words(
+                    lambda words: channel.send(
+                        view=_view(alert if words else _without_names(alert)), allowed_mentions=nobody
+                    )
+                )
         except DISCORD_ERRORS as error:
             log.warning("alert not posted", alert=type(alert).__name__, error=type(error).__name__)
+
+
+def _without_names(alert: Alert) -> Alert:
+    match alert:
+        case ServerDeclined():
+            return replace(alert, name=ops.NAME_HIDDEN)
+        case UnknownResultHost():
+            return replace(alert, host=ops.NAME_HIDDEN)
+        case _:
+            return alert
 
 
 def _view(alert: Alert) -> discord.ui.LayoutView:

@@ -1,6 +1,5 @@
 """What buttons and modals do. The member who uses one pays for what is made."""
 
-import contextlib
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
@@ -16,7 +15,8 @@ from bot.domain.ids import ChannelId, DraftId, GenerationId, MessageId, UserId
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.ui import credit_requests, question_handlers
 from bot.ui.custom_ids import TEMPLATE, Action, CustomId
-from bot.ui.interactions import check_manager, requester
+from bot.ui.discord_errors import leave_out_words
+from bot.ui.interactions import check_manager, delete_message, requester
 from bot.ui.message_images import images_of
 from bot.ui.modals import Form, edit_modal, prompt_modal, read_form, which_modal
 from bot.ui.panels import ledger_view
@@ -87,7 +87,11 @@ async def _open_edit(services: Services, interaction: discord.Interaction[Any], 
     if not images:
         raise NoSourceImage
     prompt = "" if earlier.prompt == derived_requests.LARGER_PROMPT else earlier.prompt
-    await interaction.response.send_modal(edit_modal(button, images, prompt, settings, services.prices))
+    await leave_out_words(
+        lambda words: interaction.response.send_modal(
+            edit_modal(button, images, prompt if words else "", settings, services.prices)
+        )
+    )
 
 
 async def _edit(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
@@ -104,7 +108,11 @@ async def _open_prompt(services: Services, interaction: discord.Interaction[Any]
     generation = await _shown_generation(services, interaction, button)
     derived_requests.check_images(generation, _user(interaction), other_prompt=True)
     earlier = generation.request
-    await interaction.response.send_modal(prompt_modal(button, earlier.prompt, earlier.settings, services.prices))
+    await leave_out_words(
+        lambda words: interaction.response.send_modal(
+            prompt_modal(button, earlier.prompt if words else "", earlier.settings, services.prices)
+        )
+    )
 
 
 async def _other_prompt(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
@@ -147,8 +155,7 @@ async def _delete(services: Services, interaction: discord.Interaction[Any], but
         if generation.request.account.user_id != interaction.user.id:
             raise NotYours
     await interaction.response.defer()
-    with contextlib.suppress(discord.NotFound):  # a second press finds it deleted
-        await interaction.delete_original_response()
+    await delete_message(interaction)
 
 
 async def _turn_page(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
@@ -158,8 +165,10 @@ async def _turn_page(services: Services, interaction: discord.Interaction[Any], 
         raise GenerationGone
     member = UserId(button.number) if button.number else None
     page = await services.quotas.log_page(guild_id, member, button.extra)
-    await interaction.response.edit_message(
-        view=ledger_view(page, member, button.extra), allowed_mentions=discord.AllowedMentions.none()
+    await leave_out_words(
+        lambda words: interaction.response.edit_message(
+            view=ledger_view(page, member, button.extra, words=words), allowed_mentions=discord.AllowedMentions.none()
+        )
     )
 
 

@@ -30,8 +30,11 @@ AMBER: Final = 0xF0B232
 RED: Final = 0xF23F43
 
 
-def progress_view(card: Card, now: datetime) -> ui.LayoutView:
-    """The card until the outcome: what was requested, by whom, its price, and how far it is."""
+def progress_view(card: Card, now: datetime, *, words: bool = True) -> ui.LayoutView:
+    """The card until the outcome: what was requested, by whom, its price, and how far it is.
+
+    Without ``words`` it shows nothing that members wrote, nor a link.
+    """
     generation = card.generation
     if generation.settled:
         colour = BLURPLE
@@ -45,7 +48,7 @@ def progress_view(card: Card, now: datetime) -> ui.LayoutView:
     if card.ready_at is not None:
         status.append(texts.ready(card.ready_at, now))
     items: list[ui.Item[Any]] = [
-        ui.TextDisplay(headline(generation)),
+        ui.TextDisplay(headline(generation, words=words)),
         _small_print(generation, [amounts.price(generation.price)]),
         ui.TextDisplay(" · ".join(status)),
     ]
@@ -54,11 +57,14 @@ def progress_view(card: Card, now: datetime) -> ui.LayoutView:
     return finished_view(colour, *items)
 
 
-def outcome_view(card: Card, images: Sequence[ImageFile], alt_text: str, prices: PriceList) -> ui.LayoutView:
-    """The card at its end: the images, or why there are none."""
+def outcome_view(
+    card: Card, images: Sequence[ImageFile], alt_text: str, prices: PriceList, *, words: bool = True
+) -> ui.LayoutView:
+    """The card at its end: the images, or why there are none. ``words``: as for :func:`progress_view`."""
     generation = card.generation
     items: list[ui.Item[Any]] = [gallery(images, alt_text)] if images else []
-    items += [ui.TextDisplay(headline(generation)), _small_print(generation, _result_facts(card) if images else [])]
+    facts = _result_facts(card, link=words) if images else []
+    items += [ui.TextDisplay(headline(generation, words=words)), _small_print(generation, facts)]
     if notes := _notes(card, len(images)):
         items.append(ui.TextDisplay("\n".join(notes)))
     items.append(ui.ActionRow(*_buttons(generation, prices, has_images=bool(images))))
@@ -98,9 +104,11 @@ def gallery(images: Sequence[ImageFile], alt_text: str) -> ui.MediaGallery[Any]:
     return shown
 
 
-def headline(generation: Generation) -> str:
+def headline(generation: Generation, *, words: bool = True) -> str:
     """What was requested, in bold; never the internal instruction of a 2K redraw."""
     prompt = generation.request.prompt
+    if not words and prompt != LARGER_PROMPT:
+        return f"**{texts.PROMPT_HIDDEN}**"
     shown = texts.LARGER_HEADLINE if prompt == LARGER_PROMPT else prompt
     return f"**{amounts.prompt(shown, PROMPT_SHOWN)}**"
 
@@ -149,12 +157,12 @@ def _buttons(generation: Generation, prices: PriceList, *, has_images: bool) -> 
     return buttons
 
 
-def _result_facts(card: Card) -> list[str]:
+def _result_facts(card: Card, *, link: bool) -> list[str]:
     """How long it took, what it cost, and what it was made from."""
     generation = card.generation
     facts = [f"{round(card.seconds)} s"] if card.seconds is not None else []
     facts.append(amounts.price(generation.charged))
-    if (origin := generation.request.origin) is not None:
+    if link and (origin := generation.request.origin) is not None:
         guild = generation.request.account.guild_id
         where = "@me" if guild == DIRECT_MESSAGES else str(guild)
         facts.append(texts.edit_of(f"https://discord.com/channels/{where}/{origin.channel_id}/{origin.message_id}"))

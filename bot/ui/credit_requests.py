@@ -10,15 +10,15 @@ from discord import ui
 from bot.domain.credit_requests import CreditRequest
 from bot.domain.credits import Credits
 from bot.domain.errors import AlreadyRequested, BadAmount, CreditRequestClosed, NoRequestsChannel, NotYours
-from bot.domain.ids import ChannelId, CreditRequestId, MessageId, UserId
+from bot.domain.ids import ChannelId, CreditRequestId, MessageId, UserId, to_base36
 from bot.domain.ledger import Decision
 from bot.quota.credit_requests import CreditRequests, NewCreditRequest
 from bot.runtime import retry_until_available
 from bot.ui.buttons import decision_buttons
 from bot.ui.cards import AMBER, GREEN, GREY, finished_view
 from bot.ui.custom_ids import CustomId
-from bot.ui.discord_errors import DISCORD_ERRORS
-from bot.ui.interactions import check_manager, manages_by_role, requester
+from bot.ui.discord_errors import DISCORD_ERRORS, NOT_HERE, DiscordFault, fault_of, retry_later
+from bot.ui.interactions import check_manager, edit_answer, manages_by_role, requester
 from bot.ui.modals import amount_modal, read_amount
 from bot.ui.services import Services
 from bot.ui.texts import quota as texts
@@ -39,7 +39,8 @@ async def ask(services: Services, interaction: discord.Interaction[Any], button:
     new = await _new_request(services, interaction)
     channel = interaction.client.get_partial_messageable(new.channel_id)
     try:
-        message = await channel.send(view=_open_view(new), allowed_mentions=_NOBODY)
+        nonce = f"credits-{to_base36(new.request.id)}"
+        message = await retry_later(lambda: channel.send(view=_open_view(new), nonce=nonce, allowed_mentions=_NOBODY))
     except DISCORD_ERRORS as error:
         await services.credit_requests.discard(new)
         log.info("credit request not posted", error=type(error).__name__)
@@ -102,9 +103,7 @@ def _open_view(new: NewCreditRequest) -> ui.LayoutView:
 async def _show_decision(interaction: discord.Interaction[Any], decision: Decision, colour: int) -> None:
     """Replace the request's card, and its buttons with it; somebody may have deleted it meanwhile."""
     try:
-        await interaction.edit_original_response(
-            view=finished_view(colour, ui.TextDisplay(texts.decided(decision))), allowed_mentions=_NOBODY
-        )
+        await edit_answer(interaction, lambda _: finished_view(colour, ui.TextDisplay(texts.decided(decision))))
     except DISCORD_ERRORS as error:
         log.info("decision not shown on the request's card", error=type(error).__name__)
 
@@ -127,10 +126,8 @@ async def _is_deleted(client: discord.Client, request: CreditRequest) -> bool:
         return False
     try:
         await client.get_partial_messageable(request.channel_id).fetch_message(request.message_id)
-    except discord.NotFound:
-        return True
-    except DISCORD_ERRORS:
-        return False
+    except DISCORD_ERRORS as error:
+        return fault_of(error) is DiscordFault.MESSAGE_GONE
     return False
 
 
@@ -142,14 +139,16 @@ async def _notify_member(
     try:
         try:
             await (await client.create_dm(user)).send(texts.decided_for_you(decision), allowed_mentions=_NOBODY)
-        except discord.Forbidden:
+        except discord.HTTPException as error:
+            if fault_of(error) not in NOT_HERE:
+                raise
             pings = discord.AllowedMentions(everyone=False, users=[user], roles=False)
             channel = client.get_partial_messageable(request.asked_in)
             # Others read this as well and may not know of the request: the decision stays private.
             await channel.send(f"{member(user.id)} {texts.DECIDED}", allowed_mentions=pings)
     except DISCORD_ERRORS as error:
         log.info("member not notified of the decision", error=type(error).__name__)
-        if not isinstance(error, discord.Forbidden | discord.NotFound):
+        if fault_of(error) not in NOT_HERE:
             return  # the next process tries again
     await credit_requests.mark_notified(request)
 

@@ -1,9 +1,9 @@
 """One reporter for commands, buttons, modals and messages: a text for the member, the details for the log."""
 
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from types import TracebackType
-from typing import Any, Protocol
+from typing import Any, Final, Protocol
 
 import discord
 import structlog
@@ -12,9 +12,15 @@ from discord import app_commands, ui
 from bot.domain.errors import DiskError, Ignored, NotEnoughCredits, StoreUnavailable, UserError
 from bot.domain.ids import PendingCardId, UserId, to_base36
 from bot.generation.pending_cards import PendingCardJournal
-from bot.network import NETWORK_ERRORS
 from bot.ui.buttons import ask_button
-from bot.ui.discord_errors import ALREADY_ACKNOWLEDGED, DISCORD_ERRORS, INTERACTION_GONE, UNKNOWN_MESSAGE
+from bot.ui.discord_errors import (
+    ALREADY_ACKNOWLEDGED,
+    DISCORD_ERRORS,
+    INVALID_FORM,
+    DiscordFault,
+    fault_of,
+    leave_out_words,
+)
 from bot.ui.texts import refusals
 
 log = structlog.stdlib.get_logger(__name__)
@@ -68,13 +74,16 @@ class ErrorReporter:
             log.info("interaction ignored", interaction=interaction.id)
             return
         try:
-            await _answer(interaction, _member_text(_name(interaction), cause), can_ask=_can_ask(cause))
-        except discord.HTTPException as failure:
-            log.warning("error not reported to the member", status=failure.status, code=failure.code)
-        except (*NETWORK_ERRORS, RuntimeError) as failure:
-            # RuntimeError: the session is closed because the process is ending. The next one reports the open card.
-            log.warning("error not reported to the member", error=type(failure).__name__)
-            return
+            text, can_ask = _member_text(_name(interaction), cause), _can_ask(cause)
+            await leave_out_words(
+                lambda words: _answer(interaction, text if words else refusals.WORDS_BLOCKED, can_ask=can_ask)
+            )
+        except (*DISCORD_ERRORS, RuntimeError) as failure:
+            # RuntimeError: the session is closed because the process is ending.
+            fault = fault_of(failure)
+            log.warning("error not reported to the member", error=type(failure).__name__, fault=fault)
+            if fault is DiscordFault.LATER:
+                return  # The next process reports the open card.
         self._pending_cards.remove(PendingCardId(interaction.id))
 
 
@@ -111,15 +120,21 @@ def _member_text(command: str, error: BaseException) -> str:
             return refusals.UNKNOWN_CHOICE
         case app_commands.CommandNotFound() | app_commands.CommandSignatureMismatch():
             return refusals.OUTDATED
-        case discord.HTTPException(code=code) if code == UNKNOWN_MESSAGE:
-            return refusals.MESSAGE_GONE
-        case discord.HTTPException(code=code) if code in INTERACTION_GONE:
-            log.info("interaction expired before it was answered", code=code)
-            return refusals.OUTDATED
+        case discord.HTTPException(code=code) if code != INVALID_FORM and (text := _REFUSED.get(fault_of(error))):
+            log.info("call refused by Discord", command=command, code=code)
+            return text
         case _:
             reference = to_base36(secrets.randbits(24))
             log.error("unexpected error", ref=reference, command=command, exc_info=error)
             return refusals.broken(reference)
+
+
+_REFUSED: Final[Mapping[DiscordFault, str]] = {
+    DiscordFault.MESSAGE_GONE: refusals.MESSAGE_GONE,
+    DiscordFault.INTERACTION_GONE: refusals.OUTDATED,
+    DiscordFault.REFUSED: refusals.NOT_HERE,
+    DiscordFault.CONTENT: refusals.WORDS_BLOCKED,
+}
 
 
 def _can_ask(error: BaseException) -> bool:

@@ -1,13 +1,16 @@
 """What an interaction or message says about who asks, where, and with which permissions."""
 
+from collections.abc import Callable
 from typing import Any
 
 import discord
+from discord import ui
 
 from bot.domain.credits import Account, Requester
 from bot.domain.errors import MayNotPost, NotAManager, NotReadyYet
 from bot.domain.ids import DIRECT_MESSAGES, ChannelId, GuildId, RoleId, UserId
 from bot.quota.service import QuotaService
+from bot.ui.discord_errors import DiscordFault, fault_of, leave_out_words, retry_later
 
 
 def requester(interaction: discord.Interaction[Any]) -> Requester:
@@ -52,6 +55,25 @@ async def check_manager(quotas: QuotaService, interaction: discord.Interaction[A
 def manages_by_role(interaction: discord.Interaction[Any]) -> bool:
     """Whether a quota manager is one by their role alone, without Manage Server."""
     return not (interaction.permissions.manage_guild or interaction.permissions.administrator)
+
+
+async def edit_answer(interaction: discord.Interaction[Any], view: Callable[[bool], ui.LayoutView]) -> None:
+    """Show the answer, tried for some seconds; without words of members if Discord refuses those."""
+    nobody = discord.AllowedMentions.none()
+    await retry_later(
+        lambda: leave_out_words(
+            lambda words: interaction.edit_original_response(view=view(words), allowed_mentions=nobody)
+        )
+    )
+
+
+async def delete_message(interaction: discord.Interaction[Any]) -> None:
+    """Delete the message whose button was pressed, unless somebody has done so."""
+    try:
+        await retry_later(interaction.delete_original_response)
+    except discord.NotFound as error:
+        if fault_of(error) is not DiscordFault.MESSAGE_GONE:
+            raise
 
 
 def check_place(interaction: discord.Interaction[Any]) -> None:

@@ -1,14 +1,15 @@
 """Cards whose process ended before it had accepted the request: they ask the member to send it again."""
 
+from functools import partial
 from typing import Final
 
 import discord
 import structlog
 
 from bot.domain.generation import InteractionToken, PendingCard
-from bot.domain.ids import MessageId
+from bot.domain.ids import MessageId, to_base36
 from bot.ui.cards import interrupted_view
-from bot.ui.discord_errors import DISCORD_ERRORS, INTERACTION_GONE
+from bot.ui.discord_errors import DISCORD_ERRORS, NOT_HERE, DiscordFault, fault_of, retry_later
 from bot.ui.texts import cards as texts
 
 log = structlog.stdlib.get_logger(__name__)
@@ -22,41 +23,48 @@ async def show_interrupted(client: discord.Client, pending: PendingCard, *, toke
     """Say on the card that its request was lost, if it can still be reached; a failure is only logged."""
     token = pending.destination.token
     try:
-        if token is None:
-            await _edit_reply(client, pending)
-        elif not token_alive or not await _answer_interaction(client, pending, token):
+        try:
+            if token is None:
+                await _edit_reply(client, pending)
+            elif token_alive:
+                await _answer_interaction(client, pending, token)
+            else:
+                await _replace_card(client, pending)
+        except discord.HTTPException as error:
+            # A clock that is behind cannot tell that the token has expired; an archived thread takes only new messages.
+            if fault_of(error) not in NOT_HERE - {DiscordFault.MESSAGE_GONE} or (token and not token_alive):
+                raise
             await _replace_card(client, pending)
     except DISCORD_ERRORS as error:
         log.info("interrupted request not reported", pending_card=pending.id, error=type(error).__name__)
 
 
-async def _answer_interaction(client: discord.Client, pending: PendingCard, token: InteractionToken) -> bool:
-    """False when Discord no longer takes the token, which a clock that is behind cannot tell."""
+async def _answer_interaction(client: discord.Client, pending: PendingCard, token: InteractionToken) -> None:
     webhook = discord.Webhook.partial(token.application_id, token.value, client=client)
     view, message_id = interrupted_view(pending.user_id), pending.destination.message_id
-    try:
-        if message_id is not None:
-            await webhook.edit_message(message_id, view=view, attachments=[], allowed_mentions=_NOBODY)
-        else:
-            # The first message sent replaces "thinking…", whose id is unknown; if there is none, Discord refuses.
-            await webhook.send(view=view, allowed_mentions=_NOBODY, wait=True)
-    except discord.HTTPException as error:
-        if error.code not in INTERACTION_GONE:
-            raise
-        return False
-    return True
+    if message_id is not None:
+        edit = partial(webhook.edit_message, message_id, view=view, attachments=[], allowed_mentions=_NOBODY)
+        await retry_later(edit)
+    else:
+        # The first message sent replaces "thinking…", whose id is unknown; if there is none, Discord refuses.
+        await webhook.send(view=view, allowed_mentions=_NOBODY, wait=True)
 
 
 async def _replace_card(client: discord.Client, pending: PendingCard) -> None:
-    """The token has expired: an ephemeral card is out of reach, a public one is the bot's own message."""
+    """The card cannot be edited: an ephemeral one is out of reach, a public one is the bot's own message."""
     destination = pending.destination
     if destination.private or destination.message_id is None:
         return
     channel = client.get_partial_messageable(destination.channel_id)
-    await channel.get_partial_message(destination.message_id).delete()
+    try:
+        await retry_later(channel.get_partial_message(destination.message_id).delete)
+    except discord.HTTPException as error:
+        if fault_of(error) is DiscordFault.MESSAGE_GONE:
+            raise
     member = discord.Object(pending.user_id)
     pings = discord.AllowedMentions(everyone=False, users=[member], roles=False)
-    await channel.send(f"{texts.member(member.id)} {texts.INTERRUPTED}", allowed_mentions=pings)
+    text, nonce = f"{texts.member(member.id)} {texts.INTERRUPTED}", f"lost-{to_base36(pending.id)}"
+    await retry_later(partial(channel.send, text, nonce=nonce, allowed_mentions=pings))
 
 
 async def _edit_reply(client: discord.Client, pending: PendingCard) -> None:
@@ -64,7 +72,8 @@ async def _edit_reply(client: discord.Client, pending: PendingCard) -> None:
     if message_id is not None:
         channel = client.get_partial_messageable(pending.destination.channel_id)
         card = channel.get_partial_message(message_id)
-        await card.edit(view=interrupted_view(pending.user_id), attachments=[], allowed_mentions=_NOBODY)
+        view = interrupted_view(pending.user_id)
+        await retry_later(partial(card.edit, view=view, attachments=[], allowed_mentions=_NOBODY))
 
 
 async def _find_reply(client: discord.Client, pending: PendingCard) -> MessageId | None:

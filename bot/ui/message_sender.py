@@ -1,10 +1,10 @@
 """Posts and edits cards: by the interaction's token while it is valid, after that as the bot's own message."""
 
 import asyncio
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
-from http import HTTPStatus
+from functools import partial
 from typing import Final
 
 import discord
@@ -18,8 +18,9 @@ from bot.domain.ports import Card, Clock, ImageFile, Posted
 from bot.network import NETWORK_ERRORS
 from bot.ui.alt_text import AltTexts
 from bot.ui.cards import outcome_view, progress_view
-from bot.ui.discord_errors import DISCORD_ERRORS, REQUEST_TOO_LARGE
+from bot.ui.discord_errors import DISCORD_ERRORS, NOT_HERE, DiscordFault, fault_of, leave_out_words, retry_later
 from bot.ui.interrupted import show_interrupted
+from bot.ui.texts import cards as texts
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -48,15 +49,15 @@ class DiscordMessageSender:
             return
         try:
             async with asyncio.timeout(_PROGRESS_TIMEOUT):
-                view = progress_view(card, self._clock.now())
-                await self._edit(destination, destination.message_id, view, [])
+                await leave_out_words(lambda words: self._show(card, words=words))
         except DISCORD_ERRORS as error:
             log.info("card not updated", generation=card.generation.id, error=type(error).__name__)
 
     async def deliver(self, card: Card, images: Sequence[ImageFile]) -> Posted:
         """Post the outcome: on the card, else in the channel, else to the member directly.
 
-        Raises DeliveryFailed, TooLargeToPost, Undeliverable or StoreUnavailable.
+        Words that Discord refuses are left out. Raises DeliveryFailed (also for what Discord did not say itself, such
+        as a proxy's page), TooLargeToPost, Undeliverable or StoreUnavailable.
         """
         alt_text = await self._alt_texts.of(card.generation) if images else ""
         outcome = _Outcome(card, images, alt_text, self._prices)
@@ -72,31 +73,42 @@ class DiscordMessageSender:
         """Say on a card that its request was lost in a restart, if it can be reached."""
         await show_interrupted(self._client, card, token_alive=self._is_editable(card.destination))
 
-    async def _deliver(self, outcome: "_Outcome") -> Posted:
-        card = outcome.card
-        destination = card.generation.request.destination
-        message_id = destination.message_id
-        if not card.late and message_id is not None and self._is_editable(destination):
-            try:
-                await self._edit(destination, message_id, outcome.view(), await outcome.files())
-                return Posted(destination.channel_id, message_id)
-            except discord.HTTPException as error:
-                if not _is_gone(error):
-                    raise
-                log.info("card no longer editable", generation=card.generation.id, code=error.code)
-        if not destination.private:
-            try:
-                return await self._post_message(outcome, private=False)
-            except discord.HTTPException as error:
-                if not _is_gone(error):
-                    raise
-                log.info("channel not accessible", generation=card.generation.id, code=error.code)
-        return await self._post_message(outcome, private=True)
+    async def _show(self, card: Card, *, words: bool) -> None:
+        await self._edit(card.generation.request.destination, progress_view(card, self._clock.now(), words=words), [])
 
-    async def _edit(
-        self, destination: Destination, message_id: MessageId, view: discord.ui.LayoutView, files: list[discord.File]
-    ) -> None:
+    async def _deliver(self, outcome: "_Outcome") -> Posted:
+        ways = self._ways(outcome.card)
+        while True:
+            try:
+                return await ways[0](outcome)
+            except discord.HTTPException as error:
+                fault = fault_of(error)
+                log.info("outcome not accepted", generation=outcome.card.generation.id, fault=fault, code=error.code)
+                if fault is DiscordFault.CONTENT and outcome.words:
+                    outcome = replace(outcome, words=False)
+                elif fault in NOT_HERE and len(ways) > 1:
+                    ways = ways[1:]
+                else:
+                    raise
+
+    def _ways(self, card: Card) -> "list[Callable[[_Outcome], Awaitable[Posted]]]":
+        """Where the outcome may be posted, the best first. A new message also reopens an archived thread."""
+        destination = card.generation.request.destination
+        on_card = not card.late and destination.message_id is not None and self._is_editable(destination)
+        return [
+            *([self._edit_card] if on_card else []),
+            *([] if destination.private else [partial(self._post_message, private=False)]),
+            partial(self._post_message, private=True),
+        ]
+
+    async def _edit_card(self, outcome: "_Outcome") -> Posted:
+        destination = outcome.card.generation.request.destination
+        await self._edit(destination, outcome.view(), await outcome.files())
+        return Posted(destination.channel_id, destination.message_id or MessageId(0))
+
+    async def _edit(self, destination: Destination, view: discord.ui.LayoutView, files: list[discord.File]) -> None:
         """Edit a card, by the interaction's token or as the bot's own message."""
+        message_id = destination.message_id or MessageId(0)
         if (token := destination.token) is not None:
             webhook = discord.Webhook.partial(token.application_id, token.value, client=self._client)
             await webhook.edit_message(message_id, view=view, attachments=files, allowed_mentions=_NOBODY)
@@ -128,12 +140,12 @@ class DiscordMessageSender:
         return Posted(ChannelId(message.channel.id), MessageId(message.id))
 
     async def _remove_stale(self, destination: Destination) -> None:
-        """Delete the old card, or it shows progress forever: it can no longer be edited, but can still be deleted."""
+        """Delete the old card, or it shows progress forever: it cannot be edited, but perhaps deleted."""
         if destination.private or destination.message_id is None:
             return
         channel = self._client.get_partial_messageable(destination.channel_id)
         try:
-            await channel.get_partial_message(destination.message_id).delete()
+            await retry_later(channel.get_partial_message(destination.message_id).delete)
         except DISCORD_ERRORS as error:
             log.info("old card not deleted", error=type(error).__name__)
 
@@ -149,18 +161,23 @@ class DiscordMessageSender:
 
 @dataclass(frozen=True, slots=True)
 class _Outcome:
-    """A card's outcome; views and files can be sent only once, so each attempt makes new ones."""
+    """A card's outcome, with or without what members wrote; each attempt needs a view and files of its own."""
 
     card: Card
     images: Sequence[ImageFile]
     alt_text: str
     prices: PriceList
+    words: bool = True
 
     def view(self) -> discord.ui.LayoutView:
-        return outcome_view(self.card, self.images, self.alt_text, self.prices)
+        return outcome_view(self.card, self.images, self._description, self.prices, words=self.words)
 
     async def files(self) -> list[discord.File]:
-        return await open_files(self.images, self.alt_text)
+        return await open_files(self.images, self._description)
+
+    @property
+    def _description(self) -> str:
+        return self.alt_text if self.words else texts.ALT_TEXT_HIDDEN
 
 
 async def open_files(images: Sequence[ImageFile], alt_text: str) -> list[discord.File]:
@@ -172,14 +189,11 @@ async def open_files(images: Sequence[ImageFile], alt_text: str) -> list[discord
     return await asyncio.to_thread(opened) if images else []
 
 
-def _is_gone(error: discord.HTTPException) -> bool:
-    """Whether the token has expired or was refused, or the card or channel is deleted or closed to the bot."""
-    return error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.NOT_FOUND}
-
-
 def _delivery_error(error: discord.HTTPException) -> Exception:
-    if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE or error.code == REQUEST_TOO_LARGE:
-        return TooLargeToPost()
-    if error.status >= HTTPStatus.INTERNAL_SERVER_ERROR or error.status == HTTPStatus.TOO_MANY_REQUESTS:
-        return DeliveryFailed(f"HTTP {error.status}")
-    return Undeliverable(f"HTTP {error.status}, code {error.code}")
+    match fault_of(error):
+        case DiscordFault.TOO_LARGE:
+            return TooLargeToPost()
+        case DiscordFault.LATER:
+            return DeliveryFailed(f"HTTP {error.status}, code {error.code}")
+        case _:
+            return Undeliverable(f"HTTP {error.status}, code {error.code}")

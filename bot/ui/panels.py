@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final
 
 import discord
@@ -9,6 +10,7 @@ from discord import ui
 
 from bot import VERSION
 from bot.domain.ids import GuildId, UserId
+from bot.domain.ledger import LedgerEntry
 from bot.generation.service import Statement
 from bot.generation.status import Status
 from bot.quota.service import LogPage
@@ -21,10 +23,10 @@ _NAME_TIMEOUT: Final = 5.0
 """Seconds."""
 
 
-def statement_view(statement: Statement) -> ui.LayoutView:
-    """/balance: what is left, the prices, and recent activity."""
+def statement_view(statement: Statement, *, words: bool = True) -> ui.LayoutView:
+    """/balance: what is left, the prices, and recent activity; without ``words`` nothing that admins wrote."""
     member_quota = statement.quota
-    activity = [quota.activity(entry) for entry in statement.entries] or [quota.NO_ACTIVITY]
+    activity = [quota.activity(entry) for entry in _shown(statement.entries, words=words)] or [quota.NO_ACTIVITY]
     source = quota.allowance_source(member_quota.rule, own=True)
     return _panel(
         BLURPLE,
@@ -34,9 +36,9 @@ def statement_view(statement: Statement) -> ui.LayoutView:
     )
 
 
-def ledger_view(page: LogPage, member: UserId | None, number: int) -> ui.LayoutView:
-    """/quota log: page ``number``, 0 being the newest, of one member or of all."""
-    lines = [quota.log_line(entry) for entry in page.entries] or [quota.EMPTY_LOG]
+def ledger_view(page: LogPage, member: UserId | None, number: int, *, words: bool = True) -> ui.LayoutView:
+    """/quota log: page ``number``, 0 being the newest, of one member or of all; ``words``: as for /balance."""
+    lines = [quota.log_line(entry) for entry in _shown(page.entries, words=words)] or [quota.EMPTY_LOG]
     items: list[ui.Item[Any]] = [ui.TextDisplay("\n".join([quota.log_title(member, number), *lines]))]
     if number or page.more:
         newer = page_button(quota.NEWER, member, number - 1, enabled=number > 0)
@@ -66,6 +68,10 @@ async def names_of(client: discord.Client, guild_id: GuildId, members: Sequence[
         return {}
     names = await asyncio.gather(*(_name(guild, member) for member in members))
     return {member: name for member, name in zip(members, names, strict=True) if name is not None}
+
+
+def _shown(entries: Sequence[LedgerEntry], *, words: bool) -> Sequence[LedgerEntry]:
+    return entries if words else [replace(entry, note=quota.REASON_HIDDEN if entry.note else "") for entry in entries]
 
 
 def _status_colour(status: Status) -> int:

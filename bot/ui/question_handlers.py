@@ -1,6 +1,5 @@
 """What the buttons of a question do: its author says yes or no."""
 
-import contextlib
 from functools import partial
 from typing import Any
 
@@ -11,7 +10,7 @@ from bot.domain.generation import Draft
 from bot.domain.ids import DraftId, MessageId, UserId
 from bot.ui import replies
 from bot.ui.custom_ids import CustomId, in_thousandths
-from bot.ui.interactions import check_place, requester
+from bot.ui.interactions import check_place, delete_message, requester
 from bot.ui.mentions import generation_request, settings_for
 from bot.ui.services import Services
 
@@ -35,8 +34,7 @@ async def dismiss(services: Services, interaction: discord.Interaction[Any], but
     """No: the question goes away."""
     await _take(services, interaction, button)
     await interaction.response.defer()
-    with contextlib.suppress(discord.NotFound):
-        await interaction.delete_original_response()
+    await delete_message(interaction)
 
 
 async def _take(

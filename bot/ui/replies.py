@@ -1,17 +1,26 @@
 """Answers to messages: a card or a line, as a reply that pings nobody."""
 
+import contextlib
 from typing import Any, Final
 
 import discord
 
 from bot.domain.generation import Destination
 from bot.domain.ids import ChannelId, MessageId, UserId, to_base36
-from bot.network import NETWORK_ERRORS
 from bot.ui.buttons import ask_button
 from bot.ui.cards import received_view, refusal_view
-from bot.ui.discord_errors import CANNOT_REPLY
+from bot.ui.discord_errors import (
+    CANNOT_REPLY,
+    DISCORD_ERRORS,
+    NOT_HERE,
+    fault_of,
+    leave_out_words,
+    retry_later,
+)
 from bot.ui.interactions import check_permissions, parent_of
+from bot.ui.texts import refusals
 
+_NOBODY: Final = discord.AllowedMentions.none()
 _UNBOOSTED_UPLOAD_LIMIT: Final = 10 << 20
 """Bytes per file that a bot may post in direct messages, and in servers without boosts."""
 
@@ -40,9 +49,24 @@ async def ask(message: discord.Message, question: discord.ui.LayoutView) -> disc
 
 
 async def refuse(card: discord.Message, requester: UserId, text: str, *, can_ask: bool) -> None:
-    """Turn the card into a refusal."""
-    buttons = [ask_button(requester)] if can_ask else []
-    await card.edit(view=refusal_view(requester, text, buttons), allowed_mentions=discord.AllowedMentions.none())
+    """Turn the card into a refusal; where it cannot be edited, post one that pings the requester in its place."""
+
+    def view(*, words: bool) -> discord.ui.LayoutView:
+        buttons = [ask_button(requester)] if can_ask else []
+        return refusal_view(requester, text if words else refusals.WORDS_BLOCKED, buttons)
+
+    async def edit() -> None:
+        await leave_out_words(lambda words: card.edit(view=view(words=words), allowed_mentions=_NOBODY))
+
+    try:
+        await retry_later(edit)
+    except discord.HTTPException as error:
+        if fault_of(error) not in NOT_HERE:
+            raise
+        pings = discord.AllowedMentions(everyone=False, users=[discord.Object(requester)], roles=False)
+        await leave_out_words(lambda words: card.channel.send(view=view(words=words), allowed_mentions=pings))
+        with contextlib.suppress(*DISCORD_ERRORS):
+            await card.delete()
 
 
 def destination(card: discord.Message) -> Destination:
@@ -59,17 +83,14 @@ def destination(card: discord.Message) -> Destination:
 
 async def _reply(message: discord.Message, kind: str, **content: Any) -> discord.Message:
     # Under one nonce Discord posts once, however often it is asked because its answer was lost.
-    content |= {"nonce": f"{kind}-{to_base36(message.id)}", "allowed_mentions": discord.AllowedMentions.none()}
+    content |= {"nonce": f"{kind}-{to_base36(message.id)}", "allowed_mentions": _NOBODY}
     try:
         return await _send(message.channel, reference=message.to_reference(fail_if_not_exists=False), **content)
-    except discord.Forbidden as error:
-        if error.code != CANNOT_REPLY:
+    except discord.HTTPException as error:
+        if error.code not in CANNOT_REPLY:
             raise
     return await _send(message.channel, **content)
 
 
 async def _send(channel: discord.abc.Messageable, **content: Any) -> discord.Message:
-    try:
-        return await channel.send(**content)
-    except NETWORK_ERRORS:
-        return await channel.send(**content)
+    return await retry_later(lambda: channel.send(**content))

@@ -12,6 +12,7 @@ from bot.domain.spending import PRICE_CLASSES, PriceClass
 from bot.media.spending_chart import ChartRenderer, ChartSeries, SpendingChart
 from bot.quota.spending_report import SpendingReport
 from bot.ui.cards import ALT_TEXT_MAX, BLURPLE, finished_view
+from bot.ui.discord_errors import leave_out_words
 from bot.ui.texts import report as texts
 
 _COLOURS = ("#5865f2", "#a5adfb", "#eb459e", "#f7a8d1", "#23a55a", "#8cd9ac", "#f0b232", "#f8dc9c")
@@ -52,6 +53,21 @@ async def report_message(
         details.append(texts.NO_CHART)
     items += [ui.TextDisplay("\n".join(details)), ui.File(csv_file)]
     return ReportMessage(finished_view(BLURPLE, *items), files)
+
+
+async def show_report(
+    interaction: discord.Interaction[Any], report: SpendingReport, csv_bytes: bytes, renderer: ChartRenderer
+) -> None:
+    """Answer with the report; without the server's name if Discord refuses that."""
+
+    async def show(*, words: bool) -> None:
+        server = interaction.guild.name if words and interaction.guild else ""
+        message = await report_message(report, csv_bytes, server, renderer)
+        await interaction.edit_original_response(
+            view=message.view, attachments=message.files, allowed_mentions=discord.AllowedMentions.none()
+        )
+
+    await leave_out_words(lambda words: show(words=words))
 
 
 def spending_chart(report: SpendingReport) -> SpendingChart:

@@ -1,18 +1,19 @@
 """Hands over what could not be posted: privately, beside the answer to the member's next command."""
 
 import asyncio
+import contextlib
 from typing import Any, Final
 
 import discord
 import structlog
 from discord import ui
 
-from bot.domain.errors import ResultPending
+from bot.domain.errors import ResultPending, TooLargeToPost
 from bot.domain.ids import GenerationId
-from bot.generation.undelivered import Undelivered
+from bot.generation.undelivered import HandOver, Undelivered
 from bot.ui.alt_text import AltTexts
 from bot.ui.cards import AMBER, finished_view, gallery, headline
-from bot.ui.discord_errors import UNKNOWN_MESSAGE
+from bot.ui.discord_errors import DiscordFault, fault_of, leave_out_words
 from bot.ui.message_sender import open_files
 from bot.ui.texts import cards as texts
 
@@ -28,28 +29,52 @@ async def hand_over(
     """Send the member the result; False when it has to wait for another command."""
     if not await _is_answered(interaction):
         return False
+    limit = interaction.filesize_limit
+    for smaller in (limit, limit * 3 // 4, limit // 2):
+        with contextlib.suppress(TooLargeToPost):
+            return await _hand_over(undelivered, alt_texts, interaction, generation_id, smaller)
+    return False
+
+
+async def _hand_over(
+    undelivered: Undelivered,
+    alt_texts: AltTexts,
+    interaction: discord.Interaction[Any],
+    generation_id: GenerationId,
+    limit: int,
+) -> bool:
     try:
-        handed = await undelivered.load(generation_id, interaction.filesize_limit)
+        handed = await undelivered.load(generation_id, limit)
     except ResultPending as pending:
         log.info("undelivered image not fetched", generation=generation_id, error=type(pending.__cause__).__name__)
         return False
     if handed is None:
         return True
+    alt_text = await alt_texts.of(handed.generation)
+    try:
+        await leave_out_words(lambda words: _send(interaction, handed, alt_text, words=words))
+    except discord.HTTPException as error:
+        if fault_of(error) is DiscordFault.TOO_LARGE:
+            raise TooLargeToPost from error
+        raise
+    undelivered.mark_delivered(handed)
+    return True
+
+
+async def _send(interaction: discord.Interaction[Any], handed: HandOver, alt_text: str, *, words: bool) -> None:
     generation, images = handed.generation, handed.images
-    alt_text = await alt_texts.of(generation)
+    shown_text = alt_text if words else texts.ALT_TEXT_HIDDEN
     reasons = [task.failure for task in generation.tasks if task.failure is not None]
-    items: list[ui.Item[Any]] = [gallery(images, alt_text)] if images else []
+    items: list[ui.Item[Any]] = [gallery(images, shown_text)] if images else []
     text = texts.undelivered(reasons, len(images), len(handed.lost), handed.price)
-    items += [ui.TextDisplay(headline(generation)), ui.TextDisplay(text)]
+    items += [ui.TextDisplay(headline(generation, words=words)), ui.TextDisplay(text)]
     await interaction.followup.send(
         view=finished_view(AMBER, *items),
-        files=await open_files(images, alt_text),
+        files=await open_files(images, shown_text),
         ephemeral=True,
         allowed_mentions=discord.AllowedMentions.none(),
         wait=True,
     )
-    undelivered.mark_delivered(handed)
-    return True
 
 
 async def _is_answered(interaction: discord.Interaction[Any]) -> bool:
@@ -64,5 +89,5 @@ async def _is_answered(interaction: discord.Interaction[Any]) -> bool:
             await asyncio.sleep(delay)
     except discord.NotFound as error:
         # The command was refused and "thinking…" deleted: there is no place left to take.
-        return error.code == UNKNOWN_MESSAGE
+        return fault_of(error) is DiscordFault.MESSAGE_GONE
     return False

@@ -153,8 +153,15 @@ async def test_whatever_the_gateway_says_the_next_command_is_answered(deployment
 
 @pytest.mark.parametrize(
     "fault",
-    [Fault(status=502, html=True), Fault(status=502, html=True, performed=True), Fault(cut=True, performed=True)],
-    ids=["not taken", "taken, answered 502", "taken, answer lost"],
+    [
+        Fault(status=502, html=True),
+        Fault(status=502, html=True, performed=True),
+        Fault(cut=True, performed=True),
+        Fault(status=403, html=True),
+        Fault(status=404, html=True, performed=True),
+        Fault(status=401, message="401: Unauthorized"),
+    ],
+    ids=["not taken", "taken, answered 502", "taken, answer lost", "proxy's 403", "taken, proxy's 404", "401"],
 )
 async def test_a_fault_while_posting_the_outcome_settles_once(deployment: Deployment, fault: Fault) -> None:
     deployment.kie.script.next_tasks(Succeed(duration=1.0))
@@ -169,12 +176,13 @@ async def test_a_fault_while_posting_the_outcome_settles_once(deployment: Deploy
     assert len(deployment.posts()) == 1
 
 
-async def test_a_message_whose_answer_is_lost_is_not_posted_twice(deployment: Deployment) -> None:
+@pytest.mark.parametrize("answer", [Fault(cut=True, performed=True), Fault(status=403, html=True, performed=True)])
+async def test_a_message_whose_answer_is_lost_is_not_posted_twice(deployment: Deployment, answer: Fault) -> None:
     deployment.kie.script.next_tasks(Succeed(duration=1.0))
     async with deployment.bot():
         await deployment.wait_until_running(await deployment.imagine("a bridge"))
         await deployment.front.env.advance_time(16 * 60)
-        lost = deployment.front.faults.on("POST", "/channels/*/messages", Fault(cut=True, performed=True))
+        lost = deployment.front.faults.on("POST", "/channels/*/messages", answer)
         await deployment.wait_until_settled()
 
     assert lost.hits == 1

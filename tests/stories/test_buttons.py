@@ -6,6 +6,7 @@ import pytest
 
 from bot.domain.derived_requests import LARGER_PROMPT
 from bot.ui.cards import GREEN
+from bot.ui.texts.refusals import NOT_HERE
 from demo.kie import Fail
 from tests.stories.components import (
     EDIT_FORM,
@@ -160,6 +161,24 @@ async def test_deleting_twice_in_one_moment_is_no_trouble(world: StoryWorld) -> 
 
     assert world.messages() == []
     assert [pressed.followups for pressed in presses] == [[], []]
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "times", "text"),
+    [(400, 50083, 1, NOT_HERE), (403, 160005, 1, NOT_HERE), (403, 0, 4, "Something went wrong on my side")],
+    ids=["archived thread", "locked thread", "proxy"],
+)
+async def test_a_card_that_cannot_be_deleted_is_answered_in_words(
+    world: StoryWorld, status: int, code: int, times: int, text: str
+) -> None:
+    card = await new_card(world)
+    world.expected_logs.extend([] if code else ["unexpected error"])
+    world.env.inject_error("DELETE", "/webhooks/*", status=status, code=code, times=times)
+    assert private_answer(await world.alice.click(card, label="Delete")).text.startswith(text)
+    world.env.inject_error("DELETE", "/webhooks/*", status=404)
+    await world.alice.click(card, label="Delete")
+
+    assert world.messages() == [], "a proxy's page once is tried again"
 
 
 async def test_a_card_belongs_to_the_one_who_pressed_the_button(world: StoryWorld) -> None:

@@ -237,12 +237,13 @@ async def test_whose_direct_messages_are_closed_is_told_where_they_asked(world: 
     assert direct_messages(world.alice) == []
 
 
+@pytest.mark.parametrize("status", [503, 403, 401], ids=["outage", "proxy", "401"])
 @pytest.mark.parametrize("granted", [True, False], ids=["approved", "denied"])
 async def test_a_decision_that_could_not_be_told_is_told_by_the_next_process(
-    world: StoryWorld, *, granted: bool
+    world: StoryWorld, *, granted: bool, status: int
 ) -> None:
     card = await request_card(world)
-    world.env.inject_error("POST", f"/channels/{world.alice.user.dm_channel.id}/messages", status=503)
+    world.env.inject_error("POST", f"/channels/{world.alice.user.dm_channel.id}/messages", status=status)
     if granted:
         await approve(world, card, "5")
     else:
@@ -287,7 +288,7 @@ async def test_a_card_that_was_deleted_keeps_nobody_from_asking_again(world: Sto
     assert world.ledger(world.alice) == GRANTED_5
 
 
-@pytest.mark.parametrize(("status", "code"), [(403, 50001), (500, 0)])
+@pytest.mark.parametrize(("status", "code"), [(403, 50001), (500, 0), (404, 0)])
 async def test_a_card_that_cannot_be_looked_at_still_counts(world: StoryWorld, status: int, code: int) -> None:
     await request_card(world)
     world.env.inject_error("GET", "/channels/*/messages/*", status=status, code=code)

@@ -10,9 +10,9 @@ import simcord
 from bot.domain.ports import ImageFile
 from bot.ui import message_sender
 from bot.ui.cards import GREEN
-from demo.kie import Code
+from demo.kie import Code, Fail
 from tests.stories.rendered import Rendered, rendered
-from tests.stories.story_world import PAID, Movements, StoryWorld, bot_with, response_of
+from tests.stories.story_world import PAID, REFUNDED, Movements, StoryWorld, bot_with, response_of
 from tests.waiting import until
 
 CARD = "/webhooks/*"
@@ -47,7 +47,14 @@ def direct_messages(world: StoryWorld) -> list[Rendered]:
     return [rendered(message) for message in world.alice.user.dm_channel.history()]
 
 
-@pytest.mark.parametrize(("status", "code"), [(500, 0), (503, 0), (429, 0), (413, 40005), (400, 40005)])
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        *[(status, 0) for status in (400, 401, 403, 404, 405, 429, 500, 503)],
+        *[(401, 50014), (403, 40333), (403, 1020), (429, 20028), (503, 130000)],
+        *[(413, 0), (413, 40005), (400, 40005)],
+    ],
+)
 async def test_what_may_pass_or_can_be_fixed_ends_on_the_card(world: StoryWorld, status: int, code: int) -> None:
     command = await start(world)
     world.env.inject_error("PATCH", CARD, status=status, code=code)
@@ -79,8 +86,10 @@ async def test_a_post_that_hangs_is_given_up_and_made_again(world: StoryWorld, m
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(401, 50027), (404, 10015), (404, 10008), (403, 50001)],
-    ids=["invalid token", "unknown webhook", "unknown message", "missing access"],
+    [
+        *[(401, 50027), (404, 10015), (404, 10008), (403, 50001)],
+        *[(400, 50083), (400, 30046), (429, 30046), (429, 20022), (400, 160005), (400, 59999), (404, 19999)],
+    ],
 )
 async def test_a_card_out_of_reach_is_posted_again_in_the_channel(world: StoryWorld, status: int, code: int) -> None:
     await start(world)
@@ -133,16 +142,45 @@ async def test_a_card_deleted_meanwhile_is_posted_again(world: StoryWorld) -> No
 
 @pytest.mark.parametrize(
     ("status", "code"),
-    [(403, 50001), (403, 50013), (404, 10003)],
-    ids=["missing access", "missing permissions", "unknown channel"],
+    [
+        *[(403, 50001), (403, 50013), (404, 10003)],
+        *[(400, 50083), (403, 160005), (400, 30033), (400, 20009), (403, 20024), (400, 40058)],
+    ],
 )
 async def test_a_closed_channel_is_left_for_a_direct_message(world: StoryWorld, status: int, code: int) -> None:
     await start(world)
     world.env.inject_error("PATCH", CARD, status=401, code=50027)
-    world.env.inject_error("POST", f"/channels/{world.channel.id}/messages", status=status, code=code)
+    world.env.inject_error("POST", f"/channels/{world.channel.id}/messages", status=status, code=code, times=2)
     await finish(world)
 
     assert [len(message.images) for message in direct_messages(world)] == [1]
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_what_a_proxy_says_of_a_channel_is_not_believed(world: StoryWorld, status: int) -> None:
+    await start(world)
+    world.env.inject_error("PATCH", CARD, status=401, code=50027, times=None)
+    world.env.inject_error("POST", "/channels/*/messages", status=status, times=3)
+    await finish(world)
+
+    assert [len(rendered(message).images) for message in world.messages()] == [1]
+    assert direct_messages(world) == []
+
+
+@pytest.mark.parametrize("private", [False, True], ids=["in the channel", "directly"])
+async def test_a_failure_in_a_new_message_pings_its_requester(world: StoryWorld, *, private: bool) -> None:
+    world.kie.script.next_tasks(Fail("422", "flagged as sensitive"))
+    await start(world, private=private)
+    world.env.inject_error("PATCH", CARD, status=400, code=50083)
+    await finish(world, REFUNDED)
+    await until(lambda: direct_messages(world) or world.messages(), what="the failure")
+
+    (card,) = direct_messages(world) if private else [rendered(message) for message in world.messages()]
+    assert card.notes == ["The safety filter blocked this. Try rewording it. Nothing was charged."]
+    assert card.small_print[0] == world.alice.mention
+    (post,) = world.calls("POST", "/messages")
+    assert post.json is not None
+    assert post.json["allowed_mentions"] == {"parse": [], "users": [world.alice.id]}
 
 
 @pytest.mark.parametrize("place", ["deleted channel", "deleted server", "private"])
@@ -178,7 +216,8 @@ async def test_whom_nothing_reaches_gets_it_at_the_next_command(world: StoryWorl
 async def test_a_post_that_discord_finds_invalid_is_told_in_words_and_kept(world: StoryWorld) -> None:
     world.expected_logs.append(NOWHERE_TO_POST)
     command = await start(world)
-    world.env.inject_error("PATCH", CARD, status=400, code=50035)
+    world.env.inject_error("PATCH", CARD, status=400, code=50035, times=2)
+    world.env.inject_error("POST", "/channels/*/messages", status=400, code=50035, times=2)
     await finish(world, PAID[:1])
     await until(world.undelivered, what="the image to wait for a command")
     await world.rest()

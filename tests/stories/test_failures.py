@@ -71,7 +71,7 @@ async def test_an_image_that_comes_too_late_is_free(world: StoryWorld) -> None:
 async def test_what_nobody_expected_is_told_with_a_reference(world: StoryWorld) -> None:
     world.expected_errors.append(discord.HTTPException)
     world.expected_logs.append("unexpected error")
-    world.env.inject_error("PATCH", "/webhooks/*/messages/@original")
+    world.env.inject_error("PATCH", "/webhooks/*/messages/@original", times=4)
 
     assert BROKEN.fullmatch(world.refusal(await world.alice.slash(world.channel, "balance")).text)
 

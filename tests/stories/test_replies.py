@@ -144,6 +144,29 @@ async def test_a_card_deleted_meanwhile_is_posted_again(world: StoryWorld) -> No
     assert world.ledger(world.alice) == PAID
 
 
+async def test_a_refusal_moves_out_of_a_card_that_takes_no_edits(world: StoryWorld) -> None:
+    world.env.inject_error("PATCH", "/channels/*/messages/*", status=400, code=50083)
+    question = await world.mention_bot("colder", attachments=[("a.png", b"no image at all")])
+    await until(lambda: len(world.messages()) == 2 and "a.png" in rendered(world.messages()[1]).text, what="a refusal")
+    await world.rest()
+
+    (refusal,) = [message for message in world.messages() if message.id != question.id]
+    assert "Nothing was charged" in rendered(refusal).text
+    post = world.calls("POST", f"/channels/{world.channel.id}/messages")[-1]
+    assert post.json is not None
+    assert post.json["allowed_mentions"] == {"parse": [], "users": [world.alice.id]}
+    world.check_nothing_started()
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+async def test_a_card_that_a_proxy_turns_away_is_posted_all_the_same(world: StoryWorld, status: int) -> None:
+    world.env.inject_error("POST", "/channels/*/messages", status=status)
+    answer = await world.answer(await world.mention_bot("colder", attachments=BOAT))
+
+    assert len(rendered(answer).images) == 1
+    assert world.ledger(world.alice) == PAID
+
+
 async def test_where_the_history_is_closed_the_card_comes_without_a_reply(world: StoryWorld) -> None:
     world.env.inject_error("POST", "/channels/*/messages", status=403, code=160002)
     await world.mention_bot("colder", attachments=BOAT)

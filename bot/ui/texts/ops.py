@@ -23,6 +23,7 @@ from bot.ui.texts.amounts import counted, in_credits, number, plain, relative
 QUEUE_TITLE = "Queue"
 BALANCE_TITLE = "KIE balance"
 COSTS_TITLE = f"Charges compared with KIE's costs, last {ACCOUNT_DAYS} days"
+NAME_HIDDEN = "a name that Discord doesn't let me show"
 NO_BALANCE = "Not read yet."
 NO_COSTS = "No images yet."
 RESULTS_MISSING = (

@@ -30,6 +30,7 @@ ACTIVITY_TITLE = "Recent activity"
 NO_ACTIVITY = "Nothing yet. Make an image with /imagine."
 
 NO_RULE = "There was no limit to remove."
+REASON_HIDDEN = "reason not shown because Discord blocks it"
 EMPTY_LOG = "Nothing yet."
 OLDER = "Older"
 NEWER = "Newer"

@@ -17,6 +17,11 @@ NO_STORE = f"I can't save anything right now. Try again in a minute. {NOTHING_CH
 TOLD_PRIVATELY = "That didn't work. I've told the requester why."
 FORBIDDEN = "You're not allowed to do that here."
 MESSAGE_GONE = f"That message has been deleted. {NOTHING_CHARGED}"
+NOT_HERE = (
+    "Discord doesn't let me do that here, perhaps because the thread is archived or locked. "
+    f"{NOTHING_CHARGED} Reopen it and try again, or try elsewhere."
+)
+WORDS_BLOCKED = f"Discord blocked the words of this. {NOTHING_CHARGED} Try rewording it."
 UNKNOWN_CHOICE = "That member, role or channel isn't in this server. Choose one from the list."
 OUTDATED = "This command has changed. Reload Discord and try again."
 
