@@ -15,6 +15,11 @@ from typing import Final
 
 from bot.media.system_calls import filter_program
 
+if sys.platform != "win32":
+    import resource
+else:
+    resource = None
+
 _ROOT: Final = Path(__file__).parents[2]
 
 _MEMORY_LIMIT: Final = 1 << 30
@@ -88,10 +93,8 @@ def _libraries() -> list[Path]:
 
 
 def _limit(processor_seconds: int) -> None:
-    if sys.platform == "win32":
+    if resource is None:
         raise OSError
-    import resource
-
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     # The soft limit ends a process with a signal that says why, the hard one also a process that ignores it.
     resource.setrlimit(resource.RLIMIT_CPU, (processor_seconds, processor_seconds + 1))

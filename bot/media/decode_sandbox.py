@@ -1,8 +1,8 @@
 """Decodes every image of a member in a process of its own.
 
 A hostile file can crash a decoder, take it over, fill the memory or never end: there it harms only that process, which
-is confined (:mod:`bot.media.confinement`), and not the bot. No decoder that holds Python's lock can block the event loop,
-and all memory is given back as soon as an image is done.
+is confined (:mod:`bot.media.confinement`), and not the bot. No decoder that holds Python's lock can block the event
+loop, and all memory is given back as soon as an image is done.
 
 Nearly all images take well under a second. One that takes more waits its turn among the slow ones, so that no number of
 slow files holds up the others. At most two images are decoded at once, one of each kind.
@@ -75,7 +75,7 @@ class DecodeSandbox:
         """
         result: Sanitized | ReferenceProblem = ReferenceProblem.TOO_SLOW
         for lane in self._lanes:
-            exit_code, output = await lane.run(source.absolute(), target.absolute())
+            exit_code, output = await lane.run(source, target)
             self._warn_of_missing_parts(output)
             parsed = parse_result(output, target)
             if parsed is None:
@@ -129,8 +129,7 @@ class _Lane:
             self._idle_timer.cancel()
         loop = asyncio.get_running_loop()
         server = self._server = self._server or _ForkServerClient()
-        request = json.dumps([str(source), str(target), self._limits.processor, self._limits.total])
-        responding = loop.run_in_executor(None, server.request, request)
+        responding = loop.run_in_executor(None, server.request, source, target, self._limits)
         try:
             response = await asyncio.shield(responding)
         except BaseException:
@@ -167,7 +166,7 @@ class _ForkServerClient:
         self._process: subprocess.Popen[bytes] | None = None
         self._is_stopped = False
 
-    def request(self, line: str) -> tuple[int, str] | None:
+    def request(self, source: Path, target: Path, limits: TimeLimits) -> tuple[int, str] | None:
         """Have an image sanitized; returns its process's exit code and output, or None if the server has died."""
         with self._lock:
             if self._is_stopped:
@@ -175,6 +174,7 @@ class _ForkServerClient:
             process = self._process = self._process or start_module("bot.media.fork_server")
         if process.stdin is None or process.stdout is None:
             raise AssertionError("the fork server was started without pipes")
+        line = json.dumps([str(source.absolute()), str(target.absolute()), limits.processor, limits.total])
         try:
             process.stdin.write(f"{line}\n".encode())
             process.stdin.flush()

@@ -2,8 +2,8 @@
 
 Blocking code that trusts nothing in the file. :mod:`bot.media.decode_sandbox` runs it in a process for each image,
 which writes its result as one word: a fork of :mod:`bot.media.fork_server` or, where processes cannot fork,
-``python -m bot.media.sanitize SOURCE TARGET PROCESSOR_SECONDS``. The decoders are imported when they are needed, so that they are
-loaded in that process only and never in the bot's own.
+``python -m bot.media.sanitize SOURCE TARGET PROCESSOR_SECONDS``. The decoders are imported when they are needed, so
+that they are loaded in that process only and never in the bot's own.
 """
 
 import os
