@@ -44,7 +44,7 @@ class TimeLimits:
     """In all; more, because a busy machine lets a decoder wait."""
 
 
-_QUICK: Final = TimeLimits(processor=1, total=6.0)
+_QUICK: Final = TimeLimits(processor=1, total=10.0)
 _SLOW: Final = TimeLimits(processor=10, total=30.0)
 
 
