@@ -52,6 +52,7 @@ class ReferenceProblem(StrEnum):
     DAMAGED = "damaged"
     TOO_MANY_PIXELS = "too_many_pixels"
     TOO_SLOW = "too_slow"
+    INVISIBLE = "invisible"
     UNREACHABLE = "unreachable"
 
 

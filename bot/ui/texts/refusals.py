@@ -49,6 +49,7 @@ _PROBLEMS = {
     errors.ReferenceProblem.DAMAGED: "is damaged or incomplete. Save it again and attach the new copy",
     errors.ReferenceProblem.TOO_MANY_PIXELS: "has too many pixels. Scale it down and attach it again",
     errors.ReferenceProblem.TOO_SLOW: "takes too long to process. Save it as a plain JPEG or PNG and attach that",
+    errors.ReferenceProblem.INVISIBLE: "is fully transparent. Attach one in which something can be seen",
     errors.ReferenceProblem.UNREACHABLE: "couldn't be loaded from Discord. Attach it again",
 }
 
