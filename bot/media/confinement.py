@@ -8,7 +8,6 @@ import ctypes
 import os
 import struct
 import sys
-import sysconfig
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
@@ -86,8 +85,8 @@ def hide_memory() -> None:
 
 def _libraries() -> list[Path]:
     """Where Python, our own code and all shared libraries are; not the project's folder, with its data and secrets."""
-    folders = [Path(entry) for entry in sys.path if entry and Path(entry) != _ROOT]
-    folders += [Path(path) for name, path in sysconfig.get_paths().items() if name.endswith("lib")]
+    # Installed as a package, our own code is beside the libraries.
+    folders = [Path(entry) for entry in sys.path if entry and (Path(entry) != _ROOT or _ROOT.name == "site-packages")]
     system = ("/lib", "/lib64", "/usr/lib", "/usr/lib64", "/usr/local/lib", "/etc/ld.so.cache", "/nix/store")
     return [_ROOT / "bot", Path(sys.base_prefix) / "lib", *folders, *map(Path, system)]
 

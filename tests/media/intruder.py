@@ -13,6 +13,7 @@ import socket
 import stat
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -54,7 +55,7 @@ def attempts() -> dict[str, Callable[[], Any]]:
             f"open up {path}": lambda path=path: path.chmod(0o777),
             f"touch {path}": lambda path=path: os.utime(path),
             f"remove {path}": path.unlink,
-            f"list beside {path}": lambda path=path: os.listdir(path.parent),
+            f"list beside {path}": lambda path=path: list(path.parent.iterdir()),
             f"write beside {path}": path.with_name("planted").touch,
             f"link beside {path}": lambda path=path: path.with_name("linked").symlink_to(path),
         }
@@ -62,7 +63,7 @@ def attempts() -> dict[str, Callable[[], Any]]:
         tries |= {
             **{f"read {name} of {pid}": Path(f"/proc/{pid}/{name}").read_bytes for name in ("environ", "maps", "stat")},
             f"open the memory of {pid}": lambda pid=pid: Path(f"/proc/{pid}/mem").open("rb").close(),
-            f"list the descriptors of {pid}": lambda pid=pid: os.listdir(f"/proc/{pid}/fd"),
+            f"list the descriptors of {pid}": lambda pid=pid: list(Path(f"/proc/{pid}/fd").iterdir()),
             f"trace {pid}": lambda pid=pid: system_call(101, 16, pid, 0, 0),
             f"peek into {pid}": lambda pid=pid: peek(pid),
             f"signal {pid}": lambda pid=pid: os.kill(pid, 0),
@@ -80,11 +81,11 @@ def attempts() -> dict[str, Callable[[], Any]]:
         "use io_uring": lambda: system_call(425, 1, 0),
         "fork": fork,
         "run a program": lambda: subprocess.run([sys.executable, "-c", ""], check=True),
-        "become a program": lambda: os.execv("/bin/true", ["true"]),
+        "become a program": lambda: os.posix_spawn("/bin/true", ["true"], {}),
         "make a namespace": lambda: system_call(272, 0x10000000),
         "share memory": lambda: system_call(29, 0, 4096, 0o1600),
         "read the users": Path("/etc/passwd").read_bytes,
-        "write to the temporary folder": Path("/tmp/planted").touch,
+        "write to the temporary folder": lambda: Path(tempfile.gettempdir(), "planted").touch(),
         "raise a limit": lambda: resource.setrlimit(resource.RLIMIT_CPU, (100, 100)),
         "gain privileges": lambda: system_call(105, 1) if os.getuid() else system_call(165, 0, 0, 0, 0, 0),
     }
