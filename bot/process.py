@@ -18,6 +18,7 @@ from bot.app import Application, assemble
 from bot.client import EaselClient
 from bot.config import Config
 from bot.domain.errors import OperatorError
+from bot.media.confinement import hide_memory
 from bot.network import NETWORK_ERRORS
 from bot.web.callback import CallbackRoute
 from bot.web.server import serve
@@ -35,6 +36,7 @@ async def run(config: Config) -> bool:
 
     Raises OperatorError for what the operator has to fix.
     """
+    hide_memory()
     _set_discord_hosts(config.discord.api_url, config.discord.gateway_url)
     stop = _stop_signal()
     async with AsyncExitStack() as stack:
