@@ -5,7 +5,9 @@ Nothing here needs privileges. What each part holds, and what is left, stands in
 """
 
 import ctypes
+import math
 import os
+import signal
 import struct
 import sys
 from collections.abc import Callable, Iterable
@@ -48,7 +50,7 @@ PARTS: Final = ("limits", "files", "system-calls")
 """The parts of the confinement, by which :func:`confine` names those that the system does not offer."""
 
 
-def confine(*, processor_seconds: int, readable: Iterable[Path] = (), writable: Iterable[Path] = ()) -> list[str]:
+def confine(*, processor_seconds: float, readable: Iterable[Path] = (), writable: Iterable[Path] = ()) -> list[str]:
     """Confine this process, which has one thread, for good. Returns the parts that the system does not offer.
 
     It may read the libraries that it is made of and ``readable``, and read and change ``writable``, all of which are
@@ -91,12 +93,14 @@ def _libraries() -> list[Path]:
     return [_ROOT / "bot", Path(sys.base_prefix) / "lib", *folders, *map(Path, system)]
 
 
-def _limit(processor_seconds: int) -> None:
+def _limit(processor_seconds: float) -> None:
     if resource is None:
         raise OSError
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    # The soft limit ends a process with a signal that says why, the hard one also a process that ignores it.
-    resource.setrlimit(resource.RLIMIT_CPU, (processor_seconds, processor_seconds + 1))
+    # The timer and the soft limit end a process with a signal that says why, the hard limit also one that ignores them.
+    signal.setitimer(signal.ITIMER_PROF, processor_seconds)
+    whole_seconds = math.ceil(processor_seconds)
+    resource.setrlimit(resource.RLIMIT_CPU, (whole_seconds, whole_seconds + 1))
     resource.setrlimit(resource.RLIMIT_FSIZE, (_FILE_LIMIT, _FILE_LIMIT))
     resource.setrlimit(resource.RLIMIT_NOFILE, (_OPEN_FILES_LIMIT, _OPEN_FILES_LIMIT))
     resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_LIMIT, _MEMORY_LIMIT))

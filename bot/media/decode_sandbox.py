@@ -4,8 +4,8 @@ A hostile file can crash a decoder, take it over, fill the memory or never end: 
 is confined (:mod:`bot.media.confinement`), and not the bot. No decoder that holds Python's lock can block the event
 loop, and all memory is given back as soon as an image is done.
 
-Nearly all images take well under a second. One that takes more waits its turn among the slow ones, so that no number of
-slow files holds up the others. At most two images are decoded at once, one of each kind.
+Nearly all images take well under half a second. One that takes more waits its turn among the slow ones, so that no
+number of slow files holds up the others. At most two images are decoded at once, one of each kind.
 """
 
 import asyncio
@@ -38,13 +38,13 @@ _STOP_TIMEOUT: Final = 2.0
 class TimeLimits:
     """How long an image may take, in seconds."""
 
-    processor: int
+    processor: float
     """Of processor time."""
     total: float
     """In all; more, because a busy machine lets a decoder wait."""
 
 
-_QUICK: Final = TimeLimits(processor=1, total=10.0)
+_QUICK: Final = TimeLimits(processor=0.5, total=3.0)
 _SLOW: Final = TimeLimits(processor=10, total=30.0)
 
 

@@ -52,7 +52,7 @@ def _read_line() -> bytes:
     return line
 
 
-def _sanitize_in_fork(source: Path, target: Path, processor_seconds: int, seconds: float) -> tuple[int, str]:
+def _sanitize_in_fork(source: Path, target: Path, processor_seconds: float, seconds: float) -> tuple[int, str]:
     """The fork's exit code and output; negative codes are signals."""
     read_end, write_end = os.pipe()
     pid = os.fork()
@@ -67,7 +67,7 @@ def _sanitize_in_fork(source: Path, target: Path, processor_seconds: int, second
         _, status = os.waitpid(pid, 0)
         os.close(read_end)
     exit_code = os.waitstatus_to_exitcode(status)
-    if output is None or (not output and exit_code == -signal.SIGXCPU):
+    if output is None or (not output and -exit_code in {signal.SIGPROF, signal.SIGXCPU}):
         output = ReferenceProblem.TOO_SLOW.value
     return (0 if output else exit_code), output
 
@@ -81,7 +81,7 @@ def _read_output(read_end: int, deadline: float) -> str | None:
     return os.read(read_end, _READ_BYTES).decode(errors="replace") if ready else None
 
 
-def _run_fork(source: Path, target: Path, processor_seconds: int, write_end: int) -> None:
+def _run_fork(source: Path, target: Path, processor_seconds: float, write_end: int) -> None:
     """Sanitize, write the result, and exit. What a decoder prints is discarded."""
     exit_code = 1
     try:

@@ -85,7 +85,7 @@ def _convert(source: Path, target: Path, image_format: Format) -> FileType:
     return encode.encode_to(target, encode.decoded_from_pixels(pixels), REFERENCE_MAX_BYTES)
 
 
-def sanitize_confined(source: Path, target: Path, processor_seconds: int) -> str:
+def sanitize_confined(source: Path, target: Path, processor_seconds: float) -> str:
     """Confine this process for good, sanitize, and return the result in words for parse_result.
 
     The first is the result; the others are the parts of the confinement that the system does not offer.
@@ -108,4 +108,4 @@ def parse_result(output: str, target: Path) -> Sanitized | ReferenceProblem | No
 
 
 if __name__ == "__main__":
-    sys.stdout.write(sanitize_confined(Path(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3])))
+    sys.stdout.write(sanitize_confined(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])))
