@@ -17,6 +17,7 @@ from bot.client import EaselClient
 from bot.config import Config
 from bot.domain.errors import OperatorError
 from bot.login import log_in
+from bot.media.confinement import hide_memory
 from bot.web.callback import CallbackRoute
 from bot.web.server import serve
 
@@ -32,6 +33,7 @@ async def run(config: Config) -> bool:
 
     Raises OperatorError for what the operator has to fix.
     """
+    hide_memory()
     _set_discord_hosts(config.discord.api_url, config.discord.gateway_url)
     stop = _stop_signal()
     async with AsyncExitStack() as stack:

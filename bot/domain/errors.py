@@ -51,6 +51,7 @@ class ReferenceProblem(StrEnum):
     NOT_AN_IMAGE = "not_an_image"
     DAMAGED = "damaged"
     TOO_MANY_PIXELS = "too_many_pixels"
+    TOO_SLOW = "too_slow"
     INVISIBLE = "invisible"
     UNREACHABLE = "unreachable"
 
@@ -89,6 +90,10 @@ class DraftGone(UserError):
 
 class UploadFailed(UserError):
     """KIE's file service did not accept a reference."""
+
+
+class TooManyImagesWaiting(UserError):
+    """References were not prepared in time because other members' images were being prepared."""
 
 
 @dataclass(eq=False)

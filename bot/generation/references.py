@@ -3,13 +3,20 @@
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from weakref import WeakValueDictionary
 
-from bot.domain.errors import ReferenceProblem, ReferenceRefused, ReferencesGone, UploadFailed
+from bot.domain.errors import (
+    ReferenceProblem,
+    ReferenceRefused,
+    ReferencesGone,
+    TooManyImagesWaiting,
+    UploadFailed,
+)
 from bot.domain.generation import Reference, Source
 from bot.domain.ids import UserId
 from bot.domain.ports import ImageApi
@@ -24,10 +31,32 @@ SOURCE_MAX_BYTES = 50_000_000
 """The largest image that a member may attach; above KIE's 10 MB it is made smaller."""
 UPLOAD_REUSED_FOR = timedelta(hours=20)
 """KIE keeps uploads for a day; this leaves four hours for waiting in the queue and being fetched."""
-_REQUESTS_AT_ONCE = 8
+_REQUESTS_AT_ONCE = 24
+_IMAGES_AT_ONCE = 2
+"""Of a request: one is downloaded while another is decoded, and their files take no more room than that."""
 _UPLOADS_AT_ONCE = 8
+_DECODED_WITHIN = 120.0
+"""Seconds until all images of a request must have had their turn in the sandbox."""
 _TIMEOUT = 180.0
 """Seconds for all references of a request."""
+
+
+class _Turns:
+    """The turns of a request's images: their files, one decoder for all of them, and the end of the waiting."""
+
+    def __init__(self) -> None:
+        self.files = asyncio.Semaphore(_IMAGES_AT_ONCE)
+        self.decoder = asyncio.Lock()
+        self._deadline = asyncio.get_running_loop().time() + _DECODED_WITHIN
+
+    @asynccontextmanager
+    async def not_too_long(self) -> AsyncGenerator[None, None]:
+        """Raises TooManyImagesWaiting when this is still going on at the deadline."""
+        try:
+            async with asyncio.timeout_at(self._deadline):
+                yield
+        except TimeoutError as error:
+            raise TooManyImagesWaiting from error
 
 
 class ReferencePreparer:
@@ -58,23 +87,30 @@ class ReferencePreparer:
     async def prepare(self, sources: Sequence[Source | Reference], user: UserId) -> tuple[Reference, ...]:
         """References for images on Discord, and for references of an earlier generation, within 180 s; all or none.
 
-        A member's requests take turns, so that nobody's images can hold up everyone else's.
+        A member's requests take turns, and so do the images of a request: however many a member sends, another's
+        waits for one of them at most.
 
         Raises ReferenceRefused for an image that cannot be used, ReferencesGone if an earlier reference is no longer
-        kept, or UploadFailed.
+        kept, TooManyImagesWaiting, or UploadFailed.
         """
         for source in sources:
             if isinstance(source, Source) and source.size > SOURCE_MAX_BYTES:
                 raise ReferenceRefused(source.filename, ReferenceProblem.TOO_LARGE)
         turn = self._turns.setdefault(user, asyncio.Lock())
-        async with turn, self._requests:
+        async with turn:
+            turns = _Turns()
             try:
                 async with asyncio.timeout(_TIMEOUT):
-                    return await self._prepare_all(sources)
+                    async with turns.not_too_long():
+                        await self._requests.acquire()
+                    try:
+                        return await self._prepare_all(sources, turns)
+                    finally:
+                        self._requests.release()
             except TimeoutError as error:
                 raise UploadFailed from error
 
-    async def _prepare_all(self, sources: Sequence[Source | Reference]) -> tuple[Reference, ...]:
+    async def _prepare_all(self, sources: Sequence[Source | Reference], turns: _Turns) -> tuple[Reference, ...]:
         with tempfile.TemporaryDirectory(prefix="easel-", dir=self._folder) as folder:
             try:
                 async with asyncio.TaskGroup() as group:
@@ -82,7 +118,7 @@ class ReferencePreparer:
                         group.create_task(
                             self._renew(source)
                             if isinstance(source, Reference)
-                            else self._prepare(source, Path(folder) / str(number))
+                            else self._prepare(source, Path(folder) / str(number), turns)
                         )
                         for number, source in enumerate(sources)
                     ]
@@ -90,21 +126,28 @@ class ReferencePreparer:
                 raise errors.exceptions[0] from None
         return tuple(task.result() for task in tasks)
 
-    async def _prepare(self, source: Source, path: Path) -> Reference:
+    async def _prepare(self, source: Source, path: Path, turns: _Turns) -> Reference:
         """Download the image to ``path``, sanitize and upload it, and keep it for later requests."""
+        async with turns.not_too_long(), turns.files:
+            image = await self._sanitized(source, path, turns)
+        digest = await asyncio.to_thread(_file_sha256, image.path)
+        url = await self._upload(image.path, digest, image.file_type)
+        await asyncio.to_thread(self._cache.keep, image.path, digest, image.file_type)
+        return Reference(url, source.filename, digest, source.owner)
+
+    async def _sanitized(self, source: Source, path: Path, turns: _Turns) -> Sanitized:
         try:
             await self._fetcher.to_file(source.url, path, SOURCE_MAX_BYTES)
         except FetchTooLarge as error:
             raise ReferenceRefused(source.filename, ReferenceProblem.TOO_LARGE) from error
         except (FetchRefused, FetchFailed) as error:
             raise ReferenceRefused(source.filename, ReferenceProblem.UNREACHABLE) from error
-        image = await self._sandbox.sanitize(path, path.with_suffix(".sanitized"))
+        async with turns.decoder:
+            image = await self._sandbox.sanitize(path, path.with_suffix(".sanitized"))
         if not isinstance(image, Sanitized):
             raise ReferenceRefused(source.filename, image)
-        digest = await asyncio.to_thread(_file_sha256, image.path)
-        url = await self._upload(image.path, digest, image.file_type)
-        await asyncio.to_thread(self._cache.keep, image.path, digest, image.file_type)
-        return Reference(url, source.filename, digest, source.owner)
+        await asyncio.to_thread(path.unlink)
+        return image
 
     async def _renew(self, reference: Reference) -> Reference:
         """The reference with a URL that KIE still serves: an earlier upload's, or that of a new one from the cache."""

@@ -20,6 +20,9 @@ _ROOT: Final = Path(__file__).parents[2]
 _NICENESS: Final = 10
 """Added to the bot's own, so that the bot goes first where both want a processor."""
 
+_KEPT_VARIABLES: Final = ("PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "SYSTEMROOT")
+"""Without these, Python may not find its libraries. Nothing else of the bot's environment reaches a child."""
+
 
 @dataclass(frozen=True, slots=True)
 class ProcessResult:
@@ -37,7 +40,7 @@ async def run_module(
     stdin: bytes = b"",
     environment: Mapping[str, str] | None = None,
 ) -> ProcessResult:
-    """Run ``python -m module`` with this input and these additions to the environment.
+    """Run ``python -m module`` with this input and this environment, which is not the bot's with its secrets.
 
     It is killed after so many seconds, or when the caller is cancelled; no process is left behind either way.
     """
@@ -59,7 +62,7 @@ def start_module(module: str, *arguments: str, environment: Mapping[str, str] | 
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         cwd=_ROOT,
-        env={**os.environ, **(environment or {})},
+        env={**{name: os.environ[name] for name in _KEPT_VARIABLES if name in os.environ}, **(environment or {})},
     )
     if sys.platform != "win32":
         with contextlib.suppress(ProcessLookupError):

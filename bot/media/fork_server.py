@@ -3,8 +3,11 @@
 A new Python for each image would take a tenth of a second of processor time, and starting a process holds the bot's
 Python lock until the new program runs, which blocks the event loop for some milliseconds.
 
-For each image it reads a line of JSON, ``[source, target, seconds]``, and writes a line, ``[exit code, output of the
-fork]``. When its input ends, as it does with the bot, it kills the fork at work and ends.
+For each image it reads a line of JSON, ``[source, target, seconds of processor time, seconds in all]``, and writes a
+line, ``[exit code, output of the fork]``; the output of one that took longer is ``too_slow``. When its input ends, as
+it does with the bot, it kills the fork at work and ends.
+
+It is started with an environment of its own and never reads the configuration, so that no fork of it holds a secret.
 """
 
 import json
@@ -15,7 +18,8 @@ import sys
 import time
 from pathlib import Path
 
-from bot.media.sanitize import sanitize_with_limits
+from bot.domain.errors import ReferenceProblem
+from bot.media.sanitize import sanitize_confined
 
 _STDIN, _STDOUT = 0, 1
 _READ_BYTES = 1 << 16
@@ -31,8 +35,8 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         while True:
-            source, target, seconds = json.loads(_read_line())
-            response = json.dumps(_sanitize_in_fork(Path(source), Path(target), seconds))
+            source, target, processor_seconds, seconds = json.loads(_read_line())
+            response = json.dumps(_sanitize_in_fork(Path(source), Path(target), processor_seconds, seconds))
             os.write(_STDOUT, f"{response}\n".encode())
     except (_InputClosed, BrokenPipeError):
         return
@@ -48,12 +52,13 @@ def _read_line() -> bytes:
     return line
 
 
-def _sanitize_in_fork(source: Path, target: Path, seconds: float) -> tuple[int, str]:
+def _sanitize_in_fork(source: Path, target: Path, processor_seconds: float, seconds: float) -> tuple[int, str]:
     """The fork's exit code and output; negative codes are signals."""
     read_end, write_end = os.pipe()
     pid = os.fork()
     if pid == 0:
-        _run_fork(source, target, write_end)
+        os.close(read_end)
+        _run_fork(source, target, processor_seconds, write_end)
     os.close(write_end)
     try:
         output = _read_output(read_end, time.monotonic() + seconds)
@@ -61,26 +66,29 @@ def _sanitize_in_fork(source: Path, target: Path, seconds: float) -> tuple[int, 
         os.kill(pid, signal.SIGKILL)
         _, status = os.waitpid(pid, 0)
         os.close(read_end)
-    return (0 if output else os.waitstatus_to_exitcode(status)), output
+    exit_code = os.waitstatus_to_exitcode(status)
+    if output is None or (not output and -exit_code in {signal.SIGPROF, signal.SIGXCPU}):
+        output = ReferenceProblem.TOO_SLOW.value
+    return (0 if output else exit_code), output
 
 
-def _read_output(read_end: int, deadline: float) -> str:
-    """What the fork writes before the deadline, or nothing; raises _InputClosed."""
+def _read_output(read_end: int, deadline: float) -> str | None:
+    """What the fork writes, which is nothing if it dies; None after the deadline. Raises _InputClosed."""
     ready, _, _ = select.select([read_end, _STDIN], [], [], max(deadline - time.monotonic(), 0.0))
     if _STDIN in ready:
         # The next request comes only after this one's response, so this is the end of the input.
         raise _InputClosed
-    return os.read(read_end, _READ_BYTES).decode(errors="replace") if ready else ""
+    return os.read(read_end, _READ_BYTES).decode(errors="replace") if ready else None
 
 
-def _run_fork(source: Path, target: Path, write_end: int) -> None:
+def _run_fork(source: Path, target: Path, processor_seconds: float, write_end: int) -> None:
     """Sanitize, write the result, and exit. What a decoder prints is discarded."""
     exit_code = 1
     try:
         devnull = os.open(os.devnull, os.O_RDWR)
         os.dup2(devnull, _STDIN)
         os.dup2(devnull, _STDOUT)
-        os.write(write_end, sanitize_with_limits(source, target).encode())
+        os.write(write_end, sanitize_confined(source, target, processor_seconds).encode())
         exit_code = 0
     finally:
         os._exit(exit_code)

@@ -2,23 +2,25 @@
 
 Blocking code that trusts nothing in the file. :mod:`bot.media.decode_sandbox` runs it in a process for each image,
 which writes its result as one word: a fork of :mod:`bot.media.fork_server` or, where processes cannot fork,
-``python -m bot.media.sanitize SOURCE TARGET``. The decoders are imported when they are needed, so that they are
-loaded in that process only and never in the bot's own.
+``python -m bot.media.sanitize SOURCE TARGET PROCESSOR_SECONDS``. The decoders are imported when they are needed, so
+that they are loaded in that process only and never in the bot's own.
 """
 
 import contextlib
+import os
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.domain.errors import ReferenceProblem
+from bot.media.confinement import confine
 from bot.media.formats import FILE_TYPES, HEAD_BYTES, FileType, Format, ImageRejected, detect_format
 from bot.media.headers import read_tiff_head
 
 REFERENCE_MAX_BYTES = 10_000_000
 """KIE accepts references of at most 10 MB (docs.kie.ai, market/flux2)."""
-_MEMORY_LIMIT = 1 << 30
-"""Bytes of address space; four to five times the memory that any accepted image was measured to need."""
+_TIFF_MAX_SCANS = 30
+"""Of a progressive JPEG in a TIFF; cameras and editors write ten. libtiff allows 100 unless its environment says so."""
 _PADDED = {Format.BMP, Format.TIFF, Format.WEBP}
 """Formats of which viewers show a file that is cut off: with zeros at its end it is decoded like a whole one."""
 _PADDED_PART = 9
@@ -83,23 +85,27 @@ def _convert(source: Path, target: Path, image_format: Format) -> FileType:
     return encode.encode_to(target, encode.decoded_from_pixels(pixels), REFERENCE_MAX_BYTES)
 
 
-def sanitize_with_limits(source: Path, target: Path) -> str:
-    """Limit the memory of this process for good, sanitize, and return the result as one word for parse_result."""
-    if sys.platform != "win32":
-        import resource
+def sanitize_confined(source: Path, target: Path, processor_seconds: float) -> str:
+    """Confine this process for good, sanitize, and return the result in words for parse_result.
 
-        resource.setrlimit(resource.RLIMIT_AS, (_MEMORY_LIMIT, _MEMORY_LIMIT))
+    The first is the result; the others are the parts of the confinement that the system does not offer.
+    """
+    # A rule can only be made for a file that exists.
+    target.touch()
+    not_offered = confine(processor_seconds=processor_seconds, readable=[source], writable=[target])
+    os.environ["LIBTIFF_JPEG_MAX_ALLOWED_SCAN_NUMBER"] = str(_TIFF_MAX_SCANS)
     result = sanitize(source, target)
-    return result.file_type.suffix if isinstance(result, Sanitized) else result.value
+    word = result.file_type.suffix if isinstance(result, Sanitized) else result.value
+    return " ".join([word, *not_offered])
 
 
 def parse_result(output: str, target: Path) -> Sanitized | ReferenceProblem | None:
     """The result that a process wrote; None if it wrote none."""
-    word = output.strip()
+    word = output.partition(" ")[0]
     if word in FILE_TYPES:
         return Sanitized(target, FILE_TYPES[word])
     return ReferenceProblem(word) if word in {problem.value for problem in ReferenceProblem} else None
 
 
 if __name__ == "__main__":
-    sys.stdout.write(sanitize_with_limits(*map(Path, sys.argv[1:])))
+    sys.stdout.write(sanitize_confined(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])))

@@ -1,19 +1,23 @@
 """The chart of a spending report: stacked columns, drawn by matplotlib in a process of its own.
 
-``python -m bot.media.spending_chart`` reads a :class:`SpendingChart` as JSON and writes a PNG.
-Importing matplotlib takes about a second and tens of megabytes, so only that process does it.
+``python -m bot.media.spending_chart FOLDER`` reads a :class:`SpendingChart` as JSON and writes a PNG.
+Importing matplotlib takes about a second and tens of megabytes, so only that process does it. It is confined as a
+decoder is, to a folder of its own.
 """
 
 import asyncio
+import os
 import sys
 import tempfile
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import structlog
 from pydantic import TypeAdapter
 
 from bot.media.child_process import run_module
+from bot.media.confinement import confine
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -36,6 +40,7 @@ _TEXT_SIZE = 30
 _DIGIT_WIDTH = 0.7
 """Of the bold font's size."""
 _WIDEST_COLUMN = 150
+_PROCESSOR_SECONDS = 15
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +83,7 @@ class ChartRenderer:
             return None
 
     async def _run(self, chart: bytes, folder: str) -> bytes | None:
-        # matplotlib caches its list of fonts in MPLCONFIGDIR. More BLAS threads would only take memory.
-        environment = {"MPLCONFIGDIR": folder, "OPENBLAS_NUM_THREADS": "1"}
-        result = await run_module(
-            "bot.media.spending_chart", seconds=self._seconds, stdin=chart, environment=environment
-        )
+        result = await run_module("bot.media.spending_chart", folder, seconds=self._seconds, stdin=chart)
         if result.exit_code != 0 or result.timed_out or not result.stdout.startswith(PNG_SIGNATURE):
             log.warning("chart not rendered", exit_code=result.exit_code, timed_out=result.timed_out)
             return None
@@ -177,5 +178,14 @@ def short_number(value: float) -> str:
 
 _CHART = TypeAdapter(SpendingChart)
 
+
+def _main(folder: str) -> None:
+    chart = _CHART.validate_json(sys.stdin.buffer.read())
+    confine(processor_seconds=_PROCESSOR_SECONDS, writable=[Path(folder)])
+    # matplotlib caches its list of fonts in MPLCONFIGDIR. More BLAS threads would only take memory.
+    os.environ.update(MPLCONFIGDIR=folder, OPENBLAS_NUM_THREADS="1")
+    draw(chart).savefig(sys.stdout.buffer, format="png")
+
+
 if __name__ == "__main__":
-    draw(_CHART.validate_json(sys.stdin.buffer.read())).savefig(sys.stdout.buffer, format="png")
+    _main(sys.argv[1])

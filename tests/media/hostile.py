@@ -89,6 +89,14 @@ def scan_bomb(side: int, scans: int) -> bytes:
     return data[:last] + data[last:-2] * scans + b"\xff\xd9"
 
 
+def tiff_of_jpeg(jpeg: bytes, side: int) -> bytes:
+    """A grey TIFF of one strip, which is this JPEG."""
+    tags = [(256, 4, 1, side), (257, 4, 1, side), (258, 3, 1, 8), (259, 3, 1, 7), (262, 3, 1, 1)]
+    pixels_at = 8 + 2 + 12 * 9 + 4
+    tags += [(273, 4, 1, pixels_at), (277, 3, 1, 1), (278, 4, 1, side), (279, 4, 1, len(jpeg))]
+    return tiff(*tags, tail=jpeg)
+
+
 def frame_bomb_gif(frames: int) -> bytes:
     """A GIF of that many frames of one pixel."""
     data = encoded(Image.new("P", (1, 1)), "GIF")
@@ -195,6 +203,7 @@ DAMAGED: dict[str, Callable[[], bytes]] = {
     "png with a wrong checksum": lambda: patched(png(), b"IHDR", 17, b"\0\0\0\0"),
     "png with a chunk of 2 GB": lambda: PNG_HEAD + png()[8:33] + b"\x7f\xff\xff\xffIDAT" + bytes(1000),
     "jpeg with too many scans": lambda: scan_bomb(3_000, 5_000),
+    "tiff of a jpeg with 90 scans": lambda: tiff_of_jpeg(scan_bomb(3_000, 90), 3_000),
     "jpeg with absurd tables": overwritten_tables,
     "jpeg that never ends": lambda: encoded(SMALL, "JPEG")[:200] + b"\xff" * 2_000_000,
     "tiff of nothing": tiff,

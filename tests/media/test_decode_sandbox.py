@@ -9,12 +9,14 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from structlog.testing import capture_logs
 
 from bot.domain.errors import ReferenceProblem
 from bot.media import decode_sandbox
-from bot.media.decode_sandbox import DecodeSandbox
+from bot.media.decode_sandbox import DecodeSandbox, TimeLimits
 from bot.media.formats import PNG
 from bot.media.sanitize import Sanitized
+from tests.media.hostile import scan_bomb, tiff_of_jpeg
 from tests.media.images import encoded, noise
 from tests.media.processes import children, grandchildren, is_alive
 from tests.waiting import until
@@ -81,14 +83,41 @@ async def test_a_fork_server_that_dies_is_replaced(
     assert isinstance(await sandbox.sanitize(image, target), Sanitized)
 
 
-async def test_an_image_that_takes_too_long_is_damaged(
-    sandbox: DecodeSandbox, endless: Path, image: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+async def test_an_image_that_never_ends_is_too_slow(
+    endless: Path, target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with monkeypatch.context() as patched:
-        patched.setattr(decode_sandbox, "_TIMEOUT", 0.5)
-        assert await sandbox.sanitize(endless, target) is ReferenceProblem.DAMAGED
-    assert grandchildren() == set()
-    assert isinstance(await sandbox.sanitize(image, target), Sanitized)
+    monkeypatch.setattr(decode_sandbox, "_QUICK", TimeLimits(processor=1, total=0.2))
+    monkeypatch.setattr(decode_sandbox, "_SLOW", TimeLimits(processor=1, total=0.4))
+    async with DecodeSandbox() as sandbox:
+        assert await sandbox.sanitize(endless, target) is ReferenceProblem.TOO_SLOW
+        assert grandchildren() == set()
+
+
+async def test_an_image_that_takes_too_much_processor_time_is_too_slow(
+    tmp_path: Path, target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    busy = tmp_path / "busy"
+    busy.write_bytes(tiff_of_jpeg(scan_bomb(8_000, 28), 8_000))
+    monkeypatch.setattr(decode_sandbox, "_SLOW", TimeLimits(processor=1, total=60.0))
+    async with DecodeSandbox() as sandbox:
+        with capture_logs() as logs:
+            assert await sandbox.sanitize(busy, target) is ReferenceProblem.TOO_SLOW
+    assert logs == []
+
+
+async def test_a_slow_image_does_not_hold_up_others(
+    endless: Path, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode_sandbox, "_QUICK", TimeLimits(processor=1, total=0.5))
+    async with DecodeSandbox() as sandbox:
+        slow = [asyncio.create_task(sandbox.sanitize(endless, tmp_path / f"slow {number}")) for number in range(3)]
+        # With the image here, which comes last, all of them have had their quick turn.
+        for number in range(2):
+            await sandbox.sanitize(image, tmp_path / str(number))
+        assert not any(task.done() for task in slow)
+        for task in slow:
+            task.cancel()
+        await asyncio.wait(slow)
 
 
 async def test_a_cancelled_caller_leaves_no_process_behind(
@@ -128,7 +157,9 @@ async def test_an_idle_fork_server_is_stopped(
     assert isinstance(await sandbox.sanitize(image, target), Sanitized)
 
 
-async def test_one_server_forks_for_one_image_at_a_time(sandbox: DecodeSandbox, image: Path, tmp_path: Path) -> None:
+async def test_one_server_forks_for_one_quick_image_at_a_time(
+    sandbox: DecodeSandbox, image: Path, tmp_path: Path
+) -> None:
     before = children()
     servers: set[int] = set()
     most_forks = 0

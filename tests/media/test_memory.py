@@ -38,7 +38,7 @@ def huge_png() -> bytes:
 )
 def test_peak_memory(tmp_path: Path, build: Callable[[], bytes], result: str, megabytes: int) -> None:
     (tmp_path / "source").write_bytes(build())
-    arguments = [sys.executable, "-c", MEASURE, str(tmp_path / "source"), str(tmp_path / "target")]
+    arguments = [sys.executable, "-c", MEASURE, *(str(tmp_path / name) for name in ("source", "target")), "10"]
     output = subprocess.run(arguments, cwd=ROOT, check=True, capture_output=True, text=True).stdout.split()
     assert output[:2] == [result, "0"]
     assert int(output[2]) * 1024 < megabytes * 1_000_000

@@ -53,6 +53,7 @@ _PROBLEMS = {
     errors.ReferenceProblem.NOT_AN_IMAGE: "isn't an image I can read. Try a JPEG, PNG, WebP or HEIC",
     errors.ReferenceProblem.DAMAGED: "is damaged or incomplete. Save it again and attach the new copy",
     errors.ReferenceProblem.TOO_MANY_PIXELS: "has too many pixels. Scale it down and attach it again",
+    errors.ReferenceProblem.TOO_SLOW: "takes too long to process. Save it as a plain JPEG or PNG and attach that",
     errors.ReferenceProblem.INVISIBLE: "is fully transparent. Attach one in which something can be seen",
     errors.ReferenceProblem.UNREACHABLE: "couldn't be loaded from Discord. Attach it again",
 }
@@ -75,6 +76,9 @@ _FIXED: Mapping[type[errors.UserError], str] = {
     errors.PriceChanged: f"The price has changed since I asked. Reply again to see the new one. {NOTHING_CHARGED}",
     errors.DraftGone: f"This form was open for too long and has expired. Open it again. {NOTHING_CHARGED}",
     errors.UploadFailed: f"The image service didn't accept your image. Try again in a while. {NOTHING_CHARGED}",
+    errors.TooManyImagesWaiting: (
+        f"I'm busy with other members' images right now. Try again in a few minutes. {NOTHING_CHARGED}"
+    ),
     errors.MayNotPost: (
         "I'm not allowed to post images here, so nothing was charged. Ask an admin to allow me View Channel, "
         "Send Messages and Attach Files, or use /imagine with private: True."
