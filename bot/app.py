@@ -17,6 +17,7 @@ from bot.generation.delivery import DeliveryWorker
 from bot.generation.history import History
 from bot.generation.pending_cards import JOURNAL_NAME, PendingCardJournal
 from bot.generation.pipeline import Pipeline
+from bot.generation.prompt_files import PromptFiles
 from bot.generation.recover import recover, report_interrupted
 from bot.generation.references import ReferencePreparer
 from bot.generation.results import Results
@@ -159,13 +160,14 @@ async def assemble(
             work_changed=workload.changed,
             options=options.balance_monitor_options(config),
         )
+        temporary = _temporary_folder(folder)
         references = ReferencePreparer(
             runtime,
             fetcher=attachments,
             sandbox=sandbox,
             cache=ReferenceCache(folder / "references", options.reference_cache_limits(config), clock),
             api=api,
-            folder=_temporary_folder(folder),
+            folder=temporary,
         )
         history = History(runtime)
         services = Services(
@@ -181,6 +183,7 @@ async def assemble(
                 pending_cards=pending_cards,
             ),
             history=history,
+            prompt_files=PromptFiles(attachments, temporary),
             undelivered=undelivered,
             quotas=QuotaService(runtime, policy),
             credit_requests=CreditRequests(runtime, policy),

@@ -29,6 +29,12 @@ class Source:
     size: int = 0
     owner: UserId | None = None
     """The only member who could see it: who attached it privately. None if it was posted for all to see."""
+    spoiler: bool = False
+    """Discord hides it until a reader presses on it."""
+    chosen: bool = False
+    """The member attached it to be used. What was merely in a message is passed over if it is no image."""
+    uncertain: bool = False
+    """Nothing but its bytes tells whether it is an image, or it is only linked to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +126,8 @@ class GenerationRequest:
     destination: Destination
     origin: Origin | None = None
     """What is edited, if anything."""
+    spoiler: bool = False
+    """An image that it was made from is a spoiler, so the results are, too."""
 
     @property
     def account(self) -> Account:

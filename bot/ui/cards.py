@@ -57,7 +57,7 @@ def progress_view(card: Card, now: datetime) -> ui.LayoutView:
 def outcome_view(card: Card, images: Sequence[ImageFile], alt_text: str, prices: PriceList) -> ui.LayoutView:
     """The card at its end: the images, or why there are none."""
     generation = card.generation
-    items: list[ui.Item[Any]] = [gallery(images, alt_text)] if images else []
+    items: list[ui.Item[Any]] = [gallery(generation, images, alt_text)] if images else []
     items += [ui.TextDisplay(headline(generation)), _small_print(generation, _result_facts(card) if images else [])]
     if notes := _notes(card, len(images)):
         items.append(ui.TextDisplay("\n".join(notes)))
@@ -90,19 +90,21 @@ def refusal_view(requester: UserId, text: str, buttons: Sequence[ui.Button[Any]]
     return finished_view(RED, ui.TextDisplay(text), _requester_line(requester), *row)
 
 
-def gallery(images: Sequence[ImageFile], alt_text: str) -> ui.MediaGallery[Any]:
-    """Images that are attached to the same message."""
+def gallery(generation: Generation, images: Sequence[ImageFile], alt_text: str) -> ui.MediaGallery[Any]:
+    """Images of a generation that are attached to the same message."""
+    spoiler = generation.request.spoiler
     shown = ui.MediaGallery[Any]()
     for image in images:
-        shown.add_item(media=f"attachment://{image.filename}", description=alt_text)
+        shown.add_item(media=f"attachment://{image.filename}", description=alt_text, spoiler=spoiler)
     return shown
 
 
 def headline(generation: Generation) -> str:
-    """What was requested, in bold; never the internal instruction of a 2K redraw."""
+    """What was requested, in bold, hidden with a spoiler; never the internal instruction of a 2K redraw."""
     prompt = generation.request.prompt
     shown = texts.LARGER_HEADLINE if prompt == LARGER_PROMPT else prompt
-    return f"**{amounts.plain(shown, PROMPT_SHOWN)}**"
+    words = f"**{amounts.plain(shown, PROMPT_SHOWN)}**"
+    return f"||{words}||" if generation.request.spoiler else words
 
 
 def finished_view(colour: int, *items: ui.Item[Any]) -> ui.LayoutView:

@@ -12,8 +12,9 @@ from bot.domain.credits import Requester
 from bot.domain.generation import Destination, GenerationRequest, Origin, Source
 from bot.domain.ids import ChannelId, MessageId, UserId
 from bot.domain.rules import ReplyMode
-from bot.domain.settings import PROMPT_MIN, REFERENCES_MAX, AspectRatio, Settings
-from bot.ui.message_images import attached_images, images_of
+from bot.domain.settings import PROMPT_MIN, AspectRatio, Settings
+from bot.ui.message_images import attached_images, images_of, other_files, prompt_file, sticker_images
+from bot.ui.prompts import written_prompt
 from bot.ui.texts import refusals
 
 _WRITTEN_BY_MEMBERS = frozenset({discord.MessageType.default, discord.MessageType.reply})
@@ -51,6 +52,8 @@ class MentionRequest:
     origin: Origin | None
     note: str | None = None
     """What the member should know beforehand."""
+    prompt_file: Source | None = None
+    """The file that holds the prompt, or the rest of it: it was too long for a message."""
 
     def response(self, mode: ReplyMode) -> Response:
         """What to do about it in a server with this setting."""
@@ -83,16 +86,18 @@ def read_mention(message: discord.Message, bot_id: int, *, sees_all: bool) -> Me
         return MentionHint(refusals.ROLE_HIDDEN)
     own_images = attached_images(message)
     address = _address(message, bot_id, role, has_images=bool(own_images))
+    own_images += sticker_images(message)
     if address is None:
         return None
-    prompt = _prompt(message, bot_id, role)
+    prompt = prompt_of(message, bot_id)
     if address is Address.MENTION or message.guild is None:
         return _direct(message, bot_id, address, prompt, own_images, sees_all=sees_all)
     above = _replied_to(message)
     above_images = _images_above(message, above)
-    if above is None or len(prompt) < PROMPT_MIN or not (above_images or own_images):
+    too_short = len(prompt) < PROMPT_MIN and prompt_file(message) is None
+    if above is None or too_short or not (above_images or own_images):
         return None
-    return _request(address, prompt, above, above_images, own_images)
+    return _request(message, address, prompt, above, above_images, own_images, [])
 
 
 def _direct(
@@ -100,7 +105,7 @@ def _direct(
 ) -> MentionRequest | MentionHint:
     """What a message asks for that speaks to the bot, and so is owed an answer."""
     too_short = address is Address.WORDS and len(prompt) < PROMPT_MIN
-    if too_short or prompt.casefold().rstrip("!?.") in _HELP:
+    if (too_short or prompt.casefold().rstrip("!?.") in _HELP) and prompt_file(message) is None:
         return MentionHint(refusals.HOW_TO)
     above = _replied_to(message)
     above_images = _images_above(message, above)
@@ -110,9 +115,12 @@ def _direct(
             return MentionHint(refusals.CANNOT_SEE)
         if message.reference is not None and above is None:
             return MentionHint(refusals.REPLY_LOST)
-        if message.attachments:
+        if other_files(message) or (above is not None and not prompt_file(message) and above.stickers):
             return MentionHint(refusals.NO_IMAGE)
-    return _request(address, prompt, above, above_images, own_images, refusals.ONLY_YOURS if hidden else None)
+    notes = [refusals.ONLY_YOURS] if hidden else []
+    if left_out := other_files(message):
+        notes.append(refusals.passed_over(left_out))
+    return _request(message, address, prompt, above, above_images, own_images, notes)
 
 
 def settings_for(sources: Sequence[Source]) -> Settings:
@@ -149,26 +157,26 @@ def _own_role(guild: discord.Guild, bot_id: int) -> discord.Role | None:
 
 
 def _request(
+    message: discord.Message,
     address: Address,
     prompt: str,
     above: discord.Message | None,
     above_images: Sequence[Source],
     own_images: Sequence[Source],
-    note: str | None = None,
+    notes: Sequence[str],
 ) -> MentionRequest:
     origin = Origin(ChannelId(above.channel.id), MessageId(above.id)) if above and above_images else None
-    return MentionRequest(address, prompt, (*above_images, *own_images)[:REFERENCES_MAX], origin, note)
+    note, file = "\n".join(notes) or None, prompt_file(message)
+    return MentionRequest(address, prompt, (*above_images, *own_images), origin, note, file)
 
 
-def _prompt(message: discord.Message, bot_id: int, role: discord.Role | None) -> str:
-    """The message's text without the bot's mention, and with other members' names in place of theirs."""
-    text = re.sub(rf"<@!?{bot_id}>", " ", message.content)
+def prompt_of(message: discord.Message, bot_id: int, more: str = "") -> str:
+    """The message's text, and what its file adds, without the bot's mention and with names for all others."""
+    role = _own_role(message.guild, bot_id) if message.guild else None
+    text = re.sub(rf"<@!?{bot_id}>", " ", f"{message.content}\n{more}")
     if role is not None:
         text = text.replace(role.mention, " ")
-    for user in message.mentions:
-        for mention in (f"<@{user.id}>", f"<@!{user.id}>"):
-            text = text.replace(mention, f"@{user.display_name}")
-    return " ".join(text.split())
+    return written_prompt(message, text)
 
 
 def _replied_to(message: discord.Message) -> discord.Message | None:

@@ -1,5 +1,7 @@
 """Answers to messages: a card or a line, as a reply that pings nobody."""
 
+import contextlib
+from collections.abc import Sequence
 from typing import Any, Final
 
 import discord
@@ -9,8 +11,9 @@ from bot.domain.ids import ChannelId, MessageId, UserId, to_base36
 from bot.network import NETWORK_ERRORS
 from bot.ui.buttons import ask_button
 from bot.ui.cards import received_view, refusal_view
-from bot.ui.discord_errors import CANNOT_REPLY
+from bot.ui.discord_errors import CANNOT_REPLY, DISCORD_ERRORS
 from bot.ui.interactions import check_permissions, parent_of
+from bot.ui.texts import refusals
 
 _UNBOOSTED_UPLOAD_LIMIT: Final = 10 << 20
 """Bytes per file that a bot may post in direct messages, and in servers without boosts."""
@@ -19,6 +22,12 @@ _UNBOOSTED_UPLOAD_LIMIT: Final = 10 << 20
 async def say(message: discord.Message, text: str) -> None:
     """Answer in a line."""
     await _reply(message, "line", content=text)
+
+
+async def tell_passed_over(message: discord.Message, names: Sequence[str]) -> None:
+    """Say which files were not used; a word that the result does not depend on."""
+    with contextlib.suppress(*DISCORD_ERRORS):
+        await say(message, refusals.passed_over(names))
 
 
 def check_place(message: discord.Message) -> None:
