@@ -31,10 +31,8 @@ class Source:
     """The only member who could see it: who attached it privately. None if it was posted for all to see."""
     spoiler: bool = False
     """Discord hides it until a reader presses on it."""
-    chosen: bool = False
-    """The member attached it to be used. What was merely in a message is passed over if it is no image."""
     uncertain: bool = False
-    """Nothing but its bytes tells whether it is an image, or it is only linked to."""
+    """Only its bytes tell whether it is an image, or it is linked to by a message: passed over if it cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)

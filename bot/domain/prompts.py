@@ -24,7 +24,7 @@ _TOKEN: Final = re.compile(
     r"|a?:(?P<emoji>\w{1,64}):\d{1,20}|/(?P<command>[^<>:\n]{1,100}):\d{1,20}"
     r"|t:(?P<time>-?\d{1,17})(?::(?P<style>[A-Za-z]))?|id:(?P<page>[a-z-]{1,32})(?::\d{1,20})?"
     r"|(?P<link>https?://[^\s<>]+)|[@#/:a-z&!][^\s<>]{0,100}:?\d{15,20})>"
-    r"|@(?P<all>everyone|here)\b"
+    r"|(?<!\w)@(?P<all>everyone|here)\b"
 )
 _PAGES: Final = {
     "customize": "Channels & Roles",

@@ -32,7 +32,7 @@ _TIMEOUT = 180.0
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The references of a request, and the files that turned out to be no images and were not named by the member."""
+    """The references of a request, and the uncertain files that could not be used."""
 
     references: tuple[Reference, ...]
     passed_over: tuple[Source, ...]
@@ -66,7 +66,7 @@ class ReferencePreparer:
     async def prepare(self, sources: Sequence[Source | Reference], user: UserId) -> Prepared:
         """References for images on Discord, and for references of an earlier generation, within 180 s; all or none.
 
-        Beside at least one image, what was only found in a message and is none is passed over.
+        Beside at least one image, uncertain sources that cannot be used are passed over.
 
         A member's requests take turns, so that nobody's images can hold up everyone else's.
 
@@ -118,7 +118,7 @@ class ReferencePreparer:
         try:
             return await self._prepare(source, path)
         except ReferenceRefused as refusal:
-            if source.uncertain or (refusal.problem is ReferenceProblem.NOT_AN_IMAGE and not source.chosen):
+            if source.uncertain:
                 return refusal
             raise
 

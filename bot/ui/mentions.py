@@ -13,7 +13,7 @@ from bot.domain.generation import Destination, GenerationRequest, Origin, Source
 from bot.domain.ids import ChannelId, MessageId, UserId
 from bot.domain.rules import ReplyMode
 from bot.domain.settings import PROMPT_MIN, AspectRatio, Settings
-from bot.ui.message_images import attached_images, images_of, other_files, prompt_file, sticker_images
+from bot.ui.message_images import animations, attached_images, images_of, other_files, prompt_file, sticker_images
 from bot.ui.prompts import written_prompt
 from bot.ui.texts import refusals
 
@@ -115,7 +115,9 @@ def _direct(
             return MentionHint(refusals.CANNOT_SEE)
         if message.reference is not None and above is None:
             return MentionHint(refusals.REPLY_LOST)
-        if other_files(message) or (above is not None and not prompt_file(message) and above.stickers):
+        if animations(above or message) or animations(message):
+            return MentionHint(refusals.STICKER)
+        if other_files(message):
             return MentionHint(refusals.NO_IMAGE)
     notes = [refusals.ONLY_YOURS] if hidden else []
     if left_out := other_files(message):

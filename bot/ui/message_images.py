@@ -16,21 +16,7 @@ from bot.domain.ids import UserId
 
 _READABLE_TYPES = frozenset(
     f"image/{name}"
-    for name in (
-        "png",
-        "apng",
-        "jpeg",
-        "jpg",
-        "pjpeg",
-        "webp",
-        "gif",
-        "bmp",
-        "x-ms-bmp",
-        "tiff",
-        "avif",
-        "heic",
-        "heif",
-    )
+    for name in ("png", "apng", "jpeg", "jpg", "pjpeg", "webp", "gif", "bmp", "tiff", "avif", "heic", "heif")
 )
 _SUFFIXES = frozenset(
     {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp", ".webp", ".gif", ".bmp", ".dib"}
@@ -87,7 +73,12 @@ def other_files(message: discord.Message) -> list[str]:
         for attachment in message.attachments
         if _kind(attachment.content_type, attachment.filename) is _Kind.OTHER and not _is_prompt(attachment)
     ]
-    return [*files, *(sticker.name for sticker in message.stickers if sticker.format is _LOTTIE)]
+    return [*files, *(sticker.name for sticker in animations(message))]
+
+
+def animations(message: discord.Message) -> list[discord.StickerItem]:
+    """The stickers that are no images: Discord's own are animations in JSON (Lottie), which only its clients draw."""
+    return [sticker for sticker in message.stickers if sticker.format is _LOTTIE]
 
 
 def prompt_file(message: discord.Message) -> Source | None:
@@ -98,14 +89,14 @@ def prompt_file(message: discord.Message) -> Source | None:
 
 def source_of(attachment: discord.Attachment, owner: UserId | None) -> Source:
     """An attached file, whatever it is; ``owner`` is None if it was posted for all to see."""
-    return Source(attachment.url, attachment.filename, attachment.size, owner, spoiler=attachment.is_spoiler())
+    return Source(attachment.url, attachment.filename, attachment.size, owner, attachment.is_spoiler())
 
 
 def submitted_source(attachment: dict[str, Any], owner: UserId) -> Source:
     """A file from a form, as Discord describes it."""
     name, flags = attachment["filename"], attachment.get("flags") or 0
     hidden = name.startswith(_SPOILER_PREFIX) or bool(flags & _SPOILER_FLAG)
-    return Source(attachment["url"], name, attachment["size"], owner, spoiler=hidden)
+    return Source(attachment["url"], name, attachment["size"], owner, hidden)
 
 
 def _owner(message: discord.Message, viewer: UserId) -> UserId | None:
@@ -135,19 +126,18 @@ def _attached(attachments: Iterable[discord.Attachment]) -> Iterator[Source]:
     for attachment in attachments:
         kind = _kind(attachment.content_type, attachment.filename)
         if kind is not _Kind.OTHER:
-            yield replace(source_of(attachment, None), chosen=False, uncertain=kind is _Kind.UNKNOWN)
+            yield replace(source_of(attachment, None), uncertain=kind is _Kind.UNKNOWN)
 
 
 def _stickers(stickers: Iterable[discord.StickerItem]) -> Iterator[Source]:
     for sticker in stickers:
-        # Lottie is an animation in JSON, which only Discord's own stickers and those of partners use.
         if sticker.format is not _LOTTIE:
             yield _linked(sticker.url, sticker.name, hidden=False, uncertain=False)
 
 
 def _linked(url: str, name: str, *, hidden: bool, uncertain: bool) -> Source:
     spoiler = hidden or name.startswith(_SPOILER_PREFIX)
-    return Source(url, name, spoiler=spoiler, chosen=False, uncertain=uncertain)
+    return Source(url, name, spoiler=spoiler, uncertain=uncertain)
 
 
 def _media(components: Iterable[object], *, hidden: bool) -> Iterator[tuple[discord.UnfurledMediaItem, bool]]:

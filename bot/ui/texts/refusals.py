@@ -25,7 +25,11 @@ HOW_TO = (
     "Mention me with a prompt to make an image, add images or reply to one to edit it, or use /imagine. "
     + NOTHING_CHARGED
 )
-NO_IMAGE = f"I don't see an image there that I can read. Try a JPEG, PNG or WebP, or leave it out. {NOTHING_CHARGED}"
+NO_IMAGE = f"I don't see an image in what you attached. Try a JPEG, PNG or WebP, or leave it out. {NOTHING_CHARGED}"
+STICKER = (
+    "I can't use that sticker: it's an animation that only Discord's app can draw. Attach an image instead. "
+    + NOTHING_CHARGED
+)
 REPLY_LOST = (
     "I can't see the message that you replied to. Attach its image, or mention me without replying. " + NOTHING_CHARGED
 )
@@ -142,7 +146,7 @@ def _of_request(error: errors.UserError) -> str | None:
             text = f"I can work from {REFERENCES_MAX} images at most{beyond}. Attach fewer. {NOTHING_CHARGED}"
         case errors.PromptFileRefused(filename=filename, too_long=True):
             text = (
-                f"{plain(filename, 80)} is too long: a prompt has at most {PROMPT_MAX:,} characters. "
+                f"Your {plain(filename, 80)} is too long: a prompt has at most {PROMPT_MAX:,} characters. "
                 f"Shorten it and try again. {NOTHING_CHARGED}"
             )
         case errors.PromptFileRefused(filename=filename):
