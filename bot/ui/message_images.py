@@ -28,7 +28,7 @@ _UNNAMED = "image"
 _SPOILER_PREFIX: Final = "SPOILER_"
 _SPOILER_FLAG: Final = 1 << 3
 """Of an attachment (Discord's documentation, "Attachment Flags")."""
-_HIDDEN_LINK = re.compile(r"\|\|(?:(?!\|\|).)*?https?://.*?\|\|", re.DOTALL)
+_HIDDEN_TEXT = re.compile(r"\|\|(.+?)\|\|", re.DOTALL)
 _PROMPT_FILE: Final = "message.txt"
 
 
@@ -106,7 +106,7 @@ def _owner(message: discord.Message, viewer: UserId) -> UserId | None:
 
 def _images(part: discord.Message | discord.MessageSnapshot) -> Iterator[Source]:
     yield from _attached(part.attachments)
-    hidden = _HIDDEN_LINK.search(part.content or "") is not None
+    hidden = any("://" in text for text in _HIDDEN_TEXT.findall(part.content or ""))
     for embed in part.embeds:
         media = embed.image if embed.image.url else embed.thumbnail
         # Discord's proxy has fetched it already: no foreign host is ever contacted.

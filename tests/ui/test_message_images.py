@@ -1,6 +1,7 @@
 """Where in a message an image may be."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -30,8 +31,13 @@ def named(name: str) -> Source:
 
 
 def sticker(kind: int) -> dict[str, Any]:
-    """A sticker of one of Discord's formats."""
+    """A sticker of one of Discord's formats, as it is sent."""
     return {"id": "8", "name": "wave", "format_type": kind}
+
+
+def stored(kind: int) -> SimpleNamespace:
+    """A sticker as simcord keeps it."""
+    return SimpleNamespace(id=8, name="wave", format_type=kind)
 
 
 FORMS: dict[str, tuple[dict[str, Any], list[Source]]] = {
@@ -46,13 +52,13 @@ FORMS: dict[str, tuple[dict[str, Any], list[Source]]] = {
     "no name, no type": ({"attachments": [attachment("a", None)]}, [named("a")]),
     "bytes of some kind": ({"attachments": [attachment("a.png", "application/octet-stream")]}, [ATTACHED]),
     "a type with parameters": ({"attachments": [attachment("a.png", "image/png; x=y")]}, [ATTACHED]),
-    "a sticker": ({"stickers": [sticker(1)]}, [STICKER]),
-    "an animated sticker": ({"stickers": [sticker(2)]}, [STICKER]),
+    "a sticker": ({"stickers": [stored(1)]}, [STICKER]),
+    "an animated sticker": ({"stickers": [stored(2)]}, [STICKER]),
     "a GIF sticker": (
-        {"stickers": [sticker(4)]},
+        {"stickers": [stored(4)]},
         [replace(STICKER, url="https://media.discordapp.net/stickers/8.gif")],
     ),
-    "a Lottie sticker": ({"stickers": [sticker(3)]}, []),
+    "a Lottie sticker": ({"stickers": [stored(3)]}, []),
     "a forwarded sticker": ({"snapshots": [{"sticker_items": [sticker(1)]}]}, [STICKER]),
     **{
         f"an address like {address!r}": (
