@@ -26,10 +26,11 @@ def _names(
     guild: discord.Guild | None, reader: discord.User | discord.Member, sent: Mapping[tuple[Mentioned, int], str]
 ) -> NameOf:
     """Names that Discord sent along, and those of the server that the reader may see."""
+    known = {(Mentioned.MEMBER, reader.id): reader.display_name, **sent}
 
     def name_of(kind: Mentioned, number: int) -> str | None:
-        if (kind, number) in sent or guild is None:
-            return sent.get((kind, number))
+        if (kind, number) in known or guild is None:
+            return known.get((kind, number))
         match kind:
             case Mentioned.MEMBER:
                 member = guild.get_member(number)
@@ -39,13 +40,15 @@ def _names(
                 return role.name if role else None
             case Mentioned.CHANNEL:
                 channel = guild.get_channel_or_thread(number)
-                # The prompt is shown to everybody: an id must not bring the name of a hidden channel to light.
-                visible = (
-                    channel and isinstance(reader, discord.Member) and channel.permissions_for(reader).view_channel
-                )
-                return channel.name if channel and visible else None
+                return channel.name if channel and _may_see(reader, channel) else None
 
     return name_of
+
+
+def _may_see(reader: discord.User | discord.Member, channel: discord.abc.GuildChannel | discord.Thread) -> bool:
+    """Whether a channel is there for a member; its name must not come to light through an id that was guessed."""
+    private = isinstance(channel, discord.Thread) and channel.is_private()
+    return not private and isinstance(reader, discord.Member) and channel.permissions_for(reader).view_channel
 
 
 def _resolved(resolved: Mapping[str, Mapping[str, Mapping[str, Any]]]) -> Iterator[tuple[tuple[Mentioned, int], str]]:

@@ -3,7 +3,10 @@
 import sqlite3
 from contextlib import closing
 
+import discord
 import pytest
+from simcord.backend.models import Overwrite
+from simcord.enums import OverwriteType
 
 from tests.stories.components import edit, new_card, press
 from tests.stories.images import SVG, pixels, png
@@ -20,7 +23,8 @@ LONG = "a red fox in snow " * 200
 
 async def test_every_way_in_turns_tokens_into_words(world: StoryWorld) -> None:
     hidden = world.env.guild.create_text_channel("hidden")
-    hidden.set_permissions(world.env.guild.default_role, view_channel=False)
+    denied = discord.Permissions(view_channel=True).value
+    world.env.backend.set_overwrite(hidden.id, Overwrite(world.env.guild.id, OverwriteType.ROLE, deny=denied))
     raw = RAW.format(alice=world.alice.id, channel=world.channel.id, hidden=hidden.id)
     card = await new_card(world, raw)
     await world.outcome(await edit(world, world.alice, card, raw))
@@ -28,7 +32,7 @@ async def test_every_way_in_turns_tokens_into_words(world: StoryWorld) -> None:
     await world.answer(await world.mention_bot(raw, reply_to=card))
     with closing(sqlite3.connect(world.database)) as connection, connection:
         connection.execute("UPDATE generations SET prompt = ?", [raw])  # as earlier versions kept it
-    await press(world, world.bob, card, "Again")
+    await press(world, world.alice, card, "Again")
 
     prompts = {body["input"]["prompt"] for body in task_bodies(world.kie)}
     assert prompts == {READ.format(channel=world.channel.name)}
