@@ -111,14 +111,16 @@ def _images(part: discord.Message | discord.MessageSnapshot) -> Iterator[Source]
         media = embed.image if embed.image.url else embed.thumbnail
         # Discord's proxy has fetched it already: no foreign host is ever contacted.
         if url := media.proxy_url or media.url:
-            # Whoever made the embed wrote the address, so it may lead nowhere.
+            # Any bot can write the address, so it may lead nowhere.
             yield _linked(str(url), _name(str(media.url or url)), hidden=hidden, uncertain=True)
+    uploaded = {f"attachment://{attachment.filename}": attachment.url for attachment in part.attachments}
     for item, spoiler in _media(part.components, hidden=False):
         name = _name(item.url)
         kind = _kind(item.content_type, name)
         if kind is not _Kind.OTHER:
-            url = item.url if item.attachment_id is not None else item.proxy_url or item.url
-            yield _linked(url, name, hidden=spoiler, uncertain=kind is _Kind.UNKNOWN)
+            ours = item.attachment_id is not None or item.url in uploaded
+            url = uploaded.get(item.url, item.url) if ours else item.proxy_url or item.url
+            yield _linked(url, name, hidden=spoiler, uncertain=kind is _Kind.UNKNOWN or not ours)
     yield from _stickers(part.stickers)
 
 

@@ -79,7 +79,7 @@ FORMS: dict[str, tuple[dict[str, Any], list[Source]]] = {
     "an image goes before the thumbnail": ({"embeds": [{**EMBED, "thumbnail": OTHER}]}, [LINKED]),
     "an embed of words": ({"embeds": [{"type": "rich", "title": "words"}]}, []),
     "a gallery": ({"components": [gallery(media("a.png"))]}, [UPLOADED]),
-    "a gallery of foreign images": ({"components": [gallery(media("a.png", ours=False))]}, [FETCHED]),
+    "a gallery of foreign images": ({"components": [gallery(media("a.png", ours=False))]}, [LINKED]),
     "a gallery's film": ({"components": [gallery(media("a.mp4", "video/mp4"))]}, []),
     "an image whose type is not told": ({"components": [gallery(media("a.png", None))]}, [UPLOADED]),
     "inside a container": (
