@@ -51,6 +51,7 @@ class ReferenceProblem(StrEnum):
     NOT_AN_IMAGE = "not_an_image"
     DAMAGED = "damaged"
     TOO_MANY_PIXELS = "too_many_pixels"
+    INVISIBLE = "invisible"
     UNREACHABLE = "unreachable"
 
 

@@ -1,18 +1,29 @@
-"""Decodes GIF, BMP, AVIF and HEIC with Pillow.
+"""Decodes GIF, BMP, AVIF, HEIC, ICO and JPEG 2000 with Pillow, and what libvips cannot show of PNG and TIFF.
 
 Their decoders hold the whole image at once. It is shrunk strip by strip, so that there is never a second full copy.
-libvips comes without decoders for BMP and HEIC (pyvips-binary 8.18), and its AVIF decoder takes twice the memory.
+libvips comes without decoders for most of them (pyvips-binary 8.18), and its AVIF decoder takes twice the memory.
 """
 
 import contextlib
+import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal, cast
+from typing import cast
 
 from PIL import Image, ImageOps
 
 from bot.domain.errors import ReferenceProblem
-from bot.media.formats import Format, ImageRejected, Pixels, check_size, shrink_factor
+from bot.media.formats import (
+    INVISIBLE_ALPHA,
+    ONE_COLOUR_RANGE,
+    Format,
+    ImageRejected,
+    Pixels,
+    check_size,
+    frames_to_try,
+    shrink_factor,
+)
+from bot.media.headers import read_iso_coding
 
 _STRIP_ROWS = 64
 _DECODER_ERRORS = (OSError, ValueError, SyntaxError, EOFError, IndexError, TypeError, OverflowError, RuntimeError)
@@ -22,30 +33,87 @@ _ReadRows = Callable[[int, int], Image.Image]
 """Returns the rows of an image from the first number up to, not including, the second."""
 
 
-def decode(source: Path, image_format: Literal[Format.GIF, Format.BMP, Format.AVIF, Format.HEIC]) -> Pixels:
-    """The first frame, upright, shrunk to the limits of :mod:`bot.media.formats`; raises ImageRejected."""
+def decode(source: Path, image_format: Format) -> Pixels:
+    """The first frame to see, upright, shrunk to the limits of :mod:`bot.media.formats`; raises ImageRejected."""
     try:
-        match image_format:
-            case Format.GIF | Format.BMP:
-                image = _decode_gif_or_bmp(source)
-            case Format.AVIF:
-                image = _decode_avif(source)
-            case Format.HEIC:
-                image = _decode_heic(source)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            match image_format:
+                case Format.AVIF:
+                    image = _decode_avif(source)
+                case Format.HEIC:
+                    image = _decode_heic(source)
+                case _:
+                    image = _decode_other(source, image_format)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise ImageRejected(ReferenceProblem.TOO_MANY_PIXELS) from error
     except _DECODER_ERRORS as error:
         raise ImageRejected(ReferenceProblem.DAMAGED) from error
     profile = image.info.get("icc_profile")
-    return Pixels(image.tobytes(), image.width, image.height, len(image.getbands()), profile)
+    coding = None
+    if image_format in {Format.AVIF, Format.HEIC} and not profile:
+        coding = read_iso_coding(source)
+    is_lab = image.mode == "LAB"
+    return Pixels(image.tobytes(), image.width, image.height, len(image.getbands()), profile, coding, is_lab=is_lab)
 
 
-def _decode_gif_or_bmp(source: Path) -> Image.Image:
-    with Image.open(source, formats=("GIF", "BMP")) as image:
-        check_size(image.width * image.height * 4)
-        image.load()
-        mode = "RGBA" if image.has_transparency_data else "RGB"
-        return _shrink(image.size, mode, lambda top, bottom: image.crop((0, top, image.width, bottom)))
+def _decode_other(source: Path, image_format: Format) -> Image.Image:
+    with Image.open(source, formats=(image_format.name,)) as image:
+        # OpenJPEG keeps each sample in four bytes.
+        check_size(image.width * image.height * 4 * (3 if image_format is Format.JPEG2000 else 1))
+
+        def decode_frame(number: int) -> Image.Image:
+            if number:
+                image.seek(number)
+            image.load()
+            return _shrink_whole(image, may_lack_alpha=image_format in {Format.BMP, Format.ICO})
+
+        shrunk = _first_to_see(decode_frame, image.size)
+        shrunk.info = {"icc_profile": image.info.get("icc_profile")}
+        exif = image.getexif() if image_format in {Format.PNG, Format.TIFF} else None
+    if exif:
+        shrunk.info["exif"] = exif.tobytes()
+        ImageOps.exif_transpose(shrunk, in_place=True)
+    return shrunk
+
+
+def _shrink_whole(image: Image.Image, *, may_lack_alpha: bool) -> Image.Image:
+    mode = "RGBA" if image.has_transparency_data else "RGB"
+    if image.mode in {"L", "LAB"}:
+        mode = image.mode
+    if image.mode.startswith("I;16"):
+        image, mode = image.point(lambda value: value * (1 / 257), "L"), "L"
+    if may_lack_alpha and mode == "RGBA" and image.mode == "RGBA" and image.getchannel("A").getextrema() == (0, 0):
+        mode = "RGB"
+    return _shrink(image.size, mode, lambda top, bottom: image.crop((0, top, image.width, bottom)))
+
+
+def _first_to_see(decode_frame: Callable[[int], Image.Image], size: tuple[int, int]) -> Image.Image:
+    """The first frame that is more than one colour, else the first that is not transparent, else the first."""
+    best = decode_frame(0)
+    if not _is_blank(best):
+        return best
+    # A later frame that is missing or damaged is not needed.
+    with contextlib.suppress(*_DECODER_ERRORS, MemoryError):
+        for number in range(1, frames_to_try(*size)):
+            frame = decode_frame(number)
+            if not _is_blank(frame):
+                return frame
+            if not _is_visible(best) and _is_visible(frame):
+                best = frame
+    return best
+
+
+def _is_blank(image: Image.Image) -> bool:
+    return not _is_visible(image) or all(high - low <= ONE_COLOUR_RANGE for low, high in _extrema(image))
+
+
+def _is_visible(image: Image.Image) -> bool:
+    return image.mode != "RGBA" or _extrema(image)[-1][1] > INVISIBLE_ALPHA
+
+
+def _extrema(image: Image.Image) -> list[tuple[float, float]]:
+    return [cast("tuple[float, float]", band.getextrema()) for band in image.split()]
 
 
 def _decode_avif(source: Path) -> Image.Image:
@@ -63,11 +131,16 @@ def _decode_avif(source: Path) -> Image.Image:
     AvifImagePlugin.DEFAULT_MAX_THREADS = 1
     with AvifFile(source) as image:
         check_size(image.width * image.height * 4)
-        with contextlib.suppress(PixelsDecoded):
-            image.load()
-        if image.fp is None:
-            raise EOFError
-        shrunk = _shrink(image.size, image.mode, _rows_of(memoryview(image.fp.read()), image.width, image.mode))
+
+        def decode_frame(number: int) -> Image.Image:
+            image.seek(number)
+            with contextlib.suppress(PixelsDecoded):
+                image.load()
+            if image.fp is None:
+                raise EOFError
+            return _shrink(image.size, image.mode, _rows_of(memoryview(image.fp.read()), image.width, image.mode))
+
+        shrunk = _first_to_see(decode_frame, image.size)
         shrunk.info = {"exif": image.getexif().tobytes(), "icc_profile": image.info.get("icc_profile")}
     ImageOps.exif_transpose(shrunk, in_place=True)
     return shrunk

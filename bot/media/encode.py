@@ -3,22 +3,30 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
 
 import pyvips
 
-from bot.media.formats import JPEG, PNG, WEBP, FileType, Pixels, transparent_scale
+from bot.domain.errors import ReferenceProblem
+from bot.media.colours import highest, to_srgb, with_profile
+from bot.media.formats import (
+    INVISIBLE_ALPHA,
+    JPEG,
+    ONE_COLOUR_RANGE,
+    PNG,
+    WEBP,
+    FileType,
+    ImageRejected,
+    Pixels,
+    transparent_scale,
+)
 
-_PROFILE_MAX_BYTES = 1_000_000
-"""A larger colour profile is left out; those of cameras and screens have a few kilobytes."""
-_PROFILE = "icc-profile-data"
 _QUALITIES = (92, 85, 75, 60)
 """Tried in this order."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """A decoded image, 8 bits of RGB or RGBA, upright and in memory, and the file type that suits its source."""
+    """A decoded image, 8 bits of sRGB with or without alpha, upright, in memory, and the type that suits its source."""
 
     image: pyvips.Image
     suited: FileType
@@ -26,26 +34,28 @@ class Decoded:
 
 def decoded_from_pixels(pixels: Pixels) -> Decoded:
     """The image that Pillow has decoded, to be written as JPEG."""
+    interpretations = {1: pyvips.Interpretation.B_W, 3: pyvips.Interpretation.SRGB, 4: pyvips.Interpretation.SRGB}
     image = pyvips.Image.new_from_memory(
         pixels.data, pixels.width, pixels.height, pixels.bands, pyvips.BandFormat.UCHAR
-    ).copy(interpretation=pyvips.Interpretation.SRGB)
-    return Decoded(with_profile(image, pixels.profile), JPEG)
+    ).copy(interpretation=interpretations[pixels.bands])
+    if pixels.is_lab:
+        lab = (image.linear([1, 1, 1], [0, 128, 128]) % 256).linear([100 / 255, 1, 1], [0, -128, -128])
+        return Decoded(to_srgb(lab.copy(interpretation=pyvips.Interpretation.LAB)).copy_memory(), JPEG)
+    return Decoded(to_srgb(with_profile(image, pixels.profile), pixels.coding).copy_memory(), JPEG)
 
 
-def with_profile(image: pyvips.Image, profile: object) -> pyvips.Image:
-    """A copy with this colour profile, or with none if this is not bytes or over 1 MB."""
-    image = image.copy()
-    if isinstance(profile, bytes) and 0 < len(profile) <= _PROFILE_MAX_BYTES:
-        # pyvips takes bytes for a blob; its type hints do not say so.
-        image.set_type(pyvips.GValue.blob_type, _PROFILE, cast("str", profile))
-    else:
-        image.remove(_PROFILE)
-    return image
+def is_blank(image: pyvips.Image) -> bool:
+    """Whether nothing can be seen in it but one colour."""
+    if not is_visible(image):
+        return True
+    statistics = image.stats()
+    bands = range(1, image.bands + 1)
+    return all(statistics(1, band)[0] - statistics(0, band)[0] <= ONE_COLOUR_RANGE for band in bands)
 
 
-def profile_of(image: pyvips.Image) -> object:
-    """The colour profile embedded in the image, or None."""
-    return image.get(_PROFILE) if image.get_typeof(_PROFILE) else None
+def is_visible(image: pyvips.Image) -> bool:
+    """Whether any pixel is more than transparent."""
+    return not image.hasalpha() or highest(image.extract_band(image.bands - 1)) > INVISIBLE_ALPHA
 
 
 def shrink(image: pyvips.Image, factor: int) -> pyvips.Image:
@@ -62,19 +72,21 @@ def _resize_premultiplied(image: pyvips.Image, resize: Callable[[pyvips.Image], 
 
 
 def encode_to(target: Path, decoded: Decoded, max_bytes: int) -> FileType:
-    """Write the image in at most ``max_bytes``; of all metadata, only the colour profile is written.
+    """Write the image in at most ``max_bytes``, without any metadata; raises ImageRejected if it is invisible.
 
     The suited file type is replaced by PNG if it is JPEG and the image has transparency. A PNG that gets too large is
     replaced by WebP (with transparency) or JPEG, of falling quality and then of fewer pixels.
     """
-    image, file_type = decoded.image, decoded.suited
+    if not is_visible(decoded.image):
+        raise ImageRejected(ReferenceProblem.INVISIBLE)
+    image, file_type = decoded.image.copy(xres=1.0, yres=1.0), decoded.suited
     # Otherwise the pixels stay in memory once the image has been replaced by a smaller one.
     del decoded
     transparent = image.hasalpha()
     if transparent and file_type is JPEG:
         file_type = PNG
     if file_type is PNG:
-        image.pngsave(target, compression=3, filter=pyvips.ForeignPngFilter.ALL, keep=pyvips.ForeignKeep.ICC)
+        image.pngsave(target, compression=3, filter=pyvips.ForeignPngFilter.ALL, keep=pyvips.ForeignKeep.NONE)
         if target.stat().st_size <= max_bytes:
             return PNG
         file_type = WEBP if transparent else JPEG
@@ -91,6 +103,6 @@ def encode_to(target: Path, decoded: Decoded, max_bytes: int) -> FileType:
 
 def _write(image: pyvips.Image, target: Path, file_type: FileType, quality: int) -> None:
     if file_type is WEBP:
-        image.webpsave(target, Q=quality, effort=2, keep=pyvips.ForeignKeep.ICC)
+        image.webpsave(target, Q=quality, effort=2, keep=pyvips.ForeignKeep.NONE)
     else:
-        image.jpegsave(target, Q=quality, subsample_mode=pyvips.ForeignSubsample.ON, keep=pyvips.ForeignKeep.ICC)
+        image.jpegsave(target, Q=quality, subsample_mode=pyvips.ForeignSubsample.ON, keep=pyvips.ForeignKeep.NONE)

@@ -1,12 +1,15 @@
 """Image formats that Easel reads and writes, how they are recognised, and the limits that every decoder keeps."""
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
+from pathlib import PurePosixPath
 from typing import Final
 
 from bot.domain.errors import ReferenceProblem
+from bot.media.headers import Coding
 
 HEAD_BYTES: Final = 64
 """How much of a file's beginning :func:`detect_format` needs."""
@@ -23,6 +26,8 @@ class Format(Enum):
     BMP = auto()
     AVIF = auto()
     HEIC = auto()
+    ICO = auto()
+    JPEG2000 = auto()
 
 
 _SIGNATURES = {
@@ -34,7 +39,16 @@ _SIGNATURES = {
     b"MM\0*": Format.TIFF,
     b"II+\0": Format.TIFF,
     b"MM\0+": Format.TIFF,
+    b"\0\0\1\0": Format.ICO,
+    b"\0\0\0\x0cjP  \r\n\x87\n": Format.JPEG2000,
+    b"\xff\x4f\xff\x51": Format.JPEG2000,
 }
+_NAMES = frozenset(
+    {"apng", "avif", "avifs", "bmp", "dib", "gif", "heic", "heics", "heif", "heifs", "hif", "ico", "icon", "j2c", "j2k"}
+    | {"jfif", "jp2", "jpc", "jpe", "jpeg", "jpf", "jpg", "jpx", "mpo", "pjp", "pjpeg", "png", "tif", "tiff", "webp"}
+)
+"""Suffixes of files, and the last words of content types, by which these formats go."""
+_UNTYPED = frozenset({"application/octet-stream", "binary/octet-stream", "application/unknown", "unknown/unknown"})
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
@@ -48,6 +62,18 @@ def detect_format(head: bytes) -> Format | None:
     if head[4:8] == b"ftyp":
         return _iso_media_format(head)
     return next((image_format for signature, image_format in _SIGNATURES.items() if head.startswith(signature)), None)
+
+
+def is_readable(content_type: str | None, filename: str) -> bool | None:
+    """Whether a file claims to be an image of a format that Easel reads; None if only its first bytes can tell.
+
+    The claim decides what is asked for and never how a file is decoded: :func:`detect_format` tells that by its bytes.
+    """
+    kind = (content_type or "").partition(";")[0].strip().lower()
+    if kind and kind not in _UNTYPED:
+        main, _, name = kind.partition("/")
+        return main == "image" and re.split(r"[.-]", name.removesuffix("-sequence"))[-1] in _NAMES
+    return True if PurePosixPath(filename).suffix.lower().removeprefix(".") in _NAMES else None
 
 
 def _iso_media_format(head: bytes) -> Format | None:
@@ -84,6 +110,15 @@ DECODED_MAX_BYTES: Final = 200_000_000
 """Of an image once decoded: about 66 megapixels, 50 with transparency or if all must be in memory at once."""
 JPEG_MAX_PIXELS: Final = 200_000_000
 """A JPEG is decoded at a fraction of its size, so even the largest phone cameras' are accepted."""
+INVISIBLE_ALPHA: Final = 3
+"""Of 255: nobody sees what is fainter."""
+ONE_COLOUR_RANGE: Final = 4
+"""Of 255: levels this near are one, as where a frame of one colour was compressed with losses."""
+MIN_PRESENT: Final = 0.9
+"""How much of an image that is cut off must be there."""
+FRAMES_MAX: Final = 100
+FRAMES_MAX_PIXELS: Final = 60_000_000
+"""Of all frames that are looked at."""
 
 
 @dataclass(eq=False)
@@ -95,7 +130,7 @@ class ImageRejected(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Pixels:
-    """A decoded image on its way from Pillow to libvips: rows of three or four bytes a pixel, upright."""
+    """A decoded image on its way from Pillow to libvips: rows of one, three or four bytes a pixel, upright."""
 
     data: bytes
     width: int
@@ -103,6 +138,9 @@ class Pixels:
     bands: int
     profile: object
     """The colour profile, if it has one, as bytes."""
+    coding: Coding | None = None
+    is_lab: bool = False
+    """L from 0 to 255, a and b from -128 to 127."""
 
 
 def shrink_factor(width: int, height: int) -> int:
@@ -114,6 +152,11 @@ def shrink_factor(width: int, height: int) -> int:
 def transparent_scale(width: int, height: int) -> float:
     """The scale, 1 or less, that leaves an image few enough pixels for WebP with transparency."""
     return min(1.0, math.sqrt(SANITIZED_MAX_TRANSPARENT_PIXELS / (width * height)))
+
+
+def frames_to_try(width: int, height: int) -> int:
+    """Among how many frames of an animation the first is sought in which something can be seen."""
+    return max(1, min(FRAMES_MAX, FRAMES_MAX_PIXELS // max(1, width * height)))
 
 
 def check_size(size: int, limit: int = DECODED_MAX_BYTES) -> None:

@@ -6,17 +6,23 @@ which writes its result as one word: a fork of :mod:`bot.media.fork_server` or, 
 loaded in that process only and never in the bot's own.
 """
 
+import contextlib
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 from bot.domain.errors import ReferenceProblem
 from bot.media.formats import FILE_TYPES, HEAD_BYTES, FileType, Format, ImageRejected, detect_format
+from bot.media.headers import read_tiff_head
 
 REFERENCE_MAX_BYTES = 10_000_000
 """KIE accepts references of at most 10 MB (docs.kie.ai, market/flux2)."""
 _MEMORY_LIMIT = 1 << 30
 """Bytes of address space; four to five times the memory that any accepted image was measured to need."""
+_PADDED = {Format.BMP, Format.TIFF, Format.WEBP}
+"""Formats of which viewers show a file that is cut off: with zeros at its end it is decoded like a whole one."""
+_PADDED_PART = 9
+"""One in so many bytes is added: a file that then still misses something has lost more than a tenth."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,9 +36,9 @@ class Sanitized:
 def sanitize(source: Path, target: Path) -> Sanitized | ReferenceProblem:
     """Write to ``target`` what KIE may see of ``source``, or return what is wrong with it.
 
-    The image is recognised by its content, turned upright, and stripped of all metadata but its colour profile. It
-    keeps its format if KIE accepts that, and otherwise becomes PNG (with transparency) or JPEG. Too many pixels or
-    bytes are reduced. Rejected: files that are not images, are damaged, or would take over 200 MB once decoded.
+    The image is recognised by its content, turned upright, brought to sRGB, and stripped of all metadata. It keeps its
+    format if KIE accepts that, and otherwise becomes PNG (with transparency) or JPEG. Too many pixels or bytes are
+    reduced. Rejected: files that are not images, are damaged, show nothing, or would take over 200 MB once decoded.
     """
     try:
         return Sanitized(target, _sanitize(source, target))
@@ -47,21 +53,34 @@ def sanitize(source: Path, target: Path) -> Sanitized | ReferenceProblem:
 def _sanitize(source: Path, target: Path) -> FileType:
     with source.open("rb") as file:
         image_format = detect_format(file.read(HEAD_BYTES))
-    match image_format:
-        case None:
-            raise ImageRejected(ReferenceProblem.NOT_AN_IMAGE)
-        case Format.JPEG | Format.PNG | Format.WEBP | Format.TIFF:
-            from bot.media import decode_vips, encode
+    if image_format is None:
+        raise ImageRejected(ReferenceProblem.NOT_AN_IMAGE)
+    try:
+        return _convert(source, target, image_format)
+    except ImageRejected as rejection:
+        if rejection.problem is not ReferenceProblem.DAMAGED or image_format not in _PADDED:
+            raise
+        data = source.read_bytes()
+        target.write_bytes(data + bytes(len(data) // _PADDED_PART))
+        return _convert(target, target, image_format)
 
+
+def _convert(source: Path, target: Path, image_format: Format) -> FileType:
+    # Nothing here keeps the decoded image: its pixels are to go once a smaller one has replaced it.
+    if image_format in {Format.JPEG, Format.PNG, Format.WEBP} or (
+        image_format is Format.TIFF and not read_tiff_head(source).is_for_pillow
+    ):
+        from bot.media import decode_vips, encode
+
+        with contextlib.suppress(decode_vips.PillowNeeded):
             return encode.encode_to(target, decode_vips.decode(source, image_format), REFERENCE_MAX_BYTES)
-        case Format.GIF | Format.BMP | Format.AVIF | Format.HEIC:
-            from bot.media import decode_pillow
+    from bot.media import decode_pillow
 
-            pixels = decode_pillow.decode(source, image_format)
-            # libvips is loaded only now that Pillow has given its memory back.
-            from bot.media import encode
+    pixels = decode_pillow.decode(source, image_format)
+    # libvips is loaded only now that Pillow has given its memory back.
+    from bot.media import encode
 
-            return encode.encode_to(target, encode.decoded_from_pixels(pixels), REFERENCE_MAX_BYTES)
+    return encode.encode_to(target, encode.decoded_from_pixels(pixels), REFERENCE_MAX_BYTES)
 
 
 def sanitize_with_limits(source: Path, target: Path) -> str:

@@ -50,7 +50,10 @@ def restore(url: str, backup: Path, now: datetime) -> Path | None:
     The copy is checked and migrated to the newest schema first. Raises DamagedDatabase, or OperatorError when Easel is
     running, the backup does not exist, or a newer version made it.
     """
-    database = sqlite.database_file(url).resolve()
+    database = sqlite.database_file(url)
+    if database.is_symlink():
+        # The link stays, and what it leads to is replaced.
+        database = database.resolve()
     if not backup.is_file():
         raise OperatorError(f"{backup} does not exist: nothing to restore.")
     with sqlite.process_lock(url), _writable_folder(database), _partial(database) as partial:

@@ -8,7 +8,7 @@ import structlog
 from bot.domain.generation import InteractionToken, PendingCard
 from bot.domain.ids import MessageId
 from bot.ui.cards import interrupted_view
-from bot.ui.discord_errors import DISCORD_ERRORS
+from bot.ui.discord_errors import DISCORD_ERRORS, INTERACTION_GONE
 from bot.ui.texts import cards as texts
 
 log = structlog.stdlib.get_logger(__name__)
@@ -24,22 +24,27 @@ async def show_interrupted(client: discord.Client, pending: PendingCard, *, toke
     try:
         if token is None:
             await _edit_reply(client, pending)
-        elif token_alive:
-            await _answer_interaction(client, pending, token)
-        else:
+        elif not token_alive or not await _answer_interaction(client, pending, token):
             await _replace_card(client, pending)
     except DISCORD_ERRORS as error:
         log.info("interrupted request not reported", pending_card=pending.id, error=type(error).__name__)
 
 
-async def _answer_interaction(client: discord.Client, pending: PendingCard, token: InteractionToken) -> None:
+async def _answer_interaction(client: discord.Client, pending: PendingCard, token: InteractionToken) -> bool:
+    """False when Discord no longer takes the token, which a clock that is behind cannot tell."""
     webhook = discord.Webhook.partial(token.application_id, token.value, client=client)
     view, message_id = interrupted_view(pending.user_id), pending.destination.message_id
-    if message_id is not None:
-        await webhook.edit_message(message_id, view=view, attachments=[], allowed_mentions=_NOBODY)
-    else:
-        # The first message sent replaces "thinking…", whose id is unknown; if there is none, Discord refuses.
-        await webhook.send(view=view, allowed_mentions=_NOBODY, wait=True)
+    try:
+        if message_id is not None:
+            await webhook.edit_message(message_id, view=view, attachments=[], allowed_mentions=_NOBODY)
+        else:
+            # The first message sent replaces "thinking…", whose id is unknown; if there is none, Discord refuses.
+            await webhook.send(view=view, allowed_mentions=_NOBODY, wait=True)
+    except discord.HTTPException as error:
+        if error.code not in INTERACTION_GONE:
+            raise
+        return False
+    return True
 
 
 async def _replace_card(client: discord.Client, pending: PendingCard) -> None:

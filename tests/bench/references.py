@@ -26,6 +26,7 @@ from pathlib import Path
 from typing import Final
 
 import pillow_heif
+import pyvips
 from PIL import Image
 
 import bot.app
@@ -87,6 +88,7 @@ def animated_webp() -> bytes:
 
 IMAGES: Final[dict[str, Callable[[], bytes]]] = {
     "jpeg": lambda: encoded(photo(), "JPEG", quality=92),
+    "jpeg display p3": lambda: encoded(photo(), "JPEG", quality=92, icc_profile=pyvips.Image.profile_load("p3")),
     "jpeg progressive": lambda: encoded(photo(), "JPEG", quality=92, progressive=True),
     "png": lambda: encoded(photo(), "PNG", compress_level=1),
     "png 16 bits": lambda: encoded(grey_16_bits(), "PNG", compress_level=1),

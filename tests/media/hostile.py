@@ -42,6 +42,8 @@ def claiming(format_name: str, width: int, height: int) -> bytes:
     match format_name:
         case "JPEG":
             return patched(data, b"\xff\xc0\x00\x11\x08", 5, struct.pack(">HH", height, width))
+        case "JPEG2000":
+            return patched(data, b"ihdr", 4, struct.pack(">II", height, width))
         case "GIF":
             size = struct.pack("<HH", width, height)
             return patched(patched(data, b"GIF8", 6, size), b",\0\0\0\0", 5, size)
@@ -152,11 +154,9 @@ NOT_IMAGES: dict[str, Callable[[], bytes]] = {
     "pdf": lambda: b"%PDF-1.7\n1 0 obj\n<<>>\nendobj\n",
     "eps": lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n(/etc/passwd) run\n",
     "psd": lambda: b"8BPS\0\x01" + bytes(6) + struct.pack(">HIIHH", 3, 30_000, 30_000, 8, 3) + bytes(100),
-    "ico in ico": lambda: b"\0\0\1\0\1\0" + struct.pack("<BBBBHHII", 0, 0, 0, 0, 1, 32, 200, 22) + bytes(4) * 50,
     "zip": archive,
     "gzip": lambda: b"\x1f\x8b\x08\0" + inflating(10),
     "mp4": lambda: b"\0\0\0\x18ftypisom\0\0\2\0isommp42" + bytes(100),
-    "jpeg 2000": lambda: encoded(SMALL, "JPEG2000"),
     "netpbm bomb": lambda: b"P6 60000 60000 255\n",
     "png changed by a text transfer": lambda: png().replace(b"\r\n", b"\n", 1),
     "png head alone": lambda: PNG_HEAD,
@@ -174,12 +174,15 @@ TOO_MANY_PIXELS: dict[str, Callable[[], bytes]] = {
     "tiff bomb": lambda: tiff_claiming(60_000, 60_000),
     "jpeg bomb": lambda: claiming("JPEG", 65_500, 65_500),
     "avif bomb": lambda: claiming("AVIF", 16_000, 16_000),
+    "jpeg 2000 bomb": lambda: claiming("JPEG2000", 16_000, 16_000),
     "heic bomb": lambda: claiming("HEIC", 16_000, 16_000),
 }
 DAMAGED: dict[str, Callable[[], bytes]] = {
     "webp bomb": lambda: claiming("WEBP", 16_383, 16_383),
     "webp canvas bomb": lambda: canvas_claiming(16_383, 16_383),
     "avif, absurd": lambda: claiming("AVIF", 0x7FFFFFFF, 0x7FFFFFFF),
+    "ico in ico": lambda: b"\0\0\1\0\1\0" + struct.pack("<BBBBHHII", 0, 0, 0, 0, 1, 32, 200, 22) + bytes(4) * 50,
+    "jpeg 2000 of its head alone": lambda: encoded(SMALL, "JPEG2000")[:120],
     "png without width": lambda: png(width=0),
     "jpeg without height": lambda: claiming("JPEG", 64, 0),
     "gif without size": lambda: claiming("GIF", 0, 0),

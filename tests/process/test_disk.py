@@ -26,7 +26,7 @@ PAID = ("reserve", "settle")
 WAITS = {
     "bot.store.sqlite:BUSY_MILLISECONDS": 200,
     "bot.generation.delivery:_DATABASE_RETRY_SECONDS": 0.5,
-    "bot.generation.delivery:_DISK_RETRY_SECONDS": 0.2,
+    "bot.generation.results:_DISK_RETRY_SECONDS": 0.2,
 }
 REFUSAL = "Try again in a minute"
 UNAVAILABLE = "database unavailable"

@@ -1,8 +1,10 @@
 """Images attached to /imagine: used in their order, or named when they cannot be used."""
 
 import pytest
+from PIL import Image
 
 from demo.kie import Code
+from tests.media.images import encoded
 from tests.stories.images import SVG, heic, pixels, png
 from tests.stories.kie_calls import references_used, task_body
 from tests.stories.story_world import PAID, StoryWorld, bot_with
@@ -57,9 +59,14 @@ async def test_eight_images_keep_their_order(world: StoryWorld) -> None:
             png(size=(400, 400))[:-900],
             "half.png is damaged or incomplete. Save it again and attach the new copy. Nothing was charged.",
         ),
+        (
+            "empty.png",
+            encoded(Image.new("RGBA", (40, 30)), "PNG"),
+            "empty.png is fully transparent. Attach one in which something can be seen. Nothing was charged.",
+        ),
         ("huge.png", bytes(50_000_001), f"huge.png {TOO_LARGE}"),
     ],
-    ids=["text", "svg", "odd name", "cut off", "too large"],
+    ids=["text", "svg", "odd name", "cut off", "transparent", "too large"],
 )
 async def test_a_file_that_cannot_be_used_is_named(world: StoryWorld, name: str, content: bytes, refusal: str) -> None:
     assert world.refusal(await world.imagine("as an oil painting", image=(name, content))).text == refusal

@@ -246,7 +246,7 @@ async def test_images_in_other_forms_are_edited(world: StoryWorld, form: str) ->
         image = {"url": "https://example.com/boat.png", "proxy_url": stored[0]["url"]}
         above = posted_by_another_bot(world, embeds=[{"type": "rich", "image": image}])
     else:
-        gallery = {"type": 12, "items": [{"media": {"url": "attachment://boat.png"}}]}
+        gallery = {"type": 12, "items": [{"media": {"url": stored[0]["url"]}}]}
         components = [{"type": 17, "components": [gallery]}]
         above = posted_by_another_bot(world, components=components, attachments=stored, flags=V2)
     card = rendered(await world.answer(await world.mention_bot("colder", reply_to=above)))

@@ -53,6 +53,7 @@ _PROBLEMS = {
     errors.ReferenceProblem.NOT_AN_IMAGE: "isn't an image I can read. Try a JPEG, PNG, WebP or HEIC",
     errors.ReferenceProblem.DAMAGED: "is damaged or incomplete. Save it again and attach the new copy",
     errors.ReferenceProblem.TOO_MANY_PIXELS: "has too many pixels. Scale it down and attach it again",
+    errors.ReferenceProblem.INVISIBLE: "is fully transparent. Attach one in which something can be seen",
     errors.ReferenceProblem.UNREACHABLE: "couldn't be loaded from Discord. Attach it again",
 }
 
