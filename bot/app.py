@@ -18,6 +18,7 @@ from bot.generation.delivery import DeliveryWorker
 from bot.generation.history import History
 from bot.generation.pending_cards import JOURNAL_NAME, PendingCardJournal
 from bot.generation.pipeline import Pipeline
+from bot.generation.prompt_files import PromptFiles
 from bot.generation.recover import recover, report_interrupted
 from bot.generation.references import ReferencePreparer
 from bot.generation.results import Results
@@ -163,6 +164,7 @@ async def assemble(
             work_changed=workload.changed,
             options=options.balance_monitor_options(config),
         )
+        temporary = _temporary_folder(folder)
         references = ReferencePreparer(
             runtime,
             fetcher=attachments,
@@ -185,6 +187,7 @@ async def assemble(
                 pending_cards=pending_cards,
             ),
             history=history,
+            prompt_files=PromptFiles(attachments, temporary),
             undelivered=undelivered,
             quotas=QuotaService(runtime, policy),
             credit_requests=CreditRequests(runtime, policy),

@@ -8,7 +8,7 @@ from discord.ext import commands
 
 from bot.client import EaselClient
 from bot.domain.credits import PriceList
-from bot.domain.errors import NoSourceImage
+from bot.domain.errors import NoSourceImage, TooManyImages
 from bot.domain.generation import Origin
 from bot.domain.ids import ChannelId, MessageId, UserId
 from bot.domain.settings import REFERENCES_MAX
@@ -40,9 +40,12 @@ class Edit(commands.Cog):
     async def edit_image(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """Ask what to change; the draft remembers which images the modal is about."""
         user = UserId(interaction.user.id)
-        images = images_of(message, user)[:REFERENCES_MAX]
+        images = images_of(message, user)
         if not images:
             raise NoSourceImage
+        certain = [image for image in images if not image.uncertain]
+        if len(certain) > REFERENCES_MAX:
+            raise TooManyImages(tuple(image.filename for image in certain[REFERENCES_MAX:]))
         origin = Origin(ChannelId(message.channel.id), MessageId(message.id))
         draft = self._history.new_draft(user, origin, images)
         await self._history.keep(draft)

@@ -31,6 +31,7 @@ from bot.generation.service import GenerationService
 from bot.ui.acknowledger import Acknowledger
 from bot.ui.interactions import requester
 from bot.ui.message_images import source_of
+from bot.ui.prompts import typed_prompt
 from bot.ui.texts import commands as texts
 
 Tree = app_commands.CommandTree[EaselClient]
@@ -108,7 +109,8 @@ class Imagine(commands.Cog):
         ratio = aspect_ratio or (AspectRatio.AUTO if sources else AspectRatio.SQUARE)
         settings = Settings(Model(model), AspectRatio(ratio), Resolution(resolution), steps, guidance)
         destination = await self._acknowledger.acknowledge(interaction, private=private)
-        request = GenerationRequest(requester(interaction), prompt, settings, count, (), destination)
+        words = typed_prompt(interaction, prompt)
+        request = GenerationRequest(requester(interaction), words, settings, count, (), destination)
         await self._generations.accept(request, sources)
 
 

@@ -1,5 +1,6 @@
 """Images for messages: mentions of the bot, replies to it, and direct messages."""
 
+from dataclasses import replace
 from functools import partial
 from typing import final
 
@@ -10,13 +11,22 @@ from bot.client import EaselClient
 from bot.domain.errors import MayNotPost, UserError
 from bot.domain.ids import ChannelId, GuildId, PendingCardId, UserId
 from bot.domain.rules import ReplyMode
+from bot.generation.prompt_files import PromptFiles
 from bot.generation.service import GenerationService
 from bot.quota.service import QuotaService
 from bot.ui import replies
 from bot.ui.acknowledger import Acknowledger
 from bot.ui.errors import ErrorReporter
 from bot.ui.interactions import parent_of, requester_of
-from bot.ui.mentions import Address, MentionHint, MentionRequest, Response, generation_request, prompt_of, read_mention
+from bot.ui.mentions import (
+    Address,
+    MentionHint,
+    MentionRequest,
+    Response,
+    generation_request,
+    prompt_of,
+    read_mention,
+)
 from bot.ui.questions import Questions
 from bot.ui.texts.refusals import refusal
 
@@ -28,6 +38,7 @@ class Mentions(commands.Cog):
     def __init__(
         self,
         generations: GenerationService,
+        prompt_files: PromptFiles,
         quotas: QuotaService,
         acknowledger: Acknowledger,
         questions: Questions,
@@ -35,6 +46,7 @@ class Mentions(commands.Cog):
         client: EaselClient,
     ) -> None:
         self._generations = generations
+        self._prompt_files = prompt_files
         self._quotas = quotas
         self._acknowledger = acknowledger
         self._questions = questions
@@ -81,7 +93,12 @@ class Mentions(commands.Cog):
             case Response.START:
                 await self._start(message, mention)
             case Response.ASK:
-                await self._questions.ask(message, mention)
+                try:
+                    mention = await self._with_file(message, mention)
+                except UserError as error:
+                    await replies.say(message, refusal(error))
+                else:
+                    await self._questions.ask(message, mention)
             case Response.IGNORE:
                 pass
 
@@ -114,9 +131,17 @@ class Mentions(commands.Cog):
             async with self._errors.for_message(refuse):
                 if mention.note is not None:
                     await replies.say(message, mention.note)
+                mention = await self._with_file(message, mention)
                 requester = requester_of(message.author, message.guild.id if message.guild else None)
                 request = generation_request(requester, mention.prompt, mention.sources, mention.origin, destination)
-                await self._generations.accept(request, mention.sources)
+                await self._generations.accept(request, mention.sources, partial(replies.tell_passed_over, message))
+
+    async def _with_file(self, message: discord.Message, mention: MentionRequest) -> MentionRequest:
+        """The request with all of its prompt. Raises PromptFileRefused."""
+        if mention.prompt_file is None or self._client.user is None:
+            return mention
+        more = await self._prompt_files.read(mention.prompt_file)
+        return replace(mention, prompt=prompt_of(message, self._client.user.id, more))
 
 
 async def setup(bot: EaselClient) -> None:
@@ -125,6 +150,7 @@ async def setup(bot: EaselClient) -> None:
     await bot.add_cog(
         Mentions(
             services.generations,
+            services.prompt_files,
             services.quotas,
             services.acknowledger,
             services.questions,

@@ -44,4 +44,5 @@ def check_images(generation: Generation, by: UserId, *, other_prompt: bool) -> N
 def larger(generation: Generation, requester: Requester, destination: Destination, origin: Origin) -> GenerationRequest:
     """The image at ``origin`` in 2K, by the model that made it."""
     settings = Settings(generation.request.settings.model, AspectRatio.AUTO, Resolution.TWO_K)
-    return GenerationRequest(requester, LARGER_PROMPT, settings, 1, (), destination, origin)
+    spoiler = generation.request.spoiler
+    return GenerationRequest(requester, LARGER_PROMPT, settings, 1, (), destination, origin, spoiler)

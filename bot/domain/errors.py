@@ -68,8 +68,20 @@ class ReferencesGone(UserError):
     """The references of an earlier generation are no longer kept."""
 
 
+@dataclass(eq=False)
 class TooManyImages(UserError):
     """More references than KIE accepts."""
+
+    surplus: tuple[str, ...] = ()
+    """The file names beyond the limit."""
+
+
+@dataclass(eq=False)
+class PromptFileRefused(UserError):
+    """A long message, which Discord sends as a text file, cannot be read as a prompt."""
+
+    filename: str
+    too_long: bool
 
 
 class NoSourceImage(UserError):

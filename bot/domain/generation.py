@@ -29,6 +29,10 @@ class Source:
     size: int = 0
     owner: UserId | None = None
     """The only member who could see it: who attached it privately. None if it was posted for all to see."""
+    spoiler: bool = False
+    """Discord hides it until a reader presses on it."""
+    uncertain: bool = False
+    """Only its bytes tell whether it is an image, or it is linked to by a message: passed over if it cannot be used."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,6 +124,8 @@ class GenerationRequest:
     destination: Destination
     origin: Origin | None = None
     """What is edited, if anything."""
+    spoiler: bool = False
+    """An image that it was made from is a spoiler, so the results are, too."""
 
     @property
     def account(self) -> Account:

@@ -5,7 +5,7 @@ import hashlib
 import tempfile
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from pathlib import Path
 from weakref import WeakValueDictionary
@@ -39,6 +39,14 @@ _DECODED_WITHIN = 120.0
 """Seconds until all images of a request must have had their turn in the sandbox."""
 _TIMEOUT = 180.0
 """Seconds for all references of a request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The references of a request, and the uncertain files that could not be used."""
+
+    references: tuple[Reference, ...]
+    passed_over: tuple[Source, ...]
 
 
 class _Turns:
@@ -84,8 +92,10 @@ class ReferencePreparer:
         self._requests = asyncio.Semaphore(_REQUESTS_AT_ONCE)
         self._turns: WeakValueDictionary[UserId, asyncio.Lock] = WeakValueDictionary()
 
-    async def prepare(self, sources: Sequence[Source | Reference], user: UserId) -> tuple[Reference, ...]:
+    async def prepare(self, sources: Sequence[Source | Reference], user: UserId) -> Prepared:
         """References for images on Discord, and for references of an earlier generation, within 180 s; all or none.
+
+        Beside at least one image, uncertain sources that cannot be used are passed over.
 
         A member's requests take turns, and so do the images of a request: however many a member sends, another's
         waits for one of them at most.
@@ -94,7 +104,7 @@ class ReferencePreparer:
         kept, TooManyImagesWaiting, or UploadFailed.
         """
         for source in sources:
-            if isinstance(source, Source) and source.size > SOURCE_MAX_BYTES:
+            if isinstance(source, Source) and source.size > SOURCE_MAX_BYTES and not source.uncertain:
                 raise ReferenceRefused(source.filename, ReferenceProblem.TOO_LARGE)
         turn = self._turns.setdefault(user, asyncio.Lock())
         async with turn:
@@ -110,7 +120,7 @@ class ReferencePreparer:
             except TimeoutError as error:
                 raise UploadFailed from error
 
-    async def _prepare_all(self, sources: Sequence[Source | Reference], turns: _Turns) -> tuple[Reference, ...]:
+    async def _prepare_all(self, sources: Sequence[Source | Reference], turns: _Turns) -> Prepared:
         with tempfile.TemporaryDirectory(prefix="easel-", dir=self._folder) as folder:
             try:
                 async with asyncio.TaskGroup() as group:
@@ -118,13 +128,35 @@ class ReferencePreparer:
                         group.create_task(
                             self._renew(source)
                             if isinstance(source, Reference)
-                            else self._prepare(source, Path(folder) / str(number), turns)
+                            else self._prepare_or_pass_over(source, Path(folder) / str(number), turns)
                         )
                         for number, source in enumerate(sources)
                     ]
             except ExceptionGroup as errors:
                 raise errors.exceptions[0] from None
-        return tuple(task.result() for task in tasks)
+        outcomes = [task.result() for task in tasks]
+        references = tuple(outcome for outcome in outcomes if isinstance(outcome, Reference))
+        refusals = [outcome for outcome in outcomes if isinstance(outcome, ReferenceRefused)]
+        if refusals and not references:
+            raise refusals[0]
+        passed_over = zip(sources, outcomes, strict=True)
+        return Prepared(
+            references,
+            tuple(
+                source
+                for source, outcome in passed_over
+                if isinstance(source, Source) and isinstance(outcome, ReferenceRefused)
+            ),
+        )
+
+    async def _prepare_or_pass_over(self, source: Source, path: Path, turns: _Turns) -> Reference | ReferenceRefused:
+        """The reference; or why it is none, if that need not refuse the whole request."""
+        try:
+            return await self._prepare(source, path, turns)
+        except ReferenceRefused as refusal:
+            if source.uncertain:
+                return refusal
+            raise
 
     async def _prepare(self, source: Source, path: Path, turns: _Turns) -> Reference:
         """Download the image to ``path``, sanitize and upload it, and keep it for later requests."""

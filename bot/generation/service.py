@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -38,6 +38,11 @@ from bot.store.store import Transaction
 log = structlog.stdlib.get_logger(__name__)
 
 _RECENT_ENTRIES = 8
+_SOURCES_MAX = 2 * REFERENCES_MAX
+"""Files that a request may come with before it is known which of them are images."""
+
+TellPassedOver = Callable[[Sequence[str]], Awaitable[None]]
+"""Tells the member which files of a message were no images, by name; raises nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,14 +84,19 @@ class GenerationService:
         """Requests that are being accepted, which the store does not know yet."""
         self._accepting: set[asyncio.Task[Any]] = set()
 
-    async def accept(self, request: GenerationRequest, sources: Sequence[Source | Reference] = ()) -> GenerationId:
+    async def accept(
+        self,
+        request: GenerationRequest,
+        sources: Sequence[Source | Reference] = (),
+        tell_passed_over: TellPassedOver | None = None,
+    ) -> GenerationId:
         """Validate the request, prepare its references, reserve the price, and queue the tasks.
 
         A source is an image on Discord, or a reference of an earlier generation, which is then renewed.
 
         Raises a UserError when the request is invalid, a reference cannot be used, or the quota does not cover it.
         """
-        _validate(request, len(sources))
+        _validate(request, sources)
         user = request.account.user_id
         self._in_progress[user] += 1
         current = _current_task()
@@ -94,12 +104,15 @@ class GenerationService:
         try:
             await self.check_new(request.destination.pending_card)
             self._workload.check()
-            return await self._accept(request, sources)
+            generation_id, passed_over = await self._accept(request, sources)
         finally:
             self._accepting.discard(current)
             self._in_progress[user] -= 1
             if not self._in_progress[user]:
                 del self._in_progress[user]
+        if passed_over and tell_passed_over is not None:
+            await tell_passed_over(passed_over)
+        return generation_id
 
     async def check_new(self, event: PendingCardId | None) -> None:
         """Raise Ignored when an interaction or message has its generation already: Discord sent it again."""
@@ -118,15 +131,25 @@ class GenerationService:
         for task in self._accepting:
             task.cancel()
 
-    async def _accept(self, request: GenerationRequest, sources: Sequence[Source | Reference]) -> GenerationId:
+    async def _accept(
+        self, request: GenerationRequest, sources: Sequence[Source | Reference]
+    ) -> tuple[GenerationId, list[str]]:
+        """The new generation, and the names of the files that were passed over."""
         asked_at = self._clock.now()
+        passed_over: list[str] = []
         if sources:
             async with self._store.read() as tx:
                 # Checked before the work on references too: nobody uploads what they cannot pay for.
                 await self._authorize(tx, request)
                 origin = await _resolve_origin(tx, request.origin, sources)
-            references = await self._references.prepare(sources, request.account.user_id)
-            request = replace(request, references=(*request.references, *references), origin=origin)
+            prepared = await self._references.prepare(sources, request.account.user_id)
+            references = (*request.references, *prepared.references)
+            if len(references) > REFERENCES_MAX:
+                raise TooManyImages(_surplus(references))
+            used = [source for source in sources if source not in prepared.passed_over]
+            spoiler = request.spoiler or any(isinstance(source, Source) and source.spoiler for source in used)
+            request = replace(request, references=references, origin=origin, spoiler=spoiler)
+            passed_over = [source.filename for source in prepared.passed_over]
         generation = self._build_generation(request, asked_at)
         async with self._store.write() as tx:
             bonus_shares = await self._authorize(tx, request)
@@ -140,7 +163,7 @@ class GenerationService:
             self._workload.queue.add(QueuedTask(task.user_id, generation.id, task.id, since))
         self._workload.changed.set()
         self._delivery.refresh(generation.id)
-        return generation.id
+        return generation.id, passed_over
 
     async def cancel(self, generation_id: GenerationId, by: UserId) -> None:
         """Cancel the tasks that were not sent to KIE yet. Raises GenerationGone, NotYours or TooLateToCancel."""
@@ -211,15 +234,24 @@ async def _resolve_origin(
     return replace(origin, image_id=next(parents, None))
 
 
-def _validate(request: GenerationRequest, source_count: int) -> None:
+def _surplus(images: Sequence[Source | Reference]) -> tuple[str, ...]:
+    """The names of the images beyond the limit."""
+    return tuple(image.filename for image in images[REFERENCES_MAX:])
+
+
+def _validate(request: GenerationRequest, sources: Sequence[Source | Reference]) -> None:
     """Raise a UserError for what is wrong with the request itself."""
-    if source_count + len(request.references) > REFERENCES_MAX:
-        raise TooManyImages
+    images = [*request.references, *sources]
+    certain = [image for image in images if isinstance(image, Reference) or not image.uncertain]
+    if len(certain) > REFERENCES_MAX:
+        raise TooManyImages(_surplus(certain))
+    if len(images) > _SOURCES_MAX:
+        raise TooManyImages(_surplus(images))
     length = len(request.prompt)
     if len(request.prompt.strip()) < PROMPT_MIN or length > PROMPT_MAX:
         raise PromptLength(length if length > PROMPT_MAX else len(request.prompt.strip()), PROMPT_MIN, PROMPT_MAX)
     settings = request.settings
-    if settings.aspect_ratio is AspectRatio.AUTO and not source_count and not request.references:
+    if settings.aspect_ratio is AspectRatio.AUTO and not images:
         raise AutoNeedsReference
     if settings.model is not Model.FLEX and (settings.steps is not None or settings.guidance is not None):
         raise ControlsNeedFlex

@@ -209,6 +209,7 @@ def _generation_values(generation: Generation) -> dict[str, object]:
         "origin_image_id": origin.image_id if origin else None,
         "event_id": destination.pending_card,
         "roles": sorted(request.requester.roles),
+        "spoiler": request.spoiler,
     }
 
 
@@ -231,6 +232,7 @@ def _generation(
             upload_limit=row["upload_limit"],
         ),
         origin=_origin(row),
+        spoiler=row["spoiler"],
     )
     return Generation(
         id=row["id"],

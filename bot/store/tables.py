@@ -19,6 +19,7 @@ from sqlalchemy import (
     Table,
     Text,
     TypedColumns,
+    false,
     text,
 )
 from sqlalchemy.schema import SchemaItem
@@ -82,6 +83,7 @@ class _GenerationColumns(TypedColumns):
     roles: Named[list[int] | None] = column(JSON)
     event_id: Named[int | None] = column(BigInteger)
     """The interaction or message that asked for it: each is one order, however often Discord sends it."""
+    spoiler: Named[bool] = column(Boolean, server_default=false())
 
 
 class _ReferenceColumns(TypedColumns):

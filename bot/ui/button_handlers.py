@@ -3,6 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
+from functools import partial
 from typing import Any, Self, cast
 
 import discord
@@ -20,7 +21,9 @@ from bot.ui.interactions import check_manager, delete_message, requester
 from bot.ui.message_images import images_of
 from bot.ui.modals import Form, edit_modal, prompt_modal, read_form, which_modal
 from bot.ui.panels import ledger_view
+from bot.ui.prompts import typed_prompt
 from bot.ui.services import Services
+from bot.ui.undelivered import tell_passed_over
 
 _Handler = Callable[[Services, discord.Interaction[Any], CustomId], Awaitable[None]]
 
@@ -76,6 +79,8 @@ async def _again(services: Services, interaction: discord.Interaction[Any], butt
     generation = await _shown_generation(services, interaction, button)
     destination = await _new_card(services, interaction)
     request = derived_requests.again(generation, requester(interaction), destination)
+    # Earlier versions kept prompts as Discord sent them.
+    request = replace(request, prompt=typed_prompt(interaction, request.prompt))
     await services.generations.accept(request, generation.request.references)
 
 
@@ -100,7 +105,8 @@ async def _edit(services: Services, interaction: discord.Interaction[Any], modal
     source = _chosen_image(interaction, form)
     destination = await _new_card(services, interaction)
     settings = _settings(form, generation.request.settings.model)
-    request = GenerationRequest(requester(interaction), form.prompt, settings, 1, (), destination, _origin(interaction))
+    origin, spoiler = _origin(interaction), generation.request.spoiler
+    request = GenerationRequest(requester(interaction), form.prompt, settings, 1, (), destination, origin, spoiler)
     await services.generations.accept(request, [source, *form.files])
 
 
@@ -179,7 +185,8 @@ async def _edit_draft(services: Services, interaction: discord.Interaction[Any],
     private = interaction.guild_id is not None and any(source.owner is not None for source in draft.sources)
     destination = await services.acknowledger.acknowledge(interaction, private=private)
     request = GenerationRequest(requester(interaction), form.prompt, _settings(form), 1, (), destination, draft.origin)
-    await services.generations.accept(request, [*draft.sources, *form.files])
+    tell = partial(tell_passed_over, interaction)
+    await services.generations.accept(request, [*draft.sources, *form.files], tell)
 
 
 _BUTTONS: Mapping[Action, _Handler] = {

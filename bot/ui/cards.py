@@ -62,7 +62,7 @@ def outcome_view(
 ) -> ui.LayoutView:
     """The card at its end: the images, or why there are none. ``words``: as for :func:`progress_view`."""
     generation = card.generation
-    items: list[ui.Item[Any]] = [gallery(images, alt_text)] if images else []
+    items: list[ui.Item[Any]] = [gallery(generation, images, alt_text)] if images else []
     facts = _result_facts(card, link=words) if images else []
     items += [ui.TextDisplay(headline(generation, words=words)), _small_print(generation, facts)]
     if notes := _notes(card, len(images)):
@@ -96,21 +96,23 @@ def refusal_view(requester: UserId, text: str, buttons: Sequence[ui.Button[Any]]
     return finished_view(RED, ui.TextDisplay(text), _requester_line(requester), *row)
 
 
-def gallery(images: Sequence[ImageFile], alt_text: str) -> ui.MediaGallery[Any]:
-    """Images that are attached to the same message."""
+def gallery(generation: Generation, images: Sequence[ImageFile], alt_text: str) -> ui.MediaGallery[Any]:
+    """Images of a generation that are attached to the same message."""
+    spoiler = generation.request.spoiler
     shown = ui.MediaGallery[Any]()
     for image in images:
-        shown.add_item(media=f"attachment://{image.filename}", description=alt_text)
+        shown.add_item(media=f"attachment://{image.filename}", description=alt_text, spoiler=spoiler)
     return shown
 
 
 def headline(generation: Generation, *, words: bool = True) -> str:
-    """What was requested, in bold; never the internal instruction of a 2K redraw."""
+    """What was requested, in bold, hidden with a spoiler; never the internal instruction of a 2K redraw."""
     prompt = generation.request.prompt
     if not words and prompt != LARGER_PROMPT:
         return f"**{texts.PROMPT_HIDDEN}**"
     shown = texts.LARGER_HEADLINE if prompt == LARGER_PROMPT else prompt
-    return f"**{amounts.prompt(shown, PROMPT_SHOWN)}**"
+    bold = f"**{amounts.prompt(shown, PROMPT_SHOWN)}**"
+    return f"||{bold}||" if generation.request.spoiler else bold
 
 
 def finished_view(colour: int, *items: ui.Item[Any]) -> ui.LayoutView:

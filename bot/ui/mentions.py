@@ -12,8 +12,9 @@ from bot.domain.credits import Requester
 from bot.domain.generation import Destination, GenerationRequest, Origin, Source
 from bot.domain.ids import ChannelId, MessageId, UserId
 from bot.domain.rules import ReplyMode
-from bot.domain.settings import PROMPT_MIN, REFERENCES_MAX, AspectRatio, Settings
-from bot.ui.message_images import attached_images, images_of
+from bot.domain.settings import PROMPT_MIN, AspectRatio, Settings
+from bot.ui.message_images import animations, attached_images, images_of, other_files, prompt_file, sticker_images
+from bot.ui.prompts import written_prompt
 from bot.ui.texts import refusals
 
 _WRITTEN_BY_MEMBERS = frozenset({discord.MessageType.default, discord.MessageType.reply})
@@ -53,6 +54,8 @@ class MentionRequest:
     origin: Origin | None
     note: str | None = None
     """What the member should know beforehand."""
+    prompt_file: Source | None = None
+    """The file that holds the prompt, or the rest of it: it was too long for a message."""
 
     def response(self, mode: ReplyMode) -> Response:
         """What to do about it in a server with this setting."""
@@ -85,6 +88,7 @@ def read_mention(message: discord.Message, bot_id: int, *, sees_all: bool) -> Me
         return MentionHint(refusals.ROLE_HIDDEN)
     own_images = attached_images(message)
     address = _address(message, bot_id, role, has_images=bool(own_images))
+    own_images += sticker_images(message)
     if address is None:
         return None
     prompt = prompt_of(message, bot_id)
@@ -92,9 +96,10 @@ def read_mention(message: discord.Message, bot_id: int, *, sees_all: bool) -> Me
         return _direct(message, bot_id, address, prompt, own_images, sees_all=sees_all)
     above = _replied_to(message)
     above_images = _images_above(message, above)
-    if above is None or not has_words(prompt) or not (above_images or own_images):
+    has_request = has_words(prompt) or prompt_file(message) is not None
+    if above is None or not has_request or not (above_images or own_images):
         return None
-    return _request(address, prompt, above, above_images, own_images)
+    return _request(message, address, prompt, above, above_images, own_images, [])
 
 
 def _direct(
@@ -102,7 +107,8 @@ def _direct(
 ) -> MentionRequest | MentionHint:
     """What a message asks for that speaks to the bot, and so is owed an answer."""
     too_short = address is Address.WORDS and len(prompt) < PROMPT_MIN
-    if too_short or _is_reaction(prompt) or prompt.casefold().rstrip("!?.") in _HELP:
+    says_nothing = too_short or _is_reaction(prompt) or prompt.casefold().rstrip("!?.") in _HELP
+    if says_nothing and prompt_file(message) is None:
         return MentionHint(refusals.HOW_TO)
     above = _replied_to(message)
     above_images = _images_above(message, above)
@@ -112,20 +118,14 @@ def _direct(
             return MentionHint(refusals.CANNOT_SEE)
         if message.reference is not None and above is None:
             return MentionHint(refusals.REPLY_LOST)
-        if message.attachments:
+        if animations(above or message) or animations(message):
+            return MentionHint(refusals.STICKER)
+        if other_files(message):
             return MentionHint(refusals.NO_IMAGE)
-    return _request(address, prompt, above, above_images, own_images, refusals.ONLY_YOURS if hidden else None)
-
-
-def prompt_of(message: discord.Message, bot_id: int) -> str:
-    """The message's text without the bot's mention, and with other members' names in place of theirs."""
-    text = re.sub(rf"<@!?{bot_id}>", " ", message.content)
-    if role := _own_role(message.guild, bot_id):
-        text = text.replace(role.mention, " ")
-    for user in message.mentions:
-        for mention in (f"<@{user.id}>", f"<@!{user.id}>"):
-            text = text.replace(mention, f"@{user.display_name}")
-    return " ".join(text.split())
+    notes = [refusals.ONLY_YOURS] if hidden else []
+    if left_out := other_files(message):
+        notes.append(refusals.passed_over(left_out))
+    return _request(message, address, prompt, above, above_images, own_images, notes)
 
 
 def has_words(prompt: str) -> bool:
@@ -174,15 +174,26 @@ def _own_role(guild: discord.Guild | None, bot_id: int) -> discord.Role | None:
 
 
 def _request(
+    message: discord.Message,
     address: Address,
     prompt: str,
     above: discord.Message | None,
     above_images: Sequence[Source],
     own_images: Sequence[Source],
-    note: str | None = None,
+    notes: Sequence[str],
 ) -> MentionRequest:
     origin = Origin(ChannelId(above.channel.id), MessageId(above.id)) if above and above_images else None
-    return MentionRequest(address, prompt, (*above_images, *own_images)[:REFERENCES_MAX], origin, note)
+    note, file = "\n".join(notes) or None, prompt_file(message)
+    return MentionRequest(address, prompt, (*above_images, *own_images), origin, note, file)
+
+
+def prompt_of(message: discord.Message, bot_id: int, more: str = "") -> str:
+    """The message's text, and what its file adds, without the bot's mention and with names for all others."""
+    role = _own_role(message.guild, bot_id) if message.guild else None
+    text = re.sub(rf"<@!?{bot_id}>", " ", f"{message.content}\n{more}")
+    if role is not None:
+        text = text.replace(role.mention, " ")
+    return written_prompt(message, text)
 
 
 def _replied_to(message: discord.Message) -> discord.Message | None:

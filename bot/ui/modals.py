@@ -13,6 +13,8 @@ from bot.domain.generation import Source
 from bot.domain.ids import UserId
 from bot.domain.settings import PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, Resolution, Settings
 from bot.ui.custom_ids import CustomId
+from bot.ui.message_images import submitted_source
+from bot.ui.prompts import typed_prompt
 from bot.ui.texts import forms as texts
 from bot.ui.texts.commands import aspect_ratio_choice, model_choice, resolution_choice
 from bot.ui.texts.forms import PROMPT_SHOWN_MAX
@@ -92,13 +94,13 @@ def read_form(interaction: discord.Interaction[Any]) -> Form:
     answers, attachments = _submitted(interaction)
     owner = UserId(interaction.user.id)
     return Form(
-        prompt=str(answers.get(_PROMPT) or ""),
+        prompt=typed_prompt(interaction, str(answers.get(_PROMPT) or "")),
         image=_first(answers.get(_IMAGE)),
         model=_known(Model, answers.get(_MODEL)),
         aspect_ratio=_known(AspectRatio, answers.get(_RATIO)),
         resolution=_known(Resolution, answers.get(_RESOLUTION)),
         files=tuple(
-            Source(attachments[file_id]["url"], attachments[file_id]["filename"], attachments[file_id]["size"], owner)
+            submitted_source(attachments[file_id], owner)
             for file_id in answers.get(_FILES) or ()
             if file_id in attachments
         ),

@@ -12,7 +12,9 @@ from bot.ui import replies
 from bot.ui.custom_ids import CustomId, in_thousandths
 from bot.ui.interactions import check_place, delete_message, requester
 from bot.ui.mentions import generation_request, settings_for
+from bot.ui.prompts import typed_prompt
 from bot.ui.services import Services
+from bot.ui.undelivered import tell_passed_over
 
 
 async def confirm(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
@@ -26,8 +28,9 @@ async def confirm(services: Services, interaction: discord.Interaction[Any], but
             if button.extra != in_thousandths(services.prices.of(settings_for(draft.sources))):
                 raise PriceChanged
             origin = draft.origin if draft.sources else None
-            request = generation_request(member, draft.prompt or "", draft.sources, origin, destination)
-            await services.generations.accept(request, draft.sources)
+            prompt = typed_prompt(interaction, draft.prompt or "")
+            request = generation_request(member, prompt, draft.sources, origin, destination)
+            await services.generations.accept(request, draft.sources, partial(tell_passed_over, interaction))
 
 
 async def dismiss(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:

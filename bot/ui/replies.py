@@ -1,6 +1,7 @@
 """Answers to messages: a card or a line, as a reply that pings nobody."""
 
 import contextlib
+from collections.abc import Sequence
 from typing import Any, Final
 
 import discord
@@ -28,6 +29,12 @@ _UNBOOSTED_UPLOAD_LIMIT: Final = 10 << 20
 async def say(message: discord.Message, text: str) -> None:
     """Answer in a line."""
     await _reply(message, "line", content=text)
+
+
+async def tell_passed_over(message: discord.Message, names: Sequence[str]) -> None:
+    """Say which files were not used; a word that the result does not depend on."""
+    with contextlib.suppress(*DISCORD_ERRORS):
+        await say(message, refusals.passed_over(names))
 
 
 def check_place(message: discord.Message) -> None:

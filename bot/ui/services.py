@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from bot.domain.credits import PriceList
 from bot.generation.history import History
+from bot.generation.prompt_files import PromptFiles
 from bot.generation.service import GenerationService
 from bot.generation.status import StatusBoard
 from bot.generation.undelivered import Undelivered
@@ -23,6 +24,7 @@ class Services:
     access: Access
     generations: GenerationService
     history: History
+    prompt_files: PromptFiles
     undelivered: Undelivered
     quotas: QuotaService
     credit_requests: CreditRequests

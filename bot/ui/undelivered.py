@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+from collections.abc import Sequence
 from typing import Any, Final
 
 import discord
@@ -13,9 +14,10 @@ from bot.domain.ids import GenerationId
 from bot.generation.undelivered import HandOver, Undelivered
 from bot.ui.alt_text import AltTexts
 from bot.ui.cards import AMBER, finished_view, gallery, headline
-from bot.ui.discord_errors import DiscordFault, fault_of, leave_out_words
+from bot.ui.discord_errors import DISCORD_ERRORS, DiscordFault, fault_of, leave_out_words
 from bot.ui.message_sender import open_files
 from bot.ui.texts import cards as texts
+from bot.ui.texts.refusals import passed_over
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -27,7 +29,7 @@ async def hand_over(
     undelivered: Undelivered, alt_texts: AltTexts, interaction: discord.Interaction[Any], generation_id: GenerationId
 ) -> bool:
     """Send the member the result; False when it has to wait for another command."""
-    if not await _is_answered(interaction):
+    if not await is_answered(interaction):
         return False
     limit = interaction.filesize_limit
     for smaller in (limit, limit * 3 // 4, limit // 2):
@@ -65,7 +67,7 @@ async def _send(interaction: discord.Interaction[Any], handed: HandOver, alt_tex
     generation, images = handed.generation, handed.images
     shown_text = alt_text if words else texts.ALT_TEXT_HIDDEN
     reasons = [task.failure for task in generation.tasks if task.failure is not None]
-    items: list[ui.Item[Any]] = [gallery(images, shown_text)] if images else []
+    items: list[ui.Item[Any]] = [gallery(generation, images, shown_text)] if images else []
     text = texts.undelivered(reasons, len(images), len(handed.lost), handed.price)
     items += [ui.TextDisplay(headline(generation, words=words)), ui.TextDisplay(text)]
     await interaction.followup.send(
@@ -77,7 +79,15 @@ async def _send(interaction: discord.Interaction[Any], handed: HandOver, alt_tex
     )
 
 
-async def _is_answered(interaction: discord.Interaction[Any]) -> bool:
+async def tell_passed_over(interaction: discord.Interaction[Any], names: Sequence[str]) -> None:
+    """Say privately, once the card is there, which files of a message were not used."""
+    with contextlib.suppress(*DISCORD_ERRORS):
+        if await is_answered(interaction):
+            nobody = discord.AllowedMentions.none()
+            await interaction.followup.send(passed_over(names), ephemeral=True, allowed_mentions=nobody)
+
+
+async def is_answered(interaction: discord.Interaction[Any]) -> bool:
     """Wait until "thinking…" is over: anything sent before that takes its place, where everybody sees it."""
     if interaction.response.type is not discord.InteractionResponseType.deferred_channel_message:
         return True

@@ -78,9 +78,9 @@ async def test_many_images_of_one_member_take_one_turn_at_a_time(
         for _ in range(2)
     ]
     await until(lambda: sandbox.at_work.total() == 12, what="an image of each member to be decoded")
-    assert await references.prepare([Source("quick", "tiny.png")], UserId(100))
+    assert (await references.prepare([Source("quick", "tiny.png")], UserId(100))).references
     sandbox.go_on.set()
-    assert [len(prepared) for prepared in await asyncio.gather(*requests)] == [8] * 24
+    assert [len(prepared.references) for prepared in await asyncio.gather(*requests)] == [8] * 24
     assert set(sandbox.most_at_work.values()) == {1}
 
 

@@ -70,7 +70,7 @@ class Bench:
     async def renewed(self, *numbers: int) -> list[str]:
         """The addresses that references of these data get now."""
         old = [Reference(f"https://kie.example/old/{n}", f"{n}.png", DIGESTS[n]) for n in numbers]
-        taken = await self.references.prepare(old, ALICE.user_id)
+        taken = (await self.references.prepare(old, ALICE.user_id)).references
         assert [(one.filename, one.digest) for one in taken] == [(one.filename, one.digest) for one in old]
         return [one.url for one in taken]
 

@@ -5,9 +5,9 @@ from typing import Any
 import simcord
 
 from tests.stories.components import EDIT_FORM, fields_of, forge_modal, selected
-from tests.stories.images import pixels, png
+from tests.stories.images import SVG, pixels, png
 from tests.stories.kie_calls import references_used, task_bodies, task_body
-from tests.stories.rendered import Rendered
+from tests.stories.rendered import Rendered, rendered
 from tests.stories.story_world import PAID, StoryWorld, bot_with
 
 DAY = 24 * 3600
@@ -55,12 +55,27 @@ async def test_all_images_of_a_message_come_before_the_files(world: StoryWorld) 
     assert "from 6 images" in card.small_print
 
 
-async def test_of_ten_images_the_first_eight_are_used(world: StoryWorld) -> None:
-    opened = await opened_on(world, ATTACHED)
+async def test_eight_images_fill_the_form_and_those_beyond_are_named(world: StoryWorld) -> None:
+    opened = await opened_on(world, ATTACHED[:8])
     assert "files" not in fields_of(opened)
     await edited(world, opened, WIDER)
-
     assert references_used(world.kie) == [pixels(sketch) for sketch in SKETCHES[:8]]
+
+    text = world.refusal(await opened_on(world, ATTACHED)).text
+    assert "I can work from 8 images at most, and 8.png, 9.png would be more." in text
+
+
+async def test_what_is_no_image_beside_one_is_passed_over_with_a_word(world: StoryWorld) -> None:
+    opened = await opened_on(world, [("logo.svg", SVG), ATTACHED[0], ("layers.psd", b"8BPS"), ("photo", SKETCHES[1])])
+    command = await world.alice.submit_modal(opened, WIDER)
+    card = await world.outcome(command)
+
+    assert references_used(world.kie) == [pixels(sketch) for sketch in SKETCHES[:2]]
+    assert "from 2 images" in card.small_print
+    (word,) = [rendered(message) for message in command.followups]
+    assert word.ephemeral
+    assert word.text == "I left out logo.svg, layers.psd, which aren't images that I can read."
+    assert world.ledger(world.alice) == PAID
 
 
 async def test_a_message_without_an_image_opens_nothing(world: StoryWorld) -> None:

@@ -85,7 +85,7 @@ async def test_the_card_is_a_reply_that_pings_nobody(world: StoryWorld) -> None:
     message = await world.mention_bot(f"for {world.bob.mention}", attachments=BOAT)
     card = rendered(await world.answer(message))
 
-    assert card.headline == r"**for \@bob**"
+    assert card.headline == "**for bob**"
     (post,) = world.calls("POST", f"/channels/{world.channel.id}/messages")
     assert post.json is not None
     assert post.json["message_reference"]["message_id"] == message.id

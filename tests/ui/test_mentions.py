@@ -47,8 +47,8 @@ async def test_the_words_without_the_mention_are_the_prompt(messages: MessageMak
         "{role} make it blue {bot}": "make it blue",
         "{role} make {role}blue": "make blue",
         "{bot}\n\nmake  it\tblue\n": "make it blue",
-        "{bot} like {alice} and {robot}": "like @alice and @robot",
-        "{bot} <@&55> <#66> <:smile:77> @everyone": "<@&55> <#66> <:smile:77> @everyone",
+        "{bot} like {alice} and {robot}": "like alice and robot",
+        "{bot} <@&55> <#66> <:smile:77> @everyone": "a role a channel :smile: everyone",
     }
 
     for content, prompt in prompts.items():
@@ -113,12 +113,12 @@ async def test_a_message_in_another_channel_is_not_taken(messages: MessageMaker)
     assert read(messages, "{bot} make it blue", reference=reference) == MentionHint(refusals.REPLY_LOST)
 
 
-async def test_eight_images_are_taken_those_above_first(messages: MessageMaker) -> None:
+async def test_no_image_is_left_out_and_those_above_come_first(messages: MessageMaker) -> None:
     above = messages.make(attachments=[attachment(f"{n}.png") for n in range(6)])
     added = [attachment(f"{n}.png") for n in range(6, 12)]
     mention = request(messages, "{bot} all", reply_to=above, attachments=added)
 
-    assert [source.filename for source in mention.sources] == [f"{n}.png" for n in range(8)]
+    assert [source.filename for source in mention.sources] == [f"{n}.png" for n in range(12)]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,7 @@
 """Where in a message an image may be."""
 
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -16,8 +18,27 @@ FETCHED = Source(f"{PROXY}/a.png", "a.png")
 
 EMBED = {"type": "rich", "image": {"url": "https://example.com/a.png", "proxy_url": f"{PROXY}/a.png"}}
 THUMBNAIL = {"type": "image", "thumbnail": {"url": "https://example.com/a.png", "proxy_url": f"{PROXY}/a.png"}}
+LINKED = replace(FETCHED, uncertain=True)
 OTHER = {"url": "https://example.com/b.png", "proxy_url": f"{PROXY}/b.png"}
 SECTION: dict[str, Any] = {"type": 9, "id": 3, "components": [text()]}
+
+STICKER = Source("https://cdn.discordapp.com/stickers/8.png", "wave")
+
+
+def named(name: str) -> Source:
+    """An attachment that may be an image."""
+    return Source(f"{CDN}/{name}?ex=1&is=2&hm=3", name, 12, uncertain=True)
+
+
+def sticker(kind: int) -> dict[str, Any]:
+    """A sticker of one of Discord's formats, as it is sent."""
+    return {"id": "8", "name": "wave", "format_type": kind}
+
+
+def stored(kind: int) -> SimpleNamespace:
+    """A sticker as simcord keeps it."""
+    return SimpleNamespace(id=8, name="wave", format_type=kind)
+
 
 FORMS: dict[str, tuple[dict[str, Any], list[Source]]] = {
     "nothing": ({}, []),
@@ -26,12 +47,39 @@ FORMS: dict[str, tuple[dict[str, Any], list[Source]]] = {
     "a name that lies": ({"attachments": [attachment("a.png", "video/mp4")]}, []),
     "an image's name alone": ({"attachments": [attachment("a.png", None)]}, [ATTACHED]),
     "another name alone": ({"attachments": [attachment("a.txt", None)]}, []),
-    "an embed's image": ({"embeds": [EMBED]}, [FETCHED]),
-    "an embed's thumbnail": ({"embeds": [THUMBNAIL]}, [FETCHED]),
-    "an image goes before the thumbnail": ({"embeds": [{**EMBED, "thumbnail": OTHER}]}, [FETCHED]),
+    "a drawing": ({"attachments": [attachment("a.svg", "image/svg+xml")]}, [named("a.svg")]),
+    "layers": ({"attachments": [attachment("a.psd", "application/octet-stream")]}, [named("a.psd")]),
+    "no name, no type": ({"attachments": [attachment("a", None)]}, [named("a")]),
+    "bytes of some kind": ({"attachments": [attachment("a.png", "application/octet-stream")]}, [ATTACHED]),
+    "a type with parameters": ({"attachments": [attachment("a.png", "image/png; x=y")]}, [ATTACHED]),
+    "a sticker": ({"stickers": [stored(1)]}, [STICKER]),
+    "an animated sticker": ({"stickers": [stored(2)]}, [STICKER]),
+    "a GIF sticker": (
+        {"stickers": [stored(4)]},
+        [replace(STICKER, url="https://media.discordapp.net/stickers/8.gif")],
+    ),
+    "a Lottie sticker": ({"stickers": [stored(3)]}, []),
+    "a forwarded sticker": ({"snapshots": [{"sticker_items": [sticker(1)]}]}, [STICKER]),
+    **{
+        f"an address like {address!r}": (
+            {"embeds": [{"type": "rich", "image": {"url": address, "proxy_url": address}}, EMBED]},
+            [Source(address, name, uncertain=True), LINKED],
+        )
+        for address, name in {
+            "https://[": "[",
+            "https://example.com:99999/a": "a",
+            "https://example.com/%ff\ud800": "\ufffd?",
+            "attachment://b": "b",
+            "\0": "\0",
+        }.items()
+    },
+    "an embed without an address": ({"embeds": [{"type": "rich", "image": {"url": None}}, EMBED]}, [LINKED]),
+    "an embed's image": ({"embeds": [EMBED]}, [LINKED]),
+    "an embed's thumbnail": ({"embeds": [THUMBNAIL]}, [LINKED]),
+    "an image goes before the thumbnail": ({"embeds": [{**EMBED, "thumbnail": OTHER}]}, [LINKED]),
     "an embed of words": ({"embeds": [{"type": "rich", "title": "words"}]}, []),
     "a gallery": ({"components": [gallery(media("a.png"))]}, [UPLOADED]),
-    "a gallery of foreign images": ({"components": [gallery(media("a.png", ours=False))]}, [FETCHED]),
+    "a gallery of foreign images": ({"components": [gallery(media("a.png", ours=False))]}, [LINKED]),
     "a gallery's film": ({"components": [gallery(media("a.mp4", "video/mp4"))]}, []),
     "an image whose type is not told": ({"components": [gallery(media("a.png", None))]}, [UPLOADED]),
     "inside a container": (
@@ -44,7 +92,7 @@ FORMS: dict[str, tuple[dict[str, Any], list[Source]]] = {
     ),
     "a file component": ({"components": [{"type": 13, "id": 6, "file": media("a.png")}]}, [UPLOADED]),
     "a forwarded attachment": ({"snapshots": [{"attachments": [attachment("a.png")]}]}, [ATTACHED]),
-    "a forwarded embed": ({"snapshots": [{"embeds": [EMBED]}]}, [FETCHED]),
+    "a forwarded embed": ({"snapshots": [{"embeds": [EMBED]}]}, [LINKED]),
     "a forwarded gallery": ({"snapshots": [{"components": [gallery(media("a.png"))]}]}, [UPLOADED]),
 }
 
@@ -81,7 +129,7 @@ async def test_an_address_without_a_name_has_one_for_the_member(messages: Messag
 
 
 async def test_names_that_may_be_images(messages: MessageMaker) -> None:
-    endings = ["PNG", "jpeg", "jfif", "webp", "gif", "bmp", "tiff", "avif", "HEIC"]
+    endings = ["PNG", "jpeg", "jpe", "jfif", "apng", "webp", "gif", "bmp", "tiff", "avif", "HEIC"]
     message = messages.make(attachments=[attachment(f"{ending}.{ending}", None) for ending in [*endings, "txt", "mp4"]])
 
     assert [source.filename for source in images_of(message, VIEWER)] == [f"{ending}.{ending}" for ending in endings]
@@ -96,3 +144,34 @@ async def test_an_image_in_a_message_for_one_member_is_that_members(
     )
 
     assert [source.owner for source in images_of(message, VIEWER)] == [owner] * 2
+
+
+HIDDEN: dict[str, dict[str, Any]] = {
+    "by its name": {"attachments": [attachment("SPOILER_a.png")]},
+    "by its flag": {"attachments": [attachment("a.png", flags=1 << 3)]},
+    "in a gallery": {"components": [{**gallery(), "items": [{"media": media("a.png"), "spoiler": True}]}]},
+    "as a thumbnail": {
+        "components": [{**SECTION, "accessory": {"type": 11, "id": 5, "media": media("a.png"), "spoiler": True}}]
+    },
+    "as a file": {"components": [{"type": 13, "id": 6, "file": media("a.png"), "spoiler": True}]},
+    "with the container": {
+        "components": [{"type": 17, "id": 4, "spoiler": True, "components": [gallery(media("a.png"))]}]
+    },
+    "on a card, where the attachment is not": {
+        "attachments": [attachment("a.png")],
+        "components": [{**gallery(), "items": [{"media": media("a.png"), "spoiler": True}]}],
+    },
+    "behind a hidden link": {"content": "look: ||https://example.com/a.png||", "embeds": [EMBED]},
+    "in a forwarded message": {"snapshots": [{"attachments": [attachment("SPOILER_a.png")]}]},
+}
+
+
+@pytest.mark.parametrize("form", HIDDEN)
+async def test_a_spoiler_is_known_in_every_form(messages: MessageMaker, form: str) -> None:
+    assert [source.spoiler for source in images_of(messages.make(**HIDDEN[form]), VIEWER)] == [True]
+
+
+async def test_a_link_beside_hidden_words_is_no_spoiler(messages: MessageMaker) -> None:
+    message = messages.make("||he dies|| https://example.com/a.png ||in the end||", embeds=[EMBED])
+
+    assert [source.spoiler for source in images_of(message, VIEWER)] == [False]

@@ -54,6 +54,8 @@ UNCHARGED: list[errors.UserError] = [
     errors.ReferencesGone(),
     errors.ImagesNotYours(),
     errors.TooManyImages(),
+    errors.TooManyImages(("ninth.png", "tenth.png")),
+    *(errors.PromptFileRefused("message.txt", too_long) for too_long in (True, False)),
     errors.NoSourceImage(),
     errors.DraftGone(),
     errors.QuestionGone(),

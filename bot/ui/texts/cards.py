@@ -100,6 +100,10 @@ def still_fetched(count: int) -> str:
     return f"{counted(count, 'image')} {are} finished and still being fetched. You'll get {them} in a new message."
 
 
+SPOILER = "An image that is marked as a spoiler"
+"""Alt text."""
+
+
 def member(user: UserId | int) -> str:
     """A member, as a mention."""
     return f"<@{user}>"

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bot.domain import errors
-from bot.domain.settings import REFERENCES_MAX, CheaperOption
+from bot.domain.settings import PROMPT_MAX, REFERENCES_MAX, CheaperOption
 from bot.domain.states import Failure
 from bot.generation.references import SOURCE_MAX_BYTES
 from bot.ui.texts.amounts import AMOUNT_MAX, CAPS, counted, in_credits, number, plain, relative, some
@@ -12,6 +12,7 @@ from bot.ui.texts.commands import EDIT_IMAGE, NONE, PERIOD_CHOICES, UNLIMITED
 NOTHING_CHARGED = "Nothing was charged."
 _MEGABYTE = 1_000_000
 _CHANNELS_NAMED = 5
+_FILES_NAMED = 5
 
 NO_STORE = f"I can't save anything right now. Try again in a minute. {NOTHING_CHARGED}"
 TOLD_PRIVATELY = "That didn't work. I've told the requester why."
@@ -30,6 +31,10 @@ HOW_TO = (
     + NOTHING_CHARGED
 )
 NO_IMAGE = f"I don't see an image in what you attached. Try a JPEG, PNG or WebP, or leave it out. {NOTHING_CHARGED}"
+STICKER = (
+    "I can't use that sticker: it's an animation that only Discord's app can draw. Attach an image instead. "
+    + NOTHING_CHARGED
+)
 REPLY_LOST = (
     "I can't see the message that you replied to. Attach its image, or mention me without replying. " + NOTHING_CHARGED
 )
@@ -68,7 +73,6 @@ _FIXED: Mapping[type[errors.UserError], str] = {
     errors.ReferencesGone: (
         f"The images this was made from are no longer stored. Attach them again with /imagine. {NOTHING_CHARGED}"
     ),
-    errors.TooManyImages: f"I can work from {REFERENCES_MAX} images at most. Attach fewer. {NOTHING_CHARGED}",
     errors.NoSourceImage: f"I don't see an image in this message. Choose one that has an image. {NOTHING_CHARGED}",
     errors.QuestionGone: (
         f"This question is closed. Mention me in a reply if you want to change an image. {NOTHING_CHARGED}"
@@ -120,6 +124,16 @@ _PAUSED: Mapping[Failure, str] = {
 }
 
 
+def passed_over(names: Sequence[str]) -> str:
+    """Which files of a message were not used."""
+    are, images = ("isn't", "an image") if len(names) == 1 else ("aren't", "images")
+    return f"I left out {_named(names)}, which {are} {images} that I can read."
+
+
+def _named(files: Sequence[str]) -> str:
+    return some([plain(name, 80) for name in files], _FILES_NAMED)
+
+
 def refusal(error: errors.UserError) -> str:
     """What to tell the member about an error."""
     fixed = _FIXED.get(type(error), f"That didn't work. Please try again. {NOTHING_CHARGED}")
@@ -138,6 +152,16 @@ def _of_request(error: errors.UserError) -> str | None:
             )
         case errors.ReferenceRefused(filename=filename, problem=problem):
             text = f"{plain(filename, 80)} {_PROBLEMS[problem]}. {NOTHING_CHARGED}"
+        case errors.TooManyImages(surplus=surplus):
+            beyond = f", and {_named(surplus)} would be more" if surplus else ""
+            text = f"I can work from {REFERENCES_MAX} images at most{beyond}. Attach fewer. {NOTHING_CHARGED}"
+        case errors.PromptFileRefused(filename=filename, too_long=True):
+            text = (
+                f"Your {plain(filename, 80)} is too long: a prompt has at most {PROMPT_MAX:,} characters. "
+                f"Shorten it and try again. {NOTHING_CHARGED}"
+            )
+        case errors.PromptFileRefused(filename=filename):
+            text = f"I can't read {plain(filename, 80)} as a prompt. Use /imagine for a long one. {NOTHING_CHARGED}"
         case errors.NotEnoughCredits():
             text = _out_of_credits(error)
         case errors.CapReached(cap=cap, price=price, left=left, renews_at=renews_at, affordable=affordable):

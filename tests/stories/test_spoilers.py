@@ -1,0 +1,50 @@
+"""Images made from a spoiler are spoilers, and nothing beside them says what they show."""
+
+from collections.abc import Iterator
+
+import discord
+import pytest
+
+from tests.stories.components import edit, press
+from tests.stories.images import png
+from tests.stories.rendered import rendered
+from tests.stories.story_world import StoryWorld, response_of
+
+HIDDEN = "An image that is marked as a spoiler"
+
+
+async def test_whatever_is_made_from_a_spoiler_stays_one(world: StoryWorld) -> None:
+    command = await world.imagine("the murderer", image=("SPOILER_a.png", png()))
+    await world.outcome(command)
+    card = response_of(command).message
+    again = await world.bob.click(card, label="Again")
+    await world.outcome(again)
+    edited = await edit(world, world.bob, card, "at night")
+    await world.outcome(edited)
+    await press(world, world.alice, response_of(edited).message, "2K · 7")
+    reply = await world.answer(await world.mention_bot("colder", reply_to=card))
+
+    cards = [message for message in world.messages() if rendered(message).images]
+    assert len(cards) == 5
+    for message in cards:
+        assert [item.spoiler for item in galleries(message)] == [True]
+        assert [image.alt_text for image in rendered(message).images] == [HIDDEN]
+        assert rendered(message).headline.startswith("||**")
+    assert rendered(reply).headline == "||**colder**||"
+
+
+@pytest.mark.parametrize("name", ["a.png", "spoiler_a.png"])
+async def test_other_images_are_shown(world: StoryWorld, name: str) -> None:
+    command = await world.imagine("a fox", image=(name, png()))
+    await world.outcome(command)
+
+    assert [item.spoiler for item in galleries(response_of(command).message)] == [False]
+
+
+def galleries(message: discord.Message) -> Iterator[discord.MediaGalleryItem]:
+    """What a card's galleries hold."""
+    for container in message.components:
+        assert isinstance(container, discord.Container)
+        for child in container.children:
+            if isinstance(child, discord.MediaGalleryComponent):
+                yield from child.items
