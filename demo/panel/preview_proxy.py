@@ -81,7 +81,7 @@ class PreviewProxy:
                     if name.lower() not in _DROPPED_RESPONSE_HEADERS
                 }
                 return web.Response(status=answer.status, body=await answer.read(), headers=kept)
-        except ClientConnectionError:
+        except (ClientConnectionError, RuntimeError):  # the latter if the demo itself is ending
             return web.Response(status=502, text="The preview has ended.")
 
 

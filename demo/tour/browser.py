@@ -74,7 +74,7 @@ class Page:
     async def until(self, expression: str, what: str, seconds: float = 20) -> Any:
         """Wait for an expression to become true. Raises Stuck after ``seconds``."""
         deadline = asyncio.get_running_loop().time() + seconds
-        while not (value := await self.evaluate(expression)):
+        while (value := await self.evaluate(expression)) in (None, False, 0, ""):
             if asyncio.get_running_loop().time() > deadline:
                 raise Stuck(f"no {what} within {seconds:g} s")
             await asyncio.sleep(0.1)
@@ -98,7 +98,10 @@ class Page:
             if (outer && document.elementFromPoint(at.x, at.y) !== outer) return null;
             return at.x >= 0 && at.x <= innerWidth && at.y >= 0 && at.y <= innerHeight ? at : null;
         }})()"""
-        at = await self.until(reach, f"way to click on {what}", seconds)
+        at, before = await self.until(reach, f"way to click on {what}", seconds), None
+        while at != before:  # images that are still loading push it around
+            await asyncio.sleep(0.15)
+            before, at = at, await self.until(reach, f"way to click on {what}", seconds)
         for kind in ("mousePressed", "mouseReleased"):
             await self.call("Input.dispatchMouseEvent", type=kind, x=at["x"], y=at["y"], button="left", clickCount=1)
 

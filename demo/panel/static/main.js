@@ -8,6 +8,7 @@ import { createModal } from "./modal.js";
 
 const REFRESH_MS = 1500;
 const FOLLOW_MS = 300;
+const AT_END_PX = 120;
 const $ = (id) => document.getElementById(id);
 
 let state = null;
@@ -102,6 +103,24 @@ function followMember() {
   const status = channel?.getElementById("action-status")?.textContent ?? "";
   $("trouble").textContent = TROUBLES.find(([pattern]) => pattern.test(status))?.[1] ?? "";
 }
+
+/** As Discord does, show the newest message unless the visitor has scrolled up, also when images grow as they load. */
+function followNewest() {
+  const channel = $("preview").contentDocument;
+  const [timeline, list] = ["channel-timeline", "channel-message-list"].map((id) => channel.getElementById(id));
+  let atEnd = true;
+  const toEnd = () => { if (atEnd) timeline.scrollTop = timeline.scrollHeight; };
+  for (const kind of ["wheel", "touchmove", "keyup", "pointerup"]) {
+    timeline.addEventListener(kind, () => setTimeout(() => {
+      atEnd = timeline.scrollHeight - timeline.scrollTop - timeline.clientHeight < AT_END_PX;
+    }, 200), { passive: true });
+  }
+  channel.getElementById("channel-composer").addEventListener("submit", () => { atEnd = true; toEnd(); }, true);
+  const view = channel.defaultView;
+  for (const box of [timeline, list]) new view.ResizeObserver(toEnd).observe(box);
+  new view.MutationObserver(toEnd).observe(list, { childList: true, subtree: true });
+}
+$("preview").addEventListener("load", () => { if (state) followNewest(); });
 
 async function keepRefreshing() {
   for (;;) {
