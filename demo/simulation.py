@@ -76,4 +76,8 @@ def show_errors_as_discord_does(env: simcord.Env) -> None:
     The preview takes each exception that reaches discord.py's handlers for a crash of the action. A bot that does
     not answer still shows, as an action that was not acknowledged; ``env.errors`` still has every exception.
     """
-    vars(env)["errors_since"] = lambda _cursor: ()
+
+    def none_since(_cursor: int) -> tuple[BaseException, ...]:
+        return ()
+
+    vars(env)["errors_since"] = none_since

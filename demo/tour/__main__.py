@@ -10,7 +10,7 @@ from pathlib import Path
 
 from bot import log
 from bot.domain.errors import EaselError, OperatorError
-from demo.run import open_demo
+from demo.run import Demo, open_demo
 from demo.tour.browser import Stuck, open_page
 from demo.tour.route import walk
 from demo.tour.visitor import Visitor
@@ -28,7 +28,7 @@ def main() -> int:
     log.set_up("error", "console", [])
     try:
         outcomes = [
-            asyncio.run(_tour(width, height, arguments.pictures / str(width)))
+            asyncio.run(_tour(width, height, _emptied(arguments.pictures / str(width))))
             for width, height in _WINDOWS
             if arguments.width in (None, width)
         ]
@@ -38,27 +38,32 @@ def main() -> int:
     return 0 if all(outcomes) else 1
 
 
+def _emptied(folder: Path) -> Path:
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
 async def _tour(width: int, height: int, pictures: Path) -> bool:
-    shutil.rmtree(pictures, ignore_errors=True)
-    pictures.mkdir(parents=True)
     with tempfile.TemporaryDirectory(prefix="easel-demo-") as folder:
         async with open_demo(0, Path(folder)) as demo, open_page(demo.url, width, height) as page:
             visitor = Visitor(page, pictures)
             try:
                 await walk(visitor, demo)
-                crashes = [error for error in map(_cause, demo.env.errors) if not isinstance(error, EaselError)]
-                if crashes:
-                    raise Stuck(f"the bot raised {crashes}")
+                _check_errors(demo)
             except (Stuck, TimeoutError) as error:
                 await page.picture(pictures / "wrong.png")
                 print(f"{width} px: {error} (see {pictures}/wrong.png)", file=sys.stderr)
                 return False
-    print(f"{width} px: {len(list(pictures.iterdir()))} stops, all well; the pictures are in {pictures}")
+    print(f"{width} px: all well; the pictures are in {pictures}")
     return True
 
 
-def _cause(error: BaseException) -> BaseException:
-    return error.__cause__ or error
+def _check_errors(demo: Demo) -> None:
+    """Raise Stuck if the bot raised anything but refusals."""
+    causes = [error.__cause__ or error for error in demo.env.errors]
+    if crashes := [error for error in causes if not isinstance(error, EaselError)]:
+        raise Stuck(f"the bot raised {crashes}")
 
 
 if __name__ == "__main__":

@@ -57,7 +57,9 @@ class Page:
             while True:
                 answer = await _receive(self._socket)
                 if answer.get("method") == "Runtime.exceptionThrown":
-                    self.errors.append(str(answer["params"]["exceptionDetails"].get("exception", {}).get("description")))
+                    self.errors.append(
+                        str(answer["params"]["exceptionDetails"].get("exception", {}).get("description"))
+                    )
                 if answer.get("id") == self._number:
                     if "error" in answer:
                         raise Stuck(f"{method}: {answer['error']['message']}")
@@ -92,7 +94,8 @@ class Page:
             const box = element.getBoundingClientRect();
             const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
             const hit = element.ownerDocument.elementFromPoint(x, y);
-            if (!hit || !(element.contains(hit) || hit.contains(element) || [...element.labels ?? []].some((label) => label.contains(hit)))) return null;
+            const labels = [...element.labels ?? []];
+            if (!hit || !(element.contains(hit) || labels.some((label) => label.contains(hit)))) return null;
             const edge = outer?.getBoundingClientRect() ?? {{ x: 0, y: 0 }};
             const at = {{ x: x + edge.x, y: y + edge.y }};
             if (outer && document.elementFromPoint(at.x, at.y) !== outer) return null;
@@ -121,7 +124,7 @@ class Page:
     async def picture(self, path: Path) -> None:
         """Save what the window shows as a PNG."""
         answer = await self.call("Page.captureScreenshot", format="png")
-        path.write_bytes(base64.b64decode(answer["data"]))
+        await asyncio.to_thread(path.write_bytes, base64.b64decode(answer["data"]))
 
 
 @asynccontextmanager
@@ -140,9 +143,18 @@ async def open_page(url: str, width: int, height: int) -> AsyncGenerator[Page, N
         )
         try:
             port, path = await _address(Path(profile) / "DevToolsActivePort")
-            async with ClientSession() as client, client.ws_connect(f"ws://127.0.0.1:{port}{path}", max_msg_size=0) as socket:
+            async with (
+                ClientSession() as client,
+                client.ws_connect(f"ws://127.0.0.1:{port}{path}", max_msg_size=0) as socket,
+            ):
                 page = await _attach(socket)
-                await page.call("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600)
+                await page.call(
+                    "Emulation.setDeviceMetricsOverride",
+                    width=width,
+                    height=height,
+                    deviceScaleFactor=1,
+                    mobile=width < 600,
+                )
                 await page.call("Page.navigate", url=url)
                 yield page
         finally:
@@ -151,10 +163,17 @@ async def open_page(url: str, width: int, height: int) -> AsyncGenerator[Page, N
 
 
 async def _address(file: Path) -> tuple[str, str]:
+    """The port and path that the browser writes down once it listens."""
     async with asyncio.timeout(_START_SECONDS):
-        while not file.exists() or len(lines := file.read_text().splitlines()) < 2:
+        while True:
+            lines = await asyncio.to_thread(_lines, file)
+            if len(lines) >= 2:
+                return lines[0], lines[1]
             await asyncio.sleep(0.05)
-    return lines[0], lines[1]
+
+
+def _lines(file: Path) -> list[str]:
+    return file.read_text().splitlines() if file.exists() else []
 
 
 async def _attach(socket: ClientWebSocketResponse) -> Page:

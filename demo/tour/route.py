@@ -4,6 +4,7 @@ from demo.kie import Http429
 from demo.run import Demo
 from demo.tour.visitor import Visitor
 
+
 async def walk(visitor: Visitor, demo: Demo) -> None:
     """Go everywhere. Raises Stuck at the first thing that is wrong."""
     await visitor.arrive()

@@ -8,20 +8,26 @@ from demo.tour.browser import Page, Stuck
 _COMPOSER = 'frame.getElementById("channel-composer-input")'
 _SEND = 'frame.getElementById("send-message")'
 _NEWEST = "all('.channel-message').at(-1)"
-_IN_SIGHT = f"{_NEWEST}.getBoundingClientRect().bottom <= frame.getElementById('channel-composer').getBoundingClientRect().top + 24"
+_IN_SIGHT = f"""{_NEWEST}.getBoundingClientRect().bottom
+    <= frame.getElementById('channel-composer').getBoundingClientRect().top + 24"""
+_IMAGES_LOADED = "all('.channel-message img').every((image) => image.naturalWidth > 0)"
 _IDLE = """(!/ing .*…$/.test(frame.getElementById("action-status").textContent) && !all(".message-loading").length)"""
 
 # Everything wrong that shows now, as sentences.
 _FAULTS = """(() => {
     const faults = [];
-    const texts = [document.body, frame.body].map((body) => body.innerText).join(" ") + frame.getElementById("action-status").textContent;
-    const bad = /[^.\\n]*(uncertain|action failed|not completed|did not respond|wouldn’t allow|unavailable)[^.\\n]*/i.exec(texts);
+    const bodies = [document.body, frame.body].map((body) => body.innerText);
+    const texts = [...bodies, frame.getElementById("action-status").textContent].join("\\n");
+    const wrong = "uncertain|action failed|not completed|did not respond|wouldn[’']t allow|unavailable";
+    const bad = new RegExp(`[^.\\\\n]*(${wrong})[^.\\\\n]*`, "i").exec(texts);
     if (bad) faults.push(bad[0].trim());
-    for (const error of all("#trouble, .bad, .problem", document)) if (error.innerText) faults.push(error.innerText);
-    const chosen = document.querySelector("#members :checked")?.value, viewer = frame.getElementById("viewer-picker").value;
+    faults.push(...all("#trouble, .bad, .problem", document).map((error) => error.innerText).filter(Boolean));
+    const chosen = document.querySelector("#members :checked")?.value;
+    const viewer = frame.getElementById("viewer-picker").value;
     if (chosen !== viewer) faults.push("the page and the channel disagree about who the visitor is");
     for (const root of [document, frame]) {
-        if (root.documentElement.scrollWidth > root.defaultView.innerWidth) faults.push("something is wider than the window");
+        const width = root.defaultView.innerWidth;
+        if (root.documentElement.scrollWidth > width) faults.push("something is wider than the window");
         for (const control of all("button, textarea, input, select, summary", root)) {
             const box = control.getBoundingClientRect();
             const clipped = control.closest(".hidden, .visually-hidden, .command-file-input, .component-media-grid");
@@ -51,6 +57,7 @@ class Visitor:
     async def stop(self, name: str) -> None:
         """Wait until the page is at rest, take a picture, and raise Stuck if anything is wrong."""
         await self.page.until(_IDLE, "end of the action", 30)
+        await self.page.until(_IMAGES_LOADED, "end of loading images", 30)
         self._pictures += 1
         await self.page.picture(self._folder / f"{self._pictures:02}-{name}.png")
         if faults := [*await self.page.evaluate(_FAULTS), *self.page.errors]:
@@ -73,10 +80,14 @@ class Visitor:
             field = f"all('.command-option-input[data-option=\"{option}\"]')[0]"
             if not await self.page.evaluate(f"!!{field}"):
                 await self.page.click("all('.command-ghost')[0]", "more options")
-                listed = f"all('.command-suggestion').find((item) => item.innerText.trim().split(/\\s/)[0] === '{option}')"
+                listed = (
+                    f"all('.command-suggestion').find((item) => item.innerText.trim().split(/\\s/)[0] === '{option}')"
+                )
                 await self.page.click(listed, f"the option {option}")
             await self.page.type(field, value, option)
-            listed = f"all('.command-suggestion').find((item) => item.innerText.toLowerCase().includes({value.lower()!r}))"
+            listed = (
+                f"all('.command-suggestion').find((item) => item.innerText.toLowerCase().includes({value.lower()!r}))"
+            )
             if await self._appears(f"!!{listed}"):
                 await self.page.click(listed, value)
         before = await self._actions()
@@ -125,7 +136,11 @@ class Visitor:
             await self.page.click("document.getElementById('mention')", "Mention")
         await self.page.evaluate("document.getElementById('result').replaceChildren()")
         await self.page.click("button('Send', document)", "Send")
-        await self.page.until("document.getElementById('result').innerText || document.querySelector('#result .good')", "answer of the panel", 30)
+        await self.page.until(
+            "document.getElementById('result').innerText || document.querySelector('#result .good')",
+            "answer of the panel",
+            30,
+        )
 
     async def shows(self, text: str, seconds: float = 40) -> None:
         """Wait until the newest message has a text."""
