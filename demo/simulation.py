@@ -59,7 +59,8 @@ class Simulation:
             await asyncio.sleep(_CHECK_SECONDS)
 
     async def _refresh(self) -> None:
-        with contextlib.suppress(TimeoutError):  # the next refresh makes up for it
+        # The bot is at work, and the next refresh makes up for it; or the visitor has ended the preview.
+        with contextlib.suppress(TimeoutError, simcord.SetupError):
             await self._preview.refresh()
 
 

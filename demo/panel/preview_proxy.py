@@ -24,7 +24,7 @@ _DROPPED_RESPONSE_HEADERS = frozenset(
 )
 _POLICY = "Content-Security-Policy"
 _STYLE = b'<link rel="stylesheet" href="/panel/frame.css"></head>'
-_REVISION = re.compile(rb'"published_revision":\d+')
+_REVISION = re.compile(rb'"published_revision":\s*\d+')
 """In the first part of a form, or the only one; inside a text its quotes would be escaped."""
 
 

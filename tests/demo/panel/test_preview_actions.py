@@ -7,6 +7,7 @@ from typing import Any
 from yarl import URL
 
 from tests.demo.panel.visitor import Visitor, open_visitor
+from tests.waiting import until
 
 
 async def call(visitor: Visitor, path: str, context: str = "", body: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -60,6 +61,4 @@ async def test_a_refused_command_on_an_old_snapshot_is_an_answer(tmp_path: Path)
 async def test_the_clock_moves_while_nobody_acts(tmp_path: Path) -> None:
     async with open_visitor(tmp_path) as visitor:
         before = visitor.demo.env.now()
-        async with asyncio.timeout(10):
-            while visitor.demo.env.now() == before:
-                await asyncio.sleep(0.05)
+        await until(lambda: visitor.demo.env.now() > before, what="a later time")
