@@ -73,6 +73,12 @@ async def _panel(visitor: Visitor) -> None:
     await visitor.choose("make it snow")
     await visitor.say("and a boat", sample="harbour", mention=False)
     await visitor.stop("reply-with-image")
+    await visitor.choose("and a boat")
+    await visitor.say("what a storm", mention=False)
+    await visitor.channel()
+    await visitor.shows("Edit this image?")
+    await visitor.stop("question")
+    await visitor.press("No")
 
 
 async def _cancel(visitor: Visitor, demo: Demo) -> None:
