@@ -11,7 +11,7 @@ INSTALL := $(PIP) --require-hashes --only-binary :all: -r requirements/build.txt
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo check test test-long format lint contracts types audit crash soak-load soak-quota bench lock clean
+.PHONY: help run demo demo-tour check test test-long format lint contracts types audit crash soak-load soak-quota bench lock clean
 
 # make soak-load: hours of simulated load, which runs ten times as fast.
 HOURS ?= 1
@@ -46,6 +46,9 @@ run: $(RUN_READY) ## run the bot, with the settings in config.toml
 
 demo: $(DEV_READY) ## try the bot in a browser, without any account
 	@$(BIN)/python -m demo
+
+demo-tour: $(DEV_READY) ## go through the demo in headless Chromium, with pictures in build/demo-tour
+	@$(BIN)/python -m demo.tour
 
 ##@ Check it
 

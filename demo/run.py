@@ -23,7 +23,7 @@ from demo.cdn import serve_cdn
 from demo.guild import DemoGuild, build_guild
 from demo.kie import KieStandIn
 from demo.panel.server import serve_panel
-from demo.simulation import Simulation, catch_up_clock
+from demo.simulation import SETTLE_SECONDS, Simulation, catch_up_clock, show_errors_as_discord_does
 
 _API_KEY = "demo-key"
 _MEDIAN_SECONDS = {"pro": 5.0, "flex": 8.0}
@@ -51,6 +51,7 @@ class Demo:
     kie: KieStandIn
     guild: DemoGuild
     preview: Preview
+    simulation: Simulation
     url: str
     working: asyncio.Task[None]
 
@@ -73,7 +74,8 @@ async def open_demo(port: int, folder: Path) -> AsyncGenerator[Demo, None]:
         listening = stack.enter_context(_listen(port))
         kie = await enter(KieStandIn(api_key=_API_KEY, durations=_task_seconds, credits=Decimal(100_000)))
         app = await enter(assemble(_config(kie.base_url, folder), reads_messages=True))
-        env = await enter(simcord.run(app.client, check_errors=False))
+        env = await enter(simcord.run(app.client, check_errors=False, settle_timeout=SETTLE_SECONDS))
+        show_errors_as_discord_does(env)
         await catch_up_clock(env)
         await enter(serve_cdn(env))
         guild = await build_guild(env)
@@ -83,7 +85,7 @@ async def open_demo(port: int, folder: Path) -> AsyncGenerator[Demo, None]:
         simulation = Simulation(env, preview)
         stack.push_async_callback(_end, asyncio.create_task(simulation.keep_page_fresh(), name="preview"))
         url = await enter(serve_panel(listening, env, preview, guild, simulation))
-        yield Demo(app, env, kie, guild, preview, url, working)
+        yield Demo(app, env, kie, guild, preview, simulation, url, working)
 
 
 async def _run(port: int) -> None:
@@ -131,5 +133,5 @@ def _config(kie_url: str, folder: Path) -> Config:
         database=DatabaseConfig(url=f"sqlite:///{folder / 'easel.db'}"),
         quota=QuotaConfig(credits=100, period=Period.DAY),
         limits=LimitsConfig(daily_budget=500),
-        tracker=TrackerConfig(poll_every=0.5, give_up_submitting=15),
+        tracker=TrackerConfig(poll_every=0.5, deadline=90, give_up_submitting=15),
     )

@@ -1,8 +1,9 @@
-"""Access to the simulation, which does one thing at a time, and keeping its page up to date."""
+"""Access to the simulation, which does one thing at a time, and keeping its page and its clock up to date."""
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from typing import TypeVar, final
 
@@ -11,56 +12,56 @@ from simcord.preview import Preview
 
 _T = TypeVar("_T")
 
-_CHECK_INTERVAL = 0.1
-_PAGE_SETTLE_SECONDS = 0.4
-_RETRY_INTERVAL = 0.05
-_BUSY_TIMEOUT = 15.0
-
-
-class SimulationBusy(Exception):
-    """The simulation was occupied for 15 seconds."""
+_CHECK_SECONDS = 0.1
+_TICK_SECONDS = 1.0
+SETTLE_SECONDS = 20.0
+"""How long one action may keep the bot busy: drawing a report's first chart takes some seconds."""
 
 
 @final
 class Simulation:
-    """Runs actions that do not come from the simulation's own page."""
+    """Everything that is done in the simulation goes through here: simcord refuses a second operation at once."""
 
     def __init__(self, env: simcord.Env, preview: Preview) -> None:
         self._env = env
         self._preview = preview
         self._lock = asyncio.Lock()
 
-    async def run(self, action: Callable[[], Awaitable[_T]]) -> _T:
-        """Run ``action`` as soon as the simulation is free, then refresh the page.
-
-        Raises SimulationBusy after 15 seconds of waiting, and whatever ``action`` raises.
-        """
+    @asynccontextmanager
+    async def turn(self) -> AsyncGenerator[None, None]:
+        """Wait until the simulation is free, and keep it for the block. Its clock shows the present at the start."""
         async with self._lock:
-            with contextlib.suppress(TimeoutError):  # the bot is at work; the next refresh catches up
-                await _once_free(lambda: catch_up_clock(self._env))
+            with contextlib.suppress(TimeoutError):  # the bot is at work; the next turn catches up
+                await catch_up_clock(self._env)
+            yield
+
+    async def run(self, action: Callable[[], Awaitable[_T]]) -> _T:
+        """Run ``action`` in a turn, then refresh the page. Raises whatever ``action`` raises."""
+        async with self.turn():
             try:
-                return await _once_free(action)
+                return await action()
             finally:
-                with contextlib.suppress(SimulationBusy, TimeoutError):  # the next refresh makes up for it
-                    await _once_free(self._preview.refresh)
+                await self._refresh()
 
     async def keep_page_fresh(self) -> None:
-        """Publish what the bot does by itself: the page only shows snapshots, taken after a visitor's action.
+        """Publish what the bot does by itself, and the time: the page only shows snapshots.
 
-        Waits a moment first: if a snapshot changes while the page follows its own action, it calls that action stale.
+        Each second, because the time left that a card shows counts down.
         """
-        published = len(self._env.http_requests)
+        loop = asyncio.get_running_loop()
+        requests, published_at = -1, 0.0
         while True:
-            await asyncio.sleep(_CHECK_INTERVAL)
-            if len(self._env.http_requests) == published:
-                continue
-            await asyncio.sleep(_PAGE_SETTLE_SECONDS)
             current = len(self._env.http_requests)
-            # If a visitor's action is under way, that action or the next check publishes.
-            with contextlib.suppress(simcord.SetupError, TimeoutError):
-                await catch_up_clock(self._env)
-                await self._preview.refresh()
-                published = current
+            if current != requests or loop.time() - published_at >= _TICK_SECONDS:
+                async with self.turn():
+                    await self._refresh()
+                requests, published_at = current, loop.time()
+            await asyncio.sleep(_CHECK_SECONDS)
+
+    async def _refresh(self) -> None:
+        # The bot is at work, and the next refresh makes up for it; or the visitor has ended the preview.
+        with contextlib.suppress(TimeoutError, simcord.SetupError):
+            await self._preview.refresh()
 
 
 async def catch_up_clock(env: simcord.Env) -> None:
@@ -70,15 +71,14 @@ async def catch_up_clock(env: simcord.Env) -> None:
         await env.advance_time(behind)
 
 
-async def _once_free(action: Callable[[], Awaitable[_T]]) -> _T:
-    """Retry ``action`` while simcord rejects it for overlapping another operation, which it does before any effect."""
-    deadline = asyncio.get_running_loop().time() + _BUSY_TIMEOUT
-    while True:
-        try:
-            return await action()
-        except simcord.SetupError as error:
-            if not str(error).startswith("operation overlaps"):
-                raise
-            if asyncio.get_running_loop().time() > deadline:
-                raise SimulationBusy from error
-        await asyncio.sleep(_RETRY_INTERVAL)
+def show_errors_as_discord_does(env: simcord.Env) -> None:
+    """Keep what the bot raises off the page: in Discord a refusal is only what the bot answers.
+
+    The preview takes each exception that reaches discord.py's handlers for a crash of the action. A bot that does
+    not answer still shows, as an action that was not acknowledged; ``env.errors`` still has every exception.
+    """
+
+    def none_since(_cursor: int) -> tuple[BaseException, ...]:
+        return ()
+
+    vars(env)["errors_since"] = none_since

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Literal, TypeAlias, get_args
 
-from demo.kie.behaviours import Behaviour, Code
-from demo.kie.wire import KieError
+from demo.kie.behaviours import Behaviour
 
 Endpoint: TypeAlias = Literal["createTask", "recordInfo", "upload", "credit", "downloadUrl", "result"]
 
@@ -71,17 +70,18 @@ class NotYetKnown:
 
 TaskOutcome: TypeAlias = Succeed | Fail | Never | SucceedWithoutUrls | UnknownState | EmptyData | NotYetKnown
 
-MARKERS: Mapping[str, TaskOutcome | Code] = MappingProxyType(
+MARKERS: Mapping[str, TaskOutcome] = MappingProxyType(
     {
         "[moderated]": Fail("422", "The prompt was flagged as sensitive and rejected by the safety system."),
         "[broken]": Fail("500", "Internal Error, Please try again later."),
         "[unreadable]": Fail("400", UNREADABLE_REFERENCE),
-        "[nocredits]": Code(402, "Insufficient credits"),
-        "[maintenance]": Code(455, "The service is under maintenance"),
+        "[nocredits]": Fail("402", "Insufficient credits"),
+        "[maintenance]": Fail("455", "The service is under maintenance"),
         "[slow]": Succeed(duration=40),
         "[never]": Never(),
     }
 )
+"""Each fails the task and not the call: a refused call would make the bot hold everybody else's requests too."""
 
 
 class Script:
@@ -119,16 +119,10 @@ class Script:
     def take_outcome(self, prompt: str) -> TaskOutcome:
         """Take the outcome of a new task: the prompt's marker, the next one queued, or success."""
         marked = _marked(prompt)
-        if marked is not None and not isinstance(marked, Code):
+        if marked is not None:
             return marked
         return self._outcomes.popleft() if self._outcomes else Succeed()
 
 
-def check_prompt_marker(prompt: str) -> None:
-    """Raise KieError if a marker in the prompt asks for createTask to be refused."""
-    if isinstance(marked := _marked(prompt), Code):
-        raise KieError(marked.code, marked.msg)
-
-
-def _marked(prompt: str) -> TaskOutcome | Code | None:
-    return next((effect for marker, effect in MARKERS.items() if marker in prompt.lower()), None)
+def _marked(prompt: str) -> TaskOutcome | None:
+    return next((outcome for marker, outcome in MARKERS.items() if marker in prompt.lower()), None)

@@ -16,7 +16,7 @@ from demo.kie.behaviours import respond
 from demo.kie.callbacks import CallbackSender
 from demo.kie.images import ImageSpec, draw_image, noise_png
 from demo.kie.references import UploadStore
-from demo.kie.script import EmptyData, Endpoint, NotYetKnown, Script, Succeed, check_prompt_marker
+from demo.kie.script import EmptyData, Endpoint, NotYetKnown, Script, Succeed
 from demo.kie.task_request import parse_task_request
 from demo.kie.tasks import KieAccount, KieTask
 from demo.kie.wire import KieError, RecordedRequest, envelope, record_request
@@ -123,7 +123,6 @@ class KieStandIn(KieAccount):
     async def _create_task(self, _request: web.Request, recorded: RecordedRequest) -> web.Response:
         self.check_limits()
         task_request = parse_task_request(recorded.json)
-        check_prompt_marker(task_request.prompt)
         task = self.create_task(task_request, self.script.take_outcome)
         self._callbacks.start(task)
         return envelope(200, "success", {"taskId": task.id, "recordId": task.id})

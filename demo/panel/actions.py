@@ -12,7 +12,7 @@ from demo.guild import DemoGuild
 from demo.panel.access import PanelError
 from demo.panel.form_data import FormFields, NamedFile, files_of, text_of
 from demo.panel.rendering import visible_text
-from demo.simulation import Simulation, SimulationBusy
+from demo.simulation import Simulation
 
 _T = TypeVar("_T")
 
@@ -131,8 +131,6 @@ class Actions:
     async def _run(self, action: Callable[[], Awaitable[_T]]) -> _T:
         try:
             return await self._simulation.run(action)
-        except SimulationBusy as error:
-            raise PanelError("The simulation is busy. Try again in a moment.", 503) from error
         except (simcord.SetupError, simcord.BackendError) as error:
             raise PanelError(f"Discord wouldn't allow this: {error}") from error
 

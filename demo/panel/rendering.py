@@ -6,7 +6,9 @@ from collections.abc import Iterable, Iterator
 import discord
 
 _MENTION = re.compile(r"<@!?(\d+)>")
-_MARKUP = re.compile(r"\*\*|-# |<t:\d+(?::\w)?>|\\(?=[^\w\s])")
+_TIME = re.compile(r"<t:\d+(?::\w)?>")
+_LINK = re.compile(r"\[([^\]]*)\]\(\S*\)")
+_MARKUP = re.compile(r"\*\*|-# |\\(?=[^\w\s])")
 
 
 def visible_text(message: discord.Message) -> str:
@@ -18,7 +20,8 @@ def visible_text(message: discord.Message) -> str:
     texts += [snapshot.content for snapshot in message.message_snapshots]
     names = {str(user.id): user.display_name for user in message.mentions}
     named = _MENTION.sub(lambda mention: f"@{names.get(mention[1], 'somebody')}", "\n".join(filter(None, texts)))
-    return "\n".join(" ".join(line.split()) for line in _MARKUP.sub("", named).splitlines())
+    plain = _MARKUP.sub("", _LINK.sub(r"\1", _TIME.sub("soon", named)))
+    return "\n".join(" ".join(line.split()) for line in plain.splitlines())
 
 
 def _nested(components: Iterable[discord.Component]) -> Iterator[discord.Component]:

@@ -17,7 +17,7 @@ from demo.panel.access import restrict_access
 from demo.panel.actions import Actions
 from demo.panel.api import PanelApi
 from demo.panel.form_data import FORM_MAX_BYTES
-from demo.panel.preview_proxy import PREVIEW_PATH, PreviewProxy
+from demo.panel.preview_proxy import ACTION_PATH, PREVIEW_PATH, PreviewProxy
 from demo.simulation import Simulation
 
 _STATIC = Path(__file__).with_name("static")
@@ -45,13 +45,14 @@ async def serve_panel(
     actions = Actions(env, guild, simulation)
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(ClientSession(cookie_jar=DummyCookieJar()))
-        proxy = PreviewProxy(session, str(preview_url.origin()))
+        proxy = PreviewProxy(session, str(preview_url.origin()), simulation)
         app = web.Application(middlewares=[restrict_access(port, token)], client_max_size=FORM_MAX_BYTES)
         for file in _STATIC.iterdir():
             path = "/" if file.name == "index.html" else f"/panel/{file.name}"
             app.router.add_get(path, partial(_serve_file, file.read_bytes(), _TYPES[file.suffix]))
         app.router.add_routes(PanelApi(env, actions, f"{PREVIEW_PATH}#{preview_url.fragment}").routes())
         app.router.add_get(PREVIEW_PATH, proxy.page)
+        app.router.add_post(ACTION_PATH, proxy.action)
         app.router.add_route("*", "/{path:.*}", proxy.forward)
         runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1.0)
         await runner.setup()

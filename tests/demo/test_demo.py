@@ -21,7 +21,9 @@ LINK = re.compile(r"http://127\.0\.0\.1:\d+/#\S+")
 
 async def test_a_visitor_makes_an_image(tmp_path: Path) -> None:
     async with open_demo(0, tmp_path) as demo:
-        asked = await demo.guild.alice.slash(demo.guild.channel, "imagine", prompt="a red fox in snow")
+        asked = await demo.simulation.run(
+            lambda: demo.guild.alice.slash(demo.guild.channel, "imagine", prompt="a red fox in snow")
+        )
         response = asked.response
         assert response is not None
         await until(lambda: rendered(response).images, within=40, what="an image on the card")

@@ -7,10 +7,19 @@ import { createMessages } from "./messages.js";
 import { createModal } from "./modal.js";
 
 const REFRESH_MS = 1500;
+const FOLLOW_MS = 300;
+const AT_END_PX = 120;
 const $ = (id) => document.getElementById(id);
 
 let state = null;
 let member = null;
+
+/** What the channel's own page says when something went wrong, and what we say then. */
+const TROUBLES = [
+  [/uncertain|ended|unavailable/i, "The channel’s page has stopped. Reload this page to go on."],
+  [/interrupted/i, "The demo doesn’t answer. It may have ended."],
+  [/not completed/i, "That didn’t work. Please try again."],
+];
 
 const messages = createMessages($("messages"), showChoice);
 const attachments = createAttachments($("attached"), showError);
@@ -23,6 +32,7 @@ function showError(sentence) {
 function showResult(result) {
   const quotes = result.private.map((text) => create("blockquote", {}, text));
   $("result").replaceChildren(create("p", { className: "good" }, result.note), ...quotes);
+  if (!quotes.length) showPanel(false);
 }
 
 /** Run an action with these buttons disabled, and show its error. */
@@ -82,6 +92,36 @@ async function refresh() {
   showChoice();
 }
 
+/** The channel's page shows what its viewer may see: that is whoever the visitor is here. */
+function followMember() {
+  const channel = $("preview").contentDocument;
+  const picker = channel?.getElementById("viewer-picker");
+  if (member && picker && picker.value !== member && [...picker.options].some(({ value }) => value === member)) {
+    picker.value = member;
+    picker.dispatchEvent(new Event("change"));
+  }
+  const status = channel?.getElementById("action-status")?.textContent ?? "";
+  $("trouble").textContent = TROUBLES.find(([pattern]) => pattern.test(status))?.[1] ?? "";
+}
+
+/** As Discord does, show the newest message unless the visitor has scrolled up, also when images grow as they load. */
+function followNewest() {
+  const channel = $("preview").contentDocument;
+  const [timeline, list] = ["channel-timeline", "channel-message-list"].map((id) => channel.getElementById(id));
+  let atEnd = true;
+  const toEnd = () => { if (atEnd) timeline.scrollTop = timeline.scrollHeight; };
+  for (const kind of ["wheel", "touchmove", "keyup", "pointerup"]) {
+    timeline.addEventListener(kind, () => setTimeout(() => {
+      atEnd = timeline.scrollHeight - timeline.scrollTop - timeline.clientHeight < AT_END_PX;
+    }, 200), { passive: true });
+  }
+  channel.getElementById("channel-composer").addEventListener("submit", () => { atEnd = true; toEnd(); }, true);
+  const view = channel.defaultView;
+  for (const box of [timeline, list]) new view.ResizeObserver(toEnd).observe(box);
+  new view.MutationObserver(toEnd).observe(list, { childList: true, subtree: true });
+}
+$("preview").addEventListener("load", () => { if (state) followNewest(); });
+
 async function keepRefreshing() {
   for (;;) {
     try {
@@ -103,6 +143,8 @@ function formWith(fields) {
 
 $("members").addEventListener("change", (event) => {
   member = event.target.value;
+  followMember();
+  $("result").replaceChildren();
   void run([], refresh);
 });
 
@@ -144,17 +186,12 @@ $("apps").addEventListener("click", (event) => {
   });
 });
 
-/** On a phone the channel fills the screen with the panel below it; one button scrolls down and back up. */
-let below = false;
-new IntersectionObserver(([channel]) => {
-  below = !channel.isIntersecting;
-  $("to-panel").textContent = below ? "Back to the channel ↑" : "Images and Apps ↓";
-}, { threshold: 0.3 }).observe($("preview"));
-$("to-panel").addEventListener("click", () => {
-  const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-  const target = below ? $("preview") : $("panel");
-  target.focus({ preventScroll: true });
-  target.scrollIntoView({ behavior: calm ? "auto" : "smooth" });
-});
+/** On a phone one button switches between the channel and the panel. */
+function showPanel(open) {
+  document.body.classList.toggle("panel-open", open);
+  $("to-panel").textContent = open ? "Back to the channel" : "Images and Apps";
+}
+$("to-panel").addEventListener("click", () => showPanel(!document.body.classList.contains("panel-open")));
 
+setInterval(followMember, FOLLOW_MS);
 void keepRefreshing();

@@ -49,7 +49,9 @@ async def test_a_new_message_without_a_mention_is_sent_as_typed(tmp_path: Path) 
 async def test_a_reply_to_the_bot_pings_it_without_a_mention(tmp_path: Path) -> None:
     async with open_visitor(tmp_path) as visitor:
         guild = visitor.guild
-        asked = await guild.alice.slash(guild.channel, "imagine", prompt="a **red** [fox] in snow")
+        asked = await visitor.demo.simulation.run(
+            lambda: guild.alice.slash(guild.channel, "imagine", prompt="a **red** [fox] in snow")
+        )
         assert asked.response is not None
         answer = await visitor.send(guild.bob, "make it snow", mention="no", reply_to=str(asked.response.id))
         assert answer.status == 200

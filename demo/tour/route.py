@@ -1,0 +1,98 @@
+"""Where the tour goes: every command, button and form that a visitor finds."""
+
+from demo.kie import Http429
+from demo.run import Demo
+from demo.tour.visitor import Visitor
+
+
+async def walk(visitor: Visitor, demo: Demo) -> None:
+    """Go everywhere. Raises Stuck at the first thing that is wrong."""
+    await visitor.arrive()
+    await visitor.stop("arrival")
+    await _images(visitor)
+    await _failures(visitor)
+    await _panel(visitor)
+    await _cancel(visitor, demo)
+    await _admin(visitor)
+
+
+async def _images(visitor: Visitor) -> None:
+    await visitor.command("imagine", prompt="a red fox in snow")
+    await visitor.stop("at-work")
+    await visitor.shows("Again")
+    await visitor.stop("finished")
+    await visitor.press("Again")
+    await visitor.shows("2K · 7")
+    await visitor.press("Edit")
+    await visitor.fill("the prompt", "make it winter")
+    await visitor.stop("edit-form")
+    await visitor.submit()
+    await visitor.shows("make it winter")
+    await visitor.shows("2K · 7")
+    await visitor.stop("edit")
+    await visitor.press("2K · 7")
+    await visitor.shows("redrawn in 2K")
+    await visitor.shows("Again")
+    await visitor.stop("2k")
+    await visitor.command("imagine", prompt="a harbour at dusk", count="2", private="True")
+    await visitor.shows("Only you can see this")
+    await visitor.shows("Again")
+    await visitor.stop("private")
+    await visitor.command("balance")
+    await visitor.shows("Recent activity")
+    await visitor.stop("balance")
+
+
+async def _failures(visitor: Visitor) -> None:
+    await visitor.be("bob")
+    for marker in ("moderated", "broken", "nocredits"):
+        await visitor.command("imagine", prompt=f"a crow [{marker}]")
+        await visitor.shows("Edit prompt")
+        await visitor.stop(marker)
+    await visitor.press("Edit prompt")
+    await visitor.fill("the prompt", "a crow in the rain")
+    await visitor.stop("edit-prompt-form")
+    await visitor.submit()
+    await visitor.shows("Again")
+    await visitor.stop("after-edit-prompt")
+    await visitor.command("imagine", prompt="four towers", model="flex", resolution="2K", count="4")
+    await visitor.shows("Only you can see this")
+    await visitor.stop("too-expensive")
+    await visitor.press("Delete")
+    await visitor.stop("delete")
+
+
+async def _panel(visitor: Visitor) -> None:
+    await visitor.be("alice")
+    await visitor.choose("Look what I saw")
+    await visitor.stop("panel")
+    await visitor.say("make it snow")
+    await visitor.channel()
+    await visitor.shows("make it snow")
+    await visitor.stop("mention")
+    await visitor.choose("make it snow")
+    await visitor.say("and a boat", sample="harbour", mention=False)
+    await visitor.stop("reply-with-image")
+    await visitor.choose("and a boat")
+    await visitor.say("what a storm", mention=False)
+    await visitor.channel()
+    await visitor.shows("Edit this image?")
+    await visitor.stop("question")
+    await visitor.press("No")
+
+
+async def _cancel(visitor: Visitor, demo: Demo) -> None:
+    await visitor.be("bob")
+    demo.kie.script.on("createTask", *[Http429()] * 5)
+    await visitor.command("imagine", prompt="a boat in a storm")
+    await visitor.press("Cancel")
+    await visitor.shows("Cancelled")
+    await visitor.stop("cancelled")
+    demo.kie.script.clear()
+
+
+async def _admin(visitor: Visitor) -> None:
+    await visitor.be("Ada (admin)")
+    for name in ("quota show", "quota report", "quota log", "quota settings"):
+        await visitor.command(name)
+        await visitor.stop(name.replace(" ", "-"))
