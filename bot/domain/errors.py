@@ -1,7 +1,7 @@
 """All errors that Easel raises on purpose. The text that a member reads for a :class:`UserError` is in bot/ui/texts."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 
 from bot.domain.credits import Credits
@@ -269,33 +269,3 @@ class UnreadableRow(EaselError):
 
 class DiskError(EaselError):
     """A file cannot be written or read, since the disk is full or failing; it may work later."""
-
-
-class ResultUnavailable(EaselError):
-    """A finished image is lost for good: gone from KIE, too large, or not an image."""
-
-
-class InvalidImage(ResultUnavailable):
-    """A downloaded file is damaged, or not an image; downloaded again it may be one."""
-
-
-@dataclass(eq=False)
-class ResultPending(EaselError):
-    """A finished image cannot be fetched now."""
-
-    pause: float
-    """Seconds until the next attempt."""
-    waited: timedelta
-    """Since the first one."""
-
-
-class DeliveryFailed(EaselError):
-    """Discord did not accept the post; a later attempt may succeed."""
-
-
-class TooLargeToPost(EaselError):
-    """A file exceeds Discord's upload limit, although it was within the announced one."""
-
-
-class Undeliverable(EaselError):
-    """The outcome can be posted neither on the card, nor in the channel, nor as a direct message."""

@@ -10,15 +10,8 @@ from pathlib import Path
 
 import structlog
 
-from bot.domain.errors import (
-    DeliveryFailed,
-    ResultPending,
-    ResultUnavailable,
-    StoreUnavailable,
-    TooLargeToPost,
-    Undeliverable,
-    UnreadableRow,
-)
+from bot.domain.delivery_errors import DeliveryFailed, ResultPending, ResultUnavailable, TooLargeToPost, Undeliverable
+from bot.domain.errors import StoreUnavailable, UnreadableRow
 from bot.domain.generation import Delivery, Generation, Image, Task
 from bot.domain.ids import GenerationId, ImageId
 from bot.domain.kie_account import DeliveryGivenUp

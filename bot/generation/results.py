@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from bot.domain.errors import DiskError, InvalidImage, ResultPending, ResultUnavailable
+from bot.domain.delivery_errors import InvalidImage, ResultPending, ResultUnavailable
+from bot.domain.errors import DiskError
 from bot.domain.generation import Task
 from bot.domain.ids import TaskId
 from bot.domain.image_api_errors import PollFailed

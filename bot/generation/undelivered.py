@@ -11,7 +11,8 @@ from datetime import timedelta
 import structlog
 
 from bot.domain.credits import Credits
-from bot.domain.errors import DiskError, ResultPending, ResultUnavailable, UnreadableRow
+from bot.domain.delivery_errors import ResultPending, ResultUnavailable
+from bot.domain.errors import DiskError, UnreadableRow
 from bot.domain.generation import Generation, Task
 from bot.domain.ids import GenerationId, TaskId, UserId
 from bot.domain.ports import ImageFile

@@ -12,7 +12,8 @@ from typing import ParamSpec, Self, TypeVar
 
 from PIL import Image, UnidentifiedImageError
 
-from bot.domain.errors import DiskError, InvalidImage, ResultUnavailable
+from bot.domain.delivery_errors import InvalidImage, ResultUnavailable
+from bot.domain.errors import DiskError
 from bot.media.formats import JPEG, PNG, WEBP, WEBP_MAX_SIDE, FileType
 
 _MAX_PIXELS = 50_000_000

@@ -11,7 +11,7 @@ import discord
 import structlog
 
 from bot.domain.credits import PriceList
-from bot.domain.errors import DeliveryFailed, TooLargeToPost, Undeliverable
+from bot.domain.delivery_errors import DeliveryFailed, TooLargeToPost, Undeliverable
 from bot.domain.generation import Destination, PendingCard
 from bot.domain.ids import ChannelId, MessageId, to_base36
 from bot.domain.ports import Card, Clock, ImageFile, Posted

@@ -9,7 +9,7 @@ import discord
 import structlog
 from discord import ui
 
-from bot.domain.errors import ResultPending, TooLargeToPost
+from bot.domain.delivery_errors import ResultPending, TooLargeToPost
 from bot.domain.ids import GenerationId
 from bot.generation.undelivered import HandOver, Undelivered
 from bot.ui.alt_text import AltTexts

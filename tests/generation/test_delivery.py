@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from bot.domain.errors import DeliveryFailed, ResultsPaused, TooLargeToPost, Undeliverable
+from bot.domain.delivery_errors import DeliveryFailed, TooLargeToPost, Undeliverable
+from bot.domain.errors import ResultsPaused
 from bot.domain.ids import GenerationId, TaskId
 from bot.domain.kie_account import DeliveryGivenUp, ResultsArriving, ResultsMissing, UnknownResultHost
 from bot.domain.ports import Card, ImageFile

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from bot.domain.errors import ResultPending, Undeliverable
+from bot.domain.delivery_errors import ResultPending, Undeliverable
 from bot.domain.ids import GenerationId
 from bot.domain.ports import ImageFile
 from bot.domain.states import Failure, TaskState

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from bot.domain.errors import DiskError, ResultUnavailable
+from bot.domain.delivery_errors import ResultUnavailable
+from bot.domain.errors import DiskError
 from bot.media.fitting import fit
 from bot.media.formats import JPEG, PNG, WEBP, FileType
 from tests.media.images import encoded, noise, smooth
