@@ -20,7 +20,7 @@ from bot.ui.texts import refusals
 _WRITTEN_BY_MEMBERS = frozenset({discord.MessageType.default, discord.MessageType.reply})
 _QUOTED = re.compile(r"```.*?```|``.*?``|`[^`]*`|^>>> .*|^> [^\n]*", re.DOTALL | re.MULTILINE)
 """Code, in which Discord takes nothing for a mention, and quotes, which repeat what somebody else wrote."""
-_NO_WORDS = re.compile(r"<a?:\w+:\d+>|https?://\S+")
+_NO_WORDS = re.compile(r"<a?:\w+:\d+>|:\w+:|https?://\S+")
 """Custom emoji and links, of which a reaction may consist."""
 _HELP: Final = frozenset({"", "help", "/help"})
 

@@ -27,7 +27,7 @@ from tests.store.stored import RESULT, bring, keep, rows, upgrade
 ADMIN = UserId(9)
 ALLOWANCE = Allowance(Credits(30), Period.DAY)
 # By the states of their tasks, in the order of ids.
-OPEN, DELIVERED, REFUNDED, GOODWILL, LATE = range(2_000, 2_005)
+OPEN, DELIVERED, REFUNDED, GOODWILL, LATE = range(900_000, 900_005)
 
 
 @pytest.fixture
@@ -35,7 +35,7 @@ async def busy(file: Path, url: str, store: Store) -> Path:
     """A closed database with an image in each condition, a bonus and a reset. Rules were set before this month."""
     states = [TaskState.RESERVED] * 5
     tasks = [replace(task, id=OPEN + place) for place, task in enumerate(make_generation(states=states).tasks)]
-    generation = replace(make_generation(), id=1_999)
+    generation = replace(make_generation(), id=899_999)
     await keep(store, replace(generation, tasks=tuple(replace(task, generation_id=generation.id) for task in tasks)))
     async with store.write() as tx:
         for scope, subject in ((Scope.MEMBER, ALICE.user_id), (Scope.SERVER, 0), (Scope.POOL, 0)):

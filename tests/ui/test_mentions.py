@@ -43,7 +43,7 @@ async def test_the_words_without_the_mention_are_the_prompt(messages: MessageMak
         "make it blue {bot}": "make it blue",
         "make {bot} blue": "make blue",
         "{bot}{bot} make it blue": "make it blue",
-        "> blue\n{bot} > so": "> blue > so",
+        "> blue\n{bot} > so": "> blue\n> so",
         "{role} make it blue {bot}": "make it blue",
         "{role} make {role}blue": "make blue",
         "{bot}\n\nmake  it\tblue\n": "make it blue",

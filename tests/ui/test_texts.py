@@ -54,6 +54,7 @@ UNCHARGED: list[errors.UserError] = [
     errors.ReferencesGone(),
     errors.ImagesNotYours(),
     errors.TooManyImages(),
+    errors.TooManyImagesWaiting(),
     errors.TooManyImages(("ninth.png", "tenth.png")),
     *(errors.PromptFileRefused("message.txt", too_long) for too_long in (True, False)),
     errors.NoSourceImage(),
