@@ -55,7 +55,7 @@ demo-tour: $(DEV_READY) ## go through the demo in headless Chromium, with pictur
 check: $(DEV_READY) format lint contracts types audit test ## everything that CI runs
 
 test: $(DEV_READY) ## the tests
-	$(BIN)/python -m pytest -n 4
+	$(BIN)/python -m pytest -n 4 --dist worksteal
 
 test-long: $(DEV_READY) ## the tests that take too long for make test
 	$(BIN)/python -m pytest -n 4 -m long
