@@ -31,7 +31,8 @@ class Simulation:
     async def turn(self) -> AsyncGenerator[None, None]:
         """Wait until the simulation is free, and keep it for the block. Its clock shows the present at the start."""
         async with self._lock:
-            with contextlib.suppress(TimeoutError):  # the bot is at work; the next turn catches up
+            # The bot is at work, or the page is being answered; the next turn catches up.
+            with contextlib.suppress(TimeoutError, simcord.SetupError):
                 await catch_up_clock(self._env)
             yield
 

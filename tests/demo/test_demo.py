@@ -8,7 +8,6 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-import simcord
 
 from bot.domain.errors import OperatorError
 from demo.run import Demo, open_demo
@@ -67,10 +66,8 @@ async def test_the_command_prints_a_link_and_ends_on_ctrl_c() -> None:
 
 async def shown_on_page(demo: Demo, message_id: int) -> bool:
     """Whether the page shows the message with an image that it can load."""
-    try:
+    async with demo.simulation.turn():
         snapshot = await demo.preview.snapshot()
-    except simcord.SetupError:
-        return False  # the demo is refreshing the page right now
     message = snapshot["messages"].get(str(message_id))
     return message is not None and "**a red fox in snow**" in str(message) and "easel-" in str(snapshot["assets"])
 

@@ -3,8 +3,6 @@
 import asyncio
 from pathlib import Path
 
-import simcord
-
 from demo.panel.form_data import MEBIBYTE
 from tests.demo.panel.visitor import dot, open_visitor
 from tests.waiting import until
@@ -31,10 +29,8 @@ async def test_a_reply_with_images_is_sent(tmp_path: Path) -> None:
             assert await response.read() == dot("red")
 
         async def on_page() -> bool:
-            try:
+            async with visitor.demo.simulation.turn():
                 return str(sent.id) in (await visitor.demo.preview.snapshot())["messages"]
-            except simcord.SetupError:
-                return False  # the demo is refreshing the page right now
 
         await until(on_page, what="the reply on the page")
 
