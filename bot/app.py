@@ -197,7 +197,7 @@ async def assemble(
             errors=ErrorReporter(pending_cards),
             acknowledger=Acknowledger(pending_cards, clock),
             questions=Questions(history, prices, clock),
-            alt_texts=AltTexts(runtime.store),
+            alt_texts=AltTexts(history),
             prices=prices,
         )
         client = EaselClient(
