@@ -122,6 +122,8 @@ def _direct(
             return MentionHint(refusals.STICKER)
         if other_files(message):
             return MentionHint(refusals.NO_IMAGE)
+        if above is not None and other_files(above):
+            return MentionHint(refusals.NO_IMAGE_ABOVE)
     notes = [refusals.ONLY_YOURS] if hidden else []
     if left_out := other_files(message):
         notes.append(refusals.passed_over(left_out))

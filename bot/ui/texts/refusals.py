@@ -31,6 +31,10 @@ HOW_TO = (
     + NOTHING_CHARGED
 )
 NO_IMAGE = f"I don't see an image in what you attached. Try a JPEG, PNG or WebP, or leave it out. {NOTHING_CHARGED}"
+NO_IMAGE_ABOVE = (
+    "I don't see an image in the message that you replied to. Attach one, or mention me without replying. "
+    + NOTHING_CHARGED
+)
 STICKER = (
     "I can't use that sticker: it's an animation that only Discord's app can draw. Attach an image instead. "
     + NOTHING_CHARGED
@@ -74,6 +78,7 @@ _FIXED: Mapping[type[errors.UserError], str] = {
         f"The images this was made from are no longer stored. Attach them again with /imagine. {NOTHING_CHARGED}"
     ),
     errors.NoSourceImage: f"I don't see an image in this message. Choose one that has an image. {NOTHING_CHARGED}",
+    errors.StickerUnreadable: STICKER,
     errors.QuestionGone: (
         f"This question is closed. Mention me in a reply if you want to change an image. {NOTHING_CHARGED}"
     ),
