@@ -1,5 +1,6 @@
 """The message menu's "Edit image"."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import simcord
@@ -83,6 +84,15 @@ async def test_a_message_without_an_image_opens_nothing(world: StoryWorld) -> No
 
     assert opened.modal is None
     assert world.refusal(opened).text.startswith("I don't see an image in this message.")
+
+
+async def test_a_sticker_that_only_discord_can_draw_is_explained(world: StoryWorld) -> None:
+    above = await world.bob.send(world.channel, "hi")
+    stored = world.env.backend.get_message(above.channel.id, above.id)
+    stored.content, stored.stickers = "", [SimpleNamespace(id=8, name="wave", format_type=3)]
+    opened = await world.alice.context_menu(world.channel, "Edit image", above)
+
+    assert world.refusal(opened).text.startswith("I can't use that sticker:")
 
 
 @bot_with(credits=4)
