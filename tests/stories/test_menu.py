@@ -75,7 +75,7 @@ async def test_what_is_no_image_beside_one_is_passed_over_with_a_word(world: Sto
     assert "from 2 images" in card.small_print
     (word,) = [rendered(message) for message in command.followups]
     assert word.ephemeral
-    assert word.text == "I left out logo.svg, layers.psd, which aren't images that I can read."
+    assert word.text == "I left out logo.svg, layers.psd, which aren't images I can read."
     assert world.ledger(world.alice) == PAID
 
 

@@ -44,7 +44,7 @@ async def test_a_prompt_that_discord_made_a_file_is_read(world: StoryWorld, enco
     file = ("message.txt", f"{LONG}<@{world.alice.id}> \u00e9".encode(encoding))
     message = await world.mention_bot("please:", attachments=[file, *BOAT, ("message.txt", b"a second one")])
     card = rendered(await world.answer(message))
-    assert world.answers(message)[1].content == "I left out message.txt, which isn't an image that I can read."
+    assert world.answers(message)[1].content == "I left out message.txt, which isn't an image I can read."
 
     assert task_body(world.kie)["input"]["prompt"] == f"please:\n{LONG}alice \u00e9"
     assert references_used(world.kie) == [pixels(png())]
@@ -92,8 +92,8 @@ async def test_files_that_are_no_images_do_not_stop_the_others(world: StoryWorld
     assert "from 2 images" in card.small_print
     words = [answer.content for answer in world.answers(message)[1:]]
     assert words == [
-        "I left out notes.pdf, which isn't an image that I can read.",
-        "I left out logo.svg, which isn't an image that I can read.",
+        "I left out notes.pdf, which isn't an image I can read.",
+        "I left out logo.svg, which isn't an image I can read.",
     ]
 
 
