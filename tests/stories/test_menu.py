@@ -1,9 +1,9 @@
 """The message menu's "Edit image"."""
 
-from types import SimpleNamespace
 from typing import Any
 
 import simcord
+from simcord.backend.models import MessageSticker
 
 from tests.stories.components import EDIT_FORM, fields_of, forge_modal, selected
 from tests.stories.images import SVG, pixels, png
@@ -89,7 +89,7 @@ async def test_a_message_without_an_image_opens_nothing(world: StoryWorld) -> No
 async def test_a_sticker_that_only_discord_can_draw_is_explained(world: StoryWorld) -> None:
     above = await world.bob.send(world.channel, "hi")
     stored = world.env.backend.get_message(above.channel.id, above.id)
-    stored.content, stored.stickers = "", [SimpleNamespace(id=8, name="wave", format_type=3)]
+    stored.content, stored.stickers = "", [MessageSticker(8, "wave", 3, world.env.guild.id)]
     opened = await world.alice.context_menu(world.channel, "Edit image", above)
 
     assert world.refusal(opened).text.startswith("I can't use that sticker:")
