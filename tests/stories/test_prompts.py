@@ -72,14 +72,19 @@ async def test_a_prompt_that_cannot_be_read_is_explained(
     world.check_nothing_started()
 
 
-async def test_a_long_direct_message_is_asked_about_with_all_its_words(world: StoryWorld) -> None:
+@pytest.mark.parametrize("text", ["", "so: https://example.com/"])
+async def test_a_long_direct_message_is_asked_about_with_all_its_words(world: StoryWorld, text: str) -> None:
+    """Also when it is edited, or Discord has added the embed of a link."""
     alice, inbox = world.alice.user, world.alice.user.dm_channel
-    await alice.send_dm("", attachments=world.env.backend.store_attachments(inbox.id, [("message.txt", LONG.encode())]))
+    file = world.env.backend.store_attachments(inbox.id, [("message.txt", LONG.encode())])
+    message = await alice.send_dm("", attachments=file)
+    await alice.edit(message, text)
+    await world.rest()
     (question,) = inbox.history()[1:]
     await alice.click(question, label="Make · 5 credits")
     await world.rest()
 
-    assert task_body(world.kie)["input"]["prompt"] == LONG.strip()
+    assert task_body(world.kie)["input"]["prompt"] == f"{text}\n{LONG}".strip()
 
 
 @pytest.mark.parametrize("bot_options", [BotOptions(), BotOptions(sees_all=True)], ids=["hidden", "intent granted"])
