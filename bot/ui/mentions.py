@@ -112,7 +112,7 @@ def _direct(
         return MentionHint(refusals.HOW_TO)
     above = _replied_to(message)
     above_images = _images_above(message, above)
-    hidden = above is not None and not sees_all and _is_hidden(above, bot_id)
+    hidden = above is not None and not above_images and not sees_all and _is_hidden(above, bot_id)
     if not (above_images or own_images):
         if hidden:
             return MentionHint(refusals.CANNOT_SEE)

@@ -172,6 +172,8 @@ async def test_a_message_that_discord_emptied_is_explained(
         assert without == MentionHint(hint)
     with_own = request(messages, "{bot} make it blue", reply_to=above, attachments=IMAGE, sees_all=sees_all)
     assert with_own.note == note
+    forwarded = messages.make(content, snapshots=[{"attachments": IMAGE}])
+    assert request(messages, "{bot} make it blue", reply_to=forwarded, sees_all=sees_all).note is None
 
 
 async def test_what_a_deleted_message_showed_is_not_guessed(messages: MessageMaker) -> None:
