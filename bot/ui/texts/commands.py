@@ -9,7 +9,7 @@ EDIT_IMAGE = "Edit image"
 """The entry in the menu of a message."""
 
 IMAGINE = f"Make an image from a prompt, or from a prompt and up to {REFERENCES_MAX} images"
-PROMPT = f"What the image should show, in {PROMPT_MIN} to {PROMPT_MAX:,} characters"
+PROMPT = f"What the image should show ({PROMPT_MIN} to {PROMPT_MAX:,} characters)"
 MODEL = "Model to use (default: pro)"
 ASPECT_RATIO = "Shape of the image (default: 1:1, or the shape of your first image)"
 RESOLUTION = "Size of the image (default: 1K)"

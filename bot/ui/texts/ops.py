@@ -76,7 +76,7 @@ def accepting(state: QueueStatus) -> str:
 
 def tasks(status: Status) -> str:
     """What is in progress, and what needs a look."""
-    unknown, awaiting = f"{status.orphans} outcome unknown", f"{status.awaiting_delivery} waiting to be posted"
+    unknown, awaiting = f"{status.orphans} with unknown outcome", f"{status.awaiting_delivery} waiting to be posted"
     return f"{counted(status.open_tasks, 'open task')} · {unknown} · {awaiting}"
 
 
