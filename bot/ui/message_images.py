@@ -181,7 +181,7 @@ def _media_type(content_type: str | None) -> str:
 
 def _name(url: str) -> str:
     # Discord passes on what members and their bots link to, so it need not be a URL that a parser takes.
-    name = unquote(url.partition("?")[0].partition("#")[0].rpartition("/")[2])
+    name = "" if url.startswith("data:") else unquote(url.partition("?")[0].partition("#")[0].rpartition("/")[2])
     return name.encode("utf-8", "replace").decode() or _UNNAMED
 
 

@@ -86,6 +86,7 @@ FORMS: dict[str, tuple[dict[str, Any], list[Source]]] = {
             "https://example.com:99999/a": "a",
             "https://example.com/%ff\ud800": "\ufffd?",
             "attachment://b": "b",
+            "data:image/png;base64,aGk/aGk=": "image",
             "\0": "\0",
         }.items()
     },
