@@ -6,6 +6,7 @@ Exit codes: 0 success, 1 crash, damaged database or no health, 78 (EX_CONFIG) Op
 import argparse
 import asyncio
 import gc
+import logging
 import os
 import signal
 import sys
@@ -31,16 +32,25 @@ def main(arguments: list[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         config = _configure(options.config)
-        if options.command == "db":
-            if options.action == "check":
-                return _check(config.database.url, repair=options.repair)
-            return _db(options.action, getattr(options, "file", None), config)
-        if options.command == "health":
-            return _health(config)
-        return _bot(options.command, config)
+        return _perform(options, config)
     except OperatorError as error:
         print(f"easel: {error}", file=sys.stderr)
         return os.EX_CONFIG
+
+
+def _perform(options: argparse.Namespace, config: "Config") -> int:
+    try:
+        if options.command == "db":
+            return _db(options, config)
+        if options.command == "health":
+            return _health(config)
+        return _bot(options.command, config)
+    except OperatorError:
+        raise
+    except Exception as error:
+        # Unlike Python's own traceback, the log shows no secret.
+        logging.getLogger(__name__).critical("crashed", exc_info=error)
+        return 1
 
 
 def _exit_early(_number: int, _frame: FrameType | None) -> None:
@@ -99,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
 def _configure(path: Path | None) -> "Config":
     from bot import log
     from bot.config import load
-    from bot.permissions import warn_if_exposed
+    from bot.permissions import warn_if_exposed, warn_of_exposed
 
     if path is None and _DEFAULT_CONFIG.exists():
         path = _DEFAULT_CONFIG
@@ -110,6 +120,8 @@ def _configure(path: Path | None) -> "Config":
     log.set_up(config.log.level, config.log.format, secrets)
     if path is not None:
         warn_if_exposed(path, secrets)
+    if os.name == "posix":
+        warn_of_exposed((config.discord.token_file, config.kie.api_key_file, config.kie.callback_key_file))
     return config
 
 
@@ -122,7 +134,16 @@ def _run(work: Coroutine[Any, Any, _T]) -> _T:
         return runner.run(work)
 
 
-def _db(action: str, file: Path | None, config: "Config") -> int:
+def _db(options: argparse.Namespace, config: "Config") -> int:
+    try:
+        if options.action == "check":
+            return _check(config.database.url, repair=options.repair)
+        return _change(options.action, getattr(options, "file", None), config)
+    except OSError as error:
+        raise OperatorError(f"{error.filename} cannot be used: {error.strerror}.") from error
+
+
+def _change(action: str, file: Path | None, config: "Config") -> int:
     from bot.store import backup, sqlite
 
     path = sqlite.database_file(config.database.url)
@@ -161,11 +182,13 @@ def _migrate(url: str) -> None:
 
 
 def _check(url: str, *, repair: bool) -> int:
+    from bot import permissions
     from bot.store import audit, sqlite
 
     path = sqlite.database_file(url)
     if not path.exists():
         raise OperatorError(f"{path} does not exist: nothing to check.")
+    permissions.tighten(path)
     if repair:
         audit.repair(url)
         print(f"{path}: the totals were rebuilt.")

@@ -20,6 +20,7 @@ from sqlalchemy import (
     type_coerce,
     union_all,
 )
+from sqlalchemy.exc import OperationalError
 
 from bot.domain.credits import ZERO, Credits, Movement, Span, period_around
 from bot.domain.errors import OperatorError
@@ -62,14 +63,18 @@ def audit(path: Path, now: datetime) -> Findings:
 
 
 def repair(url: str) -> None:
-    """Sum the totals up from the ledger's rows again; raises OperatorError when Easel is running."""
+    """Sum the totals up from the ledger's rows again; raises OperatorError when Easel runs, or the disk is full."""
     with sqlite.process_lock(url):
         _require_newest(sqlite.database_file(url))
         engine = create_engine(url)
         sqlite.configure(engine, writes=True)
-        with engine.begin() as connection:
-            rebuild(connection)
-        engine.dispose()
+        try:
+            with engine.begin() as connection:
+                rebuild(connection)
+        except OperationalError as error:
+            raise OperatorError(f"{url} was not changed: {error.orig}.") from error
+        finally:
+            engine.dispose()
 
 
 def _require_newest(path: Path) -> None:
