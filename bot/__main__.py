@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.umask(0o077)
     options = _parser().parse_args(arguments)
     try:
-        config = _configure(options.config)
+        config = _configure(options.config, options.command)
         return _perform(options, config)
     except OperatorError as error:
         print(f"easel: {error}", file=sys.stderr)
@@ -106,7 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _configure(path: Path | None) -> "Config":
+def _configure(path: Path | None, command: str) -> "Config":
     from bot import log
     from bot.config import load
     from bot.permissions import warn_if_exposed, warn_of_exposed
@@ -118,9 +118,10 @@ def _configure(path: Path | None) -> "Config":
         secret.get_secret_value() for secret in (config.discord.token, config.kie.api_key, config.kie.callback_key)
     ]
     log.set_up(config.log.level, config.log.format, secrets)
-    if path is not None:
+    # Not with every health check.
+    if path is not None and command != "health":
         warn_if_exposed(path, secrets)
-    if os.name == "posix":
+    if os.name == "posix" and command != "health":
         warn_of_exposed((config.discord.token_file, config.kie.api_key_file, config.kie.callback_key_file))
     return config
 
