@@ -15,7 +15,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 _TOKEN_IN_PATH = re.compile(r"(/(?:webhooks|interactions)/\d+/)[\w.%-]{20,}")
-_PASSWORD_IN_URL = re.compile(r"(\w://)[^\s/?#'\"@]*:[^\s'\"]*@(?=[\w.\[])")
+_PASSWORD_IN_URL = re.compile(r"(\w://)[^\s/?#'\"@:]{0,200}:[^\s'\"]{0,200}@(?=[\w.\[])")
 _SIGNED_LINK = re.compile(r"(https?://[^\s'\"?]+)\?[^\s'\"]+")
 # At debug level some of these log whole requests, prompts included, so they never log below WARNING.
 QUIET = (
