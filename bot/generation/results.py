@@ -158,7 +158,6 @@ class Results:
         counts = trouble.failures >= _COUNTS_AFTER_TIMES or waited >= _COUNTS_AFTER or isinstance(error, HostNotAllowed)
         if counts and self._breaker.record_failure(task.id, self._clock.steady()):
             log.error("submissions paused: results cannot be fetched", task=task.id, error=str(error))
-            self._workload.changed.set()
             self.alert(ResultsMissing())
         pause = _PAUSES[min(trouble.failures, len(_PAUSES)) - 1]
         if self._breaker.is_open:

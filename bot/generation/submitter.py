@@ -106,8 +106,7 @@ class Submitter:
         now = asyncio.get_running_loop().time()
         if self._workload.queue.running >= self._workload.kie_limits.running_tasks:
             return None
-        half_open = self._workload.funds_breaker.is_half_open or self._workload.results_breaker.is_half_open
-        if half_open and self._in_flight:
+        if self._workload.funds_breaker.is_half_open and self._in_flight:
             return None
         if self._paused_until > now:
             return self._paused_until - now
@@ -158,7 +157,6 @@ class Submitter:
             raise
         self._rejections = 0
         self._workload.funds_breaker.record_success()
-        self._workload.results_breaker.record_submission(self._clock.steady())
         # KIE began between question and answer; when the task is polled depends on that moment.
         submitted_at = self._clock.now() - (self._clock.steady() - asked_at) / 2
         await self._watch(generation.task(task_id), kie_task_id, submitted_at)
@@ -230,17 +228,15 @@ class Submitter:
         self._delivery.refresh(queued.generation)
 
     async def _wait_while_paused(self) -> float | None:
-        """Fail tasks that have waited too long for the pause to end; seconds until the next one has, or a probe."""
-        now = self._clock.steady()
-        probe = self._workload.results_breaker.until_probe(now)
-        if self._workload.pause is None:
-            return _MIN_WAIT
-        since, reason = self._workload.pause
+        """Fail tasks that have waited too long for the pause to end; seconds until the next one has."""
+        pause, now = self._workload.pause, self._clock.steady()
+        since, reason = pause or (now, Failure.UNAVAILABLE)
         if now - since >= self._give_up_after:
             oldest = await self._fail_waiting(reason)
+            if oldest is None:
+                return None
             since = oldest
-        waits = [probe, since and self._give_up_after - (now - since)]
-        return min((max(wait.total_seconds(), _MIN_WAIT) for wait in waits if wait is not None), default=None)
+        return max((self._give_up_after - (now - since)).total_seconds(), _MIN_WAIT)
 
     async def _fail_waiting(self, failure: Failure) -> datetime | None:
         """Fail all tasks that have waited for ``give_up_after``, so that KIE need not refuse them one by one.
@@ -256,7 +252,6 @@ class Submitter:
 
     async def _hold_or_fail(self, generation_id: GenerationId, task_id: TaskId) -> bool:
         """Nobody knows whether KIE took the task; True when it is held until a callback or its deadline."""
-        self._workload.results_breaker.record_submission(self._clock.steady())
         if not self._options.hold_ambiguous:
             await self._fail(generation_id, task_id, Failure.UNKNOWN_OUTCOME)
             return False

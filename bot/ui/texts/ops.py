@@ -28,8 +28,7 @@ NO_BALANCE = "Not read yet."
 NO_COSTS = "No images yet."
 RESULTS_MISSING = (
     "Requests are paused: KIE finished several images in a row that can't be fetched. New requests are refused. "
-    "I keep trying to fetch these, and now and then let one new request through; they resume when an image arrives. "
-    "Check the bot's network and kie.result_hosts."
+    "I keep trying to fetch these; requests resume when one arrives. Check the bot's network and kie.result_hosts."
 )
 _TOP_UP = "Top up the account at kie.ai."
 _PAUSED: Mapping[Failure, str] = {
