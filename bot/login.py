@@ -1,7 +1,11 @@
 """Logs in to Discord, however long that takes, and says in plain words what keeps Discord out of reach."""
 
 import asyncio
+import math
 from collections.abc import Iterator
+from contextlib import suppress
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 from itertools import chain, repeat
 from typing import Final
 
@@ -71,8 +75,17 @@ def retry_after(error: BaseException) -> int:
             pass
         case _:
             return 0
-    value = headers.get("Retry-After", "")
-    return min(int(value), _LONGEST_RETRY_AFTER) if value.isascii() and value.isdecimal() else 0
+    seconds = _seconds(headers.get("Retry-After", ""))
+    return math.ceil(min(max(seconds, 0), _LONGEST_RETRY_AFTER)) if math.isfinite(seconds) else 0
+
+
+def _seconds(value: str) -> float:
+    """Of a Retry-After header: seconds, which Discord gives with a fraction, or a date; 0 for anything else."""
+    with suppress(ValueError):
+        return float(value)
+    with suppress(ValueError):
+        return (parsedate_to_datetime(value).astimezone(UTC) - datetime.now(UTC)).total_seconds()
+    return 0
 
 
 def describe(error: BaseException | None) -> str:
@@ -100,8 +113,8 @@ def describe(error: BaseException | None) -> str:
 
 def _is_discords_refusal(error: BaseException | None) -> bool:
     """Whether this 401 is Discord's; a proxy's would say nothing about the token."""
-    return isinstance(error, discord.HTTPException) and _is_json(error) and error.text == "401: Unauthorized"
+    return isinstance(error, discord.HTTPException) and _is_json(error) and "401: Unauthorized" in error.text
 
 
 def _is_json(error: discord.HTTPException) -> bool:
-    return error.response.headers.get("Content-Type") == "application/json"
+    return error.response.headers.get("Content-Type", "").partition(";")[0].strip().lower() == "application/json"

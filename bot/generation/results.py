@@ -157,10 +157,14 @@ class Results:
         waited = self._clock.steady() - trouble.since
         counts = trouble.failures >= _COUNTS_AFTER_TIMES or waited >= _COUNTS_AFTER or isinstance(error, HostNotAllowed)
         if counts and self._breaker.record_failure(task.id, self._clock.steady()):
-            log.error("submissions paused: results cannot be fetched", task=task.id, error=str(error))
-            self.alert(ResultsMissing())
+            if self._breaker.is_half_open:
+                log.warning("submissions resumed one at a time: perhaps other results can be fetched")
+                self._workload.changed.set()
+            else:
+                log.error("submissions paused: results cannot be fetched", task=task.id, error=str(error))
+                self.alert(ResultsMissing())
         pause = _PAUSES[min(trouble.failures, len(_PAUSES)) - 1]
-        if self._breaker.is_open:
+        if self._breaker.since is not None:
             pause = min(pause, _PAUSE_WHILE_STOPPED)
         log.warning("result not fetched", task=task.id, error=str(error), times=trouble.failures, pause=pause)
         return ResultPending(pause, waited)

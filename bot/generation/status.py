@@ -108,7 +108,7 @@ class StatusBoard:
             calls_allowed=work.kie_limits.new_tasks,
             window=work.kie_limits.window,
             pause=pause and replace(pause, since=wall_time(pause.since)),
-            trying=work.funds_breaker.is_half_open,
+            trying=work.funds_breaker.is_half_open or work.results_breaker.is_half_open,
             results_missing_since=missing_since and wall_time(missing_since),
         )
 

@@ -108,6 +108,8 @@ class Submitter:
             return None
         if self._workload.funds_breaker.is_half_open and self._in_flight:
             return None
+        if self._workload.results_breaker.is_half_open and self._workload.queue.running:
+            return None
         if self._paused_until > now:
             return self._paused_until - now
         return self._window.wait(now)

@@ -35,7 +35,7 @@ class Workload:
         """Since when nothing may be submitted, by the steady clock, and what to tell who waits too long."""
         if self.funds_breaker.is_open and self.funds_breaker.pause is not None:
             return self.funds_breaker.pause.since, self.funds_breaker.pause.reason
-        if self.results_breaker.since is not None:
+        if self.results_breaker.is_open and self.results_breaker.since is not None:
             return self.results_breaker.since, Failure.UNAVAILABLE
         return None
 

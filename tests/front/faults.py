@@ -17,6 +17,7 @@ class Fault:
     message: str = "Scripted fault"
     retry_after: float = 0.0
     html: bool = False
+    content_type: str = "application/json"
     delay: float = 0.0
     hang: bool = False
     cut: bool = False

@@ -225,4 +225,4 @@ def _faulty_answer(fault: Fault) -> web.Response:
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         body |= {"retry_after": fault.retry_after, "global": False}
         headers["Retry-After"] = f"{fault.retry_after:g}"
-    return _json(body, status=status, headers=headers)
+    return _json(body, status=status, headers=headers | {"Content-Type": fault.content_type})

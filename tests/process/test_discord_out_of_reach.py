@@ -12,8 +12,6 @@ from tests.process.deployment import Deployment, log_entries
 from tests.process.test_lifecycle import web_address
 from tests.waiting import until
 
-UNAUTHORIZED = Fault(status=401, message="401: Unauthorized")
-
 
 async def answer(bot: BotProcess, path: str) -> tuple[int, Any]:
     async with aiohttp.ClientSession() as session, session.get(await web_address(bot) + path) as response:
@@ -35,7 +33,7 @@ def events(bot: BotProcess, event: str) -> list[dict[str, Any]]:
     ("path", "faults", "waits"),
     [
         ("/users/@me", [Fault(status=401, html=True), Fault(status=200, html=True)], [1, 2]),
-        ("/users/@me", [Fault(cut=True), Fault(status=429, html=True, retry_after=3)], [1, 3]),
+        ("/users/@me", [Fault(cut=True), Fault(status=429, html=True, retry_after=2.4)], [1, 3]),
         ("/oauth2/applications/@me", [Fault(status=403, html=True), Fault(status=503)], [1, 2]),
     ],
     ids=["a proxy's pages", "Cloudflare's block, reset", "after the first call"],
@@ -95,9 +93,11 @@ async def test_kie_is_polled_while_discord_is_waited_for(deployment: Deployment)
         assert await second.terminate(within=20) == 0
 
 
-async def test_what_discord_says_itself_about_the_token_is_believed(deployment: Deployment) -> None:
+@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8"])
+async def test_what_discord_says_itself_about_the_token_is_believed(deployment: Deployment, content_type: str) -> None:
+    refusal = Fault(status=401, message="401: Unauthorized", content_type=content_type)
     deployment.front.faults.on("GET", "/users/@me", Fault(status=503))
-    deployment.front.faults.on("GET", "/users/@me", UNAUTHORIZED)
+    deployment.front.faults.on("GET", "/users/@me", refusal)
     async with deployment.start() as bot:
         assert await bot.ended(within=30) == 78
         assert "easel: Discord refused discord.token" in bot.output()

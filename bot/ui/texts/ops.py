@@ -67,10 +67,11 @@ def queue(state: QueueStatus) -> str:
 def accepting(state: QueueStatus) -> str:
     """Whether new requests are accepted and submitted to KIE."""
     if state.results_missing_since is not None:
-        return f"⏸️ paused {relative(state.results_missing_since)}: KIE's images can't be fetched"
-    if state.pause is None:
+        paused_at = f"paused {relative(state.results_missing_since)}: KIE's images can't be fetched"
+    elif state.pause is not None:
+        paused_at = f"paused {relative(state.pause.since)}: {_PAUSED[state.pause.reason]}"
+    else:
         return "▶️ accepting requests"
-    paused_at = f"paused {relative(state.pause.since)}: {_PAUSED[state.pause.reason]}"
     return f"⏸️ {paused_at}; trying one task at a time" if state.trying else f"⏸️ {paused_at}"
 
 
