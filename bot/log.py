@@ -5,7 +5,7 @@ import logging
 import re
 import sys
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from enum import Enum
 from urllib.parse import quote, quote_plus
 
@@ -32,6 +32,8 @@ QUIET = (
 
 
 _SECRET_MIN = 4
+_SPLIT = r"(?:\s|\\+[nr])*"
+"""A secret may be split over lines."""
 
 
 def _spellings(char: str) -> str:
@@ -44,6 +46,14 @@ def _spellings(char: str) -> str:
     return rf"\\*(?:{'|'.join(patterns)})"
 
 
+def _in_base64(secret: bytes) -> Iterator[str]:
+    """What base64 makes of a secret in a longer text, by its place there; the ends depend on the rest."""
+    for before in range(3):
+        start, end = -(-before * 4 // 3), (before + len(secret)) * 4 // 3
+        for encode in (b64encode, urlsafe_b64encode):
+            yield encode(bytes(before) + secret).decode()[start:end]
+
+
 class Redactor:
     """Replaces secrets, interaction tokens, and the password or signature in a URL, anywhere in a text."""
 
@@ -51,10 +61,8 @@ class Redactor:
         patterns: set[str] = set()
         for secret in secrets:
             if len(secret) >= _SECRET_MIN:
-                raw = secret.encode()
-                # Of base64 without the end, which depends on what follows.
-                encoded = (encode(raw).decode()[: len(raw) * 4 // 3] for encode in (b64encode, urlsafe_b64encode))
-                patterns |= {"".join(map(_spellings, secret)), raw.hex(), *map(re.escape, encoded)}
+                encoded = (secret.encode().hex(), *_in_base64(secret.encode()))
+                patterns |= {_SPLIT.join(map(_spellings, text)) for text in (secret, *encoded)}
         self._secrets = re.compile("|".join(sorted(patterns, key=len, reverse=True))) if patterns else None
 
     def __call__(self, text: str) -> str:

@@ -70,6 +70,8 @@ def fail_with(text: str) -> None:
         (repr({"key": ODD_SECRET, "raw": ODD_SECRET.encode()}), "[secret]", "pass"),
         (json.dumps(repr(ODD_SECRET)), "[secret]", "pass"),
         (f"?key={quote(ODD_SECRET)}&{quote_plus(ODD_SECRET)}", "[secret]", "pass"),
+        (f"{SECRET[:9]}\n  {SECRET[9:]}", "[secret]", SECRET[9:]),
+        (f"Basic {b64encode(f'easel:{SECRET}!'.encode()).decode()}", "Basic ZWFzZWw6[secret]", "WA4"),
         (f"Basic {b64encode(ODD_SECRET.encode()).decode()}", "Basic [secret]", b64encode(ODD_SECRET.encode()).decode()),
         ("via http://ann:hunter2@proxy.example:3128", "via http://[secret]@proxy.example:3128", "hunter2"),
         ("postgresql+psycopg://easel:p@ss/word@db/easel", "postgresql+psycopg://[secret]@db/easel", "ss/word"),
