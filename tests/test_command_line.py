@@ -104,6 +104,22 @@ def test_the_health_check_follows_the_settings(easel: Easel, listens: str, host:
     assert "web.port is 0" in error_of(easel("health", WEB__PORT="0"))
 
 
+def test_a_crash_shows_no_secret() -> None:
+    program = (
+        "import os, sys, bot.__main__ as command_line\n"
+        "def crash(command, config): raise RuntimeError(os.environ['EASEL__KIE__API_KEY'])\n"
+        "command_line._bot = crash\n"
+        "sys.exit(command_line.main(['run']))"
+    )
+    environment = os.environ | {f"EASEL__{name}": value for name, value in SECRETS.items()}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 1
+    assert "RuntimeError: [secret]" in done.stderr
+    assert SECRET not in done.stderr + done.stdout
+
+
 def test_a_host_that_is_no_name(easel: Easel) -> None:
     assert "web.host" in error_of(easel("run", **SECRETS, WEB__HOST="a..b"))
     assert easel("health", WEB__HOST="a..b").returncode == 1
