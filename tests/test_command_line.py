@@ -143,8 +143,11 @@ def test_the_database_is_created_and_checked_without_a_token(easel: Easel, tmp_p
 
     migrated = easel("db", "migrate")
     assert (migrated.returncode, migrated.stdout) == (0, "data/easel.db has the newest schema.\n")
+    (tmp_path / "data").chmod(0o755)
+    (tmp_path / "data" / "easel.db").chmod(0o644)
     checked = easel("db", "check")
     assert (checked.returncode, checked.stdout) == (0, "data/easel.db is intact.\n")
+    assert open_to_others(tmp_path) == set()
 
     with closing(sqlite3.connect(tmp_path / "data" / "easel.db")) as connection, connection:
         connection.execute("INSERT INTO ledger_totals VALUES ('all', 0, 0, 0, 1954802, -5000)")
