@@ -10,6 +10,9 @@ from pathlib import Path
 
 from bot import options
 from bot.client import EaselClient
+from bot.cluster.blocks import all_shards
+from bot.cluster.identify import IdentifyTurns
+from bot.cluster.ports import LocalLeases
 from bot.config import Config
 from bot.domain.errors import OperatorError
 from bot.domain.ids import IdMaker
@@ -205,6 +208,8 @@ async def assemble(
             services,
             options.command_options(config),
             options.alert_channel(config),
+            all_shards(config.cluster.shards),
+            IdentifyTurns(LocalLeases()),
             reads_messages=reads_messages,
         )
         yield Application(

@@ -178,6 +178,12 @@ class TrackerConfig(_Section):
     give_up_submitting: Seconds = 180
 
 
+class ClusterConfig(_Section):
+    """Discord's shards: how many; 0 for as many as Discord names."""
+
+    shards: Annotated[int, Field(ge=0, le=10_000)] = 0
+
+
 class LogConfig(_Section):
     """The log's level and format."""
 
@@ -198,6 +204,7 @@ class Config(_Section):
     prices: PricesConfig = PricesConfig()
     operator: OperatorConfig = OperatorConfig()
     tracker: TrackerConfig = TrackerConfig()
+    cluster: ClusterConfig = ClusterConfig()
     log: LogConfig = LogConfig()
 
     @model_validator(mode="before")

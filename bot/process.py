@@ -38,7 +38,7 @@ async def run(config: Config) -> bool:
     stop = _stop_signal()
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(assemble(config))
-        stack.push_async_callback(app.client.close)
+        await stack.enter_async_context(app.client)
         # Before anything is sent or shown: with a wrong key every request would fail.
         await app.balance_monitor.check_key()
         workers = _supervised(stack, app.work(), "workers")
@@ -87,7 +87,9 @@ async def _start_web_server(
     stack: AsyncExitStack, config: Config, app: Application, workers: asyncio.Task[None]
 ) -> None:
     def ready() -> dict[str, bool]:
-        return {"discord": app.client.is_ready() and app.client.gateway.is_live, "workers": not workers.done()}
+        shards = app.client.gateway.live
+        named = {f"shard {number}": live for number, live in shards.items()} if len(shards) > 1 else {}
+        return {"discord": bool(shards) and all(shards.values()), "workers": not workers.done(), **named}
 
     try:
         await stack.enter_async_context(
