@@ -12,7 +12,7 @@ from bot.gateway import Shard
 
 @final
 class Gateway:
-    """The client's shards; there are none until :meth:`run` is told which."""
+    """The client's shards; there are none before :meth:`run`."""
 
     def __init__(self, client: discord.Client, turns: IdentifyTurns) -> None:
         self._client = client

@@ -1,4 +1,4 @@
-"""What this room asks of whoever keeps leases."""
+"""Leases as this package uses them, and their stand-in for a process that is alone with its database."""
 
 import asyncio
 from typing import Protocol, final
