@@ -69,7 +69,7 @@ def _health(config: "Config") -> int:
     from bot.web.health import is_healthy
 
     if not config.web.port:
-        raise OperatorError("web.port is 0, so the system chooses it and nobody can ask there: set web.port.")
+        raise OperatorError("web.port is 0, so the port is chosen at start and can't be known here: set web.port.")
     healthy = is_healthy(config.web.host, config.web.port)
     print("The bot answers." if healthy else f"Nothing answers at {config.web.host}:{config.web.port}.")
     return 0 if healthy else 1
@@ -81,13 +81,13 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run the bot")
     commands.add_parser("sync", help="send the command definitions to Discord, even if they have not changed")
-    commands.add_parser("health", help="ask the running bot whether it lives; exit code 1 if it does not answer")
+    commands.add_parser("health", help="check that the running bot answers; exit code 1 if it does not")
     db = commands.add_parser("db", help="manage the database")
     actions = db.add_subparsers(dest="action", required=True)
     actions.add_parser("migrate", help="upgrade it to the newest schema")
     check = actions.add_parser("check", help="check the file for damage, and audit the ledger; the bot may be running")
     check.add_argument(
-        "--repair", action="store_true", help="first sum the ledger's totals up again; the bot must not be running"
+        "--repair", action="store_true", help="first rebuild the ledger's totals; the bot must not be running"
     )
     backup = actions.add_parser("backup", help="back it up; the bot may be running")
     backup.add_argument("file", type=Path, nargs="?", help="file or folder (default: backups/ beside the database)")
@@ -168,7 +168,7 @@ def _check(url: str, *, repair: bool) -> int:
         raise OperatorError(f"{path} does not exist: nothing to check.")
     if repair:
         audit.repair(url)
-        print(f"{path}: the totals were summed up again.")
+        print(f"{path}: the totals were rebuilt.")
     damage = sqlite.integrity_problems(path)
     for problem in damage:
         print(problem)

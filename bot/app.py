@@ -208,7 +208,7 @@ async def assemble(
             errors=ErrorReporter(pending_cards),
             acknowledger=Acknowledger(pending_cards, clock),
             questions=Questions(history, prices, clock),
-            alt_texts=AltTexts(runtime.store),
+            alt_texts=AltTexts(history),
             prices=prices,
         )
         cluster = options.cluster_options(config)

@@ -274,7 +274,7 @@ def require_secrets(config: Config) -> None:
                 f"{variable}_FILE."
             )
         if not value.isascii() or " " in value:
-            raise OperatorError(f"{name} contains a space, or a letter that none has: copy it again.")
+            raise OperatorError(f"{name} contains a space or a character that none has: copy it again.")
 
 
 def _describe(error: ValidationError | SettingsError) -> str:

@@ -8,13 +8,13 @@ from discord.ext import commands
 
 from bot.client import EaselClient
 from bot.domain.credits import PriceList
-from bot.domain.errors import NoSourceImage, TooManyImages
+from bot.domain.errors import NoSourceImage, StickerUnreadable, TooManyImages
 from bot.domain.generation import Origin
 from bot.domain.ids import ChannelId, MessageId, UserId
 from bot.domain.settings import REFERENCES_MAX
 from bot.generation.history import History
 from bot.ui.custom_ids import Action, CustomId
-from bot.ui.message_images import images_of
+from bot.ui.message_images import animations, images_of
 from bot.ui.modals import draft_modal
 from bot.ui.texts.commands import EDIT_IMAGE
 
@@ -42,7 +42,7 @@ class Edit(commands.Cog):
         user = UserId(interaction.user.id)
         images = images_of(message, user)
         if not images:
-            raise NoSourceImage
+            raise StickerUnreadable if animations(message) else NoSourceImage
         certain = [image for image in images if not image.uncertain]
         if len(certain) > REFERENCES_MAX:
             raise TooManyImages(tuple(image.filename for image in certain[REFERENCES_MAX:]))

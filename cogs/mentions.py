@@ -9,6 +9,7 @@ from discord.ext import commands
 
 from bot.client import EaselClient
 from bot.domain.errors import MayNotPost, UserError
+from bot.domain.generation import Source
 from bot.domain.ids import ChannelId, GuildId, PendingCardId, UserId
 from bot.domain.rules import ReplyMode
 from bot.generation.prompt_files import PromptFiles
@@ -27,6 +28,7 @@ from bot.ui.mentions import (
     prompt_of,
     read_mention,
 )
+from bot.ui.message_images import prompt_file
 from bot.ui.questions import Questions
 from bot.ui.texts.refusals import refusal
 
@@ -79,7 +81,10 @@ class Mentions(commands.Cog):
         if self._client.user is None or not self._questions.is_about(payload.message_id):
             return
         async with self._errors.log_only():
-            await self._questions.change(payload.message_id, prompt_of(payload.message, self._client.user.id))
+            # Also when Discord has added an embed: a prompt that is in a file is still there.
+            prompt = await self._prompt(payload.message, prompt_file(payload.message))
+            if self._questions.is_about(payload.message_id):
+                await self._questions.change(payload.message_id, prompt)
 
     @commands.Cog.listener()
     async def on_raw_message_delete(self, payload: discord.RawMessageDeleteEvent) -> None:
@@ -138,10 +143,13 @@ class Mentions(commands.Cog):
 
     async def _with_file(self, message: discord.Message, mention: MentionRequest) -> MentionRequest:
         """The request with all of its prompt. Raises PromptFileRefused."""
-        if mention.prompt_file is None or self._client.user is None:
+        if mention.prompt_file is None:
             return mention
-        more = await self._prompt_files.read(mention.prompt_file)
-        return replace(mention, prompt=prompt_of(message, self._client.user.id, more))
+        return replace(mention, prompt=await self._prompt(message, mention.prompt_file))
+
+    async def _prompt(self, message: discord.Message, file: Source | None) -> str:
+        more = await self._prompt_files.read(file) if file is not None else ""
+        return prompt_of(message, self._client.user.id if self._client.user else 0, more)
 
 
 async def setup(bot: EaselClient) -> None:

@@ -88,6 +88,10 @@ class NoSourceImage(UserError):
     """The message has no image to edit."""
 
 
+class StickerUnreadable(UserError):
+    """The only image of a message is a sticker that Discord keeps as an animation in JSON (Lottie)."""
+
+
 class QuestionGone(UserError):
     """The question was answered, replaced by another, or withdrawn."""
 

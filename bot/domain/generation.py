@@ -125,7 +125,7 @@ class GenerationRequest:
     origin: Origin | None = None
     """What is edited, if anything."""
     spoiler: bool = False
-    """An image that it was made from is a spoiler, so the results are, too."""
+    """An image or words that it was made from are hidden on Discord, so the results are, too."""
 
     @property
     def account(self) -> Account:

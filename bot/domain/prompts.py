@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from enum import Enum
 from typing import Final
 
+from bot.domain.text import clean
+
 
 class Mentioned(Enum):
     """What a token may name; the value stands for it where the name is not known."""
@@ -21,11 +23,12 @@ NameOf = Callable[[Mentioned, int], str | None]
 # Discord's documentation, "Message Formatting". The last form catches tokens of kinds that Discord may yet add.
 _TOKEN: Final = re.compile(
     r"<(?:@!?(?P<member>\d{1,20})|@&(?P<role>\d{1,20})|#(?P<channel>\d{1,20})"
-    r"|a?:(?P<emoji>\w{1,64}):\d{1,20}|/(?P<command>[^<>:\n]{1,100}):\d{1,20}"
+    r"|a?:(?P<emoji>\w{1,64})(?:~\d{1,3})?:\d{1,20}|/(?P<command>[^<>:\n]{1,100}):\d{1,20}"
     r"|t:(?P<time>-?\d{1,17})(?::(?P<style>[A-Za-z]))?|id:(?P<page>[a-z-]{1,32})(?::\d{1,20})?"
     r"|(?P<link>https?://[^\s<>]+)|[@#/:a-z&!][^\s<>]{0,100}:?\d{15,20})>"
-    r"|(?<!\w)@(?P<all>everyone|here)\b"
+    r"|(?<!\w)@+(?P<all>everyone|here)\b"
 )
+_OF_TOKENS: Final = re.compile(r"[<>]|@+(?=(?:everyone|here)\b)")
 _PAGES: Final = {
     "customize": "Channels & Roles",
     "browse": "Browse Channels",
@@ -34,8 +37,9 @@ _PAGES: Final = {
 }
 _SOME_TIME: Final = "some time"
 _FENCE: Final = re.compile(r"```(?:[\w+-]+\n)?(.*?)```", re.DOTALL)
-_ESCAPE: Final = re.compile(r"\\([*_~|`>#@<:\[\]()-])")
+_ESCAPE: Final = re.compile(r"\\([*_~`>#@<:\[\]()-])")
 """A backslash that keeps Discord from reading the next character as Markdown. Those of JSON stay."""
+_SPOILER: Final = re.compile(r"(?<!\\)\|\|(.+?)(?<!\\)\|\|", re.DOTALL)
 _CONTROL: Final = re.compile("[\0-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _INVISIBLE: Final = re.compile(
     "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\u3164\ufeff\uffa0"
@@ -61,7 +65,15 @@ def readable_prompt(text: str, name_of: NameOf = nobody_known) -> str:
     unfenced = _FENCE.sub(lambda fence: f" {fence[1]} ", visible)
     # Before the tokens: a token behind a backslash is one for the model, too.
     plain = _TOKEN.sub(lambda token: _words(token, name_of), _ESCAPE.sub(r"\1", unfenced))
+    if _TOKEN.search(plain):
+        plain = _OF_TOKENS.sub("", plain)  # They were nested: what was read inside made new ones.
     return re.sub(r" ?\n ?", "\n", re.sub(r"[^\S\n]+", " ", plain)).strip()
+
+
+def without_spoiler_marks(prompt: str) -> tuple[str, bool]:
+    """A prompt without the bars by which Discord hides words, and whether there were any: ``||a fox||``."""
+    words, hidden = _SPOILER.subn(r"\1", prompt)
+    return words.replace("\\|", "|").strip(), bool(hidden)
 
 
 def _words(token: re.Match[str], name_of: NameOf) -> str:
@@ -69,8 +81,8 @@ def _words(token: re.Match[str], name_of: NameOf) -> str:
     match kind:
         case "member" | "role" | "channel":
             mentioned = Mentioned[kind.upper()]
-            # A name is free text as well, and must not bring a token of its own.
-            name = re.sub(r"[<>]", "", _INVISIBLE.sub("", name_of(mentioned, int(value)) or "")).strip()
+            # A name is free text as well, and must not bring a token or a spoiler of its own.
+            name = _OF_TOKENS.sub("", clean(name_of(mentioned, int(value)) or "")).replace("||", "").strip()
             return name or mentioned.value
         case "emoji":
             return f":{value}:"

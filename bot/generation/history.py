@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
+from bot.domain.derived_requests import LARGER_PROMPT
 from bot.domain.errors import DraftGone, GenerationGone, NotYours, QuestionGone
 from bot.domain.generation import Draft, Generation, Origin, Source
 from bot.domain.ids import DraftId, GenerationId, MessageId, UserId
@@ -37,6 +38,21 @@ class History:
         if generation.request.destination.message_id != message_id and not posted_here:
             raise GenerationGone
         return generation
+
+    async def words_of(self, generation: Generation) -> str:
+        """What a member last wrote: of a 2K redraw the prompt of the image that it redraws, empty if that has none."""
+        prompts = [*await self.earlier_prompts(generation), generation.request.prompt]
+        return next((prompt for prompt in reversed(prompts) if prompt != LARGER_PROMPT), "")
+
+    async def earlier_prompts(self, generation: Generation) -> list[str]:
+        """The prompts of the images that were edited, the first one first; raises StoreUnavailable."""
+        origin = generation.request.origin
+        if origin is None or origin.image_id is None:
+            return []
+        async with self._store.read() as tx:
+            images = await tx.images.lineage(origin.image_id)
+            generations = [await tx.generations.get(image.generation_id) for image in reversed(images)]
+        return [earlier.request.prompt for earlier in generations if earlier is not None]
 
     def new_draft(self, user_id: UserId, origin: Origin, sources: Sequence[Source]) -> Draft:
         """A draft whose id goes into the modal's custom id; :meth:`keep` it before the modal is opened."""

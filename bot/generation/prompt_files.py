@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+from codecs import BOM_UTF16_BE, BOM_UTF16_LE
 from pathlib import Path
 from typing import Final
 
@@ -21,14 +22,15 @@ class PromptFiles:
         self._folder = folder
 
     async def read(self, file: Source) -> str:
-        """The text of a file of at most 100 kB in UTF-8. Raises PromptFileRefused."""
+        """The text of a file of at most 100 kB in UTF-8, or in UTF-16 if it says so. Raises PromptFileRefused."""
         if file.size > PROMPT_FILE_MAX_BYTES:
             raise PromptFileRefused(file.filename, too_long=True)
         with tempfile.TemporaryDirectory(prefix="easel-", dir=self._folder) as folder:
             path = Path(folder) / "prompt"
             try:
                 await self._fetcher.to_file(file.url, path, PROMPT_FILE_MAX_BYTES)
-                return (await asyncio.to_thread(path.read_bytes)).decode("utf-8-sig")
+                data = await asyncio.to_thread(path.read_bytes)
+                return data.decode("utf-16" if data.startswith((BOM_UTF16_LE, BOM_UTF16_BE)) else "utf-8-sig")
             except FetchTooLarge as error:
                 raise PromptFileRefused(file.filename, too_long=True) from error
             except (FetchRefused, FetchFailed, UnicodeDecodeError) as error:

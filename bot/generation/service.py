@@ -24,6 +24,7 @@ from bot.domain.errors import (
 from bot.domain.generation import Delivery, Generation, GenerationRequest, Origin, Reference, Source, Task
 from bot.domain.ids import GenerationId, PendingCardId, TaskId, UserId
 from bot.domain.ledger import LedgerEntry
+from bot.domain.prompts import without_spoiler_marks
 from bot.domain.queue import QueuedTask
 from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, TaskClass
 from bot.domain.states import TaskState
@@ -92,10 +93,13 @@ class GenerationService:
     ) -> GenerationId:
         """Validate the request, prepare its references, reserve the price, and queue the tasks.
 
-        A source is an image on Discord, or a reference of an earlier generation, which is then renewed.
+        A source is an image on Discord, or a reference of an earlier generation, which is then renewed. What is made
+        from words that their author hid is hidden as well.
 
         Raises a UserError when the request is invalid, a reference cannot be used, or the quota does not cover it.
         """
+        prompt, hidden = without_spoiler_marks(request.prompt)
+        request = replace(request, prompt=prompt, spoiler=request.spoiler or hidden)
         _validate(request, sources)
         user = request.account.user_id
         self._in_progress[user] += 1

@@ -11,6 +11,7 @@ from bot.domain.generation import Generation, Task
 from bot.domain.ids import GenerationId, KieTaskId, TaskId
 from bot.domain.image_api_errors import Ambiguous, TaskRefused, TryLater
 from bot.domain.ports import ImageApi, TaskInput
+from bot.domain.prompts import readable_prompt
 from bot.domain.queue import QueuedTask
 from bot.domain.states import Failure, TaskState
 from bot.generation.delivery import DeliveryWorker
@@ -282,4 +283,5 @@ class Submitter:
 def _task_input(generation: Generation, task_id: TaskId) -> TaskInput:
     request = generation.request
     urls = tuple(reference.url for reference in request.references)
-    return TaskInput(task_id, request.prompt, request.settings, urls)
+    # Earlier versions kept prompts as Discord sent them, and some may still wait.
+    return TaskInput(task_id, readable_prompt(request.prompt), request.settings, urls)

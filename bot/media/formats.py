@@ -48,7 +48,10 @@ _NAMES = frozenset(
     | {"jfif", "jp2", "jpc", "jpe", "jpeg", "jpf", "jpg", "jpx", "mpo", "pjp", "pjpeg", "png", "tif", "tiff", "webp"}
 )
 """Suffixes of files, and the last words of content types, by which these formats go."""
-_UNTYPED = frozenset({"application/octet-stream", "binary/octet-stream", "application/unknown", "unknown/unknown"})
+UNTYPED: Final = frozenset(
+    {"", "application/octet-stream", "binary/octet-stream", "application/unknown", "unknown/unknown"}
+)
+"""Content types that say nothing."""
 _AVIF_BRANDS = {b"avif", b"avis"}
 _HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 
@@ -70,7 +73,7 @@ def is_readable(content_type: str | None, filename: str) -> bool | None:
     The claim decides what is asked for and never how a file is decoded: :func:`detect_format` tells that by its bytes.
     """
     kind = (content_type or "").partition(";")[0].strip().lower()
-    if kind and kind not in _UNTYPED:
+    if kind not in UNTYPED:
         main, _, name = kind.partition("/")
         return main == "image" and re.split(r"[.-]", name.removesuffix("-sequence"))[-1] in _NAMES
     return True if PurePosixPath(filename).suffix.lower().removeprefix(".") in _NAMES else None

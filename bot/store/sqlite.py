@@ -52,7 +52,7 @@ def process_lock(url: str) -> Generator[None, None, None]:
         # A symbolic link and its target are one database.
         target = path.resolve()
     except (OSError, RuntimeError) as error:
-        raise OperatorError(f"database.url: {path} is a link that leads nowhere.") from error
+        raise OperatorError(f"database.url: {path} is a broken link.") from error
     lock = FileLock(target.with_name(f"{target.name}.lock"), timeout=0, mode=0o600)
     with ExitStack() as stack:
         try:
@@ -63,7 +63,7 @@ def process_lock(url: str) -> Generator[None, None, None]:
             for database in {target, path.absolute()}:
                 permissions.tighten(database)
         except (Timeout, BlockingIOError) as error:
-            raise OperatorError(f"database.url: {path} is in use by another Easel; end that one first.") from error
+            raise OperatorError(f"database.url: {path} is in use by another Easel; stop that one first.") from error
         except OSError as error:
             raise OperatorError(f"database.url: {path} cannot be written: {error.strerror}.") from error
         yield

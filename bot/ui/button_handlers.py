@@ -91,7 +91,7 @@ async def _open_edit(services: Services, interaction: discord.Interaction[Any], 
     images = images_of(_card(interaction), _user(interaction))
     if not images:
         raise NoSourceImage
-    prompt = "" if earlier.prompt == derived_requests.LARGER_PROMPT else earlier.prompt
+    prompt = await services.history.words_of(generation)
     await leave_out_words(
         lambda words: interaction.response.send_modal(
             edit_modal(button, images, prompt if words else "", settings, services.prices)
@@ -113,10 +113,10 @@ async def _edit(services: Services, interaction: discord.Interaction[Any], modal
 async def _open_prompt(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     generation = await _shown_generation(services, interaction, button)
     derived_requests.check_images(generation, _user(interaction), other_prompt=True)
-    earlier = generation.request
+    prompt, settings = await services.history.words_of(generation), generation.request.settings
     await leave_out_words(
         lambda words: interaction.response.send_modal(
-            prompt_modal(button, earlier.prompt if words else "", earlier.settings, services.prices)
+            prompt_modal(button, prompt if words else "", settings, services.prices)
         )
     )
 

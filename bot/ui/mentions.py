@@ -112,7 +112,7 @@ def _direct(
         return MentionHint(refusals.HOW_TO)
     above = _replied_to(message)
     above_images = _images_above(message, above)
-    hidden = above is not None and not sees_all and _is_hidden(above, bot_id)
+    hidden = above is not None and not above_images and not sees_all and _is_hidden(above, bot_id)
     if not (above_images or own_images):
         if hidden:
             return MentionHint(refusals.CANNOT_SEE)
@@ -122,6 +122,8 @@ def _direct(
             return MentionHint(refusals.STICKER)
         if other_files(message):
             return MentionHint(refusals.NO_IMAGE)
+        if above is not None and other_files(above):
+            return MentionHint(refusals.NO_IMAGE_ABOVE)
     notes = [refusals.ONLY_YOURS] if hidden else []
     if left_out := other_files(message):
         notes.append(refusals.passed_over(left_out))

@@ -13,16 +13,8 @@ import discord
 
 from bot.domain.generation import Source
 from bot.domain.ids import UserId
+from bot.media.formats import UNTYPED, is_readable
 
-_READABLE_TYPES = frozenset(
-    f"image/{name}"
-    for name in ("png", "apng", "jpeg", "jpg", "pjpeg", "webp", "gif", "bmp", "tiff", "avif", "heic", "heif")
-)
-_SUFFIXES = frozenset(
-    {".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".pjpeg", ".pjp", ".webp", ".gif", ".bmp", ".dib"}
-    | {".tif", ".tiff", ".avif", ".heic", ".heif"}
-)
-_NO_TYPES = frozenset({"", "application/octet-stream", "binary/octet-stream", "application/unknown"})
 _TYPES_BY_SUFFIX = mimetypes.MimeTypes().types_map[True]
 _UNNAMED = "image"
 _SPOILER_PREFIX: Final = "SPOILER_"
@@ -30,6 +22,8 @@ _SPOILER_FLAG: Final = 1 << 3
 """Of an attachment (Discord's documentation, "Attachment Flags")."""
 _HIDDEN_TEXT = re.compile(r"\|\|(.+?)\|\|", re.DOTALL)
 _PROMPT_FILE: Final = "message.txt"
+_CDN: Final = re.compile(r"^https://(?:cdn\.discordapp\.com|media\.discordapp\.net)(?=/)")
+"""Both serve every uploaded file."""
 
 
 class _Kind(Enum):
@@ -44,13 +38,13 @@ def images_of(message: discord.Message, viewer: UserId) -> list[Source]:
     """What may be images in a message, in the order shown, each once; of a private message, as the viewer's."""
     owner = _owner(message, viewer)
     sources: dict[str, Source] = {}
-    parts: list[discord.Message | discord.MessageSnapshot] = [message, *message.message_snapshots]
-    for part in parts:
+    for part in _parts(message):
         for source in _images(part):
-            # A card shows what is attached to it: the same file under two URLs that differ in their queries.
-            first = sources.setdefault(source.url.partition("?")[0], replace(source, owner=owner))
+            # A card shows what is attached to it, and a link what somebody uploaded: the same file under other URLs.
+            file = _CDN.sub("", source.url.partition("?")[0])
+            first = sources.setdefault(file, replace(source, owner=owner))
             if source.spoiler and not first.spoiler:
-                sources[source.url.partition("?")[0]] = replace(first, spoiler=True)
+                sources[file] = replace(first, spoiler=True)
     return list(sources.values())
 
 
@@ -68,17 +62,19 @@ def sticker_images(message: discord.Message) -> list[Source]:
 
 def other_files(message: discord.Message) -> list[str]:
     """The names of attached files and stickers that are surely no images, without a long prompt."""
+    prompt = next(filter(_is_prompt, message.attachments), None)
     files = [
         attachment.filename
-        for attachment in message.attachments
-        if _kind(attachment.content_type, attachment.filename) is _Kind.OTHER and not _is_prompt(attachment)
+        for part in _parts(message)
+        for attachment in part.attachments
+        if attachment is not prompt and _kind(attachment.content_type, attachment.filename) is _Kind.OTHER
     ]
     return [*files, *(sticker.name for sticker in animations(message))]
 
 
 def animations(message: discord.Message) -> list[discord.StickerItem]:
     """The stickers that are no images: Discord's own are animations in JSON (Lottie), which only its clients draw."""
-    return [sticker for sticker in message.stickers if sticker.format is _LOTTIE]
+    return [sticker for part in _parts(message) for sticker in part.stickers if sticker.format is _LOTTIE]
 
 
 def prompt_file(message: discord.Message) -> Source | None:
@@ -97,6 +93,11 @@ def submitted_source(attachment: dict[str, Any], owner: UserId) -> Source:
     name, flags = attachment["filename"], attachment.get("flags") or 0
     hidden = name.startswith(_SPOILER_PREFIX) or bool(flags & _SPOILER_FLAG)
     return Source(attachment["url"], name, attachment["size"], owner, hidden)
+
+
+def _parts(message: discord.Message) -> list[discord.Message | discord.MessageSnapshot]:
+    """The message and those that it forwards."""
+    return [message, *message.message_snapshots]
 
 
 def _owner(message: discord.Message, viewer: UserId) -> UserId | None:
@@ -161,19 +162,16 @@ def _media(components: Iterable[object], *, hidden: bool) -> Iterator[tuple[disc
 
 
 def _kind(content_type: str | None, filename: str) -> _Kind:
-    media_type = _media_type(content_type)
-    suffix = PurePosixPath(filename).suffix.lower()
-    if media_type in _NO_TYPES:
-        if suffix in _SUFFIXES:
-            return _Kind.IMAGE
-        media_type = _TYPES_BY_SUFFIX.get(suffix, "image/unknown")
-    if media_type in _READABLE_TYPES:
+    if is_readable(content_type, filename):
         return _Kind.IMAGE
-    return _Kind.UNKNOWN if media_type.startswith("image/") else _Kind.OTHER
+    media_type = _media_type(content_type)
+    if media_type in UNTYPED:
+        media_type = _TYPES_BY_SUFFIX.get(PurePosixPath(filename).suffix.lower(), "")
+    return _Kind.UNKNOWN if media_type in UNTYPED or media_type.startswith("image/") else _Kind.OTHER
 
 
 def _is_prompt(attachment: discord.Attachment) -> bool:
-    is_text = _media_type(attachment.content_type) in {"", "text/plain"}
+    is_text = _media_type(attachment.content_type) in {*UNTYPED, "text/plain"}
     return is_text and attachment.filename.lower() == _PROMPT_FILE
 
 
@@ -183,7 +181,7 @@ def _media_type(content_type: str | None) -> str:
 
 def _name(url: str) -> str:
     # Discord passes on what members and their bots link to, so it need not be a URL that a parser takes.
-    name = unquote(url.partition("?")[0].partition("#")[0].rpartition("/")[2])
+    name = "" if url.startswith("data:") else unquote(url.partition("?")[0].partition("#")[0].rpartition("/")[2])
     return name.encode("utf-8", "replace").decode() or _UNNAMED
 
 

@@ -22,11 +22,12 @@ NEVER_POLLS = tuned(pace=partial(Pace, every=3600))
 
 async def test_reserved_is_submitted(installation: Installation, kie: KieStandIn) -> None:
     async with installation.start(working=False) as backend:
-        generation_id = await backend.request(count=2)
+        generation_id = await backend.request("a <:red:12> fox, as earlier versions kept it", count=2)
     assert created(kie) == []
     async with installation.start() as backend:
         assert backend.ledger(generation_id) == [RESERVED] * 2
         await backend.wait_for_post(generation_id)
+        assert backend.prompts() == ["a :red: fox, as earlier versions kept it"] * 2
         assert await backend.states(generation_id) == [TaskState.DELIVERED] * 2
         assert backend.ledger(generation_id) == [RESERVED] * 2 + [SETTLED] * 2
         assert len(created(kie)) == 2

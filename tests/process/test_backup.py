@@ -41,7 +41,7 @@ async def test_a_backup_made_at_work_is_a_whole_bot(deployment: Deployment) -> N
         for interaction in (running, *during, after):
             await deployment.wait_for_image(interaction)
         await deployment.wait_until_settled(generations=3 + len(during))
-        in_use = (78, f"easel: database.url: {database} is in use by another Easel; end that one first.")
+        in_use = (78, f"easel: database.url: {database} is in use by another Easel; stop that one first.")
         assert await db(deployment, "restore", str(copy)) == await db(deployment, "migrate") == in_use
         bot.send(signal.SIGKILL)
         await bot.ended()

@@ -36,6 +36,28 @@ def test_old_references_belong_to_whoever_used_the_image_first(file: Path, url: 
     assert [owner for (owner,) in owners] == [ALICE, ALICE, BOB, ALICE, BOB]
 
 
+def test_what_was_made_from_a_spoiler_becomes_one(file: Path, url: str) -> None:
+    upgrade(file, "0011")
+    names = {1: ["SPOILER_a.png"], 2: ["a.png", "SPOILER_b.png"], 3: ["SPOILERS.png", "spoiler_a.png"], 4: []}
+    with closing(sqlite3.connect(file)) as connection, connection:
+        for generation, filenames in names.items():
+            connection.execute(
+                "INSERT INTO generations (id, user_id, guild_id, created_at, prompt, model, aspect_ratio, resolution, "
+                "reference_count, unit_price, channel_id, application_id, interaction_token, token_expires_at, "
+                "private, upload_limit, delivery) VALUES (?, 101, 900, ?, 'a fox', 'pro', '1:1', '1K', ?, 5000, 501, "
+                "601, 'token', ?, 0, 1000000, 'done')",
+                (generation, AT, len(filenames), AT),
+            )
+            for position, name in enumerate(filenames):
+                connection.execute(
+                    "INSERT INTO generation_references (generation_id, position, url, filename) VALUES (?, ?, ?, ?)",
+                    (generation, position, "https://kie.example/a.png", name),
+                )
+    migrate(url)
+
+    assert rows(file, "SELECT id FROM generations WHERE spoiler ORDER BY id") == [(1,), (2,)]
+
+
 async def test_old_sentences_are_shown_as_they_are_and_pending_decisions_as_before(file: Path, url: str) -> None:
     upgrade(file, "0009")
     entry = (

@@ -91,7 +91,8 @@ async def test_2k_redraws_the_image_for_the_price_on_the_button(
     assert world.ledger(world.bob) == [("reserve", Decimal(price)), ("settle", Decimal(0))]
     (image,) = rendered(card).images
     assert references_used(world.kie) == [pixels(await fetched(image.url))]
-    assert not fields_of(await world.alice.click(response_of(command), label="Edit"))["prompt"].get("value")
+    edit_form = fields_of(await world.alice.click(response_of(command), label="Edit"))
+    assert edit_form["prompt"]["value"] == "a red fox in snow"
 
 
 async def test_of_several_images_the_member_picks_one_to_edit(world: StoryWorld) -> None:
@@ -190,6 +191,18 @@ async def test_a_card_belongs_to_the_one_who_pressed_the_button(world: StoryWorl
     await world.bob.click(response_of(again), label="Delete")
 
     assert [message.id for message in world.messages()] == [card.id]
+
+
+async def test_a_failed_redraw_is_tried_again_with_the_members_own_words(world: StoryWorld) -> None:
+    original = await new_card(world, "a red fox")
+    edited = response_of(await edit(world, world.alice, original, "at night")).message
+    await world.rest()
+    world.kie.script.next_tasks(BROKEN, BROKEN)
+    for card, words in ((original, "a red fox"), (edited, "at night")):
+        failed = await world.bob.click(card, label="2K · 7")
+        await world.outcome(failed)
+        opened = await world.bob.click(response_of(failed), label="Edit prompt")
+        assert fields_of(opened)["prompt"]["value"] == words
 
 
 async def test_a_failed_card_is_tried_again_with_the_same_or_another_prompt(world: StoryWorld) -> None:

@@ -19,7 +19,7 @@ MARKDOWN = {
     "a **bold** _fox_": r"**a \*\*bold\*\* \_fox\_**",
     "# a heading": r"**\# a heading**",
     "two\n\nlines  and   gaps": "**two lines and gaps**",
-    "||hidden|| `code` ~~gone~~": r"**\|\|hidden\|\| \`code\` \~\~gone\~\~**",
+    "red || blue `code` ~~gone~~": r"**red \|\| blue \`code\` \~\~gone\~\~**",
     "[here](https://example.com)": r"**\[here\]\(https\://example.com\)**",
     "> a quote": r"**\> a quote**",
     "back\\slash": r"**back\\slash**",

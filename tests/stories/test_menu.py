@@ -3,6 +3,7 @@
 from typing import Any
 
 import simcord
+from simcord.backend.models import MessageSticker
 
 from tests.stories.components import EDIT_FORM, fields_of, forge_modal, selected
 from tests.stories.images import SVG, pixels, png
@@ -74,7 +75,7 @@ async def test_what_is_no_image_beside_one_is_passed_over_with_a_word(world: Sto
     assert "from 2 images" in card.small_print
     (word,) = [rendered(message) for message in command.followups]
     assert word.ephemeral
-    assert word.text == "I left out logo.svg, layers.psd, which aren't images that I can read."
+    assert word.text == "I left out logo.svg, layers.psd, which aren't images I can read."
     assert world.ledger(world.alice) == PAID
 
 
@@ -83,6 +84,15 @@ async def test_a_message_without_an_image_opens_nothing(world: StoryWorld) -> No
 
     assert opened.modal is None
     assert world.refusal(opened).text.startswith("I don't see an image in this message.")
+
+
+async def test_a_sticker_that_only_discord_can_draw_is_explained(world: StoryWorld) -> None:
+    above = await world.bob.send(world.channel, "hi")
+    stored = world.env.backend.get_message(above.channel.id, above.id)
+    stored.content, stored.stickers = "", [MessageSticker(8, "wave", 3, world.env.guild.id)]
+    opened = await world.alice.context_menu(world.channel, "Edit image", above)
+
+    assert world.refusal(opened).text.startswith("I can't use that sticker:")
 
 
 @bot_with(credits=4)

@@ -89,7 +89,7 @@ async def test_the_whole_at_a_glance(world: StoryWorld, ops: OperatorSetup) -> N
         "**Queue**",
         "▶️ accepting requests",
         "0 waiting · 1 at KIE · 3 of 20 calls in 10 s",
-        "1 open task · 0 outcome unknown · 0 waiting to be posted",
+        "1 open task · 0 with unknown outcome · 0 waiting to be posted",
     ]
     assert balance_[1].startswith("**976 credits** · read <t:")
     assert balance_[1].endswith("lasts about 51 days at the rate of the last 7 days")

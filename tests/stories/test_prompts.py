@@ -39,9 +39,12 @@ async def test_every_way_in_turns_tokens_into_words(world: StoryWorld) -> None:
     assert len(task_bodies(world.kie)) == 5
 
 
-async def test_a_prompt_that_discord_made_a_file_is_read(world: StoryWorld) -> None:
-    file = ("message.txt", b"\xef\xbb\xbf" + f"{LONG}<@{world.alice.id}> \u00e9".encode())
-    card = rendered(await world.answer(await world.mention_bot("please:", attachments=[file, *BOAT])))
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+async def test_a_prompt_that_discord_made_a_file_is_read(world: StoryWorld, encoding: str) -> None:
+    file = ("message.txt", f"{LONG}<@{world.alice.id}> \u00e9".encode(encoding))
+    message = await world.mention_bot("please:", attachments=[file, *BOAT, ("message.txt", b"a second one")])
+    card = rendered(await world.answer(message))
+    assert world.answers(message)[1].content == "I left out message.txt, which isn't an image I can read."
 
     assert task_body(world.kie)["input"]["prompt"] == f"please:\n{LONG}alice \u00e9"
     assert references_used(world.kie) == [pixels(png())]
@@ -54,7 +57,7 @@ async def test_a_prompt_that_discord_made_a_file_is_read(world: StoryWorld) -> N
     [
         ("message.txt", b"x" * 5001, "A prompt needs 3 to 5,000 characters, but yours has 5,001."),
         ("message.txt", b"x" * 100_001, "Your message.txt is too long: a prompt has at most 5,000 characters."),
-        ("message.txt", b"\xff\xfe\0x", "I can't read message.txt as a prompt."),
+        ("Message.TXT", b"caf\xe9 in the rain", "I can't read Message.TXT as a prompt."),
         ("message.txt", b"", "A prompt needs 3 to 5,000 characters, but yours has 0."),
     ],
     ids=["too long", "far too long", "not UTF-8", "empty"],
@@ -69,14 +72,19 @@ async def test_a_prompt_that_cannot_be_read_is_explained(
     world.check_nothing_started()
 
 
-async def test_a_long_direct_message_is_asked_about_with_all_its_words(world: StoryWorld) -> None:
+@pytest.mark.parametrize("text", ["", "so: https://example.com/"])
+async def test_a_long_direct_message_is_asked_about_with_all_its_words(world: StoryWorld, text: str) -> None:
+    """Also when it is edited, or Discord has added the embed of a link."""
     alice, inbox = world.alice.user, world.alice.user.dm_channel
-    await alice.send_dm("", attachments=world.env.backend.store_attachments(inbox.id, [("message.txt", LONG.encode())]))
+    file = world.env.backend.store_attachments(inbox.id, [("message.txt", LONG.encode())])
+    message = await alice.send_dm("", attachments=file)
+    await alice.edit(message, text)
+    await world.rest()
     (question,) = inbox.history()[1:]
     await alice.click(question, label="Make · 5 credits")
     await world.rest()
 
-    assert task_body(world.kie)["input"]["prompt"] == LONG.strip()
+    assert task_body(world.kie)["input"]["prompt"] == f"{text}\n{LONG}".strip()
 
 
 @pytest.mark.parametrize("bot_options", [BotOptions(), BotOptions(sees_all=True)], ids=["hidden", "intent granted"])
@@ -89,8 +97,8 @@ async def test_files_that_are_no_images_do_not_stop_the_others(world: StoryWorld
     assert "from 2 images" in card.small_print
     words = [answer.content for answer in world.answers(message)[1:]]
     assert words == [
-        "I left out notes.pdf, which isn't an image that I can read.",
-        "I left out logo.svg, which isn't an image that I can read.",
+        "I left out notes.pdf, which isn't an image I can read.",
+        "I left out logo.svg, which isn't an image I can read.",
     ]
 
 

@@ -9,6 +9,7 @@ from tests.stories.quota_actions import quota
 from tests.stories.rendered import rendered
 from tests.stories.story_world import PAID, StoryWorld, response_of
 from tests.stories.test_permissions import thread_in
+from tests.waiting import until
 
 ATTACHED = [("a.png", png())]
 
@@ -106,9 +107,16 @@ async def test_other_kinds_of_channels_can_be_allowed(world: StoryWorld, kind: s
     }
     channel = makers[kind]("loud")
     assert f"Channels: {channel.mention}" in (await quota(world, "settings", allow_channel=channel)).text
-    if kind == "forum":
-        command = await world.bob.slash(thread_in(world, channel), "imagine", prompt="a castle")
-        assert (await world.outcome(command)).images
+    place = thread_in(world, channel) if kind == "forum" else channel
+    assert (await world.outcome(await world.bob.slash(place, "imagine", prompt="a castle"))).images
+    mention = await world.alice.send(place, f"{world.mention} colder", attachments=ATTACHED)
+
+    def edited() -> bool:
+        *_, card = place.history()
+        return card.reference is not None and card.reference.message_id == mention.id and bool(rendered(card).images)
+
+    await until(edited, what="the image for the mention")
+    await world.rest()
 
 
 def only_in(channel: simcord.ChannelHandle) -> str:

@@ -62,7 +62,7 @@ async def test_eight_images_keep_their_order(world: StoryWorld) -> None:
         (
             "empty.png",
             encoded(Image.new("RGBA", (40, 30)), "PNG"),
-            "empty.png is fully transparent. Attach one in which something can be seen. Nothing was charged.",
+            "empty.png is fully transparent. Attach one that shows something. Nothing was charged.",
         ),
         ("huge.png", bytes(50_000_001), f"huge.png {TOO_LARGE}"),
     ],

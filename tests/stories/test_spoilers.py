@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import discord
 import pytest
 
-from tests.stories.components import edit, press
+from tests.stories.components import edit, new_card, press
 from tests.stories.images import png
+from tests.stories.kie_calls import task_bodies
 from tests.stories.rendered import rendered
 from tests.stories.story_world import StoryWorld, response_of
 
@@ -31,6 +32,26 @@ async def test_whatever_is_made_from_a_spoiler_stays_one(world: StoryWorld) -> N
         assert [image.alt_text for image in rendered(message).images] == [HIDDEN]
         assert rendered(message).headline.startswith("||**")
     assert rendered(reply).headline == "||**colder**||"
+
+
+async def test_hidden_words_make_a_hidden_image(world: StoryWorld) -> None:
+    shown = await new_card(world)
+    commands = [
+        await world.imagine("||the murderer|| at night"),
+        await edit(world, world.bob, shown, "||the murderer||"),
+    ]
+    for command in commands:
+        await world.outcome(command)
+    mention = await world.answer(await world.mention_bot("||the murderer||"))
+
+    assert [body["input"]["prompt"] for body in task_bodies(world.kie)[1:]] == [
+        "the murderer at night",
+        "the murderer",
+        "the murderer",
+    ]
+    for card in (*(response_of(command).message for command in commands), mention):
+        assert [item.spoiler for item in galleries(card)] == [True]
+        assert rendered(card).headline.startswith("||**the murderer")
 
 
 @pytest.mark.parametrize("name", ["a.png", "spoiler_a.png"])

@@ -13,7 +13,7 @@ from tests.stories.rendered import Rendered, rendered
 from tests.stories.story_world import GOODWILL, PAID, StoryWorld, response_of
 from tests.waiting import until
 
-HERE_IT_IS = "I couldn't post the result where you asked for it. Here it is. It cost 5 credits."
+HERE_IT_IS = "I couldn't post the result where you asked. Here it is. It cost 5 credits."
 
 
 async def undelivered(world: StoryWorld, end: TaskOutcome | None = None, *, private: bool = False) -> None:
@@ -131,7 +131,7 @@ async def test_an_image_that_is_lost_is_still_told_of(world: StoryWorld) -> None
 
     assert result.images == ()
     assert result.texts[-1] == (
-        "I couldn't post the result where you asked for it, and the image is no longer available. Nothing was charged."
+        "I couldn't post the result where you asked, and the image is no longer available. Nothing was charged."
     )
     await world.rest()
     assert world.ledger(world.alice) == GOODWILL
@@ -142,7 +142,7 @@ async def test_a_failure_that_could_be_told_nowhere_is_told_as_well(world: Story
     result = await handed_over(world)
 
     assert result.texts[-1] == (
-        "I couldn't post the result where you asked for it. The safety filter blocked this. Try rewording it. "
+        "I couldn't post the result where you asked. The safety filter blocked this. Try rewording it. "
         "Nothing was charged."
     )
     assert world.ledger(world.alice) == [("reserve", Decimal(-5)), ("refund", Decimal(5))]

@@ -1,5 +1,6 @@
 """What is meant for the bot, and what it asks for."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import discord
@@ -94,6 +95,34 @@ async def test_what_is_missing_is_named(
     assert read(messages, content, attachments=attachments) == MentionHint(hint)
 
 
+LOTTIE = SimpleNamespace(id=8, name="wave", format_type=3)
+
+
+@pytest.mark.parametrize(
+    ("above", "hint"),
+    [
+        ({"stickers": [LOTTIE]}, refusals.STICKER),
+        ({"snapshots": [{"sticker_items": [{"id": "8", "name": "wave", "format_type": 3}]}]}, refusals.STICKER),
+        ({"attachments": [attachment("voice-message.ogg", "audio/ogg")]}, refusals.NO_IMAGE_ABOVE),
+        ({"attachments": [attachment("a.mp4", "video/mp4")]}, refusals.NO_IMAGE_ABOVE),
+        ({"snapshots": [{"attachments": [attachment("a.mp4", "video/mp4")]}]}, refusals.NO_IMAGE_ABOVE),
+    ],
+)
+async def test_what_shows_no_image_to_the_bot_is_not_paid_for(
+    messages: MessageMaker, above: dict[str, Any], hint: str
+) -> None:
+    replied_to = messages.make("", **above)
+
+    assert read(messages, "{bot} make it blue", reply_to=replied_to) == MentionHint(hint)
+    assert request(messages, "{bot} make it blue", reply_to=replied_to, attachments=IMAGE).sources
+
+
+async def test_a_sticker_of_ones_own_that_is_no_image_is_named(messages: MessageMaker) -> None:
+    assert read(messages, "{bot} make it blue", stickers=[LOTTIE]) == MentionHint(refusals.STICKER)
+    mention = request(messages, "{bot} make it blue", stickers=[LOTTIE], attachments=IMAGE)
+    assert mention.note == refusals.passed_over(["wave"])
+
+
 async def test_the_message_above_is_where_an_edit_comes_from(messages: MessageMaker) -> None:
     above = messages.make(attachments=IMAGE)
     mention = request(messages, "{bot} make it blue", reply_to=above, attachments=[attachment("b.png")])
@@ -143,6 +172,8 @@ async def test_a_message_that_discord_emptied_is_explained(
         assert without == MentionHint(hint)
     with_own = request(messages, "{bot} make it blue", reply_to=above, attachments=IMAGE, sees_all=sees_all)
     assert with_own.note == note
+    forwarded = messages.make(content, snapshots=[{"attachments": IMAGE}])
+    assert request(messages, "{bot} make it blue", reply_to=forwarded, sees_all=sees_all).note is None
 
 
 async def test_what_a_deleted_message_showed_is_not_guessed(messages: MessageMaker) -> None:

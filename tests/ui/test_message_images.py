@@ -20,6 +20,9 @@ EMBED = {"type": "rich", "image": {"url": "https://example.com/a.png", "proxy_ur
 THUMBNAIL = {"type": "image", "thumbnail": {"url": "https://example.com/a.png", "proxy_url": f"{PROXY}/a.png"}}
 LINKED = replace(FETCHED, uncertain=True)
 OTHER = {"url": "https://example.com/b.png", "proxy_url": f"{PROXY}/b.png"}
+_POSTER = {"thumbnail": {"url": "https://example.com/a.png", "proxy_url": f"{PROXY}/a.png", "width": 0, "height": 0}}
+JP2 = Source(f"{CDN}/a.jp2", "a.jp2", 12)
+MEDIA = CDN.replace("cdn.discordapp.com", "media.discordapp.net")
 SECTION: dict[str, Any] = {"type": 9, "id": 3, "components": [text()]}
 
 STICKER = Source("https://cdn.discordapp.com/stickers/8.png", "wave")
@@ -50,6 +53,19 @@ FORMS: dict[str, tuple[dict[str, Any], list[Source]]] = {
     "a drawing": ({"attachments": [attachment("a.svg", "image/svg+xml")]}, [named("a.svg")]),
     "layers": ({"attachments": [attachment("a.psd", "application/octet-stream")]}, [named("a.psd")]),
     "no name, no type": ({"attachments": [attachment("a", None)]}, [named("a")]),
+    "bytes under a name of their own": ({"attachments": [attachment("a.bin", None)]}, [named("a.bin")]),
+    "a camera's format": ({"attachments": [attachment("a.jp2", "image/jp2", url=f"{CDN}/a.jp2")]}, [JP2]),
+    "one file by two ways": (
+        {
+            "attachments": [attachment("a.png")],
+            "embeds": [{"type": "image", "thumbnail": {"url": f"{CDN}/a.png", "proxy_url": f"{MEDIA}/a.png?x=1"}}],
+        },
+        [ATTACHED],
+    ),
+    "a film with a poster": (
+        {"embeds": [{"type": "gifv", "video": {"url": "https://x.example/a.mp4"}, **_POSTER}]},
+        [LINKED],
+    ),
     "bytes of some kind": ({"attachments": [attachment("a.png", "application/octet-stream")]}, [ATTACHED]),
     "a type with parameters": ({"attachments": [attachment("a.png", "image/png; x=y")]}, [ATTACHED]),
     "a sticker": ({"stickers": [stored(1)]}, [STICKER]),
@@ -70,6 +86,7 @@ FORMS: dict[str, tuple[dict[str, Any], list[Source]]] = {
             "https://example.com:99999/a": "a",
             "https://example.com/%ff\ud800": "\ufffd?",
             "attachment://b": "b",
+            "data:image/png;base64,aGk/aGk=": "image",
             "\0": "\0",
         }.items()
     },

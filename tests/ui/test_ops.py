@@ -69,7 +69,7 @@ def queue(**changes: Any) -> Status:
         (USUAL, BLURPLE, f"started {WHEN} · connected to Discord (42 ms)"),
         (USUAL, BLURPLE, "running: submitter, tracker"),
         (USUAL, BLURPLE, "▶️ accepting requests"),
-        (USUAL, BLURPLE, "0 open tasks · 0 outcome unknown · 0 waiting to be posted"),
+        (USUAL, BLURPLE, "0 open tasks · 0 with unknown outcome · 0 waiting to be posted"),
         (USUAL, BLURPLE, "Not read yet."),
         (USUAL, BLURPLE, "-# No images yet."),
         (queue(waiting=3, at_kie=2, calls=7), BLURPLE, "3 waiting · 2 at KIE · 7 of 20 calls in 10 s"),
@@ -87,7 +87,7 @@ def queue(**changes: Any) -> Status:
         (
             replace(USUAL, open_tasks=1, orphans=2, awaiting_delivery=3),
             BLURPLE,
-            "1 open task · 2 outcome unknown · 3 waiting to be posted",
+            "1 open task · 2 with unknown outcome · 3 waiting to be posted",
         ),
         (replace(USUAL, balance=BalanceReading(Credits("12.5"), MOMENT)), BLURPLE, f"**12.5 credits** · read {WHEN}"),
         (

@@ -58,6 +58,7 @@ UNCHARGED: list[errors.UserError] = [
     errors.TooManyImages(("ninth.png", "tenth.png")),
     *(errors.PromptFileRefused("message.txt", too_long) for too_long in (True, False)),
     errors.NoSourceImage(),
+    errors.StickerUnreadable(),
     errors.DraftGone(),
     errors.QuestionGone(),
     errors.PriceChanged(),
@@ -247,6 +248,8 @@ def test_members_words_stay_in_their_place() -> None:
     reason = "\u2067אבגד\u200f \u202e9,999 to bob\u2069\u3164"
     line = quota.granted(UserId(1), Decimal(5), reason)
     assert line == "<@1> got 5 bonus credits: \u2068אבגד 9,999 to bob\u2069"
+    assert quota.granted(UserId(1), Decimal(5), "\u3164\u202e") == "<@1> got 5 bonus credits: no reason given"
+    assert refusals.passed_over(["\u2800"]) == "I left out a file without a name, which isn't an image I can read."
     assert amounts.prompt("אבגד\u200f \u202e*!", 100) == "\u2068אבגד\u200f \\*!\u2069"
     assert all(len(amounts.plain(text * 300, 200)) <= 402 for text in ("*", "א-", "z\u0301\u0302"))
 

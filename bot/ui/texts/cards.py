@@ -22,7 +22,7 @@ LATE = "This took too long, so it's free."
 INTERRUPTED = "I was restarted before I could start on this. Nothing was charged. Please send it again."
 RECEIVED = "Got it, one moment…"
 EDIT_QUESTION = "Edit this image?"
-MAKE_QUESTION = "Make an image of this?"
+MAKE_QUESTION = "Make an image from this?"
 PROMPT_HIDDEN = "prompt not shown: Discord doesn't accept it here"
 ALT_TEXT_HIDDEN = "image"
 LARGER_HEADLINE = "same image, redrawn in 2K"
@@ -45,7 +45,7 @@ _FAILURES = {
     Failure.UNDELIVERABLE: "I couldn't post the image here. You'll get it with your next command.",
 }
 NOT_POSTED_HERE = "I couldn't post the image here. You'll get it with your next command and pay for it only then."
-_NOT_POSTED = "I couldn't post the result where you asked for it"
+_NOT_POSTED = "I couldn't post the result where you asked"
 
 
 def failure(reason: Failure) -> str:

@@ -9,12 +9,12 @@ EDIT_IMAGE = "Edit image"
 """The entry in the menu of a message."""
 
 IMAGINE = f"Make an image from a prompt, or from a prompt and up to {REFERENCES_MAX} images"
-PROMPT = f"What the image should show, in {PROMPT_MIN} to {PROMPT_MAX:,} characters"
+PROMPT = f"What the image should show ({PROMPT_MIN} to {PROMPT_MAX:,} characters)"
 MODEL = "Model to use (default: pro)"
 ASPECT_RATIO = "Shape of the image (default: 1:1, or the shape of your first image)"
 RESOLUTION = "Size of the image (default: 1K)"
-COUNT = "How many images to make (each one is charged)"
-PRIVATE = "Show the result only to you"
+COUNT = "How many images to make (each costs credits)"
+PRIVATE = "Only you can see the result"
 STEPS = "flex only: how many refinement steps"
 GUIDANCE = "flex only: how closely to follow the prompt"
 
@@ -27,7 +27,7 @@ QUOTA = "Decide who may spend how much"
 QUOTA_SHOW = "Show a member's allowance and balance, and the server pool"
 QUOTA_SET_DEFAULT = "Set the allowance for members without a limit of their own"
 QUOTA_SET_ROLE = "Set a role's allowance; a member with several roles gets the largest"
-QUOTA_SET_MEMBER = "Set what one member gets, whatever their roles"
+QUOTA_SET_MEMBER = "Set one member's allowance, whatever their roles"
 QUOTA_CLEAR = "Remove a limit: of a member, of a role, or of the server"
 CLEAR_SERVER = "Which of the server's limits"
 SERVER_LIMITS = {Scope.SERVER: "default for members", Scope.POOL: "server pool"}
@@ -52,7 +52,7 @@ SETTINGS_MANAGER_ROLE = "Role that may also grant credits to others; choose @eve
 SETTINGS_MANAGER_LIMIT = "Credits that each member with that role may grant per month"
 SETTINGS_REQUESTS_CHANNEL = "Where members' requests for more credits are posted"
 SETTINGS_STOP_REQUESTS = "Turn off requests for more credits"
-SETTINGS_REPLIES = "What a reply to the bot does when it doesn't mention the bot"
+SETTINGS_REPLIES = "What happens when a member replies to the bot without mentioning it"
 REPLY_MODES = {
     ReplyMode.EDIT: "edit at once",
     ReplyMode.ASK: "ask first, unless the reply has images of its own",

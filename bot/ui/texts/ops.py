@@ -29,7 +29,7 @@ NO_BALANCE = "Not read yet."
 NO_COSTS = "No images yet."
 RESULTS_MISSING = (
     "Requests are paused: KIE finished several images in a row that can't be fetched. New requests are refused. "
-    "These images are still tried; requests resume when one arrives. Check the bot's network and kie.result_hosts."
+    "I keep trying to fetch these; requests resume when one arrives. Check the bot's network and kie.result_hosts."
 )
 _TOP_UP = "Top up the account at kie.ai."
 _PAUSED: Mapping[Failure, str] = {
@@ -82,7 +82,7 @@ def accepting(state: QueueStatus) -> str:
 
 def tasks(status: Status) -> str:
     """What is in progress, and what needs a look."""
-    unknown, awaiting = f"{status.orphans} outcome unknown", f"{status.awaiting_delivery} waiting to be posted"
+    unknown, awaiting = f"{status.orphans} with unknown outcome", f"{status.awaiting_delivery} waiting to be posted"
     return f"{counted(status.open_tasks, 'open task')} · {unknown} · {awaiting}"
 
 

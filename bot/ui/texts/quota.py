@@ -45,6 +45,7 @@ AMOUNT_LABEL = "Bonus credits to grant"
 ASKED = "Sent to the admins. You'll hear when they decide."
 DENIED = "Your request for more credits was declined. Your allowance refills as usual; /balance shows when."
 DECIDED = "Your request for more credits has been answered. /balance shows what you have."
+_NO_REASON = "no reason given"
 _APPROVED_REQUEST = "approved request for more credits"
 
 _CHANNELS_LISTED = 25
@@ -162,7 +163,7 @@ def now_applies(removed: str, scope: Scope, rule: Rule) -> str:
 
 def granted(user: UserId, amount: Decimal, reason: str) -> str:
     """A grant, as an answer."""
-    return f"{member(user)} got {in_bonus_credits(amount)}: {plain(reason, 200)}"
+    return f"{member(user)} got {in_bonus_credits(amount)}: {plain(reason, 200) or _NO_REASON}"
 
 
 def reset(user: UserId) -> str:
@@ -250,7 +251,7 @@ def _changed(entry: LedgerEntry) -> str:
 
 
 def _grant_reason(entry: LedgerEntry, length: int) -> str:
-    return plain(entry.note, length) if entry.change is None else _APPROVED_REQUEST
+    return (plain(entry.note, length) or _NO_REASON) if entry.change is None else _APPROVED_REQUEST
 
 
 def _for_image(entry: LedgerEntry) -> str:

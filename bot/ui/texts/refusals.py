@@ -13,6 +13,7 @@ NOTHING_CHARGED = "Nothing was charged."
 _MEGABYTE = 1_000_000
 _CHANNELS_NAMED = 5
 _FILES_NAMED = 5
+_UNNAMED_FILE = "a file without a name"
 
 NO_STORE = f"I can't save anything right now. Try again in a minute. {NOTHING_CHARGED}"
 TOLD_PRIVATELY = "That didn't work. I've told the requester why."
@@ -31,6 +32,10 @@ HOW_TO = (
     + NOTHING_CHARGED
 )
 NO_IMAGE = f"I don't see an image in what you attached. Try a JPEG, PNG or WebP, or leave it out. {NOTHING_CHARGED}"
+NO_IMAGE_ABOVE = (
+    "I don't see an image in the message that you replied to. Attach one, or mention me without replying. "
+    + NOTHING_CHARGED
+)
 STICKER = (
     "I can't use that sticker: it's an animation that only Discord's app can draw. Attach an image instead. "
     + NOTHING_CHARGED
@@ -38,10 +43,7 @@ STICKER = (
 REPLY_LOST = (
     "I can't see the message that you replied to. Attach its image, or mention me without replying. " + NOTHING_CHARGED
 )
-ROLE_HIDDEN = (
-    "Discord doesn't show me messages that mention my role. Mention me, the member of that name, instead. "
-    + NOTHING_CHARGED
-)
+ROLE_HIDDEN = "Discord doesn't show me messages that mention my role. Mention me directly instead. " + NOTHING_CHARGED
 CANNOT_SEE = (
     "Discord doesn't show me other members' messages. Right-click the message (on a phone, press and hold it) "
     f"and choose Apps, {EDIT_IMAGE}. {NOTHING_CHARGED}"
@@ -59,7 +61,7 @@ _PROBLEMS = {
     errors.ReferenceProblem.DAMAGED: "is damaged or incomplete. Save it again and attach the new copy",
     errors.ReferenceProblem.TOO_MANY_PIXELS: "has too many pixels. Scale it down and attach it again",
     errors.ReferenceProblem.TOO_SLOW: "takes too long to process. Save it as a plain JPEG or PNG and attach that",
-    errors.ReferenceProblem.INVISIBLE: "is fully transparent. Attach one in which something can be seen",
+    errors.ReferenceProblem.INVISIBLE: "is fully transparent. Attach one that shows something",
     errors.ReferenceProblem.UNREACHABLE: "couldn't be loaded from Discord. Attach it again",
 }
 
@@ -74,6 +76,7 @@ _FIXED: Mapping[type[errors.UserError], str] = {
         f"The images this was made from are no longer stored. Attach them again with /imagine. {NOTHING_CHARGED}"
     ),
     errors.NoSourceImage: f"I don't see an image in this message. Choose one that has an image. {NOTHING_CHARGED}",
+    errors.StickerUnreadable: STICKER,
     errors.QuestionGone: (
         f"This question is closed. Mention me in a reply if you want to change an image. {NOTHING_CHARGED}"
     ),
@@ -127,11 +130,15 @@ _PAUSED: Mapping[Failure, str] = {
 def passed_over(names: Sequence[str]) -> str:
     """Which files of a message were not used."""
     are, images = ("isn't", "an image") if len(names) == 1 else ("aren't", "images")
-    return f"I left out {_named(names)}, which {are} {images} that I can read."
+    return f"I left out {_named(names)}, which {are} {images} I can read."
 
 
 def _named(files: Sequence[str]) -> str:
-    return some([plain(name, 80) for name in files], _FILES_NAMED)
+    return some([_file(name) for name in files], _FILES_NAMED)
+
+
+def _file(name: str) -> str:
+    return plain(name, 80) or _UNNAMED_FILE
 
 
 def refusal(error: errors.UserError) -> str:
@@ -151,17 +158,17 @@ def _of_request(error: errors.UserError) -> str | None:
                 f"Change it and try again. {NOTHING_CHARGED}"
             )
         case errors.ReferenceRefused(filename=filename, problem=problem):
-            text = f"{plain(filename, 80)} {_PROBLEMS[problem]}. {NOTHING_CHARGED}"
+            text = f"{_file(filename)} {_PROBLEMS[problem]}. {NOTHING_CHARGED}"
         case errors.TooManyImages(surplus=surplus):
             beyond = f", and {_named(surplus)} would be more" if surplus else ""
             text = f"I can work from {REFERENCES_MAX} images at most{beyond}. Attach fewer. {NOTHING_CHARGED}"
         case errors.PromptFileRefused(filename=filename, too_long=True):
             text = (
-                f"Your {plain(filename, 80)} is too long: a prompt has at most {PROMPT_MAX:,} characters. "
+                f"Your {_file(filename)} is too long: a prompt has at most {PROMPT_MAX:,} characters. "
                 f"Shorten it and try again. {NOTHING_CHARGED}"
             )
         case errors.PromptFileRefused(filename=filename):
-            text = f"I can't read {plain(filename, 80)} as a prompt. Use /imagine for a long one. {NOTHING_CHARGED}"
+            text = f"I can't read {_file(filename)} as a prompt. Paste it into /imagine instead. {NOTHING_CHARGED}"
         case errors.NotEnoughCredits():
             text = _out_of_credits(error)
         case errors.CapReached(cap=cap, price=price, left=left, renews_at=renews_at, affordable=affordable):

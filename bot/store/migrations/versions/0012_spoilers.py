@@ -9,7 +9,8 @@ down_revision: str | None = "0011"
 
 def upgrade() -> None:
     op.add_column("generations", sa.Column("spoiler", sa.Boolean(), nullable=False, server_default=sa.false()))
+    # Not LIKE, which in SQLite does not distinguish "SPOILER_" from "spoiler_".
     op.execute(
         "UPDATE generations SET spoiler = true WHERE id IN "
-        "(SELECT generation_id FROM generation_references WHERE filename LIKE 'SPOILER~_%' ESCAPE '~')"
+        "(SELECT generation_id FROM generation_references WHERE substr(filename, 1, 8) = 'SPOILER_')"
     )
