@@ -79,6 +79,8 @@ class Shard:
         self._socket: GatewaySocket | None = None
         self.knows_servers = False
         self._has_session = False
+        self._identified = False
+        """An IDENTIFY was sent that has begun no session yet."""
         self._unanswered_resumes = 0
         self._failures = 0
 
@@ -96,6 +98,7 @@ class Shard:
     def session_started(self) -> None:
         """Discord has said READY or RESUMED."""
         self._has_session = True
+        self._identified = False
         self._unanswered_resumes = 0
         log.info("connected to Discord's gateway", shard=self.number)
 
@@ -123,6 +126,8 @@ class Shard:
                 self._failures = 0 if lasted >= _STABLE_SECONDS else min(self._failures, 1)
             self._has_session = False
             wait = max(wait, (0, *PAUSES)[min(self._failures, len(PAUSES))])
+            # All shards share the IDENTIFYs that Discord grants for a day.
+            wait *= (self._client.shard_count or 1) if self._identified else 1
             self._failures += 1
             log.warning("not connected to Discord's gateway", shard=self.number, reason=problem, retry_in=wait)
             await asyncio.sleep(wait)
@@ -140,6 +145,7 @@ class Shard:
             async with asyncio.timeout(_CONNECT_SECONDS):
                 socket = await GatewaySocket.from_client(self._client, shard_id=self.number, **resuming)
         self._socket = socket
+        self._identified = not resuming
         self._unanswered_resumes += bool(resuming)
         session_due = socket.loop.time() + _SESSION_SECONDS
         try:
