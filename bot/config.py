@@ -219,10 +219,10 @@ class Config(_Section):
     @model_validator(mode="after")
     def _alone_with_sqlite(self) -> Self:
         """Several processes need a database that they can share."""
-        if self.database.url.startswith("sqlite") and (self.cluster.role != "all" or self.cluster.gateways > 1):
-            raise ValueError(
-                "cluster.role and cluster.gateways: only a PostgreSQL database can serve several processes"
-            )
+        shared = {"cluster.role": self.cluster.role != "all", "cluster.gateways": self.cluster.gateways > 1}
+        if self.database.url.startswith("sqlite") and any(shared.values()):
+            settings = " and ".join(name for name, value in shared.items() if value)
+            raise ValueError(f"{settings}: only a PostgreSQL database can serve several processes")
         return self
 
 
