@@ -10,6 +10,9 @@ from pathlib import Path
 
 from bot import options
 from bot.client import EaselClient
+from bot.cluster.blocks import GatewayBlock, all_shards
+from bot.cluster.identify import IdentifyTurns
+from bot.cluster.ports import Leases, LocalLeases
 from bot.config import Config
 from bot.domain.errors import OperatorError
 from bot.domain.ids import IdMaker
@@ -69,6 +72,8 @@ class Application:
     pending_cards: PendingCardJournal
     sender: MessageSender
     alerts: OperatorAlerts
+    block: GatewayBlock | None
+    """This process's part of the shards; None where it is the one process, and has them all."""
     workers: dict[str, asyncio.Task[None]]
     """The running workers by name; filled by :meth:`work`."""
 
@@ -99,11 +104,16 @@ class Application:
 
 @asynccontextmanager
 async def assemble(
-    config: Config, *, clock: Clock | None = None, reads_messages: bool = False
+    config: Config,
+    *,
+    clock: Clock | None = None,
+    reads_messages: bool = False,
+    leases: Leases | None = None,
 ) -> AsyncGenerator[Application, None]:
     """Open the store, the HTTP sessions and the threads, and build everything on them; closes them all at the end.
 
     ``reads_messages`` is for a simulated Discord, which does not report that it grants the message-content intent.
+    ``leases`` are those that several processes share; without them this is the one process.
     """
     clock = clock or SystemClock()
     folder = sqlite.database_file(config.database.url).parent
@@ -114,11 +124,12 @@ async def assemble(
         temporary, pending_cards = _prepare(folder)
         stack.enter_context(pending_cards)
         await retry_until_available(lambda: asyncio.to_thread(migrate, config.database.url))
+        ids = IdMaker(clock.now, start=secrets.randbits(22))
         runtime = Runtime(
             store=await enter(Store.open(config.database.url)),
             clock=clock,
             background=BackgroundTasks("background", grace=_BACKGROUND_GRACE),
-            new_id=IdMaker(clock.now, start=secrets.randbits(22)),
+            new_id=ids,
         )
         threads = stack.enter_context(ImageThreads())
         sandbox = await enter(DecodeSandbox())
@@ -200,11 +211,15 @@ async def assemble(
             alt_texts=AltTexts(history),
             prices=prices,
         )
+        cluster = options.cluster_options(config)
+        block = GatewayBlock(leases, runtime.store, cluster, ids) if leases is not None else None
         client = EaselClient(
             runtime.store,
             services,
             options.command_options(config),
             options.alert_channel(config),
+            all_shards(cluster.shards) if block is None else block.plan,
+            IdentifyTurns(leases or LocalLeases()),
             reads_messages=reads_messages,
         )
         yield Application(
@@ -215,6 +230,7 @@ async def assemble(
             pending_cards=pending_cards,
             sender=DiscordMessageSender(client, clock, prices=prices, alt_texts=services.alt_texts),
             alerts=client.alerts,
+            block=block,
             workers=workers,
         )
 

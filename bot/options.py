@@ -7,6 +7,7 @@ from decimal import Decimal
 import aiohttp
 
 from bot.client import CommandOptions
+from bot.cluster.blocks import ClusterOptions
 from bot.config import Config
 from bot.domain.credits import Allowance, Period, PriceList
 from bot.domain.ids import ChannelId, GuildId
@@ -65,6 +66,17 @@ def command_options(config: Config) -> CommandOptions:
     """What the commands' definitions depend on."""
     guild = config.operator.guild
     return CommandOptions(flex_controls=config.kie.flex_controls, operator_guild=GuildId(guild) if guild else None)
+
+
+def cluster_options(config: Config) -> ClusterOptions:
+    """How processes share Discord's shards."""
+    cluster = config.cluster
+    return ClusterOptions(
+        serves_members=cluster.role in ("all", "gateway"),
+        gateways=cluster.gateways,
+        shards=cluster.shards,
+        lease=cluster.lease,
+    )
 
 
 def access(config: Config) -> AccessOptions:
