@@ -43,7 +43,7 @@ from bot.quota.credit_requests import CreditRequests
 from bot.quota.policy import QuotaPolicy
 from bot.quota.service import QuotaService
 from bot.runtime import BackgroundTasks, Runtime, SystemClock, retry_until_available
-from bot.store import sqlite
+from bot.store.engines import kind_of
 from bot.store.migrate import migrate
 from bot.store.store import Store
 from bot.ui.access import Access
@@ -56,7 +56,7 @@ from bot.ui.questions import Questions
 from bot.ui.services import Services
 
 _SPOOL, _REFERENCES = "spool", "references"
-"""Folders beside the database."""
+"""In the data folder."""
 _BACKGROUND_GRACE = 6.0
 """Seconds that background tasks get to end at shutdown; container engines kill a process after ten in all."""
 
@@ -116,17 +116,17 @@ async def assemble(
     ``leases`` are those that several processes share; without them this is the one process.
     """
     clock = clock or SystemClock()
-    folder = sqlite.database_file(config.database.url).parent
+    folder, url = options.data_folder(config), options.database_url(config)
     workers: dict[str, asyncio.Task[None]] = {}
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        stack.enter_context(sqlite.process_lock(config.database.url))
+        stack.enter_context(kind_of(url).process_lock(url))
         temporary, pending_cards = _prepare(folder)
         stack.enter_context(pending_cards)
-        await retry_until_available(lambda: asyncio.to_thread(migrate, config.database.url))
+        await retry_until_available(lambda: asyncio.to_thread(migrate, url))
         ids = IdMaker(clock.now, start=secrets.randbits(22))
         runtime = Runtime(
-            store=await enter(Store.open(config.database.url)),
+            store=await enter(Store.open(url)),
             clock=clock,
             background=BackgroundTasks("background", grace=_BACKGROUND_GRACE),
             new_id=ids,
@@ -238,6 +238,7 @@ async def assemble(
 def _prepare(data: Path) -> tuple[Path, PendingCardJournal]:
     """What the data folder needs beside the database; raises OperatorError for what stands in its way."""
     try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in (_SPOOL, _REFERENCES):
             (data / name).mkdir(exist_ok=True)
         return _temporary_folder(data), PendingCardJournal(data / JOURNAL_NAME)

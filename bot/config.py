@@ -99,9 +99,12 @@ class KieConfig(_Section):
 
 
 class DatabaseConfig(_Section):
-    """Where the database is."""
+    """Where the database is, and the folder for everything else that is kept: by default the one of the SQLite file."""
 
     url: Database = "sqlite:///data/easel.db"
+    password: Secret = SecretStr("")
+    password_file: str = ""
+    folder: str = ""
 
 
 class ReferencesConfig(_Section):

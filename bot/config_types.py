@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import AfterValidator, Field, SecretStr
 
 from bot.network import is_loopback, parse_address
-from bot.store.sqlite import database_file
+from bot.store import postgres, sqlite
 
 
 def _base_url(value: str, secure: str, plain: str) -> str:
@@ -52,7 +52,13 @@ def _host(value: str) -> str:
 
 
 def _database(value: str) -> str:
-    database_file(value)
+    if postgres.is_url(value):
+        postgres.conninfo(value)
+        return value
+    try:
+        sqlite.database_file(value)
+    except ValueError as error:
+        raise ValueError("must look like sqlite:///path/to/easel.db or postgresql://user@host/database") from error
     return value
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import aiohttp
 
@@ -21,6 +22,7 @@ from bot.media.reference_cache import ReferenceCacheLimits
 from bot.polling.pace import Pace
 from bot.quota.balance_monitor import BalanceMonitorOptions
 from bot.quota.policy import QuotaLimits
+from bot.store import postgres, sqlite
 from bot.ui.access import AccessOptions
 
 _CACHE_EVICTS_EVERY = 60.0
@@ -66,6 +68,21 @@ def command_options(config: Config) -> CommandOptions:
     """What the commands' definitions depend on."""
     guild = config.operator.guild
     return CommandOptions(flex_controls=config.kie.flex_controls, operator_guild=GuildId(guild) if guild else None)
+
+
+def database_url(config: Config) -> str:
+    """The database's URL with its password."""
+    database = config.database
+    password = database.password.get_secret_value()
+    return postgres.with_password(database.url, password) if postgres.is_url(database.url) else database.url
+
+
+def data_folder(config: Config) -> Path:
+    """Where files are kept: images until they are posted, members' images, and the journal of pending cards."""
+    database = config.database
+    if database.folder:
+        return Path(database.folder)
+    return Path("data") if postgres.is_url(database.url) else sqlite.database_file(database.url).parent
 
 
 def cluster_options(config: Config) -> ClusterOptions:

@@ -3,7 +3,7 @@
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from bot.store import postgres, sqlite
@@ -13,6 +13,8 @@ class _Kind(Protocol):
     """What each module does in its own way."""
 
     def create(self, url: str, *, writes: bool, connections: int) -> AsyncEngine: ...
+
+    def create_sync(self, url: str) -> Engine: ...
 
     def process_lock(self, url: str) -> AbstractContextManager[None]: ...
 

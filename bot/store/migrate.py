@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
 from bot.domain.errors import OperatorError, StoreUnavailable
@@ -27,8 +27,7 @@ def migrate(url: str) -> None:
     """
     if postgres.is_url(url):
         with postgres.migration(url) as connection:
-            if postgres.schema_version(connection) != NEWEST:
-                _run(connection, postgres.describe(url))
+            _run(connection, postgres.describe(url))
         return
     path = sqlite.database_file(url)
     if sqlite.schema_version(path) != NEWEST:
@@ -36,8 +35,7 @@ def migrate(url: str) -> None:
 
 
 def _upgrade(url: str, path: Path) -> None:
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": sqlite.BUSY_MILLISECONDS / 1000})
-    sqlite.configure(engine, writes=True)
+    engine = sqlite.create_sync(url)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with engine.begin() as connection:

@@ -8,7 +8,6 @@ from urllib.parse import quote
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from sqlalchemy import Connection, Engine, create_engine, event
-from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
@@ -46,6 +45,14 @@ def with_password(url: str, password: str) -> str:
     return f"{url}{'&' if '?' in url else '?'}password={quote(password, safe='')}" if password else url
 
 
+def passwords_in(url: str) -> list[str]:
+    """The passwords in a URL that must not be logged, as they are written there and as they are meant."""
+    if not is_url(url):
+        return []
+    meant = conninfo_to_dict(conninfo(url)).get("password")
+    return [str(meant), quote(str(meant), safe="")] if meant else []
+
+
 def describe(url: str) -> str:
     """The database's name and host, without user and password."""
     parts = conninfo_to_dict(conninfo(url))
@@ -54,7 +61,7 @@ def describe(url: str) -> str:
 
 def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
     """An engine whose transactions take their turn if they write, and see one moment if they read."""
-    info = _session(url)
+    info = _session(url, "" if writes else "-c default_transaction_read_only=on")
 
     async def connect() -> psycopg.AsyncConnection[Any]:
         return await psycopg.AsyncConnection.connect(info)
@@ -72,17 +79,15 @@ def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
     )
     if writes:
         event.listen(engine.sync_engine, "begin", _wait_for_turn)
-    else:
-        event.listen(engine.sync_engine, "connect", _read_only)
     return engine
 
 
-def _session(url: str) -> str:
-    """With time limits that no statement of the bot comes near. What the URL says itself about the session goes first."""
+def _session(url: str, more: str) -> str:
+    """With time limits that no statement of the bot comes near. What the URL says about the session goes first."""
     given = conninfo_to_dict(conninfo(url))
     limits = f"-c statement_timeout={_STATEMENT_SECONDS}s -c idle_in_transaction_session_timeout={_IDLE_SECONDS}s"
     session: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS, "application_name": "easel", **given}
-    return conninfo(url, **session | {"options": f"{limits} {given.get('options') or ''}".strip()})
+    return conninfo(url, **session | {"options": f"{limits} {more} {given.get('options') or ''}".strip()})
 
 
 def _wait_for_turn(connection: Connection) -> None:
@@ -90,16 +95,9 @@ def _wait_for_turn(connection: Connection) -> None:
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})")
 
 
-def _read_only(connection: DBAPIConnection, _entry: object) -> None:
-    driver_connection: Any = connection.driver_connection
-    driver_connection.read_only = True
-
-
 def create_sync(url: str) -> Engine:
     """An engine without time limits, for migrations and audits."""
-    return create_engine(
-        _DIALECT, creator=lambda: psycopg.connect(conninfo(url)), hide_parameters=True
-    )
+    return create_engine(_DIALECT, creator=lambda: psycopg.connect(conninfo(url)), hide_parameters=True)
 
 
 @contextmanager
@@ -152,13 +150,6 @@ def _check_server(connection: Connection) -> None:
         raise OperatorError(
             f"database.url: the database's encoding is {encoding}; create one with ENCODING 'UTF8' TEMPLATE template0."
         )
-
-
-def schema_version(connection: Connection) -> str | None:
-    """The number of the last migration; None in a database without one."""
-    if connection.exec_driver_sql("SELECT to_regclass('alembic_version')").scalar_one() is None:
-        return None
-    return connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.compiler import SQLCompiler
 
@@ -115,6 +115,13 @@ def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
         hide_parameters=True,
     )
     configure(engine.sync_engine, writes=writes)
+    return engine
+
+
+def create_sync(url: str) -> Engine:
+    """An engine for migrations and repairs, whose transactions write."""
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_MILLISECONDS / 1000})
+    configure(engine, writes=True)
     return engine
 
 
