@@ -78,7 +78,7 @@ def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
         isolation_level="READ COMMITTED" if writes else "REPEATABLE READ",
     )
     if writes:
-        event.listen(engine.sync_engine, "begin", _wait_for_turn)
+        event.listen(engine.sync_engine, "begin", _lock_writers)
     return engine
 
 
@@ -90,7 +90,7 @@ def _session(url: str, more: str) -> str:
     return conninfo(url, **session | {"options": f"{limits} {more} {given.get('options') or ''}".strip()})
 
 
-def _wait_for_turn(connection: Connection) -> None:
+def _lock_writers(connection: Connection) -> None:
     # One writer at a time, over all processes: whoever checks an allowance sees what all before have spent.
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})")
 
