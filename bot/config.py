@@ -6,7 +6,7 @@ config.example.toml documents every setting and shows its default.
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AliasChoices,
@@ -38,6 +38,7 @@ from bot.config_types import (
 )
 from bot.domain.credits import KIE_PRICES, Period
 from bot.domain.errors import OperatorError
+from bot.domain.ids import PROCESSES
 from bot.domain.kie_limits import KIE_LIMITS
 from bot.domain.settings import Model, Resolution
 
@@ -99,9 +100,12 @@ class KieConfig(_Section):
 
 
 class DatabaseConfig(_Section):
-    """Where the database is."""
+    """Where the database is, and the folder for everything else that is kept: by default the one of the SQLite file."""
 
     url: Database = "sqlite:///data/easel.db"
+    password: Secret = SecretStr("")
+    password_file: str = ""
+    folder: str = ""
 
 
 class ReferencesConfig(_Section):
@@ -179,6 +183,15 @@ class TrackerConfig(_Section):
     give_up_submitting: Seconds = 180
 
 
+class ClusterConfig(_Section):
+    """Discord's shards, and what this process does where several share a PostgreSQL database. ``lease`` in seconds."""
+
+    role: Literal["all", "gateway", "worker"] = "all"
+    gateways: Annotated[int, Field(ge=1, le=PROCESSES)] = 1
+    shards: Annotated[int, Field(ge=0, le=10_000)] = 0
+    lease: Annotated[float, Field(ge=2, le=300)] = 10
+
+
 class LogConfig(_Section):
     """The log's level and format."""
 
@@ -199,12 +212,22 @@ class Config(_Section):
     prices: PricesConfig = PricesConfig()
     operator: OperatorConfig = OperatorConfig()
     tracker: TrackerConfig = TrackerConfig()
+    cluster: ClusterConfig = ClusterConfig()
     log: LogConfig = LogConfig()
 
     @model_validator(mode="before")
     @classmethod
     def _read_secret_files(cls, settings: Any) -> Any:
         return with_secret_files(strip(settings)) if isinstance(settings, dict) else settings
+
+    @model_validator(mode="after")
+    def _alone_with_sqlite(self) -> Self:
+        """Several processes need a database that they can share."""
+        shared = {"cluster.role": self.cluster.role != "all", "cluster.gateways": self.cluster.gateways > 1}
+        if self.database.url.startswith("sqlite") and any(shared.values()):
+            settings = " and ".join(name for name, value in shared.items() if value)
+            raise ValueError(f"{settings}: only a PostgreSQL database can serve several processes")
+        return self
 
 
 class _Loaded(Config, BaseSettings):

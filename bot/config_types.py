@@ -7,7 +7,7 @@ from pydantic import AfterValidator, Field, SecretStr
 
 from bot.config_sources import strip
 from bot.network import is_loopback, parse_address
-from bot.store.sqlite import database_file
+from bot.store import postgres, sqlite
 
 _QUOTES = frozenset({'""', "''", "``", "\u201c\u201d", "\u2018\u2019", "\u201e\u201c", "\u00ab\u00bb"})
 
@@ -55,7 +55,13 @@ def _host(value: str) -> str:
 
 
 def _database(value: str) -> str:
-    database_file(value)
+    if postgres.is_url(value):
+        postgres.conninfo(value)
+        return value
+    try:
+        sqlite.database_file(value)
+    except ValueError as error:
+        raise ValueError("must look like sqlite:///path/to/easel.db or postgresql://user@host/database") from error
     return value
 
 

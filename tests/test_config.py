@@ -161,9 +161,12 @@ def test_a_mistake_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch, 
         ("web.host", '""', "at least 1 character"),
         ("log.level", '"loud"', "'debug', 'info', 'warning' or 'error'"),
         ("log.format", '"xml"', "'console' or 'json'"),
+        ("cluster.role", '"worker"', "only a PostgreSQL database"),
+        ("cluster.gateways", "2", "only a PostgreSQL database"),
         ("database.url", '"nonsense"', "must look like sqlite:///"),
+        ("database.url", f'"postgresql://easel:{SECRET}@db/easel?colour=teal"', "must look like postgresql://"),
         ("database.url", '"sqlite:///:memory:"', "must look like sqlite:///"),
-        ("database.url", f'"postgresql://easel:{SECRET}@db/easel"', "must look like sqlite:///"),
+        ("database.url", f'"mysql://easel:{SECRET}@db/easel"', "must look like sqlite:///"),
     ],
 )
 def test_an_invalid_setting_is_named(tmp_path: Path, setting: str, value: str, message: str) -> None:
