@@ -91,6 +91,20 @@ async def _panel(visitor: Visitor) -> None:
     await visitor.shows("Edit this image?")
     await visitor.stop("question")
     await visitor.press("No")
+    await visitor.choose("and a boat")
+    await visitor.say("make it stormy", mention=False)
+    await visitor.channel()
+    await visitor.shows("Edit this image?")
+    await visitor.press("Edit · 5 credits")
+    await visitor.shows("make it stormy")
+    await visitor.shows("Again")
+    await visitor.stop("question-yes")
+    await visitor.choose("make it snow")
+    await visitor.app("Edit image", "make it summer")
+    await visitor.channel()
+    await visitor.shows("make it summer")
+    await visitor.shows("Again")
+    await visitor.stop("apps")
 
 
 async def _cancel(visitor: Visitor, demo: Demo) -> None:
@@ -108,3 +122,6 @@ async def _admin(visitor: Visitor) -> None:
     for name, options in _QUOTA:
         await visitor.command(f"quota {name}", **options)
         await visitor.stop(f"quota-{name}")
+        if name == "log":
+            await visitor.press("Older")
+            await visitor.stop("quota-log-older")

@@ -142,6 +142,14 @@ class Visitor:
             30,
         )
 
+    async def app(self, name: str, words: str) -> None:
+        """Choose an app of the chosen message, fill its form in and submit it."""
+        await self.page.click(f"button({name!r}, document)", f"the app {name}")
+        await self.page.until("document.getElementById('dialog').open", "the app's form", 30)
+        await self.page.type("all('#fields textarea', document)[0]", words, "the form's field")
+        await self.page.click("button('Submit', document)", "Submit")
+        await self.page.until("!document.getElementById('dialog').open", "end of the form", 30)
+
     async def shows(self, text: str, seconds: float = 40) -> None:
         """Wait until the newest message has a text."""
         await self.page.until(f"{_NEWEST}?.innerText.includes({text!r})", f"{text!r} in the newest message", seconds)

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, date
+from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -30,7 +31,7 @@ class InstantRenderer(ChartRenderer):
     """Returns the same bytes for every chart, or fails."""
 
     def __init__(self, png: bytes | None) -> None:
-        super().__init__()
+        super().__init__(Path())
         self._png = png
 
     async def render(self, chart: SpendingChart) -> bytes | None:
