@@ -16,6 +16,7 @@ from bot import options
 from bot.app import Application, assemble
 from bot.client import EaselClient
 from bot.config import Config
+from bot.discord_answers import read_strictly
 from bot.domain.errors import OperatorError
 from bot.login import log_in
 from bot.media.confinement import hide_memory
@@ -35,6 +36,7 @@ async def run(config: Config) -> bool:
     Raises OperatorError for what the operator has to fix.
     """
     hide_memory()
+    read_strictly()
     _set_discord_hosts(config.discord.api_url, config.discord.gateway_url)
     stop = _stop_signal()
     async with AsyncExitStack() as stack:

@@ -8,8 +8,8 @@ from fnmatch import fnmatchcase
 class Fault:
     """An error as JSON, an HTML page, a delay in seconds, a hang or a cut connection.
 
-    With `performed` the call takes effect first, and only its answer is lost. A fault with nothing but a delay answers
-    the call late.
+    `body` replaces the JSON's text. With `performed` the call takes effect first, and only its answer is lost. A fault
+    with nothing but a delay answers the call late.
     """
 
     status: int | None = None
@@ -22,6 +22,7 @@ class Fault:
     hang: bool = False
     cut: bool = False
     performed: bool = False
+    body: str | None = None
 
     @property
     def replaces_answer(self) -> bool:

@@ -222,6 +222,9 @@ def _faulty_answer(fault: Fault) -> web.Response:
     headers = {"Retry-After": f"{fault.retry_after:g}"} if fault.retry_after else {}
     if fault.html:
         return web.Response(body=_BAD_GATEWAY_PAGE, status=status, content_type="text/html", headers=headers)
+    if fault.body is not None:
+        headers |= {"Content-Type": fault.content_type, "Via": "1.1 proxy"}
+        return web.Response(text=fault.body, status=status, headers=headers)
     body: dict[str, Any] = {"code": fault.code, "message": fault.message}
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         body |= {"retry_after": fault.retry_after, "global": False}

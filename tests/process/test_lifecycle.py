@@ -23,6 +23,13 @@ from tests.waiting import until
 
 WORD = "quetzalcoatlus"
 """A word of prompts and file names, which must never be logged."""
+NOT_DISCORDS = [
+    Fault(status=200, html=True, performed=True),
+    Fault(status=200, body='{"id": "12', performed=True),
+    Fault(status=429, body='{"message": "slow down"}'),
+    Fault(status=403, body='{"message": null, "errors": ["denied"], "code": ["x"]}'),
+]
+NAMES = ["taken, page with 200", "taken, half the answer", "429 without a pause", "a proxy's JSON"]
 
 
 async def test_an_image_is_made(deployment: Deployment) -> None:
@@ -160,8 +167,9 @@ async def test_whatever_the_gateway_says_the_next_command_is_answered(deployment
         Fault(status=403, html=True),
         Fault(status=404, html=True, performed=True),
         Fault(status=401, message="401: Unauthorized"),
+        *NOT_DISCORDS,
     ],
-    ids=["not taken", "taken, answered 502", "taken, answer lost", "proxy's 403", "taken, proxy's 404", "401"],
+    ids=["not taken", "taken, answered 502", "taken, answer lost", "proxy's 403", "taken, proxy's 404", "401", *NAMES],
 )
 async def test_a_fault_while_posting_the_outcome_settles_once(deployment: Deployment, fault: Fault) -> None:
     deployment.kie.script.next_tasks(Succeed(duration=1.0))
@@ -174,9 +182,12 @@ async def test_a_fault_while_posting_the_outcome_settles_once(deployment: Deploy
 
     assert scripted.hits == 1
     assert len(deployment.posts()) == 1
+    assert deployment.logged_errors() == []
 
 
-@pytest.mark.parametrize("answer", [Fault(cut=True, performed=True), Fault(status=403, html=True, performed=True)])
+@pytest.mark.parametrize(
+    "answer", [Fault(cut=True, performed=True), Fault(status=403, html=True, performed=True), *NOT_DISCORDS]
+)
 async def test_a_message_whose_answer_is_lost_is_not_posted_twice(deployment: Deployment, answer: Fault) -> None:
     deployment.kie.script.next_tasks(Succeed(duration=1.0))
     async with deployment.bot():
@@ -228,8 +239,14 @@ async def test_a_progress_edit_that_hangs_does_not_hold_up_the_image(deployment:
 
 @pytest.mark.parametrize(
     "fault",
-    [Fault(status=502, html=True, performed=True), Fault(cut=True, performed=True), Fault(cut=True)],
-    ids=["502 although taken", "cut although taken", "cut"],
+    [
+        Fault(status=502, html=True, performed=True),
+        Fault(cut=True, performed=True),
+        Fault(cut=True),
+        Fault(status=200, html=True, performed=True),
+        Fault(status=200, html=True),
+    ],
+    ids=["502 although taken", "cut although taken", "cut", "page although taken", "page"],
 )
 async def test_an_acknowledgement_whose_answer_is_lost_changes_nothing(deployment: Deployment, fault: Fault) -> None:
     async with deployment.bot():

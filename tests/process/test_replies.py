@@ -91,14 +91,28 @@ async def test_where_it_may_not_post_a_mention_starts_nothing(deployment: Deploy
 
 async def test_a_card_whose_answer_is_lost_is_not_posted_twice(deployment: Deployment) -> None:
     async with deployment.bot():
-        for fault in (Fault(status=502, html=True, performed=True), Fault(cut=True, performed=True)):
+        for fault in (
+            Fault(status=502, html=True, performed=True),
+            Fault(cut=True, performed=True),
+            Fault(status=200, html=True, performed=True),
+        ):
             deployment.front.faults.on("POST", "/channels/*/messages", fault)
             message = await deployment.mention_with("as a woodcut", OWN_IMAGE)
             await deployment.wait_for_reply_with_image(message)
             assert len(deployment.replies_to(message)) == 1
-        await deployment.wait_until_settled(generations=2)
+        await deployment.wait_until_settled(generations=3)
 
     assert deployment.logged_errors() == []
+
+
+async def test_a_global_limit_that_outlasts_an_edit_does_not_silence_the_bot(deployment: Deployment) -> None:
+    limit = Fault(status=429, body='{"message": "Limited", "retry_after": 8, "global": true}')
+    deployment.kie.script.next_tasks(Succeed(duration=2.0))
+    async with deployment.bot():
+        limited = deployment.front.faults.on("PATCH", "/channels/*/messages/*", limit)
+        await deployment.wait_for_reply_with_image(await deployment.mention_with("as a woodcut", OWN_IMAGE))
+        await deployment.wait_until_settled()
+    assert limited.hits == 1
 
 
 async def test_a_mention_is_not_logged_as_an_unknown_text_command(deployment: Deployment) -> None:
