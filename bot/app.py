@@ -10,6 +10,9 @@ from pathlib import Path
 
 from bot import options
 from bot.client import EaselClient
+from bot.cluster.blocks import GatewayBlock, all_shards
+from bot.cluster.identify import IdentifyTurns
+from bot.cluster.ports import Leases, LocalLeases
 from bot.config import Config
 from bot.domain.errors import OperatorError
 from bot.domain.ids import IdMaker
@@ -32,6 +35,7 @@ from bot.kie.client import KieClient
 from bot.media.decode_sandbox import DecodeSandbox
 from bot.media.fitting import ImageThreads
 from bot.media.reference_cache import ReferenceCache
+from bot.media.spending_chart import ChartRenderer
 from bot.media.spool import Spool
 from bot.media.ssrf import download_session
 from bot.network import client_session
@@ -40,7 +44,7 @@ from bot.quota.credit_requests import CreditRequests
 from bot.quota.policy import QuotaPolicy
 from bot.quota.service import QuotaService
 from bot.runtime import BackgroundTasks, Runtime, SystemClock, retry_until_available
-from bot.store import sqlite
+from bot.store.engines import kind_of
 from bot.store.migrate import migrate
 from bot.store.store import Store
 from bot.ui.access import Access
@@ -53,7 +57,7 @@ from bot.ui.questions import Questions
 from bot.ui.services import Services
 
 _SPOOL, _REFERENCES = "spool", "references"
-"""Folders beside the database."""
+"""In the data folder."""
 _BACKGROUND_GRACE = 6.0
 """Seconds that background tasks get to end at shutdown; container engines kill a process after ten in all."""
 
@@ -69,6 +73,8 @@ class Application:
     pending_cards: PendingCardJournal
     sender: MessageSender
     alerts: OperatorAlerts
+    block: GatewayBlock | None
+    """This process's part of the shards; None where it is the one process, and has them all."""
     workers: dict[str, asyncio.Task[None]]
     """The running workers by name; filled by :meth:`work`."""
 
@@ -99,26 +105,32 @@ class Application:
 
 @asynccontextmanager
 async def assemble(
-    config: Config, *, clock: Clock | None = None, reads_messages: bool = False
+    config: Config,
+    *,
+    clock: Clock | None = None,
+    reads_messages: bool = False,
+    leases: Leases | None = None,
 ) -> AsyncGenerator[Application, None]:
     """Open the store, the HTTP sessions and the threads, and build everything on them; closes them all at the end.
 
     ``reads_messages`` is for a simulated Discord, which does not report that it grants the message-content intent.
+    ``leases`` are those that several processes share; without them this is the one process.
     """
     clock = clock or SystemClock()
-    folder = sqlite.database_file(config.database.url).parent
+    folder, url = options.data_folder(config), options.database_url(config)
     workers: dict[str, asyncio.Task[None]] = {}
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        stack.enter_context(sqlite.process_lock(config.database.url))
+        stack.enter_context(kind_of(url).process_lock(url))
         temporary, pending_cards = _prepare(folder)
         stack.enter_context(pending_cards)
-        await retry_until_available(lambda: asyncio.to_thread(migrate, config.database.url))
+        await retry_until_available(lambda: asyncio.to_thread(migrate, url))
+        ids = IdMaker(clock.now, start=secrets.randbits(22))
         runtime = Runtime(
-            store=await enter(Store.open(config.database.url)),
+            store=await enter(Store.open(url)),
             clock=clock,
             background=BackgroundTasks("background", grace=_BACKGROUND_GRACE),
-            new_id=IdMaker(clock.now, start=secrets.randbits(22)),
+            new_id=ids,
         )
         threads = stack.enter_context(ImageThreads())
         sandbox = await enter(DecodeSandbox())
@@ -198,13 +210,18 @@ async def assemble(
             acknowledger=Acknowledger(pending_cards, clock),
             questions=Questions(history, prices, clock),
             alt_texts=AltTexts(history),
+            chart_renderer=ChartRenderer(temporary),
             prices=prices,
         )
+        cluster = options.cluster_options(config)
+        block = GatewayBlock(leases, runtime.store, cluster, ids) if leases is not None else None
         client = EaselClient(
             runtime.store,
             services,
             options.command_options(config),
             options.alert_channel(config),
+            all_shards(cluster.shards) if block is None else block.plan,
+            IdentifyTurns(leases or LocalLeases()),
             reads_messages=reads_messages,
         )
         yield Application(
@@ -215,6 +232,7 @@ async def assemble(
             pending_cards=pending_cards,
             sender=DiscordMessageSender(client, clock, prices=prices, alt_texts=services.alt_texts),
             alerts=client.alerts,
+            block=block,
             workers=workers,
         )
 
@@ -222,6 +240,7 @@ async def assemble(
 def _prepare(data: Path) -> tuple[Path, PendingCardJournal]:
     """What the data folder needs beside the database; raises OperatorError for what stands in its way."""
     try:
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)
         for name in (_SPOOL, _REFERENCES):
             (data / name).mkdir(exist_ok=True)
         return _temporary_folder(data), PendingCardJournal(data / JOURNAL_NAME)

@@ -13,15 +13,17 @@ import structlog
 from discord import app_commands
 from discord.ext import commands
 
+from bot.cluster.blocks import ShardPlan
+from bot.cluster.identify import IdentifyTurns
 from bot.domain.errors import EaselError
 from bot.domain.ids import ChannelId, GuildId
-from bot.gateway import Gateway
-from bot.login import UNREACHABLE, describe, pauses, retry_after
+from bot.login import ATTEMPT_SECONDS, UNREACHABLE, describe, pauses, retry_after
 from bot.runtime import retry_until_available
+from bot.shards import Gateway
 from bot.store.store import Store
 from bot.ui.alerts import DiscordAlerts
 from bot.ui.button_handlers import CardButton, handle_modal
-from bot.ui.discord_errors import NOT_A_MEMBER
+from bot.ui.discord_errors import NOT_A_MEMBER, code_of
 from bot.ui.services import Services
 
 log = structlog.stdlib.get_logger(__name__)
@@ -67,7 +69,7 @@ class EaselTree(app_commands.CommandTree["EaselClient"]):
         self.client.dispatch("app_command_refused", interaction)
 
 
-class EaselClient(commands.Bot):
+class EaselClient(commands.AutoShardedBot):
     """Easel's side of Discord. It holds the services that commands and buttons use, and owns none of them."""
 
     def __init__(
@@ -76,6 +78,8 @@ class EaselClient(commands.Bot):
         services: Services,
         options: CommandOptions,
         alert_channel: ChannelId | None,
+        shard_plan: ShardPlan,
+        turns: IdentifyTurns,
         *,
         reads_messages: bool = False,
     ) -> None:
@@ -101,7 +105,8 @@ class EaselClient(commands.Bot):
         self.services = services
         self.alerts = DiscordAlerts(self, alert_channel, self.wait_until_logged_in)
         self._store = store
-        self.gateway = Gateway(self)
+        self.gateway = Gateway(self, turns)
+        self._shard_plan = shard_plan
         self._logged_in = asyncio.Event()
         self._syncing = asyncio.Lock()
         self._sync_tried = asyncio.Event()
@@ -134,7 +139,29 @@ class EaselClient(commands.Bot):
         with suppress(TimeoutError):
             async with asyncio.timeout(_SYNC_HEAD_START):
                 await self._sync_tried.wait()
-        await self.gateway.run()
+        block = await self._shard_plan(await self._ask_for_shards())
+        self.shard_count = self._connection.shard_count = block.shard_count
+        self.shard_ids = self._connection.shard_ids = list(block.shards)
+        await self.gateway.run(block.shards)
+
+    async def _ask_for_shards(self) -> int:
+        """How many shards Discord names for this bot, asking for as long as it does not answer."""
+        for pause in pauses():
+            try:
+                async with asyncio.timeout(ATTEMPT_SECONDS):
+                    count, _, limits = await self.http.get_bot_gateway()
+                self.gateway.turns.max_concurrency = max(int(limits["max_concurrency"]), 1)
+                return max(int(count), 1)
+            except (discord.GatewayNotFound, *UNREACHABLE) as error:
+                reason = error.__cause__ if isinstance(error, discord.GatewayNotFound) else error
+                wait = max(pause, retry_after(reason) if reason is not None else 0)
+                log.warning("Discord did not say how many shards to use", reason=describe(reason), retry_in=wait)
+                await asyncio.sleep(wait)
+        raise AssertionError("the pauses never end")
+
+    async def before_identify_hook(self, shard_id: int | None, *, initial: bool = False) -> None:
+        """Called by discord.py when it is about to send IDENTIFY."""
+        await self.gateway.turns.identifying(shard_id or 0)
 
     async def close(self) -> None:
         """End everything that goes on with Discord."""
@@ -143,13 +170,22 @@ class EaselClient(commands.Bot):
         await self.gateway.close()
         await super().close()
 
-    async def on_connect(self) -> None:
-        """Discord has accepted a new session."""
-        self.gateway.session_started()
+    @property
+    def latencies(self) -> list[tuple[int, float]]:
+        """Each shard's seconds between a heartbeat and its acknowledgement; infinite while it is not connected."""
+        return self.gateway.latencies or super().latencies
 
-    async def on_resumed(self) -> None:
-        """Discord has continued the session."""
-        self.gateway.session_started()
+    async def on_shard_connect(self, shard_id: int) -> None:
+        """Discord has accepted a new session."""
+        self.gateway.session_started(shard_id)
+
+    async def on_shard_resumed(self, shard_id: int) -> None:
+        """Discord has continued a session."""
+        self.gateway.session_started(shard_id)
+
+    async def on_shard_ready(self, shard_id: int) -> None:
+        """Discord has sent a shard's servers."""
+        self.gateway.servers_known(shard_id)
 
     async def on_interaction(self, interaction: discord.Interaction[Any]) -> None:
         """Handle submitted modals by their custom ids, also those that an earlier process opened."""
@@ -210,7 +246,7 @@ class EaselClient(commands.Bot):
         try:
             await self.tree.sync(guild=guild)
         except (discord.Forbidden, discord.NotFound) as error:
-            if guild is None or error.code not in NOT_A_MEMBER:
+            if guild is None or code_of(error) not in NOT_A_MEMBER:
                 raise
             log.warning("operator commands not synced: the bot is not in that server", guild=guild.id)
             return False

@@ -1,11 +1,13 @@
-"""Keeps the client connected to Discord's gateway, and knows whether it is.
+"""Keeps the client's shards connected to Discord's gateway, and knows which of them are.
 
 It takes the place of discord.py's ``connect``, which fails when the first connection does, reconnects without a pause
-after most closes and after up to 17 minutes otherwise, and does not notice that heartbeats are no longer acknowledged.
+after most closes and after up to 17 minutes otherwise, starts one shard after the other and waits for none, and does
+not notice that heartbeats are no longer acknowledged.
 """
 
 import asyncio
-from contextlib import suppress
+import math
+from contextlib import nullcontext, suppress
 from typing import Any, Final
 
 import discord
@@ -13,6 +15,7 @@ import orjson
 import structlog
 from discord.gateway import DiscordWebSocket, ReconnectWebSocket
 
+from bot.cluster.identify import IdentifyTurns
 from bot.domain.errors import OperatorError
 from bot.login import PAUSES, UNREACHABLE, WRONG_CREDENTIALS, describe, retry_after
 from bot.network import NETWORK_ERRORS
@@ -23,8 +26,8 @@ _OUTDATED: Final = "Discord no longer accepts how this version of Easel connects
 _FINAL_CLOSE_CODES: Final = {
     4004: WRONG_CREDENTIALS,
     4010: _OUTDATED,
-    4011: "Discord wants this bot to be sharded (code 4011), which Easel is not: remove it from servers until it is in "
-    "fewer than 2,500.",
+    4011: "Discord wants more shards for this bot (code 4011): set cluster.shards to 0, which is as many as Discord "
+    "names, and start Easel again.",
     4012: _OUTDATED,
     4013: _OUTDATED,
     4014: "Discord refused the Message Content Intent (code 4014): switch it on, on the Bot page of "
@@ -66,13 +69,18 @@ class GatewaySocket(DiscordWebSocket):
         return self._acknowledged_at + interval + max(2.0, interval / 4)
 
 
-class Gateway:
-    """The client's one gateway session, over one connection after the other."""
+class Shard:
+    """One of the client's gateway sessions, over one connection after the other."""
 
-    def __init__(self, client: discord.Client) -> None:
+    def __init__(self, client: discord.Client, number: int, turns: IdentifyTurns) -> None:
+        self.number = number
         self._client = client
+        self._turns = turns
         self._socket: GatewaySocket | None = None
+        self.knows_servers = False
         self._has_session = False
+        self._identified = False
+        """An IDENTIFY was sent that has begun no session yet."""
         self._unanswered_resumes = 0
         self._failures = 0
 
@@ -82,11 +90,17 @@ class Gateway:
         socket = self._socket
         return socket is not None and self._has_session and socket.open and socket.loop.time() < socket.dead_at
 
+    @property
+    def latency(self) -> float:
+        """Seconds until Discord acknowledged the last heartbeat; infinite while there is no connection."""
+        return self._socket.latency if self._socket is not None and self.is_live else math.inf
+
     def session_started(self) -> None:
         """Discord has said READY or RESUMED."""
         self._has_session = True
+        self._identified = False
         self._unanswered_resumes = 0
-        log.info("connected to Discord's gateway")
+        log.info("connected to Discord's gateway", shard=self.number)
 
     async def run(self) -> None:
         """Stay connected until cancelled; raises OperatorError for what the operator has to fix."""
@@ -112,8 +126,10 @@ class Gateway:
                 self._failures = 0 if lasted >= _STABLE_SECONDS else min(self._failures, 1)
             self._has_session = False
             wait = max(wait, (0, *PAUSES)[min(self._failures, len(PAUSES))])
+            # All shards share the IDENTIFYs that Discord grants for a day.
+            wait *= (self._client.shard_count or 1) if self._identified else 1
             self._failures += 1
-            log.warning("not connected to Discord's gateway", reason=problem, retry_in=wait)
+            log.warning("not connected to Discord's gateway", shard=self.number, reason=problem, retry_in=wait)
             await asyncio.sleep(wait)
 
     async def close(self) -> None:
@@ -124,9 +140,12 @@ class Gateway:
     async def _hold_connection(self) -> None:
         """One connection, until it ends with an exception."""
         resuming = self._resume_parameters()
-        async with asyncio.timeout(_CONNECT_SECONDS):
-            socket = await GatewaySocket.from_client(self._client, initial=self._socket is None, **resuming)
-        self._socket = self._client.ws = socket
+        # Waited for before connecting: Discord and discord.py give up a connection that says nothing for a minute.
+        async with nullcontext() if resuming else self._turns.turn(self.number):
+            async with asyncio.timeout(_CONNECT_SECONDS):
+                socket = await GatewaySocket.from_client(self._client, shard_id=self.number, **resuming)
+        self._socket = socket
+        self._identified = not resuming
         self._unanswered_resumes += bool(resuming)
         session_due = socket.loop.time() + _SESSION_SECONDS
         try:

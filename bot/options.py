@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from datetime import timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import aiohttp
 
 from bot.client import CommandOptions
+from bot.cluster.blocks import ClusterOptions
 from bot.config import Config
 from bot.domain.credits import Allowance, Period, PriceList
 from bot.domain.ids import ChannelId, GuildId
@@ -20,6 +22,7 @@ from bot.media.reference_cache import ReferenceCacheLimits
 from bot.polling.pace import Pace
 from bot.quota.balance_monitor import BalanceMonitorOptions
 from bot.quota.policy import QuotaLimits
+from bot.store import postgres, sqlite
 from bot.ui.access import AccessOptions
 
 _CACHE_EVICTS_EVERY = 60.0
@@ -65,6 +68,32 @@ def command_options(config: Config) -> CommandOptions:
     """What the commands' definitions depend on."""
     guild = config.operator.guild
     return CommandOptions(flex_controls=config.kie.flex_controls, operator_guild=GuildId(guild) if guild else None)
+
+
+def database_url(config: Config) -> str:
+    """The database's URL with its password."""
+    database = config.database
+    password = database.password.get_secret_value()
+    return postgres.with_password(database.url, password) if postgres.is_url(database.url) else database.url
+
+
+def data_folder(config: Config) -> Path:
+    """Where files are kept: images until they are posted, members' images, and the journal of pending cards."""
+    database = config.database
+    if database.folder:
+        return Path(database.folder)
+    return Path("data") if postgres.is_url(database.url) else sqlite.database_file(database.url).parent
+
+
+def cluster_options(config: Config) -> ClusterOptions:
+    """How processes share Discord's shards."""
+    cluster = config.cluster
+    return ClusterOptions(
+        serves_members=cluster.role in ("all", "gateway"),
+        gateways=cluster.gateways,
+        shards=cluster.shards,
+        lease=cluster.lease,
+    )
 
 
 def access(config: Config) -> AccessOptions:

@@ -12,6 +12,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 from yarl import URL
 
+from bot import options
 from bot.app import Application, assemble
 from bot.client import EaselClient
 from bot.config import Config
@@ -38,15 +39,20 @@ async def run(config: Config) -> bool:
     stop = _stop_signal()
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(assemble(config))
-        stack.push_async_callback(app.client.close)
+        if app.block is not None:
+            stack.push_async_callback(app.block.give_back)
+        await stack.enter_async_context(app.client)
         # Before anything is sent or shown: with a wrong key every request would fail.
         await app.balance_monitor.check_key()
         workers = _supervised(stack, app.work(), "workers")
         await _start_web_server(stack, config, app, workers)
-        connection = _supervised(stack, _connect(app.client, config), "discord")
+        connection = _supervised(stack, _connect(app, config), "discord")
         stopping = _supervised(stack, stop.wait(), "stop signal")
         _tune_garbage_collector()
-        ended, _ = await asyncio.wait({workers, connection, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        parts = {workers, connection, stopping}
+        if app.block is not None:
+            parts.add(_supervised(stack, app.block.hold(), "shards"))
+        ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping", reason=[task.get_name() for task in ended])
         died = [task for task in ended if task is not stopping]
         # Drain while Discord and KIE can still be reached.
@@ -87,7 +93,14 @@ async def _start_web_server(
     stack: AsyncExitStack, config: Config, app: Application, workers: asyncio.Task[None]
 ) -> None:
     def ready() -> dict[str, bool]:
-        return {"discord": app.client.is_ready() and app.client.gateway.is_live, "workers": not workers.done()}
+        working = {"workers": not workers.done()}
+        if app.block is not None and app.block.stands_by:
+            return {"standby": True} | working
+        if not options.cluster_options(config).serves_members:
+            return working
+        shards = app.client.gateway.live
+        named = {f"shard {number}": live for number, live in shards.items()} if len(shards) > 1 else {}
+        return {"discord": bool(shards) and all(shards.values())} | working | named
 
     try:
         await stack.enter_async_context(
@@ -99,7 +112,7 @@ async def _start_web_server(
                 proxies=config.web.trusted_proxies,
             )
         )
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         address = f"{config.web.host}:{config.web.port}"
         raise OperatorError(
             f"web.host and web.port: {address} is already in use or not available; choose another."
@@ -115,9 +128,12 @@ def _callback_route(config: Config, app: Application) -> CallbackRoute | None:
     return CallbackRoute(key, app.pipeline.tracker, app.runtime.clock, proxies=config.web.trusted_proxies)
 
 
-async def _connect(client: EaselClient, config: Config) -> None:
-    await _login(client, config)
-    await client.connect()
+async def _connect(app: Application, config: Config) -> None:
+    await _login(app.client, config)
+    if options.cluster_options(config).serves_members:
+        await app.client.connect()
+    else:
+        await asyncio.Event().wait()
 
 
 async def _login(client: EaselClient, config: Config) -> None:

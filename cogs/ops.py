@@ -1,6 +1,5 @@
 """/ops: how the bot is doing, in the operator's own server alone."""
 
-import math
 from typing import Any, final
 
 import discord
@@ -26,7 +25,7 @@ class Ops(commands.Cog):
         default_permissions=discord.Permissions(administrator=True),
     )
 
-    def __init__(self, board: StatusBoard, client: discord.Client, guild_id: GuildId) -> None:
+    def __init__(self, board: StatusBoard, client: discord.AutoShardedClient, guild_id: GuildId) -> None:
         self._board = board
         self._client = client
         self._guild_id = guild_id
@@ -39,8 +38,7 @@ class Ops(commands.Cog):
     async def status(self, interaction: discord.Interaction[Any]) -> None:
         """Show the bot's status, to the one who asked alone."""
         await interaction.response.defer(ephemeral=True, thinking=True)
-        latency = self._client.latency
-        view = status_view(await self._board.status(), latency if math.isfinite(latency) else None)
+        view = status_view(await self._board.status(), dict(self._client.latencies))
         await interaction.edit_original_response(view=view)
 
 

@@ -45,10 +45,10 @@ class Servers(commands.Cog):
         await self._leave_unless_allowed(guild)
 
     @commands.Cog.listener()
-    async def on_ready(self) -> None:
-        """Called by discord.py once the servers that the bot is in are described."""
+    async def on_shard_ready(self, shard_id: int) -> None:
+        """Called by discord.py once the servers of a shard are described."""
         for guild in self._client.guilds:
-            if not guild.unavailable:
+            if guild.shard_id == shard_id and not guild.unavailable:
                 await self._leave_unless_allowed(guild)
 
     async def _leave_unless_allowed(self, guild: discord.Guild) -> None:

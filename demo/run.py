@@ -74,7 +74,7 @@ async def open_demo(port: int, folder: Path) -> AsyncGenerator[Demo, None]:
         listening = stack.enter_context(_listen(port))
         kie = await enter(KieStandIn(api_key=_API_KEY, durations=_task_seconds, credits=Decimal(100_000)))
         app = await enter(assemble(_config(kie.base_url, folder), reads_messages=True))
-        env = await enter(simcord.run(app.client, check_errors=False, settle_timeout=SETTLE_SECONDS))
+        env = await enter(simcord.run(app.client, shard_count=1, check_errors=False, settle_timeout=SETTLE_SECONDS))
         show_errors_as_discord_does(env)
         await catch_up_clock(env)
         await enter(serve_cdn(env))

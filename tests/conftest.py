@@ -4,9 +4,15 @@ from collections.abc import Generator
 
 import pytest
 
+from tests.database import stop_server
 from tests.leaks import LeakWatch
 
 _WATCH = pytest.StashKey[LeakWatch]()
+
+
+def pytest_sessionfinish() -> None:
+    """End what tests share."""
+    stop_server()
 
 
 @pytest.fixture(autouse=True)

@@ -24,18 +24,23 @@ DIRECT_MESSAGES = GuildId(0)
 """The server id of accounts in direct messages, which have an allowance of their own."""
 
 _EPOCH = datetime(2015, 1, 1, tzinfo=UTC)
-_SEQUENCE_BITS = 22
+_PROCESS_BITS, _SEQUENCE_BITS = 10, 12
+PROCESSES = 1 << _PROCESS_BITS
+"""How many processes can make ids at once."""
 _DIGITS = "0123456789abcdefghijklmnopqrstuvwxyz"
 
 
 class IdMaker:
-    """Makes 64-bit ids laid out like Discord's snowflakes: 42 bits of milliseconds since 2015, 22 bits of a counter.
+    """Makes 64-bit ids like Discord's snowflakes: 42 bits of milliseconds since 2015, ten of a process, twelve count.
 
-    The ids of one maker strictly increase, even when the clock is set back.
+    The ids of one maker strictly increase, even when the clock is set back. Those of two makers differ when the numbers
+    of their processes do. ``start`` is where both begin: the number in its upper ten of 22 bits, the counter below.
     """
 
     def __init__(self, now: Callable[[], datetime], *, start: int) -> None:
         self._now = now
+        self.process = (start >> _SEQUENCE_BITS) % PROCESSES
+        """The process's number; a process whose number is agreed on with others sets it before it makes ids."""
         self._sequence = start % (1 << _SEQUENCE_BITS)
         self._last = 0
 
@@ -43,19 +48,20 @@ class IdMaker:
         """The next id."""
         millis = int((self._now() - _EPOCH).total_seconds() * 1000)
         self._sequence = (self._sequence + 1) % (1 << _SEQUENCE_BITS)
-        new_id = (millis << _SEQUENCE_BITS) | self._sequence
-        self._last = max(new_id, self._last + 1)
-        return self._last
+        # Time and counter alone increase: a counter that overflows goes on in the next millisecond, as this process.
+        self._last = max(millis << _SEQUENCE_BITS | self._sequence, self._last + 1)
+        millis, sequence = divmod(self._last, 1 << _SEQUENCE_BITS)
+        return (millis << _PROCESS_BITS | self.process) << _SEQUENCE_BITS | sequence
 
 
 def first_snowflake(moment: datetime) -> int:
     """The smallest id that could have been made at that moment."""
-    return max(int((moment - _EPOCH).total_seconds() * 1000), 0) << _SEQUENCE_BITS
+    return max(int((moment - _EPOCH).total_seconds() * 1000), 0) << _PROCESS_BITS + _SEQUENCE_BITS
 
 
 def snowflake_time(identifier: int) -> datetime:
     """When an id was made, to the millisecond."""
-    return _EPOCH + timedelta(milliseconds=identifier >> _SEQUENCE_BITS)
+    return _EPOCH + timedelta(milliseconds=identifier >> _PROCESS_BITS + _SEQUENCE_BITS)
 
 
 def to_base36(identifier: int) -> str:

@@ -2,7 +2,6 @@
 
 from collections.abc import Generator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 from sqlalchemy import (
@@ -11,8 +10,8 @@ from sqlalchemy import (
     Select,
     String,
     case,
-    create_engine,
     func,
+    inspect,
     literal,
     or_,
     select,
@@ -20,14 +19,15 @@ from sqlalchemy import (
     type_coerce,
     union_all,
 )
+from sqlalchemy.exc import OperationalError
 
 from bot.domain.credits import ZERO, Credits, Movement, Span, period_around
 from bot.domain.errors import OperatorError
 from bot.domain.ids import GuildId
 from bot.domain.rules import Scope, ServerSettings
 from bot.domain.states import BILLED_FAILURES, OPEN, TaskState
-from bot.store import sqlite
 from bot.store.clauses import in_constants
+from bot.store.engines import kind_of
 from bot.store.migrate import NEWEST
 from bot.store.quota_tables import ledger, ledger_totals, rules, servers
 from bot.store.tables import generations, tasks
@@ -47,13 +47,14 @@ _MEMBER_RULES = select(rules.c.guild_id, rules.c.subject).where(
 Findings = Generator[str, None, None]
 
 
-def audit(path: Path, now: datetime) -> Findings:
-    """A line for everything that is not as it should be in one snapshot of the file; takes little memory.
+def audit(url: str, now: datetime) -> Findings:
+    """A line for everything that is not as it should be in one snapshot of the database; takes little memory.
 
     Raises OperatorError unless the schema is the newest.
     """
-    _require_newest(path)
-    with sqlite.snapshot(path) as connection:
+    kind = kind_of(url)
+    with kind.snapshot(url) as connection:
+        _require_newest(connection, kind.describe(url))
         yield from _entries(connection)
         yield from _tasks(connection)
         yield from _totals(connection)
@@ -62,19 +63,26 @@ def audit(path: Path, now: datetime) -> Findings:
 
 
 def repair(url: str) -> None:
-    """Sum the totals up from the ledger's rows again; raises OperatorError when Easel is running."""
-    with sqlite.process_lock(url):
-        _require_newest(sqlite.database_file(url))
-        engine = create_engine(url)
-        sqlite.configure(engine, writes=True)
-        with engine.begin() as connection:
-            rebuild(connection)
-        engine.dispose()
+    """Sum the totals up from the ledger's rows again; raises OperatorError when Easel runs, or the disk is full."""
+    kind = kind_of(url)
+    with kind.process_lock(url):
+        engine = kind.create_sync(url)
+        try:
+            with engine.begin() as connection:
+                _require_newest(connection, kind.describe(url))
+                rebuild(connection)
+        except OperationalError as error:
+            raise OperatorError(f"{kind.describe(url)} was not changed: {error.orig}.") from error
+        finally:
+            engine.dispose()
 
 
-def _require_newest(path: Path) -> None:
-    if sqlite.schema_version(path) != NEWEST:
-        raise OperatorError(f"{path} was made by another version of Easel: run `python -m bot db migrate` first.")
+def _require_newest(connection: Connection, database: str) -> None:
+    version = None
+    if inspect(connection).has_table("alembic_version"):
+        version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    if version != NEWEST:
+        raise OperatorError(f"{database} was made by another version of Easel: run `python -m bot db migrate` first.")
 
 
 def _rows(connection: Connection, statement: Select[*tuple[Any, ...]]) -> Generator[Any, None, None]:

@@ -36,22 +36,27 @@ _GRANTED_BY = select(func.sum(_C.credits)).where(
 # Written out, as in the indexes: SQLite uses a partial one only when its condition contains no parameter.
 _IS_SHOWN = _C.movement != text(f"'{Movement.SETTLE}'")
 _NEWEST = select(_C.id).where(*_OF_ACCOUNT, _IS_SHOWN).order_by(_C.id.desc()).limit(_NEWEST_ROWS).subquery("newest")
+_SUMS = (
+    select(func.max(_C.id).label("last"), func.sum(_C.credits).label("credits"))
+    .join(_NEWEST, _NEWEST.c.id == _C.id)
+    .where(~in_constants(_C.movement, _NOT_IN_RECENT))
+    .group_by(func.coalesce(_C.generation_id, -_C.id), _C.movement)
+    .subquery("sums")
+)
 _RECENT = (
     select(
-        func.max(_C.at),
+        _C.at,
         _C.movement,
-        func.sum(_C.credits),
+        _SUMS.c.credits,
         generations.c.model,
         generations.c.aspect_ratio,
         generations.c.resolution,
         _C.note,
         _C.change,
     )
-    .join(_NEWEST, _NEWEST.c.id == _C.id)
+    .join(_SUMS, _SUMS.c.last == _C.id)
     .outerjoin(generations, generations.c.id == _C.generation_id)
-    .where(~in_constants(_C.movement, _NOT_IN_RECENT))
-    .group_by(func.coalesce(_C.generation_id, -_C.id), _C.movement)
-    .order_by(func.max(_C.id).desc())
+    .order_by(_C.id.desc())
     .limit(bindparam("limit"))
 )
 

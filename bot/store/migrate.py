@@ -4,11 +4,11 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection, create_engine
+from sqlalchemy import Connection
 from sqlalchemy.exc import DatabaseError
 
 from bot.domain.errors import OperatorError, StoreUnavailable
-from bot.store import sqlite
+from bot.store import postgres, sqlite
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -22,35 +22,43 @@ _MIGRATIONS = Path(__file__).parent / "migrations"
 def migrate(url: str) -> None:
     """Run the missing migrations in one transaction; creates the file and its folder if necessary.
 
-    Raises StoreUnavailable while another program has locked the file, and OperatorError when it cannot be created or
-    opened, or was made by a newer version.
+    Raises StoreUnavailable while another program has locked the file or the server is out of reach, and OperatorError
+    when the database cannot be created or used, or was made by a newer version.
     """
+    if postgres.is_url(url):
+        with postgres.migration(url) as connection:
+            _run(connection, postgres.describe(url))
+        return
     path = sqlite.database_file(url)
     if sqlite.schema_version(path) != NEWEST:
         _upgrade(url, path)
 
 
 def _upgrade(url: str, path: Path) -> None:
-    # Importing Alembic takes a quarter of a second, which most starts do not need.
-    from alembic import command
-    from alembic.util import CommandError
-
-    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": sqlite.BUSY_MILLISECONDS / 1000})
-    sqlite.configure(engine, writes=True)
+    engine = sqlite.create_sync(url)
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         with engine.begin() as connection:
-            command.upgrade(_config(connection), "head")
+            _run(connection, str(path))
     except OSError as error:
         raise OperatorError(f"database.url: {path} cannot be written: {error.strerror}.") from error
     except DatabaseError as error:
         if isinstance(error.orig, sqlite3.OperationalError) and error.orig.sqlite_errorcode in sqlite.LOCKED_ERRORS:
             raise StoreUnavailable(str(error.orig)) from error
         raise OperatorError(f"database.url: {path} cannot be used: {error.orig}.") from error
-    except CommandError as error:
-        raise OperatorError(f"database.url: {path} was made by another version of Easel: {error}.") from error
     finally:
         engine.dispose()
+
+
+def _run(connection: Connection, database: str) -> None:
+    # Importing Alembic takes a quarter of a second, which most starts do not need.
+    from alembic import command
+    from alembic.util import CommandError
+
+    try:
+        command.upgrade(_config(connection), "head")
+    except CommandError as error:
+        raise OperatorError(f"database.url: {database} was made by another version of Easel: {error}.") from error
 
 
 def _config(connection: Connection) -> "Config":

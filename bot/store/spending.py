@@ -78,7 +78,7 @@ class SpendingRepository:
         A busy server's month has one for nearly every image: they come a few at a time, so that the event loop goes on.
         """
         day, *others = _keys(days)
-        keys, dates = (day, ledger.c.user_id, *others), dict(enumerate(day.date for day in days))
+        keys, dates = (day, ledger.c.user_id.label("member"), *others), dict(enumerate(day.date for day in days))
         names = [key.name for key in keys]
         statement = _over_images(guild, days, *keys).group_by(*names).order_by(*names)
         async with self._connection.stream(statement) as result:

@@ -4,16 +4,16 @@ import os
 import sqlite3
 import sys
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
 import structlog
 from filelock import FileLock, Timeout
-from sqlalchemy import Column, Connection, Engine, Insert, SelectBase, Table, create_engine, event, make_url
-from sqlalchemy.dialects.sqlite import insert
+from sqlalchemy import Connection, Engine, create_engine, event, make_url
 from sqlalchemy.engine.interfaces import DBAPIConnection
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.pool import ConnectionPoolEntry
 from sqlalchemy.sql.compiler import SQLCompiler
@@ -36,9 +36,11 @@ def database_file(url: str) -> Path:
         parsed = make_url(url)
     except ArgumentError:
         parsed = None
-    if parsed is None or parsed.drivername != "sqlite" or not parsed.database or parsed.database == ":memory:":
+    # What stands after a question mark could make it a database in memory, which forgets what everybody has spent.
+    database = parsed.database if parsed is not None and parsed.drivername == "sqlite" and not parsed.query else None
+    if not database or database == ":memory:" or "\0" in database:
         raise ValueError("the database URL must look like sqlite:///path/to/easel.db")
-    return Path(parsed.database)
+    return Path(database)
 
 
 @contextmanager
@@ -104,9 +106,30 @@ def schema_version(path: Path) -> str | None:
     return None if row is None else row[0]
 
 
-def async_url(url: str) -> str:
-    """The same URL with aiosqlite as its driver."""
-    return make_url(url).set(drivername="sqlite+aiosqlite").render_as_string(hide_password=False)
+def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
+    """An engine whose transactions are set up for reading or for writing."""
+    engine = create_async_engine(
+        make_url(url).set(drivername="sqlite+aiosqlite"),
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=60,
+        # Errors must not contain the prompts and tokens that statements are executed with.
+        hide_parameters=True,
+    )
+    configure(engine.sync_engine, writes=writes)
+    return engine
+
+
+def create_sync(url: str) -> Engine:
+    """An engine for migrations and repairs, whose transactions write."""
+    engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_MILLISECONDS / 1000})
+    configure(engine, writes=True)
+    return engine
+
+
+def describe(url: str) -> str:
+    """The path of the file."""
+    return str(database_file(url))
 
 
 def configure(engine: Engine, *, writes: bool) -> None:
@@ -155,19 +178,11 @@ def _quarter_of(element: QuarterOf, compiler: SQLCompiler, **options: Any) -> st
     return f"(CAST(strftime('%s', substr({compiler.process(element.clauses, **options)}, 1, 19)) AS INTEGER) / 900)"
 
 
-def insert_or_add(table: Table, amount: Column[Any], rows: SelectBase) -> Insert:
-    """Insert rows; where a row of the same primary key exists, its ``amount`` grows by the new one instead."""
-    statement = insert(table).from_select([column.name for column in table.columns], rows)
-    return statement.on_conflict_do_update(
-        index_elements=table.primary_key, set_={amount.name: amount + statement.excluded[amount.name]}
-    )
-
-
 @contextmanager
-def snapshot(path: Path) -> Generator[Connection, None, None]:
+def snapshot(url: str) -> Generator[Connection, None, None]:
     """The file as it is now, in one read-only transaction; another process may go on writing."""
-    url = f"{path.absolute().as_uri()}?mode=ro"
-    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(url, uri=True, isolation_level=None))
+    uri = f"{database_file(url).absolute().as_uri()}?mode=ro"
+    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(uri, uri=True, isolation_level=None))
 
     def begun(connection: Connection) -> None:
         connection.exec_driver_sql("BEGIN")
@@ -183,16 +198,18 @@ def snapshot(path: Path) -> Generator[Connection, None, None]:
 def integrity_problems(path: Path) -> list[str]:
     """What SQLite's own checks find wrong with the file: broken pages first, then foreign keys without a target.
 
-    A file too damaged to be checked gives SQLite's error as its only problem.
+    A file too damaged to be checked gives SQLite's error as its only problem. Raises OperatorError when it cannot be
+    read, which says nothing about it: SQLite reads only where it can also write beside the file.
     """
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
-        broken = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
-        dangling = [
-            f"{row[0]} row {row[1]} refers to a missing row" for row in connection.execute("PRAGMA foreign_key_check")
-        ]
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            broken = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
+            dangling = [
+                f"{row[0]} row {row[1]} refers to a missing row"
+                for row in connection.execute("PRAGMA foreign_key_check")
+            ]
+    except sqlite3.OperationalError as error:
+        raise OperatorError(f"{path} cannot be checked: {error}. Is its folder writable?") from error
     except sqlite3.DatabaseError as error:
         return [str(error)]
-    finally:
-        connection.close()
     return broken + dangling

@@ -5,14 +5,14 @@ import gc
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.domain.errors import StoreUnavailable
-from bot.store import sqlite
 from bot.store.costs import CostRepository
 from bot.store.credit_requests import CreditRequestRepository
+from bot.store.engines import kind_of
 from bot.store.generations import GenerationRepository
 from bot.store.images import ImageRepository
 from bot.store.ledger import LedgerRepository
@@ -25,6 +25,10 @@ from bot.store.tasks import TaskRepository
 _READERS = 4
 _COLLECT_GARBAGE_AFTER = 0.5
 """Seconds from the cancellation of a write to the garbage collection that releases its connection."""
+
+
+# PostgreSQL's driver raises InternalError on a server that only reads, and InterfaceError on a closed connection.
+_UNAVAILABLE = (OperationalError, InternalError, InterfaceError, PoolTimeoutError)
 
 
 class Transaction:
@@ -59,20 +63,12 @@ class Store:
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str) -> AsyncGenerator["Store", None]:
-        """Migrate the database at a ``sqlite:///path`` URL to the newest schema, and open it."""
+        """Migrate the database at this URL to the newest schema, and open it."""
         await asyncio.to_thread(migrate, url)
         async with AsyncExitStack() as stack:
             engines: list[AsyncEngine] = []
             for writes, connections in ((False, _READERS), (True, 1)):
-                engine = create_async_engine(
-                    sqlite.async_url(url),
-                    pool_size=connections,
-                    max_overflow=0,
-                    pool_timeout=60,
-                    # Errors must not contain the prompts and tokens that statements are executed with.
-                    hide_parameters=True,
-                )
-                sqlite.configure(engine.sync_engine, writes=writes)
+                engine = kind_of(url).create(url, writes=writes, connections=connections)
                 stack.push_async_callback(engine.dispose)
                 engines.append(engine)
             yield cls(*engines)
@@ -83,7 +79,7 @@ class Store:
         try:
             async with self._read_slots, self._reader.begin() as connection:
                 yield Transaction(connection)
-        except (OperationalError, PoolTimeoutError) as error:
+        except _UNAVAILABLE as error:
             raise _unavailable(error) from error
 
     @asynccontextmanager
@@ -100,7 +96,7 @@ class Store:
                     raise StoreUnavailable("the write before this one failed")
                 async with self._writer.begin() as connection:
                     yield Transaction(connection)
-        except (OperationalError, PoolTimeoutError) as error:
+        except _UNAVAILABLE as error:
             self._failed_at = asyncio.get_running_loop().time()
             raise _unavailable(error) from error
         except asyncio.CancelledError:
@@ -110,5 +106,7 @@ class Store:
             raise
 
 
-def _unavailable(error: OperationalError | PoolTimeoutError) -> StoreUnavailable:
-    return StoreUnavailable(str(error.orig) if isinstance(error, OperationalError) else "no connection available")
+def _unavailable(error: DBAPIError | PoolTimeoutError) -> StoreUnavailable:
+    if isinstance(error, DBAPIError):
+        return StoreUnavailable(" ".join(str(error.orig).split()))
+    return StoreUnavailable("no connection available")

@@ -16,20 +16,19 @@ from sqlalchemy import (
     bindparam,
     delete,
     func,
-    insert,
     literal,
     literal_column,
     select,
     true,
     union_all,
 )
+from sqlalchemy.dialects.postgresql import insert  # compiles for SQLite, too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.credits import ZERO, Account, Credits, Movement, Span
 from bot.domain.ids import GuildId
 from bot.store.clauses import QuarterOf, in_constants, in_parameter
 from bot.store.quota_tables import ledger, ledger_totals
-from bot.store.sqlite import insert_or_add
 from bot.store.types import Total
 
 _QUARTER = timedelta(minutes=15)
@@ -69,7 +68,12 @@ def _sum(total: Total, *conditions: ColumnElement[bool]) -> Select[Credits]:
     return select(func.sum(_T.credits)).where(_T.total == literal(total, _T.total.type), *conditions)
 
 
-_ADD = insert_or_add(ledger_totals, _T.credits, totals_of(in_parameter(_C.id, "rows")))
+_NEW = insert(ledger_totals).from_select(
+    [column.name for column in ledger_totals.columns], totals_of(in_parameter(_C.id, "rows"))
+)
+_ADD = _NEW.on_conflict_do_update(
+    index_elements=ledger_totals.primary_key, set_={_T.credits.name: _T.credits + _NEW.excluded[_T.credits.name]}
+)
 _OF_ACCOUNT = (_T.guild_id == bindparam("guild"), _T.user_id == bindparam("user"))
 _IN_SPAN = (_T.quarter >= bindparam("start"), _T.quarter < bindparam("end"))
 _SPENT = _sum(Total.ALLOWANCE, *_OF_ACCOUNT, _T.round == bindparam("of_round"), *_IN_SPAN)

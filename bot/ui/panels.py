@@ -47,14 +47,14 @@ def ledger_view(page: LogPage, member: UserId | None, number: int, *, words: boo
     return finished_view(BLURPLE, *items)
 
 
-def status_view(status: Status, latency: float | None) -> ui.LayoutView:
-    """/ops status; ``latency`` to Discord in seconds, None while it is not connected."""
+def status_view(status: Status, latencies: Mapping[int, float]) -> ui.LayoutView:
+    """/ops status; ``latencies`` to Discord in seconds by shard, infinite for one that is not connected."""
     balance = ops.NO_BALANCE if status.balance is None else ops.balance(status.balance, status.days_left)
     costs = [ops.costs(price_class) for price_class in status.accounts]
     costs = [*costs, ops.total_costs(status.accounts)] if costs else [ops.NO_COSTS]
     return _panel(
         _status_colour(status),
-        [f"### {ops.title(VERSION)}", ops.uptime(status.started_at, latency), ops.workers(status)],
+        [f"### {ops.title(VERSION)}", ops.uptime(status.started_at, latencies), ops.workers(status)],
         [f"**{ops.QUEUE_TITLE}**", ops.accepting(status.queue), ops.queue(status.queue), ops.tasks(status)],
         [f"**{ops.BALANCE_TITLE}**", balance, ops.today(status.spent_today)],
         [f"**{ops.COSTS_TITLE}**", *(f"-# {line}" for line in costs)],

@@ -223,6 +223,7 @@ class FakeDiscord:
             "user": payloads.BOT_USER,
             "guilds": [{"id": payloads.GUILD_ID, "unavailable": True}],
             "session_id": "bench",
+            "shard": [0, 1],
             "resume_gateway_url": self.gateway_url,
             "application": {"id": payloads.APPLICATION_ID, "flags": 0},
         }

@@ -68,7 +68,10 @@ def audit(testbed: CrashTestbed, actions: Sequence[MemberAction]) -> CrashAudit:
     result = CrashAudit()
     snapshot = read_snapshot(testbed.database)
     messages = list(_bot_messages(testbed))
-    result.problems += [*integrity_problems(testbed.database), *find_problems(testbed.database, datetime.now(UTC))]
+    result.problems += [
+        *integrity_problems(testbed.database),
+        *find_problems(f"sqlite:///{testbed.database}", datetime.now(UTC)),
+    ]
     _audit_ledger(result, snapshot)
     _audit_bill(result, testbed, snapshot)
     _audit_images(result, snapshot, messages)

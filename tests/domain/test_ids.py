@@ -54,6 +54,18 @@ def test_two_processes_collide_only_when_their_counters_do(first: int, second: i
     assert (ids[0] == ids[1]) is (first == second)
 
 
+def test_a_process_never_makes_an_id_of_another_however_many_and_whatever_the_clock_does() -> None:
+    ids = list[int]()
+    for process in (3, 4):
+        clock = clock_of([0] * 10_000 + [-1] * 10 + [5] * 5000)
+        make = IdMaker(clock, start=(1 << 12) - 1)
+        make.process = process
+        made = [make() for _ in range(15_010)]
+        assert ({(new_id >> 12) % 1024 for new_id in made}, made) == ({process}, sorted(made))
+        ids += made
+    assert len(set(ids)) == 30_020
+
+
 @pytest.mark.parametrize(
     ("number", "text"), [(0, "0"), (9, "9"), (10, "a"), (35, "z"), (36, "10"), (LARGEST, "1y2p0ij32e8e7")]
 )

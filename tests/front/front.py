@@ -101,6 +101,10 @@ class DiscordFront:
                 return call.at - self.gateway.dispatched[interaction_id]
         return None
 
+    def name_shards(self, count: int, *, max_concurrency: int = 1) -> None:
+        """What Discord says about how a bot is to be sharded."""
+        self._rest.shards, self._rest.max_concurrency = count, max_concurrency
+
     async def drop_gateway(self, code: int | None = 4000) -> None:
         """Close every gateway connection with `code`; None cuts it."""
         await self.gateway.drop(code)

@@ -32,17 +32,19 @@ class GatewayOptions:
 
 @final
 class Gateway:
-    """Discord's gateway for any number of bots, which receive every event of the world.
+    """Discord's gateway for any number of bots, which receive the events of their shards.
 
     `dispatched` holds when each interaction was sent (monotonic clock); `identified` and `resumed` count the sessions
-    that were started and resumed. The next ``turn_away`` connections are answered with 503. With
-    ``endless_invalid_sessions`` every session that is begun or resumed is invalid.
+    that were started and resumed, `identified_at` has each IDENTIFY's shard and time. The next ``turn_away``
+    connections are answered with 503. With ``endless_invalid_sessions`` every session that is begun or resumed is
+    invalid. An event goes to the server's shard.
     """
 
     def __init__(self, backend: Backend, limits: UploadLimits, options: GatewayOptions) -> None:
         self.url = ""
         self.dispatched: dict[int, float] = {}
         self.identified = 0
+        self.identified_at: list[tuple[int, float]] = []
         self.resumed = 0
         self.turn_away = 0
         self.endless_invalid_sessions = False
@@ -85,10 +87,18 @@ class Gateway:
             self._sessions.clear()
         self._put({"op": 9, "d": resumable})
 
-    def fall_silent(self) -> None:
-        """Say nothing more on any open connection and answer nothing, as when the network was lost without a word."""
-        self._silent |= self._connections
-        for connection in self._connections:
+    def fall_silent(self, shard: int | None = None) -> None:
+        """Say nothing more on any open connection and answer nothing, as when the network was lost without a word.
+
+        With ``shard`` on that shard's alone.
+        """
+        silent = {
+            session.connection
+            for session in self._sessions.values()
+            if session.connection is not None and session.shard[0] == shard
+        }
+        for connection in tuple(self._connections if shard is None else silent):
+            self._silent.add(connection)
             self._detach(connection)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
@@ -142,13 +152,15 @@ class Gateway:
             return
         self._sessions = {key: session for key, session in self._sessions.items() if session.connection}
         self.identified += 1
-        session = Session(f"front-session-{self.identified}", self._backend, intents)
+        number, count = data.get("shard", (0, 1))
+        self.identified_at.append((number, monotonic()))
+        session = Session(f"front-session-{self.identified}", self._backend, intents, (number, count))
         self._sessions[session.id] = session
         session.connection = connection
         self._greet(session)
 
     def _greet(self, session: Session) -> None:
-        guilds = tuple(self._backend.guilds.values())
+        guilds = tuple(guild for guild in self._backend.guilds.values() if session.serves(guild.id))
         session.send(
             "READY",
             {
@@ -156,6 +168,7 @@ class Gateway:
                 "user": dict(serializers.user_payload(self._backend.bot_user)),
                 "guilds": [{"id": str(guild.id), "unavailable": True} for guild in guilds],
                 "session_id": session.id,
+                "shard": session.shard,
                 "resume_gateway_url": self.url,
                 "application": {
                     "id": str(self._backend.application_id),

@@ -89,6 +89,7 @@ class Rest:
         self.gaps: list[str] = []
         self.faults = Faults()
         self.gateway_url = ""
+        self.shards = self.max_concurrency = 1
         self._backend = backend
         self._limits = limits
         self._options = options
@@ -153,8 +154,8 @@ class Rest:
             case "GET", ["gateway"]:
                 return {"url": self.gateway_url}
             case "GET", ["gateway", "bot"]:
-                starts = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": 1}
-                return {"url": self.gateway_url, "shards": 1, "session_start_limit": starts}
+                starts = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": self.max_concurrency}
+                return {"url": self.gateway_url, "shards": self.shards, "session_start_limit": starts}
             case "GET", ["oauth2", "applications", "@me"]:
                 return self._dispatch(http, request, uploads) | {"flags": self._options.application_flags}
             case "POST", ["channels", channel_id, "messages"]:

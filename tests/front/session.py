@@ -19,16 +19,28 @@ _KEPT_EVENTS = 1000
 class Session:
     """Numbers and keeps the events that the bot's intents allow, and sends them while it is connected."""
 
-    def __init__(self, session_id: str, backend: Backend, intents: discord.Intents) -> None:
+    def __init__(
+        self, session_id: str, backend: Backend, intents: discord.Intents, shard: tuple[int, int] = (0, 1)
+    ) -> None:
         self.id = session_id
+        self.shard = shard
         self.connection: GatewayConnection | None = None
         self._sequence = 0
         self._sent: deque[tuple[int, str]] = deque(maxlen=_KEPT_EVENTS)
         self._gateway = FakeGateway(backend, _WireState(intents, self.send))
 
     def feed(self, event: str, payload: Mapping[str, Any]) -> None:
-        """Send an event if the intents allow it."""
-        self._gateway.feed(event, payload)
+        """Send an event if it is the shard's and the intents allow it."""
+        guild_id = (
+            payload["id"] if event.startswith("GUILD_") and "guild_id" not in payload else payload.get("guild_id")
+        )
+        if self.serves(guild_id):
+            self._gateway.feed(event, payload)
+
+    def serves(self, guild_id: int | str | None) -> bool:
+        """Whether a server's events come over this shard; None is for direct messages, which come over shard 0."""
+        number, count = self.shard
+        return (int(guild_id or 0) >> 22) % count == number
 
     def send(self, event: str, payload: Mapping[str, Any]) -> None:
         """Send an event unconditionally."""

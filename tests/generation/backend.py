@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import itertools
-import sqlite3
 from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -43,6 +42,7 @@ from bot.quota.policy import QuotaPolicy
 from bot.runtime import BackgroundTasks, Runtime
 from bot.store.store import Store
 from demo.kie import KieStandIn
+from tests.database import execute, fresh_database
 from tests.factories import limits_of
 from tests.generation.doubles import RecordingAlerts, RecordingSender, ShiftedClock
 from tests.generation.tuning import Tuning
@@ -143,11 +143,7 @@ class Backend:
     def ledger(self, generation_id: GenerationId | None = None) -> list[tuple[str, Decimal]]:
         """All entries in order, or those of one generation, straight from the table."""
         condition = "" if generation_id is None else f"WHERE generation_id = {generation_id}"
-        connection = sqlite3.connect(self.folder / "easel.db")
-        try:
-            rows = connection.execute(f"SELECT movement, credits FROM ledger {condition} ORDER BY id").fetchall()
-        finally:
-            connection.close()
+        rows = execute(self.folder, f"SELECT movement, credits FROM ledger {condition} ORDER BY id")
         return [(movement, Decimal(thousandths) / 1000) for movement, thousandths in rows]
 
     async def spent(self, by: UserId = ALICE) -> Decimal:
@@ -214,7 +210,7 @@ class Installation:
         sender: RecordingSender,
     ) -> Backend:
         folder, base_url = self._folder, self.kie.base_url
-        store = await stack.enter_async_context(Store.open(f"sqlite:///{folder / 'easel.db'}"))
+        store = await stack.enter_async_context(Store.open(fresh_database(folder)))
         threads = stack.enter_context(ImageThreads())
         session = await stack.enter_async_context(aiohttp.ClientSession())
         downloads = await stack.enter_async_context(aiohttp.ClientSession())

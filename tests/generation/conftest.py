@@ -7,7 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from demo.kie import KieStandIn
-from tests.fresh import put_fresh_database
+from tests.database import fresh_database
 from tests.generation.backend import Backend, Installation
 from tests.kie.schema import check_all
 
@@ -30,7 +30,7 @@ def expected_errors() -> Generator[list[BaseException], None, None]:
 
 @pytest.fixture
 def installation(tmp_path: Path, kie: KieStandIn) -> Installation:
-    put_fresh_database(tmp_path / "easel.db")
+    fresh_database(tmp_path)
     return Installation(tmp_path, kie)
 
 

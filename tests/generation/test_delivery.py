@@ -19,6 +19,7 @@ from bot.generation.results_breaker import OPENS_AT
 from bot.media.fitting import fit
 from bot.media.formats import FileType
 from demo.kie import Behaviour, Code, CutMidBody, Delay, Fail, Hang, Html, KieStandIn, Reply, Succeed
+from tests.database import sqlite_only
 from tests.generation.backend import GOODWILL, REFUNDED, RESERVED, SETTLED, Backend, Installation
 from tests.generation.doubles import RecordingSender
 from tests.generation.tuning import submitter_tuned, tuned
@@ -362,6 +363,7 @@ async def test_where_images_are_refused_the_outcome_is_posted_without_them(backe
 
 
 @pytest.mark.parametrize("error", ["locked", "unexpected"])
+@sqlite_only
 async def test_what_was_posted_and_not_recorded_is_not_posted_again(
     installation: Installation,
     monkeypatch: pytest.MonkeyPatch,

@@ -14,8 +14,8 @@ from bot.domain.ids import ChannelId, DraftId, GenerationId, ImageId, MessageId
 from bot.generation.history import DRAFTS_KEPT_FOR, History
 from bot.runtime import BackgroundTasks, Runtime
 from bot.store.store import Store
+from tests.database import fresh_database
 from tests.factories import ALICE, BOB, NOW, make_destination, make_generation, make_request
-from tests.fresh import put_fresh_database
 from tests.store.services import SetClock
 from tests.store.stored import keep
 
@@ -26,8 +26,7 @@ SOURCES = [Source("https://cdn/a.png", "a.png", 12)]
 
 @pytest.fixture
 async def store(tmp_path: Path) -> AsyncGenerator[Store, None]:
-    put_fresh_database(tmp_path / "easel.db")
-    async with Store.open(f"sqlite:///{tmp_path / 'easel.db'}") as store:
+    async with Store.open(fresh_database(tmp_path)) as store:
         yield store
 
 

@@ -11,8 +11,8 @@ from bot.domain.generation import Destination, InteractionToken, PendingCard
 from bot.domain.ids import GenerationId, MessageId, PendingCardId, first_snowflake
 from bot.generation.pending_cards import PendingCardJournal, read_pending_cards
 from bot.store.store import Store
+from tests.database import fresh_database
 from tests.factories import ALICE, NOW, make_destination, make_generation, make_request
-from tests.fresh import put_fresh_database
 
 CARD_MESSAGE = MessageId((1 << 63) - 1)
 COMMAND = PendingCard(PendingCardId(7), ALICE.user_id, NOW, make_destination(pending_card=PendingCardId(7)))
@@ -127,8 +127,7 @@ async def is_accepted(store: Store, card: PendingCard) -> bool:
 
 
 async def test_an_accepted_request_is_recognised_by_its_token_or_its_message(tmp_path: Path) -> None:
-    put_fresh_database(tmp_path / "easel.db")
-    async with Store.open(f"sqlite:///{tmp_path / 'easel.db'}") as store:
+    async with Store.open(fresh_database(tmp_path)) as store:
         assert not await is_accepted(store, COMMAND)
         async with store.write() as tx:
             for number, card in enumerate((COMMAND, with_message(REPLY))):

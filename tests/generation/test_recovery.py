@@ -11,6 +11,7 @@ from bot.domain.states import Failure, TaskState
 from bot.polling.durations import published
 from bot.polling.pace import Pace
 from demo.kie import Code, CutAfter, Fail, Hang, KieStandIn, Never, Succeed
+from tests.database import sqlite_only
 from tests.generation.backend import BOB, LATE, PROMPT, REFUNDED, RESERVED, SETTLED, Backend, Installation
 from tests.generation.doubles import NeverReturns, RecordingSender
 from tests.generation.tuning import Tuning, submitter_tuned, tuned
@@ -237,6 +238,7 @@ async def test_stray_files_are_removed_from_the_spool(installation: Installation
         assert not stray.exists()
 
 
+@sqlite_only
 async def test_what_cannot_be_read_is_skipped_and_the_rest_goes_on(
     installation: Installation, kie: KieStandIn, expected_errors: list[BaseException]
 ) -> None:

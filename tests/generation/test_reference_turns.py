@@ -22,6 +22,7 @@ from bot.media.sanitize import Sanitized
 from bot.runtime import BackgroundTasks, Runtime
 from bot.store.store import Store
 from bot.ui.texts.refusals import refusal
+from tests.database import fresh_database
 from tests.generation.doubles import ShiftedClock
 from tests.generation.test_renewing import Uploads
 from tests.waiting import until
@@ -63,7 +64,7 @@ def sandbox() -> ScriptedSandbox:
 async def references(tmp_path: Path, sandbox: ScriptedSandbox) -> AsyncGenerator[ReferencePreparer, None]:
     clock = ShiftedClock()
     cache = ReferenceCache(tmp_path / "references", ReferenceCacheLimits(1_000_000, timedelta(days=90)), clock)
-    async with Store.open(f"sqlite:///{tmp_path / 'easel.db'}") as store, aiohttp.ClientSession() as session, sandbox:
+    async with Store.open(fresh_database(tmp_path)) as store, aiohttp.ClientSession() as session, sandbox:
         runtime = Runtime(store, clock, BackgroundTasks("background", grace=0), count(1).__next__)
         fetcher = Files(session, AllowedHosts([]), seconds=1)
         yield ReferencePreparer(runtime, fetcher=fetcher, sandbox=sandbox, cache=cache, api=Uploads())

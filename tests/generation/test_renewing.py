@@ -22,6 +22,7 @@ from bot.media.formats import PNG, WEBP, FileType
 from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
 from bot.runtime import BackgroundTasks, Runtime
 from bot.store.store import Store
+from tests.database import fresh_database
 from tests.factories import ALICE
 from tests.generation.doubles import ShiftedClock
 
@@ -89,7 +90,7 @@ class Bench:
 async def bench(tmp_path: Path) -> AsyncGenerator[Bench, None]:
     clock, api = ShiftedClock(), Uploads()
     shelf = ReferenceCache(tmp_path / "references", ReferenceCacheLimits(1_000_000, timedelta(days=90)), clock)
-    store_open, session_open = Store.open(f"sqlite:///{tmp_path / 'easel.db'}"), aiohttp.ClientSession()
+    store_open, session_open = Store.open(fresh_database(tmp_path)), aiohttp.ClientSession()
     async with store_open as store, session_open as session, DecodeSandbox() as darkroom:
         runtime = Runtime(store, clock, BackgroundTasks("background", grace=0), count(1).__next__)
         fetcher = Fetcher(session, AllowedHosts([]), seconds=1)

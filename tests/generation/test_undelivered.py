@@ -14,6 +14,7 @@ from bot.domain.ports import ImageFile
 from bot.domain.states import Failure, TaskState
 from bot.generation.undelivered import KEPT_FOR, Undelivered
 from demo.kie import Behaviour, Fail, Html, KieStandIn, RecordedRequest, Reply, Succeed
+from tests.database import sqlite_only
 from tests.generation.backend import ALICE, BOB, GOODWILL, REFUNDED, RESERVED, SETTLED, Backend, Installation
 from tests.waiting import until
 
@@ -122,6 +123,7 @@ async def test_an_image_that_cannot_be_fetched_now_waits_for_another_command(
     assert len(await image_sizes(backend, generation_id)) == 1
 
 
+@sqlite_only
 async def test_what_was_handed_over_is_paid_for_once_the_database_takes_writes(
     installation: Installation, monkeypatch: pytest.MonkeyPatch
 ) -> None:

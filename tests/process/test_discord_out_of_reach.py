@@ -162,7 +162,7 @@ async def test_a_silent_gateway_does_not_hold_up_the_end(deployment: Deployment)
     ("code", "words"),
     [
         (4004, "copy the bot's token again"),
-        (4011, "fewer than 2,500"),
+        (4011, "more shards"),
         (4013, "update Easel"),
         (4014, "Message Content Intent"),
     ],

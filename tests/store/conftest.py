@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from bot.store.store import Store
-from tests.fresh import put_fresh_database
+from tests.database import ON_POSTGRESQL, fresh_database
 
 
 @pytest.fixture
@@ -16,11 +16,12 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def url(file: Path) -> str:
-    return f"sqlite:///{file}"
+    """Of the store's database; of a file that does not exist yet, in tests that are about SQLite."""
+    return fresh_database(file.parent) if ON_POSTGRESQL else f"sqlite:///{file}"
 
 
 @pytest.fixture
-async def store(url: str, file: Path) -> AsyncGenerator[Store, None]:
-    put_fresh_database(file)
+async def store(tmp_path: Path) -> AsyncGenerator[Store, None]:
+    url = fresh_database(tmp_path)
     async with Store.open(url) as one:
         yield one

@@ -77,7 +77,7 @@ class QuotaMachine(RuleBasedStateMachine):
             self.change_zone(SERVERS[0], "Europe/Berlin")
 
     def teardown(self) -> None:
-        problems = list(audit(self.folder / "easel.db", self.now))
+        problems = list(audit(f"sqlite:///{self.folder / 'easel.db'}", self.now))
         self.run(self.stack.aclose())
         self.runner.close()
         assert problems == []

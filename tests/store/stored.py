@@ -1,8 +1,6 @@
 """Puts generations into a store, makes databases of earlier versions, and reads what only SQL can tell."""
 
-import sqlite3
 from collections.abc import Iterable
-from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,6 +16,7 @@ from bot.domain.ports import Progress, TaskReport
 from bot.domain.states import Failure, TaskState
 from bot.store import sqlite
 from bot.store.store import Store, Transaction
+from tests.database import execute
 from tests.factories import NOW
 
 DEADLINE = NOW + timedelta(minutes=10)
@@ -77,9 +76,8 @@ async def move(tx: Transaction, task: Task, to: TaskState, kie: KieTaskId, at: d
 
 
 def rows(file: Path, query: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
-    """Query the file itself, without the store."""
-    with closing(sqlite3.connect(file)) as connection:
-        return connection.execute(query, tuple(values)).fetchall()
+    """Query the database itself, without the store."""
+    return execute(file, query, values)
 
 
 def upgrade(file: Path, version: str) -> None:

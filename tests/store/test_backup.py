@@ -15,8 +15,11 @@ from bot.store import sqlite
 from bot.store.backup import DamagedDatabase, back_up, default_target, restore
 from bot.store.migrate import NEWEST, migrate
 from bot.store.store import Store
+from tests.database import sqlite_only
 from tests.factories import make_generation
 from tests.store.stored import keep, rows, upgrade
+
+pytestmark = sqlite_only
 
 NOW = datetime(2025, 10, 9, 12, 30, 5, tzinfo=UTC)
 ASIDE = "easel.db.before-20251009T123005Z"

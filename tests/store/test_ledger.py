@@ -1,8 +1,6 @@
 """The ledger: credits move once, and each balance counts what belongs to it."""
 
-import sqlite3
 from collections.abc import Sequence
-from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from decimal import Decimal
@@ -27,6 +25,7 @@ from bot.domain.rules import Rule, Scope, ServerSettings
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.domain.states import TaskState
 from bot.store.store import Store
+from tests.database import execute
 from tests.factories import ALICE, BOB, NOW, make_generation, make_request
 from tests.store.stored import bring, keep
 
@@ -226,7 +225,6 @@ async def test_a_change_comes_back_unchanged(store: Store, file: Path, change: R
         await tx.ledger.grant(ALICE, Credits(1), ADMIN, "", NOW, change)
         entries = [*await tx.ledger.recent(ALICE, 10), *await tx.ledger.page(ALICE.guild_id, None, 0, 10)]
     assert [(entry.change, entry.note) for entry in entries] == [(change, "")] * 3
-    with closing(sqlite3.connect(file)) as connection, connection:
-        connection.execute("""UPDATE ledger SET change = '{"kind": "of a later version"}'""")
+    execute(file.parent, """UPDATE ledger SET change = '{"kind": "of a later version"}'""")
     async with store.read() as tx:
         assert [entry.change for entry in await tx.ledger.page(ALICE.guild_id, None, 0, 10)] == [None, None]

@@ -1,8 +1,6 @@
 """`python -m bot db check`: what is wrong in the ledger is found, and nothing else."""
 
 import re
-import sqlite3
-from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -21,8 +19,9 @@ from bot.store.audit import audit, repair
 from bot.store.migrate import migrate
 from bot.store.store import Store
 from bot.store.totals import quarters
+from tests.database import execute, fresh_database, sqlite_only
 from tests.factories import ALICE, BOB, NOW, make_generation, make_request
-from tests.store.stored import RESULT, bring, keep, rows, upgrade
+from tests.store.stored import RESULT, bring, keep, upgrade
 
 ADMIN = UserId(9)
 ALLOWANCE = Allowance(Credits(30), Period.DAY)
@@ -31,7 +30,7 @@ OPEN, DELIVERED, REFUNDED, GOODWILL, LATE = range(900_000, 900_005)
 
 
 @pytest.fixture
-async def busy(file: Path, url: str, store: Store) -> Path:
+async def busy(tmp_path: Path, store: Store) -> Path:
     """A closed database with an image in each condition, a bonus and a reset. Rules were set before this month."""
     states = [TaskState.RESERVED] * 5
     tasks = [replace(task, id=OPEN + place) for place, task in enumerate(make_generation(states=states).tasks)]
@@ -53,18 +52,18 @@ async def busy(file: Path, url: str, store: Store) -> Path:
     # Its last microsecond, which SQLite's own arithmetic rounds into the next quarter.
     late = make_generation(request=make_request(account=BOB), created_at=NOW + timedelta(minutes=15, microseconds=-1))
     await keep(store, late)
-    return file
+    return tmp_path
 
 
-def findings(file: Path) -> list[str]:
-    return list(audit(file, NOW))
+def findings(folder: Path) -> list[str]:
+    return list(audit(fresh_database(folder), NOW))
 
 
 def test_a_database_of_the_store_has_no_problems(busy: Path) -> None:
-    before = rows(busy, "SELECT * FROM ledger_totals")
+    before = sorted(execute(busy, "SELECT * FROM ledger_totals"))
     assert findings(busy) == []
-    repair(f"sqlite:///{busy}")
-    assert rows(busy, "SELECT * FROM ledger_totals") == before
+    repair(fresh_database(busy))
+    assert sorted(execute(busy, "SELECT * FROM ledger_totals")) == before
 
 
 INSERT = (
@@ -180,28 +179,27 @@ TAMPERED: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize("what", TAMPERED)
 def test_what_is_wrong_is_found(busy: Path, what: str) -> None:
     statement, expected = TAMPERED[what]
-    with closing(sqlite3.connect(busy)) as connection, connection:
-        for index in ("uq_ledger_reserved_once", "uq_ledger_ended_once"):
-            connection.execute(f"DROP INDEX {index}")
-        assert connection.execute(statement).rowcount
+    for index in ("uq_ledger_reserved_once", "uq_ledger_ended_once"):
+        execute(busy, f"DROP INDEX {index}")
+    assert execute(busy, f"{statement} RETURNING 1")
     found = findings(busy)
     assert any(re.match(expected, line) for line in found), found
-    repair(f"sqlite:///{busy}")
+    repair(fresh_database(busy))
     assert not [line for line in findings(busy) if line.startswith("total")]
 
 
 def test_a_rule_that_changed_in_this_period_proves_nothing(busy: Path) -> None:
-    with closing(sqlite3.connect(busy)) as connection, connection:
-        connection.execute("UPDATE rules SET credits = 1000")
-        assert len(findings(busy)) == 0
-        connection.execute("UPDATE ledger SET at = '2025-10-09 00:00:00.000000' WHERE movement = 'rule'")
+    execute(busy, "UPDATE rules SET credits = 1000")
+    assert len(findings(busy)) == 3
+    execute(busy, "UPDATE ledger SET at = '2025-10-09 00:00:00.000000' WHERE movement = 'rule'")
     assert findings(busy) == []
 
 
+@sqlite_only
 def test_another_version_is_not_audited_and_a_running_bots_totals_are_left_alone(file: Path, url: str) -> None:
     upgrade(file, "0006")
     with pytest.raises(OperatorError, match="db migrate"):
-        findings(file)
+        findings(file.parent)
     migrate(url)
     with sqlite.process_lock(url), pytest.raises(OperatorError, match="in use"):
         repair(url)

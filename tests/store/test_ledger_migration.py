@@ -13,8 +13,11 @@ from bot.store import sqlite
 from bot.store.audit import audit
 from bot.store.migrate import migrate
 from bot.store.store import Store
+from tests.database import sqlite_only
 from tests.factories import ALICE, NOW
 from tests.store.stored import rows, upgrade
+
+pytestmark = sqlite_only
 
 COLUMNS = "id, at, counts_at, user_id, guild_id, movement, credits, generation_id, task_id"
 GENERATION = 5_000
@@ -59,7 +62,7 @@ def test_every_row_of_the_ledger_is_copied_unchanged(old: Path, url: str) -> Non
     assert set(rows(old, "SELECT bonus, round, actor_id, note FROM ledger")) == {(0, 0, None, "")}
     assert rows(old, "SELECT event_id FROM generations") == [(None,)]
     assert sqlite.integrity_problems(old) == []
-    assert list(audit(old, NOW)) == []
+    assert list(audit(f"sqlite:///{old}", NOW)) == []
     assert rows(old, "SELECT name FROM sqlite_master WHERE name LIKE '%widened%'") == []
 
 

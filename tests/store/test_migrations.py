@@ -17,8 +17,11 @@ from bot.store import sqlite
 from bot.store.migrate import NEWEST, migrate
 from bot.store.quota_tables import metadata
 from bot.store.store import Store
+from tests.database import sqlite_only
 from tests.factories import make_generation
 from tests.store.stored import MIGRATIONS, keep, rows
+
+pytestmark = sqlite_only
 
 
 def schema(file: Path) -> dict[str, object]:

@@ -17,8 +17,11 @@ from bot.domain.rules import Scope
 from bot.domain.states import OPEN, TaskState
 from bot.store.migrate import migrate
 from bot.store.store import Store, Transaction
+from tests.database import sqlite_only
 from tests.factories import ALICE, NOW, make_generation
 from tests.store.stored import DEADLINE, RESULT, keep
+
+pytestmark = sqlite_only
 
 GENERATION = make_generation()
 OTHER = make_generation()
@@ -78,6 +81,7 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
 SMALL_SCANS = {
     "SCAN lineage",
     "SCAN newest",
+    "SCAN sums",
     "SCAN credit_requests USING INDEX ix_credit_requests_untold",
     "SCAN drafts USING INDEX ix_drafts_questions",
 }

@@ -17,6 +17,7 @@ from bot.domain.spending import MemberSpending, Outcome, PriceClass, Ranking, Sp
 from bot.domain.states import Failure, TaskState
 from bot.quota.spending_report import days_of
 from bot.store.store import Store
+from tests.database import sqlite_only
 from tests.factories import ALICE, BOB, NOW, make_generation, make_request
 from tests.store.stored import bring, keep, move
 from tests.store.test_plans import plan
@@ -167,6 +168,7 @@ async def test_grants_and_resets_are_not_spending(store: Store) -> None:
     assert await rows(store) == [make_row(Outcome.DELIVERED, 1, 5)]
 
 
+@sqlite_only
 async def test_a_report_reads_only_the_ledger_of_its_server_and_time(store: Store, file: Path) -> None:
     sent: list[tuple[str, Any]] = []
 

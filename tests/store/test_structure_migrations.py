@@ -10,7 +10,10 @@ from bot.domain.ledger import RequestApproved, RequestDenied
 from bot.store.migrate import migrate
 from bot.store.store import Store
 from bot.ui.texts import quota
+from tests.database import sqlite_only
 from tests.store.stored import rows, upgrade
+
+pytestmark = sqlite_only
 
 AT = "2025-10-09 12:30:00.000000"
 ALICE, BOB, ADMIN = UserId(101), UserId(102), UserId(9)

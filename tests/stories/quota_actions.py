@@ -1,6 +1,5 @@
 """Admins with /quota, and members without credits who ask for more."""
 
-import sqlite3
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,6 +9,7 @@ from simcord.interactions import build_options, command_leaves, nest_options
 
 from bot.domain.errors import CreditRequestClosed, NotAManager
 from bot.ui.texts.refusals import refusal
+from tests.database import execute
 from tests.stories.components import private_answer, slash_anyway
 from tests.stories.rendered import Rendered, rendered
 from tests.stories.story_world import StoryWorld
@@ -54,11 +54,7 @@ def admin_elsewhere(world: StoryWorld) -> simcord.MemberActor:
 
 def quota_tables(world: StoryWorld) -> dict[str, list[tuple[Any, ...]]]:
     """Everything that /quota and its buttons could change."""
-    connection = sqlite3.connect(world.database)
-    try:
-        return {table: connection.execute(f"SELECT * FROM {table} ORDER BY 1").fetchall() for table in _TABLES}
-    finally:
-        connection.close()
+    return {table: execute(world.folder, f"SELECT * FROM {table} ORDER BY 1") for table in _TABLES}
 
 
 def let_everybody_type_it(world: StoryWorld) -> None:
@@ -146,10 +142,7 @@ def direct_messages(member: simcord.MemberActor) -> list[str]:
 
 def forget_request_posts(world: StoryWorld) -> None:
     """As when the process died between storing a request and posting it."""
-    connection = sqlite3.connect(world.database)
-    with connection:
-        connection.execute("UPDATE credit_requests SET message_id = NULL, channel_id = NULL")
-    connection.close()
+    execute(world.folder, "UPDATE credit_requests SET message_id = NULL, channel_id = NULL")
 
 
 def _command(world: StoryWorld) -> dict[str, Any]:

@@ -3,7 +3,6 @@
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from pathlib import Path
 from typing import final
 
 import simcord
@@ -30,7 +29,7 @@ class BotOptions:
     """Whether Discord grants the message-content intent."""
 
 
-def config_of(options: BotOptions, kie_url: str, database: Path) -> Config:
+def config_of(options: BotOptions, kie_url: str, database: DatabaseConfig) -> Config:
     """The bot's configuration with these options."""
     return Config(
         discord=DiscordConfig(cdn_hosts=("127.0.0.1",)),
@@ -45,7 +44,7 @@ def config_of(options: BotOptions, kie_url: str, database: Path) -> Config:
                 "flex_controls": options.flex_controls,
             }
         ),
-        database=DatabaseConfig(url=f"sqlite:///{database}"),
+        database=database,
         quota=QuotaConfig(credits=options.credits, open_generations=options.open_generations),
         tracker=TrackerConfig(
             poll_every=_POLL_INTERVAL,

@@ -1,6 +1,5 @@
 """The world of the stories: a simulated Discord server with three members, the real bot, and a stand-in for KIE."""
 
-import sqlite3
 import sys
 from collections.abc import AsyncGenerator, Generator, MutableMapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
@@ -20,11 +19,12 @@ from structlog.testing import capture_logs
 
 from bot.app import Application
 from bot.client import EaselClient
+from bot.config import DatabaseConfig
 from bot.domain.errors import UserError
 from demo.cdn import serve_cdn
 from demo.kie import Code, KieStandIn
+from tests.database import execute, fresh_database
 from tests.discord_schema import problems_of
-from tests.fresh import put_fresh_database
 from tests.generation.doubles import ShiftedClock
 from tests.kie.schema import caused, check_all
 from tests.pings import pings_of
@@ -70,7 +70,7 @@ class StoryWorld:
     bob: simcord.MemberActor
     admin: simcord.MemberActor
     clock: ShiftedClock
-    database: Path
+    folder: Path
     expected_errors: list[type[Exception]] = field(default_factory=list[type[Exception]])
     expected_logs: list[str] = field(default_factory=list[str])
 
@@ -163,14 +163,11 @@ class StoryWorld:
 
     def ledger(self, member: simcord.MemberActor | simcord.UserHandle, *, server: bool = True) -> Movements:
         """A member's ledger entries, oldest first, straight from the table; of direct messages if not ``server``."""
-        connection = sqlite3.connect(self.database)
-        try:
-            rows = connection.execute(
-                "SELECT movement, credits FROM ledger WHERE user_id = ? AND guild_id = ? ORDER BY id",
-                (member.id, self.env.guild.id if server else 0),
-            ).fetchall()
-        finally:
-            connection.close()
+        rows = execute(
+            self.folder,
+            "SELECT movement, credits FROM ledger WHERE user_id = ? AND guild_id = ? ORDER BY id",
+            (member.id, self.env.guild.id if server else 0),
+        )
         return [(movement, Decimal(thousandths) / 1000) for movement, thousandths in rows]
 
     def check_nothing_started(self, member: simcord.MemberActor | None = None) -> None:
@@ -180,11 +177,8 @@ class StoryWorld:
 
     def undelivered(self) -> int:
         """How many results wait for their member's next command, straight from the table."""
-        connection = sqlite3.connect(self.database)
-        try:
-            return connection.execute("SELECT count(*) FROM undelivered").fetchone()[0]
-        finally:
-            connection.close()
+        ((count,),) = execute(self.folder, "SELECT count(*) FROM undelivered")
+        return count
 
     def calls(self, method: str, ending: str = "") -> list[simcord.HttpLogEntry]:
         """The bot's calls of Discord so far with that method and ending of the path."""
@@ -224,8 +218,7 @@ async def open_world(
 ) -> AsyncGenerator[StoryWorld, None]:
     """A world with its database in ``folder``; at the end, all that the bot sent is checked."""
     options = options or BotOptions()
-    database = folder / "easel.db"
-    put_fresh_database(database)
+    database = DatabaseConfig(url=fresh_database(folder), folder=str(folder))
     clock = ShiftedClock()
     async with AsyncExitStack() as stack:
         logs = stack.enter_context(_captured_logs())
@@ -233,7 +226,7 @@ async def open_world(
             stack.enter_context(_granted(discord.ApplicationFlags(gateway_message_content=True)))
         bot = RestartableBot(config_of(options, kie.base_url, database), clock)
         stack.push_async_callback(bot.close)
-        env = simcord.Env((await bot.assemble()).client)
+        env = simcord.Env((await bot.assemble()).client, shard_count=1)
         await env.start()
         stack.push_async_callback(env.shutdown)
         env.backend.cdn = cdn = LossyCdn()
@@ -247,7 +240,7 @@ async def open_world(
         # simcord.run would leave the simulated Discord in the fixture's context, where the workers do not find it.
         bot.work(env)
         stack.push_async_callback(bot.stop)
-        world = StoryWorld(bot, env, kie, cdn, channel, alice, bob, admin, clock, database)
+        world = StoryWorld(bot, env, kie, cdn, channel, alice, bob, admin, clock, folder)
         yield world
         bot.check()
         await world.rest()

@@ -1,6 +1,5 @@
 """Forged custom ids: whatever they name, nothing of another server or member is seen, changed or spent."""
 
-import sqlite3
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
@@ -10,6 +9,7 @@ import simcord
 
 from bot.domain.ids import to_base36
 from bot.ui.custom_ids import Action
+from tests.database import execute
 from tests.kie.schema import caused
 from tests.stories.components import (
     EDIT_FORM,
@@ -64,12 +64,8 @@ both_ways = pytest.mark.parametrize("attack", [forged_press, forged_modal])
 
 def state(world: StoryWorld) -> dict[str, list[tuple[Any, ...]]]:
     """All that is of value in the database."""
-    connection = sqlite3.connect(world.database)
-    try:
-        tables = ("generations", "tasks", "images", "drafts")
-        return quota_tables(world) | {name: connection.execute(f"SELECT * FROM {name}").fetchall() for name in tables}
-    finally:
-        connection.close()
+    tables = ("generations", "tasks", "images", "drafts")
+    return quota_tables(world) | {name: execute(world.folder, f"SELECT * FROM {name} ORDER BY 1") for name in tables}
 
 
 def known_numbers(world: StoryWorld, *more: int) -> list[int]:

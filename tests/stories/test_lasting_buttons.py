@@ -1,10 +1,9 @@
 """Buttons months later, after a loss, in another process, on private cards, and with forged ids."""
 
-import sqlite3
-
 import pytest
 import simcord
 
+from tests.database import execute
 from tests.stories.components import (
     EDIT_FORM,
     EXPIRED,
@@ -65,12 +64,9 @@ async def test_again_without_its_references_is_refused_kindly(world: StoryWorld,
     card = await new_card(world, "as a woodcut", **WITH_SKETCHES)
     world.clock.advance(MONTHS)
     if lost == "digests":  # as of cards from before references were kept
-        connection = sqlite3.connect(world.database)
-        with connection:
-            connection.execute("UPDATE generation_references SET digest = NULL")
-        connection.close()
+        execute(world.folder, "UPDATE generation_references SET digest = NULL")
     else:
-        for kept in sorted((world.database.parent / "references").iterdir())[: 1 if lost == "one" else 2]:
+        for kept in sorted((world.folder / "references").iterdir())[: 1 if lost == "one" else 2]:
             kept.unlink()
 
     assert world.refusal(await world.bob.click(card, label="Again")).text == GONE
@@ -168,8 +164,5 @@ async def private_card(world: StoryWorld) -> simcord.ResponseMessage:
 
 def forget_everything(world: StoryWorld) -> None:
     """As when a database was lost: the messages are there, and nothing is known of them."""
-    connection = sqlite3.connect(world.database)
-    with connection:
-        for table in ("images", "ledger", "tasks", "generation_references", "generations"):
-            connection.execute(f"DELETE FROM {table}")
-    connection.close()
+    for table in ("images", "ledger", "tasks", "generation_references", "generations"):
+        execute(world.folder, f"DELETE FROM {table}")

@@ -1,13 +1,11 @@
 """Prompts that Discord has written for its own clients, or sent as a file, and files beside the images."""
 
-import sqlite3
-from contextlib import closing
-
 import discord
 import pytest
 from simcord.backend.models import Overwrite
 from simcord.enums import OverwriteType
 
+from tests.database import execute
 from tests.stories.components import edit, new_card, press
 from tests.stories.images import SVG, pixels, png
 from tests.stories.kie_calls import references_used, task_bodies, task_body
@@ -30,8 +28,7 @@ async def test_every_way_in_turns_tokens_into_words(world: StoryWorld) -> None:
     await world.outcome(await edit(world, world.alice, card, raw))
     await world.answer(await world.mention_bot(raw))
     await world.answer(await world.mention_bot(raw, reply_to=card))
-    with closing(sqlite3.connect(world.database)) as connection, connection:
-        connection.execute("UPDATE generations SET prompt = ?", [raw])  # as earlier versions kept it
+    execute(world.folder, "UPDATE generations SET prompt = ?", [raw])  # as earlier versions kept it
     await press(world, world.alice, card, "Again")
 
     prompts = {body["input"]["prompt"] for body in task_bodies(world.kie)}

@@ -1,8 +1,6 @@
 """A reply of words alone pings the bot by Discord's default: it is asked about, and costs nothing without a yes."""
 
-import sqlite3
 from collections.abc import Awaitable, Callable
-from contextlib import closing
 from decimal import Decimal
 
 import discord
@@ -12,6 +10,7 @@ from bot.config import PricesConfig
 from bot.domain.errors import PriceChanged
 from bot.generation.pending_cards import read_pending_cards
 from bot.ui.texts.refusals import refusal
+from tests.database import execute
 from tests.stories.components import NOT_YOURS, custom_id_of, forge, press_at_once, press_forged, private_answer
 from tests.stories.images import fetched, pixels, png
 from tests.stories.kie_calls import references_used
@@ -42,8 +41,7 @@ async def asked(world: StoryWorld, text: str = CHAT) -> tuple[discord.Message, d
 
 def drafts(world: StoryWorld) -> int:
     """How many drafts are stored."""
-    with closing(sqlite3.connect(world.database)) as connection:
-        (count,) = connection.execute("SELECT count(*) FROM drafts").fetchone()
+    ((count,),) = execute(world.folder, "SELECT count(*) FROM drafts")
     return count
 
 
@@ -62,7 +60,7 @@ async def test_nothing_is_begun_before_the_author_says_yes(world: StoryWorld) ->
     ]
     assert len(world.kie.tasks) == 1
     assert world.ledger(world.bob) == []
-    assert read_pending_cards(world.database.parent / "openings.journal") == []
+    assert read_pending_cards(world.folder / "openings.journal") == []
 
     await world.bob.click(question, label=YES)
     card = await world.answer(message)

@@ -34,7 +34,7 @@ async def test_every_change_stands_in_the_log_with_who_and_why(world: StoryWorld
         "Time zone: **Europe/Berlin**",
     ]
     # Of all these words only the admin's own are stored.
-    assert rows(world.database, "SELECT note FROM ledger WHERE note <> ''") == [("the poster",)]
+    assert rows(world.folder / "easel.db", "SELECT note FROM ledger WHERE note <> ''") == [("the poster",)]
 
 
 async def test_what_was_spent_and_refunded_stands_there_too(world: StoryWorld) -> None:

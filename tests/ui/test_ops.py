@@ -1,7 +1,10 @@
 """The operator's texts: every state of the bot has its own."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from math import inf
+from types import MappingProxyType
 from typing import Any
 
 import discord
@@ -45,9 +48,11 @@ USUAL = Status(
 )
 
 
-def shown(status: Status, latency: float | None = 0.0421) -> tuple[int | None, list[str]]:
+def shown(
+    status: Status, latencies: Mapping[int, float] = MappingProxyType({0: 0.0421})
+) -> tuple[int | None, list[str]]:
     """The panel's colour and lines."""
-    (container,) = status_view(status, latency).children
+    (container,) = status_view(status, latencies).children
     assert isinstance(container, discord.ui.Container)
     texts = [item.content for item in container.children if isinstance(item, discord.ui.TextDisplay)]
     colour = container.accent_colour
@@ -97,8 +102,13 @@ def test_every_state_has_its_own_line(status: Status, colour: int, line: str) ->
     assert (shown(status)[0], line in shown(status)[1]) == (colour, True)
 
 
+def test_several_shards_are_named() -> None:
+    line = f"started {WHEN} · connected to Discord (shard 0: 40 ms, shard 1: not connected)"
+    assert line in shown(USUAL, {0: 0.04, 1: inf})[1]
+
+
 def test_without_a_latency_it_is_not_connected() -> None:
-    assert f"started {WHEN} · not connected to Discord" in shown(USUAL, None)[1]
+    assert f"started {WHEN} · not connected to Discord" in shown(USUAL, {0: inf})[1]
 
 
 @pytest.mark.parametrize(

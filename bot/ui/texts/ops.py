@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
+from math import isfinite
 
 from bot.domain.credits import Credits
 from bot.domain.kie_account import (
@@ -42,10 +43,15 @@ def title(version: str) -> str:
     return f"Easel {version}"
 
 
-def uptime(started_at: datetime, latency: float | None) -> str:
-    """When the bot started, and its latency to Discord in seconds, None while it is not connected."""
-    connected = "not connected to Discord" if latency is None else f"connected to Discord ({round(latency * 1000)} ms)"
-    return f"started {relative(started_at)} · {connected}"
+def uptime(started_at: datetime, latencies: Mapping[int, float]) -> str:
+    """When the bot started, and each shard's latency to Discord in seconds, infinite while it is not connected."""
+    connected = {shard: f"{round(latency * 1000)} ms" for shard, latency in latencies.items() if isfinite(latency)}
+    if not connected:
+        return f"started {relative(started_at)} · not connected to Discord"
+    if len(latencies) == 1:
+        return f"started {relative(started_at)} · connected to Discord ({connected.popitem()[1]})"
+    shards = ", ".join(f"shard {shard}: {connected.get(shard, 'not connected')}" for shard in latencies)
+    return f"started {relative(started_at)} · connected to Discord ({shards})"
 
 
 def workers(status: Status) -> str:

