@@ -52,7 +52,8 @@ class Prepared:
 class _Turns:
     """The turns of a request's images: their files, one decoder for all of them, and the end of the waiting."""
 
-    def __init__(self) -> None:
+    def __init__(self, user: UserId) -> None:
+        self.user = user
         self.files = asyncio.Semaphore(_IMAGES_AT_ONCE)
         self.decoder = asyncio.Lock()
         self._deadline = asyncio.get_running_loop().time() + _DECODED_WITHIN
@@ -108,7 +109,7 @@ class ReferencePreparer:
                 raise ReferenceRefused(source.filename, ReferenceProblem.TOO_LARGE)
         turn = self._turns.setdefault(user, asyncio.Lock())
         async with turn:
-            turns = _Turns()
+            turns = _Turns(user)
             try:
                 async with asyncio.timeout(_TIMEOUT):
                     async with turns.not_too_long():
@@ -175,7 +176,7 @@ class ReferencePreparer:
         except (FetchRefused, FetchFailed) as error:
             raise ReferenceRefused(source.filename, ReferenceProblem.UNREACHABLE) from error
         async with turns.decoder:
-            image = await self._sandbox.sanitize(path, path.with_suffix(".sanitized"))
+            image = await self._sandbox.sanitize(path, path.with_suffix(".sanitized"), turns.user)
         if not isinstance(image, Sanitized):
             raise ReferenceRefused(source.filename, image)
         await asyncio.to_thread(path.unlink)

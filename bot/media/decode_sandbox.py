@@ -5,7 +5,8 @@ is confined (:mod:`bot.media.confinement`), and not the bot. No decoder that hol
 loop, and all memory is given back as soon as an image is done.
 
 Nearly all images take well under half a second. One that takes more waits its turn among the slow ones, so that no
-number of slow files holds up the others. At most two images are decoded at once, one of each kind.
+number of slow files holds up the others. At most two images are decoded at once, one of each kind. Of those who wait,
+the member is next whose images have taken the least time.
 """
 
 import asyncio
@@ -14,6 +15,8 @@ import json
 import subprocess
 import sys
 import threading
+from collections import defaultdict
+from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -22,6 +25,7 @@ from typing import Final, Self
 import structlog
 
 from bot.domain.errors import ReferenceProblem
+from bot.domain.ids import UserId
 from bot.media.child_process import run_module, start_module
 from bot.media.confinement import PARTS
 from bot.media.sanitize import Sanitized, parse_result
@@ -49,7 +53,7 @@ _SLOW: Final = TimeLimits(processor=10, total=30.0)
 
 
 class DecodeSandbox:
-    """Sanitizes one quick and one slow image at a time, in the order in which they came.
+    """Sanitizes one quick and one slow image at a time.
 
     Leaving the context ends what is at work.
     """
@@ -67,7 +71,7 @@ class DecodeSandbox:
         for lane in self._lanes:
             await lane.close()
 
-    async def sanitize(self, source: Path, target: Path) -> Sanitized | ReferenceProblem:
+    async def sanitize(self, source: Path, target: Path, member: UserId | None = None) -> Sanitized | ReferenceProblem:
         """As :func:`bot.media.sanitize.sanitize`; an image that crashes its process counts as damaged.
 
         One that takes 10 s of processor time, or 30 s in all, is too slow. Raises RuntimeError once the sandbox is
@@ -75,7 +79,7 @@ class DecodeSandbox:
         """
         result: Sanitized | ReferenceProblem = ReferenceProblem.TOO_SLOW
         for lane in self._lanes:
-            exit_code, output = await lane.run(source, target)
+            exit_code, output = await lane.run(source, target, member)
             self._warn_of_missing_parts(output)
             parsed = parse_result(output, target)
             if parsed is None:
@@ -93,19 +97,59 @@ class DecodeSandbox:
             log.warning("image decoder is not fully confined: the system does not offer it", missing=missing)
 
 
+class _FairTurns:
+    """One turn at a time. Of those who wait, the member is next who has used the least time since all was idle."""
+
+    def __init__(self) -> None:
+        self.is_taken = False
+        self._waiting: dict[asyncio.Future[None], UserId | None] = {}
+        self._used: defaultdict[UserId | None, float] = defaultdict(float)
+
+    @contextlib.asynccontextmanager
+    async def turn(self, member: UserId | None) -> AsyncGenerator[None, None]:
+        """Wait for a turn, and have it."""
+        loop = asyncio.get_running_loop()
+        if self.is_taken:
+            called: asyncio.Future[None] = loop.create_future()
+            self._waiting[called] = member
+            try:
+                await called
+            except asyncio.CancelledError:
+                if not called.cancelled():
+                    self._call_next()
+                raise
+            finally:
+                del self._waiting[called]
+        self.is_taken = True
+        started = loop.time()
+        try:
+            yield
+        finally:
+            self._used[member] += loop.time() - started
+            self._call_next()
+
+    def _call_next(self) -> None:
+        waiting = [called for called in self._waiting if not called.done()]
+        self.is_taken = bool(waiting)
+        if waiting:
+            min(waiting, key=lambda called: self._used[self._waiting[called]]).set_result(None)
+        else:
+            self._used.clear()
+
+
 class _Lane:
     """Sanitizes one image at a time within these limits."""
 
     def __init__(self, limits: TimeLimits) -> None:
         self._limits = limits
-        self._one_at_a_time = asyncio.Lock()
+        self._turns = _FairTurns()
         self._server: _ForkServerClient | None = None
         self._idle_timer: asyncio.TimerHandle | None = None
         self._is_closed = False
 
-    async def run(self, source: Path, target: Path) -> tuple[int, str]:
-        """The exit code and the output of the process that sanitizes this image."""
-        async with self._one_at_a_time:
+    async def run(self, source: Path, target: Path, member: UserId | None) -> tuple[int, str]:
+        """The exit code and the output of the process that sanitizes this member's image."""
+        async with self._turns.turn(member):
             if self._is_closed:
                 raise RuntimeError("the decode sandbox is closed")
             if sys.platform == "win32":
@@ -144,7 +188,7 @@ class _Lane:
         return response
 
     def _stop_if_idle(self) -> None:
-        if self._server is not None and not self._one_at_a_time.locked():
+        if self._server is not None and not self._turns.is_taken:
             asyncio.get_running_loop().run_in_executor(None, self._server.stop)
             self._server = None
 

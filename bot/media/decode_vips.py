@@ -89,7 +89,10 @@ def _decode_jpeg(source: Path) -> Decoded:
         subsampled = header.get_typeof("jpeg-chroma-subsample") and header.get("jpeg-chroma-subsample") == "4:2:0"
         check_size(pixels * header.bands * (1 if subsampled else 2))
     factor = shrink_factor(header.width, header.height)
-    by_libjpeg = next(candidate for candidate in _JPEG_SHRINK_FACTORS if factor % candidate == 0)
+    shortest = min(header.width, header.height)
+    by_libjpeg = next(
+        candidate for candidate in _JPEG_SHRINK_FACTORS if factor % candidate == 0 and candidate <= shortest
+    )
     try:
         image = _opener(pyvips.Image.jpegload, source, shrink=by_libjpeg)(_FAIL_ON_DAMAGE)
         return _finish(image, factor // by_libjpeg, JPEG)
@@ -166,10 +169,13 @@ def _decode_webp(source: Path) -> Decoded:
 
 
 def _decode_tiff(source: Path) -> Decoded:
+    head = read_tiff_head(source)
+    if not head.is_shown:
+        raise ImageRejected(ReferenceProblem.DAMAGED)
     open_tiff = _opener(pyvips.Image.tiffload, source)
     image = open_tiff(_FAIL_ON_DAMAGE)
     check_size(image.width * image.height * max(image.bands, 3))
-    if read_tiff_head(source).extra_samples == 0 and image.hasalpha():
+    if head.extra_samples == 0 and image.hasalpha():
         # It may be transparency. If it has none but zeros, it is not.
         is_used = highest(image.extract_band(image.bands - 1)) > 0
         image = open_tiff(_FAIL_ON_DAMAGE)

@@ -44,7 +44,24 @@ _SIGNATURES = {
     b"\xff\x4f\xff\x51": Format.JPEG2000,
 }
 _NAMES = frozenset(
-    {"apng", "avif", "avifs", "bmp", "dib", "gif", "heic", "heics", "heif", "heifs", "hif", "ico", "icon", "j2c", "j2k"}
+    {
+        "apng",
+        "avif",
+        "avifs",
+        "bmp",
+        "cur",
+        "dib",
+        "gif",
+        "heic",
+        "heics",
+        "heif",
+        "heifs",
+        "hif",
+        "ico",
+        "icon",
+        "j2c",
+        "j2k",
+    }
     | {"jfif", "jp2", "jpc", "jpe", "jpeg", "jpf", "jpg", "jpx", "mpo", "pjp", "pjpeg", "png", "tif", "tiff", "webp"}
 )
 """Suffixes of files, and the last words of content types, by which these formats go."""
@@ -64,6 +81,9 @@ def detect_format(head: bytes) -> Format | None:
         return Format.WEBP
     if head[4:8] == b"ftyp":
         return _iso_media_format(head)
+    if head.startswith(b"\0\0\2\0"):
+        # A cursor; without a number of images it would be a TGA.
+        return Format.ICO if any(head[4:6]) else None
     return next((image_format for signature, image_format in _SIGNATURES.items() if head.startswith(signature)), None)
 
 

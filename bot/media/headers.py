@@ -15,6 +15,8 @@ _MAX_CHUNKS: Final = 1_000
 _ISO_HEAD_BYTES: Final = 65_536
 """The colours of an AVIF or HEIC stand among its first boxes."""
 _PIECE_BYTES: Final = 256
+_BMP_BIT_FIELDS: Final = {3, 6}
+_BMP_EMBEDDED: Final = b"DEBM"
 _LEAST_GAMMA: Final = 0.1
 _SRGB_GAMMA: Final = (0.43, 0.48)
 """1 / 2.2, which stands for sRGB, and its neighbours."""
@@ -47,8 +49,10 @@ def read_png_head(source: Path) -> PngHead:
             if len(head) < 8 or head.endswith(b"IDAT"):
                 break
             length = int.from_bytes(head[:4], "big")
-            chunks[head[4:]] = file.read(min(length, 16))
-            file.seek(length + 4 - min(length, 16), os.SEEK_CUR)
+            content = file.read(min(length, 16))
+            file.seek(length - len(content), os.SEEK_CUR)
+            if file.read(4) == zlib.crc32(head[4:] + content).to_bytes(4, "big") or length > len(content):
+                chunks[head[4:]] = content
     cicp, gamma = chunks.get(b"cICP", b""), int.from_bytes(chunks.get(b"gAMA", b"")[:4], "big") / 100_000
     coding = None
     if len(cicp) == 4:
@@ -109,6 +113,38 @@ def _coding(primaries: int, transfer: int) -> Coding | None:
 
 
 @dataclass(frozen=True, slots=True)
+class BmpHead:
+    """The header of a BMP."""
+
+    header_bytes: int
+    width: int
+    height: int
+    """Negative if the first row is the top one."""
+    bits: int
+    pixels_at: int
+    masks: tuple[int, ...]
+    """Of red, green, blue and, if it has one, alpha; empty if it has none."""
+    profile: bytes | None
+
+
+def read_bmp_head(source: Path) -> BmpHead:
+    """Read the header of at least 16 bytes; raises struct.error for another."""
+    with source.open("rb") as file:
+        head = file.read(14 + 124)
+        header_bytes, width, height, _, bits = struct.unpack_from("<IiiHH", head, 14)
+        masks: tuple[int, ...] = ()
+        if header_bytes >= 40 and struct.unpack_from("<I", head, 30)[0] in _BMP_BIT_FIELDS:
+            masks = struct.unpack_from("<4I" if header_bytes >= 56 else "<3I", head, 54)
+            masks = masks if masks[-1] else masks[:3]
+        profile = None
+        if header_bytes >= 124 and head[70:74] == _BMP_EMBEDDED:
+            at, size = struct.unpack_from("<II", head, 126)
+            file.seek(14 + at)
+            profile = file.read(size)
+    return BmpHead(header_bytes, width, height, bits, struct.unpack_from("<I", head, 10)[0], masks, profile)
+
+
+@dataclass(frozen=True, slots=True)
 class TiffHead:
     """Tags of the first image of a TIFF; numbers as in TIFF 6.0."""
 
@@ -120,8 +156,20 @@ class TiffHead:
 
     @property
     def is_for_pillow(self) -> bool:
-        """Whether libvips cannot show it: it takes plain YCbCr for RGB, and cannot read 8 bits of Lab."""
-        return (self.photometric == 6 and self.compression not in {6, 7}) or (self.photometric == 8 and self.bits == 8)
+        """Whether libvips cannot show it: it takes plain YCbCr for RGB, and cannot read 8 bits of Lab.
+
+        It comes without old JPEG, LZMA and Zstandard.
+        """
+        return (
+            self.compression in {6, 34925, 50000}
+            or (self.photometric == 6 and self.compression != 7)
+            or (self.photometric == 8 and self.bits == 8)
+        )
+
+    @property
+    def is_shown(self) -> bool:
+        """Whether its colours are of a kind that viewers show: not, say, those of a camera's raw data."""
+        return self.photometric in {0, 1, 2, 3, 5, 6, 8}
 
 
 def read_tiff_head(source: Path) -> TiffHead:

@@ -15,7 +15,7 @@ from pathlib import Path
 from bot.domain.errors import ReferenceProblem
 from bot.media.confinement import confine
 from bot.media.formats import FILE_TYPES, HEAD_BYTES, FileType, Format, ImageRejected, detect_format
-from bot.media.headers import read_tiff_head
+from bot.media.headers import read_bmp_head, read_tiff_head
 
 REFERENCE_MAX_BYTES = 10_000_000
 """KIE accepts references of at most 10 MB (docs.kie.ai, market/flux2)."""
@@ -76,6 +76,10 @@ def _convert(source: Path, target: Path, image_format: Format) -> FileType:
 
         with contextlib.suppress(decode_vips.PillowNeeded):
             return encode.encode_to(target, decode_vips.decode(source, image_format), REFERENCE_MAX_BYTES)
+    if image_format is Format.BMP and read_bmp_head(source).masks:
+        from bot.media import decode_bmp, encode
+
+        return encode.encode_to(target, decode_bmp.decode(source), REFERENCE_MAX_BYTES)
     from bot.media import decode_pillow
 
     pixels = decode_pillow.decode(source, image_format)

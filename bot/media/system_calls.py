@@ -14,12 +14,16 @@ _REFUSED: Final = {
     # Name: number on x86-64, number on arm64; from Linux 6.18's unistd_64.h and asm-generic/unistd.h.
     # Connections, to other machines and to other processes.
     "socket": (41, 198),
+    "socketpair": (53, 199),
     "io_uring_setup": (425, 425),
     "mq_open": (240, 180),
     "msgget": (68, 186),
     "semget": (64, 190),
     "shmget": (29, 194),
     "shmat": (30, 196),
+    # Memory that no limit counts.
+    "memfd_create": (319, 279),
+    "memfd_secret": (447, 447),
     # New programs and processes, which would not be under this one's limit of processor time.
     "execve": (59, 221),
     "execveat": (322, 281),
@@ -29,6 +33,8 @@ _REFUSED: Final = {
     "ptrace": (101, 117),
     "process_vm_readv": (310, 270),
     "process_vm_writev": (311, 271),
+    "setsid": (112, 157),
+    "setpgid": (109, 154),
     "pidfd_open": (434, 434),
     "pidfd_getfd": (438, 438),
     "pidfd_send_signal": (424, 424),
@@ -64,6 +70,10 @@ _REFUSED: Final = {
     "utimensat": (280, 88),
     "truncate": (76, 45),
     "open_by_handle_at": (304, 265),
+    # What others do with their files, which Landlock does not hide.
+    "inotify_init": (253, None),
+    "inotify_init1": (294, 26),
+    "fanotify_init": (300, 262),
     # Keys, and parts of the kernel in which many of its faults were found.
     "add_key": (248, 217),
     "request_key": (249, 218),
@@ -71,6 +81,8 @@ _REFUSED: Final = {
     "bpf": (321, 280),
     "perf_event_open": (298, 241),
     "userfaultfd": (323, 282),
+    "io_setup": (206, 0),
+    "syslog": (103, 116),
     "unshare": (272, 97),
     "setns": (308, 268),
 }
@@ -80,6 +92,11 @@ _CLONE3: Final = (435, 435)
 """Takes its flags in memory, where a filter cannot see them; libraries use clone where this is not there."""
 _PRLIMIT64: Final = (302, 261)
 _TGKILL: Final = (234, 131)
+_FCNTL: Final = (72, 25)
+_F_SETOWN, _F_SETSIG, _F_SETOWN_EX = 8, 10, 15
+"""Have the kernel send signals to another process when there is something to read."""
+_PRCTL: Final = (157, 167)
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE = 1, 4
 
 _ARCHITECTURES: Final = {"x86_64": (0, 0xC000003E), "aarch64": (1, 0xC00000B7)}
 """The column of the numbers above, and the kernel's name of the architecture (linux/audit.h)."""
@@ -88,7 +105,7 @@ _X32: Final = 0x40000000
 
 # linux/bpf_common.h and linux/seccomp.h
 _LOAD, _EQUAL, _AT_LEAST, _ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
-_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
+_NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT, _SECOND_ARGUMENT = 0, 4, 16, 24
 _ALLOW: Final = 0x7FFF0000
 _REFUSE: Final = 0x00050000
 
@@ -111,6 +128,8 @@ def filter_program() -> bytes | None:
         *_if_first_argument(_CLONE[column], _ANY_BIT, _CLONE_THREAD),
         *_if_first_argument(_PRLIMIT64[column], _EQUAL, 0),
         *_if_first_argument(_TGKILL[column], _EQUAL, os.getpid()),
+        *_unless_argument(_FCNTL[column], _SECOND_ARGUMENT, _F_SETOWN, _F_SETSIG, _F_SETOWN_EX),
+        *_unless_argument(_PRCTL[column], _FIRST_ARGUMENT, _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE),
     ]
     for numbers in _REFUSED.values():
         number = numbers[column]
@@ -133,3 +152,12 @@ def _if_first_argument(number: int, test: int, value: int) -> list[tuple[int, in
         (_RETURN, 0, 0, _ALLOW),
         _refuse(errno.EPERM),
     ]
+
+
+def _unless_argument(number: int, argument: int, *values: int) -> list[tuple[int, int, int, int]]:
+    """Refuse this system call if the lower half of an argument is one of these values."""
+    program = [(_LOAD, 0, 0, argument)]
+    for value in values:
+        program += [(_EQUAL, 0, 1, value), _refuse(errno.EPERM)]
+    program.append((_RETURN, 0, 0, _ALLOW))
+    return [(_EQUAL, 0, len(program), number), *program]

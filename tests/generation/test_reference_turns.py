@@ -44,7 +44,7 @@ class ScriptedSandbox(DecodeSandbox):
         self.most_at_work: Counter[str] = Counter()
         self.go_on = asyncio.Event()
 
-    async def sanitize(self, source: Path, target: Path) -> Sanitized | ReferenceProblem:
+    async def sanitize(self, source: Path, target: Path, member: UserId | None = None) -> Sanitized | ReferenceProblem:
         url = await asyncio.to_thread(source.read_text)
         self.at_work[url] += 1
         self.most_at_work |= self.at_work

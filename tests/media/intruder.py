@@ -6,6 +6,7 @@ that is empty, to its output. ``facts["only"]``, if not empty, names the attempt
 
 import contextlib
 import ctypes
+import fcntl
 import json
 import os
 import resource
@@ -31,6 +32,17 @@ def connect(family: int, kind: int, address: Any) -> None:
     with socket.socket(family, kind) as opened:
         opened.settimeout(2)
         opened.connect(address)
+
+
+def send_by_pair(address: str) -> None:
+    """Reach a socket without opening one for it."""
+    pair = socket.socketpair(socket.AF_UNIX, socket.SOCK_DGRAM)
+    pair[0].sendto(b"Secret", address)
+
+
+def have_signalled(pid: int) -> None:
+    """Have the kernel send the signals of a file to another process."""
+    fcntl.fcntl(1, fcntl.F_SETOWN, pid)
 
 
 def fork() -> None:
@@ -67,6 +79,7 @@ def attempts() -> dict[str, Callable[[], Any]]:
             f"trace {pid}": lambda pid=pid: system_call(101, 16, pid, 0, 0),
             f"peek into {pid}": lambda pid=pid: peek(pid),
             f"signal {pid}": lambda pid=pid: os.kill(pid, 0),
+            f"have {pid} signalled": lambda pid=pid: have_signalled(pid),
             f"limit {pid}": lambda pid=pid: resource.prlimit(pid, resource.RLIMIT_CORE, (0, 0)),
             f"slow {pid} down": lambda pid=pid: os.setpriority(os.PRIO_PROCESS, pid, 19),
         }
@@ -77,6 +90,7 @@ def attempts() -> dict[str, Callable[[], Any]]:
         "send a datagram": lambda: connect(inet, datagram, ("127.0.0.1", 53)),
         "connect to a local socket": lambda: connect(unix, stream, FACTS["unix"]),
         "connect to a nameless socket": lambda: connect(unix, stream, "\0" + FACTS["abstract"]),
+        "send by a pair of sockets": lambda: send_by_pair(FACTS["datagrams"]),
         "resolve a name": lambda: socket.getaddrinfo("localhost", 80),
         "use io_uring": lambda: system_call(425, 1, 0),
         "fork": fork,
@@ -84,6 +98,11 @@ def attempts() -> dict[str, Callable[[], Any]]:
         "become a program": lambda: os.posix_spawn("/bin/true", ["true"], {}),
         "make a namespace": lambda: system_call(272, 0x10000000),
         "share memory": lambda: system_call(29, 0, 4096, 0o1600),
+        "keep memory that no limit counts": lambda: os.memfd_create("planted"),
+        "watch a folder": lambda: system_call(294, 0),
+        "outlive its parent": lambda: system_call(157, 1, 0, 0, 0, 0),
+        "start a session of its own": os.setsid,
+        "read the kernel's log": lambda: system_call(103, 3, ctypes.addressof(ctypes.create_string_buffer(9)), 9),
         "read the users": Path("/etc/passwd").read_bytes,
         "write to the temporary folder": lambda: Path(tempfile.gettempdir(), "planted").touch(),
         "raise a limit": lambda: resource.setrlimit(resource.RLIMIT_CPU, (100, 100)),

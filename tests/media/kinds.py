@@ -103,14 +103,16 @@ DIM = PICTURE.point(lambda value: value * 0.6)
 """Without highlights, which HDR compresses."""
 
 
-def bmp(size: int, *, alpha: Image.Image | None = None) -> bytes:
-    """A BMP of 32 bits with a header of that size, with an alpha mask, and with this alpha or zeros."""
-    image = PICTURE.convert("RGBA")
-    image.putalpha(alpha or Image.new("L", image.size))
-    pixels = image.transpose(Image.Transpose.FLIP_TOP_BOTTOM).tobytes("raw", "BGRA")
-    head = struct.pack("<IiiHHIIiiII", size, *image.size, 1, 32, 3, len(pixels), 0, 0, 0, 0)
-    head = (head + struct.pack("<IIII", 0xFF0000, 0xFF00, 0xFF, 0xFF000000)).ljust(size, b"\0")
-    return b"BM" + struct.pack("<IHHI", 14 + size + len(pixels), 0, 0, 14 + size) + head + pixels
+def cursor() -> bytes:
+    """A cursor whose point stands where an icon has the number of its bits."""
+    data = encoded(PICTURE.resize((32, 32)), "ICO", bitmap_format="bmp", sizes=[(32, 32)])
+    return data[:2] + b"\2" + data[3:10] + struct.pack("<HH", 7, 9) + data[14:]
+
+
+def gif_in_a_corner() -> bytes:
+    """A GIF whose only frame leaves a part of the canvas free."""
+    data = encoded(PICTURE, "GIF")
+    return data[:6] + struct.pack("<HH", 120, 100) + data[10:]
 
 
 def ico() -> bytes:

@@ -40,11 +40,13 @@ class Break:
         self.database.write_bytes(b"credits")
         others.write_bytes(b"another image of the request")
         self._listening = [socket.create_server(("127.0.0.1", 0)), *(socket.socket(socket.AF_UNIX) for _ in range(2))]
-        paths = str(folder / "data" / "socket"), f"easel-test-{os.getpid()}"
+        paths = str(folder / "data" / "socket"), f"easel-test-{os.getpid()}", str(folder / "data" / "datagrams")
         self._listening[1].bind(paths[0])
         self._listening[2].bind(f"\0{paths[1]}")
         for server in self._listening[1:]:
             server.listen()
+        self._listening.append(socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM))
+        self._listening[3].bind(paths[2])
         self._facts = {
             "secrets": [str(self.database), str(others)],
             "project": [str(ROOT / "pyproject.toml"), str(ROOT / "docs" / "architecture.md")],
@@ -52,6 +54,7 @@ class Break:
             "port": self._listening[0].getsockname()[1],
             "unix": paths[0],
             "abstract": paths[1],
+            "datagrams": paths[2],
         }
 
     def plant(self, module: str, report: str = "", only: tuple[str, ...] = ()) -> Path:
@@ -94,7 +97,16 @@ def test_unconfined_the_intruder_takes_what_it_wants(intruder: Break) -> None:
         *(f"{attempt} {secret}" for attempt in ("read", "overwrite", "open up", "touch", "list beside", "link beside")),
         *(f"{attempt} {bot}" for attempt in ("read environ of", "list the descriptors of", "signal", "slow", "limit")),
         *("connect to a server", "send a datagram", "connect to a local socket", "connect to a nameless socket"),
-        *("resolve a name", "fork", "run a program", "share memory", "read the users"),
+        *("send by a pair of sockets", f"have {bot} signalled", "keep memory that no limit counts", "watch a folder"),
+        *(
+            "outlive its parent",
+            "start a session of its own",
+            "resolve a name",
+            "fork",
+            "run a program",
+            "share memory",
+            "read the users",
+        ),
     )
     code = intruder.plant("free", only=tuple(name for name in only if not name.startswith("slow")))
     report = json.loads(subprocess.run([sys.executable, code], check=True, capture_output=True).stdout)

@@ -12,6 +12,7 @@ from PIL import Image
 from structlog.testing import capture_logs
 
 from bot.domain.errors import ReferenceProblem
+from bot.domain.ids import UserId
 from bot.media import decode_sandbox
 from bot.media.decode_sandbox import DecodeSandbox, TimeLimits
 from bot.media.formats import PNG
@@ -118,6 +119,28 @@ async def test_a_slow_image_does_not_hold_up_others(
         for task in slow:
             task.cancel()
         await asyncio.wait(slow)
+
+
+async def test_who_has_used_the_least_time_is_next(
+    endless: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(decode_sandbox, "_QUICK", TimeLimits(processor=1, total=0.1))
+    monkeypatch.setattr(decode_sandbox, "_SLOW", TimeLimits(processor=1, total=0.1))
+    ended: list[str] = []
+
+    async def send(name: str, member: int) -> None:
+        await sandbox.sanitize(endless, tmp_path / name, UserId(member))
+        ended.append(name)
+
+    async with DecodeSandbox() as sandbox:
+        await asyncio.gather(*(send(f"slow {number}", 1) for number in range(4)), send("other", 2))
+        assert ended.index("other") <= 1
+        # A place in the queue that is given up is nobody's.
+        waiting = [asyncio.create_task(send(name, 3)) for name in ("at work", "given up", "after it")]
+        await fork_at_work()
+        waiting[1].cancel()
+        await asyncio.wait(waiting)
+    assert ended[-2:] == ["at work", "after it"]
 
 
 async def test_a_cancelled_caller_leaves_no_process_behind(

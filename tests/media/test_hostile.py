@@ -62,7 +62,7 @@ def test_damage(tmp_path: Path, build: Builder) -> None:
 def test_a_file_that_is_cut_off(tmp_path: Path, format_name: str, share: float) -> None:
     data = encoded(noise(200, 150), format_name)
     result = result_of(tmp_path, data[: int(len(data) * share)])
-    if share > 0.9 and format_name in {"JPEG", "PNG", "BMP", "TIFF", "WEBP"}:
+    if share > 0.9 and format_name in {"JPEG", "PNG", "GIF", "BMP", "TIFF", "WEBP"}:
         assert isinstance(result, Sanitized), result
     else:
         assert result is ReferenceProblem.DAMAGED

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from bot.domain.errors import ReferenceProblem
-from bot.media.formats import JPEG, PNG, SANITIZED_MAX_PIXELS, WEBP, WEBP_MAX_SIDE, FileType
+from bot.media.formats import JPEG, PNG, SANITIZED_MAX_PIXELS, WEBP, WEBP_MAX_SIDE, FileType, is_readable
 from bot.media.sanitize import REFERENCE_MAX_BYTES, Sanitized, sanitize
 from tests.media.images import encoded, noise, smooth
 
@@ -192,3 +192,29 @@ def test_random_damage_is_rejected_or_harmless(tmp_path: Path, format_name: str)
         cut = chance.choice((len(data), chance.randrange(len(data))))
         rejected += isinstance(result_of(tmp_path, bytes(data[:cut])), ReferenceProblem)
     assert rejected > 0
+
+
+@pytest.mark.parametrize(
+    ("content_type", "name", "expected"),
+    [
+        ("image/png", "a", True),
+        ("IMAGE/JPEG; charset=x", "a.txt", True),
+        ("image/vnd.mozilla.apng", "a", True),
+        ("image/heic-sequence", "a", True),
+        ("image/x-ms-bmp", "a", True),
+        (None, "a.JPE", True),
+        (None, "a.apng", True),
+        ("application/octet-stream", "a.jfif", True),
+        ("", "a.avifs", True),
+        (None, "a", None),
+        (None, "a.unknown", None),
+        ("application/octet-stream", "a", None),
+        ("image/svg+xml", "a.svg", False),
+        ("image/vnd.adobe.photoshop", "a.psd", False),
+        ("text/plain", "a.png", False),
+        ("video/mp4", "a", False),
+        (None, "a.svg", None),
+    ],
+)
+def test_what_a_file_claims_to_be(content_type: str | None, name: str, expected: bool | None) -> None:
+    assert is_readable(content_type, name) is expected
