@@ -12,6 +12,7 @@ the member is next whose images have taken the least time.
 import asyncio
 import contextlib
 import json
+import stat
 import subprocess
 import sys
 import threading
@@ -28,7 +29,7 @@ from bot.domain.errors import ReferenceProblem
 from bot.domain.ids import UserId
 from bot.media.child_process import run_module, start_module
 from bot.media.confinement import PARTS
-from bot.media.sanitize import Sanitized, parse_result
+from bot.media.sanitize import REFERENCE_MAX_BYTES, Sanitized, parse_result
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -82,7 +83,7 @@ class DecodeSandbox:
             exit_code, output = await lane.run(source, target, member)
             self._warn_of_missing_parts(output)
             parsed = parse_result(output, target)
-            if parsed is None:
+            if parsed is None or (isinstance(parsed, Sanitized) and not await asyncio.to_thread(_is_usable, target)):
                 log.warning("image decoder crashed", exit_code=exit_code)
                 return ReferenceProblem.DAMAGED
             result = parsed
@@ -95,6 +96,12 @@ class DecodeSandbox:
         if missing and not self._has_warned:
             self._has_warned = True
             log.warning("image decoder is not fully confined: the system does not offer it", missing=missing)
+
+
+def _is_usable(target: Path) -> bool:
+    """Whether a process that may have been taken over left a file that the bot may read and upload."""
+    status = target.lstat()
+    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and status.st_size <= REFERENCE_MAX_BYTES
 
 
 class _FairTurns:

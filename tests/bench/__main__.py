@@ -54,6 +54,7 @@ SECTIONS: Final = (
         "From a finished image to its post",
         "tests.bench.pipeline --learned 100 --counted 120 --rate 5 --all-hosts",
     ),
+    Section("slow_files", "A tiny PNG behind slow files of others", "tests.bench.slow_files"),
     Section(
         "ack",
         "From a command to its acknowledgement",

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
+from bot.domain.errors import ReferenceProblem
 from bot.media.child_process import run_module
 from bot.media.confinement import PARTS
 from bot.media.decode_sandbox import DecodeSandbox
@@ -151,3 +152,17 @@ async def test_where_the_system_offers_no_confinement_it_is_said_once(intruder: 
 def test_other_processes_of_the_same_user_cannot_read_the_bots_memory() -> None:
     output = subprocess.run([sys.executable, "-c", HIDE], check=True, capture_output=True, cwd=ROOT).stdout
     assert output == b"0\n"
+
+
+async def test_a_decoder_that_claims_a_huge_file_to_be_its_result(intruder: Break) -> None:
+    intruder.plant("pyvips").write_text(
+        "import contextlib, os\n"
+        f"os.truncate(os.open({str(intruder.target)!r}, os.O_RDWR), 20_000_000)\n"
+        "for descriptor in range(3, 64):\n"
+        "    with contextlib.suppress(OSError):\n"
+        "        os.write(descriptor, b'png')\n"
+        "os._exit(0)\n"
+    )
+    async with DecodeSandbox() as sandbox:
+        assert await sandbox.sanitize(intruder.source, intruder.target) is ReferenceProblem.DAMAGED
+    assert intruder.target.stat().st_size == 20_000_000

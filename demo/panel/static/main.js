@@ -120,7 +120,15 @@ function followNewest() {
   for (const box of [timeline, list]) new view.ResizeObserver(toEnd).observe(box);
   new view.MutationObserver(toEnd).observe(list, { childList: true, subtree: true });
 }
-$("preview").addEventListener("load", () => { if (state) followNewest(); });
+/** On a phone a command's description would widen the composer, and with it the page. */
+function keepComposerNarrow() {
+  const composer = $("preview").contentDocument.getElementById("channel-composer");
+  if (composer) composer.style.gridTemplateColumns = "minmax(0, 1fr)";
+}
+$("preview").addEventListener("load", () => {
+  keepComposerNarrow();
+  if (state) followNewest();
+});
 
 async function keepRefreshing() {
   for (;;) {
