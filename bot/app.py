@@ -151,7 +151,7 @@ async def assemble(
         spool = Spool(folder / _SPOOL, downloads)
         results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
         undelivered = Undelivered(runtime, results)
-        delivery = DeliveryWorker(runtime, workload=workload, results=results, undelivered=undelivered)
+        delivery = DeliveryWorker(runtime, workload=workload, results=results)
         tracker = Tracker(
             runtime,
             api=api,

@@ -1,12 +1,13 @@
 """Everything specific to PostgreSQL: its addresses, how transactions begin, and what the server has to offer."""
 
-from collections.abc import Generator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, closing, contextmanager
 from typing import Any, Final
 from urllib.parse import quote
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -22,6 +23,9 @@ _STATEMENT_SECONDS = 15
 _IDLE_SECONDS = 10
 """How long a transaction may wait for its process, which may be stopped, before the server ends it."""
 _CONNECT_SECONDS = 10
+_LEASE_SECONDS = 3
+_KEEPALIVES: Final = {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
+"""A connection that waits finds out in 20 s that its server is gone (libpq's parameters)."""
 _OLDEST_SERVER = 130000
 """PostgreSQL 13: older ones get no fixes any more (https://www.postgresql.org/support/versioning/)."""
 
@@ -80,6 +84,47 @@ def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
     if writes:
         event.listen(engine.sync_engine, "begin", _wait_for_turn)
     return engine
+
+
+def create_for_leases(url: str) -> AsyncEngine:
+    """An engine beside the writers' turn, each of whose statements is a transaction and takes seconds at most."""
+    info = conninfo(url, connect_timeout=_LEASE_SECONDS, application_name="easel leases", **_KEEPALIVES)
+
+    async def connect() -> psycopg.AsyncConnection[Any]:
+        connection = await psycopg.AsyncConnection.connect(info, autocommit=True)
+        await connection.execute("SELECT set_config('statement_timeout', %s, false)", (f"{_LEASE_SECONDS}s",))
+        return connection
+
+    return create_async_engine(
+        _DIALECT,
+        async_creator=connect,
+        pool_size=2,
+        max_overflow=0,
+        pool_timeout=_LEASE_SECONDS,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        isolation_level="AUTOCOMMIT",
+    )
+
+
+@asynccontextmanager
+async def listening(url: str, channel: str) -> AsyncGenerator[Callable[[float], AsyncGenerator[str, None]], None]:
+    """Listen for notices on a connection of its own; what is given waits so many seconds, and yields each one's text.
+
+    A notice is sent when its transaction is committed. Raises StoreUnavailable when the connection ends.
+    """
+    info = conninfo(url, connect_timeout=_CONNECT_SECONDS, application_name="easel notices", **_KEEPALIVES)
+    try:
+        async with await psycopg.AsyncConnection.connect(info, autocommit=True) as connection:
+            await connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
+
+            async def notices(seconds: float) -> AsyncGenerator[str, None]:
+                async for notice in connection.notifies(timeout=seconds):
+                    yield notice.payload
+
+            yield notices
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(_one_line(error)) from error
 
 
 def _session(url: str, more: str) -> str:

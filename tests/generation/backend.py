@@ -233,7 +233,7 @@ class Installation:
         spool = Spool(folder / "spool", fetcher)
         results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
         undelivered = Undelivered(runtime, results)
-        delivery = DeliveryWorker(runtime, workload=workload, results=results, undelivered=undelivered)
+        delivery = DeliveryWorker(runtime, workload=workload, results=results)
         tracker = Tracker(runtime, api=api, workload=workload, delivery=delivery, pace=pace, options=tuning.tracker)
         submitter = Submitter(
             runtime, api=api, workload=workload, tracker=tracker, delivery=delivery, options=tuning.submitter
