@@ -1,8 +1,10 @@
 # Easel in a container: docker build -t easel . && docker run -v ./config.toml:/app/config.toml:ro -v easel-data:/app/data easel
+# The bot is user 999 in the container, who has to be able to read config.toml: chmod 600 config.toml && chown 999 config.toml
 # Token and keys can be container secrets: EASEL__DISCORD__TOKEN_FILE=/run/secrets/discord_token, see config.example.toml.
 FROM python:3.11-slim
 
-ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1
+# SQLite's temporary files go where the bot can write, also with `docker run --read-only`.
+ENV PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 SQLITE_TMPDIR=/app/data
 WORKDIR /app
 
 # As in the Makefile: nothing is installed without a hash, and pyvips, which has no wheel, is built with what is pinned.
@@ -14,7 +16,9 @@ RUN python -m pip install --no-cache-dir --disable-pip-version-check --require-h
 
 COPY bot/ bot/
 COPY cogs/ cogs/
-RUN useradd --system --user-group --home-dir /app easel && mkdir -m 700 data && chown easel:easel data
+# A checkout with umask 077 has files that only their owner can read. The id is fixed, because the volume outlives the image.
+RUN chmod -R a+rX bot cogs \
+ && useradd --system --uid 999 --user-group --home-dir /app easel && mkdir -m 700 data && chown easel:easel data
 USER easel
 
 VOLUME /app/data

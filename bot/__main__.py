@@ -6,6 +6,7 @@ Exit codes: 0 success, 1 crash, damaged database or no health, 78 (EX_CONFIG) Op
 import argparse
 import asyncio
 import gc
+import logging
 import os
 import signal
 import sys
@@ -30,17 +31,26 @@ def main(arguments: list[str] | None = None) -> int:
     os.umask(0o077)
     options = _parser().parse_args(arguments)
     try:
-        config = _configure(options.config)
-        if options.command == "db":
-            if options.action == "check":
-                return _check(config.database.url, repair=options.repair)
-            return _db(options.action, getattr(options, "file", None), config)
-        if options.command == "health":
-            return _health(config)
-        return _bot(options.command, config)
+        config = _configure(options.config, options.command)
+        return _perform(options, config)
     except OperatorError as error:
         print(f"easel: {error}", file=sys.stderr)
         return os.EX_CONFIG
+
+
+def _perform(options: argparse.Namespace, config: "Config") -> int:
+    try:
+        if options.command == "db":
+            return _db(options, config)
+        if options.command == "health":
+            return _health(config)
+        return _bot(options.command, config)
+    except OperatorError:
+        raise
+    except Exception as error:
+        # Unlike Python's own traceback, the log shows no secret.
+        logging.getLogger(__name__).critical("crashed", exc_info=error)
+        return 1
 
 
 def _exit_early(_number: int, _frame: FrameType | None) -> None:
@@ -96,10 +106,10 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _configure(path: Path | None) -> "Config":
+def _configure(path: Path | None, command: str) -> "Config":
     from bot import log
     from bot.config import load
-    from bot.permissions import warn_if_exposed
+    from bot.permissions import warn_if_exposed, warn_of_exposed
     from bot.store.postgres import passwords_in
 
     if path is None and _DEFAULT_CONFIG.exists():
@@ -108,8 +118,18 @@ def _configure(path: Path | None) -> "Config":
     keys = (config.discord.token, config.kie.api_key, config.kie.callback_key, config.database.password)
     secrets = [*(key.get_secret_value() for key in keys), *passwords_in(config.database.url)]
     log.set_up(config.log.level, config.log.format, secrets)
-    if path is not None:
+    # Not with every health check.
+    if path is not None and command != "health":
         warn_if_exposed(path, secrets)
+    if os.name == "posix" and command != "health":
+        warn_of_exposed(
+            (
+                config.discord.token_file,
+                config.kie.api_key_file,
+                config.kie.callback_key_file,
+                config.database.password_file,
+            )
+        )
     return config
 
 
@@ -122,12 +142,21 @@ def _run(work: Coroutine[Any, Any, _T]) -> _T:
         return runner.run(work)
 
 
-def _db(action: str, file: Path | None, config: "Config") -> int:
+def _db(options: argparse.Namespace, config: "Config") -> int:
     from bot.options import database_url
+
+    try:
+        if options.action == "check":
+            return _check(database_url(config), repair=options.repair)
+        return _change(options.action, getattr(options, "file", None), database_url(config))
+    except OSError as error:
+        raise OperatorError(f"{error.filename} cannot be used: {error.strerror}.") from error
+
+
+def _change(action: str, file: Path | None, url: str) -> int:
     from bot.store import backup, postgres, sqlite
     from bot.store.engines import kind_of
 
-    url = database_url(config)
     if action == "migrate":
         _migrate(url)
         print(f"{kind_of(url).describe(url)} has the newest schema.")
@@ -167,6 +196,7 @@ def _migrate(url: str) -> None:
 
 
 def _check(url: str, *, repair: bool) -> int:
+    from bot import permissions
     from bot.store import audit, postgres, sqlite
     from bot.store.engines import kind_of
 
@@ -175,6 +205,7 @@ def _check(url: str, *, repair: bool) -> int:
         path = sqlite.database_file(url)
         if not path.exists():
             raise OperatorError(f"{path} does not exist: nothing to check.")
+        permissions.tighten(path)
         damage = sqlite.integrity_problems(path)
         for problem in damage:
             print(problem)

@@ -35,6 +35,7 @@ from bot.kie.client import KieClient
 from bot.media.decode_sandbox import DecodeSandbox
 from bot.media.fitting import ImageThreads
 from bot.media.reference_cache import ReferenceCache
+from bot.media.spending_chart import ChartRenderer
 from bot.media.spool import Spool
 from bot.media.ssrf import download_session
 from bot.network import client_session
@@ -209,6 +210,7 @@ async def assemble(
             acknowledger=Acknowledger(pending_cards, clock),
             questions=Questions(history, prices, clock),
             alt_texts=AltTexts(history),
+            chart_renderer=ChartRenderer(temporary),
             prices=prices,
         )
         cluster = options.cluster_options(config)

@@ -22,6 +22,7 @@ from pydantic import (
 )
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
+from bot.config_errors import describe, unknown_sources, variable_of
 from bot.config_sources import read_toml, strip, with_secret_files
 from bot.config_types import (
     Count,
@@ -248,22 +249,17 @@ class _Loaded(Config, BaseSettings):
 def load(path: Path | None) -> Config:
     """Read a file (None: no file) and the environment; raises OperatorError naming every invalid setting."""
     sections = read_toml(path) if path is not None else {}
-    _reject_unknown_sections(sections)
+    known = {*Config.model_fields}
+    for section, field in Config.model_fields.items():
+        names: Iterable[str] = field.default.__class__.model_fields
+        known |= {f"{section}.{name}" for name in names}
+    problems = unknown_sources(sections, os.environ, known)
     try:
-        return _Loaded(**sections)
+        if not problems:
+            return _Loaded(**sections)
     except (ValidationError, SettingsError) as error:
-        raise OperatorError(_describe(error)) from None
-
-
-def _reject_unknown_sections(sections: Iterable[str]) -> None:
-    """Raise OperatorError for sections that pydantic-settings would ignore or take for its own options."""
-    prefix = "EASEL__"
-    variables = (name.upper() for name in os.environ if name.upper().startswith(prefix))
-    sources = {section: section for section in sections}
-    sources |= {variable.removeprefix(prefix).partition("__")[0].lower(): variable for variable in variables}
-    for section, source in sources.items():
-        if section not in Config.model_fields:
-            raise OperatorError(f"The configuration is invalid: {source}: unknown setting.")
+        problems = describe(error, known)
+    raise OperatorError(f"The configuration is invalid: {'; '.join(problems)}.")
 
 
 def require_secrets(config: Config) -> None:
@@ -271,24 +267,10 @@ def require_secrets(config: Config) -> None:
     for name, secret in (("discord.token", config.discord.token), ("kie.api_key", config.kie.api_key)):
         value = secret.get_secret_value()
         if not value:
-            variable = f"EASEL__{name.upper().replace('.', '__')}"
+            variable = variable_of(name)
             raise OperatorError(
                 f"{name} is missing: set it in config.toml or in {variable}, or name a file that holds it in "
                 f"{variable}_FILE."
             )
         if not value.isascii() or " " in value:
             raise OperatorError(f"{name} contains a space or a character that none has: copy it again.")
-
-
-def _describe(error: ValidationError | SettingsError) -> str:
-    """Every invalid setting with its problem, in one sentence. Values are left out: they may be secrets."""
-    if isinstance(error, SettingsError):
-        example = 'write lists as JSON, for example ["one", "two"] or {"123": 50}'
-        return f"An EASEL__ environment variable cannot be parsed: {example}."
-    problems: list[str] = []
-    for problem in error.errors(include_input=False, include_url=False, include_context=False):
-        setting = ".".join(str(part) for part in problem["loc"])
-        unknown = problem["type"] == "extra_forbidden"
-        message = "unknown setting" if unknown else problem["msg"].removeprefix("Value error, ")
-        problems.append(f"{setting}: {message}" if setting else message)
-    return f"The configuration is invalid: {'; '.join(problems)}."

@@ -5,8 +5,11 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
+from bot.config_sources import strip
 from bot.network import is_loopback, parse_address
 from bot.store import postgres, sqlite
+
+_QUOTES = frozenset({'""', "''", "``", "\u201c\u201d", "\u2018\u2019", "\u201e\u201c", "\u00ab\u00bb"})
 
 
 def _base_url(value: str, secure: str, plain: str) -> str:
@@ -62,14 +65,18 @@ def _database(value: str) -> str:
     return value
 
 
-def _one_line(value: SecretStr) -> SecretStr:
+def _secret(value: SecretStr) -> SecretStr:
+    """Without quotation marks around it, which ``docker --env-file`` and copied examples leave there."""
+    secret = value.get_secret_value()
+    if len(secret) > 1 and secret[0] + secret[-1] in _QUOTES:
+        secret = strip(secret[1:-1])
     # aiohttp refuses to send such a key, once per request.
-    if not value.get_secret_value().isprintable():
+    if not secret.isprintable():
         raise ValueError("must be one line without tabs or other invisible characters")
-    return value
+    return SecretStr(secret)
 
 
-Secret = Annotated[SecretStr, AfterValidator(_one_line)]
+Secret = Annotated[SecretStr, AfterValidator(_secret)]
 HttpUrl = Annotated[str, AfterValidator(_http)]
 OptionalHttpUrl = Annotated[str, AfterValidator(_http_or_none)]
 OptionalWebsocketUrl = Annotated[str, AfterValidator(_websocket_or_none)]

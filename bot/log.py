@@ -4,8 +4,10 @@ import json
 import logging
 import re
 import sys
-from collections.abc import Collection
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Collection, Iterator
 from enum import Enum
+from urllib.parse import quote, quote_plus
 
 import structlog
 from structlog.processors import ExceptionRenderer
@@ -13,6 +15,7 @@ from structlog.tracebacks import ExceptionDictTransformer
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 _TOKEN_IN_PATH = re.compile(r"(/(?:webhooks|interactions)/\d+/)[\w.%-]{20,}")
+_PASSWORD_IN_URL = re.compile(r"(\w://)[^\s/?#'\"@:]{0,200}:[^\s'\"]{0,200}@(?=[\w.\[])")
 _SIGNED_LINK = re.compile(r"(https?://[^\s'\"?]+)\?[^\s'\"]+")
 # At debug level some of these log whole requests, prompts included, so they never log below WARNING.
 QUIET = (
@@ -28,20 +31,46 @@ QUIET = (
 )
 
 
+_SECRET_MIN = 4
+_SPLIT = r"(?:\s|\\+[nr])*"
+"""A secret may be split over lines."""
+
+
+def _spellings(char: str) -> str:
+    """A pattern for a character as it is, or as JSON, repr() and URLs write it, one in another."""
+    if char.isascii() and (char.isalnum() or char in "-._~"):
+        return re.escape(char)
+    raw = char.encode()
+    texts = {char, json.dumps(char)[1:-1], ascii(char)[1:-1], ascii(raw)[2:-1], quote(char, safe=""), quote_plus(char)}
+    patterns = sorted((re.escape(text).replace(r"\\", r"\\+") for text in texts), key=len, reverse=True)
+    return rf"\\*(?:{'|'.join(patterns)})"
+
+
+def _in_base64(secret: bytes) -> Iterator[str]:
+    """What base64 makes of a secret in a longer text, by its place there; the ends depend on the rest."""
+    for before in range(3):
+        start, end = -(-before * 4 // 3), (before + len(secret)) * 4 // 3
+        for encode in (b64encode, urlsafe_b64encode):
+            yield encode(bytes(before) + secret).decode()[start:end]
+
+
 class Redactor:
-    """Replaces secrets, interaction tokens and the signature of signed links anywhere in a text."""
+    """Replaces secrets, interaction tokens, and the password or signature in a URL, anywhere in a text."""
 
     def __init__(self, secrets: Collection[str]) -> None:
-        # JSON and repr() escape quotes and non-ASCII characters. Longest first, for a secret that contains another.
-        spellings = {text for secret in secrets for text in (secret, json.dumps(secret)[1:-1], repr(secret)[1:-1])}
-        patterns = sorted({re.escape(text) for text in spellings if len(text) >= 4}, key=len, reverse=True)
-        self._secrets = re.compile("|".join(patterns)) if patterns else None
+        patterns: set[str] = set()
+        for secret in secrets:
+            if len(secret) >= _SECRET_MIN:
+                encoded = (secret.encode().hex(), *_in_base64(secret.encode()))
+                patterns |= {_SPLIT.join(map(_spellings, text)) for text in (secret, *encoded)}
+        self._secrets = re.compile("|".join(sorted(patterns, key=len, reverse=True))) if patterns else None
 
     def __call__(self, text: str) -> str:
         """The redacted text; secrets shorter than four characters are left alone."""
         if self._secrets is not None:
             text = self._secrets.sub("[secret]", text)
         text = _TOKEN_IN_PATH.sub(r"\1[token]", text)
+        text = _PASSWORD_IN_URL.sub(r"\1[secret]@", text)
         return _SIGNED_LINK.sub(r"\1?[signed]", text)
 
 

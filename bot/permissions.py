@@ -48,6 +48,17 @@ def warn_if_exposed(file: Path, secrets: Collection[str]) -> None:
             log.warning("other users can read this file, which holds secrets: run chmod 600 on it", file=str(file))
 
 
+def warn_of_exposed(secret_files: Iterable[str]) -> None:
+    """Log a warning for each of these files that other users can read.
+
+    The files of a container engine belong to another user, who protects them in another way.
+    """
+    for file in filter(None, secret_files):
+        status = Path(file).stat()
+        if status.st_uid == os.geteuid() and status.st_mode & (stat.S_IRGRP | stat.S_IROTH):
+            log.warning("other users can read this file, which holds a secret: run chmod 600 on it", file=file)
+
+
 def _is_own(entry: Path, database: Path) -> bool:
     """Whether an entry is the database, one of its side files or copies (``easel-2025.db``), or of a known name."""
     name = entry.name.removeprefix(".")

@@ -112,7 +112,7 @@ async def _start_web_server(
                 proxies=config.web.trusted_proxies,
             )
         )
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         address = f"{config.web.host}:{config.web.port}"
         raise OperatorError(
             f"web.host and web.port: {address} is already in use or not available; choose another."

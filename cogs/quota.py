@@ -295,4 +295,4 @@ async def _answer(interaction: discord.Interaction[Any], lines: Sequence[str], h
 
 async def setup(bot: EaselClient) -> None:
     """Called by discord.py."""
-    await bot.add_cog(Quota(bot.services.quotas, ChartRenderer()))
+    await bot.add_cog(Quota(bot.services.quotas, bot.services.chart_renderer))

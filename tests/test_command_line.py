@@ -77,6 +77,14 @@ def test_a_database_that_cannot_be_used(easel: Easel, tmp_path: Path) -> None:
     assert "cannot be written" in error_of(easel("db", "migrate", DATABASE__URL="sqlite:///data/easel.db"))
 
 
+def test_a_database_that_cannot_be_read_is_not_called_damaged(easel: Easel, tmp_path: Path) -> None:
+    (tmp_path / "data" / "easel.db").mkdir(parents=True)
+    (tmp_path / "loop").symlink_to("loop")
+    for command in ("check", "backup"):
+        assert "disk I/O error" in error_of(easel("db", command))
+        assert "loop" in error_of(easel("db", command, DATABASE__URL="sqlite:///loop/easel.db"))
+
+
 @pytest.mark.parametrize(("listens", "host"), [("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "0.0.0.0"), ("::1", "::")])
 def test_the_health_check_follows_the_settings(easel: Easel, listens: str, host: str) -> None:
     family = socket.AF_INET6 if ":" in listens else socket.AF_INET
@@ -94,6 +102,27 @@ def test_the_health_check_follows_the_settings(easel: Easel, listens: str, host:
         answered.result()
     assert easel("health", WEB__HOST=host, WEB__PORT=port).returncode == 1
     assert "web.port is 0" in error_of(easel("health", WEB__PORT="0"))
+
+
+def test_a_crash_shows_no_secret() -> None:
+    program = (
+        "import os, sys, bot.__main__ as command_line\n"
+        "def crash(command, config): raise RuntimeError(os.environ['EASEL__KIE__API_KEY'])\n"
+        "command_line._bot = crash\n"
+        "sys.exit(command_line.main(['run']))"
+    )
+    environment = os.environ | {f"EASEL__{name}": value for name, value in SECRETS.items()}
+    done = subprocess.run(
+        [sys.executable, "-c", program], env=environment, capture_output=True, text=True, timeout=30, check=False
+    )
+    assert done.returncode == 1
+    assert "RuntimeError: [secret]" in done.stderr
+    assert SECRET not in done.stderr + done.stdout
+
+
+def test_a_host_that_is_no_name(easel: Easel) -> None:
+    assert "web.host" in error_of(easel("run", **SECRETS, WEB__HOST="a..b"))
+    assert easel("health", WEB__HOST="a..b").returncode == 1
 
 
 def test_a_port_that_is_in_use(easel: Easel) -> None:
@@ -114,8 +143,11 @@ def test_the_database_is_created_and_checked_without_a_token(easel: Easel, tmp_p
 
     migrated = easel("db", "migrate")
     assert (migrated.returncode, migrated.stdout) == (0, "data/easel.db has the newest schema.\n")
+    (tmp_path / "data").chmod(0o755)
+    (tmp_path / "data" / "easel.db").chmod(0o644)
     checked = easel("db", "check")
     assert (checked.returncode, checked.stdout) == (0, "data/easel.db is intact.\n")
+    assert open_to_others(tmp_path) == set()
 
     with closing(sqlite3.connect(tmp_path / "data" / "easel.db")) as connection, connection:
         connection.execute("INSERT INTO ledger_totals VALUES ('all', 0, 0, 0, 1954802, -5000)")

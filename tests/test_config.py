@@ -107,7 +107,8 @@ def test_a_renamed_setting_keeps_its_old_name(
     ("variable", "message"),
     [
         ("EASEL__KIE__RESULT_HOSTS", "write lists as JSON"),
-        ("EASEL__DISCROD__TOKEN", "EASEL__DISCROD__TOKEN: unknown setting"),
+        ("EASEL__DISCROD__TOKEN", "EASEL__DISCROD__TOKEN: unknown setting (did you mean discord.token?)"),
+        ("EASEL_LIMITS__DAILY_BUDGET", "(did you mean EASEL__LIMITS__DAILY_BUDGET?)"),
         ("EASEL__KIE__APIKEY", "kie.apikey: unknown setting"),
     ],
 )
@@ -120,8 +121,11 @@ def test_a_mistake_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch, 
     ("setting", "value", "message"),
     [
         ("kie.apikey", f'"{SECRET}"', "unknown setting"),
-        ("nonsense", "{key = 1}", "unknown setting"),
-        ("token", '"x"', "unknown setting"),
+        ("nonsense", "{key = 1}", "nonsense: unknown setting."),
+        ("token", '"x"', "unknown setting (did you mean discord.token?)"),
+        ("discord.guilds", "5", "discord.guilds: must be a list in brackets"),
+        ("database.url", '"sqlite:///a.db?mode=memory&uri=true"', "must look like sqlite:///path"),
+        ("database.url", r'"sqlite:///a\u0000.db"', "must look like sqlite:///path"),
         ("_env_file", "1", "unknown setting"),
         ("discord", "1", ""),
         ("discord.token", "12345", "string"),
@@ -160,8 +164,9 @@ def test_a_mistake_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch, 
         ("cluster.role", '"worker"', "only a PostgreSQL database"),
         ("cluster.gateways", "2", "only a PostgreSQL database"),
         ("database.url", '"nonsense"', "must look like sqlite:///"),
+        ("database.url", f'"postgresql://easel:{SECRET}@db/easel?colour=teal"', "must look like postgresql://"),
         ("database.url", '"sqlite:///:memory:"', "must look like sqlite:///"),
-        ("database.url", f'"postgresql://easel:{SECRET}@db/easel"', "must look like sqlite:///"),
+        ("database.url", f'"mysql://easel:{SECRET}@db/easel"', "must look like sqlite:///"),
     ],
 )
 def test_an_invalid_setting_is_named(tmp_path: Path, setting: str, value: str, message: str) -> None:
@@ -307,3 +312,11 @@ def test_what_no_header_can_carry_is_named_and_not_shown(
     with pytest.raises(OperatorError, match=f"{re.escape(setting)} contains") as raised:
         require_secrets(Config.model_validate(config.model_dump(exclude_unset=True) | secrets))
     assert secret not in str(raised.value)
+
+
+@pytest.mark.parametrize("place", ["", "discord.", "limits.servers."])
+def test_a_secret_in_the_place_of_a_name_is_not_repeated(tmp_path: Path, place: str) -> None:
+    for secret in ("MTIz.Gx7-kI.b3Q_dG9rZW4", "0123456789abcdef" * 2):
+        error = error_of_text(tmp_path, f'{place}"{secret}" = 1')
+        assert f"{place}…: " in error
+        assert secret[:4] not in error.replace(str(tmp_path), "")

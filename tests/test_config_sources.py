@@ -42,6 +42,17 @@ def test_white_space_around_a_setting_is_dropped(tmp_path: Path, monkeypatch: py
     assert config.kie.result_hosts == (".a.example",)
 
 
+@pytest.mark.parametrize("marks", ['""', "''", "“”"])
+def test_quotation_marks_around_a_secret_are_dropped(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, marks: str
+) -> None:
+    """As ``docker run --env-file`` hands them over."""
+    monkeypatch.setenv("EASEL__KIE__CALLBACK_KEY", f"{marks[0]}{SECRET} {marks[1]}\n")
+    (tmp_path / "secret").write_text(f"{marks[0]}{SECRET}{marks[1]}\n")
+    config = load_text(tmp_path, f'discord.token_file = "{tmp_path}/secret"')
+    assert {config.kie.callback_key.get_secret_value(), config.discord.token.get_secret_value()} == {SECRET}
+
+
 @pytest.mark.parametrize("inside", ["\n", "\t", "\x00", "\u202e"])
 def test_a_secret_of_several_lines_is_refused(tmp_path: Path, inside: str) -> None:
     text = f"kie.api_key = {json.dumps(f'{SECRET}{inside}{SECRET}')}"

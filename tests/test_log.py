@@ -2,8 +2,10 @@
 
 import json
 import logging
+from base64 import b64encode
 from collections.abc import Generator
 from typing import Any
+from urllib.parse import quote, quote_plus
 
 import pytest
 import structlog
@@ -65,6 +67,15 @@ def fail_with(text: str) -> None:
         (f"Bearer {SECRET}!", "Bearer [secret]!", SECRET),
         (f"{SECRET}{SECRET}", "[secret][secret]", SECRET),
         (ODD_SECRET, "[secret]", "pass"),
+        (repr({"key": ODD_SECRET, "raw": ODD_SECRET.encode()}), "[secret]", "pass"),
+        (json.dumps(repr(ODD_SECRET)), "[secret]", "pass"),
+        (f"?key={quote(ODD_SECRET)}&{quote_plus(ODD_SECRET)}", "[secret]", "pass"),
+        (f"{SECRET[:9]}\n  {SECRET[9:]}", "[secret]", SECRET[9:]),
+        (f"Basic {b64encode(f'easel:{SECRET}!'.encode()).decode()}", "Basic ZWFzZWw6[secret]", "WA4"),
+        (f"Basic {b64encode(ODD_SECRET.encode()).decode()}", "Basic [secret]", b64encode(ODD_SECRET.encode()).decode()),
+        ("via http://ann:hunter2@proxy.example:3128", "via http://[secret]@proxy.example:3128", "hunter2"),
+        ("postgresql+psycopg://easel:p@ss/word@db/easel", "postgresql+psycopg://[secret]@db/easel", "ss/word"),
+        ("https://a.example/b:c and d@e.example", "https://a.example/b:c and d@e.example", "[secret]"),
         (f"POST /webhooks/123/{TOKEN}/messages/@original", "/webhooks/123/[token]/messages/@original", TOKEN),
         (f"https://discord.com/api/v10/interactions/9/{TOKEN}/callback", "/interactions/9/[token]/callback", TOKEN),
         (f"got {SIGNED} at last", "https://cdn.discordapp.com/attachments/1/2/a.png?[signed] at last", "5f0c0ffee"),

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from structlog.testing import capture_logs
 
-from bot.permissions import tighten, warn_if_exposed
+from bot.permissions import tighten, warn_if_exposed, warn_of_exposed
 from bot.store.sqlite import process_lock
 
 OWN = (
@@ -93,6 +93,9 @@ def test_a_configuration_file_that_others_can_read(tmp_path: Path, mode: int, te
     file = tmp_path / "config.toml"
     file.write_text(text)
     file.chmod(mode)
+    with capture_logs() as logs:
+        warn_of_exposed(("", str(file)))
+    assert [entry["log_level"] for entry in logs] == ["warning"] * (mode != 0o600)
     with capture_logs() as logs:
         warn_if_exposed(file, ["", "s3cret"])
     assert [entry["log_level"] for entry in logs] == ["warning"] * warned

@@ -66,16 +66,19 @@ class SpendingChart:
 
 
 class ChartRenderer:
-    """Renders one chart at a time, in a process that is killed after ``seconds``."""
+    """Renders one chart at a time, in a process that is killed after ``seconds`` and works in ``folder``."""
 
-    def __init__(self, seconds: float = 20.0) -> None:
+    def __init__(self, folder: Path, seconds: float = 20.0) -> None:
+        self._folder = folder
         self._seconds = seconds
         self._lock = asyncio.Lock()
 
     async def render(self, chart: SpendingChart) -> bytes | None:
         """The chart as a PNG. None when the process failed or ran out of time, which is logged."""
         try:
-            with tempfile.TemporaryDirectory(prefix="easel-chart-", ignore_cleanup_errors=True) as folder:
+            with tempfile.TemporaryDirectory(
+                prefix="easel-chart-", dir=self._folder.absolute(), ignore_cleanup_errors=True
+            ) as folder:
                 async with self._lock:
                     return await self._run(_CHART.dump_json(chart), folder)
         except OSError as error:

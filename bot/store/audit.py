@@ -19,6 +19,7 @@ from sqlalchemy import (
     type_coerce,
     union_all,
 )
+from sqlalchemy.exc import OperationalError
 
 from bot.domain.credits import ZERO, Credits, Movement, Span, period_around
 from bot.domain.errors import OperatorError
@@ -62,14 +63,18 @@ def audit(url: str, now: datetime) -> Findings:
 
 
 def repair(url: str) -> None:
-    """Sum the totals up from the ledger's rows again; raises OperatorError when Easel is running."""
+    """Sum the totals up from the ledger's rows again; raises OperatorError when Easel runs, or the disk is full."""
     kind = kind_of(url)
     with kind.process_lock(url):
         engine = kind.create_sync(url)
-        with engine.begin() as connection:
-            _require_newest(connection, kind.describe(url))
-            rebuild(connection)
-        engine.dispose()
+        try:
+            with engine.begin() as connection:
+                _require_newest(connection, kind.describe(url))
+                rebuild(connection)
+        except OperationalError as error:
+            raise OperatorError(f"{kind.describe(url)} was not changed: {error.orig}.") from error
+        finally:
+            engine.dispose()
 
 
 def _require_newest(connection: Connection, database: str) -> None:

@@ -16,7 +16,7 @@ from bot.domain.errors import OperatorError, StoreUnavailable
 
 _SCHEMES: Final = ("postgresql://", "postgres://", "postgresql+psycopg://")
 _DIALECT: Final = "postgresql+psycopg://"
-_WRITERS_LOCK, _PROCESS_LOCK, _MIGRATION_LOCK = 0x4561_5345_0001, 0x4561_5345_0002, 0x4561_5345_0003
+WRITERS_LOCK, _PROCESS_LOCK, _MIGRATION_LOCK = 0x4561_5345_0001, 0x4561_5345_0002, 0x4561_5345_0003
 """Advisory locks, which are numbers of our own choice."""
 _STATEMENT_SECONDS = 15
 """How long a statement may take, the wait for other writers included."""
@@ -27,7 +27,7 @@ _LEASE_SECONDS = 3
 _KEEPALIVES: Final = {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
 """A connection that waits finds out in 20 s that its server is gone (libpq's parameters)."""
 _OLDEST_SERVER = 130000
-"""PostgreSQL 13: older ones get no fixes any more (https://www.postgresql.org/support/versioning/)."""
+"""PostgreSQL 13: older ones get no more fixes (https://www.postgresql.org/support/versioning/)."""
 
 
 def is_url(url: str) -> bool:
@@ -82,7 +82,7 @@ def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
         isolation_level="READ COMMITTED" if writes else "REPEATABLE READ",
     )
     if writes:
-        event.listen(engine.sync_engine, "begin", _wait_for_turn)
+        event.listen(engine.sync_engine, "begin", _lock_writers)
     return engine
 
 
@@ -135,9 +135,9 @@ def _session(url: str, more: str) -> str:
     return conninfo(url, **session | {"options": f"{limits} {more} {given.get('options') or ''}".strip()})
 
 
-def _wait_for_turn(connection: Connection) -> None:
-    # One writer at a time, over all processes: whoever checks an allowance sees what all before have spent.
-    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_WRITERS_LOCK})")
+def _lock_writers(connection: Connection) -> None:
+    # One writer at a time, over all processes: a check of an allowance sees what all before it have spent.
+    connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")
 
 
 def create_sync(url: str) -> Engine:
@@ -169,10 +169,12 @@ def migration(url: str) -> Generator[Connection, None, None]:
     """
     engine = create_sync(url)
     try:
+        _check_server(url)
         with engine.begin() as connection:
-            _check_server(connection)
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
             yield connection
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(_one_line(error)) from error
     except OperationalError as error:
         raise StoreUnavailable(_one_line(error.orig)) from error
     except ProgrammingError as error:
@@ -186,11 +188,11 @@ def _one_line(error: BaseException | None) -> str:
     return " ".join(str(error).split())
 
 
-def _check_server(connection: Connection) -> None:
-    version = int(connection.exec_driver_sql("SHOW server_version_num").scalar_one())
+def _check_server(url: str) -> None:
+    with psycopg.connect(conninfo(url)) as connection:
+        version, encoding = connection.info.server_version, connection.info.parameter_status("server_encoding")
     if version < _OLDEST_SERVER:
         raise OperatorError(f"database.url: this is PostgreSQL {version // 10000}; Easel needs 13 or newer.")
-    encoding = connection.exec_driver_sql("SHOW server_encoding").scalar_one()
     if encoding != "UTF8":
         raise OperatorError(
             f"database.url: the database's encoding is {encoding}; create one with ENCODING 'UTF8' TEMPLATE template0."

@@ -4,7 +4,7 @@ import os
 import sqlite3
 import sys
 from collections.abc import Generator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -36,9 +36,11 @@ def database_file(url: str) -> Path:
         parsed = make_url(url)
     except ArgumentError:
         parsed = None
-    if parsed is None or parsed.drivername != "sqlite" or not parsed.database or parsed.database == ":memory:":
+    # What stands after a question mark could make it a database in memory, which forgets what everybody has spent.
+    database = parsed.database if parsed is not None and parsed.drivername == "sqlite" and not parsed.query else None
+    if not database or database == ":memory:" or "\0" in database:
         raise ValueError("the database URL must look like sqlite:///path/to/easel.db")
-    return Path(parsed.database)
+    return Path(database)
 
 
 @contextmanager
@@ -196,16 +198,18 @@ def snapshot(url: str) -> Generator[Connection, None, None]:
 def integrity_problems(path: Path) -> list[str]:
     """What SQLite's own checks find wrong with the file: broken pages first, then foreign keys without a target.
 
-    A file too damaged to be checked gives SQLite's error as its only problem.
+    A file too damaged to be checked gives SQLite's error as its only problem. Raises OperatorError when it cannot be
+    read, which says nothing about it: SQLite reads only where it can also write beside the file.
     """
-    connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
     try:
-        broken = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
-        dangling = [
-            f"{row[0]} row {row[1]} refers to a missing row" for row in connection.execute("PRAGMA foreign_key_check")
-        ]
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
+            broken = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
+            dangling = [
+                f"{row[0]} row {row[1]} refers to a missing row"
+                for row in connection.execute("PRAGMA foreign_key_check")
+            ]
+    except sqlite3.OperationalError as error:
+        raise OperatorError(f"{path} cannot be checked: {error}. Is its folder writable?") from error
     except sqlite3.DatabaseError as error:
         return [str(error)]
-    finally:
-        connection.close()
     return broken + dangling

@@ -8,6 +8,7 @@ from bot.generation.prompt_files import PromptFiles
 from bot.generation.service import GenerationService
 from bot.generation.status import StatusBoard
 from bot.generation.undelivered import Undelivered
+from bot.media.spending_chart import ChartRenderer
 from bot.quota.credit_requests import CreditRequests
 from bot.quota.service import QuotaService
 from bot.ui.access import Access
@@ -33,4 +34,5 @@ class Services:
     acknowledger: Acknowledger
     questions: Questions
     alt_texts: AltTexts
+    chart_renderer: ChartRenderer
     prices: PriceList

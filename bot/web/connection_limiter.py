@@ -14,7 +14,7 @@ class ConnectionLimiter:
 
     The process has a limited number of sockets, and needs some for Discord and KIE. One address has a tenth of the
     connections, all strangers together three quarters; the rest is for trusted proxies, and the last of it for this
-    machine, whose health check must get through.
+    machine, whose health check must get through: when even that is taken, the oldest connection makes room for it.
     """
 
     def __init__(
@@ -51,10 +51,15 @@ class ConnectionLimiter:
         self._waiting.discard(request.protocol)
 
     def _has_room(self, stranger: str, transport: asyncio.Transport) -> bool:
-        connected = self._server.connections
+        # One that was closed is only forgotten when its task has ended.
+        connected = [protocol for protocol in self._server.connections if protocol.transport is not None]
         everyone = len(connected)
+        if _is_local(transport):
+            if everyone >= self._connections:
+                connected[0].force_close()
+            return True
         if not stranger:
-            return everyone < self._connections - (0 if _is_local(transport) else self._connections // 20)
+            return everyone < self._connections - self._connections // 20
         self._strangers = {protocol: self._strangers[protocol] for protocol in connected if protocol in self._strangers}
         same_network = sum(network == stranger for network in self._strangers.values())
         return everyone < self._connections * 3 // 4 and same_network < max(self._connections // 10, 1)

@@ -60,8 +60,10 @@ def test_words_stay_inside_the_image_and_off_each_other(chart: SpendingChart) ->
     assert not chart.legend or {series.name for series in chart.series} <= shown
 
 
-async def test_the_image_shows_the_columns_in_their_colours() -> None:
-    png = await ChartRenderer().render(make_chart(WEEK, [10.0] * 7, [10.0] * 7))
+async def test_the_image_shows_the_columns_in_their_colours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As in a container with a read-only file system: nothing can be written but in the data folder.
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    png = await ChartRenderer(tmp_path).render(make_chart(WEEK, [10.0] * 7, [10.0] * 7))
     assert png is not None
     with Image.open(io.BytesIO(png)) as image:
         assert (image.format, image.size) == ("PNG", (WIDTH, HEIGHT))
@@ -93,34 +95,28 @@ def test_numbers_are_short(value: float, written: str) -> None:
     assert short_number(value) == written
 
 
-async def test_a_process_that_takes_too_long_is_killed() -> None:
+async def test_a_process_that_takes_too_long_is_killed(tmp_path: Path) -> None:
     before = children()
-    assert await ChartRenderer(seconds=0.05).render(CHARTS["a week"]) is None
+    assert await ChartRenderer(tmp_path, seconds=0.05).render(CHARTS["a week"]) is None
     assert children() == before
 
 
-async def test_a_process_that_dies_makes_no_image_and_leaves_no_files(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+async def test_a_process_that_dies_makes_no_image_and_leaves_no_files(tmp_path: Path) -> None:
     before = children()
-    rendering = asyncio.create_task(ChartRenderer().render(CHARTS["a week"]))
+    rendering = asyncio.create_task(ChartRenderer(tmp_path).render(CHARTS["a week"]))
     (started,) = await until(lambda: children() - before, what="the process to start")
     os.kill(started, signal.SIGKILL)
     assert await rendering is None
     assert await asyncio.to_thread(os.listdir, tmp_path) == []
 
 
-async def test_without_a_place_for_temporary_files_there_is_no_image(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
-    assert await ChartRenderer().render(CHARTS["a week"]) is None
+async def test_without_a_place_for_temporary_files_there_is_no_image(tmp_path: Path) -> None:
+    assert await ChartRenderer(tmp_path / "missing").render(CHARTS["a week"]) is None
 
 
-async def test_one_process_at_a_time() -> None:
+async def test_one_process_at_a_time(tmp_path: Path) -> None:
     most, before = 0, children()
-    renderer = ChartRenderer(seconds=0.2)
+    renderer = ChartRenderer(tmp_path, seconds=0.2)
     renderings = asyncio.gather(*(renderer.render(CHARTS["a week"]) for _ in range(3)))
     while not renderings.done():
         most = max(most, len(children() - before))

@@ -101,14 +101,20 @@ async def replace_settings(quotas: QuotaService, change: Change, settings: Serve
 
 @asynccontextmanager
 async def open_services(
-    store: Store, folder: Path, *, allowance: int = 50, open_limit: int = 10, limits: QuotaLimits | None = None
+    store: Store,
+    folder: Path,
+    *,
+    allowance: int = 50,
+    open_limit: int = 10,
+    limits: QuotaLimits | None = None,
+    process: int = 0,
 ) -> AsyncGenerator[ServiceFixture, None]:
     """Services with this daily allowance, or with these limits; ``folder`` is for the spool, which stays empty."""
     clock, api = SetClock(), BusyApi()
     workload = Workload(KIE_LIMITS)
     prices = PriceList(KIE_PRICES)
     policy = QuotaPolicy(clock, prices, limits or limits_of(Allowance(Credits(allowance), Period.DAY)))
-    runtime = Runtime(store, clock, BackgroundTasks("background", grace=0), IdMaker(clock.now, start=0))
+    runtime = Runtime(store, clock, BackgroundTasks("background", grace=0), IdMaker(clock.now, start=process << 12))
     with ImageThreads() as threads, PendingCardJournal(folder / "openings.journal") as pending_cards:
         async with aiohttp.ClientSession() as session, runtime.background, DecodeSandbox() as sandbox:
             fetcher = Fetcher(session, AllowedHosts([]), seconds=1)

@@ -9,7 +9,6 @@ import aiohttp
 import pytest
 
 from bot.web.server import serve
-from tests.waiting import until
 from tests.web.conftest import Site
 
 HEALTHZ = b"GET /healthz HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -108,17 +107,14 @@ async def test_the_number_of_connections_is_limited() -> None:
     async with (
         serve("127.0.0.1", 0, ready=dict, callback=None, connections=2) as port,
         connection(port) as (first, first_writer),
+        connection(port) as (second, second_writer),
     ):
-        async with connection(port) as (second, second_writer):
-            for reader, writer in ((first, first_writer), (second, second_writer)):
-                writer.write(HEALTHZ)
-                await reader.readuntil(b"}")
-            async with connection(port) as (third, _):
-                assert await third.read() == b""
-
-        async def accepted() -> bool:
-            async with connection(port) as (reader, writer):
-                writer.write(HEALTHZ)
-                return (await reader.read(12)) == b"HTTP/1.1 200"
-
-        await until(accepted, what="a free connection")
+        for reader, writer in ((first, first_writer), (second, second_writer)):
+            writer.write(HEALTHZ)
+            await reader.readuntil(b"}")
+        async with connection(port) as (third, third_writer):
+            third_writer.write(HEALTHZ)
+            assert await third.read(12) == b"HTTP/1.1 200"
+            assert await first.read() == b"", "the oldest made room"
+            second_writer.write(HEALTHZ)
+            assert await second.read(12) == b"HTTP/1.1 200"
