@@ -9,6 +9,7 @@ import aiohttp
 
 from bot.client import CommandOptions
 from bot.cluster.blocks import ClusterOptions
+from bot.cluster.leader import lease_name
 from bot.config import Config
 from bot.domain.credits import Allowance, Period, PriceList
 from bot.domain.ids import ChannelId, GuildId
@@ -90,10 +91,16 @@ def cluster_options(config: Config) -> ClusterOptions:
     cluster = config.cluster
     return ClusterOptions(
         serves_members=cluster.role in ("all", "gateway"),
+        works=cluster.role in ("all", "worker"),
         gateways=cluster.gateways,
         shards=cluster.shards,
         lease=cluster.lease,
     )
+
+
+def account_lease(config: Config) -> str:
+    """The lease on the KIE account."""
+    return lease_name(config.kie.api_key.get_secret_value())
 
 
 def access(config: Config) -> AccessOptions:

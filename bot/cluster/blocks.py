@@ -61,6 +61,8 @@ class ClusterOptions:
 
     serves_members: bool
     """Whether the process takes shards at all."""
+    works: bool
+    """Whether the process may lead."""
     gateways: int
     shards: int
     lease: float

@@ -146,14 +146,15 @@ def create_sync(url: str) -> Engine:
 
 
 @contextmanager
-def process_lock(url: str) -> Generator[None, None, None]:
+def process_lock(url: str, *, shared: bool = False) -> Generator[None, None, None]:
     """Keep other processes from using the database; raises OperatorError when one does, or the server cannot be used.
 
-    The lock ends with the process, or with its connection.
+    With ``shared``, keep out only those that need it for themselves. The lock ends with its connection.
     """
+    lock = Identifier("pg_try_advisory_lock_shared" if shared else "pg_try_advisory_lock")
     try:
         with closing(psycopg.connect(conninfo(url, application_name="easel lock"), autocommit=True)) as connection:
-            held = connection.execute("SELECT pg_try_advisory_lock(%s)", (_PROCESS_LOCK,)).fetchone()
+            held = connection.execute(SQL("SELECT {}(%s)").format(lock), (_PROCESS_LOCK,)).fetchone()
             if held is None or not held[0]:
                 raise OperatorError(f"database.url: {describe(url)} is in use by another Easel; stop that one first.")
             yield
