@@ -7,13 +7,22 @@ import pytest
 
 from bot.store.leases import PostgresLeases
 from bot.store.store import Store
+from demo.kie import KieStandIn
 from tests.database import postgresql_database
+from tests.kie.schema import check_all
 
 
 @pytest.fixture
 def postgresql(tmp_path: Path) -> str:
     """Its URL."""
     return postgresql_database(tmp_path)
+
+
+@pytest.fixture
+async def kie() -> AsyncGenerator[KieStandIn]:
+    async with KieStandIn(create_limit=10_000, draw=False) as stand_in:
+        yield stand_in
+        check_all(stand_in)
 
 
 @pytest.fixture
