@@ -58,7 +58,7 @@ async def kill_the_leader(deployment: Deployment, folder: Path, url: str) -> Non
         assert await leader.ended() == -SIGKILL
         accepted = await deployment.imagine("accepted meanwhile")
         await deployment.wait_for_image(accepted)
-        await deployment.wait_for_text(doubtful, "refunded")
+        await deployment.wait_for_text(doubtful, "The connection to the image service was lost")
         assert deployment.prompts() == ["the first one", "in doubt", "accepted meanwhile"]
         assert not has_logged(gateway, "task submitted")
 
