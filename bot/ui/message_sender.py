@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from pathlib import Path
 from typing import Final
 
 import discord
@@ -18,7 +19,15 @@ from bot.domain.ports import Card, Clock, ImageFile, Posted
 from bot.network import NETWORK_ERRORS
 from bot.ui.alt_text import AltTexts
 from bot.ui.cards import outcome_view, progress_view
-from bot.ui.discord_errors import DISCORD_ERRORS, NOT_HERE, DiscordFault, fault_of, leave_out_words, retry_later
+from bot.ui.discord_errors import (
+    DISCORD_ERRORS,
+    NOT_HERE,
+    DiscordFault,
+    code_of,
+    fault_of,
+    leave_out_words,
+    retry_later,
+)
 from bot.ui.interrupted import show_interrupted
 from bot.ui.texts import cards as texts
 
@@ -30,6 +39,8 @@ _PROGRESS_TIMEOUT: Final = 5.0
 """Seconds: progress that Discord is slow to accept must not hold up the outcome."""
 _DELIVERY_TIMEOUT: Final = 120.0
 """Seconds."""
+_SMALL_FILE: Final = 100_000
+"""Bytes; Discord accepts files of this size everywhere."""
 _NOBODY: Final = discord.AllowedMentions.none()
 
 
@@ -65,7 +76,7 @@ class DiscordMessageSender:
             async with asyncio.timeout(_DELIVERY_TIMEOUT):
                 return await self._deliver(outcome)
         except discord.HTTPException as error:
-            raise _delivery_error(error) from error
+            raise _delivery_error(error, can_shrink=_can_shrink(images)) from error
         except NETWORK_ERRORS as error:
             raise DeliveryFailed(type(error).__name__) from error
 
@@ -83,7 +94,9 @@ class DiscordMessageSender:
                 return await ways[0](outcome)
             except discord.HTTPException as error:
                 fault = fault_of(error)
-                log.info("outcome not accepted", generation=outcome.card.generation.id, fault=fault, code=error.code)
+                log.info(
+                    "outcome not accepted", generation=outcome.card.generation.id, fault=fault, code=code_of(error)
+                )
                 if fault is DiscordFault.CONTENT and outcome.words:
                     outcome = replace(outcome, words=False)
                 elif fault in NOT_HERE and len(ways) > 1:
@@ -189,11 +202,16 @@ async def open_files(images: Sequence[ImageFile], alt_text: str) -> list[discord
     return await asyncio.to_thread(opened) if images else []
 
 
-def _delivery_error(error: discord.HTTPException) -> Exception:
+def _can_shrink(images: Sequence[ImageFile]) -> bool:
+    return any(Path(image.path).stat().st_size > _SMALL_FILE for image in images)
+
+
+def _delivery_error(error: discord.HTTPException, *, can_shrink: bool) -> Exception:
     match fault_of(error):
-        case DiscordFault.TOO_LARGE:
+        case DiscordFault.TOO_LARGE if can_shrink:
             return TooLargeToPost()
-        case DiscordFault.LATER:
-            return DeliveryFailed(f"HTTP {error.status}, code {error.code}")
+        # It is a proxy that refuses, perhaps for a while: no reason to give an image up.
+        case DiscordFault.TOO_LARGE | DiscordFault.LATER:
+            return DeliveryFailed(f"HTTP {error.status}, code {code_of(error)}")
         case _:
-            return Undeliverable(f"HTTP {error.status}, code {error.code}")
+            return Undeliverable(f"HTTP {error.status}, code {code_of(error)}")

@@ -14,6 +14,7 @@ from bot.ui.discord_errors import (
     CANNOT_REPLY,
     DISCORD_ERRORS,
     NOT_HERE,
+    code_of,
     fault_of,
     leave_out_words,
     retry_later,
@@ -94,7 +95,7 @@ async def _reply(message: discord.Message, kind: str, **content: Any) -> discord
     try:
         return await _send(message.channel, reference=message.to_reference(fail_if_not_exists=False), **content)
     except discord.HTTPException as error:
-        if error.code not in CANNOT_REPLY:
+        if code_of(error) not in CANNOT_REPLY:
             raise
     return await _send(message.channel, **content)
 

@@ -4,6 +4,18 @@ from demo.kie import Http429
 from demo.run import Demo
 from demo.tour.visitor import Visitor
 
+_QUOTA: tuple[tuple[str, dict[str, str]], ...] = (
+    ("set-member", {"member": "bob", "period": "day", "credits": "80"}),
+    ("clear", {"member": "bob"}),
+    ("pool", {"period": "day", "credits": "400"}),
+    ("grant", {"member": "bob", "credits": "10", "reason": "a poster"}),
+    ("reset", {"member": "bob"}),
+    ("show", {}),
+    ("report", {}),
+    ("log", {}),
+    ("settings", {}),
+)
+
 
 async def walk(visitor: Visitor, demo: Demo) -> None:
     """Go everywhere. Raises Stuck at the first thing that is wrong."""
@@ -93,6 +105,6 @@ async def _cancel(visitor: Visitor, demo: Demo) -> None:
 
 async def _admin(visitor: Visitor) -> None:
     await visitor.be("Ada (admin)")
-    for name in ("quota show", "quota report", "quota log", "quota settings"):
-        await visitor.command(name)
-        await visitor.stop(name.replace(" ", "-"))
+    for name, options in _QUOTA:
+        await visitor.command(f"quota {name}", **options)
+        await visitor.stop(f"quota-{name}")

@@ -65,6 +65,16 @@ async def test_what_may_pass_or_can_be_fixed_ends_on_the_card(world: StoryWorld,
     assert world.env.backend.faults == []
 
 
+async def test_a_proxy_that_finds_every_size_too_large_costs_no_image(world: StoryWorld) -> None:
+    command = await start(world)
+    world.env.inject_error("PATCH", CARD, status=413, code=0, times=60)
+    await finish(world)
+
+    assert len(rendered(response_of(command)).images) == 1
+    assert len(world.messages()) == 1
+    assert world.env.backend.faults == []
+
+
 async def test_a_post_that_hangs_is_given_up_and_made_again(world: StoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
     command = await start(world)
     open_files: Callable[[Sequence[ImageFile], str], Awaitable[list[discord.File]]] = message_sender.open_files

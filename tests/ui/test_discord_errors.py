@@ -31,6 +31,12 @@ def refused(status: int, body: Any) -> discord.HTTPException:
         (401, {"message": "401: Unauthorized", "code": 0}, DiscordFault.LATER),
         (403, {"error": "forbidden"}, DiscordFault.LATER),
         (403, {"code": "forbidden"}, DiscordFault.LATER),
+        (403, {"code": {"text": "forbidden"}}, DiscordFault.LATER),
+        (502, '{"code": 10008', DiscordFault.LATER),
+        (403, '["code"]', DiscordFault.LATER),
+        # Not parsed by discord.py, because the content type is not exactly application/json.
+        (404, '{"code": 10008, "message": "Unknown Message"}', DiscordFault.MESSAGE_GONE),
+        (400, '{"code": 200000, "message": "Message was blocked by automatic moderation"}', DiscordFault.CONTENT),
         (404, {"code": 404}, DiscordFault.LATER),
         (403, {"message": "internal network error", "code": 40333}, DiscordFault.LATER),
         (413, "<html>413 Request Entity Too Large</html>", DiscordFault.TOO_LARGE),
