@@ -68,7 +68,11 @@ def prices(config: Config) -> PriceList:
 def command_options(config: Config) -> CommandOptions:
     """What the commands' definitions depend on."""
     guild = config.operator.guild
-    return CommandOptions(flex_controls=config.kie.flex_controls, operator_guild=GuildId(guild) if guild else None)
+    return CommandOptions(
+        flex_controls=config.kie.flex_controls,
+        operator_guild=GuildId(guild) if guild else None,
+        sent_by_others=config.cluster.role == "gateway",
+    )
 
 
 def database_url(config: Config) -> str:

@@ -1,4 +1,4 @@
-"""What other processes have accepted, cancelled or heard from KIE: the leader is told, and looks for itself."""
+"""Requests that other processes accepted or cancelled, and callbacks that they received: the leader is told of them."""
 
 import asyncio
 from collections.abc import Sequence
@@ -41,7 +41,7 @@ class NoticeWorker:
                         async for notice in notices(_SWEEP_EVERY):
                             await self._take(notice)
             except StoreUnavailable as error:
-                log.warning("notices of other processes cannot be heard", error=str(error), retry_in=_LISTEN_AGAIN)
+                log.warning("notices of other processes do not arrive", error=str(error), retry_in=_LISTEN_AGAIN)
                 await asyncio.sleep(_LISTEN_AGAIN)
 
     async def _take(self, notice: Notice) -> None:

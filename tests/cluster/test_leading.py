@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
+from typing import cast
 
 import psycopg
 import pytest
@@ -23,7 +24,7 @@ from bot.polling.pace import Pace
 from bot.store.leases import PostgresLeases, Taken
 from bot.store.notices import Listen, Notice, Notices, listener
 from bot.store.store import Store
-from demo.kie import CutAfter, Hang, KieStandIn
+from demo.kie import CutAfter, Hang, KieStandIn, Never
 from tests.factories import NOW
 from tests.generation.backend import ALICE, BOB, PROMPT, REFUNDED, RESERVED, SETTLED, Backend, Installation
 from tests.generation.tuning import Tuning, running_at_most, submitter_tuned, tuned
@@ -31,6 +32,7 @@ from tests.kie.schema import created
 from tests.waiting import until
 
 KIE = lease_name("a key")
+ONE_BY_ONE = running_at_most(1)
 
 
 @dataclass
@@ -91,6 +93,12 @@ async def one_task(backend: Backend) -> TaskId:
     return (await backend.tasks(generation_id))[0].id
 
 
+async def occupy(worker: Backend) -> None:
+    """What is accepted from now on waits."""
+    worker.kie.script.next_tasks(Never())
+    await worker.wait_for_states(await worker.request("what is never finished"), TaskState.RUNNING)
+
+
 async def queue_has(backend: Backend, count: int) -> None:
     await until(lambda: len(backend.workload.queue) == count, what=f"{count} tasks in the queue")
 
@@ -110,7 +118,8 @@ async def test_what_a_gateway_accepts_the_leader_makes_and_posts(cluster: Cluste
 async def test_what_a_gateway_cancels_leaves_the_leaders_queue(cluster: Cluster) -> None:
     leader = cluster.leader()
     await leader.take()
-    async with cluster.worker(leader, running_at_most(0)) as worker, cluster.gateway() as gateway:
+    async with cluster.worker(leader, ONE_BY_ONE) as worker, cluster.gateway() as gateway:
+        await occupy(worker)
         kept, cancelled = await gateway.request(), await gateway.request()
         await queue_has(worker, 2)
         await gateway.generations.cancel(cancelled, ALICE)
@@ -140,7 +149,8 @@ async def test_lost_notices_are_made_up_for(cluster: Cluster) -> None:
     async def deaf() -> AsyncGenerator[Notices]:
         yield silence
 
-    async with cluster.worker(leader, running_at_most(0), deaf) as worker, cluster.gateway() as gateway:
+    async with cluster.worker(leader, ONE_BY_ONE, deaf) as worker, cluster.gateway() as gateway:
+        await occupy(worker)
         first, second = await gateway.request(), await gateway.request()
         looks.release()
         await queue_has(worker, 2)
@@ -197,11 +207,13 @@ async def test_a_callback_to_a_gateway_brings_an_id_that_was_lost(cluster: Clust
 async def test_a_gateway_refuses_while_the_leader_is_paused(cluster: Cluster) -> None:
     leader = cluster.leader()
     async with cluster.gateway() as gateway:
+        cluster.kie.script.next_tasks(Never())
         await gateway.request("before there is a leader")
         await leader.take()
-        async with cluster.worker(leader, running_at_most(0)) as worker:
+        async with cluster.worker(leader, ONE_BY_ONE) as worker:
             board, asked = status_of(worker), status_of(gateway)
             publishing = asyncio.create_task(leader.publish(lambda: board.report().to_json(), every=0.02))
+            await gateway.request("waits for the first one")
             breaker = worker.workload.funds_breaker
 
             async def refused() -> bool:
@@ -254,14 +266,25 @@ async def test_a_former_leaders_moves_are_refused(cluster: Cluster) -> None:
                 assert await tx.tasks.requeue(task_id, leader.lease) is moved
 
 
-async def test_nothing_is_sent_to_kie_while_the_lease_may_have_run_out(cluster: Cluster) -> None:
+async def test_nothing_is_sent_to_kie_while_the_lease_may_have_run_out(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    is_sure, answers = cast("property", vars(Leader)["is_sure"]), list[bool]()
+
+    def asked(leader: Leader) -> bool:
+        answers.append(is_sure.__get__(leader))
+        return answers[-1]
+
+    monkeypatch.setattr(Leader, "is_sure", property(asked))
     leader = cluster.leader(ttl=2)
     await leader.take()
     async with cluster.worker(leader) as worker, cluster.gateway() as gateway:
         await until(lambda: not leader.is_sure, what="the lease to run out")
         generation_id = await gateway.request()
         await queue_has(worker, 1)
-        await asyncio.sleep(0.6)  # twice as long as the submitter waits before it looks again
+        answers.clear()
+        await until(lambda: len(answers) >= 3, what="the submitter to look again")
+        assert not any(answers)
         assert await worker.states(generation_id) == [TaskState.RESERVED]
         assert created(cluster.kie) == []
         # Nobody has taken it meanwhile.

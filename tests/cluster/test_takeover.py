@@ -61,6 +61,7 @@ async def kill_the_leader(deployment: Deployment, folder: Path, url: str) -> Non
         await deployment.wait_for_text(doubtful, "The connection to the image service was lost")
         assert deployment.prompts() == ["the first one", "in doubt", "accepted meanwhile"]
         assert not has_logged(gateway, "task submitted")
+        assert (has_logged(leader, "commands synced"), has_logged(gateway, "commands synced")) == (True, False)
 
         with psycopg.connect(url) as connection:
             movements = connection.execute("SELECT movement, count(*) FROM ledger GROUP BY movement").fetchall()
