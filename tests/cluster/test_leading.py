@@ -14,6 +14,7 @@ import pytest
 
 from bot.cluster.leader import Leader, LeaseLost, lease_name
 from bot.domain.credits import Credits
+from bot.domain.delivery_errors import Undeliverable
 from bot.domain.errors import ResultsPaused, SubmissionsPaused
 from bot.domain.ids import GenerationId, KieTaskId, TaskId
 from bot.domain.states import Failure, TaskState
@@ -239,6 +240,26 @@ async def test_a_gateway_refuses_while_the_leader_is_paused(cluster: Cluster) ->
                 worker.workload.results_breaker.record_failure(TaskId(number), worker.clock.steady())
             await until(refused, what="the pause for results")
             publishing.cancel()
+
+
+async def test_a_gateway_hands_over_what_the_leader_could_post_nowhere(cluster: Cluster) -> None:
+    leader = cluster.leader()
+    await leader.take()
+    async with cluster.worker(leader) as worker, cluster.gateway() as gateway:
+        worker.sender.always = Undeliverable("nowhere")
+        generation_id, undelivered = await gateway.request(), gateway.pipeline.undelivered
+
+        async def claimed() -> bool:
+            return await undelivered.claim(ALICE) == [generation_id]
+
+        await until(claimed, what="the image to be kept for the next command")
+        handed = await undelivered.load(generation_id, 10 << 20)
+        assert handed is not None
+        assert len(handed.images) == 1
+        undelivered.mark_delivered(handed)
+        await worker.wait_for_states(generation_id, TaskState.DELIVERED)
+        assert cluster.ledger(generation_id) == [RESERVED, SETTLED]
+        assert await undelivered.load(generation_id, 10 << 20) is None
 
 
 def status_of(backend: Backend) -> StatusBoard:

@@ -3,7 +3,9 @@
 from contextlib import AsyncExitStack
 from pathlib import Path
 from signal import SIGKILL
+from typing import Any
 
+import aiohttp
 import psycopg
 
 from demo.kie import Hang
@@ -17,6 +19,12 @@ LEASE = 2
 
 def has_logged(process: BotProcess, event: str) -> bool:
     return any(entry["event"].startswith(event) for entry in log_entries(process.output()))
+
+
+async def readiness(process: BotProcess) -> tuple[int, Any]:
+    port = next(entry["port"] for entry in log_entries(process.output()) if entry["event"] == "web server listening")
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/readyz") as response:
+        return response.status, await response.json()
 
 
 async def wait_for_log(process: BotProcess, event: str) -> None:
@@ -44,6 +52,8 @@ async def kill_the_leader(deployment: Deployment, folder: Path, url: str) -> Non
         await wait_for_log(leader, "leading")
         successor = await start(deployment.start(**shared, EASEL__CLUSTER__ROLE="worker"))
         await wait_for_log(successor, "standing by: another process leads")
+        assert await readiness(successor) == (200, {"standby": True, "workers": True})
+        assert await readiness(leader) == (200, {"workers": True})
         gateway = await start(deployment.start(**shared, EASEL__CLUSTER__ROLE="gateway"))
         await wait_for_log(gateway, "shards taken")
         await until(lambda: deployment.front.gateway.identified == 1, within=30, what="the gateway to connect")
@@ -66,6 +76,9 @@ async def kill_the_leader(deployment: Deployment, folder: Path, url: str) -> Non
         with psycopg.connect(url) as connection:
             movements = connection.execute("SELECT movement, count(*) FROM ledger GROUP BY movement").fetchall()
         assert dict(movements) == {"reserve": 3, "settle": 2, "refund": 1}
+
+        # Each has had files of its own.
+        assert {folder.name for folder in (folder / "files").iterdir()} == {f"process-{n}" for n in (1, 2, 3)}
 
         # One that is asked to end gives the lease back at once.
         third = await start(deployment.start(**shared, EASEL__CLUSTER__ROLE="worker"))
