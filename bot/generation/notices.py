@@ -1,4 +1,4 @@
-"""Requests that other processes accepted or cancelled, and callbacks that they received: the leader is told of them."""
+"""Requests that other processes accepted or cancelled, and callbacks that they received: they reach the leader here."""
 
 import asyncio
 from collections.abc import Sequence

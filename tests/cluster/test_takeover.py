@@ -27,6 +27,11 @@ async def readiness(process: BotProcess) -> tuple[int, Any]:
         return response.status, await response.json()
 
 
+def movements(url: str) -> dict[str, int]:
+    with psycopg.connect(url) as connection:
+        return dict(connection.execute("SELECT movement, count(*) FROM ledger GROUP BY movement").fetchall())
+
+
 async def wait_for_log(process: BotProcess, event: str) -> None:
     def logged() -> bool:
         assert process.returncode is None, process.output()
@@ -73,9 +78,7 @@ async def kill_the_leader(deployment: Deployment, folder: Path, url: str) -> Non
         assert not has_logged(gateway, "task submitted")
         assert (has_logged(leader, "commands synced"), has_logged(gateway, "commands synced")) == (True, False)
 
-        with psycopg.connect(url) as connection:
-            movements = connection.execute("SELECT movement, count(*) FROM ledger GROUP BY movement").fetchall()
-        assert dict(movements) == {"reserve": 3, "settle": 2, "refund": 1}
+        await until(lambda: movements(url) == {"reserve": 3, "settle": 2, "refund": 1}, what="the ledger to be settled")
 
         # Each has had files of its own.
         assert {folder.name for folder in (folder / "files").iterdir()} == {f"process-{n}" for n in (1, 2, 3)}
