@@ -231,9 +231,12 @@ async def test_a_gateway_refuses_while_the_leader_is_paused(cluster: Cluster) ->
 
             breaker.record_key_refused(worker.clock.steady())
             await until(refused, what="the pause")
-            shown = await asked.status()
-            assert shown.queue.pause is not None
-            assert shown.queue.waiting == len(worker.workload.queue) > 0
+
+            async def shows_the_leaders_queue() -> bool:
+                queue = (await asked.status()).queue
+                return queue.pause is not None and queue.waiting == len(worker.workload.queue) > 0
+
+            await until(shows_the_leaders_queue, what="the leader's queue")
             breaker.restore(worker.clock.steady(), Credits(1), worker.clock.steady(), Failure.OUT_OF_CREDITS)
             await until(accepted, what="the end of the pause")
             for number in range(3):
