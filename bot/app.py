@@ -2,24 +2,24 @@
 
 import asyncio
 import secrets
-import shutil
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
 
 from bot import options
 from bot.client import EaselClient
 from bot.cluster.blocks import GatewayBlock, all_shards
 from bot.cluster.identify import IdentifyTurns
+from bot.cluster.leader import Leader, OnlyProcess
 from bot.cluster.ports import Leases, LocalLeases
 from bot.config import Config
-from bot.domain.errors import OperatorError
 from bot.domain.ids import IdMaker
 from bot.domain.ports import Clock, MessageSender, OperatorAlerts
+from bot.folders import open_folders
 from bot.generation.delivery import DeliveryWorker
 from bot.generation.history import History
-from bot.generation.pending_cards import JOURNAL_NAME, PendingCardJournal
+from bot.generation.notices import NoticeWorker
+from bot.generation.pending_cards import PendingCardJournal
 from bot.generation.pipeline import Pipeline
 from bot.generation.prompt_files import PromptFiles
 from bot.generation.recover import recover, report_interrupted
@@ -44,8 +44,10 @@ from bot.quota.credit_requests import CreditRequests
 from bot.quota.policy import QuotaPolicy
 from bot.quota.service import QuotaService
 from bot.runtime import BackgroundTasks, Runtime, SystemClock, retry_until_available
-from bot.store.engines import kind_of
+from bot.store import postgres, sqlite
+from bot.store.leases import PostgresLeases
 from bot.store.migrate import migrate
+from bot.store.notices import listener
 from bot.store.store import Store
 from bot.ui.access import Access
 from bot.ui.acknowledger import Acknowledger
@@ -56,8 +58,6 @@ from bot.ui.message_sender import DiscordMessageSender
 from bot.ui.questions import Questions
 from bot.ui.services import Services
 
-_SPOOL, _REFERENCES = "spool", "references"
-"""In the data folder."""
 _BACKGROUND_GRACE = 6.0
 """Seconds that background tasks get to end at shutdown; container engines kill a process after ten in all."""
 
@@ -75,32 +75,58 @@ class Application:
     alerts: OperatorAlerts
     block: GatewayBlock | None
     """This process's part of the shards; None where it is the one process, and has them all."""
+    leader: Leader | None
+    """The lease under which the workers run; None where this is the one process."""
+    works: bool
+    """Whether this process submits, tracks and delivers, as soon as it leads."""
+    notices: NoticeWorker | None
     workers: dict[str, asyncio.Task[None]]
     """The running workers by name; filled by :meth:`work`."""
 
     async def work(self) -> None:
-        """Resume what the store holds, then submit, track and deliver until cancelled.
+        """Serve members, and if the process works and leads: resume what the store holds, submit, track and deliver.
 
-        Run it beside the client, never inside it. When cancelled it first waits for background tasks, for some seconds.
+        Until cancelled; run it beside the client, never inside it. Raises LeaseLost in a group when another process has
+        come to lead. When cancelled it first waits for background tasks, for some seconds.
         """
+        try:
+            async with self.runtime.background, self.client.services.questions.timers, asyncio.TaskGroup() as group:
+                group.create_task(self._resume_conversations(), name="conversations")
+                if self.works:
+                    await self._lead(group)
+                await asyncio.Event().wait()
+        finally:
+            if self.leader is not None:
+                await self.leader.give_back()
+
+    async def _resume_conversations(self) -> None:
+        """Answer what earlier processes did not, once Discord can be reached."""
+        await self.client.wait_until_logged_in()
+        await report_interrupted(self.runtime, self.pending_cards, self.sender)
+        await self.client.services.questions.restore(self.client)
+
+    async def _lead(self, group: asyncio.TaskGroup) -> None:
         services = self.client.services
-        async with self.runtime.background, services.questions.timers:
-            await recover(self.runtime, self.pipeline)
-            await retry_until_available(self.balance_monitor.restore)
-            async with asyncio.TaskGroup() as group:
-                for name, worker in (
-                    ("submitter", self.pipeline.submitter.run()),
-                    ("tracker", self.pipeline.tracker.run()),
-                    ("delivery", self.pipeline.delivery.run()),
-                    ("balance monitor", self.balance_monitor.run(self.alerts)),
-                    ("undelivered", self.pipeline.undelivered.run()),
-                ):
-                    self.workers[name] = group.create_task(worker, name=name)
-                await self.client.wait_until_logged_in()
-                self.pipeline.delivery.start(self.sender, self.alerts)
-                await report_interrupted(self.runtime, self.pending_cards, self.sender)
-                await services.questions.restore(self.client)
-                self.runtime.background.start(notify_decisions(self.client, services.credit_requests))
+        if self.leader is not None:
+            await self.leader.take()
+            group.create_task(self.leader.hold(), name="lease")
+            group.create_task(self.leader.publish(lambda: services.status.report().to_json()), name="report")
+        await recover(self.runtime, self.pipeline)
+        await retry_until_available(self.balance_monitor.restore)
+        working = {
+            "submitter": self.pipeline.submitter.run(),
+            "tracker": self.pipeline.tracker.run(),
+            "delivery": self.pipeline.delivery.run(),
+            "balance monitor": self.balance_monitor.run(self.alerts),
+            "undelivered": self.pipeline.undelivered.run(),
+        }
+        if self.notices is not None:
+            working["notices"] = self.notices.run()
+        for name, worker in working.items():
+            self.workers[name] = group.create_task(worker, name=name)
+        await self.client.wait_until_logged_in()
+        self.pipeline.delivery.start(self.sender, self.alerts)
+        self.runtime.background.start(notify_decisions(self.client, services.credit_requests))
 
 
 @asynccontextmanager
@@ -117,13 +143,14 @@ async def assemble(
     ``leases`` are those that several processes share; without them this is the one process.
     """
     clock = clock or SystemClock()
-    folder, url = options.data_folder(config), options.database_url(config)
+    url, cluster = options.database_url(config), options.cluster_options(config)
     workers: dict[str, asyncio.Task[None]] = {}
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
-        stack.enter_context(kind_of(url).process_lock(url))
-        temporary, pending_cards = _prepare(folder)
-        stack.enter_context(pending_cards)
+        shared = postgres.is_url(url)
+        stack.enter_context(postgres.process_lock(url, shared=True) if shared else sqlite.process_lock(url))
+        folders = stack.enter_context(open_folders(options.data_folder(config), shared=shared))
+        pending_cards = stack.enter_context(PendingCardJournal(folders.journal))
         await retry_until_available(lambda: asyncio.to_thread(migrate, url))
         ids = IdMaker(clock.now, start=secrets.randbits(22))
         runtime = Runtime(
@@ -148,11 +175,16 @@ async def assemble(
         prices = options.prices(config)
         policy = QuotaPolicy(clock, prices, options.limits(config))
         pace = options.pace(config)
-        workload = Workload(options.kie_limits(config), durations=pace.durations)
-        spool = Spool(folder / _SPOOL, downloads)
+        leader: Leader | None = None
+        if shared:
+            table = await enter(PostgresLeases.open(url))
+            leases = leases or table
+            leader = Leader(table, runtime.store, options.account_lease(config), cluster.lease)
+        workload = Workload(options.kie_limits(config), durations=pace.durations, leadership=leader or OnlyProcess())
+        spool = Spool(folders.spool, downloads)
         results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
         undelivered = Undelivered(runtime, results)
-        delivery = DeliveryWorker(runtime, workload=workload, results=results, undelivered=undelivered)
+        delivery = DeliveryWorker(runtime, workload=workload, results=results)
         tracker = Tracker(
             runtime,
             api=api,
@@ -176,16 +208,18 @@ async def assemble(
             work_changed=workload.changed,
             options=options.balance_monitor_options(config),
         )
-        temporary = _temporary_folder(folder)
         references = ReferencePreparer(
             runtime,
             fetcher=attachments,
             sandbox=sandbox,
-            cache=ReferenceCache(folder / _REFERENCES, options.reference_cache_limits(config), clock),
+            cache=ReferenceCache(folders.references, options.reference_cache_limits(config), clock),
             api=api,
-            folder=temporary,
+            folder=folders.temporary,
         )
         history = History(runtime)
+        status = StatusBoard(
+            runtime, workload=workload, submitter=submitter, balance_monitor=balance_monitor, workers=workers
+        )
         services = Services(
             access=Access(options.access(config)),
             generations=GenerationService(
@@ -199,21 +233,18 @@ async def assemble(
                 pending_cards=pending_cards,
             ),
             history=history,
-            prompt_files=PromptFiles(attachments, temporary),
+            prompt_files=PromptFiles(attachments, folders.temporary),
             undelivered=undelivered,
             quotas=QuotaService(runtime, policy),
             credit_requests=CreditRequests(runtime, policy),
-            status=StatusBoard(
-                runtime, workload=workload, submitter=submitter, balance_monitor=balance_monitor, workers=workers
-            ),
+            status=status,
             errors=ErrorReporter(pending_cards),
             acknowledger=Acknowledger(pending_cards, clock),
             questions=Questions(history, prices, clock),
             alt_texts=AltTexts(history),
-            chart_renderer=ChartRenderer(temporary),
+            chart_renderer=ChartRenderer(folders.temporary),
             prices=prices,
         )
-        cluster = options.cluster_options(config)
         block = GatewayBlock(leases, runtime.store, cluster, ids) if leases is not None else None
         client = EaselClient(
             runtime.store,
@@ -224,34 +255,18 @@ async def assemble(
             IdentifyTurns(leases or LocalLeases()),
             reads_messages=reads_messages,
         )
+        pipeline = Pipeline(workload, submitter, tracker, delivery, undelivered, spool)
         yield Application(
             client=client,
             runtime=runtime,
-            pipeline=Pipeline(workload, submitter, tracker, delivery, undelivered, spool),
+            pipeline=pipeline,
             balance_monitor=balance_monitor,
             pending_cards=pending_cards,
             sender=DiscordMessageSender(client, clock, prices=prices, alt_texts=services.alt_texts),
             alerts=client.alerts,
             block=block,
+            leader=leader,
+            works=cluster.works,
+            notices=NoticeWorker(runtime, pipeline, listener(url)) if shared else None,
             workers=workers,
         )
-
-
-def _prepare(data: Path) -> tuple[Path, PendingCardJournal]:
-    """What the data folder needs beside the database; raises OperatorError for what stands in its way."""
-    try:
-        data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in (_SPOOL, _REFERENCES):
-            (data / name).mkdir(exist_ok=True)
-        return _temporary_folder(data), PendingCardJournal(data / JOURNAL_NAME)
-    except OSError as error:
-        raise OperatorError(f"{error.filename} cannot be used: {error.strerror}.") from error
-
-
-def _temporary_folder(data: Path) -> Path:
-    """An empty private folder, without the members' images that a killed process left."""
-    folder = data / "tmp"
-    for left in (folder, data / "workshop"):  # its name in earlier versions
-        shutil.rmtree(left, ignore_errors=True)
-    folder.mkdir(mode=0o700, exist_ok=True)
-    return folder

@@ -45,6 +45,8 @@ class CommandOptions:
     flex_controls: bool
     operator_guild: GuildId | None
     """The server that has the operator's commands."""
+    sent_by_others: bool = False
+    """Whether another process sends Discord the definitions, so that one does."""
 
 
 class EaselTree(app_commands.CommandTree["EaselClient"]):
@@ -125,7 +127,10 @@ class EaselClient(commands.AutoShardedBot):
         self.add_dynamic_items(CardButton)
         for cog in COGS:
             await self.load_extension(cog)
-        self._sync_task = asyncio.create_task(self.sync_commands(), name="command sync")
+        if self.command_options.sent_by_others:
+            self._sync_tried.set()
+        else:
+            self._sync_task = asyncio.create_task(self.sync_commands(), name="command sync")
         if self.application is not None and self.application.bot_public and self.services.access.unprotected:
             log.warning(
                 "any server can invite this bot and spend your KIE credits: set discord.guilds or limits.daily_budget, "

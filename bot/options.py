@@ -9,6 +9,7 @@ import aiohttp
 
 from bot.client import CommandOptions
 from bot.cluster.blocks import ClusterOptions
+from bot.cluster.leader import lease_name
 from bot.config import Config
 from bot.domain.credits import Allowance, Period, PriceList
 from bot.domain.ids import ChannelId, GuildId
@@ -67,7 +68,11 @@ def prices(config: Config) -> PriceList:
 def command_options(config: Config) -> CommandOptions:
     """What the commands' definitions depend on."""
     guild = config.operator.guild
-    return CommandOptions(flex_controls=config.kie.flex_controls, operator_guild=GuildId(guild) if guild else None)
+    return CommandOptions(
+        flex_controls=config.kie.flex_controls,
+        operator_guild=GuildId(guild) if guild else None,
+        sent_by_others=config.cluster.role == "gateway",
+    )
 
 
 def database_url(config: Config) -> str:
@@ -90,10 +95,16 @@ def cluster_options(config: Config) -> ClusterOptions:
     cluster = config.cluster
     return ClusterOptions(
         serves_members=cluster.role in ("all", "gateway"),
+        works=cluster.role in ("all", "worker"),
         gateways=cluster.gateways,
         shards=cluster.shards,
         lease=cluster.lease,
     )
+
+
+def account_lease(config: Config) -> str:
+    """The lease on the KIE account."""
+    return lease_name(config.kie.api_key.get_secret_value())
 
 
 def access(config: Config) -> AccessOptions:

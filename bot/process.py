@@ -96,10 +96,11 @@ async def _start_web_server(
 ) -> None:
     def ready() -> dict[str, bool]:
         working = {"workers": not workers.done()}
+        leads = app.pipeline.workload.leadership.leads
         if app.block is not None and app.block.stands_by:
             return {"standby": True} | working
         if not options.cluster_options(config).serves_members:
-            return working
+            return working if leads else {"standby": True} | working
         shards = app.client.gateway.live
         named = {f"shard {number}": live for number, live in shards.items()} if len(shards) > 1 else {}
         return {"discord": bool(shards) and all(shards.values())} | working | named

@@ -7,7 +7,7 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.client import EaselClient
-from bot.domain.ids import UserId
+from bot.domain.ids import GenerationId, UserId
 from bot.generation.undelivered import Undelivered
 from bot.ui.alt_text import AltTexts
 from bot.ui.errors import ErrorReporter
@@ -39,14 +39,17 @@ class UndeliveredImages(commands.Cog):
 
     async def _hand_over(self, interaction: discord.Interaction[Any]) -> None:
         user = UserId(interaction.user.id)
-        for generation_id in self._undelivered.claim(user):
+        claimed: list[GenerationId] = []
+        async with self._errors.log_only():
+            claimed = await self._undelivered.claim(user)
+        for generation_id in claimed:
             handed_over = False
             try:
                 async with self._errors.log_only():
                     handed_over = await hand_over(self._undelivered, self._alt_texts, interaction, generation_id)
             finally:
                 if not handed_over:
-                    self._undelivered.add(user, generation_id)
+                    self._undelivered.unclaim(generation_id)
 
 
 async def setup(bot: EaselClient) -> None:

@@ -11,11 +11,12 @@ from typing import Final, final
 
 import structlog
 
-from bot.cluster.leasing import Taken, take
+from bot.cluster.leasing import take
 from bot.cluster.ports import Leases
 from bot.domain.errors import EaselError, StoreUnavailable
 from bot.domain.ids import IdMaker
 from bot.runtime import retry_until_available
+from bot.store.leases import Taken
 from bot.store.store import Store
 
 log = structlog.stdlib.get_logger(__name__)
@@ -60,6 +61,8 @@ class ClusterOptions:
 
     serves_members: bool
     """Whether the process takes shards at all."""
+    works: bool
+    """Whether the process may lead."""
     gateways: int
     shards: int
     lease: float

@@ -2,20 +2,12 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import repeat
 
 from bot.cluster.ports import Leases
 from bot.runtime import retry_until_available
-
-
-@dataclass(frozen=True, slots=True)
-class Taken:
-    """A lease that this process holds."""
-
-    name: str
-    term: int
+from bot.store.leases import Taken
 
 
 async def take(leases: Leases, names: Sequence[str], ttl: float, *, every: float) -> Taken:

@@ -18,7 +18,6 @@ from bot.domain.kie_account import DeliveryGivenUp
 from bot.domain.ports import Card, ImageFile, MessageSender, OperatorAlerts, Posted
 from bot.domain.states import Failure
 from bot.generation.results import Results
-from bot.generation.undelivered import Undelivered
 from bot.generation.workload import Workload
 from bot.runtime import Runtime
 
@@ -36,13 +35,12 @@ _GIVE_UP_AFTER, _THIS_PROCESS = timedelta(days=1), timedelta(hours=1)
 class DeliveryWorker:
     """Shows progress, fetches finished images, posts the outcome once, and settles it in one transaction."""
 
-    def __init__(self, runtime: Runtime, *, workload: Workload, results: Results, undelivered: Undelivered) -> None:
+    def __init__(self, runtime: Runtime, *, workload: Workload, results: Results) -> None:
         self._store = runtime.store
         self._clock = runtime.clock
         self._background = runtime.background
         self._workload = workload
         self._results = results
-        self._undelivered = undelivered
         self._sender: asyncio.Future[MessageSender] = asyncio.get_running_loop().create_future()
         self._changed: set[GenerationId] = set()
         self._busy: set[GenerationId] = set()
@@ -221,7 +219,6 @@ class DeliveryWorker:
             await tx.generations.set_delivery(generation.id, Delivery.DONE)
             await tx.undelivered.add(generation.id, user, now)
         self._failing_since.pop(generation.id, None)
-        self._undelivered.add(user, generation.id)
         log.error("generation given up: nowhere to post it", generation=generation.id, refunded=refund)
         if refund:
             self._results.alert(DeliveryGivenUp(generation.id))

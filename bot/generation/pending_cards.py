@@ -13,6 +13,7 @@ import structlog
 from pydantic import TypeAdapter, ValidationError
 
 from bot import permissions
+from bot.domain.errors import OperatorError
 from bot.domain.generation import PendingCard
 from bot.domain.ids import PendingCardId
 
@@ -28,15 +29,18 @@ _COMPACT_ABOVE_BYTES = 1 << 20
 class PendingCardJournal:
     """Readable by this user alone. A disk error is logged and never raised: it must not stop a request.
 
-    Use it as a context manager, for as long as the process lives.
+    Use it as a context manager, for as long as the process lives. Making one raises OperatorError.
     """
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._cards = {card.id: card for card in read_pending_cards(path)}
+        try:
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._cards = {card.id: card for card in read_pending_cards(path)}
+            self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise OperatorError(f"{path} cannot be used: {error.strerror}.") from error
         self._interrupted = tuple(self._cards.values())
-        self._file = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600)
         self._size = 0
         self._compact()
 

@@ -29,11 +29,13 @@ from bot.domain.queue import QueuedTask
 from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, TaskClass
 from bot.domain.states import TaskState
 from bot.generation.delivery import DeliveryWorker
+from bot.generation.leader_report import read_report
 from bot.generation.pending_cards import PendingCardJournal
 from bot.generation.references import ReferencePreparer
 from bot.generation.workload import Workload
 from bot.quota.policy import MemberQuota, QuotaPolicy
 from bot.runtime import Runtime
+from bot.store.notices import GenerationChanged
 from bot.store.store import Transaction
 
 log = structlog.stdlib.get_logger(__name__)
@@ -107,7 +109,7 @@ class GenerationService:
         self._accepting.add(current)
         try:
             await self.check_new(request.destination.pending_card)
-            self._workload.check()
+            await self._check_not_paused()
             generation_id, passed_over = await self._accept(request, sources)
         finally:
             self._accepting.discard(current)
@@ -135,6 +137,16 @@ class GenerationService:
         for task in self._accepting:
             task.cancel()
 
+    async def _check_not_paused(self) -> None:
+        """Raise SubmissionsPaused or ResultsPaused when no request can be accepted now."""
+        if self._workload.leadership.leads:
+            self._workload.check()
+            return
+        async with self._store.read() as tx:
+            report = await read_report(tx, self._workload.leadership)
+        if report is not None:
+            report.check()
+
     async def _accept(
         self, request: GenerationRequest, sources: Sequence[Source | Reference]
     ) -> tuple[GenerationId, list[str]]:
@@ -155,18 +167,22 @@ class GenerationService:
             request = replace(request, references=references, origin=origin, spoiler=spoiler)
             passed_over = [source.filename for source in prepared.passed_over]
         generation = self._build_generation(request, asked_at)
+        leadership = self._workload.leadership
         async with self._store.write() as tx:
             bonus_shares = await self._authorize(tx, request)
             await tx.generations.add(generation)
             by_task = {task.id: share for task, share in zip(generation.tasks, bonus_shares, strict=True)}
             await tx.ledger.reserve(request.account, generation.id, by_task, generation.unit_price, self._clock.now())
+            if not leadership.leads:
+                await tx.notices.send(GenerationChanged(generation.id))
         self._pending_cards.remove(request.destination.pending_card)
         log.info("generation accepted", generation=generation.id, count=request.count, price=str(generation.price))
-        since = self._clock.steady()
-        for task in generation.tasks:
-            self._workload.queue.add(QueuedTask(task.user_id, generation.id, task.id, since))
-        self._workload.changed.set()
-        self._delivery.refresh(generation.id)
+        if leadership.leads:
+            since = self._clock.steady()
+            for task in generation.tasks:
+                self._workload.queue.add(QueuedTask(task.user_id, generation.id, task.id, since))
+            self._workload.changed.set()
+            self._delivery.refresh(generation.id)
         return generation.id, passed_over
 
     async def cancel(self, generation_id: GenerationId, by: UserId) -> None:
@@ -178,12 +194,15 @@ class GenerationService:
             if generation.request.account.user_id != by:
                 raise NotYours
             cancelled = await tx.tasks.cancel(generation_id, self._clock.now())
+            if cancelled and not self._workload.leadership.leads:
+                await tx.notices.send(GenerationChanged(generation_id))
         if not cancelled:
             raise TooLateToCancel
-        for task in cancelled:
-            self._workload.queue.discard(by, task)
         log.info("generation cancelled", generation=generation_id, tasks=len(cancelled))
-        self._delivery.refresh(generation_id)
+        if self._workload.leadership.leads:
+            for task in cancelled:
+                self._workload.queue.discard(by, task)
+            self._delivery.refresh(generation_id)
 
     async def statement(self, requester: Requester) -> Statement:
         """A member's quota, the prices, and the account's latest ledger entries."""

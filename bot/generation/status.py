@@ -7,33 +7,16 @@ from datetime import datetime, timedelta
 
 from bot.domain.credits import Credits, Period, period_around
 from bot.domain.kie_account import BalanceReading, ClassCosts
+from bot.generation.leader_report import LeaderReport, QueueStatus, read_report
 from bot.generation.submitter import Submitter
 from bot.generation.workload import Workload
 from bot.quota.balance_monitor import BalanceMonitor
 from bot.quota.costs import CostHistory, days_left, sum_days, total_taken
-from bot.quota.funds_breaker import Pause
 from bot.runtime import Runtime
 
 _SPENDING_RATE_DAYS = 7
 ACCOUNT_DAYS = 30
 """How many days of charges are compared with what KIE took, today (by UTC) included."""
-
-
-@dataclass(frozen=True, slots=True)
-class QueueStatus:
-    """The queue and KIE's limits at one instant."""
-
-    waiting: int
-    at_kie: int
-    calls: int
-    calls_allowed: int
-    window: float
-    """Seconds in which KIE accepts ``calls_allowed`` new tasks."""
-    pause: Pause | None
-    trying: bool
-    """Paused, but one task at a time is let through."""
-    results_missing_since: datetime | None = None
-    """Paused since then because results cannot be fetched."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +61,18 @@ class StatusBoard:
 
     async def status(self) -> Status:
         """The state right now."""
-        now, reading = self._clock.now(), self._balance_monitor.reading
+        now, report = self._clock.now(), self.report()
         async with self._store.read() as tx:
+            if not self._workload.leadership.leads:
+                report = await read_report(tx, self._workload.leadership) or report
+            reading = report.balance
             days = await self._costs.days(tx, now)
             taken, began = total_taken(sum_days(days[-_SPENDING_RATE_DAYS:])), _rate_began(now)
             first = await tx.costs.first_task_at()
             return Status(
                 started_at=self._started_at,
-                workers={name: not task.done() for name, task in self._workers.items()},
-                queue=self._queue_status(),
+                workers=report.workers,
+                queue=report.queue,
                 open_tasks=await tx.costs.open_tasks(),
                 orphans=await tx.tasks.orphans(),
                 awaiting_delivery=len({*await tx.generations.unfinished(), *await tx.generations.with_late_images()}),
@@ -97,6 +83,16 @@ class StatusBoard:
                 spent_today=await tx.ledger.total_spent(period_around(Period.DAY, now)),
                 accounts=sum_days(days),
             )
+
+    def report(self) -> LeaderReport:
+        """What this process knows by itself; other processes ask the one that leads."""
+        pause = self._workload.pause
+        return LeaderReport(
+            workers={name: not task.done() for name, task in self._workers.items()},
+            queue=self._queue_status(),
+            balance=self._balance_monitor.reading,
+            refusal=pause and pause[1],
+        )
 
     def _queue_status(self) -> QueueStatus:
         work, wall_time = self._workload, self._runtime.wall_time

@@ -23,6 +23,8 @@ from bot.runtime import Runtime, retry_until_available
 log = structlog.stdlib.get_logger(__name__)
 
 _MIN_WAIT = 0.01
+_SURE_AGAIN = 0.25
+"""Seconds until a leader that may have lost its lease looks whether it still holds it."""
 _SERIES_GAP = timedelta(minutes=2)
 """Without a "try later" for so long, the next one begins a new series: while tasks wait, one is sent every minute."""
 _ANSWER_DELAY = 1.0
@@ -65,7 +67,7 @@ class Submitter:
         self._options = options
         self._give_up_after = timedelta(seconds=options.give_up_after)
         self._window = RateWindow(workload.kie_limits.new_tasks, workload.kie_limits.window)
-        self._in_flight = 0
+        self._in_flight: set[TaskId] = set()
         self._rejections = 0
         """Consecutive "try later" answers, counted once per pause."""
         self._paused_until = 0.0
@@ -78,8 +80,12 @@ class Submitter:
 
     @property
     def holds_ambiguous(self) -> bool:
-        """Whether a task in doubt is held until its deadline, since a callback may still bring its id."""
+        """Whether a task in doubt is held until its deadline."""
         return self._options.hold_ambiguous
+
+    def is_sending(self, task: TaskId) -> bool:
+        """Whether the task has left the queue, and KIE has not answered yet."""
+        return task in self._in_flight
 
     async def run(self) -> None:
         """Submit until cancelled. Calls in flight are background tasks, and end with those."""
@@ -90,7 +96,7 @@ class Submitter:
             if wait == 0:
                 queued = self._workload.queue.pop()
                 if queued is not None:
-                    self._in_flight += 1
+                    self._in_flight.add(queued.task)
                     self._window.start()
                     self._background.start(self._submit(queued))
                     continue
@@ -104,6 +110,8 @@ class Submitter:
     def _wait(self) -> float | None:
         """Seconds until the next task may be submitted; None when that depends on a change of the workload."""
         now = asyncio.get_running_loop().time()
+        if not self._workload.leadership.is_sure:
+            return _SURE_AGAIN
         if self._workload.queue.running >= self._workload.kie_limits.running_tasks:
             return None
         if self._workload.funds_breaker.is_half_open and self._in_flight:
@@ -119,7 +127,7 @@ class Submitter:
         try:
             running = await self._create(queued)
         finally:
-            self._in_flight -= 1
+            self._in_flight.discard(queued.task)
             self._window.end(asyncio.get_running_loop().time())
             if not running:
                 self._workload.queue.finish(queued.user)
@@ -130,6 +138,9 @@ class Submitter:
         task_id = queued.task
         generation = await retry_until_available(lambda: self._mark_submitting(task_id))
         if generation is None:
+            return False
+        if not self._workload.leadership.is_sure:
+            await self._requeue(queued)
             return False
         asked_at = self._clock.steady()
         try:
@@ -165,11 +176,11 @@ class Submitter:
         return True
 
     async def _mark_submitting(self, task_id: TaskId) -> Generation | None:
-        """The task's generation; None when it was cancelled meanwhile or cannot be read."""
+        """The task's generation; None when it was cancelled meanwhile, cannot be read, or another process leads."""
         deadline = self._clock.now() + self._tracker.task_deadline
         try:
             async with self._store.write() as tx:
-                if not await tx.tasks.submitting(task_id, deadline):
+                if not await tx.tasks.submitting(task_id, deadline, self._workload.leadership.lease):
                     return None
                 return await tx.generations.of_task(task_id)
         except UnreadableRow as error:
@@ -223,7 +234,7 @@ class Submitter:
 
         async def store() -> None:
             async with self._store.write() as tx:
-                await tx.tasks.requeue(queued.task)
+                await tx.tasks.requeue(queued.task, self._workload.leadership.lease)
 
         await retry_until_available(store)
         self._workload.queue.requeue(queued)

@@ -20,6 +20,7 @@ from bot.generation.rate_window import RateWindow
 from bot.generation.workload import Workload
 from bot.polling.pace import LEAST_GAP, FairShare, Pace
 from bot.runtime import Runtime, retry_until_available
+from bot.store.notices import CallbackReceived
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -88,6 +89,10 @@ class Tracker:
         watched = Watched(task, submitted, deadline, 0.0, urgent=at_once)
         self._agenda.schedule(watched, 0.0 if at_once else self._gap(watched))
 
+    def is_watched(self, task_id: TaskId) -> bool:
+        """Whether this process polls or holds the task."""
+        return self._agenda.get(task_id) is not None
+
     def poll_now(self, task_id: TaskId) -> bool:
         """Poll this task at once; False when it is not being polled."""
         watched = self._agenda.get(task_id)
@@ -97,6 +102,16 @@ class Tracker:
             watched.poll_again = True
         else:
             self._agenda.schedule(watched, self._rest_of(LEAST_GAP, watched))
+        return True
+
+    async def callback_received(self, task_id: TaskId, kie_task_id: KieTaskId) -> bool:
+        """Poll the task now, here or in the process that leads; False when it is known that nobody polls it."""
+        if self.poll_now(task_id) or await self.attach_kie_id(task_id, kie_task_id):
+            return True
+        if self._workload.leadership.leads:
+            return False
+        async with self._store.write() as tx:
+            await tx.notices.send(CallbackReceived(task_id))
         return True
 
     async def attach_kie_id(self, task_id: TaskId, kie_task_id: KieTaskId) -> bool:
@@ -110,15 +125,18 @@ class Tracker:
             task = await tx.tasks.find(task_id)
         if task is None or task.state is not TaskState.SUBMITTING:
             return False
-        now = self._clock.now()
+        now, leads = self._clock.now(), self._workload.leadership.leads
         async with self._store.write() as tx:
             if not await tx.tasks.running(task_id, kie_task_id, now, task.deadline or now):
                 return False
             task = await tx.tasks.get(task_id)
+            if not leads:
+                await tx.notices.send(CallbackReceived(task_id))
         log.info("task id received by callback", generation=task.generation_id, task=task_id)
-        if held is not None:
-            self.watch(task, at_once=True)
-        self._delivery.refresh(task.generation_id)
+        if leads:
+            if held is not None:
+                self.watch(task, at_once=True)
+            self._delivery.refresh(task.generation_id)
         return True
 
     def attach_kie_id_later(self, task_id: TaskId, kie_task_id: KieTaskId) -> None:

@@ -4,7 +4,6 @@ Their images stay reserved and are paid for when they are handed over; what nobo
 """
 
 import asyncio
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -45,22 +44,22 @@ class HandOver:
 
 
 class Undelivered:
-    """The undelivered generations by member, kept in memory too since every command looks them up."""
+    """The undelivered generations, which every command of their member looks up."""
 
     def __init__(self, runtime: Runtime, results: Results) -> None:
         self._store = runtime.store
         self._clock = runtime.clock
         self._background = runtime.background
         self._results = results
-        self._by_member: defaultdict[UserId, list[GenerationId]] = defaultdict(list)
+        self._claimed: set[GenerationId] = set()
+        """Those that a command is handing over now."""
 
     async def restore(self) -> set[TaskId]:
-        """Load the list from the store, dropping what is too old; returns the tasks whose images are still needed."""
+        """Drop what is too old; returns the tasks whose images are still needed."""
         await self.prune()
         needed: set[TaskId] = set()
         async with self._store.read() as tx:
-            for user, generation_id in await tx.undelivered.all():
-                self.add(user, generation_id)
+            for _user, generation_id in await tx.undelivered.all():
                 try:
                     generation = await tx.generations.get(generation_id)
                 except UnreadableRow as error:
@@ -92,21 +91,21 @@ class Undelivered:
                     await tx.tasks.fail(task.id, Failure.UNDELIVERABLE, self._clock.now())
                 dropped.append(generation)
         for generation in dropped:
-            user = generation.request.account.user_id
-            if generation.id in self._by_member.get(user, ()):
-                self._by_member[user].remove(generation.id)
             for task in _with_images(generation):
                 self._results.forget(task)
             log.info("undelivered generation dropped", generation=generation.id)
 
-    def add(self, user: UserId, generation_id: GenerationId) -> None:
-        """A generation was put on the list in the store, or its delivery failed again after :meth:`claim`."""
-        if generation_id not in self._by_member[user]:
-            self._by_member[user].append(generation_id)
+    async def claim(self, user: UserId) -> list[GenerationId]:
+        """A member's undelivered generations, each given out once; what fails is given back with :meth:`unclaim`."""
+        async with self._store.read() as tx:
+            waiting = await tx.undelivered.of_member(user)
+        claimed = [generation for generation in waiting if generation not in self._claimed]
+        self._claimed.update(claimed)
+        return claimed
 
-    def claim(self, user: UserId) -> list[GenerationId]:
-        """A member's undelivered generations, each given out once; the caller puts back with :meth:`add` what fails."""
-        return self._by_member.pop(user, [])
+    def unclaim(self, generation_id: GenerationId) -> None:
+        """Its delivery failed again: the next command may claim it."""
+        self._claimed.discard(generation_id)
 
     async def load(self, generation_id: GenerationId, limit: int) -> HandOver | None:
         """The generation with its images, each made to fit ``limit`` bytes; None when it is no longer on the list.
@@ -148,6 +147,7 @@ class Undelivered:
                 await tx.undelivered.remove(generation.id)
 
         await retry_until_available(store)
+        self._claimed.discard(generation.id)
         for task in (*delivered, *handed.lost):
             self._results.forget(task)
         log.info("undelivered generation delivered", generation=generation.id, price=str(handed.price))

@@ -4,6 +4,7 @@ import asyncio
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
+from bot.cluster.leader import Leadership, OnlyProcess
 from bot.domain.generation import Generation
 from bot.domain.kie_limits import KieLimits
 from bot.domain.queue import FairQueue
@@ -22,6 +23,7 @@ class Workload:
     durations: Durations = field(default_factory=Durations)
     funds_breaker: FundsBreaker = field(default_factory=FundsBreaker)
     results_breaker: ResultsBreaker = field(default_factory=ResultsBreaker)
+    leadership: Leadership = field(default_factory=OnlyProcess)
     changed: asyncio.Event = field(default_factory=asyncio.Event)
     """Set when a task was queued or ended, or when a breaker's state changed."""
 

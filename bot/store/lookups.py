@@ -18,6 +18,11 @@ _UPLOAD_URL = select(uploads.c.url).where(
 _DELETE_UPLOADS = delete(uploads).where(
     or_(uploads.c.digest == bindparam("of_digest"), uploads.c.uploaded_at < bindparam("before"))
 )
+_UNDELIVERED_OF = (
+    select(undelivered.c.generation_id)
+    .where(undelivered.c.user_id == bindparam("user"))
+    .order_by(undelivered.c.generation_id)
+)
 _IS_UNDELIVERED = select(exists().where(undelivered.c.generation_id == bindparam("generation")))
 
 
@@ -133,6 +138,10 @@ class UndeliveredRepository:
         query = select(c.user_id, c.generation_id).order_by(c.generation_id)
         rows = await self._connection.execute(query if before is None else query.where(c.since < before))
         return [(user, generation) for user, generation in rows]
+
+    async def of_member(self, user: UserId) -> list[GenerationId]:
+        """A member's undelivered generations, oldest first."""
+        return list(await self._connection.scalars(_UNDELIVERED_OF, {"user": user}))
 
     async def contains(self, generation: GenerationId) -> bool:
         """Whether a generation waits for its member's next command."""

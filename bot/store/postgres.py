@@ -1,12 +1,13 @@
 """Everything specific to PostgreSQL: its addresses, how transactions begin, and what the server has to offer."""
 
-from collections.abc import Generator
-from contextlib import closing, contextmanager
+from collections.abc import AsyncGenerator, Callable, Generator
+from contextlib import asynccontextmanager, closing, contextmanager
 from typing import Any, Final
 from urllib.parse import quote
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.sql import SQL, Identifier
 from sqlalchemy import Connection, Engine, create_engine, event
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
@@ -22,6 +23,9 @@ _STATEMENT_SECONDS = 15
 _IDLE_SECONDS = 10
 """How long a transaction may wait for its process, which may be stopped, before the server ends it."""
 _CONNECT_SECONDS = 10
+_LEASE_SECONDS = 3
+_KEEPALIVES: Final = {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
+"""A connection that waits finds out in 20 s that its server is gone (libpq's parameters)."""
 _OLDEST_SERVER = 130000
 """PostgreSQL 13: older ones get no more fixes (https://www.postgresql.org/support/versioning/)."""
 
@@ -82,6 +86,47 @@ def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
     return engine
 
 
+def create_for_leases(url: str) -> AsyncEngine:
+    """An engine beside the writers' turn, each of whose statements is a transaction and takes seconds at most."""
+    info = conninfo(url, connect_timeout=_LEASE_SECONDS, application_name="easel leases", **_KEEPALIVES)
+
+    async def connect() -> psycopg.AsyncConnection[Any]:
+        connection = await psycopg.AsyncConnection.connect(info, autocommit=True)
+        await connection.execute("SELECT set_config('statement_timeout', %s, false)", (f"{_LEASE_SECONDS}s",))
+        return connection
+
+    return create_async_engine(
+        _DIALECT,
+        async_creator=connect,
+        pool_size=2,
+        max_overflow=0,
+        pool_timeout=_LEASE_SECONDS,
+        pool_pre_ping=True,
+        hide_parameters=True,
+        isolation_level="AUTOCOMMIT",
+    )
+
+
+@asynccontextmanager
+async def listening(url: str, channel: str) -> AsyncGenerator[Callable[[float], AsyncGenerator[str, None]], None]:
+    """Listen for notices on a connection of its own; what is given waits so many seconds, and yields each one's text.
+
+    A notice is sent when its transaction is committed. Raises StoreUnavailable when the connection ends.
+    """
+    info = conninfo(url, connect_timeout=_CONNECT_SECONDS, application_name="easel notices", **_KEEPALIVES)
+    try:
+        async with await psycopg.AsyncConnection.connect(info, autocommit=True) as connection:
+            await connection.execute(SQL("LISTEN {}").format(Identifier(channel)))
+
+            async def notices(seconds: float) -> AsyncGenerator[str, None]:
+                async for notice in connection.notifies(timeout=seconds):
+                    yield notice.payload
+
+            yield notices
+    except psycopg.OperationalError as error:
+        raise StoreUnavailable(_one_line(error)) from error
+
+
 def _session(url: str, more: str) -> str:
     """With time limits that no statement of the bot comes near. What the URL says about the session goes first."""
     given = conninfo_to_dict(conninfo(url))
@@ -101,14 +146,15 @@ def create_sync(url: str) -> Engine:
 
 
 @contextmanager
-def process_lock(url: str) -> Generator[None, None, None]:
+def process_lock(url: str, *, shared: bool = False) -> Generator[None, None, None]:
     """Keep other processes from using the database; raises OperatorError when one does, or the server cannot be used.
 
-    The lock ends with the process, or with its connection.
+    With ``shared``, keep out only those that need it for themselves. The lock ends with its connection.
     """
+    lock = Identifier("pg_try_advisory_lock_shared" if shared else "pg_try_advisory_lock")
     try:
         with closing(psycopg.connect(conninfo(url, application_name="easel lock"), autocommit=True)) as connection:
-            held = connection.execute("SELECT pg_try_advisory_lock(%s)", (_PROCESS_LOCK,)).fetchone()
+            held = connection.execute(SQL("SELECT {}(%s)").format(lock), (_PROCESS_LOCK,)).fetchone()
             if held is None or not held[0]:
                 raise OperatorError(f"database.url: {describe(url)} is in use by another Easel; stop that one first.")
             yield

@@ -15,9 +15,11 @@ from bot.store.credit_requests import CreditRequestRepository
 from bot.store.engines import kind_of
 from bot.store.generations import GenerationRepository
 from bot.store.images import ImageRepository
+from bot.store.leases import LeaseRepository
 from bot.store.ledger import LedgerRepository
 from bot.store.lookups import DraftRepository, KeyValueRepository, UndeliveredRepository, UploadRepository
 from bot.store.migrate import migrate
+from bot.store.notices import NoticeRepository
 from bot.store.rules import RuleRepository
 from bot.store.spending import SpendingRepository
 from bot.store.tasks import TaskRepository
@@ -47,6 +49,8 @@ class Transaction:
         self.credit_requests = CreditRequestRepository(connection)
         self.spending = SpendingRepository(connection)
         self.undelivered = UndeliveredRepository(connection)
+        self.leases = LeaseRepository(connection)
+        self.notices = NoticeRepository(connection)
 
 
 class Store:

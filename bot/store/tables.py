@@ -127,7 +127,7 @@ class _UndeliveredColumns(TypedColumns):
     generation_id: Named[GenerationId] = column(
         BigInteger, ForeignKey("generations.id"), primary_key=True, autoincrement=False
     )
-    user_id: Named[UserId] = column(BigInteger)
+    user_id: Named[UserId] = column(BigInteger, index=True)
     since: Named[datetime] = column(UtcTime)
 
 
@@ -151,6 +151,13 @@ class _DraftColumns(TypedColumns):
     sources: Named[list[dict[str, Any]]] = column(JSON)
     prompt: Named[str | None] = column(Text)
     question_id: Named[MessageId | None] = column(BigInteger)
+
+
+class _LeaseColumns(TypedColumns):
+    name: Named[str] = column(String(64), primary_key=True)
+    term: Named[int] = column(BigInteger)
+    until: Named[datetime] = column(UtcTime)
+    told: Named[str | None] = column(Text)
 
 
 generations = Table("generations", metadata, _GenerationColumns)
@@ -190,3 +197,5 @@ Index(
     sqlite_where=text("question_id IS NOT NULL"),
     postgresql_where=text("question_id IS NOT NULL"),
 )
+
+leases = Table("leases", metadata, _LeaseColumns)

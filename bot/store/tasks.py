@@ -13,8 +13,9 @@ from bot.domain.ports import TaskReport
 from bot.domain.settings import Settings, TaskClass
 from bot.domain.states import BILLED_FAILURES, MOVES, REFUNDED, Failure, TaskState
 from bot.store.clauses import in_constants, in_parameter, readable
+from bot.store.leases import Taken
 from bot.store.ledger import LedgerRepository
-from bot.store.tables import generations, tasks
+from bot.store.tables import generations, leases, tasks
 
 _WITH_CLASS = select(tasks, generations.c.model, generations.c.resolution, generations.c.reference_count).join(
     generations, generations.c.id == tasks.c.generation_id
@@ -51,6 +52,8 @@ _OTHERS = tasks.alias("others")
 _RUNNING_UNCLAIMED = _MOVING[TaskState.RUNNING].where(
     ~exists().where(_OTHERS.c.kie_task_id == bindparam("claimed"), _OTHERS.c.id != bindparam("moved"))
 )
+_IN_TERM = exists().where(leases.c.name == bindparam("lease"), leases.c.term == bindparam("term"))
+_MOVING_IN_TERM = {to: _MOVING[to].where(_IN_TERM) for to in (TaskState.SUBMITTING, TaskState.RESERVED)}
 _READY_IN_TIME = _moving(TaskState.READY, TaskState.RUNNING)
 _READY_LATE = _moving(TaskState.READY, TaskState.OVERDUE)
 
@@ -77,13 +80,16 @@ class TaskRepository:
         rows = await self._connection.execute(_IN_STATES, {"states": list(states)})
         return [task_from(row, row) for row in readable(rows)]
 
-    async def submitting(self, task: TaskId, deadline: datetime) -> bool:
-        """KIE is about to be asked. Recorded first, so that a task is never sent twice."""
-        return await self._move(task, TaskState.SUBMITTING, deadline=deadline)
+    async def submitting(self, task: TaskId, deadline: datetime, leader: Taken | None = None) -> bool:
+        """KIE is about to be asked. Recorded first, so that a task is never sent twice.
 
-    async def requeue(self, task: TaskId) -> bool:
-        """KIE has certainly not taken the task: it waits for another attempt."""
-        return await self._move(task, TaskState.RESERVED, deadline=None)
+        False also when another process has taken the leader's lease since.
+        """
+        return await self._move_in_term(task, TaskState.SUBMITTING, leader, deadline=deadline)
+
+    async def requeue(self, task: TaskId, leader: Taken | None = None) -> bool:
+        """KIE has certainly not taken the task: it waits for another attempt. False also for a former leader."""
+        return await self._move_in_term(task, TaskState.RESERVED, leader, deadline=None)
 
     async def running(self, task: TaskId, kie_task_id: KieTaskId, at: datetime, deadline: datetime) -> bool:
         """KIE has the task. False also when the KIE task already belongs to another task."""
@@ -163,6 +169,11 @@ class TaskRepository:
     async def orphans(self) -> int:
         """The number of tasks of which it is unknown whether KIE made them."""
         return await self._connection.scalar(_ORPHANS) or 0
+
+    async def _move_in_term(self, task: TaskId, to: TaskState, leader: Taken | None, **values: object) -> bool:
+        if leader is None:
+            return await self._move(task, to, **values)
+        return await self._execute(_MOVING_IN_TERM[to], task, lease=leader.name, term=leader.term, **values)
 
     async def _move(self, task: TaskId, to: TaskState, **values: object) -> bool:
         return await self._execute(_MOVING[to], task, **values)

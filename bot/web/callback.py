@@ -97,7 +97,7 @@ class CallbackRoute:
         return HTTPStatus.OK
 
     async def _poll(self, task_id: TaskId, kie_task_id: KieTaskId) -> None:
-        if not self._tracker.poll_now(task_id) and not await self._tracker.attach_kie_id(task_id, kie_task_id):
+        if not await self._tracker.callback_received(task_id, kie_task_id):
             log.info("callback for a task that is not tracked", task=task_id)
 
     def _is_first(self, task_id: TaskId, signature: str) -> bool:

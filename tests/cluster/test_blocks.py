@@ -39,7 +39,7 @@ class Gateways:
 
     def block(self, *, gateways: int = 2, shards: int = 0) -> tuple[GatewayBlock, IdMaker]:
         ids = IdMaker(lambda: NOW, start=7)
-        options = ClusterOptions(serves_members=True, gateways=gateways, shards=shards, lease=LEASE)
+        options = ClusterOptions(serves_members=True, works=True, gateways=gateways, shards=shards, lease=LEASE)
         return GatewayBlock(self.leases, self.store, options, ids), ids
 
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import aiohttp
 
+from bot.cluster.leader import Leadership, OnlyProcess
 from bot.domain.credits import KIE_PRICES, Account, Allowance, Period, PriceList, Requester
 from bot.domain.generation import Destination, Generation, GenerationRequest, InteractionToken, Source, Task
 from bot.domain.ids import ChannelId, GenerationId, GuildId, IdMaker, UserId
@@ -157,13 +158,17 @@ class Backend:
 
 
 class Installation:
-    """A data folder, on which one process after another is started and killed."""
+    """A data folder, on which one process after another is started and killed.
 
-    def __init__(self, folder: Path, kie: KieStandIn) -> None:
+    With ``url`` the database is another one, which further installations may share; each has its own ``number``.
+    """
+
+    def __init__(self, folder: Path, kie: KieStandIn, *, url: str | None = None, number: int = 0) -> None:
+        self._url = url
         self.kie = kie
         self.clock = ShiftedClock()
         self._folder = folder
-        self._starts = itertools.count(1)
+        self._starts = itertools.count((number << 12) + 1)
 
     @asynccontextmanager
     async def start(
@@ -174,6 +179,7 @@ class Installation:
         discord_up: bool = True,
         wrap: Callable[[ImageApi], ImageApi] | None = None,
         sender: RecordingSender | None = None,
+        leadership: Leadership | None = None,
     ) -> AsyncGenerator[Backend, None]:
         """One process. Leaving kills it: nothing in progress is waited for.
 
@@ -183,7 +189,7 @@ class Installation:
         # A cancelled write holds the lock of its closed connection until that is collected; a killed process would not.
         gc.collect()
         async with AsyncExitStack() as stack:
-            backend = await self._assemble(stack, tuning, wrap, sender or RecordingSender())
+            backend = await self._assemble(stack, tuning, wrap, sender or RecordingSender(), leadership)
             submitter, delivery = backend.pipeline.submitter, backend.pipeline.delivery
             await stack.enter_async_context(backend.runtime.background)
             if working:
@@ -208,9 +214,10 @@ class Installation:
         tuning: Tuning,
         wrap: Callable[[ImageApi], ImageApi] | None,
         sender: RecordingSender,
+        leadership: Leadership | None,
     ) -> Backend:
         folder, base_url = self._folder, self.kie.base_url
-        store = await stack.enter_async_context(Store.open(fresh_database(folder)))
+        store = await stack.enter_async_context(Store.open(self._url or fresh_database(folder)))
         threads = stack.enter_context(ImageThreads())
         session = await stack.enter_async_context(aiohttp.ClientSession())
         downloads = await stack.enter_async_context(aiohttp.ClientSession())
@@ -229,11 +236,11 @@ class Installation:
         new_id = IdMaker(self.clock.now, start=next(self._starts))
         runtime = Runtime(store, self.clock, BackgroundTasks("background", grace=0), new_id)
         pace = tuning.pace()
-        workload = Workload(tuning.kie_limits, durations=pace.durations)
+        workload = Workload(tuning.kie_limits, durations=pace.durations, leadership=leadership or OnlyProcess())
         spool = Spool(folder / "spool", fetcher)
         results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
         undelivered = Undelivered(runtime, results)
-        delivery = DeliveryWorker(runtime, workload=workload, results=results, undelivered=undelivered)
+        delivery = DeliveryWorker(runtime, workload=workload, results=results)
         tracker = Tracker(runtime, api=api, workload=workload, delivery=delivery, pace=pace, options=tuning.tracker)
         submitter = Submitter(
             runtime, api=api, workload=workload, tracker=tracker, delivery=delivery, options=tuning.submitter

@@ -132,7 +132,7 @@ async def test_the_undelivered_are_not_forgotten(installation: Installation, jum
             await tx.undelivered.add(generation_id, BOB, backend.runtime.now)
     installation.clock.set(jump)
     async with installation.start() as backend:
-        assert backend.pipeline.undelivered.claim(BOB) == [generation_id]
+        assert await backend.pipeline.undelivered.claim(BOB) == [generation_id]
 
 
 async def test_a_form_can_still_be_sent(backend: Backend, installation: Installation) -> None:

@@ -60,9 +60,9 @@ def sizes(images: Sequence[ImageFile]) -> list[int]:
 
 async def test_images_wait_for_their_member_and_are_claimed_once(backend: Backend, kie: KieStandIn) -> None:
     generation_id = await request_undeliverable(backend, count=2)
-    assert undelivered(backend).claim(BOB) == []
-    assert undelivered(backend).claim(ALICE) == [generation_id]
-    assert undelivered(backend).claim(ALICE) == [], "of two commands at once, one delivers"
+    assert await undelivered(backend).claim(BOB) == []
+    assert await undelivered(backend).claim(ALICE) == [generation_id]
+    assert await undelivered(backend).claim(ALICE) == [], "of two commands at once, one delivers"
     assert len(await image_sizes(backend, generation_id)) == 2
     assert len(downloads(kie)) == 2, "the files were kept"
     assert await backend.states(generation_id) == [TaskState.READY] * 2
@@ -71,8 +71,8 @@ async def test_images_wait_for_their_member_and_are_claimed_once(backend: Backen
         assert await tx.generations.open_count(ALICE) == 0, "it keeps nobody from further requests"
 
     for _ in range(2):
-        undelivered(backend).add(ALICE, generation_id)
-    assert undelivered(backend).claim(ALICE) == [generation_id]
+        undelivered(backend).unclaim(generation_id)
+    assert await undelivered(backend).claim(ALICE) == [generation_id]
 
 
 @pytest.mark.parametrize("lost", [False, True], ids=["files kept", "files lost"])
@@ -83,7 +83,7 @@ async def test_the_next_process_has_them_too(installation: Installation, kie: Ki
         for path in backend.spool_folder.iterdir():
             path.unlink()
     async with installation.start() as backend:
-        assert undelivered(backend).claim(ALICE) == [generation_id]
+        assert await undelivered(backend).claim(ALICE) == [generation_id]
         assert len(await image_sizes(backend, generation_id)) == 1
         assert len(downloads(kie)) == (2 if lost else 1)
         assert backend.ledger(generation_id) == [RESERVED]
@@ -97,7 +97,7 @@ async def test_the_next_process_has_them_too(installation: Installation, kie: Ki
         assert await backend.states(generation_id) == [TaskState.DELIVERED]
         assert list(backend.spool_folder.iterdir()) == []
     async with installation.start() as backend:
-        assert undelivered(backend).claim(ALICE) == []
+        assert await undelivered(backend).claim(ALICE) == []
         assert backend.sender.attempts == []
 
 
@@ -131,7 +131,7 @@ async def test_what_was_handed_over_is_paid_for_once_the_database_takes_writes(
     monkeypatch.setattr("bot.runtime._RETRY_PAUSES", (0.02,))
     async with installation.start() as backend:
         generation_id = await request_undeliverable(backend)
-        assert undelivered(backend).claim(ALICE) == [generation_id]
+        assert await undelivered(backend).claim(ALICE) == [generation_id]
         handed = await undelivered(backend).load(generation_id, LIMIT)
         assert handed is not None
         assert handed.price == 5
@@ -144,7 +144,7 @@ async def test_what_was_handed_over_is_paid_for_once_the_database_takes_writes(
         locker.close()
         await until(lambda: not len(backend.runtime.background), what="the payment")
         assert backend.ledger(generation_id) == [RESERVED, SETTLED]
-        assert undelivered(backend).claim(ALICE) == []
+        assert await undelivered(backend).claim(ALICE) == []
         assert await undelivered(backend).load(generation_id, LIMIT) is None
 
 
@@ -161,7 +161,7 @@ async def test_a_failure_that_could_not_be_posted_waits_too(installation: Instal
         generation_id = await request_undeliverable(backend)
         assert await backend.states(generation_id) == [TaskState.FAILED]
     async with installation.start() as backend:
-        assert undelivered(backend).claim(ALICE) == [generation_id]
+        assert await undelivered(backend).claim(ALICE) == [generation_id]
         assert await image_sizes(backend, generation_id) == []
         assert backend.ledger(generation_id) == [RESERVED, REFUNDED]
 
@@ -176,8 +176,8 @@ async def test_after_a_week_it_is_refunded_and_deleted(
         installation.clock.advance(KEPT_FOR.total_seconds() - 60)
     async with installation.start() as backend, asyncio.TaskGroup() as group:
         pruning = group.create_task(undelivered(backend).run())
-        assert undelivered(backend).claim(ALICE) == [generation_id]
-        undelivered(backend).add(ALICE, generation_id)
+        assert await undelivered(backend).claim(ALICE) == [generation_id]
+        undelivered(backend).unclaim(generation_id)
         for seconds in (3600, -3600):
             installation.clock.set(seconds)
             await undelivered(backend).prune()
@@ -197,7 +197,7 @@ async def test_after_a_week_it_is_refunded_and_deleted(
 async def assert_dropped(backend: Backend, generation_id: GenerationId) -> None:
     await until(lambda: not len(backend.runtime.background), what="the end of it")
     assert backend.ledger(generation_id) == [RESERVED, GOODWILL]
-    assert undelivered(backend).claim(ALICE) == []
+    assert await undelivered(backend).claim(ALICE) == []
     assert list(backend.spool_folder.iterdir()) == []
     assert await undelivered(backend).load(generation_id, LIMIT) is None
 

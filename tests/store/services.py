@@ -20,7 +20,6 @@ from bot.generation.references import ReferencePreparer
 from bot.generation.results import Results
 from bot.generation.service import GenerationService
 from bot.generation.tracker import Tracker, TrackerOptions
-from bot.generation.undelivered import Undelivered
 from bot.generation.workload import Workload
 from bot.media.decode_sandbox import DecodeSandbox
 from bot.media.fetch import AllowedHosts, Fetcher
@@ -122,9 +121,8 @@ async def open_services(
             cache = ReferenceCache(folder / "references", ReferenceCacheLimits(0, timedelta(days=1)), clock)
             spool = Spool(folder / "spool", fetcher)
             results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
-            undelivered = Undelivered(runtime, results)
             # Never started: nothing is delivered.
-            delivery = DeliveryWorker(runtime, workload=workload, results=results, undelivered=undelivered)
+            delivery = DeliveryWorker(runtime, workload=workload, results=results)
             tracker = Tracker(
                 runtime,
                 api=api,

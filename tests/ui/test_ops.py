@@ -25,7 +25,8 @@ from bot.domain.kie_account import (
 from bot.domain.settings import Model, Resolution
 from bot.domain.spending import PriceClass
 from bot.domain.states import Failure
-from bot.generation.status import QueueStatus, Status
+from bot.generation.leader_report import QueueStatus
+from bot.generation.status import Status
 from bot.quota.funds_breaker import Pause
 from bot.ui.cards import AMBER, BLURPLE, RED
 from bot.ui.panels import status_view

@@ -17,7 +17,8 @@ from bot.domain.kie_account import (
     UnknownResultHost,
 )
 from bot.domain.states import Failure
-from bot.generation.status import ACCOUNT_DAYS, QueueStatus, Status
+from bot.generation.leader_report import QueueStatus
+from bot.generation.status import ACCOUNT_DAYS, Status
 from bot.quota.costs import total_difference
 from bot.ui.texts.amounts import counted, in_credits, number, plain, relative
 

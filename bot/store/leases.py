@@ -1,0 +1,105 @@
+"""Rights that one process at a time has, for some seconds by the database's clock, and what their holders tell."""
+
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, final
+
+from sqlalchemy import CursorResult, Executable, bindparam, select, text
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from bot.domain.errors import StoreUnavailable
+from bot.store import postgres
+from bot.store.tables import leases
+
+_ACQUIRE = text(
+    "INSERT INTO leases (name, term, until) VALUES (:name, 1, clock_timestamp() + make_interval(secs => :ttl)) "
+    "ON CONFLICT (name) DO UPDATE SET term = leases.term + 1, until = excluded.until "
+    "WHERE leases.until < clock_timestamp() RETURNING term"
+)
+_RENEW = text(
+    "UPDATE leases SET until = clock_timestamp() + make_interval(secs => :ttl) WHERE name = :name AND term = :term"
+)
+_RELEASE = text("UPDATE leases SET until = clock_timestamp() WHERE name = :name AND term = :term")
+_TELL = text("UPDATE leases SET told = :told WHERE name = :name AND term = :term")
+_HELD = text("SELECT EXISTS (SELECT 1 FROM leases WHERE starts_with(name, :prefix) AND until >= clock_timestamp())")
+_NOW = text("SELECT clock_timestamp()")
+_TOLD = select(leases.c.told).where(leases.c.name == bindparam("lease"))
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A lease that this process holds, and how many times it had been taken by then."""
+
+    name: str
+    term: int
+
+
+@final
+class PostgresLeases:
+    """The table ``leases``. Each method may raise StoreUnavailable, after some seconds at most."""
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str) -> AsyncGenerator["PostgresLeases", None]:
+        """On connections of their own: a lease is renewed however many writers wait."""
+        engine = postgres.create_for_leases(url)
+        try:
+            yield cls(engine)
+        finally:
+            await engine.dispose()
+
+    async def acquire(self, name: str, ttl: float) -> int | None:
+        """Take a lease for ``ttl`` seconds; its term, or None while somebody, this process included, has it."""
+        return (await self._execute(_ACQUIRE, {"name": name, "ttl": ttl})).scalar_one_or_none()
+
+    async def renew(self, name: str, term: int, ttl: float) -> bool:
+        """Hold it until ``ttl`` seconds from now; False when another has taken it."""
+        return (await self._execute(_RENEW, {"name": name, "term": term, "ttl": ttl})).rowcount == 1
+
+    async def release(self, name: str, term: int) -> None:
+        """Give it back, if it is still held in this term."""
+        await self._execute(_RELEASE, {"name": name, "term": term})
+
+    async def held(self, prefix: str) -> bool:
+        """Whether anybody has a lease whose name begins so."""
+        return bool((await self._execute(_HELD, {"prefix": prefix})).scalar_one())
+
+    async def tell(self, lease: Taken, told: str) -> None:
+        """Publish something to all processes, if the lease is still held in this term."""
+        await self._execute(_TELL, {"name": lease.name, "term": lease.term, "told": told})
+
+    async def clock_difference(self) -> float:
+        """By how many seconds the database's clock is surely ahead of this machine's; negative when it is behind."""
+        before = datetime.now(UTC)
+        theirs: datetime = (await self._execute(_NOW, {})).scalar_one()
+        after = datetime.now(UTC)
+        if theirs < before:
+            return (theirs - before).total_seconds()
+        return max((theirs - after).total_seconds(), 0.0)
+
+    async def _execute(self, statement: Executable, values: Mapping[str, Any]) -> CursorResult[Any]:
+        try:
+            async with self._engine.connect() as connection:
+                return await connection.execute(statement, values)
+        except (OperationalError, InternalError, InterfaceError) as error:
+            raise StoreUnavailable(" ".join(str(error.orig).split())) from error
+        except PoolTimeoutError as error:
+            raise StoreUnavailable("no connection available") from error
+
+
+class LeaseRepository:
+    """What the holders of leases tell."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def told(self, name: str) -> str | None:
+        """What the present or the last holder published; None when there was none."""
+        return await self._connection.scalar(_TOLD, {"lease": name})

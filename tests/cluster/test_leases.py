@@ -1,0 +1,139 @@
+"""Leases on PostgreSQL, and the leader that holds one."""
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from structlog.testing import capture_logs
+
+from bot.cluster import leader as leader_module
+from bot.cluster.leader import Leader, LeaseLost, lease_name
+from bot.domain.errors import StoreUnavailable
+from bot.store.leases import PostgresLeases, Taken
+from bot.store.store import Store
+from tests.waiting import until
+
+KIE = lease_name("a key")
+
+
+async def test_one_of_two_takes_a_lease_and_the_next_one_after_its_release(
+    postgresql: str, leases: PostgresLeases
+) -> None:
+    async with PostgresLeases.open(postgresql) as others:
+        terms = await asyncio.gather(*(side.acquire("work", 30) for side in (leases, others) * 5))
+        assert sorted(term for term in terms if term is not None) == [1]
+        assert await others.held("wo")
+        # Others hold other leases.
+        assert await others.acquire("rest", 30) == 1
+        assert not await leases.held("k")
+        await others.release("work", 7)
+        assert await leases.held("work")
+        await others.release("work", 1)
+        assert not await leases.held("work")
+        assert await others.acquire("work", 30) == 2
+
+
+async def test_a_lease_that_is_not_renewed_runs_out_and_its_holder_is_told(leases: PostgresLeases) -> None:
+    assert await leases.acquire("work", 0.3) == 1
+    assert await leases.renew("work", 1, 0.3)
+
+    async def acquired() -> bool:
+        return await leases.acquire("work", 30) == 2
+
+    await until(acquired, what="the expiry")
+    assert not await leases.renew("work", 1, 30)
+    await leases.tell(Taken("work", 1), "from the former holder")
+    await leases.tell(Taken("work", 2), "from the present one")
+    await leases.release("work", 1)
+    assert await leases.held("work")
+
+
+async def test_a_database_out_of_reach_is_an_error_of_the_store(postgresql: str) -> None:
+    async with PostgresLeases.open(postgresql.rpartition("?")[0] + "?host=/nowhere") as leases:
+        for call in (leases.acquire("work", 1), leases.renew("work", 1, 1), leases.held("")):
+            with pytest.raises(StoreUnavailable):
+                await call
+
+
+async def test_the_second_leader_stands_by_until_the_first_one_gives_back(
+    leases: PostgresLeases, shared_store: Store
+) -> None:
+    first, second = (Leader(leases, shared_store, KIE, 20) for _ in range(2))
+    await first.take()
+    assert first.leads
+    assert first.is_sure
+    waiting = asyncio.create_task(second.take())
+    with capture_logs() as logs:
+        await until(lambda: any("standing by" in entry["event"] for entry in logs), what="standing by")
+    assert not second.leads
+    await first.give_back()
+    assert not first.is_sure
+    await asyncio.wait_for(waiting, 10)
+    assert second.lease == Taken(KIE, 2)
+
+
+async def test_a_leader_that_hangs_is_not_sure_and_finds_its_lease_lost(
+    leases: PostgresLeases, shared_store: Store
+) -> None:
+    first, second = (Leader(leases, shared_store, KIE, 1) for _ in range(2))
+    await first.take()
+    await second.take()
+    assert not first.is_sure
+    assert second.is_sure
+    with pytest.raises(LeaseLost, match=KIE):
+        await first.hold()
+    assert not first.leads
+
+
+async def test_a_new_leader_waits_for_what_an_earlier_one_is_writing(
+    leases: PostgresLeases, shared_store: Store, postgresql: str
+) -> None:
+    async with Store.open(postgresql) as others:
+        leader = Leader(leases, others, KIE, 20)
+        async with shared_store.write() as tx:
+            await tx.key_values.put("written", "by the earlier leader")
+            taking = asyncio.create_task(leader.take())
+            await until(lambda: leases.held(KIE), what="the lease")
+            assert not leader.leads
+        await asyncio.wait_for(taking, 10)
+        async with others.read() as tx:
+            assert await tx.key_values.get("written") == "by the earlier leader"
+
+
+async def test_what_a_leader_publishes_is_read_by_all(leases: PostgresLeases, shared_store: Store) -> None:
+    leader = Leader(leases, shared_store, KIE, 20)
+    await leader.take()
+    said = ["one"]
+    publishing = asyncio.create_task(leader.publish(lambda: said[0], every=0.05))
+
+    async def told() -> str | None:
+        async with shared_store.read() as tx:
+            return await tx.leases.told(KIE)
+
+    async def told_two() -> bool:
+        return await told() == "two"
+
+    said[0] = "two"
+    await until(told_two, what="what was told last")
+    publishing.cancel()
+
+
+class _LateClock(datetime):
+    @classmethod
+    def now(cls, tz: object = None) -> datetime:
+        return datetime.now(UTC) - timedelta(seconds=2)
+
+
+async def test_a_process_whose_clock_is_wrong_does_not_lead(
+    leases: PostgresLeases, shared_store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(leader_module, "_CLOCK_AGAIN", 0.05)
+    assert abs(await leases.clock_difference()) < 0.5
+    with monkeypatch.context() as patch, capture_logs() as logs:
+        patch.setattr("bot.store.leases.datetime", _LateClock)
+        leader = Leader(leases, shared_store, KIE, 20)
+        taking = asyncio.create_task(leader.take())
+        await until(lambda: any("NTP" in entry["event"] for entry in logs), what="the sentence")
+        assert not await leases.held(KIE)
+    await asyncio.wait_for(taking, 10)
+    assert leader.leads

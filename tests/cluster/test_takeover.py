@@ -1,0 +1,92 @@
+"""Whole processes: a gateway, a worker that leads and is killed, and one that stands by and takes over."""
+
+from contextlib import AsyncExitStack
+from pathlib import Path
+from signal import SIGKILL
+from typing import Any
+
+import aiohttp
+import psycopg
+
+from demo.kie import Hang
+from tests.front import BotProcess
+from tests.kie.schema import created
+from tests.process.deployment import Deployment, log_entries, open_deployment
+from tests.waiting import until
+
+LEASE = 2
+
+
+def has_logged(process: BotProcess, event: str) -> bool:
+    return any(entry["event"].startswith(event) for entry in log_entries(process.output()))
+
+
+async def readiness(process: BotProcess) -> tuple[int, Any]:
+    port = next(entry["port"] for entry in log_entries(process.output()) if entry["event"] == "web server listening")
+    async with aiohttp.ClientSession() as session, session.get(f"http://127.0.0.1:{port}/readyz") as response:
+        return response.status, await response.json()
+
+
+def movements(url: str) -> dict[str, int]:
+    with psycopg.connect(url) as connection:
+        return dict(connection.execute("SELECT movement, count(*) FROM ledger GROUP BY movement").fetchall())
+
+
+async def wait_for_log(process: BotProcess, event: str) -> None:
+    def logged() -> bool:
+        assert process.returncode is None, process.output()
+        return has_logged(process, event)
+
+    await until(logged, within=40, what=f"the log entry {event!r}")
+
+
+async def test_a_killed_leader_is_replaced_and_kie_is_asked_for_nothing_twice(tmp_path: Path, postgresql: str) -> None:
+    async with open_deployment(tmp_path, None) as deployment:
+        await kill_the_leader(deployment, tmp_path, postgresql)
+
+
+async def kill_the_leader(deployment: Deployment, folder: Path, url: str) -> None:
+    shared = {
+        "EASEL__DATABASE__URL": url,
+        "EASEL__DATABASE__FOLDER": str(folder / "files"),
+        "EASEL__CLUSTER__LEASE": str(LEASE),
+    }
+    async with AsyncExitStack() as stack:
+        start = stack.enter_async_context
+        leader = await start(deployment.start(**shared, EASEL__CLUSTER__ROLE="worker"))
+        await wait_for_log(leader, "leading")
+        successor = await start(deployment.start(**shared, EASEL__CLUSTER__ROLE="worker"))
+        await wait_for_log(successor, "standing by: another process leads")
+        assert await readiness(successor) == (200, {"standby": True, "workers": True})
+        assert await readiness(leader) == (200, {"workers": True})
+        gateway = await start(deployment.start(**shared, EASEL__CLUSTER__ROLE="gateway"))
+        await wait_for_log(gateway, "shards taken")
+        await until(lambda: deployment.front.gateway.identified == 1, within=30, what="the gateway to connect")
+        await deployment.wait_for_image(await deployment.imagine("the first one"))
+        assert (has_logged(leader, "task submitted"), has_logged(gateway, "generation accepted")) == (True, True)
+
+        # One is in doubt when the leader dies, and one is accepted while nobody leads.
+        deployment.kie.script.on("createTask", Hang())
+        doubtful = await deployment.imagine("in doubt")
+        await until(lambda: len(created(deployment.kie)) == 2, what="createTask")
+        leader.send(SIGKILL)
+        assert await leader.ended() == -SIGKILL
+        accepted = await deployment.imagine("accepted meanwhile")
+        await deployment.wait_for_image(accepted)
+        await deployment.wait_for_text(doubtful, "The connection to the image service was lost")
+        assert deployment.prompts() == ["the first one", "in doubt", "accepted meanwhile"]
+        assert not has_logged(gateway, "task submitted")
+        assert (has_logged(leader, "commands synced"), has_logged(gateway, "commands synced")) == (True, False)
+
+        await until(lambda: movements(url) == {"reserve": 3, "settle": 2, "refund": 1}, what="the ledger to be settled")
+
+        # Each has had files of its own.
+        assert {folder.name for folder in (folder / "files").iterdir()} == {f"process-{n}" for n in (1, 2, 3)}
+
+        # One that is asked to end gives the lease back at once.
+        third = await start(deployment.start(**shared, EASEL__CLUSTER__ROLE="worker"))
+        await wait_for_log(third, "standing by: another process leads")
+        assert await successor.terminate(within=20) == 0
+        await wait_for_log(third, "leading")
+        assert await gateway.terminate(within=20) == 0
+        assert await third.terminate(within=20) == 0
