@@ -13,6 +13,9 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 .DEFAULT_GOAL := help
 .PHONY: help run demo demo-tour check test test-long format lint contracts types audit crash soak-load soak-quota bench lock clean
 
+# Suites that also run on PostgreSQL, which the run starts itself.
+ON_BOTH_DATABASES := tests/store tests/quota tests/generation tests/stories
+
 # make soak-load: hours of simulated load, which runs ten times as fast.
 HOURS ?= 1
 
@@ -57,8 +60,9 @@ check: $(DEV_READY) format lint contracts types audit test ## everything that CI
 test: $(DEV_READY) ## the tests
 	$(BIN)/python -m pytest -n 4 --dist worksteal
 
-test-long: $(DEV_READY) ## the tests that take too long for make test
+test-long: $(DEV_READY) ## the tests that take too long for make test, and four suites on PostgreSQL
 	$(BIN)/python -m pytest -n 4 -m long
+	EASEL_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 4 --dist worksteal $(ON_BOTH_DATABASES)
 
 format: $(DEV_READY) ## check the formatting (ruff)
 	$(BIN)/ruff format --check .
