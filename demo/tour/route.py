@@ -109,7 +109,7 @@ async def _panel(visitor: Visitor) -> None:
 
 async def _cancel(visitor: Visitor, demo: Demo) -> None:
     await visitor.be("bob")
-    demo.kie.script.on("createTask", *[Http429()] * 5)
+    demo.kie.script.on("createTask", *[Http429()] * 50)
     await visitor.command("imagine", prompt="a boat in a storm")
     await visitor.press("Cancel")
     await visitor.shows("Cancelled")
