@@ -226,8 +226,7 @@ async def open_world(
             stack.enter_context(_granted(discord.ApplicationFlags(gateway_message_content=True)))
         bot = RestartableBot(config_of(options, kie.base_url, database), clock)
         stack.push_async_callback(bot.close)
-        # Longer than the default of 5 s: the first chart of a machine with other work takes as long.
-        env = simcord.Env((await bot.assemble()).client, shard_count=1, settle_timeout=20)
+        env = simcord.Env((await bot.assemble()).client, shard_count=1)
         await env.start()
         stack.push_async_callback(env.shutdown)
         env.backend.cdn = cdn = LossyCdn()
