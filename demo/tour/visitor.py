@@ -162,7 +162,7 @@ class Visitor:
 
     async def _appears(self, expression: str) -> bool:
         try:
-            return bool(await self.page.until(expression, "suggestion", 1))
+            return bool(await self.page.until(expression, "suggestion", 3))
         except Stuck:
             return False
 
