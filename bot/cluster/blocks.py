@@ -6,7 +6,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
-from itertools import repeat
 from typing import Final, final
 
 import structlog
@@ -89,7 +88,7 @@ class GatewayBlock:
     async def plan(self, named: int) -> Block:
         """Wait for a block, which also numbers this process in the ids that it makes. A :data:`ShardPlan`."""
         ttl = self._options.lease
-        for pause in repeat(ttl / 10):
+        while True:
             agreeing = await take(self._leases, [_AGREEMENT], ttl, every=ttl / 20)
             try:
                 shards, gateways = await self._agree(named)
@@ -108,8 +107,7 @@ class GatewayBlock:
             if not self.stands_by:
                 log.info("standing by: all shards are taken", gateways=gateways)
                 self.stands_by = True
-            await asyncio.sleep(pause)
-        raise AssertionError("the pauses never end")
+            await asyncio.sleep(ttl / 10)
 
     async def hold(self) -> None:
         """Renew the lease until cancelled; raises BlockLost when another process has taken it.
@@ -117,8 +115,8 @@ class GatewayBlock:
         While the database is away nobody can take it, so this process goes on.
         """
         await self._taken.wait()
-        for pause in repeat(self._options.lease / 4):
-            await asyncio.sleep(pause)
+        while True:
+            await asyncio.sleep(self._options.lease / 4)
             lease = self._lease
             if lease is None:
                 return

@@ -5,7 +5,6 @@ import hashlib
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from itertools import repeat
 from typing import Final, Protocol, final
 
 import structlog
@@ -91,7 +90,7 @@ class Leader:
     async def take(self) -> None:
         """Wait until this process leads. Whatever an earlier leader has written can then be read."""
         stands_by = False
-        for pause in repeat(self._ttl / 10):
+        while True:
             await self._wait_for_clock()
             asked_at = _now()
             term = await retry_until_available(partial(self._leases.acquire, self.name, self._ttl))
@@ -100,9 +99,7 @@ class Leader:
             if not stands_by:
                 log.info("standing by: another process leads", lease=self.name)
                 stands_by = True
-            await asyncio.sleep(pause)
-        else:
-            raise AssertionError("the pauses never end")
+            await asyncio.sleep(self._ttl / 10)
         lease = Taken(self.name, term)
         # The writers' turn: what an earlier leader was writing is committed now, and nothing of it comes later.
         await retry_until_available(self._wait_for_writers)
@@ -114,8 +111,8 @@ class Leader:
 
         While the database is away nobody can take it, and nothing is submitted once it may have run out.
         """
-        for pause in repeat(self._ttl / 4):
-            await asyncio.sleep(pause)
+        while True:
+            await asyncio.sleep(self._ttl / 4)
             lease = self.lease
             if lease is None:
                 return

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from functools import partial
-from itertools import repeat
 
 from bot.cluster.ports import Leases
 from bot.runtime import retry_until_available
@@ -12,10 +11,9 @@ from bot.store.leases import Taken
 
 async def take(leases: Leases, names: Sequence[str], ttl: float, *, every: float) -> Taken:
     """The first of these leases that is free, trying every so many seconds."""
-    for pause in repeat(every):
+    while True:
         for name in names:
             term = await retry_until_available(partial(leases.acquire, name, ttl))
             if term is not None:
                 return Taken(name, term)
-        await asyncio.sleep(pause)
-    raise AssertionError("the pauses never end")
+        await asyncio.sleep(every)

@@ -7,13 +7,11 @@ from datetime import UTC, datetime
 from typing import Any, final
 
 from sqlalchemy import CursorResult, Executable, bindparam, select, text
-from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from bot.domain.errors import StoreUnavailable
 from bot.store import postgres
 from bot.store.tables import leases
+from bot.store.unavailable import UNAVAILABLE, unavailable
 
 _ACQUIRE = text(
     "INSERT INTO leases (name, term, until) VALUES (:name, 1, clock_timestamp() + make_interval(secs => :ttl)) "
@@ -88,10 +86,8 @@ class PostgresLeases:
         try:
             async with self._engine.connect() as connection:
                 return await connection.execute(statement, values)
-        except (OperationalError, InternalError, InterfaceError) as error:
-            raise StoreUnavailable(" ".join(str(error.orig).split())) from error
-        except PoolTimeoutError as error:
-            raise StoreUnavailable("no connection available") from error
+        except UNAVAILABLE as error:
+            raise unavailable(error) from error
 
 
 class LeaseRepository:

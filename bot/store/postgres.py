@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from bot.domain.errors import OperatorError, StoreUnavailable
+from bot.store.unavailable import one_line
 
 _SCHEMES: Final = ("postgresql://", "postgres://", "postgresql+psycopg://")
 _DIALECT: Final = "postgresql+psycopg://"
@@ -124,7 +125,7 @@ async def listening(url: str, channel: str) -> AsyncGenerator[Callable[[float], 
 
             yield notices
     except psycopg.OperationalError as error:
-        raise StoreUnavailable(_one_line(error)) from error
+        raise StoreUnavailable(one_line(error)) from error
 
 
 def _session(url: str, more: str) -> str:
@@ -159,7 +160,7 @@ def process_lock(url: str, *, shared: bool = False) -> Generator[None, None, Non
                 raise OperatorError(f"database.url: {describe(url)} is in use by another Easel; stop that one first.")
             yield
     except psycopg.OperationalError as error:
-        raise OperatorError(f"database.url: {describe(url)} cannot be reached: {_one_line(error)}") from error
+        raise OperatorError(f"database.url: {describe(url)} cannot be reached: {one_line(error)}") from error
 
 
 @contextmanager
@@ -175,18 +176,14 @@ def migration(url: str) -> Generator[Connection, None, None]:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
             yield connection
     except psycopg.OperationalError as error:
-        raise StoreUnavailable(_one_line(error)) from error
+        raise StoreUnavailable(one_line(error)) from error
     except OperationalError as error:
-        raise StoreUnavailable(_one_line(error.orig)) from error
+        raise StoreUnavailable(one_line(error.orig)) from error
     except ProgrammingError as error:
         # Mostly rights that the user lacks.
-        raise OperatorError(f"database.url: {describe(url)} cannot be used: {_one_line(error.orig)}") from error
+        raise OperatorError(f"database.url: {describe(url)} cannot be used: {one_line(error.orig)}") from error
     finally:
         engine.dispose()
-
-
-def _one_line(error: BaseException | None) -> str:
-    return " ".join(str(error).split())
 
 
 def _check_server(url: str) -> None:

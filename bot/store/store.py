@@ -5,8 +5,6 @@ import gc
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
-from sqlalchemy.exc import DBAPIError, InterfaceError, InternalError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.domain.errors import StoreUnavailable
@@ -23,14 +21,11 @@ from bot.store.notices import NoticeRepository
 from bot.store.rules import RuleRepository
 from bot.store.spending import SpendingRepository
 from bot.store.tasks import TaskRepository
+from bot.store.unavailable import UNAVAILABLE, unavailable
 
 _READERS = 4
 _COLLECT_GARBAGE_AFTER = 0.5
 """Seconds from the cancellation of a write to the garbage collection that releases its connection."""
-
-
-# PostgreSQL's driver raises InternalError on a server that only reads, and InterfaceError on a closed connection.
-_UNAVAILABLE = (OperationalError, InternalError, InterfaceError, PoolTimeoutError)
 
 
 class Transaction:
@@ -83,8 +78,8 @@ class Store:
         try:
             async with self._read_slots, self._reader.begin() as connection:
                 yield Transaction(connection)
-        except _UNAVAILABLE as error:
-            raise _unavailable(error) from error
+        except UNAVAILABLE as error:
+            raise unavailable(error) from error
 
     @asynccontextmanager
     async def write(self) -> AsyncGenerator[Transaction, None]:
@@ -100,17 +95,11 @@ class Store:
                     raise StoreUnavailable("the write before this one failed")
                 async with self._writer.begin() as connection:
                     yield Transaction(connection)
-        except _UNAVAILABLE as error:
+        except UNAVAILABLE as error:
             self._failed_at = asyncio.get_running_loop().time()
-            raise _unavailable(error) from error
+            raise unavailable(error) from error
         except asyncio.CancelledError:
             # SQLite keeps the lock of a closed connection while one of its cursors is referenced, and cancelling a
             # statement leaves such a cursor in a reference cycle.
             asyncio.get_running_loop().call_later(_COLLECT_GARBAGE_AFTER, gc.collect)
             raise
-
-
-def _unavailable(error: DBAPIError | PoolTimeoutError) -> StoreUnavailable:
-    if isinstance(error, DBAPIError):
-        return StoreUnavailable(" ".join(str(error.orig).split()))
-    return StoreUnavailable("no connection available")
