@@ -11,6 +11,7 @@ from typing import Final
 from simcord import InteractionResult, ResponseMessage
 
 from bot.domain.ids import TaskId
+from bot.store import postgres
 from bot.store.audit import audit as find_problems
 from bot.store.sqlite import integrity_problems
 from demo.kie import Fail, KieTask
@@ -66,17 +67,17 @@ class BotMessage:
 def audit(testbed: CrashTestbed, actions: Sequence[MemberAction]) -> CrashAudit:
     """Audit everything, after the last process has ended."""
     result = CrashAudit()
-    snapshot = read_snapshot(testbed.database)
+    snapshot = read_snapshot(testbed.url)
     messages = list(_bot_messages(testbed))
-    result.problems += [
-        *integrity_problems(testbed.database),
-        *find_problems(f"sqlite:///{testbed.database}", datetime.now(UTC)),
-    ]
+    if not postgres.is_url(testbed.url):
+        result.problems += integrity_problems(testbed.database)
+    result.problems += find_problems(testbed.url, datetime.now(UTC))
     _audit_ledger(result, snapshot)
     _audit_bill(result, testbed, snapshot)
     _audit_images(result, snapshot, messages)
     _audit_cards(result, actions, snapshot, messages)
     _count_requests(result, actions, snapshot)
+    _audit_calls(result, testbed, actions, snapshot)
     check_all(testbed.kie)
     result.problems += {
         problem for call in testbed.front.requests for problem in problems_of(call.method, call.path, call.body)
@@ -99,7 +100,7 @@ def _audit_bill(result: CrashAudit, testbed: CrashTestbed, snapshot: Snapshot) -
     tags = {task.id: generation.tag for generation in snapshot.generations for task in generation.tasks}
     unmatched: dict[str, list[KieTask]] = defaultdict(list)
     for kie_task in testbed.kie.tasks.values():
-        tag = kie_task.request.prompt.split()[0]
+        tag = _tag_of(kie_task)
         task = by_kie_id.pop(kie_task.id, None)
         if task is None:
             unmatched[tag].append(kie_task)
@@ -165,6 +166,10 @@ def _ignored_callbacks(outputs: Iterable[str]) -> dict[TaskId, str]:
             elif _IGNORED_CALLBACK_EVENT in line and line.endswith("}"):
                 ignored[TaskId(json.loads(line)["task"])] = why
     return ignored
+
+
+def _tag_of(task: KieTask) -> str:
+    return task.request.prompt.split()[0]
 
 
 def _is_billed(task: KieTask) -> bool:
@@ -241,6 +246,23 @@ def _why_waiting(
     if message.id in refused:
         return "its token is refused and its request was never accepted"
     return _NEVER_ACCEPTED
+
+
+def _audit_calls(
+    result: CrashAudit, testbed: CrashTestbed, actions: Sequence[MemberAction], snapshot: Snapshot
+) -> None:
+    """No request was accepted twice, and KIE took no task twice."""
+    asked, accepted, tasks = Counter(action.tag for action in actions), Counter[str](), Counter[str]()
+    for generation in snapshot.generations:
+        accepted[generation.tag] += 1
+        tasks[generation.tag] += len(generation.tasks)
+    for tag, count in (accepted - asked).items():
+        result.problems.append(f"{tag}: {count} requests accepted too many")
+    for tag, count in (Counter(_tag_of(task) for task in testbed.kie.tasks.values()) - tasks).items():
+        result.problems.append(f"{tag}: KIE took {count} tasks too many")
+    if testbed.relay is not None:
+        for address, count in Counter(task.request.callback_url for task in testbed.kie.tasks.values()).items():
+            result.check(count == 1, f"KIE took a task {count} times: {address}")
 
 
 def _count_requests(result: CrashAudit, actions: Sequence[MemberAction], snapshot: Snapshot) -> None:

@@ -1,7 +1,10 @@
-"""The points between two steps at which a process can kill itself, by name."""
+"""The points between two steps at which a process can kill or stop itself, by name."""
 
-from collections.abc import Mapping
-from typing import Final
+import json
+import signal
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from typing import Final, Self
 
 COMMITS: Final = (
     "accept",
@@ -42,9 +45,42 @@ STEPS: Final[Mapping[str, tuple[str, str]]] = {
 }
 """Steps that leave the process or take time, and where each is found: a module or class, and a name in it."""
 
-CRASH_POINTS: Final = tuple(
-    f"{side} {step}" for step in (*(f"commit: {name}" for name in COMMITS), *STEPS) for side in ("before", "after")
-)
+CLUSTER_STEPS: Final[Mapping[str, tuple[str, str]]] = {
+    "acquire lease": ("bot.store.leases:PostgresLeases", "acquire"),
+    "renew lease": ("bot.store.leases:PostgresLeases", "renew"),
+    "lead": ("bot.cluster.leader:Leader", "take"),
+    "take shards": ("bot.cluster.blocks:GatewayBlock", "plan"),
+    "identify": ("bot.cluster.identify:IdentifyTurns", "identifying"),
+    "send notice": ("bot.store.notices:NoticeRepository", "send"),
+    "take notice": ("bot.generation.notices:NoticeWorker", "_take"),
+}
+"""Those of a process that shares its database with others."""
+
+
+def _around(steps: Iterable[str]) -> tuple[str, ...]:
+    return tuple(f"{side} {step}" for step in steps for side in ("before", "after"))
+
+
+CRASH_POINTS: Final = _around((*(f"commit: {name}" for name in COMMITS), *STEPS))
+CLUSTER_POINTS: Final = (*CRASH_POINTS, *_around(CLUSTER_STEPS))
+
+
+@dataclass(frozen=True, slots=True)
+class Crash:
+    """A process that reaches ``point`` for the ``nth`` time sends itself ``signal``."""
+
+    point: str
+    nth: int = 1
+    signal: int = signal.SIGKILL
+
+    @classmethod
+    def from_json(cls, text: str) -> Self:
+        """As it stands in the file that a process reads."""
+        return cls(**json.loads(text))
+
+    def to_json(self) -> str:
+        """For that file."""
+        return json.dumps(asdict(self))
 
 
 def step_of(point: str) -> str:

@@ -2,19 +2,19 @@
 
 The product has no hooks for this: chosen methods are wrapped from outside before it starts. The command line names the
 module and its arguments. The environment says which fault: CRASH_GO, a file to wait for once everything is imported;
-CRASH_POINT and CRASH_NTH, where to send SIGKILL; CRASH_MARK, a file to write that point's name to; DISK_FAULT, which
-fault there is while the file DISK_FAULT_WHILE exists; WAITS, a JSON object of constants to shorten, by module and name.
+CRASH_AT, a file that says where to send which signal (:class:`Crash`), and that may be written at any time;
+CRASH_MARK, what it is renamed to then; DISK_FAULT, which fault there is while the file DISK_FAULT_WHILE exists;
+WAITS, a JSON object of constants to shorten, by module and name.
 """
 
 import functools
 import json
 import os
 import runpy
-import signal
 import sys
 import time
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from contextvars import ContextVar
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +25,7 @@ from bot.store.generations import GenerationRepository
 from bot.store.lookups import DraftRepository, KeyValueRepository, UploadRepository
 from bot.store.store import Store, Transaction
 from bot.store.tasks import TaskRepository
-from tests.crash.crash_points import STEPS
+from tests.crash.crash_points import CLUSTER_STEPS, STEPS, Crash
 from tests.crash.disk_faults import inject_disk_fault
 
 _PAUSE = 0.005
@@ -53,26 +53,35 @@ _IMPORTED_BEFOREHAND = (
 
 @final
 class KillSwitch:
-    """Kills the process when it reaches a crash point for the n-th time."""
+    """Sends this process the signal of the crash that a file asks for. Of several that share the file, the first."""
 
-    def __init__(self, point: str, nth: int, mark: Path) -> None:
-        self._point = point
-        self._left = nth
+    def __init__(self, file: Path, mark: Path) -> None:
+        self._file = file
         self._mark = mark
+        self._asked = ""
+        self._times = 0
 
     def reached(self, point: str) -> None:
         """The process is at this crash point."""
-        if point != self._point:
+        try:
+            asked = self._file.read_text(encoding="utf-8")
+        except FileNotFoundError:
             return
-        self._left -= 1
-        if self._left == 0:
-            self._mark.write_text(point, encoding="utf-8")
-            os.kill(os.getpid(), signal.SIGKILL)
+        crash = Crash.from_json(asked)
+        if point != crash.point:
+            return
+        self._times = self._times + 1 if asked == self._asked else 1
+        self._asked = asked
+        if self._times < crash.nth:
+            return
+        with suppress(FileNotFoundError):
+            self._file.rename(self._mark)
+            os.kill(os.getpid(), crash.signal)
 
 
 def wrap_steps(switch: KillSwitch) -> None:
     """Put a crash point before and after each step, however it ends."""
-    for step, (place, name) in STEPS.items():
+    for step, (place, name) in {**STEPS, **CLUSTER_STEPS}.items():
         module, _, class_name = place.partition(":")
         owner: Any = import_module(module)
         owner = getattr(owner, class_name) if class_name else owner
@@ -136,9 +145,7 @@ def _commit_name(writes: list[str]) -> str:
 def main() -> None:
     """Inject the fault, wait for the file CRASH_GO, and run the module."""
     environment = os.environ
-    switch = KillSwitch(
-        environment.get("CRASH_POINT", ""), int(environment.get("CRASH_NTH", "1")), Path(environment["CRASH_MARK"])
-    )
+    switch = KillSwitch(Path(environment["CRASH_AT"]), Path(environment["CRASH_MARK"]))
     for module in _IMPORTED_BEFOREHAND:
         import_module(module)
     wrap_steps(switch)

@@ -14,7 +14,7 @@ from typing import Final, Self, final
 
 from bot.generation.pending_cards import JOURNAL_NAME, read_pending_cards
 from demo.kie import Succeed
-from tests.crash.crash_points import CRASH_POINTS, step_of
+from tests.crash.crash_points import CRASH_POINTS, Crash, step_of
 from tests.crash.load import PROVOKED_BY, MemberLoad
 from tests.crash.recovery_time import UnfinishedWork, recovery_times, unfinished_work
 from tests.crash.snapshot import Snapshot, read_after_kill, read_snapshot
@@ -26,7 +26,7 @@ AMBIGUOUS_POINTS: Final = ("after KIE create", "before commit: running")
 """A kill there leaves a task of which only KIE's callback can tell."""
 PATIENCE: Final = 7.0
 """Seconds that a process gets to reach its crash point; twice as long for a rare one."""
-_RARE: Final = frozenset({"commit: overdue", "commit: undelivered", "remove stale card", "commit: waiting again"})
+RARE: Final = frozenset({"commit: overdue", "commit: undelivered", "remove stale card", "commit: waiting again"})
 _ONCE_PER_PROCESS: Final = frozenset({"commit: key-value stored", "recover"})
 _ATTEMPTS: Final = 4
 _START_SECONDS: Final = 60.0
@@ -80,7 +80,7 @@ def plan_kills(dice: random.Random, kills: int, points: Sequence[str]) -> list[P
         raise ValueError(f"unknown crash points: {unknown}")
     first = [point for point in points if "key-value stored" in point]
     planned = [
-        PlannedKill(point, 1 if step_of(point) in _RARE | _ONCE_PER_PROCESS else dice.choice((1, 1, 2, 3)))
+        PlannedKill(point, 1 if step_of(point) in RARE | _ONCE_PER_PROCESS else dice.choice((1, 1, 2, 3)))
         for point in points
         if point not in first
     ]
@@ -172,7 +172,9 @@ class _WarmStart:
     async def _start(self) -> tuple[PlannedKill, KillableProcess, AsyncExitStack]:
         plan = self.planned[0]
         async with AsyncExitStack() as stack:
-            process = await stack.enter_async_context(self._testbed.process(plan.point, plan.nth))
+            process = await stack.enter_async_context(
+                self._testbed.process(Crash(plan.point, plan.nth) if plan.point else None)
+            )
             return plan, process, stack.pop_all()
 
 
@@ -223,7 +225,7 @@ async def _kill(
         process.ready_at = time.monotonic()
     if plan.point:
         with contextlib.suppress(AssertionError):
-            await process.process.ended(within=patience * 2 if step in _RARE else patience)
+            await process.process.ended(within=patience * 2 if step in RARE else patience)
     elif plan.moment == AT_WORK:
         await asyncio.sleep(max(plan.seconds, at_least))
     elif plan.moment == LOCKED:
@@ -233,7 +235,7 @@ async def _kill(
     await process.process.ended()
     process.ended_at = time.monotonic()
     assert process.process.returncode == -signal.SIGKILL, process.process.output()
-    return process.killed_at or plan.moment or AT_WORK
+    return process.crash.point if process.crash else plan.moment or AT_WORK
 
 
 async def _kill_while_locked(testbed: CrashTestbed, process: KillableProcess, seconds: float) -> None:
@@ -268,7 +270,7 @@ async def _finish(testbed: CrashTestbed, log: KillLog, work: Sequence[Unfinished
         async def finished() -> bool:
             await asyncio.sleep(_LOOK_EVERY)
             pending = read_pending_cards(testbed.folder / JOURNAL_NAME)
-            return read_snapshot(testbed.database).unfinished == 0 and not pending
+            return read_snapshot(testbed.url).unfinished == 0 and not pending
 
         try:
             await until(finished, within=_SETTLE_SECONDS, what="everything to be finished")
@@ -280,5 +282,5 @@ async def _finish(testbed: CrashTestbed, log: KillLog, work: Sequence[Unfinished
         if code != 0:
             log.problems.append(f"the last process ended with {code}")
     log.found_by_callback = sum(
-        task.id in log.ambiguous and task.kie_task_id is not None for task in read_snapshot(testbed.database).tasks
+        task.id in log.ambiguous and task.kie_task_id is not None for task in read_snapshot(testbed.url).tasks
     )

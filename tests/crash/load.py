@@ -60,7 +60,14 @@ class MemberAction:
 class MemberLoad:
     """Acts while a bot is connected; everything random comes from ``dice``."""
 
-    def __init__(self, testbed: CrashTestbed, dice: random.Random, *, without: frozenset[str] = frozenset()) -> None:
+    def __init__(
+        self,
+        testbed: CrashTestbed,
+        dice: random.Random,
+        *,
+        without: frozenset[str] = frozenset(),
+        pauses: tuple[float, float] = (0.05, 0.3),
+    ) -> None:
         self.done: list[MemberAction] = []
         self.errors: list[BaseException] = []
         """Errors of the load's own background tasks."""
@@ -68,6 +75,7 @@ class MemberLoad:
         """The name of an action to choose more often."""
         self._testbed = testbed
         self._dice = dice
+        self._pauses = pauses
         self._count = 0
         # simcord performs one action at a time.
         self._acting = asyncio.Lock()
@@ -98,7 +106,7 @@ class MemberLoad:
         weights = [weight for weight, _ in self._actions.values()]
         try:
             while True:
-                await asyncio.sleep(self._dice.uniform(0.05, 0.3))
+                await asyncio.sleep(self._dice.uniform(*self._pauses))
                 if not self._testbed.front.connected:
                     continue
                 name = self._dice.choices(names, weights)[0]
@@ -112,9 +120,9 @@ class MemberLoad:
             self._testbed.kie.script.clear()
 
     async def _imagine(self, member: MemberActor, **options: Any) -> InteractionResult:
-        tag = self._new_tag()
+        tag, channel = self._new_tag(), self._testbed.channel_of(member)
         async with self._acting:
-            interaction = await member.slash(self._testbed.channel, "imagine", prompt=f"{tag} a red fox", **options)
+            interaction = await member.slash(channel, "imagine", prompt=f"{tag} a red fox", **options)
         self.done.append(MemberAction(tag, interaction))
         return interaction
 
@@ -129,27 +137,27 @@ class MemberLoad:
 
     async def _reply(self, member: MemberActor) -> None:
         tag, bot = self._new_tag(), self._testbed.front.env.backend.bot_user.id
-        card = self._finished_card() if self._dice.random() < 0.5 else None
+        card = self._finished_card(member) if self._dice.random() < 0.5 else None
         files = [] if card is not None else [self._new_image()]
+        channel = self._testbed.channel_of(member)
         async with self._acting:
-            message = await member.send(
-                self._testbed.channel, f"<@{bot}> {tag} at night", reply_to=card, attachments=files
-            )
+            message = await member.send(channel, f"<@{bot}> {tag} at night", reply_to=card, attachments=files)
         self.done.append(MemberAction(tag, message))
 
     async def _menu(self, member: MemberActor) -> None:
+        channel = self._testbed.channel_of(member)
         async with self._acting:
-            message = await member.send(self._testbed.channel, "look", attachments=[self._new_image()])
-            modal = await member.context_menu(self._testbed.channel, "Edit image", message)
+            message = await member.send(channel, "look", attachments=[self._new_image()])
+            modal = await member.context_menu(channel, "Edit image", message)
         self._start(self._submit(member, modal))
 
     async def _again(self, member: MemberActor) -> None:
-        card = self._finished_card()
+        card = self._finished_card(member)
         if card is not None and (clicked := await self._click(member, card, "Again")) is not None:
             self.done.append(MemberAction(tag_of(rendered(card)) or "", clicked))
 
     async def _edit(self, member: MemberActor) -> None:
-        card = self._finished_card()
+        card = self._finished_card(member)
         if card is not None and (modal := await self._click(member, card, "Edit")) is not None:
             self._start(self._submit(member, modal))
 
@@ -233,14 +241,16 @@ class MemberLoad:
         fault = Fault(status=404, code=_UNKNOWN_WEBHOOK, message="Unknown Webhook")
         self._testbed.front.faults.on("*", f"/webhooks/*/{token}*", fault, times=None)
 
-    def _finished_card(self) -> discord.Message | None:
-        """A recent public card with images."""
+    def _finished_card(self, member: MemberActor) -> discord.Message | None:
+        """A recent public card with images that the member sees."""
+        channel = self._testbed.channel_of(member).id
         recent = self.done[-_RECENT:]
         self._dice.shuffle(recent)
         for action in recent:
             if isinstance(action.by, InteractionResult) and (answer := action.by.response) is not None:
                 shown = rendered(answer)
-                if shown.images and not shown.ephemeral and shown.buttons:
+                here = answer.message.channel.id == channel
+                if here and shown.images and not shown.ephemeral and shown.buttons:
                     return answer.message
         return None
 

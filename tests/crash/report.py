@@ -1,13 +1,12 @@
 """What a run prints: kills by crash point, the audit with every term, and how soon work was resumed."""
 
-import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from pathlib import Path
 from statistics import median
 
 from tests.crash.audit import CrashAudit
 from tests.crash.kills import KillLog
+from tests.crash.process_log import log_entries
 from tests.crash.recovery_time import PROMISED_SECONDS
 from tests.crash.testbed import CrashTestbed
 
@@ -44,7 +43,7 @@ def report(testbed: CrashTestbed, log: KillLog, audit: CrashAudit) -> Iterator[s
     yield from _times(log)
     yield "-- errors logged"
     yield from _counts(logged_errors(testbed))
-    temporary, spooled = _file_count(testbed.folder / "tmp"), _file_count(testbed.folder / "spool")
+    temporary, spooled = _file_count(testbed, "tmp/*"), _file_count(testbed, "**/spool/*")
     yield f"-- left behind: {temporary} temporary folders, {spooled} files in the spool"
     problems = log.problems + audit.problems
     yield f"-- problems: {len(problems)}"
@@ -55,13 +54,8 @@ def logged_errors(testbed: CrashTestbed) -> Counter[str]:
     """What all processes logged as errors, by event and kind of exception."""
     errors: Counter[str] = Counter()
     for output in testbed.outputs:
-        for line in output.splitlines():
-            try:
-                entry = json.loads(line)
-            except ValueError:
-                # The end of a line that a kill cut off, or a traceback outside the log.
-                errors["not a log line"] += line.startswith("Traceback")
-                continue
+        errors["not a log line"] += sum(line.startswith("Traceback") for line in output.splitlines())
+        for entry in log_entries(output):
             if entry.get("level") in {"error", "critical"}:
                 trace = str(entry.get("exception", "")).strip().splitlines()
                 why = trace[-1] if trace else str(entry.get("error", entry.get("detail", "")))
@@ -88,5 +82,5 @@ def _counts(counted: Mapping[str, object]) -> Iterator[str]:
         yield f"{counted[name]!s:>8}  {name}"
 
 
-def _file_count(folder: Path) -> int:
-    return len(list(folder.iterdir())) if folder.exists() else 0
+def _file_count(testbed: CrashTestbed, pattern: str) -> int:
+    return sum(1 for _ in testbed.folder.glob(pattern))

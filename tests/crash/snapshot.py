@@ -1,18 +1,22 @@
 """What the database holds at one instant, row by row, read from outside the bot."""
 
 import shutil
-import sqlite3
 from collections import Counter, defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from sqlalchemy import Connection, RowMapping, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
+
+from bot.store.engines import kind_of
 from bot.store.sqlite import integrity_problems
 from tests.crash.load import TAG
 
 FINAL: Final = frozenset({"delivered", "failed", "cancelled", "undelivered"})
 _ENDS: Final = frozenset({"settle", "refund", "goodwill"})
+_NOTHING_YET: Final = ("no such table", "unable to open database file", "UndefinedTable")
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,40 +88,38 @@ def read_after_kill(database: Path, folder: Path) -> tuple[Snapshot, list[str]]:
         file = database.with_name(database.name + suffix)
         if file.exists():
             shutil.copyfile(file, copy.with_name(copy.name + suffix))
-    snapshot, problems = read_snapshot(copy), integrity_problems(copy) if copy.exists() else []
+    snapshot, problems = Snapshot((), {}), list[str]()
+    if copy.exists():
+        snapshot, problems = read_snapshot(f"sqlite:///{copy}"), integrity_problems(copy)
     for file in folder.iterdir():
         file.unlink()
     return snapshot, problems
 
 
-def read_snapshot(database: Path) -> Snapshot:
-    """The rows as they are while a process has the database open; none before it has made the tables."""
-    if not database.exists():
-        return Snapshot((), {})
-    connection = sqlite3.connect(database, timeout=10)
-    connection.row_factory = sqlite3.Row
+def read_snapshot(url: str) -> Snapshot:
+    """The rows as they are while processes have the database open; none before one has made the tables."""
     try:
-        connection.execute("PRAGMA query_only=ON")
-        connection.execute("BEGIN")
-        return _read(connection)
-    except sqlite3.OperationalError as error:
-        if "no such table" not in str(error):
+        with kind_of(url).snapshot(url) as connection:
+            return _read(connection)
+    except (OperationalError, ProgrammingError) as error:
+        if not any(missing in str(error) for missing in _NOTHING_YET):
             raise
         return Snapshot((), {})
-    finally:
-        connection.close()
 
 
-def _read(connection: sqlite3.Connection) -> Snapshot:
+def _read(connection: Connection) -> Snapshot:
+    def rows(statement: str) -> list[RowMapping]:
+        return list(connection.execute(text(statement)).mappings())
+
     entries: dict[int, list[str]] = defaultdict(list)
     prices: Counter[int] = Counter()
-    for row in connection.execute("SELECT task_id, movement, credits FROM ledger WHERE task_id NOT NULL ORDER BY id"):
+    for row in rows("SELECT task_id, movement, credits FROM ledger WHERE task_id IS NOT NULL ORDER BY id"):
         entries[row["task_id"]].append(row["movement"])
         if row["movement"] == "reserve":
             prices[row["task_id"]] = -row["credits"]
     tasks: dict[int, list[TaskRow]] = defaultdict(list)
-    undelivered = {row["generation_id"] for row in connection.execute("SELECT generation_id FROM undelivered")}
-    for row in connection.execute("SELECT * FROM tasks ORDER BY id"):
+    undelivered = {row["generation_id"] for row in rows("SELECT generation_id FROM undelivered")}
+    for row in rows("SELECT * FROM tasks ORDER BY id"):
         price = Decimal(prices[row["id"]]) / 1000
         tasks[row["generation_id"]].append(
             TaskRow(
@@ -132,12 +134,11 @@ def _read(connection: sqlite3.Connection) -> Snapshot:
                 entries=tuple(entries[row["id"]]),
             )
         )
-    rows = connection.execute("SELECT * FROM generations")
-    generations = tuple(_generation(row, tasks[row["id"]]) for row in rows)
-    return Snapshot(generations, dict(connection.execute("SELECT id, message_id FROM images").fetchall()))
+    generations = tuple(_generation(row, tasks[row["id"]]) for row in rows("SELECT * FROM generations"))
+    return Snapshot(generations, {row["id"]: row["message_id"] for row in rows("SELECT id, message_id FROM images")})
 
 
-def _generation(row: Any, tasks: list[TaskRow]) -> GenerationRow:
+def _generation(row: RowMapping, tasks: list[TaskRow]) -> GenerationRow:
     tag = TAG.search(row["prompt"])
     assert tag is not None, row["prompt"]
     return GenerationRow(

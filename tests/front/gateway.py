@@ -61,6 +61,11 @@ class Gateway:
         """Whether a bot has a session with a live connection."""
         return any(session.connection is not None for session in self._sessions.values())
 
+    @property
+    def connected_shards(self) -> set[int]:
+        """The shards of which a session has a live connection."""
+        return {session.shard[0] for session in self._sessions.values() if session.connection is not None}
+
     def on_event(self, event: str, payload: Mapping[str, Any]) -> None:
         """Pass an event of simcord's backend to every session."""
         if event == "INTERACTION_CREATE":

@@ -27,7 +27,7 @@ KIE_KEY = "kie-key-that-nobody-may-read"
 PAID = [("reserve", Decimal(-5)), ("settle", Decimal(0))]
 
 
-def bot_settings(front: DiscordFront, kie: KieStandIn, kie_key: str, database: Path) -> dict[str, str]:
+def bot_settings(front: DiscordFront, kie: KieStandIn, kie_key: str, database_url: str) -> dict[str, str]:
     """The settings with which a bot finds the stand-ins, as environment variables."""
     return {
         "EASEL__DISCORD__TOKEN": front.token,
@@ -38,7 +38,7 @@ def bot_settings(front: DiscordFront, kie: KieStandIn, kie_key: str, database: P
         "EASEL__KIE__BASE_URL": kie.base_url,
         "EASEL__KIE__UPLOAD_URL": kie.base_url,
         "EASEL__KIE__RESULT_HOSTS": json.dumps(["127.0.0.1"]),
-        "EASEL__DATABASE__URL": f"sqlite:///{database}",
+        "EASEL__DATABASE__URL": database_url,
         "EASEL__WEB__PORT": "0",
         "EASEL__LIMITS__DAILY_BUDGET": "0",
         "EASEL__TRACKER__POLL_EVERY": "0.1",
@@ -62,7 +62,7 @@ class Deployment:
     @property
     def settings(self) -> dict[str, str]:
         """Of every process, as environment variables."""
-        settings = bot_settings(self.front, self.kie, KIE_KEY, self.folder / "easel.db")
+        settings = bot_settings(self.front, self.kie, KIE_KEY, f"sqlite:///{self.folder / 'easel.db'}")
         return settings | {"EASEL__LOG__LEVEL": "debug"}
 
     @asynccontextmanager

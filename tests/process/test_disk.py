@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from simcord import InteractionResult
+from simcord import InteractionResult, MemberActor
 
 from demo.kie import Delay, Succeed
 from tests.crash.disk_faults import FULL, FULL_AT_COMMIT, NO_ROOM_FOR_FILES, READ_ONLY
@@ -38,6 +38,10 @@ class FaultyDisk:
 
     testbed: CrashTestbed
     fault: str
+
+    @property
+    def _member(self) -> MemberActor:
+        return self.testbed.members[0]
 
     @property
     def _lasting(self) -> Path:
@@ -83,7 +87,7 @@ class FaultyDisk:
     async def imagine(self, number: int, **options: object) -> InteractionResult:
         """A member's request."""
         prompt = f"request{number:05} a hill"
-        return await self.testbed.members[0].slash(self.testbed.channel, "imagine", prompt=prompt, **options)
+        return await self._member.slash(self.testbed.channel_of(self._member), "imagine", prompt=prompt, **options)
 
     async def wait_for_image(self, interaction: InteractionResult) -> None:
         await until(
@@ -102,11 +106,11 @@ class FaultyDisk:
 
     @property
     def snapshot(self) -> Snapshot:
-        return read_snapshot(self.testbed.database)
+        return read_snapshot(self.testbed.url)
 
     def assert_each_paid_and_posted_once(self) -> None:
         assert [task.entries for task in self.snapshot.tasks] == [PAID] * 3
-        assert [len(rendered(post).images) for post in self.testbed.channel.history()] == [1, 1, 1]
+        assert [len(rendered(post).images) for post in self.testbed.channel_of(self._member).history()] == [1, 1, 1]
 
 
 @pytest.fixture

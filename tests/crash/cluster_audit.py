@@ -1,0 +1,118 @@
+"""What has to hold between several processes: one leads at a time, and KIE's rate limit is kept by all together."""
+
+from bisect import bisect_left
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import Final
+
+import psycopg
+
+from bot.domain.kie_limits import KIE_LIMITS
+from bot.domain.states import TaskState
+from tests.crash.cluster_processes import LEASE, ClusterHistory, leaders
+from tests.crash.process_log import seconds
+from tests.crash.testbed import CrashTestbed
+from tests.kie.schema import created
+
+_FENCED: Final = {TaskState.SUBMITTING.value, TaskState.RESERVED.value}
+"""States that only the leader may move a task to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A process that began to lead at a moment."""
+
+    number: int
+    process: str
+    began: float
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """A task's change of state, by the database's clock."""
+
+    at: float
+    process: str
+    task: int
+    origin: str | None
+    state: str
+
+
+@dataclass
+class ClusterAudit:
+    """What is wrong, and what there is to tell. Times in seconds."""
+
+    problems: list[str] = field(default_factory=list[str])
+    terms: list[Term] = field(default_factory=list[Term])
+    without_leader: list[float] = field(default_factory=list[float])
+    """Of each takeover: from the moment at which the former leader was disturbed to that at which the next one led."""
+    busiest_window: int = 0
+    """The most createTask calls in any of KIE's windows."""
+    in_doubt: set[int] = field(default_factory=set[int])
+    """Tasks that one process was submitting, and another one went on with."""
+
+
+def audit_cluster(testbed: CrashTestbed, history: ClusterHistory) -> ClusterAudit:
+    """Compare logs, the recorded moves and KIE's calls, after the last process has ended."""
+    audit = ClusterAudit(terms=[Term(entry["term"], process, seconds(entry)) for entry, process in leaders(history)])
+    moves = _moves(testbed.url)
+    audit.problems += _terms_out_of_order(audit.terms)
+    audit.problems += _moves_by_former_leaders(audit.terms, moves)
+    audit.without_leader = list(_times_without_leader(audit.terms, history))
+    audit.busiest_window = _busiest_window([call.at for call in created(testbed.kie)], KIE_LIMITS.window)
+    if audit.busiest_window > KIE_LIMITS.new_tasks:
+        audit.problems.append(f"{audit.busiest_window} createTask calls in {KIE_LIMITS.window:g} s")
+    audit.in_doubt = _in_doubt(moves)
+    return audit
+
+
+def _terms_out_of_order(terms: Sequence[Term]) -> Iterator[str]:
+    for before, after in pairwise(terms):
+        if after.number <= before.number:
+            yield f"{after.process} led in term {after.number} after {before.process} in term {before.number}"
+
+
+def _moves_by_former_leaders(terms: Sequence[Term], moves: Sequence[Move]) -> Iterator[str]:
+    own = {term.process: term.number for term in terms}
+    for move in moves:
+        if move.origin is None or move.state not in _FENCED:
+            continue
+        present = max((term.number for term in terms if term.began < move.at), default=0)
+        if own.get(move.process, 0) < present:
+            yield f"{move.process}, of term {own.get(move.process)}, wrote in term {present}: {move}"
+
+
+def _times_without_leader(terms: Sequence[Term], history: ClusterHistory) -> Iterator[float]:
+    """Whatever befell the former leader last is why; otherwise the database, or the machine was too slow."""
+    for former, term in pairwise(terms):
+        between = [event for event in history.disturbances if former.began < event.at < term.began]
+        own = [event.at for event in between if event.process == former.process and event.what != "SIGCONT"]
+        database = [event.at for event in between if not event.process]
+        yield term.began - min(own[-1:] or database[-1:] or [term.began - LEASE])
+
+
+def _busiest_window(times: Sequence[float], length: float) -> int:
+    ordered = sorted(times)
+    return max((position + 1 - bisect_left(ordered, at - length) for position, at in enumerate(ordered)), default=0)
+
+
+def _in_doubt(moves: Sequence[Move]) -> set[int]:
+    by_task: dict[int, list[Move]] = defaultdict(list)
+    for move in moves:
+        by_task[move.task].append(move)
+    return {
+        task
+        for task, made in by_task.items()
+        for before, after in pairwise(made)
+        if before.state == TaskState.SUBMITTING and after.process != before.process
+    }
+
+
+def _moves(url: str) -> list[Move]:
+    with psycopg.connect(url) as connection:
+        rows = connection.execute(
+            "SELECT extract(epoch FROM at)::float8, process, task, origin, state FROM recorded_moves ORDER BY id"
+        )
+        return [Move(*row) for row in rows.fetchall()]
