@@ -11,7 +11,7 @@ INSTALL := $(PIP) --require-hashes --only-binary :all: -r requirements/build.txt
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo demo-tour check test test-long format lint contracts types audit crash soak-load soak-quota bench lock clean
+.PHONY: help run demo demo-tour check test test-long format lint contracts types audit crash crash-cluster soak-load soak-quota bench lock clean
 
 # Suites that also run on PostgreSQL, which the run starts itself.
 ON_BOTH_DATABASES := tests/store tests/quota tests/generation tests/stories
@@ -19,13 +19,14 @@ ON_BOTH_DATABASES := tests/store tests/quota tests/generation tests/stories
 # make soak-load: hours of simulated load, which runs ten times as fast.
 HOURS ?= 1
 
-# make crash: the number of kills, and the random seed (empty: a new one).
-KILLS ?= 320
+# make crash and make crash-cluster: the number of kills, and the random seed (empty: 320 or 200, and a new one).
+KILLS ?=
 SEED ?=
+CRASH_OPTIONS = $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 help: ## list the targets
 	@awk '/^##@ / {printf "\n%s\n", substr($$0, 5)} \
-	    /^[a-z-]+:.*## / {split($$0, target, ":"); sub(/.*## /, ""); printf "  make %-10s  %s\n", target[1], $$0}' \
+	    /^[a-z-]+:.*## / {split($$0, target, ":"); sub(/.*## /, ""); printf "  make %-13s  %s\n", target[1], $$0}' \
 	    $(MAKEFILE_LIST)
 
 $(VENV)/bin/python:
@@ -82,7 +83,10 @@ audit: $(DEV_READY) ## search the dependencies for known vulnerabilities
 ##@ Prove it
 
 crash: $(DEV_READY) ## kill the bot hundreds of times and verify that nothing was lost
-	$(BIN)/python -m tests.crash.run --kills $(KILLS) $(if $(SEED),--seed $(SEED))
+	$(BIN)/python -m tests.crash.run $(CRASH_OPTIONS)
+
+crash-cluster: $(DEV_READY) ## the same with three processes on one PostgreSQL, which is stopped as well
+	$(BIN)/python -m tests.crash.cluster $(CRASH_OPTIONS)
 
 soak-load: $(DEV_READY) ## run the bot under load and verify the outcome
 	$(BIN)/python -m tests.soak.load --hours $(HOURS)

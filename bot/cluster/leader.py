@@ -75,17 +75,19 @@ class Leader:
         self.name = name
         self._ttl = ttl
         self.lease: Taken | None = None
+        """Kept when it is lost: what this process still writes is refused by its term."""
+        self._leads = False
         self._sure_until = float("-inf")
 
     @property
     def leads(self) -> bool:
         """As in :class:`Leadership`."""
-        return self.lease is not None
+        return self._leads
 
     @property
     def is_sure(self) -> bool:
         """As in :class:`Leadership`; by this machine's steady clock, from before the lease was last asked for."""
-        return self.lease is not None and _now() < self._sure_until
+        return self._leads and _now() < self._sure_until
 
     async def take(self) -> None:
         """Wait until this process leads. Whatever an earlier leader has written can then be read."""
@@ -103,7 +105,7 @@ class Leader:
         lease = Taken(self.name, term)
         # The writers' turn: what an earlier leader was writing is committed now, and nothing of it comes later.
         await retry_until_available(self._wait_for_writers)
-        self._sure_until, self.lease = asked_at + self._ttl, lease
+        self._sure_until, self.lease, self._leads = asked_at + self._ttl, lease, True
         log.info("leading", lease=lease.name, term=lease.term)
 
     async def hold(self) -> None:
@@ -114,19 +116,19 @@ class Leader:
         while True:
             await asyncio.sleep(self._ttl / 4)
             lease = self.lease
-            if lease is None:
+            if lease is None or not self._leads:
                 return
             asked_at = _now()
             with suppress(StoreUnavailable):
                 if not await self._leases.renew(lease.name, lease.term, self._ttl):
-                    self.lease = None
+                    self._leads = False
                     raise LeaseLost(f"another process has taken {lease.name}")
                 self._sure_until = asked_at + self._ttl
 
     async def publish(self, read: Callable[[], str], every: float = 1.0) -> None:
         """Let all processes read this whenever it has changed, until cancelled; looks at it every so many seconds."""
         told = None
-        while (lease := self.lease) is not None:
+        while self._leads and (lease := self.lease) is not None:
             if (text := read()) != told:
                 with suppress(StoreUnavailable):
                     await self._leases.tell(lease, text)
@@ -135,10 +137,10 @@ class Leader:
 
     async def give_back(self) -> None:
         """Let another process lead now. To be called when all work has ended."""
-        lease, self.lease = self.lease, None
-        if lease is not None:
+        leads, self._leads = self._leads, False
+        if leads and self.lease is not None:
             with suppress(StoreUnavailable):
-                await self._leases.release(lease.name, lease.term)
+                await self._leases.release(self.lease.name, self.lease.term)
 
     async def _wait_for_writers(self) -> None:
         async with self._store.write():

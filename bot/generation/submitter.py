@@ -177,10 +177,10 @@ class Submitter:
 
     async def _mark_submitting(self, task_id: TaskId) -> Generation | None:
         """The task's generation; None when it was cancelled meanwhile, cannot be read, or another process leads."""
-        deadline = self._clock.now() + self._tracker.task_deadline
+        now, lease = self._clock.now(), self._workload.leadership.lease
         try:
             async with self._store.write() as tx:
-                if not await tx.tasks.submitting(task_id, deadline, self._workload.leadership.lease):
+                if not await tx.tasks.submitting(task_id, now + self._tracker.task_deadline, lease, at=now):
                     return None
                 return await tx.generations.of_task(task_id)
         except UnreadableRow as error:

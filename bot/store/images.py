@@ -2,13 +2,16 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import RowMapping, bindparam, insert, select
+from sqlalchemy import RowMapping, bindparam, select
+from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.generation import Image
 from bot.domain.ids import ImageId, MessageId
 from bot.store.tables import images
 
+# Another process may have posted them in the same message, and come first.
+_ADD = insert(images).on_conflict_do_nothing()
 _IN_MESSAGE = select(images).where(images.c.message_id == bindparam("message")).order_by(images.c.id)
 _NEWEST = select(images).where(images.c.id == bindparam("image")).cte("lineage", recursive=True)
 _LINEAGE = _NEWEST.union_all(select(images).join(_NEWEST, _NEWEST.c.parent_id == images.c.id))
@@ -23,9 +26,9 @@ class ImageRepository:
         self._connection = connection
 
     async def add(self, posted: Sequence[Image]) -> None:
-        """Insert posted images; parents must have been added before."""
+        """Insert posted images, but those that are known; parents must have been added before."""
         if posted:
-            await self._connection.execute(insert(images), [_values(image) for image in posted])
+            await self._connection.execute(_ADD, [_values(image) for image in posted])
 
     async def in_message(self, message_id: MessageId) -> list[Image]:
         """The images that a message shows, in their order; none for a message that is not the bot's."""

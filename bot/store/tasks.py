@@ -80,12 +80,14 @@ class TaskRepository:
         rows = await self._connection.execute(_IN_STATES, {"states": list(states)})
         return [task_from(row, row) for row in readable(rows)]
 
-    async def submitting(self, task: TaskId, deadline: datetime, leader: Taken | None = None) -> bool:
-        """KIE is about to be asked. Recorded first, so that a task is never sent twice.
+    async def submitting(
+        self, task: TaskId, deadline: datetime, leader: Taken | None = None, *, at: datetime | None = None
+    ) -> bool:
+        """KIE is about to be asked, ``at`` this time. Recorded first, so that a task is never sent twice.
 
         False also when another process has taken the leader's lease since.
         """
-        return await self._move_in_term(task, TaskState.SUBMITTING, leader, deadline=deadline)
+        return await self._move_in_term(task, TaskState.SUBMITTING, leader, deadline=deadline, submitted_at=at)
 
     async def requeue(self, task: TaskId, leader: Taken | None = None) -> bool:
         """KIE has certainly not taken the task: it waits for another attempt. False also for a former leader."""
@@ -153,7 +155,7 @@ class TaskRepository:
         return waiting
 
     async def submitted_since(self, since: datetime) -> list[datetime]:
-        """When tasks were handed to KIE, at or after this time, oldest first."""
+        """When KIE was last asked for each task, at or after this time, oldest first; whatever it answered."""
         rows = await self._connection.execute(_SUBMITTED_SINCE, {"since": since})
         return [row["submitted_at"] for row in readable(rows)]
 

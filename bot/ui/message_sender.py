@@ -13,6 +13,7 @@ import structlog
 
 from bot.domain.credits import PriceList
 from bot.domain.delivery_errors import DeliveryFailed, TooLargeToPost, Undeliverable
+from bot.domain.errors import StoreUnavailable
 from bot.domain.generation import Destination, PendingCard
 from bot.domain.ids import ChannelId, MessageId, to_base36
 from bot.domain.ports import Card, Clock, ImageFile, Posted
@@ -45,16 +46,31 @@ _NOBODY: Final = discord.AllowedMentions.none()
 
 
 class DiscordMessageSender:
-    """The port :class:`bot.domain.ports.MessageSender`, by discord.py."""
+    """The port :class:`bot.domain.ports.MessageSender`, by discord.py.
 
-    def __init__(self, client: discord.Client, clock: Clock, *, prices: PriceList, alt_texts: AltTexts) -> None:
+    Nothing is sent while ``is_sure`` says no: another process may have brought the card further by now.
+    """
+
+    def __init__(
+        self,
+        client: discord.Client,
+        clock: Clock,
+        *,
+        prices: PriceList,
+        alt_texts: AltTexts,
+        is_sure: Callable[[], bool] = lambda: True,
+    ) -> None:
         self._client = client
         self._clock = clock
         self._prices = prices
         self._alt_texts = alt_texts
+        self._is_sure = is_sure
 
     async def show(self, card: Card) -> None:
-        """Bring the card up to date if it can be edited; otherwise the change waits for the outcome."""
+        """Bring the card up to date if it can be edited; otherwise the change waits for the outcome.
+
+        Raises StoreUnavailable.
+        """
         destination = card.generation.request.destination
         if destination.message_id is None or not self._is_editable(destination):
             return
@@ -122,6 +138,7 @@ class DiscordMessageSender:
     async def _edit(self, destination: Destination, view: discord.ui.LayoutView, files: list[discord.File]) -> None:
         """Edit a card, by the interaction's token or as the bot's own message."""
         message_id = destination.message_id or MessageId(0)
+        self._check_lead()
         if (token := destination.token) is not None:
             webhook = discord.Webhook.partial(token.application_id, token.value, client=self._client)
             await webhook.edit_message(message_id, view=view, attachments=files, allowed_mentions=_NOBODY)
@@ -139,9 +156,11 @@ class DiscordMessageSender:
             channel = await self._client.create_dm(requester)
         else:
             channel = self._client.get_partial_messageable(destination.channel_id)
+        files = await outcome.files()
+        self._check_lead()
         message = await channel.send(
             view=outcome.view(),
-            files=await outcome.files(),
+            files=files,
             # Late images come one by one, each in a message of its own.
             nonce=to_base36(outcome.images[0].task_id if card.late else generation.id),
             allowed_mentions=discord.AllowedMentions(
@@ -161,6 +180,10 @@ class DiscordMessageSender:
             await retry_later(channel.get_partial_message(destination.message_id).delete)
         except DISCORD_ERRORS as error:
             log.info("old card not deleted", error=type(error).__name__)
+
+    def _check_lead(self) -> None:
+        if not self._is_sure():
+            raise StoreUnavailable("another process may lead by now")
 
     def _is_editable(self, destination: Destination) -> bool:
         """An interaction's answer can be edited until its token expires; the bot's own message always can.

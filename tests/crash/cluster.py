@@ -90,6 +90,7 @@ def _cluster_lines(log: ClusterLog, cluster: ClusterAudit) -> Iterator[str]:
     for seconds in (max(cluster.without_leader, default=0.0),):
         yield f"{seconds:8.1f}  seconds at most from the loss of a leader to the next one"
     yield f"{cluster.busiest_window:8}  createTask calls at most in a window of KIE's"
+    yield f"{cluster.late_calls:8}  more by processes that were stopped just before they asked"
     for end, times in sorted(log.history.ends.items()):
         yield f"{times:8}  processes ended by themselves: {end}"
     yield f"-- problems between processes: {len(cluster.problems)}"

@@ -1,5 +1,6 @@
 """What has to hold between several processes: one leads at a time, and KIE's rate limit is kept by all together."""
 
+import time
 from bisect import bisect_left
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -12,7 +13,9 @@ import psycopg
 from bot.domain.kie_limits import KIE_LIMITS
 from bot.domain.states import TaskState
 from tests.crash.cluster_processes import LEASE, ClusterHistory, leaders
+from tests.crash.load import TAG
 from tests.crash.process_log import seconds
+from tests.crash.snapshot import read_snapshot
 from tests.crash.testbed import CrashTestbed
 from tests.kie.schema import created
 
@@ -49,7 +52,9 @@ class ClusterAudit:
     without_leader: list[float] = field(default_factory=list[float])
     """Of each takeover: from the moment at which the former leader was disturbed to that at which the next one led."""
     busiest_window: int = 0
-    """The most createTask calls in any of KIE's windows."""
+    """The most createTask calls in any of KIE's windows, without those that came late."""
+    late_calls: int = 0
+    """createTask calls of a process that was stopped just before it asked: no process can take those back."""
     in_doubt: set[int] = field(default_factory=set[int])
     """Tasks that one process was submitting, and another one went on with."""
 
@@ -59,9 +64,10 @@ def audit_cluster(testbed: CrashTestbed, history: ClusterHistory) -> ClusterAudi
     audit = ClusterAudit(terms=[Term(entry["term"], process, seconds(entry)) for entry, process in leaders(history)])
     moves = _moves(testbed.url)
     audit.problems += _terms_out_of_order(audit.terms)
-    audit.problems += _moves_by_former_leaders(audit.terms, moves)
+    audit.problems += moves_by_former_leaders(audit.terms, moves)
     audit.without_leader = list(_times_without_leader(audit.terms, history))
-    audit.busiest_window = _busiest_window([call.at for call in created(testbed.kie)], KIE_LIMITS.window)
+    in_time, audit.late_calls = _calls(testbed, moves)
+    audit.busiest_window = busiest_window(in_time, KIE_LIMITS.window)
     if audit.busiest_window > KIE_LIMITS.new_tasks:
         audit.problems.append(f"{audit.busiest_window} createTask calls in {KIE_LIMITS.window:g} s")
     audit.in_doubt = _in_doubt(moves)
@@ -74,7 +80,8 @@ def _terms_out_of_order(terms: Sequence[Term]) -> Iterator[str]:
             yield f"{after.process} led in term {after.number} after {before.process} in term {before.number}"
 
 
-def _moves_by_former_leaders(terms: Sequence[Term], moves: Sequence[Move]) -> Iterator[str]:
+def moves_by_former_leaders(terms: Sequence[Term], moves: Sequence[Move]) -> Iterator[str]:
+    """What a process wrote for KIE's sake when another one had begun to lead, or without ever leading."""
     own = {term.process: term.number for term in terms}
     for move in moves:
         if move.origin is None or move.state not in _FENCED:
@@ -93,7 +100,27 @@ def _times_without_leader(terms: Sequence[Term], history: ClusterHistory) -> Ite
         yield term.began - min(own[-1:] or database[-1:] or [term.began - LEASE])
 
 
-def _busiest_window(times: Sequence[float], length: float) -> int:
+def _calls(testbed: CrashTestbed, moves: Sequence[Move]) -> tuple[list[float], int]:
+    """When createTask was called in time, and how often it was called later than a lease after its task's move."""
+    tags = {
+        task.id: generation.tag for generation in read_snapshot(testbed.url).generations for task in generation.tasks
+    }
+    asked: dict[str, list[float]] = defaultdict(list)
+    for move in moves:
+        if move.state == TaskState.SUBMITTING:
+            asked[tags[move.task]].append(move.at)
+    since_epoch = time.time() - time.monotonic()
+    calls: list[tuple[float, str]] = []
+    for call in created(testbed.kie):
+        tag = TAG.search(str(call.json))
+        assert tag is not None
+        calls.append((call.at + since_epoch, tag[0]))
+    in_time = [at for at, tag in calls if any(0 <= at - moved <= LEASE for moved in asked[tag])]
+    return in_time, len(calls) - len(in_time)
+
+
+def busiest_window(times: Sequence[float], length: float) -> int:
+    """The most moments that lie within so many seconds of one another."""
     ordered = sorted(times)
     return max((position + 1 - bisect_left(ordered, at - length) for position, at in enumerate(ordered)), default=0)
 

@@ -97,7 +97,7 @@ class ClusterFaults:
     async def _act(self) -> None:
         """Members act as soon as the commands are registered."""
         await until(
-            lambda: any(process.first("commands synced") for process in self._cluster.history.processes),
+            lambda: self._testbed.front.calls("PUT", "/commands"),
             within=_WHOLE_SECONDS,
             what="the commands to be registered",
         )

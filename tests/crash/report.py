@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from statistics import median
+from typing import Any
 
 from tests.crash.audit import CrashAudit
 from tests.crash.kills import KillLog
@@ -57,10 +58,17 @@ def logged_errors(testbed: CrashTestbed) -> Counter[str]:
         errors["not a log line"] += sum(line.startswith("Traceback") for line in output.splitlines())
         for entry in log_entries(output):
             if entry.get("level") in {"error", "critical"}:
-                trace = str(entry.get("exception", "")).strip().splitlines()
-                why = trace[-1] if trace else str(entry.get("error", entry.get("detail", "")))
+                why = _reason(entry)
                 errors[f"{entry['event']} {why}".strip()] += 1
     return +errors
+
+
+def _reason(entry: Mapping[str, Any]) -> str:
+    match entry:
+        case {"exception": [{"exc_type": kind, "exc_value": value}, *_]}:
+            return f"{kind}: {value}".partition("\n")[0]
+        case _:
+            return str(entry.get("error", entry.get("detail", "")))
 
 
 def _times(log: KillLog) -> Iterator[str]:
