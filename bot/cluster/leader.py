@@ -94,17 +94,19 @@ class Leader:
         stands_by = False
         while True:
             await self._wait_for_clock()
-            asked_at = _now()
             term = await retry_until_available(partial(self._leases.acquire, self.name, self._ttl))
             if term is not None:
-                break
+                # The writers' turn: what an earlier leader was writing is committed now, and nothing of it comes later.
+                await retry_until_available(self._wait_for_writers)
+                asked_at = _now()
+                # This process may have hung since, or waited for long.
+                if await retry_until_available(partial(self._leases.renew, self.name, term, self._ttl)):
+                    break
             if not stands_by:
                 log.info("standing by: another process leads", lease=self.name)
                 stands_by = True
             await asyncio.sleep(self._ttl / 10)
         lease = Taken(self.name, term)
-        # The writers' turn: what an earlier leader was writing is committed now, and nothing of it comes later.
-        await retry_until_available(self._wait_for_writers)
         self._sure_until, self.lease, self._leads = asked_at + self._ttl, lease, True
         log.info("leading", lease=lease.name, term=lease.term)
 

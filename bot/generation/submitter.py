@@ -27,7 +27,7 @@ _SURE_AGAIN = 0.25
 """Seconds until a leader that may have lost its lease looks whether it still holds it."""
 _SERIES_GAP = timedelta(minutes=2)
 """Without a "try later" for so long, the next one begins a new series: while tasks wait, one is sent every minute."""
-_ANSWER_DELAY = 1.0
+_ANSWER_DELAY = 2.0
 """Seconds by which KIE's answer may be later than the moment that is stored for it."""
 
 

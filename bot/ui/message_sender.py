@@ -138,7 +138,7 @@ class DiscordMessageSender:
     async def _edit(self, destination: Destination, view: discord.ui.LayoutView, files: list[discord.File]) -> None:
         """Edit a card, by the interaction's token or as the bot's own message."""
         message_id = destination.message_id or MessageId(0)
-        self._check_lead()
+        self._check_lead(files)
         if (token := destination.token) is not None:
             webhook = discord.Webhook.partial(token.application_id, token.value, client=self._client)
             await webhook.edit_message(message_id, view=view, attachments=files, allowed_mentions=_NOBODY)
@@ -157,7 +157,7 @@ class DiscordMessageSender:
         else:
             channel = self._client.get_partial_messageable(destination.channel_id)
         files = await outcome.files()
-        self._check_lead()
+        self._check_lead(files)
         message = await channel.send(
             view=outcome.view(),
             files=files,
@@ -181,8 +181,10 @@ class DiscordMessageSender:
         except DISCORD_ERRORS as error:
             log.info("old card not deleted", error=type(error).__name__)
 
-    def _check_lead(self) -> None:
+    def _check_lead(self, files: Sequence[discord.File]) -> None:
         if not self._is_sure():
+            for file in files:
+                file.close()
             raise StoreUnavailable("another process may lead by now")
 
     def _is_editable(self, destination: Destination) -> bool:

@@ -83,6 +83,8 @@ async def test_a_leader_that_hangs_is_not_sure_and_finds_its_lease_lost(
     with pytest.raises(LeaseLost, match=KIE):
         await first.hold()
     assert not first.leads
+    # What it still writes is refused by its term.
+    assert first.lease == Taken(KIE, 1)
 
 
 async def test_a_new_leader_waits_for_what_an_earlier_one_is_writing(

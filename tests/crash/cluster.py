@@ -89,7 +89,7 @@ def _cluster_lines(log: ClusterLog, cluster: ClusterAudit) -> Iterator[str]:
     yield f"{len(cluster.terms):8}  terms of the leader's lease"
     for seconds in (max(cluster.without_leader, default=0.0),):
         yield f"{seconds:8.1f}  seconds at most from the loss of a leader to the next one"
-    yield f"{cluster.busiest_window:8}  createTask calls at most in a window of KIE's"
+    yield f"{cluster.busiest_window:8}  new tasks at most in a window of KIE's, by {cluster.most_calls} calls at most"
     yield f"{cluster.late_calls:8}  more by processes that were stopped just before they asked"
     for end, times in sorted(log.history.ends.items()):
         yield f"{times:8}  processes ended by themselves: {end}"
@@ -109,7 +109,7 @@ def _summary(bursts: Sequence[Burst], results: Sequence[BurstResult]) -> Iterato
     takeovers = [seconds for result in results for seconds in result.cluster.without_leader]
     yield f"{signals} processes killed or stopped, {database} faults of the database"
     yield f"{len(takeovers)} takeovers, at most {max(takeovers, default=0.0):.1f} s without a leader"
-    yield f"at most {max(result.cluster.busiest_window for result in results)} createTask calls in a window of KIE's"
+    yield f"at most {max(result.cluster.busiest_window for result in results)} new tasks in a window of KIE's"
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 import time
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Final
@@ -52,7 +52,9 @@ class ClusterAudit:
     without_leader: list[float] = field(default_factory=list[float])
     """Of each takeover: from the moment at which the former leader was disturbed to that at which the next one led."""
     busiest_window: int = 0
-    """The most createTask calls in any of KIE's windows, without those that came late."""
+    """The most tasks that KIE took in any of its windows, without those that came late."""
+    most_calls: int = 0
+    """The same of createTask calls, with those that KIE refused."""
     late_calls: int = 0
     """createTask calls of a process that was stopped just before it asked: no process can take those back."""
     in_doubt: set[int] = field(default_factory=set[int])
@@ -66,10 +68,16 @@ def audit_cluster(testbed: CrashTestbed, history: ClusterHistory) -> ClusterAudi
     audit.problems += _terms_out_of_order(audit.terms)
     audit.problems += moves_by_former_leaders(audit.terms, moves)
     audit.without_leader = list(_times_without_leader(audit.terms, history))
-    in_time, audit.late_calls = _calls(testbed, moves)
-    audit.busiest_window = busiest_window(in_time, KIE_LIMITS.window)
+    asked = _asked(testbed, moves)
+    since_epoch = time.time() - time.monotonic()
+    calls = [(call.at + since_epoch, str(call.json)) for call in created(testbed.kie)]
+    in_time = _in_time(calls, asked)
+    audit.late_calls = len(calls) - len(in_time)
+    audit.most_calls = busiest_window(in_time, KIE_LIMITS.window)
+    taken = [(task.created, task.request.prompt) for task in testbed.kie.tasks.values()]
+    audit.busiest_window = busiest_window(_in_time(taken, asked), KIE_LIMITS.window)
     if audit.busiest_window > KIE_LIMITS.new_tasks:
-        audit.problems.append(f"{audit.busiest_window} createTask calls in {KIE_LIMITS.window:g} s")
+        audit.problems.append(f"{audit.busiest_window} new tasks in {KIE_LIMITS.window:g} s")
     audit.in_doubt = _in_doubt(moves)
     return audit
 
@@ -100,8 +108,8 @@ def _times_without_leader(terms: Sequence[Term], history: ClusterHistory) -> Ite
         yield term.began - min(own[-1:] or database[-1:] or [term.began - LEASE])
 
 
-def _calls(testbed: CrashTestbed, moves: Sequence[Move]) -> tuple[list[float], int]:
-    """When createTask was called in time, and how often it was called later than a lease after its task's move."""
+def _asked(testbed: CrashTestbed, moves: Sequence[Move]) -> Mapping[str, Sequence[float]]:
+    """When KIE was about to be asked, by the tag of the request."""
     tags = {
         task.id: generation.tag for generation in read_snapshot(testbed.url).generations for task in generation.tasks
     }
@@ -109,14 +117,16 @@ def _calls(testbed: CrashTestbed, moves: Sequence[Move]) -> tuple[list[float], i
     for move in moves:
         if move.state == TaskState.SUBMITTING:
             asked[tags[move.task]].append(move.at)
-    since_epoch = time.time() - time.monotonic()
-    calls: list[tuple[float, str]] = []
-    for call in created(testbed.kie):
-        tag = TAG.search(str(call.json))
-        assert tag is not None
-        calls.append((call.at + since_epoch, tag[0]))
-    in_time = [at for at, tag in calls if any(0 <= at - moved <= LEASE for moved in asked[tag])]
-    return in_time, len(calls) - len(in_time)
+    return asked
+
+
+def _in_time(calls: Iterable[tuple[float, str]], asked: Mapping[str, Sequence[float]]) -> list[float]:
+    """The times of those that came within a lease of the move before them; each text has the tag of its request."""
+    return [
+        at
+        for at, text in calls
+        if (tag := TAG.search(text)) and any(0 <= at - moved <= LEASE for moved in asked.get(tag[0], ()))
+    ]
 
 
 def busiest_window(times: Sequence[float], length: float) -> int:

@@ -24,7 +24,9 @@ BY_ANOTHERS_END: Final = {
 """Steps that a process makes when this one has ended."""
 FIRST_START: Final = "commit: key-value stored"
 """The step that only the first of all processes makes: it writes down how many shards there are."""
-_BURST: Final = 25
+_BURST: Final = 50
+_WAITS: Final = 0.7
+"""How many faults come when the one before is over; the others hit a cluster that is not whole."""
 _DATABASE_EVERY: Final = 8
 """After so many kills and stops the database has its turn."""
 
@@ -95,7 +97,8 @@ def at_point(dice: random.Random, number: signal.Signals, point: str) -> Planned
     if step == FIRST_START:
         return PlannedFault(number, point, waits=False, lasts=1.5 * LEASE)
     rare = step in RARE or step in BY_ANOTHERS_END
-    return PlannedFault(number, point, lasts=dice.uniform(1.2, 2.0) * LEASE, nth=1 if rare else dice.choice((1, 1, 2)))
+    nth, lasts = 1 if rare else dice.choice((1, 1, 2)), dice.uniform(1.2, 2.0) * LEASE
+    return PlannedFault(number, point, waits=dice.random() < _WAITS, lasts=lasts, nth=nth)
 
 
 def at_random(dice: random.Random) -> PlannedFault:
@@ -105,7 +108,7 @@ def at_random(dice: random.Random) -> PlannedFault:
     return PlannedFault(
         dice.choice(SIGNALS),
         whom=dice.choice(PROCESSES),
-        waits=dice.random() < 0.7,
+        waits=dice.random() < _WAITS,
         after=dice.uniform(0, 1.5),
         lasts=lasts,
     )

@@ -1,6 +1,7 @@
 """Posted images: what a message shows, and the lineage back to the first image."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,15 @@ async def edit_repeatedly(store: Store, times: int, parent: ImageId | None = Non
 async def lineage(store: Store, image_id: ImageId) -> Sequence[Image]:
     async with store.read() as tx:
         return await tx.images.lineage(image_id)
+
+
+async def test_an_image_that_another_process_has_recorded_stays_as_it_is(store: Store) -> None:
+    first, second = await post(store, 1, count=2)
+    (late,) = await post(store, 3)
+    async with store.write() as tx:
+        await tx.images.add([replace(first, message_id=MessageId(2)), replace(late, id=second.id)])
+        assert await tx.images.in_message(MessageId(1)) == [first, second]
+        assert await tx.images.in_message(MessageId(2)) == []
 
 
 async def test_a_message_shows_what_was_posted_in_it(store: Store) -> None:
