@@ -87,6 +87,19 @@ async def test_a_leader_that_hangs_is_not_sure_and_finds_its_lease_lost(
     assert first.lease == Taken(KIE, 1)
 
 
+async def test_one_that_hung_while_it_took_the_lease_does_not_lead(leases: PostgresLeases, shared_store: Store) -> None:
+    leader = Leader(leases, shared_store, KIE, 20)
+    with capture_logs() as logs:
+        async with shared_store.write():
+            taking = asyncio.create_task(leader.take())
+            await until(lambda: leases.held(KIE), what="the lease to be taken")
+            await leases.release(KIE, 1)
+            assert await leases.acquire(KIE, 20) == 2
+        await until(lambda: any("standing by" in entry["event"] for entry in logs), what="standing by")
+    assert not leader.leads
+    taking.cancel()
+
+
 async def test_a_new_leader_waits_for_what_an_earlier_one_is_writing(
     leases: PostgresLeases, shared_store: Store, postgresql: str
 ) -> None:
