@@ -57,9 +57,8 @@ async def run(config: Config) -> bool:
         ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
         log.info("stopping", reason=[task.get_name() for task in ended])
         died = [task for task in ended if task is not stopping]
-        # Drain while Discord and KIE can still be reached.
-        if not died:
-            await app.client.services.generations.drain(_DRAIN_SECONDS)
+        # Drain while Discord and KIE can still be reached; also when a part died, since others do not depend on it.
+        await app.client.services.generations.drain(_DRAIN_SECONDS)
         await _cancel(workers)
     for task in died:
         error = task.exception() if not task.cancelled() else None

@@ -2,7 +2,9 @@
 
 import asyncio
 import socket
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -16,7 +18,9 @@ from bot import process
 from bot.app import assemble
 from bot.cluster.ports import LocalLeases
 from bot.config import ClusterConfig, Config, DatabaseConfig, WebConfig, load
+from demo.kie import Delay
 from tests.process.deployment import Deployment, open_deployment
+from tests.stories.images import png
 from tests.waiting import until
 
 
@@ -81,10 +85,17 @@ async def lose_and_take_over(deployment: Deployment, monkeypatch: pytest.MonkeyP
     await until(reads(second_config, 200, {"standby": True, "workers": True}), within=30, what="the stand-by")
     assert gateway.identified == 1
 
+    monkeypatch.setattr(process, "_DRAIN_SECONDS", 20)
+    deployment.kie.script.on("upload", Delay(2))
+    await deployment.imagine("with a reference", image=("sketch.png", png()))
+    await until(lambda: any("upload" in call.path for call in deployment.kie.requests), what="the upload")
+
     # As if it had hung for longer than its lease: another one has had it in between.
     await leases.release("gateway:0", 1)
     assert await leases.acquire("gateway:0", 0.1) == 2
     assert await asyncio.wait_for(first, 30) is False
+    with closing(sqlite3.connect(folder / "first" / "easel.db")) as database:
+        assert database.execute("SELECT prompt FROM generations").fetchall() == [("with a reference",)]
     await until(reads(second_config, 200, {"discord": True, "workers": True}), within=30, what="the takeover")
     await deployment.wait_for_image(await deployment.imagine("a map"))
     assert gateway.identified == 2
