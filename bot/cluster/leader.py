@@ -100,7 +100,8 @@ class Leader:
                 await retry_until_available(self._wait_for_writers)
                 asked_at = _now()
                 # This process may have hung since, or waited for long.
-                if await retry_until_available(partial(self._leases.renew, self.name, term, self._ttl)):
+                held = await retry_until_available(partial(self._leases.renew, self.name, term, self._ttl))
+                if held and _now() < asked_at + self._ttl:
                     break
             if not stands_by:
                 log.info("standing by: another process leads", lease=self.name)

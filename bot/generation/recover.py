@@ -93,7 +93,9 @@ async def _fail_ambiguous(runtime: Runtime, pipeline: Pipeline, task: Task) -> N
 
     async def fail() -> None:
         async with runtime.store.write() as tx:
-            await tx.tasks.fail(task.id, Failure.UNKNOWN_OUTCOME, runtime.now)
+            # If this process has hung since it took the lease, another one may be submitting the task now.
+            if await tx.leases.is_present(pipeline.workload.leadership.lease):
+                await tx.tasks.fail(task.id, Failure.UNKNOWN_OUTCOME, runtime.now)
 
     await retry_until_available(fail)
     pipeline.delivery.refresh(task.generation_id)

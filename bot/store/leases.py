@@ -25,6 +25,7 @@ _RELEASE = text("UPDATE leases SET until = clock_timestamp() WHERE name = :name 
 _TELL = text("UPDATE leases SET told = :told WHERE name = :name AND term = :term")
 _HELD = text("SELECT EXISTS (SELECT 1 FROM leases WHERE starts_with(name, :prefix) AND until >= clock_timestamp())")
 _NOW = text("SELECT clock_timestamp()")
+_TERM = select(leases.c.term).where(leases.c.name == bindparam("lease"))
 _TOLD = select(leases.c.told).where(leases.c.name == bindparam("lease"))
 
 
@@ -91,10 +92,14 @@ class PostgresLeases:
 
 
 class LeaseRepository:
-    """What the holders of leases tell."""
+    """Who holds leases, and what their holders tell."""
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
+
+    async def is_present(self, lease: Taken | None) -> bool:
+        """Whether nobody has taken the lease since; True for None, a process that is alone with its database."""
+        return lease is None or await self._connection.scalar(_TERM, {"lease": lease.name}) == lease.term
 
     async def told(self, name: str) -> str | None:
         """What the present or the last holder published; None when there was none."""

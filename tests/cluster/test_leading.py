@@ -290,6 +290,20 @@ async def test_a_former_leaders_moves_are_refused(cluster: Cluster) -> None:
                 assert await tx.tasks.requeue(task_id, leader.lease) is moved
 
 
+async def test_a_former_leader_that_begins_late_fails_nothing_of_the_present_one(cluster: Cluster) -> None:
+    former, present = cluster.leader(ttl=0.5), cluster.leader()
+    async with cluster.gateway() as gateway:
+        task_id = await one_task(gateway)
+        await former.take()
+        await present.take()
+        async with cluster.store.write() as tx:
+            assert await tx.tasks.submitting(task_id, NOW, present.lease)
+        async with cluster.worker(former), cluster.store.read() as tx:
+            assert (await tx.tasks.get(task_id)).state is TaskState.SUBMITTING
+        async with cluster.worker(present), cluster.store.read() as tx:
+            assert (await tx.tasks.get(task_id)).state is TaskState.FAILED
+
+
 async def test_a_new_leader_counts_the_call_that_was_not_answered(cluster: Cluster) -> None:
     former, present = cluster.leader(), cluster.leader()
     await former.take()
