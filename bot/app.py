@@ -154,7 +154,7 @@ async def assemble(
         await retry_until_available(lambda: asyncio.to_thread(migrate, url))
         ids = IdMaker(clock.now, start=secrets.randbits(22))
         runtime = Runtime(
-            store=await enter(Store.open(url)),
+            store=await enter(Store.open(url, migrated=True)),
             clock=clock,
             background=BackgroundTasks("background", grace=_BACKGROUND_GRACE),
             new_id=ids,
@@ -267,7 +267,7 @@ async def assemble(
                 clock,
                 prices=prices,
                 alt_texts=services.alt_texts,
-                is_sure=lambda: workload.leadership.is_sure,
+                leadership=workload.leadership,
             ),
             alerts=client.alerts,
             block=block,

@@ -2,8 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import AsyncGenerator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext, suppress
 from functools import partial
 from typing import Final, Protocol, final
 
@@ -45,6 +45,10 @@ class Leadership(Protocol):
         """Whether no other process can have taken the lease by now."""
         ...
 
+    def while_sure(self) -> AbstractAsyncContextManager[object]:
+        """Cancel the block with TimeoutError once this process is no longer sure."""
+        ...
+
 
 @final
 class OnlyProcess:
@@ -54,6 +58,10 @@ class OnlyProcess:
     leads = True
     lease: Taken | None = None
     is_sure = True
+
+    def while_sure(self) -> AbstractAsyncContextManager[object]:
+        """As in :class:`Leadership`."""
+        return nullcontext()
 
 
 class LeaseLost(EaselError):
@@ -78,6 +86,7 @@ class Leader:
         """Kept when it is lost: what this process still writes is refused by its term."""
         self._leads = False
         self._sure_until = float("-inf")
+        self._limits: set[asyncio.Timeout] = set()
 
     @property
     def leads(self) -> bool:
@@ -88,6 +97,16 @@ class Leader:
     def is_sure(self) -> bool:
         """As in :class:`Leadership`; by this machine's steady clock, from before the lease was last asked for."""
         return self._leads and _now() < self._sure_until
+
+    @asynccontextmanager
+    async def while_sure(self) -> AsyncGenerator[None, None]:
+        """As in :class:`Leadership`. A process that was stopped within the block does not go on with it."""
+        async with asyncio.timeout_at(self._sure_until) as limit:
+            self._limits.add(limit)
+            try:
+                yield
+            finally:
+                self._limits.discard(limit)
 
     async def take(self) -> None:
         """Wait until this process leads. Whatever an earlier leader has written can then be read."""
@@ -127,6 +146,9 @@ class Leader:
                     self._leads = False
                     raise LeaseLost(f"another process has taken {lease.name}")
                 self._sure_until = asked_at + self._ttl
+                for limit in self._limits:
+                    if not limit.expired():
+                        limit.reschedule(self._sure_until)
 
     async def publish(self, read: Callable[[], str], every: float = 1.0) -> None:
         """Let all processes read this whenever it has changed, until cancelled; looks at it every so many seconds."""

@@ -62,12 +62,13 @@ class Store:
 
     @classmethod
     @asynccontextmanager
-    async def open(cls, url: str) -> AsyncGenerator["Store", None]:
-        """Migrate the database at this URL to the newest schema, and open it.
+    async def open(cls, url: str, *, migrated: bool = False) -> AsyncGenerator["Store", None]:
+        """Migrate the database at this URL to the newest schema, unless that has been done, and open it.
 
         At the end it waits for the transactions that are open; later ones raise StoreUnavailable.
         """
-        await asyncio.to_thread(migrate, url)
+        if not migrated:
+            await asyncio.to_thread(migrate, url)
         async with AsyncExitStack() as stack:
             engines: list[AsyncEngine] = []
             for writes, connections in ((False, _READERS), (True, 1)):

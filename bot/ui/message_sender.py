@@ -11,6 +11,7 @@ from typing import Final
 import discord
 import structlog
 
+from bot.cluster.leader import Leadership
 from bot.domain.credits import PriceList
 from bot.domain.delivery_errors import DeliveryFailed, TooLargeToPost, Undeliverable
 from bot.domain.errors import StoreUnavailable
@@ -48,7 +49,7 @@ _NOBODY: Final = discord.AllowedMentions.none()
 class DiscordMessageSender:
     """The port :class:`bot.domain.ports.MessageSender`, by discord.py.
 
-    Nothing is sent while ``is_sure`` says no: another process may have brought the card further by now.
+    Nothing is sent while ``leadership`` is not sure: another process may have brought the card further by now.
     """
 
     def __init__(
@@ -58,13 +59,13 @@ class DiscordMessageSender:
         *,
         prices: PriceList,
         alt_texts: AltTexts,
-        is_sure: Callable[[], bool] = lambda: True,
+        leadership: Leadership,
     ) -> None:
         self._client = client
         self._clock = clock
         self._prices = prices
         self._alt_texts = alt_texts
-        self._is_sure = is_sure
+        self._leadership = leadership
 
     async def show(self, card: Card) -> None:
         """Bring the card up to date if it can be edited; otherwise the change waits for the outcome.
@@ -75,7 +76,7 @@ class DiscordMessageSender:
         if destination.message_id is None or not self._is_editable(destination):
             return
         try:
-            async with asyncio.timeout(_PROGRESS_TIMEOUT):
+            async with asyncio.timeout(_PROGRESS_TIMEOUT), self._leadership.while_sure():
                 await leave_out_words(lambda words: self._show(card, words=words))
         except DISCORD_ERRORS as error:
             log.info("card not updated", generation=card.generation.id, error=type(error).__name__)
@@ -89,7 +90,7 @@ class DiscordMessageSender:
         alt_text = await self._alt_texts.of(card.generation) if images else ""
         outcome = _Outcome(card, images, alt_text, self._prices)
         try:
-            async with asyncio.timeout(_DELIVERY_TIMEOUT):
+            async with asyncio.timeout(_DELIVERY_TIMEOUT), self._leadership.while_sure():
                 return await self._deliver(outcome)
         except discord.HTTPException as error:
             raise _delivery_error(error, can_shrink=_can_shrink(images)) from error
@@ -182,7 +183,7 @@ class DiscordMessageSender:
             log.info("old card not deleted", error=type(error).__name__)
 
     def _check_lead(self, files: Sequence[discord.File]) -> None:
-        if not self._is_sure():
+        if not self._leadership.is_sure:
             for file in files:
                 file.close()
             raise StoreUnavailable("another process may lead by now")

@@ -87,6 +87,21 @@ async def test_a_leader_that_hangs_is_not_sure_and_finds_its_lease_lost(
     assert first.lease == Taken(KIE, 1)
 
 
+async def test_what_may_be_done_by_the_leader_alone_ends_with_its_lease(
+    leases: PostgresLeases, shared_store: Store
+) -> None:
+    leader = Leader(leases, shared_store, KIE, 1)
+    await leader.take()
+    holding, begun = asyncio.create_task(leader.hold()), vars(leader)["_sure_until"]
+    async with leader.while_sure():
+        await until(lambda: vars(leader)["_sure_until"] > begun, what="a renewal")
+        await asyncio.sleep(begun + 0.01 - asyncio.get_running_loop().time())
+    holding.cancel()
+    with pytest.raises(TimeoutError):
+        async with leader.while_sure():
+            await asyncio.Event().wait()
+
+
 async def test_one_that_hung_while_it_took_the_lease_does_not_lead(leases: PostgresLeases, shared_store: Store) -> None:
     leader = Leader(leases, shared_store, KIE, 20)
     with capture_logs() as logs:
