@@ -79,18 +79,12 @@ def copy(source: str, target: str, now: datetime, tell: Callable[[str, int], obj
     with kind_of(source).process_lock(source):
         if not postgres.is_url(source):
             backup.check(sqlite.database_file(source))
-        try:
-            with kind_of(source).snapshot(source) as reading:
-                require_newest(reading, kind_of(source).describe(source))
-                _require_unused(reading, source)
-                with _about_target(), _empty(target) as writing:
-                    rows, nuls = _fill(reading, writing, tell)
-                    findings = _verify(reading, writing, source, now)
-                    return Copied(rows, nuls, findings)
-        except DBAPIError as error:
-            raise OperatorError(f"nothing was copied: {_reason(error.orig)}.") from error
-        except (psycopg.Error, sqlite3.Error) as error:
-            raise OperatorError(f"nothing was copied: {_reason(error)}.") from error
+        with _as_sentences(), kind_of(source).snapshot(source) as reading:
+            require_newest(reading, kind_of(source).describe(source))
+            _require_unused(reading, source)
+            with _about_target(), _empty(target) as writing, _as_sentences():
+                rows, nuls = _fill(reading, writing, tell)
+                return Copied(rows, nuls, _verify(reading, writing, source, now))
 
 
 def _require_unused(reading: Connection, source: str) -> None:
@@ -253,9 +247,14 @@ def _sums(connection: Connection, table: Table) -> dict[str, Decimal]:
     return dict(row)
 
 
-def _reason(error: BaseException | None) -> str:
-    """Without what rows hold: PostgreSQL adds the line that it refuses, sqlite3 the text that it cannot decode."""
-    if isinstance(error, psycopg.Error) and (message := error.diag.message_primary):
-        place = (error.diag.context or "").partition(":")[0]
-        return f"{message} ({place})" if place else message
-    return one_line(error).partition(" with text ")[0]
+@contextmanager
+def _as_sentences() -> Generator[None, None, None]:
+    """Errors without what rows hold: PostgreSQL adds the line that it refuses, sqlite3 the text that it cannot read."""
+    try:
+        yield
+    except (DBAPIError, psycopg.Error, sqlite3.Error) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        reason, place = one_line(cause).partition(" with text ")[0], ""
+        if isinstance(cause, psycopg.Error) and cause.diag.message_primary:
+            reason, place = cause.diag.message_primary, (cause.diag.context or "").partition(":")[0]
+        raise OperatorError(f"nothing was copied: {reason}{f' ({place})' if place else ''}.") from error

@@ -259,6 +259,18 @@ async def test_an_interrupted_copy_leaves_nothing(source: MakeUrl, target: MakeU
     assert run(old, new).rows
 
 
+async def test_a_server_that_ends_its_connections_meanwhile_keeps_nothing(source: MakeUrl, target: MakeUrl) -> None:
+    old, new = await fill(source("sqlite")), target("postgresql")
+
+    def end(table: str, _rows: int) -> None:
+        if table == "tasks":
+            at_server("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'moved'")
+
+    with pytest.raises(OperatorError, match="^nothing was copied: "):
+        run(old, new, end)
+    assert not any(contents(new).values())
+
+
 _TRIGGER = """
 CREATE FUNCTION tamper() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN {} END';
 CREATE TRIGGER tamper BEFORE INSERT ON ledger FOR EACH ROW WHEN (NEW.movement = 'reserve') EXECUTE FUNCTION tamper()
