@@ -266,7 +266,7 @@ async def test_a_server_that_ends_its_connections_meanwhile_keeps_nothing(source
         if table == "tasks":
             at_server("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'moved'")
 
-    with pytest.raises(OperatorError, match="^nothing was copied: "):
+    with pytest.raises(OperatorError, match=r"^nothing was copied: "):
         run(old, new, end)
     assert not any(contents(new).values())
 
