@@ -185,7 +185,7 @@ async def test_a_callback_to_a_gateway_has_the_leader_poll(cluster: Cluster) -> 
         generation_id = await gateway.request()
         await worker.wait_for_states(generation_id, TaskState.RUNNING)
         (task,), (kie_task,) = await gateway.tasks(generation_id), cluster.kie.tasks.values()
-        await until(lambda: worker.tracker.is_watched(task.id) and kie_task.ended, what="the image")
+        await until(lambda: len(worker.tracker) and kie_task.ended, what="the image")
         assert await gateway.tracker.callback_received(task.id, KieTaskId(kie_task.id))
         await worker.wait_for_post(generation_id)
 
@@ -196,7 +196,7 @@ async def test_a_callback_to_a_gateway_brings_an_id_that_was_lost(cluster: Clust
     cluster.kie.script.on("createTask", CutAfter())
     async with cluster.worker(leader, submitter_tuned(hold_ambiguous=True)) as worker, cluster.gateway() as gateway:
         task_id = await one_task(gateway)
-        await until(lambda: worker.tracker.is_watched(task_id), what="the task to be held")
+        await until(lambda: worker.tracker.is_held(task_id), what="the task to be held")
         (kie_task,) = cluster.kie.tasks.values()
         assert await gateway.tracker.callback_received(task_id, KieTaskId(kie_task.id))
         async with worker.store.read() as tx:
