@@ -253,6 +253,8 @@ async def test_a_gateway_refuses_while_the_leader_is_paused(cluster: Cluster) ->
             async def accepted() -> bool:
                 return not await refused()
 
+            # A balance that is read after the refusal ends it, and the first one is read at the start.
+            await until(lambda: worker.monitor.reading, what="the first balance")
             breaker.record_key_refused(worker.clock.steady())
             await until(refused, what="the pause")
 
