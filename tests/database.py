@@ -20,7 +20,7 @@ from tests.fresh import put_fresh_database
 ON_POSTGRESQL: Final = os.environ.get("EASEL_TEST_DATABASE", "sqlite") == "postgresql"
 sqlite_only = pytest.mark.skipif(ON_POSTGRESQL, reason="about SQLite, or about a file")
 
-_SETTINGS: Final = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
+_SETTINGS: Final = ("fsync = off", "synchronous_commit = off", "full_page_writes = off", "autovacuum = off")
 
 
 def fresh_database(folder: Path) -> str:
