@@ -266,7 +266,7 @@ class Installation:
             alerts=RecordingAlerts(),
             folder=folder,
             runtime=runtime,
-            pipeline=Pipeline(workload, submitter, tracker, delivery, undelivered, spool),
+            pipeline=Pipeline(workload, submitter, tracker, delivery, undelivered, results),
             generations=generations,
             monitor=BalanceMonitor(
                 runtime,

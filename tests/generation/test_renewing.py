@@ -75,10 +75,10 @@ class Bench:
         assert [(one.filename, one.digest) for one in taken] == [(one.filename, one.digest) for one in old]
         return [one.url for one in taken]
 
-    def keep(self, number: int, kind: FileType = PNG) -> None:
+    async def keep(self, number: int, kind: FileType = PNG) -> None:
         picture = self.folder / "picture"
         picture.write_bytes(DATA[number])
-        self.shelf.keep(picture, DIGESTS[number], kind)
+        await self.shelf.keep(picture, DIGESTS[number], kind)
 
     async def remember(self, number: int) -> None:
         now, address = self.clock.now(), f"https://kie.example/known/{number}"
@@ -109,7 +109,7 @@ async def test_an_upload_that_kie_still_has_is_used_as_it_is(bench: Bench) -> No
 @pytest.mark.parametrize("kind", [PNG, WEBP], ids=lambda kind: kind.suffix)
 async def test_an_expired_upload_is_uploaded_again_from_the_cache(bench: Bench, kind: FileType) -> None:
     await bench.remember(1)
-    bench.keep(1, kind)
+    await bench.keep(1, kind)
     bench.clock.advance(UPLOAD_REUSED_FOR.total_seconds() + MINUTE)
 
     assert await bench.renewed(1) == ["https://kie.example/new/1"]
@@ -118,7 +118,7 @@ async def test_an_expired_upload_is_uploaded_again_from_the_cache(bench: Bench, 
 
 async def test_a_clock_that_was_set_forward_forgets_no_upload(bench: Bench) -> None:
     await bench.remember(1)
-    bench.keep(2)
+    await bench.keep(2)
     bench.clock.set(2 * 86_400)
     assert await bench.renewed(2) == ["https://kie.example/new/2"]
     bench.clock.set(-2 * 86_400)
@@ -126,7 +126,7 @@ async def test_a_clock_that_was_set_forward_forgets_no_upload(bench: Bench) -> N
 
 
 async def test_what_was_renewed_is_known_from_then_on(bench: Bench) -> None:
-    bench.keep(1)
+    await bench.keep(1)
     await bench.renewed(1)
 
     assert await bench.renewed(1) == ["https://kie.example/new/1"]
@@ -135,7 +135,7 @@ async def test_what_was_renewed_is_known_from_then_on(bench: Bench) -> None:
 
 async def test_renewed_references_keep_their_order(bench: Bench) -> None:
     for number in (0, 2, 4, 5):
-        bench.keep(number)
+        await bench.keep(number)
     for number in (1, 3):
         await bench.remember(number)
 
@@ -144,7 +144,7 @@ async def test_renewed_references_keep_their_order(bench: Bench) -> None:
 
 
 async def test_what_nobody_has_any_more_is_gone(bench: Bench) -> None:
-    bench.keep(1)
+    await bench.keep(1)
     with pytest.raises(ReferencesGone):
         await bench.renewed(1, 2)
 
@@ -155,7 +155,7 @@ async def test_a_reference_without_a_digest_is_gone(bench: Bench) -> None:
 
 
 async def test_kie_that_takes_no_file_is_told_apart(bench: Bench) -> None:
-    bench.keep(1)
+    await bench.keep(1)
     bench.api.refuses = True
     with pytest.raises(UploadFailed):
         await bench.renewed(1)
