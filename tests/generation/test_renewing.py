@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -15,14 +16,15 @@ from bot.domain.errors import ReferencesGone, UploadFailed
 from bot.domain.generation import Reference
 from bot.domain.ids import KieTaskId
 from bot.domain.ports import TaskInput, TaskReport
-from bot.generation.references import UPLOAD_REUSED_FOR, ReferencePreparer
+from bot.generation.reference_table import ReferenceTable
+from bot.generation.references import UPLOAD_REUSED_FOR, KeptReferences, ReferencePreparer
 from bot.media.decode_sandbox import DecodeSandbox
 from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.formats import PNG, WEBP, FileType
 from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
 from bot.runtime import BackgroundTasks, Runtime
-from bot.store.store import Store
-from tests.database import fresh_database
+from bot.store.store import AutocommitStore, Store
+from tests.database import ON_POSTGRESQL, fresh_database
 from tests.factories import ALICE
 from tests.generation.doubles import ShiftedClock
 
@@ -62,7 +64,7 @@ class Bench:
     """What a test acts upon."""
 
     references: ReferencePreparer
-    shelf: ReferenceCache
+    shelf: KeptReferences
     store: Store
     api: Uploads
     clock: ShiftedClock
@@ -89,9 +91,17 @@ class Bench:
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncGenerator[Bench, None]:
     clock, api = ShiftedClock(), Uploads()
-    shelf = ReferenceCache(tmp_path / "references", ReferenceCacheLimits(1_000_000, timedelta(days=90)), clock)
-    store_open, session_open = Store.open(fresh_database(tmp_path)), aiohttp.ClientSession()
-    async with store_open as store, session_open as session, DecodeSandbox() as darkroom:
+    limits, url = ReferenceCacheLimits(1_000_000, timedelta(days=90)), fresh_database(tmp_path)
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        store, session, darkroom = (
+            await enter(Store.open(url)),
+            await enter(aiohttp.ClientSession()),
+            await enter(DecodeSandbox()),
+        )
+        shelf: KeptReferences = ReferenceCache(tmp_path / "references", limits, clock)
+        if ON_POSTGRESQL:
+            shelf = ReferenceTable(await enter(AutocommitStore.open(url, name="test", seconds=5)), limits, clock)
         runtime = Runtime(store, clock, BackgroundTasks("background", grace=0), count(1).__next__)
         fetcher = Fetcher(session, AllowedHosts([]), seconds=1)
         references = ReferencePreparer(runtime, fetcher=fetcher, sandbox=darkroom, cache=shelf, api=api)
