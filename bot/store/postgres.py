@@ -91,14 +91,13 @@ def create_autocommit(url: str, *, name: str, seconds: int, durable: bool = True
 
     What is not ``durable`` can be lost when the server's machine fails, but waits neither for its disk nor a standby.
     """
-    info = conninfo(url, connect_timeout=min(seconds, _CONNECT_SECONDS), application_name=name, **_KEEPALIVES)
-    settings = {"statement_timeout": f"{seconds}s"} | ({} if durable else {"synchronous_commit": "off"})
+    settings = f"-c statement_timeout={seconds}s {'' if durable else '-c synchronous_commit=off'}"
+    options = f"{settings} {conninfo_to_dict(conninfo(url)).get('options') or ''}".strip()
+    session = {"connect_timeout": min(seconds, _CONNECT_SECONDS), "application_name": name, "options": options}
+    info = conninfo(url, **session, **_KEEPALIVES)
 
     async def connect() -> psycopg.AsyncConnection[Any]:
-        connection = await psycopg.AsyncConnection.connect(info, autocommit=True)
-        for setting, value in settings.items():
-            await connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
-        return connection
+        return await psycopg.AsyncConnection.connect(info, autocommit=True)
 
     return create_async_engine(
         _DIALECT,
