@@ -14,7 +14,6 @@ from bot.ui.discord_errors import (
     CANNOT_REPLY,
     DISCORD_ERRORS,
     NOT_HERE,
-    code_of,
     fault_of,
     leave_out_words,
     retry_later,
@@ -57,7 +56,10 @@ async def ask(message: discord.Message, question: discord.ui.LayoutView) -> disc
 
 
 async def refuse(card: discord.Message, requester: UserId, text: str, *, can_ask: bool) -> None:
-    """Turn the card into a refusal; where it cannot be edited, post one that pings the requester in its place."""
+    """Turn the card into a refusal; where it cannot be edited, post one that pings the requester in its place.
+
+    Where the channel accepts no message either, the requester gets it directly.
+    """
 
     def view(*, words: bool) -> discord.ui.LayoutView:
         buttons = [ask_button(requester)] if can_ask else []
@@ -95,7 +97,7 @@ async def _reply(message: discord.Message, kind: str, **content: Any) -> discord
     try:
         return await _send(message.channel, reference=message.to_reference(fail_if_not_exists=False), **content)
     except discord.HTTPException as error:
-        if code_of(error) not in CANNOT_REPLY:
+        if error.code not in CANNOT_REPLY:
             raise
     return await _send(message.channel, **content)
 
