@@ -86,10 +86,11 @@ def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
     return engine
 
 
-def create_autocommit(url: str, *, name: str, seconds: int, durable: bool = True) -> AsyncEngine:
+def create_autocommit(url: str, *, name: str, seconds: int, durable: bool = True, at_once: bool = False) -> AsyncEngine:
     """An engine beside the writers' turn, each of whose statements is a transaction and takes seconds at most.
 
     What is not ``durable`` can be lost when the server's machine fails, but waits neither for its disk nor a standby.
+    With ``at_once`` a statement is the first and only message, so the first one after a lost connection fails.
     """
     settings = f"-c statement_timeout={seconds}s {'' if durable else '-c synchronous_commit=off'}"
     options = f"{settings} {conninfo_to_dict(conninfo(url)).get('options') or ''}".strip()
@@ -97,7 +98,10 @@ def create_autocommit(url: str, *, name: str, seconds: int, durable: bool = True
     info = conninfo(url, **session, **_KEEPALIVES)
 
     async def connect() -> psycopg.AsyncConnection[Any]:
-        return await psycopg.AsyncConnection.connect(info, autocommit=True)
+        connection = await psycopg.AsyncConnection.connect(info, autocommit=True)
+        if at_once:
+            connection.prepare_threshold = None
+        return connection
 
     return create_async_engine(
         _DIALECT,
@@ -105,7 +109,7 @@ def create_autocommit(url: str, *, name: str, seconds: int, durable: bool = True
         pool_size=2,
         max_overflow=0,
         pool_timeout=seconds,
-        pool_pre_ping=True,
+        pool_pre_ping=not at_once,
         hide_parameters=True,
         isolation_level="AUTOCOMMIT",
     )
