@@ -140,5 +140,5 @@ def _config(kie_url: str, folder: Path) -> Config:
         database=DatabaseConfig(url=f"sqlite:///{folder / 'easel.db'}"),
         quota=QuotaConfig(credits=100, period=Period.DAY),
         limits=LimitsConfig(daily_budget=500),
-        tracker=TrackerConfig(poll_every=0.5, deadline=90, give_up_submitting=15),
+        tracker=TrackerConfig(poll_every=0.5, deadline=90, give_up_submitting=30),
     )
