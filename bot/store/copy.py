@@ -38,12 +38,14 @@ from bot.store.audit import audit, audit_ledger
 from bot.store.engines import kind_of
 from bot.store.migrate import migrate, require_newest
 from bot.store.quota_tables import metadata
-from bot.store.tables import leases
+from bot.store.tables import leases, pending_cards, reference_images
 from bot.store.types import CreditAmount, UtcTime
 from bot.store.unavailable import one_line
 
-_TABLES: Final = tuple(table for table in metadata.sorted_tables if table is not leases)
-"""In the order of their foreign keys. A lease is a right of a process on one database."""
+_NOT_COPIED: Final = frozenset({leases, pending_cards, reference_images})
+"""Rights of processes on one database, and what is kept in files where one process is enough."""
+_TABLES: Final = tuple(table for table in metadata.sorted_tables if table not in _NOT_COPIED)
+"""In the order of their foreign keys."""
 _ROWS_AT_ONCE: Final = 1000
 _Batches = Iterable[Sequence[Sequence[Any]]]
 
@@ -69,7 +71,9 @@ class Copied:
 
 
 def copy(source: str, target: str, now: datetime, tell: Callable[[str, int], object]) -> Copied:
-    """Copy all but the leases from one moment of a database that nobody uses, all of it or nothing.
+    """Copy one moment of a database that nobody uses, all of it or nothing.
+
+    Leases, pending cards and members' images for *Again* stay behind.
 
     ``tell`` is called with each table's name and number of rows. Takes little memory. Raises CopyDiffers,
     DamagedDatabase, or OperatorError when one of the databases cannot be used or the target is not empty.

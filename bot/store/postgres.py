@@ -24,7 +24,6 @@ _STATEMENT_SECONDS = 15
 _IDLE_SECONDS = 10
 """How long a transaction may wait for its process, which may be stopped, before the server ends it."""
 _CONNECT_SECONDS = 10
-_LEASE_SECONDS = 3
 _KEEPALIVES: Final = {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
 """A connection that waits finds out in 20 s that its server is gone (libpq's parameters)."""
 _OLDEST_SERVER = 130000
@@ -87,22 +86,30 @@ def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
     return engine
 
 
-def create_for_leases(url: str) -> AsyncEngine:
-    """An engine beside the writers' turn, each of whose statements is a transaction and takes seconds at most."""
-    limits = f"-c statement_timeout={_LEASE_SECONDS}s {conninfo_to_dict(conninfo(url)).get('options') or ''}".strip()
-    session = {"connect_timeout": _LEASE_SECONDS, "application_name": "easel leases", "options": limits}
+def create_autocommit(url: str, *, name: str, seconds: int, durable: bool = True, at_once: bool = False) -> AsyncEngine:
+    """An engine beside the writers' turn, each of whose statements is a transaction and takes seconds at most.
+
+    What is not ``durable`` can be lost when the server's machine fails, but waits neither for its disk nor a standby.
+    With ``at_once`` a statement is the first and only message, so the first one after a lost connection fails.
+    """
+    settings = f"-c statement_timeout={seconds}s {'' if durable else '-c synchronous_commit=off'}"
+    options = f"{settings} {conninfo_to_dict(conninfo(url)).get('options') or ''}".strip()
+    session = {"connect_timeout": min(seconds, _CONNECT_SECONDS), "application_name": name, "options": options}
     info = conninfo(url, **session, **_KEEPALIVES)
 
     async def connect() -> psycopg.AsyncConnection[Any]:
-        return await psycopg.AsyncConnection.connect(info, autocommit=True)
+        connection = await psycopg.AsyncConnection.connect(info, autocommit=True)
+        if at_once:
+            connection.prepare_threshold = None
+        return connection
 
     return create_async_engine(
         _DIALECT,
         async_creator=connect,
         pool_size=2,
         max_overflow=0,
-        pool_timeout=_LEASE_SECONDS,
-        pool_pre_ping=True,
+        pool_timeout=seconds,
+        pool_pre_ping=not at_once,
         hide_parameters=True,
         isolation_level="AUTOCOMMIT",
     )

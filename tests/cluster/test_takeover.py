@@ -10,10 +10,12 @@ import psycopg
 import pytest
 
 from bot.store.postgres import WRITERS_LOCK
+from bot.ui.texts.cards import INTERRUPTED
 from demo.kie import Hang
 from tests.front import BotProcess
 from tests.kie.schema import created
 from tests.process.deployment import Deployment, log_entries, open_deployment
+from tests.process.images import RED, plain_image
 from tests.stories.rendered import rendered
 from tests.waiting import until
 
@@ -101,7 +103,16 @@ async def kill_the_leader(deployment: Deployment, folder: Path, url: str) -> Non
         await wait_for_log(third, "standing by: another process leads")
         assert await successor.terminate(within=20) == 0
         await wait_for_log(third, "leading")
-        assert await gateway.terminate(within=20) == 0
+
+        # What a gateway had only acknowledged when it died is seen to by whoever is there.
+        deployment.kie.script.always("upload", Hang())
+        moved = movements(url)
+        pending = await deployment.imagine("as a woodcut", image=("sketch.png", plain_image(RED)))
+        await until(lambda: any("upload" in call.path for call in deployment.kie.requests), what="the upload")
+        gateway.send(SIGKILL)
+        assert await gateway.ended() == -SIGKILL
+        await deployment.wait_for_text(pending, INTERRUPTED)
+        assert movements(url) == moved, "nothing was charged"
         assert await third.terminate(within=20) == 0
 
 
