@@ -8,7 +8,7 @@ _TIMEOUT = 3.0
 
 
 def is_healthy(host: str, port: int, path: str = "/healthz") -> bool:
-    """Whether the web server that listens on this ``web.host`` and ``web.port`` answers 200; ``/readyz`` may say 503."""
+    """Whether the web server that listens on this ``web.host`` and ``web.port`` answers with 200."""
     connection = http.client.HTTPConnection(_reachable(host), port, timeout=_TIMEOUT)
     try:
         connection.request("GET", path)
