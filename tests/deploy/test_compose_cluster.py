@@ -16,8 +16,8 @@ import psycopg
 import pytest
 from simcord import InteractionResult
 
-from tests.cluster.test_processes import free_port
-from tests.cluster.test_takeover import readiness
+from bot.config import Config, WebConfig
+from tests.cluster.test_processes import free_port, readiness
 from tests.database import server
 from tests.deploy.files import ROOT, compose, easel_services, environment, image
 from tests.front import BotProcess
@@ -60,6 +60,7 @@ class Cluster:
         }
         assert {*secrets} == {*compose()["secrets"]}
         for name, secret in secrets.items():
+            (folder / name).touch(mode=0o600)
             (folder / name).write_text(secret)
         # What an operator would write into config.toml, and what a container has of its own.
         shared = {
@@ -86,7 +87,8 @@ class Cluster:
             module, "--config", str(config), *arguments, environment=self.environments[service]
         )
         self._running[service] = await opening.__aenter__(), opening
-        await until(lambda: self._healthy(service), within=60, what=f"{service} to be healthy")
+        await until(lambda: self._ready(service), within=120, what=f"{service} to be ready")
+        await self._check_health(service)
 
     async def stop(self, service: str) -> str:
         """What `docker compose stop` does; the output."""
@@ -104,21 +106,26 @@ class Cluster:
     def output(self, service: str) -> str:
         return self._running[service][0].output()
 
-    async def state(self, service: str) -> Any:
-        return (await readiness(self._running[service][0]))[1]
-
     async def one(self, kind: str, state: Any) -> str:
         """The one service of a kind that is in this state."""
 
         async def found() -> list[str]:
-            return [name for name in self._running if name.startswith(kind) and await self.state(name) == state]
+            return [
+                name for name in self._running if name.startswith(kind) and (await self._readiness(name))[1] == state
+            ]
 
-        (name,) = await until(found, within=30, what=f"the {kind} with {state}")
+        (name,) = await until(found, within=60, what=f"the {kind} with {state}")
         return name
 
-    async def _healthy(self, service: str) -> bool:
+    async def _ready(self, service: str) -> bool:
         process = self._running[service][0]
         assert process.returncode is None, process.output()
+        return (await self._readiness(service))[0] == 200
+
+    async def _readiness(self, service: str) -> tuple[int, Any]:
+        return await readiness(Config(web=WebConfig(port=int(self.environments[service]["EASEL__WEB__PORT"]))))
+
+    async def _check_health(self, service: str) -> None:
         _cmd, _python, *command = easel_services()[service]["healthcheck"]["test"]
         check = await asyncio.create_subprocess_exec(
             sys.executable,
@@ -128,7 +135,7 @@ class Cluster:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
-        return await check.wait() == 0
+        assert await check.wait() == 0
 
 
 @dataclass
