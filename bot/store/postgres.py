@@ -93,12 +93,12 @@ def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
 
 def create_for_leases(url: str) -> AsyncEngine:
     """An engine beside the writers' turn, each of whose statements is a transaction and takes seconds at most."""
-    info = conninfo(url, connect_timeout=_LEASE_SECONDS, application_name="easel leases", **_KEEPALIVES)
+    limits = f"-c statement_timeout={_LEASE_SECONDS}s {conninfo_to_dict(conninfo(url)).get('options') or ''}".strip()
+    session = {"connect_timeout": _LEASE_SECONDS, "application_name": "easel leases", "options": limits}
+    info = conninfo(url, **session, **_KEEPALIVES)
 
     async def connect() -> psycopg.AsyncConnection[Any]:
-        connection = await psycopg.AsyncConnection.connect(info, autocommit=True)
-        await connection.execute("SELECT set_config('statement_timeout', %s, false)", (f"{_LEASE_SECONDS}s",))
-        return connection
+        return await psycopg.AsyncConnection.connect(info, autocommit=True)
 
     return create_async_engine(
         _DIALECT,

@@ -33,7 +33,7 @@ def forget_message_ids(world: StoryWorld) -> None:
 
 
 def _journal(world: StoryWorld) -> Path:
-    return world.folder / "openings.journal"
+    return world.files / "openings.journal"
 
 
 @pytest.fixture

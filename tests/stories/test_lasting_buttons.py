@@ -66,7 +66,7 @@ async def test_again_without_its_references_is_refused_kindly(world: StoryWorld,
     if lost == "digests":  # as of cards from before references were kept
         execute(world.folder, "UPDATE generation_references SET digest = NULL")
     else:
-        for kept in sorted((world.folder / "references").iterdir())[: 1 if lost == "one" else 2]:
+        for kept in sorted((world.files / "references").iterdir())[: 1 if lost == "one" else 2]:
             kept.unlink()
 
     assert world.refusal(await world.bob.click(card, label="Again")).text == GONE

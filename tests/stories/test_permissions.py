@@ -24,7 +24,7 @@ EVERY_PERMISSION = pytest.mark.parametrize("missing", ["view_channel", "send_mes
 def check_untouched(world: StoryWorld) -> None:
     """Nothing was asked of KIE, nobody paid, and no card is pending."""
     world.check_nothing_started()
-    assert read_pending_cards(world.folder / "openings.journal") == []
+    assert read_pending_cards(world.files / "openings.journal") == []
 
 
 def thread_in(world: StoryWorld, channel: simcord.ChannelHandle) -> simcord.ChannelHandle:

@@ -60,7 +60,7 @@ async def test_nothing_is_begun_before_the_author_says_yes(world: StoryWorld) ->
     ]
     assert len(world.kie.tasks) == 1
     assert world.ledger(world.bob) == []
-    assert read_pending_cards(world.folder / "openings.journal") == []
+    assert read_pending_cards(world.files / "openings.journal") == []
 
     await world.bob.click(question, label=YES)
     card = await world.answer(message)
