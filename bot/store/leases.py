@@ -25,8 +25,11 @@ _RELEASE = text("UPDATE leases SET until = clock_timestamp() WHERE name = :name 
 _TELL = text("UPDATE leases SET told = :told WHERE name = :name AND term = :term")
 _HELD = text("SELECT EXISTS (SELECT 1 FROM leases WHERE starts_with(name, :prefix) AND until >= clock_timestamp())")
 _NOW = text("SELECT clock_timestamp()")
-_TERM = select(leases.c.term).where(leases.c.name == bindparam("lease"))
 _TOLD = select(leases.c.told).where(leases.c.name == bindparam("lease"))
+
+
+_SECONDS = 3
+"""How long a statement may take."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +51,7 @@ class PostgresLeases:
     @asynccontextmanager
     async def open(cls, url: str) -> AsyncGenerator["PostgresLeases", None]:
         """On connections of their own: a lease is renewed however many writers wait."""
-        engine = postgres.create_for_leases(url)
+        engine = postgres.create_autocommit(url, name="easel leases", seconds=_SECONDS)
         try:
             yield cls(engine)
         finally:
@@ -96,10 +99,6 @@ class LeaseRepository:
 
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
-
-    async def is_present(self, lease: Taken | None) -> bool:
-        """Whether nobody has taken the lease since; True for None, a process that is alone with its database."""
-        return lease is None or await self._connection.scalar(_TERM, {"lease": lease.name}) == lease.term
 
     async def told(self, name: str) -> str | None:
         """What the present or the last holder published; None when there was none."""

@@ -24,7 +24,6 @@ _STATEMENT_SECONDS = 15
 _IDLE_SECONDS = 10
 """How long a transaction may wait for its process, which may be stopped, before the server ends it."""
 _CONNECT_SECONDS = 10
-_LEASE_SECONDS = 3
 _KEEPALIVES: Final = {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
 """A connection that waits finds out in 20 s that its server is gone (libpq's parameters)."""
 _OLDEST_SERVER = 130000
@@ -66,10 +65,14 @@ def describe(url: str) -> str:
 
 def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
     """An engine whose transactions take their turn if they write, and see one moment if they read."""
-    info = _session(url, "" if writes else "-c default_transaction_read_only=on")
+    info = _session(url)
 
     async def connect() -> psycopg.AsyncConnection[Any]:
-        return await psycopg.AsyncConnection.connect(info)
+        connection = await psycopg.AsyncConnection.connect(info)
+        if not writes:
+            # By each BEGIN: as a default of the session libpq's target_session_attrs=read-write would turn it away.
+            await connection.set_read_only(True)
+        return connection
 
     engine = create_async_engine(
         _DIALECT,
@@ -87,13 +90,21 @@ def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
     return engine
 
 
-def create_for_leases(url: str) -> AsyncEngine:
-    """An engine beside the writers' turn, each of whose statements is a transaction and takes seconds at most."""
-    info = conninfo(url, connect_timeout=_LEASE_SECONDS, application_name="easel leases", **_KEEPALIVES)
+def create_autocommit(url: str, *, name: str, seconds: int, durable: bool = True, at_once: bool = False) -> AsyncEngine:
+    """An engine beside the writers' turn, each of whose statements is a transaction and takes seconds at most.
+
+    What is not ``durable`` can be lost when the server's machine fails, but waits neither for its disk nor a standby.
+    With ``at_once`` a statement is the first and only message, so the first one after a lost connection fails.
+    """
+    settings = f"-c statement_timeout={seconds}s {'' if durable else '-c synchronous_commit=off'}"
+    options = f"{settings} {conninfo_to_dict(conninfo(url)).get('options') or ''}".strip()
+    session = {"connect_timeout": min(seconds, _CONNECT_SECONDS), "application_name": name, "options": options}
+    info = conninfo(url, **session, **_KEEPALIVES)
 
     async def connect() -> psycopg.AsyncConnection[Any]:
         connection = await psycopg.AsyncConnection.connect(info, autocommit=True)
-        await connection.execute("SELECT set_config('statement_timeout', %s, false)", (f"{_LEASE_SECONDS}s",))
+        if at_once:
+            connection.prepare_threshold = None
         return connection
 
     return create_async_engine(
@@ -101,8 +112,8 @@ def create_for_leases(url: str) -> AsyncEngine:
         async_creator=connect,
         pool_size=2,
         max_overflow=0,
-        pool_timeout=_LEASE_SECONDS,
-        pool_pre_ping=True,
+        pool_timeout=seconds,
+        pool_pre_ping=not at_once,
         hide_parameters=True,
         isolation_level="AUTOCOMMIT",
     )
@@ -128,12 +139,12 @@ async def listening(url: str, channel: str) -> AsyncGenerator[Callable[[float], 
         raise StoreUnavailable(one_line(error)) from error
 
 
-def _session(url: str, more: str) -> str:
+def _session(url: str) -> str:
     """With time limits that no statement of the bot comes near. What the URL says about the session goes first."""
     given = conninfo_to_dict(conninfo(url))
     limits = f"-c statement_timeout={_STATEMENT_SECONDS}s -c idle_in_transaction_session_timeout={_IDLE_SECONDS}s"
     session: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS, "application_name": "easel", **given}
-    return conninfo(url, **session | {"options": f"{limits} {more} {given.get('options') or ''}".strip()})
+    return conninfo(url, **session | {"options": f"{limits} {given.get('options') or ''}".strip()})
 
 
 def _lock_writers(connection: Connection) -> None:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import RowMapping, Update, bindparam, exists, func, select, text, update
+from sqlalchemy import RowMapping, Update, bindparam, exists, func, select, text, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.credits import Credits
@@ -15,13 +15,17 @@ from bot.domain.states import BILLED_FAILURES, MOVES, REFUNDED, Failure, TaskSta
 from bot.store.clauses import in_constants, in_parameter, readable
 from bot.store.leases import Taken
 from bot.store.ledger import LedgerRepository
-from bot.store.tables import generations, leases, tasks
+from bot.store.tables import generations, leases, tasks, undelivered
 
 _WITH_CLASS = select(tasks, generations.c.model, generations.c.resolution, generations.c.reference_count).join(
     generations, generations.c.id == tasks.c.generation_id
 )
 _BY_ID = _WITH_CLASS.where(tasks.c.id == bindparam("task"))
 _IN_STATES = _WITH_CLASS.where(in_parameter(tasks.c.state, "states")).order_by(tasks.c.id)
+_WITH_NEEDED_IMAGES = union(
+    select(tasks.c.id).where(tasks.c.state == TaskState.READY),
+    select(tasks.c.id).join(undelivered, undelivered.c.generation_id == tasks.c.generation_id),
+)
 _STATE = select(tasks.c.state, tasks.c.free).where(tasks.c.id == bindparam("task"))
 _RESERVED_IDS = select(tasks.c.id).where(
     tasks.c.generation_id == bindparam("generation"), tasks.c.state == TaskState.RESERVED
@@ -53,7 +57,7 @@ _RUNNING_UNCLAIMED = _MOVING[TaskState.RUNNING].where(
     ~exists().where(_OTHERS.c.kie_task_id == bindparam("claimed"), _OTHERS.c.id != bindparam("moved"))
 )
 _IN_TERM = exists().where(leases.c.name == bindparam("lease"), leases.c.term == bindparam("term"))
-_MOVING_IN_TERM = {to: _MOVING[to].where(_IN_TERM) for to in (TaskState.SUBMITTING, TaskState.RESERVED)}
+_MOVING_IN_TERM = {to: moving.where(_IN_TERM) for to, moving in _MOVING.items()}
 _READY_IN_TIME = _moving(TaskState.READY, TaskState.RUNNING)
 _READY_LATE = _moving(TaskState.READY, TaskState.OVERDUE)
 
@@ -79,6 +83,10 @@ class TaskRepository:
         """All tasks in any of these states that can be read, oldest first."""
         rows = await self._connection.execute(_IN_STATES, {"states": list(states)})
         return [task_from(row, row) for row in readable(rows)]
+
+    async def with_needed_images(self) -> set[TaskId]:
+        """Those whose image exists and is to be posted, or handed over with their member's next command."""
+        return set(await self._connection.scalars(_WITH_NEEDED_IMAGES))
 
     async def submitting(
         self, task: TaskId, deadline: datetime, leader: Taken | None = None, *, at: datetime | None = None
@@ -120,24 +128,37 @@ class TaskRepository:
         if paid:
             await self._ledger.settle(paid, at)
 
-    async def overdue(self, task: TaskId, at: datetime, watch_until: datetime) -> bool:
-        """The deadline has passed: the task is refunded, and watched for a late success until ``watch_until``."""
-        moved = await self._move(
-            task, TaskState.OVERDUE, deadline=watch_until, finished_at=at, failure=Failure.TOO_SLOW
-        )
+    async def overdue(self, task: TaskId, at: datetime, watch_until: datetime, leader: Taken | None = None) -> bool:
+        """The deadline has passed: the task is refunded, and watched for a late success until ``watch_until``.
+
+        False also for a former leader.
+        """
+        values = {"deadline": watch_until, "finished_at": at, "failure": Failure.TOO_SLOW}
+        moved = await self._move_in_term(task, TaskState.OVERDUE, leader, **values)
         if moved:
             await self._ledger.refund([task], at)
         return moved
 
-    async def fail(self, task: TaskId, failure: Failure, at: datetime, consumed: Credits | None = None) -> bool:
-        """There will be no image: the task is refunded, unless it was before. ``consumed`` is what KIE took for it."""
+    async def fail(
+        self,
+        task: TaskId,
+        failure: Failure,
+        at: datetime,
+        consumed: Credits | None = None,
+        *,
+        leader: Taken | None = None,
+    ) -> bool:
+        """There will be no image: the task is refunded, unless it was before. ``consumed`` is what KIE took for it.
+
+        False also for a former leader, to whom what has become of the task is not known.
+        """
         row = (await self._connection.execute(_STATE, {"task": task})).one_or_none()
         billed = failure in BILLED_FAILURES
         is_late = billed and row is not None and row.state == TaskState.OVERDUE
         values: dict[str, object] = {"free": True} if is_late else {}
         if consumed is not None:
             values["consumed"] = consumed
-        if not await self._move(task, TaskState.FAILED, finished_at=at, failure=failure, **values):
+        if not await self._move_in_term(task, TaskState.FAILED, leader, finished_at=at, failure=failure, **values):
             return False
         if is_late:
             await self._ledger.record_late(task, at)

@@ -11,14 +11,13 @@ from discord import app_commands, ui
 
 from bot.domain.errors import DiskError, Ignored, NotEnoughCredits, StoreUnavailable, UserError
 from bot.domain.ids import PendingCardId, UserId, to_base36
-from bot.generation.pending_cards import PendingCardJournal
+from bot.generation.pending_cards import PendingCards
 from bot.ui.buttons import ask_button
 from bot.ui.discord_errors import (
     ALREADY_ACKNOWLEDGED,
     DISCORD_ERRORS,
     INVALID_FORM,
     DiscordFault,
-    code_of,
     fault_of,
     leave_out_words,
 )
@@ -38,7 +37,7 @@ class SendRefusal(Protocol):
 class ErrorReporter:
     """Tells members what went wrong: privately where there is an interaction, otherwise on the reply's card."""
 
-    def __init__(self, pending_cards: PendingCardJournal) -> None:
+    def __init__(self, pending_cards: PendingCards) -> None:
         self._pending_cards = pending_cards
 
     def for_interaction(self, interaction: discord.Interaction[Any]) -> "_ErrorBoundary":
@@ -157,7 +156,7 @@ async def _answer(interaction: discord.Interaction[Any], text: str, *, can_ask: 
         try:
             await interaction.response.send_message(text, ephemeral=True, allowed_mentions=nobody, view=view)
         except discord.HTTPException as error:
-            if code_of(error) != ALREADY_ACKNOWLEDGED:
+            if error.code != ALREADY_ACKNOWLEDGED:
                 raise
             # Discord took the acknowledgement, but its answer was lost.
             thinking = (await interaction.original_response()).flags.loading

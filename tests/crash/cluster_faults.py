@@ -8,7 +8,10 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, final
 
-from bot.generation.pending_cards import JOURNAL_NAME, read_pending_cards
+from sqlalchemy import func, select
+
+from bot.store.engines import kind_of
+from bot.store.tables import pending_cards
 from tests.crash.cluster_plan import (
     AWAY,
     BY_ANOTHERS_END,
@@ -199,8 +202,8 @@ class ClusterFaults:
         async def finished() -> bool:
             if not await self._is_whole() or read_snapshot(self._testbed.url).unfinished:
                 return False
-            journals = self._testbed.folder.glob(f"files/*/{JOURNAL_NAME}")
-            return not any(map(read_pending_cards, journals))
+            with kind_of(self._testbed.url).snapshot(self._testbed.url) as connection:
+                return connection.scalar(select(func.count()).select_from(pending_cards)) == 0
 
         try:
             await until(finished, within=_SETTLE_SECONDS, what="everything to be finished")

@@ -23,7 +23,7 @@ from bot.config import DatabaseConfig
 from bot.domain.errors import UserError
 from demo.cdn import serve_cdn
 from demo.kie import Code, KieStandIn
-from tests.database import execute, fresh_database
+from tests.database import ON_POSTGRESQL, execute, fresh_database
 from tests.discord_schema import problems_of
 from tests.generation.doubles import ShiftedClock
 from tests.kie.schema import caused, check_all
@@ -78,6 +78,11 @@ class StoryWorld:
     def app(self) -> Application:
         """The running bot."""
         return self.bot.app
+
+    @property
+    def files(self) -> Path:
+        """The folder in which the running process keeps files."""
+        return self.folder / "process-1" if ON_POSTGRESQL else self.folder
 
     @property
     def mention(self) -> str:
@@ -238,7 +243,7 @@ async def open_world(
         bob = guild.add_member(env.create_user("bob"))
         admin = guild.add_member(env.create_user("ada"), roles=[admins])
         # simcord.run would leave the simulated Discord in the fixture's context, where the workers do not find it.
-        bot.work(env)
+        await bot.work(env)
         stack.push_async_callback(bot.stop)
         world = StoryWorld(bot, env, kie, cdn, channel, alice, bob, admin, clock, folder)
         yield world
