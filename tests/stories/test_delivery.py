@@ -6,9 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 import discord
 import pytest
 import simcord
-from structlog.testing import capture_logs
 
-from bot.cluster.leader import OnlyProcess
 from bot.domain.ports import ImageFile
 from bot.ui import message_sender
 from bot.ui.cards import GREEN
@@ -75,20 +73,6 @@ async def test_a_proxy_that_finds_every_size_too_large_costs_no_image(world: Sto
     assert len(rendered(response_of(command)).images) == 1
     assert len(world.messages()) == 1
     assert world.env.backend.faults == []
-
-
-async def test_a_process_that_may_lead_no_longer_leaves_cards_alone(
-    world: StoryWorld, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("bot.generation.delivery._DATABASE_RETRY_SECONDS", 0.1)
-    command = await start(world)
-    edits = len(world.calls("PATCH"))
-    with monkeypatch.context() as others, capture_logs() as logs:
-        others.setattr(OnlyProcess, "is_sure", False)
-        world.kie.script.clear()
-        await until(lambda: any("may lead" in entry.get("error", "") for entry in logs), what="the delivery")
-        assert len(world.calls("PATCH")) == edits
-    assert len((await world.outcome(command)).images) == 1
 
 
 async def test_a_post_that_hangs_is_given_up_and_made_again(world: StoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
