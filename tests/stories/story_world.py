@@ -231,7 +231,8 @@ async def open_world(
             stack.enter_context(_granted(discord.ApplicationFlags(gateway_message_content=True)))
         bot = RestartableBot(config_of(options, kie.base_url, database), clock)
         stack.push_async_callback(bot.close)
-        env = simcord.Env((await bot.assemble()).client, shard_count=1)
+        # A first chart, or eight images, take seconds on a machine with other work.
+        env = simcord.Env((await bot.assemble()).client, shard_count=1, settle_timeout=30)
         await env.start()
         stack.push_async_callback(env.shutdown)
         env.backend.cdn = cdn = LossyCdn()
