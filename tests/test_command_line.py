@@ -194,7 +194,20 @@ def test_a_backup_is_made_and_restored_over_a_damaged_database(easel: Easel, tmp
     assert open_to_others(tmp_path) - {"folder"} == set()
 
 
-@pytest.mark.parametrize("arguments", [[], ["draw"], ["db"], ["db", "drop"], ["db", "restore"], ["db", "check", "x"]])
+def test_work_on_the_database_that_is_ended_is_not_taken_for_done(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://easel@127.0.0.1:{silent.getsockname()[1]}/easel"
+        command = [sys.executable, "-m", "bot", "db", "migrate"]
+        with subprocess.Popen(command, cwd=tmp_path, env=os.environ | {"EASEL__DATABASE__URL": url}) as process:
+            connection, _ = silent.accept()
+            with connection:
+                process.terminate()
+                assert process.wait(timeout=30) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["draw"], ["db"], ["db", "drop"], ["db", "restore"], ["db", "check", "x"], ["db", "copy"]]
+)
 def test_unknown_arguments(easel: Easel, arguments: list[str]) -> None:
     done = easel(*arguments)
     assert done.returncode == 2
