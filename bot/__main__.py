@@ -43,7 +43,7 @@ def _perform(options: argparse.Namespace, config: "Config") -> int:
         if options.command == "db":
             return _db(options, config)
         if options.command == "health":
-            return _health(config)
+            return _health(config, ready=options.ready)
         return _bot(options.command, config)
     except OperatorError:
         raise
@@ -75,13 +75,18 @@ def _bot(command: str, config: "Config") -> int:
     return 0 if _run(process.run(config)) else 1
 
 
-def _health(config: "Config") -> int:
+def _health(config: "Config", *, ready: bool) -> int:
     from bot.web.health import is_healthy
 
     if not config.web.port:
         raise OperatorError("web.port is 0, so the port is chosen at start and can't be known here: set web.port.")
-    healthy = is_healthy(config.web.host, config.web.port)
-    print("The bot answers." if healthy else f"Nothing answers at {config.web.host}:{config.web.port}.")
+    address = config.web.host, config.web.port
+    if ready:
+        healthy = is_healthy(*address, "/readyz")
+        print("The bot is ready." if healthy else "The bot is not ready.")
+    else:
+        healthy = is_healthy(*address)
+        print("The bot answers." if healthy else f"Nothing answers at {config.web.host}:{config.web.port}.")
     return 0 if healthy else 1
 
 
@@ -91,7 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run the bot")
     commands.add_parser("sync", help="send the command definitions to Discord, even if they have not changed")
-    commands.add_parser("health", help="check that the running bot answers; exit code 1 if it does not")
+    health = commands.add_parser("health", help="check that the running bot answers; exit code 1 if it does not")
+    health.add_argument("--ready", action="store_true", help="check that it does its work, or stands by to do it")
     db = commands.add_parser("db", help="manage the database")
     actions = db.add_subparsers(dest="action", required=True)
     actions.add_parser("migrate", help="upgrade it to the newest schema")

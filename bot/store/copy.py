@@ -42,9 +42,9 @@ from bot.store.tables import leases, pending_cards, reference_images
 from bot.store.types import CreditAmount, UtcTime
 from bot.store.unavailable import one_line
 
-NOT_COPIED: Final = (leases, pending_cards, reference_images)
-"""A lease or a card is a process's on one database; members' images are files on SQLite, and may be missing."""
-_TABLES: Final = tuple(table for table in metadata.sorted_tables if table not in NOT_COPIED)
+_NOT_COPIED: Final = frozenset({leases, pending_cards, reference_images})
+"""Rights of processes on one database, and what is kept in files where one process is enough."""
+_TABLES: Final = tuple(table for table in metadata.sorted_tables if table not in _NOT_COPIED)
 """In the order of their foreign keys."""
 _ROWS_AT_ONCE: Final = 1000
 _Batches = Iterable[Sequence[Sequence[Any]]]
@@ -71,7 +71,9 @@ class Copied:
 
 
 def copy(source: str, target: str, now: datetime, tell: Callable[[str, int], object]) -> Copied:
-    """Copy all but ``NOT_COPIED`` from one moment of a database that nobody uses, all of it or nothing.
+    """Copy one moment of a database that nobody uses, all of it or nothing.
+
+    Leases, pending cards and members' images for *Again* stay behind.
 
     ``tell`` is called with each table's name and number of rows. Takes little memory. Raises CopyDiffers,
     DamagedDatabase, or OperatorError when one of the databases cannot be used or the target is not empty.
