@@ -103,21 +103,22 @@ def _empty(database: str) -> bool:
             )
             connection.execute(cast("Any", f"TRUNCATE {', '.join(tables)} RESTART IDENTITY"))
             return True
-    except psycopg.OperationalError:
+    except (psycopg.OperationalError, psycopg.ProgrammingError):
         return False
 
 
-def _schema(connection: psycopg.Connection[Any]) -> tuple[list[str], list[int]]:
-    """The bot's tables, and the numbers of all relations, which a copy has in common with its template."""
+def _schema(connection: psycopg.Connection[Any]) -> tuple[list[str], list[Any]]:
+    """The bot's tables, and the version and numbers of all relations, which a copy has in common with its template."""
+    version = connection.execute("SELECT version_num FROM alembic_version").fetchall()
     relations = connection.execute(
         "SELECT oid, relname, relkind = 'r' AND relname <> 'alembic_version' FROM pg_class "
         "WHERE relnamespace = 'public'::regnamespace ORDER BY oid"
     ).fetchall()
-    return [name for _, name, has_rows in relations if has_rows], [oid for oid, _, _ in relations]
+    return [name for _, name, has_rows in relations if has_rows], [version, *(oid for oid, _, _ in relations)]
 
 
 @cache
-def _schema_of_template() -> list[int]:
+def _schema_of_template() -> list[Any]:
     with _connect(_template()) as connection:
         return _schema(connection)[1]
 
