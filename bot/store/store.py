@@ -58,11 +58,15 @@ class Store:
         self._write_lock = asyncio.Lock()
         self._read_slots = asyncio.Semaphore(_READERS)
         self._failed_at = float("-inf")
+        self._ended = False
 
     @classmethod
     @asynccontextmanager
     async def open(cls, url: str) -> AsyncGenerator["Store", None]:
-        """Migrate the database at this URL to the newest schema, and open it."""
+        """Migrate the database at this URL to the newest schema, and open it.
+
+        At the end it waits for the transactions that are open; later ones raise StoreUnavailable.
+        """
         await asyncio.to_thread(migrate, url)
         async with AsyncExitStack() as stack:
             engines: list[AsyncEngine] = []
@@ -70,14 +74,18 @@ class Store:
                 engine = kind_of(url).create(url, writes=writes, connections=connections)
                 stack.push_async_callback(engine.dispose)
                 engines.append(engine)
-            yield cls(*engines)
+            store = cls(*engines)
+            stack.push_async_callback(store._end)
+            yield store
 
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Transaction, None]:
         """A consistent view; writing through it is an error. Raises StoreUnavailable."""
         try:
-            async with self._read_slots, self._reader.begin() as connection:
-                yield Transaction(connection)
+            async with self._read_slots:
+                self._check()
+                async with self._reader.begin() as connection:
+                    yield Transaction(connection)
         except UNAVAILABLE as error:
             raise unavailable(error) from error
 
@@ -91,6 +99,7 @@ class Store:
         queued_at = asyncio.get_running_loop().time()
         try:
             async with self._write_lock:
+                self._check()
                 if self._failed_at > queued_at:
                     raise StoreUnavailable("the write before this one failed")
                 async with self._writer.begin() as connection:
@@ -103,3 +112,15 @@ class Store:
             # statement leaves such a cursor in a reference cycle.
             asyncio.get_running_loop().call_later(_COLLECT_GARBAGE_AFTER, gc.collect)
             raise
+
+    def _check(self) -> None:
+        if self._ended:
+            raise StoreUnavailable("the bot is stopping")
+
+    async def _end(self) -> None:
+        """Wait for the open transactions: disposing of an engine closes only the connections that nobody uses."""
+        self._ended = True
+        async with AsyncExitStack() as stack:
+            await stack.enter_async_context(self._write_lock)
+            for _ in range(_READERS):
+                await stack.enter_async_context(self._read_slots)

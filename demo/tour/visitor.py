@@ -1,5 +1,6 @@
 """A visitor of the demo's page, and what none may ever see."""
 
+import json
 from pathlib import Path
 from typing import Any, final
 
@@ -11,6 +12,8 @@ _NEWEST = "all('.channel-message').at(-1)"
 _IN_SIGHT = f"""{_NEWEST}.getBoundingClientRect().bottom
     <= frame.getElementById('channel-composer').getBoundingClientRect().top + 24"""
 _IMAGES_LOADED = "all('.channel-message img').every((image) => image.naturalWidth > 0)"
+_COMPOSING = f"(all('.command-option-input').length && !{_SEND}.disabled)"
+_LAST_ACTION = "(frame.defaultView.simcordPreview.activity.at(-1)?.requestId ?? null)"
 _IDLE = """(!/ing .*…$/.test(frame.getElementById("action-status").textContent) && !all(".message-loading").length)"""
 
 # Everything wrong that shows now, as sentences.
@@ -70,7 +73,7 @@ class Visitor:
         await self.page.until(f"frame.getElementById('viewer-picker').value === {chosen} && {_IDLE}", "other viewer")
 
     async def command(self, name: str, **options: str) -> None:
-        """Run a slash command with options from the composer's list; a value that is listed is chosen there."""
+        """Run a slash command with options from the composer's list; a value of a list is chosen there."""
         await self.channel()
         await self.page.until(f"!{_SEND}.disabled && {_IDLE}", "free composer", 30)
         await self.page.type(_COMPOSER, f"/{name}", "the composer")
@@ -84,14 +87,11 @@ class Visitor:
                     f"all('.command-suggestion').find((item) => item.innerText.trim().split(/\\s/)[0] === '{option}')"
                 )
                 await self.page.click(listed, f"the option {option}")
-            await self.page.type(field, value, option)
-            listed = (
-                f"all('.command-suggestion').find((item) => item.innerText.toLowerCase().includes({value.lower()!r}))"
-            )
-            if await self._appears(f"!!{listed}"):
-                await self.page.click(listed, value)
+            await self._fill_option(option, field, value)
         before = await self._actions()
         await self.page.click(_SEND, "Send")
+        if not await self._appears(f"!{_COMPOSING} || {_newer(before)}"):
+            await self.page.click(_SEND, "Send")  # it moved away from the first click when the row of options grew
         await self._done(before, f"/{name}")
 
     async def press(self, label: str, seconds: float = 20) -> None:
@@ -160,6 +160,17 @@ class Visitor:
         if await self.page.evaluate(f"!!({switch})"):
             await self.page.click(switch, label)
 
+    async def _fill_option(self, option: str, field: str, value: str) -> None:
+        await self.page.type(field, value, option)
+        if not await self.page.evaluate(f"{field}.getAttribute('role') === 'combobox'"):
+            return
+        listed = f"all('.command-suggestion').find((item) => item.innerText.toLowerCase().includes({value.lower()!r}))"
+        await self.page.click(listed, value)
+        chosen = f"!{listed} && {field}?.getAttribute('aria-invalid') !== 'true'"
+        if not await self._appears(chosen):
+            # The list was replaced under the mouse by what the bot had answered.
+            await self._fill_option(option, field, value)
+
     async def _appears(self, expression: str) -> bool:
         try:
             return bool(await self.page.until(expression, "suggestion", 3))
@@ -167,8 +178,12 @@ class Visitor:
             return False
 
     async def _actions(self) -> Any:
-        return await self.page.evaluate("frame.defaultView.simcordPreview.activity.at(-1)?.requestId ?? null")
+        return await self.page.evaluate(_LAST_ACTION)
 
     async def _done(self, before: Any, what: str) -> None:
-        now = "(frame.defaultView.simcordPreview.activity.at(-1)?.requestId ?? null)"
-        await self.page.until(f"{now} !== {before!r}".replace("None", "null"), f"outcome of {what}", 30)
+        await self.page.until(_newer(before), f"outcome of {what}", 30)
+
+
+def _newer(action: Any) -> str:
+    """Whether there was an action after this one."""
+    return f"{_LAST_ACTION} !== {json.dumps(action)}"

@@ -222,3 +222,24 @@ async def test_an_error_contains_neither_prompt_nor_token(store: Store, file: Pa
     assert generation.request.prompt not in str(caught.value)
     assert token is not None
     assert token.value not in str(caught.value)
+
+
+async def test_the_end_waits_for_open_transactions_and_refuses_later_ones(url: str, file: Path) -> None:
+    begun, go_on = asyncio.Event(), asyncio.Event()
+
+    async def write(store: Store) -> None:
+        async with store.write() as tx:
+            begun.set()
+            await go_on.wait()
+            await tx.key_values.put("colour", "teal")
+
+    async with Store.open(url) as store:
+        writing = asyncio.create_task(write(store))
+        await begun.wait()
+        queued = asyncio.create_task(write(store))
+        asyncio.get_running_loop().call_soon(go_on.set)
+    assert writing.done()
+    assert rows(file, "SELECT value FROM facts") == [("teal",)]
+    for late in (queued, value(store, "colour")):
+        with pytest.raises(StoreUnavailable):
+            await late
