@@ -76,10 +76,10 @@ SETUPS: Final = {
 class ClusterOptions:
     """What to send in each round; the rate is per second, times in seconds."""
 
-    rounds: int = 5
+    rounds: int = 8
     rate: float = 10.0
-    seconds: float = 5.0
-    burst: int = 100
+    seconds: float = 4.0
+    burst: int = 50
     """How many commands to send at one instant."""
     distance: float = 1.0
     """Milliseconds by which a round trip to the distant database is longer."""
