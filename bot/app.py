@@ -5,6 +5,7 @@ import secrets
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 
 from bot import options
 from bot.client import EaselClient
@@ -19,11 +20,13 @@ from bot.folders import open_folders
 from bot.generation.delivery import DeliveryWorker
 from bot.generation.history import History
 from bot.generation.notices import NoticeWorker
-from bot.generation.pending_cards import PendingCardJournal
+from bot.generation.pending_card_table import PendingCardTable
+from bot.generation.pending_cards import PendingCardJournal, PendingCards
 from bot.generation.pipeline import Pipeline
 from bot.generation.prompt_files import PromptFiles
 from bot.generation.recover import recover, report_interrupted
-from bot.generation.references import ReferencePreparer
+from bot.generation.reference_table import ReferenceTable
+from bot.generation.references import KeptReferences, ReferencePreparer
 from bot.generation.results import Results
 from bot.generation.service import GenerationService
 from bot.generation.status import StatusBoard
@@ -45,10 +48,10 @@ from bot.quota.policy import QuotaPolicy
 from bot.quota.service import QuotaService
 from bot.runtime import BackgroundTasks, Runtime, SystemClock, retry_until_available
 from bot.store import postgres, sqlite
-from bot.store.leases import PostgresLeases
+from bot.store.leases import PostgresLeases, Taken
 from bot.store.migrate import migrate
 from bot.store.notices import listener
-from bot.store.store import Store
+from bot.store.store import AutocommitStore, Store
 from bot.ui.access import Access
 from bot.ui.acknowledger import Acknowledger
 from bot.ui.alt_text import AltTexts
@@ -60,6 +63,8 @@ from bot.ui.services import Services
 
 _BACKGROUND_GRACE = 6.0
 """Seconds that background tasks get to end at shutdown; container engines kill a process after ten in all."""
+_CARD_SECONDS, _IMAGE_SECONDS = 3, 15
+"""How long a statement about a pending card may take, or about a member's image of 10 MB."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +75,7 @@ class Application:
     runtime: Runtime
     pipeline: Pipeline
     balance_monitor: BalanceMonitor
-    pending_cards: PendingCardJournal
+    pending_cards: PendingCards
     sender: MessageSender
     alerts: OperatorAlerts
     block: GatewayBlock | None
@@ -92,6 +97,7 @@ class Application:
         try:
             async with self.runtime.background, self.client.services.questions.timers, asyncio.TaskGroup() as group:
                 group.create_task(self._resume_conversations(), name="conversations")
+                group.create_task(self.pipeline.results.sweep_hourly(), name="spool")
                 if self.works:
                     await self._lead(group)
                 await asyncio.Event().wait()
@@ -102,8 +108,8 @@ class Application:
     async def _resume_conversations(self) -> None:
         """Answer what earlier processes did not, once Discord can be reached."""
         await self.client.wait_until_logged_in()
-        await report_interrupted(self.runtime, self.pending_cards, self.sender)
         await self.client.services.questions.restore(self.client)
+        await report_interrupted(self.runtime, self.pending_cards, self.sender)
 
     async def _lead(self, group: asyncio.TaskGroup) -> None:
         services = self.client.services
@@ -150,7 +156,6 @@ async def assemble(
         shared = postgres.is_url(url)
         stack.enter_context(postgres.process_lock(url, shared=True) if shared else sqlite.process_lock(url))
         folders = stack.enter_context(open_folders(options.data_folder(config), shared=shared))
-        pending_cards = stack.enter_context(PendingCardJournal(folders.journal))
         await retry_until_available(lambda: asyncio.to_thread(migrate, url))
         ids = IdMaker(clock.now, start=secrets.randbits(22))
         runtime = Runtime(
@@ -175,11 +180,23 @@ async def assemble(
         prices = options.prices(config)
         policy = QuotaPolicy(clock, prices, options.limits(config))
         pace = options.pace(config)
+        kept_for = options.reference_cache_limits(config)
+        pending_cards: PendingCards
+        kept_references: KeptReferences
         leader: Leader | None = None
         if shared:
             table = await enter(PostgresLeases.open(url))
             leases = leases or table
             leader = Leader(table, runtime.store, options.account_lease(config), cluster.lease)
+        block = GatewayBlock(leases, runtime.store, cluster, ids) if leases is not None else None
+        if shared:
+            cards = await enter(AutocommitStore.open(url, name="easel cards", seconds=_CARD_SECONDS))
+            pending_cards = PendingCardTable(runtime, cards, partial(_own_lease, block, leader), cluster.lease / 4)
+            images = await enter(AutocommitStore.open(url, name="easel images", seconds=_IMAGE_SECONDS))
+            kept_references = ReferenceTable(images, kept_for, clock)
+        else:
+            pending_cards = stack.enter_context(PendingCardJournal(folders.journal))
+            kept_references = ReferenceCache(folders.references, kept_for, clock)
         workload = Workload(options.kie_limits(config), durations=pace.durations, leadership=leader or OnlyProcess())
         spool = Spool(folders.spool, downloads)
         results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
@@ -212,7 +229,7 @@ async def assemble(
             runtime,
             fetcher=attachments,
             sandbox=sandbox,
-            cache=ReferenceCache(folders.references, options.reference_cache_limits(config), clock),
+            cache=kept_references,
             api=api,
             folder=folders.temporary,
         )
@@ -245,7 +262,6 @@ async def assemble(
             chart_renderer=ChartRenderer(folders.temporary),
             prices=prices,
         )
-        block = GatewayBlock(leases, runtime.store, cluster, ids) if leases is not None else None
         client = EaselClient(
             runtime.store,
             services,
@@ -255,7 +271,7 @@ async def assemble(
             IdentifyTurns(leases or LocalLeases()),
             reads_messages=reads_messages,
         )
-        pipeline = Pipeline(workload, submitter, tracker, delivery, undelivered, spool)
+        pipeline = Pipeline(workload, submitter, tracker, delivery, undelivered, results)
         yield Application(
             client=client,
             runtime=runtime,
@@ -270,3 +286,9 @@ async def assemble(
             notices=NoticeWorker(runtime, pipeline, listener(url)) if shared else None,
             workers=workers,
         )
+
+
+def _own_lease(block: GatewayBlock | None, leader: Leader | None) -> Taken | None:
+    """By which this process serves members, or leads."""
+    leases = (holder.lease for holder in (block, leader) if holder is not None)
+    return next(filter(None, leases), None)

@@ -15,7 +15,7 @@ from bot.permissions import JOURNAL
 
 @dataclass(frozen=True, slots=True)
 class Folders:
-    """Each exists, except for the file of the journal."""
+    """Each exists, except for the file of the journal. Several processes have the references and cards in tables."""
 
     spool: Path
     references: Path
@@ -33,7 +33,7 @@ def open_folders(data: Path, *, shared: bool) -> Generator[Folders, None, None]:
     with ExitStack() as stack:
         try:
             data.mkdir(mode=0o700, parents=True, exist_ok=True)
-            folders = _prepare(stack.enter_context(_own_folder(data)) if shared else data)
+            folders = _prepare(stack.enter_context(_own_folder(data)) if shared else data, shared=shared)
         except OSError as error:
             raise OperatorError(f"{error.filename} cannot be used: {error.strerror}.") from error
         yield folders
@@ -56,10 +56,11 @@ def _own_folder(data: Path) -> Generator[Path, None, None]:
         return
 
 
-def _prepare(data: Path) -> Folders:
+def _prepare(data: Path, *, shared: bool) -> Folders:
     folders = Folders(data / "spool", data / "references", data / "tmp", data / JOURNAL)
-    for folder in (folders.spool, folders.references):
-        folder.mkdir(exist_ok=True)
+    folders.spool.mkdir(exist_ok=True)
+    if not shared:
+        folders.references.mkdir(exist_ok=True)
     # Without the members' images that a killed process left.
     for left in (folders.temporary, data / "workshop"):  # its name in earlier versions
         shutil.rmtree(left, ignore_errors=True)

@@ -85,6 +85,11 @@ class GatewayBlock:
         self.stands_by = False
         """Whether it waits for a block because others have them all."""
 
+    @property
+    def lease(self) -> Taken | None:
+        """On the block; None while this process has none."""
+        return self._lease
+
     async def plan(self, named: int) -> Block:
         """Wait for a block, which also numbers this process in the ids that it makes. A :data:`ShardPlan`."""
         ttl = self._options.lease

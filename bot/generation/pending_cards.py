@@ -1,13 +1,15 @@
-"""A journal of cards that Discord shows already and that have no generation yet: a restart finds them there.
+"""Cards that Discord shows already and that have no generation yet: a restart finds them.
 
-It is a file and not a table because one is written for every request, while Discord waits for the acknowledgement, and
-mostly removed milliseconds later: a line costs microseconds. It outlives the process, and need not outlive a power cut.
+The one process that SQLite has keeps them in a file and not in a table because one is written for every request, while
+Discord waits for the acknowledgement, and mostly removed milliseconds later: a line costs microseconds, and a
+transaction would wait for its turn and for the disk. They outlive the process, and need not outlive a power cut.
 """
 
 import os
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from types import TracebackType
-from typing import Final, Self
+from typing import Final, Protocol, Self
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
@@ -16,6 +18,7 @@ from bot import permissions
 from bot.domain.errors import OperatorError
 from bot.domain.generation import PendingCard
 from bot.domain.ids import PendingCardId
+from bot.store.store import Transaction
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -24,6 +27,26 @@ JOURNAL_NAME: Final = permissions.JOURNAL
 _LINE = TypeAdapter(PendingCard | PendingCardId)
 """A card, or the id of one that was removed."""
 _COMPACT_ABOVE_BYTES = 1 << 20
+
+
+class PendingCards(Protocol):
+    """The cards in :class:`PendingCardJournal`, or in :class:`bot.generation.pending_card_table.PendingCardTable`."""
+
+    async def record(self, card: PendingCard) -> None:
+        """Write a card down, or replace what was known of it."""
+        ...
+
+    def remove(self, card_id: PendingCardId | None) -> None:
+        """The card shows a generation, or why there is none. An unknown id, or None, changes nothing."""
+        ...
+
+    async def check(self, tx: Transaction, card_id: PendingCardId | None) -> None:
+        """To be called in the transaction that accepts a request: raises Ignored when another process has ended it."""
+        ...
+
+    def find_interrupted(self) -> AsyncGenerator[PendingCard, None]:
+        """The cards that processes recorded and did not remove before they ended; each is to be removed."""
+        ...
 
 
 class PendingCardJournal:
@@ -57,13 +80,21 @@ class PendingCardJournal:
         """The cards that earlier processes recorded and did not remove."""
         return self._interrupted
 
-    def record(self, card: PendingCard) -> None:
-        """Write a card down, or replace what was known of it."""
+    async def find_interrupted(self) -> AsyncGenerator[PendingCard, None]:
+        """As in :class:`PendingCards`."""
+        for card in self._interrupted:
+            yield card
+
+    async def check(self, tx: Transaction, card_id: PendingCardId | None) -> None:
+        """As in :class:`PendingCards`: there is no other process."""
+
+    async def record(self, card: PendingCard) -> None:
+        """As in :class:`PendingCards`."""
         self._cards[card.id] = card
         self._write(_LINE.dump_json(card) + b"\n")
 
     def remove(self, card_id: PendingCardId | None) -> None:
-        """The card shows a generation, or why there is none. An unknown id, or None, changes nothing."""
+        """As in :class:`PendingCards`."""
         if card_id is None or self._cards.pop(card_id, None) is None:
             return
         if self._cards and self._size < _COMPACT_ABOVE_BYTES:

@@ -3,11 +3,11 @@
 from dataclasses import dataclass
 
 from bot.generation.delivery import DeliveryWorker
+from bot.generation.results import Results
 from bot.generation.submitter import Submitter
 from bot.generation.tracker import Tracker
 from bot.generation.undelivered import Undelivered
 from bot.generation.workload import Workload
-from bot.media.spool import Spool
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,4 +19,4 @@ class Pipeline:
     tracker: Tracker
     delivery: DeliveryWorker
     undelivered: Undelivered
-    spool: Spool
+    results: Results

@@ -10,7 +10,7 @@ from bot.domain.ports import MessageSender
 from bot.domain.queue import QueuedTask
 from bot.domain.settings import TaskClass
 from bot.domain.states import OPEN, Failure, TaskState
-from bot.generation.pending_cards import PendingCardJournal
+from bot.generation.pending_cards import PendingCards
 from bot.generation.pipeline import Pipeline
 from bot.runtime import Runtime, retry_until_available
 
@@ -33,7 +33,7 @@ async def recover(runtime: Runtime, pipeline: Pipeline) -> None:
     tasks, durations, unfinished = await retry_until_available(read)
     for task_class, seconds in durations:
         workload.durations.add(task_class, seconds)
-    keep_in_spool = await retry_until_available(pipeline.undelivered.restore)
+    await retry_until_available(pipeline.undelivered.prune)
     for task in tasks:
         match task.state:
             case TaskState.RESERVED:
@@ -49,31 +49,30 @@ async def recover(runtime: Runtime, pipeline: Pipeline) -> None:
                 workload.queue.resume(task.user_id)
                 tracker.watch(task, at_once=True)
             case TaskState.READY:
-                keep_in_spool.add(task.id)
+                pass
             case _:
                 tracker.watch(task, at_once=True)
-    pipeline.spool.sweep(keep_in_spool)
     for generation_id in unfinished:
         pipeline.delivery.refresh(generation_id)
     if tasks or unfinished:
         log.info("recovered", open_tasks=len(tasks), unfinished_generations=len(unfinished))
 
 
-async def report_interrupted(runtime: Runtime, pending_cards: PendingCardJournal, sender: MessageSender) -> None:
-    """Tell members whose request an earlier process had not accepted yet that nothing was charged.
+async def report_interrupted(runtime: Runtime, pending_cards: PendingCards, sender: MessageSender) -> None:
+    """Tell members whose request another process had not accepted when it ended that nothing was charged.
 
-    Discord must be reachable; the messages are sent in the background.
+    Discord must be reachable; the messages are sent in the background. Goes on while others may end, until cancelled.
     """
 
     async def accepted(card: PendingCard) -> bool:
         async with runtime.store.read() as tx:
             return await tx.generations.accepted(card)
 
-    for card in pending_cards.interrupted:
+    async for card in pending_cards.find_interrupted():
         try:
             is_accepted = await retry_until_available(partial(accepted, card))
         except (ArithmeticError, ValueError, TypeError) as error:
-            # A line of the journal that makes no sense, such as one from before the year 1.
+            # One that makes no sense, such as from before the year 1.
             log.warning("pending card skipped", pending_card=card.id, error=type(error).__name__)
             is_accepted = True
         if is_accepted:
@@ -82,7 +81,7 @@ async def report_interrupted(runtime: Runtime, pending_cards: PendingCardJournal
             runtime.background.start(_report_interrupted(pending_cards, sender, card))
 
 
-async def _report_interrupted(pending_cards: PendingCardJournal, sender: MessageSender, card: PendingCard) -> None:
+async def _report_interrupted(pending_cards: PendingCards, sender: MessageSender, card: PendingCard) -> None:
     await sender.show_interrupted(card)
     pending_cards.remove(card.id)
 

@@ -3,11 +3,13 @@
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
+from typing import Protocol
 from weakref import WeakValueDictionary
 
 from bot.domain.errors import (
@@ -23,7 +25,6 @@ from bot.domain.ports import ImageApi
 from bot.media.decode_sandbox import DecodeSandbox
 from bot.media.fetch import Fetcher, FetchFailed, FetchRefused, FetchTooLarge
 from bot.media.formats import FileType
-from bot.media.reference_cache import ReferenceCache
 from bot.media.sanitize import Sanitized
 from bot.runtime import Runtime
 
@@ -39,6 +40,18 @@ _DECODED_WITHIN = 120.0
 """Seconds until all images of a request must have had their turn in the sandbox."""
 _TIMEOUT = 180.0
 """Seconds for all references of a request."""
+
+
+class KeptReferences(Protocol):
+    """Sanitized images, for requests that are repeated after KIE has deleted their uploads."""
+
+    async def keep(self, image: Path, digest: str, file_type: FileType) -> None:
+        """Keep a copy of an image by the SHA-256 of its bytes in hex; raises nothing when that is not possible."""
+        ...
+
+    async def load(self, digest: str) -> tuple[bytes, FileType] | None:
+        """An image and its file type, or None if it is not kept; may raise StoreUnavailable."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +90,7 @@ class ReferencePreparer:
         *,
         fetcher: Fetcher,
         sandbox: DecodeSandbox,
-        cache: ReferenceCache,
+        cache: KeptReferences,
         api: ImageApi,
         folder: Path | None = None,
     ) -> None:
@@ -164,8 +177,8 @@ class ReferencePreparer:
         async with turns.not_too_long(), turns.files:
             image = await self._sanitized(source, path, turns)
         digest = await asyncio.to_thread(_file_sha256, image.path)
-        url = await self._upload(image.path, digest, image.file_type)
-        await asyncio.to_thread(self._cache.keep, image.path, digest, image.file_type)
+        url = await self._upload(digest, partial(_load, image))
+        await self._cache.keep(image.path, digest, image.file_type)
         return Reference(url, source.filename, digest, source.owner)
 
     async def _sanitized(self, source: Source, path: Path, turns: _Turns) -> Sanitized:
@@ -187,12 +200,7 @@ class ReferencePreparer:
         digest = reference.digest
         if digest is None:
             raise ReferencesGone
-        url = await self._known_url(digest)
-        if url is None:
-            cached = await asyncio.to_thread(self._cache.find, digest)
-            if cached is None:
-                raise ReferencesGone
-            url = await self._upload(cached[0], digest, cached[1])
+        url = await self._known_url(digest) or await self._upload(digest, partial(self._cache.load, digest))
         return replace(reference, url=url)
 
     async def _known_url(self, digest: str) -> str | None:
@@ -201,23 +209,27 @@ class ReferencePreparer:
             now = self._clock.now()
             return await tx.uploads.find(digest, now - UPLOAD_REUSED_FOR, now)
 
-    async def _upload(self, image: Path, digest: str, file_type: FileType) -> str:
+    async def _upload(self, digest: str, load: Callable[[], Awaitable[tuple[bytes, FileType] | None]]) -> str:
         async with self._uploads:
             known_url = await self._known_url(digest)
             if known_url is not None:
                 return known_url
-            try:
-                data = await asyncio.to_thread(image.read_bytes)
-            except FileNotFoundError as error:
-                raise ReferencesGone from error
+            loaded = await load()
+            if loaded is None:
+                raise ReferencesGone
+            data, file_type = loaded
             if await asyncio.to_thread(_sha256, data) != digest:
-                # The cached file is damaged; uploaded, it would be reused as the image that has this digest.
+                # What was kept is damaged; uploaded, it would be reused as the image that has this digest.
                 raise ReferencesGone
             url = await self._api.upload(data, f"reference.{file_type.suffix}", file_type.content_type)
             forget_before = self._clock.forget_before(UPLOAD_REUSED_FOR)
             async with self._store.write() as tx:
                 await tx.uploads.remember(digest, url, self._clock.now(), forget_before=forget_before)
             return url
+
+
+async def _load(image: Sanitized) -> tuple[bytes, FileType]:
+    return await asyncio.to_thread(image.path.read_bytes), image.file_type
 
 
 def _sha256(data: bytes) -> str:

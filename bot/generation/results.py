@@ -1,5 +1,6 @@
 """Finished images at KIE: fetched with patience, since KIE is paid for each whether or not it arrives."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,7 +17,7 @@ from bot.generation.workload import Workload
 from bot.media.fetch import FetchFailed, FetchGone, FetchRefused, FetchTooLarge, HostNotAllowed
 from bot.media.fitting import ImageThreads, fit
 from bot.media.spool import Spool
-from bot.runtime import Runtime
+from bot.runtime import Runtime, retry_until_available
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -33,6 +34,8 @@ _GONE_AFTER, _GONE_AFTER_TIMES = timedelta(hours=2), 5
 """How long and how often KIE has to answer that a result does not exist."""
 _KEPT_BY_KIE = timedelta(days=14)
 """By KIE's "Getting Started"."""
+_SWEEP_EVERY = 3600.0
+"""Seconds."""
 
 
 @dataclass(slots=True)
@@ -107,6 +110,21 @@ class Results:
         self._spool.forget(task.id)
         if self._breaker.record_loss(task.id):
             self._workload.changed.set()
+
+    async def sweep(self) -> None:
+        """Remove the files of tasks whose images were posted by another process, or by one that ended since."""
+        # Looked at first: what comes meanwhile is needed.
+        spooled = self._spool.tasks()
+        async with self._runtime.store.read() as tx:
+            needed = await tx.tasks.with_needed_images()
+        for task in spooled - needed:
+            self._spool.forget(task)
+
+    async def sweep_hourly(self) -> None:
+        """The same now and every hour, until cancelled."""
+        while True:
+            await retry_until_available(self.sweep)
+            await asyncio.sleep(_SWEEP_EVERY)
 
     async def fetch(self, task: Task, limit: int, *, ask_kie: bool = True) -> ImageFile:
         """One attempt; raises FetchRefused, FetchFailed, DiskError, InvalidImage or another ResultUnavailable.

@@ -30,7 +30,7 @@ from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, REFERENCES_MAX, AspectRa
 from bot.domain.states import TaskState
 from bot.generation.delivery import DeliveryWorker
 from bot.generation.leader_report import read_report
-from bot.generation.pending_cards import PendingCardJournal
+from bot.generation.pending_cards import PendingCards
 from bot.generation.references import ReferencePreparer
 from bot.generation.workload import Workload
 from bot.quota.policy import MemberQuota, QuotaPolicy
@@ -71,7 +71,7 @@ class GenerationService:
         policy: QuotaPolicy,
         workload: Workload,
         delivery: DeliveryWorker,
-        pending_cards: PendingCardJournal,
+        pending_cards: PendingCards,
     ) -> None:
         self._store = runtime.store
         self._clock = runtime.clock
@@ -169,6 +169,7 @@ class GenerationService:
         generation = self._build_generation(request, asked_at)
         leadership = self._workload.leadership
         async with self._store.write() as tx:
+            await self._pending_cards.check(tx, request.destination.pending_card)
             bonus_shares = await self._authorize(tx, request)
             await tx.generations.add(generation)
             by_task = {task.id: share for task, share in zip(generation.tasks, bonus_shares, strict=True)}

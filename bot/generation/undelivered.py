@@ -13,7 +13,7 @@ from bot.domain.credits import Credits
 from bot.domain.delivery_errors import ResultPending, ResultUnavailable
 from bot.domain.errors import DiskError, UnreadableRow
 from bot.domain.generation import Generation, Task
-from bot.domain.ids import GenerationId, TaskId, UserId
+from bot.domain.ids import GenerationId, UserId
 from bot.domain.ports import ImageFile
 from bot.domain.states import Failure, TaskState
 from bot.generation.results import Results
@@ -53,20 +53,6 @@ class Undelivered:
         self._results = results
         self._claimed: set[GenerationId] = set()
         """Those that a command is handing over now."""
-
-    async def restore(self) -> set[TaskId]:
-        """Drop what is too old; returns the tasks whose images are still needed."""
-        await self.prune()
-        needed: set[TaskId] = set()
-        async with self._store.read() as tx:
-            for _user, generation_id in await tx.undelivered.all():
-                try:
-                    generation = await tx.generations.get(generation_id)
-                except UnreadableRow as error:
-                    log.error("undelivered generation cannot be read", generation=generation_id, error=str(error))
-                    continue
-                needed |= {task.id for task in _with_images(generation)} if generation else set()
-        return needed
 
     async def run(self) -> None:
         """Drop what is too old every hour, until cancelled."""

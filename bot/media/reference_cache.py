@@ -1,5 +1,6 @@
 """Sanitized references on disk, so that a request can be repeated after KIE has deleted their uploads."""
 
+import asyncio
 import contextlib
 import os
 import secrets
@@ -24,7 +25,7 @@ class ReferenceCacheLimits:
 
 
 class ReferenceCache:
-    """A folder of images, named by the SHA-256 of their bytes in hex; evicts the least recently used. Blocking code."""
+    """A folder of images, named by the SHA-256 of their bytes in hex; evicts the least recently used."""
 
     def __init__(self, folder: Path, limits: ReferenceCacheLimits, clock: Clock) -> None:
         self._folder = folder
@@ -33,10 +34,26 @@ class ReferenceCache:
         self._evict_at = 0.0
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
 
-    def keep(self, image: Path, digest: str, file_type: FileType) -> None:
+    async def keep(self, image: Path, digest: str, file_type: FileType) -> None:
         """Copy an image into the cache. An image that cannot be copied, as when the disk is full, is not kept."""
-        if not self._limits.max_bytes:
-            return
+        if self._limits.max_bytes:
+            await asyncio.to_thread(self._keep, image, digest, file_type)
+
+    async def load(self, digest: str) -> tuple[bytes, FileType] | None:
+        """An image and its file type, or None if it is not in the cache; counts as a use."""
+        return await asyncio.to_thread(self._load, digest)
+
+    def evict(self) -> None:
+        """Remove files that were not used for too long, and then the least recently used until the rest fits."""
+        expires_before = self._clock.forget_before(self._limits.unused_for).timestamp()
+        remaining = self._limits.max_bytes
+        for used_at, size, path in sorted(_files(self._folder), reverse=True):
+            remaining -= size
+            if used_at < expires_before or remaining < 0:
+                with contextlib.suppress(OSError):
+                    path.unlink()
+
+    def _keep(self, image: Path, digest: str, file_type: FileType) -> None:
         path = self._folder / f"{digest}.{file_type.suffix}"
         with contextlib.suppress(OSError):
             if not path.exists():
@@ -52,26 +69,13 @@ class ReferenceCache:
             self._evict_at = time.monotonic() + self._limits.evict_every
             self.evict()
 
-    def find(self, digest: str) -> tuple[Path, FileType] | None:
-        """An image and its file type, or None if it is not in the cache; counts as a use."""
+    def _load(self, digest: str) -> tuple[bytes, FileType] | None:
         for suffix, file_type in FILE_TYPES.items():
             path = self._folder / f"{digest}.{suffix}"
-            try:
+            with contextlib.suppress(OSError):
                 os.utime(path)
-            except OSError:
-                continue
-            return path, file_type
+                return path.read_bytes(), file_type
         return None
-
-    def evict(self) -> None:
-        """Remove files that were not used for too long, and then the least recently used until the rest fits."""
-        expires_before = self._clock.forget_before(self._limits.unused_for).timestamp()
-        remaining = self._limits.max_bytes
-        for used_at, size, path in sorted(_files(self._folder), reverse=True):
-            remaining -= size
-            if used_at < expires_before or remaining < 0:
-                with contextlib.suppress(OSError):
-                    path.unlink()
 
 
 def _files(folder: Path) -> list[tuple[float, int, Path]]:

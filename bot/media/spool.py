@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-from collections.abc import Collection
 from pathlib import Path
 from weakref import WeakValueDictionary
 
@@ -41,17 +40,14 @@ class Spool:
         for path in (*self._folder.glob(f"{task}.*"), *self._folder.glob(f"{task}-*")):
             _remove(path)
 
-    def sweep(self, wanted: Collection[TaskId]) -> None:
-        """Remove all files but those of the wanted tasks; folders and what cannot be removed stay."""
+    def tasks(self) -> set[TaskId]:
+        """Those that have files here; what is no file of ours stays."""
         try:
-            paths = list(self._folder.iterdir())
+            names = {path.name.partition(".")[0].partition("-")[0] for path in self._folder.iterdir()}
         except OSError as error:
             log.warning("spool not readable", error=error.strerror)
-            return
-        for path in paths:
-            name = path.name.partition(".")[0].partition("-")[0]
-            if not (name.isdecimal() and name.isascii() and TaskId(int(name)) in wanted):
-                _remove(path)
+            return set()
+        return {TaskId(int(name)) for name in names if name.isdecimal() and name.isascii()}
 
 
 def _remove(path: Path) -> None:

@@ -28,6 +28,10 @@ _NOW = text("SELECT clock_timestamp()")
 _TOLD = select(leases.c.told).where(leases.c.name == bindparam("lease"))
 
 
+_SECONDS = 3
+"""How long a statement may take."""
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
     """A lease that this process holds, and how many times it had been taken by then."""
@@ -47,7 +51,7 @@ class PostgresLeases:
     @asynccontextmanager
     async def open(cls, url: str) -> AsyncGenerator["PostgresLeases", None]:
         """On connections of their own: a lease is renewed however many writers wait."""
-        engine = postgres.create_for_leases(url)
+        engine = postgres.create_autocommit(url, name="easel leases", seconds=_SECONDS)
         try:
             yield cls(engine)
         finally:

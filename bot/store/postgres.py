@@ -24,7 +24,6 @@ _STATEMENT_SECONDS = 15
 _IDLE_SECONDS = 10
 """How long a transaction may wait for its process, which may be stopped, before the server ends it."""
 _CONNECT_SECONDS = 10
-_LEASE_SECONDS = 3
 _KEEPALIVES: Final = {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
 """A connection that waits finds out in 20 s that its server is gone (libpq's parameters)."""
 _OLDEST_SERVER = 130000
@@ -87,13 +86,18 @@ def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
     return engine
 
 
-def create_for_leases(url: str) -> AsyncEngine:
-    """An engine beside the writers' turn, each of whose statements is a transaction and takes seconds at most."""
-    info = conninfo(url, connect_timeout=_LEASE_SECONDS, application_name="easel leases", **_KEEPALIVES)
+def create_autocommit(url: str, *, name: str, seconds: int, durable: bool = True) -> AsyncEngine:
+    """An engine beside the writers' turn, each of whose statements is a transaction and takes seconds at most.
+
+    What is not ``durable`` can be lost when the server's machine fails, but waits neither for its disk nor a standby.
+    """
+    info = conninfo(url, connect_timeout=min(seconds, _CONNECT_SECONDS), application_name=name, **_KEEPALIVES)
+    settings = {"statement_timeout": f"{seconds}s"} | ({} if durable else {"synchronous_commit": "off"})
 
     async def connect() -> psycopg.AsyncConnection[Any]:
         connection = await psycopg.AsyncConnection.connect(info, autocommit=True)
-        await connection.execute("SELECT set_config('statement_timeout', %s, false)", (f"{_LEASE_SECONDS}s",))
+        for setting, value in settings.items():
+            await connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
         return connection
 
     return create_async_engine(
@@ -101,7 +105,7 @@ def create_for_leases(url: str) -> AsyncEngine:
         async_creator=connect,
         pool_size=2,
         max_overflow=0,
-        pool_timeout=_LEASE_SECONDS,
+        pool_timeout=seconds,
         pool_pre_ping=True,
         hide_parameters=True,
         isolation_level="AUTOCOMMIT",

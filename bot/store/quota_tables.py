@@ -12,7 +12,6 @@ from sqlalchemy import (
     Named,
     String,
     Table,
-    Text,
     TypedColumns,
     text,
 )
@@ -24,7 +23,7 @@ from bot.domain.ledger import Decision, RecordedChange
 from bot.domain.rules import ReplyMode, Scope
 from bot.store.changes import ChangeJson
 from bot.store.tables import column, metadata
-from bot.store.types import CreditAmount, Total, UtcTime, choice
+from bot.store.types import CreditAmount, PlainText, Total, UtcTime, choice
 
 
 class _LedgerColumns(TypedColumns):
@@ -40,7 +39,7 @@ class _LedgerColumns(TypedColumns):
     bonus: Named[Decimal] = column(CreditAmount)
     round: Named[int] = column(Integer)
     actor_id: Named[UserId | None] = column(BigInteger)
-    note: Named[str] = column(Text)
+    note: Named[str] = column(PlainText)
     change: Named[RecordedChange | None] = column(ChangeJson)
 
 

@@ -8,6 +8,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot.domain.errors import StoreUnavailable
+from bot.store import postgres
 from bot.store.costs import CostRepository
 from bot.store.credit_requests import CreditRequestRepository
 from bot.store.engines import kind_of
@@ -18,6 +19,8 @@ from bot.store.ledger import LedgerRepository
 from bot.store.lookups import DraftRepository, KeyValueRepository, UndeliveredRepository, UploadRepository
 from bot.store.migrate import migrate
 from bot.store.notices import NoticeRepository
+from bot.store.pending_cards import PendingCardRepository
+from bot.store.reference_images import ReferenceImageRepository
 from bot.store.rules import RuleRepository
 from bot.store.spending import SpendingRepository
 from bot.store.tasks import TaskRepository
@@ -46,6 +49,8 @@ class Transaction:
         self.undelivered = UndeliveredRepository(connection)
         self.leases = LeaseRepository(connection)
         self.notices = NoticeRepository(connection)
+        self.pending_cards = PendingCardRepository(connection)
+        self.reference_images = ReferenceImageRepository(connection)
 
 
 class Store:
@@ -124,3 +129,32 @@ class Store:
             await stack.enter_async_context(self._write_lock)
             for _ in range(_READERS):
                 await stack.enter_async_context(self._read_slots)
+
+
+class AutocommitStore:
+    """The same tables of a PostgreSQL database, past the writers' turn: each statement is committed by itself.
+
+    For what need not outlive a power cut of the database's machine: nobody waits for its disk.
+    """
+
+    def __init__(self, engine: AsyncEngine) -> None:
+        self._engine = engine
+
+    @classmethod
+    @asynccontextmanager
+    async def open(cls, url: str, *, name: str, seconds: int) -> AsyncGenerator["AutocommitStore", None]:
+        """On connections of this name, whose statements take so many seconds at most."""
+        engine = postgres.create_autocommit(url, name=name, seconds=seconds, durable=False)
+        try:
+            yield cls(engine)
+        finally:
+            await engine.dispose()
+
+    @asynccontextmanager
+    async def statements(self) -> AsyncGenerator[Transaction, None]:
+        """The repositories over one connection; raises StoreUnavailable."""
+        try:
+            async with self._engine.connect() as connection:
+                yield Transaction(connection)
+        except UNAVAILABLE as error:
+            raise unavailable(error) from error

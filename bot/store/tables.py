@@ -13,11 +13,11 @@ from sqlalchemy import (
     ForeignKey,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     Named,
     String,
     Table,
-    Text,
     TypedColumns,
     false,
     text,
@@ -34,12 +34,13 @@ from bot.domain.ids import (
     ImageId,
     KieTaskId,
     MessageId,
+    PendingCardId,
     TaskId,
     UserId,
 )
 from bot.domain.settings import AspectRatio, Model, Resolution
 from bot.domain.states import Failure, TaskState
-from bot.store.types import CreditAmount, UtcTime, choice
+from bot.store.types import CreditAmount, PlainText, UtcTime, choice
 
 metadata = MetaData(
     naming_convention={
@@ -61,7 +62,7 @@ class _GenerationColumns(TypedColumns):
     user_id: Named[UserId] = column(BigInteger)
     guild_id: Named[GuildId] = column(BigInteger)
     created_at: Named[datetime] = column(UtcTime)
-    prompt: Named[str] = column(Text)
+    prompt: Named[str] = column(PlainText)
     model: Named[Model] = column(choice(Model))
     aspect_ratio: Named[AspectRatio] = column(choice(AspectRatio))
     resolution: Named[Resolution] = column(choice(Resolution))
@@ -71,7 +72,7 @@ class _GenerationColumns(TypedColumns):
     unit_price: Named[Decimal] = column(CreditAmount)
     channel_id: Named[ChannelId] = column(BigInteger)
     application_id: Named[int] = column(BigInteger)
-    interaction_token: Named[str] = column(Text)
+    interaction_token: Named[str] = column(PlainText)
     token_expires_at: Named[datetime] = column(UtcTime)
     message_id: Named[MessageId | None] = column(BigInteger)
     private: Named[bool] = column(Boolean)
@@ -89,8 +90,8 @@ class _GenerationColumns(TypedColumns):
 class _ReferenceColumns(TypedColumns):
     generation_id: Named[GenerationId] = column(BigInteger, ForeignKey("generations.id"), primary_key=True)
     position: Named[int] = column(Integer, primary_key=True, autoincrement=False)
-    url: Named[str] = column(Text)
-    filename: Named[str] = column(Text)
+    url: Named[str] = column(PlainText)
+    filename: Named[str] = column(PlainText)
     digest: Named[str | None] = column(String(64))
     owner_id: Named[UserId | None] = column(BigInteger)
 
@@ -108,7 +109,7 @@ class _TaskColumns(TypedColumns):
     finished_at: Named[datetime | None] = column(UtcTime)
     seconds: Named[float | None] = column(Float)
     consumed: Named[Decimal | None] = column(CreditAmount)
-    result_url: Named[str | None] = column(Text)
+    result_url: Named[str | None] = column(PlainText)
     failure: Named[Failure | None] = column(choice(Failure))
     free: Named[bool] = column(Boolean)
 
@@ -119,7 +120,7 @@ class _ImageColumns(TypedColumns):
     parent_id: Named[ImageId | None] = column(BigInteger, ForeignKey("images.id"))
     channel_id: Named[ChannelId] = column(BigInteger)
     message_id: Named[MessageId] = column(BigInteger, index=True)
-    filename: Named[str] = column(Text)
+    filename: Named[str] = column(PlainText)
     posted_at: Named[datetime] = column(UtcTime)
 
 
@@ -133,12 +134,12 @@ class _UndeliveredColumns(TypedColumns):
 
 class _KeyValueColumns(TypedColumns):
     key: Named[str] = column(String(64), primary_key=True)
-    value: Named[str] = column(Text)
+    value: Named[str] = column(PlainText)
 
 
 class _UploadColumns(TypedColumns):
     digest: Named[str] = column(String(64), primary_key=True)
-    url: Named[str] = column(Text)
+    url: Named[str] = column(PlainText)
     uploaded_at: Named[datetime] = column(UtcTime, index=True)
 
 
@@ -149,7 +150,7 @@ class _DraftColumns(TypedColumns):
     channel_id: Named[ChannelId] = column(BigInteger)
     message_id: Named[MessageId] = column(BigInteger)
     sources: Named[list[dict[str, Any]]] = column(JSON)
-    prompt: Named[str | None] = column(Text)
+    prompt: Named[str | None] = column(PlainText)
     question_id: Named[MessageId | None] = column(BigInteger)
 
 
@@ -157,7 +158,23 @@ class _LeaseColumns(TypedColumns):
     name: Named[str] = column(String(64), primary_key=True)
     term: Named[int] = column(BigInteger)
     until: Named[datetime] = column(UtcTime)
-    told: Named[str | None] = column(Text)
+    told: Named[str | None] = column(PlainText)
+
+
+class _PendingCardColumns(TypedColumns):
+    id: Named[PendingCardId] = column(BigInteger, primary_key=True, autoincrement=False)
+    lease: Named[str] = column(String(64))
+    """By which lease, and in which term, a process sees to the card."""
+    term: Named[int] = column(BigInteger)
+    card: Named[dict[str, Any]] = column(JSON)
+
+
+class _ReferenceImageColumns(TypedColumns):
+    digest: Named[str] = column(String(64), primary_key=True)
+    suffix: Named[str] = column(String(8))
+    data: Named[bytes] = column(LargeBinary)
+    size: Named[int] = column(Integer)
+    used_at: Named[datetime] = column(UtcTime, index=True)
 
 
 generations = Table("generations", metadata, _GenerationColumns)
@@ -199,3 +216,7 @@ Index(
 )
 
 leases = Table("leases", metadata, _LeaseColumns)
+
+pending_cards = Table("pending_cards", metadata, _PendingCardColumns)
+
+reference_images = Table("reference_images", metadata, _ReferenceImageColumns)

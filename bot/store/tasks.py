@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 from datetime import datetime
 
-from sqlalchemy import RowMapping, Update, bindparam, exists, func, select, text, update
+from sqlalchemy import RowMapping, Update, bindparam, exists, func, select, text, union, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.credits import Credits
@@ -15,13 +15,17 @@ from bot.domain.states import BILLED_FAILURES, MOVES, REFUNDED, Failure, TaskSta
 from bot.store.clauses import in_constants, in_parameter, readable
 from bot.store.leases import Taken
 from bot.store.ledger import LedgerRepository
-from bot.store.tables import generations, leases, tasks
+from bot.store.tables import generations, leases, tasks, undelivered
 
 _WITH_CLASS = select(tasks, generations.c.model, generations.c.resolution, generations.c.reference_count).join(
     generations, generations.c.id == tasks.c.generation_id
 )
 _BY_ID = _WITH_CLASS.where(tasks.c.id == bindparam("task"))
 _IN_STATES = _WITH_CLASS.where(in_parameter(tasks.c.state, "states")).order_by(tasks.c.id)
+_WITH_NEEDED_IMAGES = union(
+    select(tasks.c.id).where(tasks.c.state == TaskState.READY),
+    select(tasks.c.id).join(undelivered, undelivered.c.generation_id == tasks.c.generation_id),
+)
 _STATE = select(tasks.c.state, tasks.c.free).where(tasks.c.id == bindparam("task"))
 _RESERVED_IDS = select(tasks.c.id).where(
     tasks.c.generation_id == bindparam("generation"), tasks.c.state == TaskState.RESERVED
@@ -79,6 +83,10 @@ class TaskRepository:
         """All tasks in any of these states that can be read, oldest first."""
         rows = await self._connection.execute(_IN_STATES, {"states": list(states)})
         return [task_from(row, row) for row in readable(rows)]
+
+    async def with_needed_images(self) -> set[TaskId]:
+        """Those whose image exists and is to be posted, or handed over with their member's next command."""
+        return set(await self._connection.scalars(_WITH_NEEDED_IMAGES))
 
     async def submitting(self, task: TaskId, deadline: datetime, leader: Taken | None = None) -> bool:
         """KIE is about to be asked. Recorded first, so that a task is never sent twice.

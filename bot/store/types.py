@@ -1,11 +1,11 @@
-"""Column types: aware times, exact credits, enums by value."""
+"""Column types: aware times, exact credits, text that every database takes, enums by value."""
 
 from datetime import UTC, datetime
 from decimal import Decimal
 from enum import StrEnum
 from typing import TypeVar
 
-from sqlalchemy import BigInteger, DateTime, Dialect, Enum, TypeDecorator
+from sqlalchemy import BigInteger, DateTime, Dialect, Enum, Text, TypeDecorator
 
 _E = TypeVar("_E", bound=StrEnum)
 _THOUSANDTH = Decimal("0.001")
@@ -45,6 +45,17 @@ class CreditAmount(TypeDecorator[Decimal]):
     def process_result_value(self, value: int | None, dialect: Dialect) -> Decimal | None:
         """Whole thousandths to credits."""
         return None if value is None else Decimal(value) * _THOUSANDTH
+
+
+class PlainText(TypeDecorator[str]):
+    """Text without NUL characters, which PostgreSQL refuses and nobody can see: they are left out."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Leave them out."""
+        return None if value is None else value.replace("\0", "")
 
 
 class Total(StrEnum):

@@ -1,7 +1,7 @@
-"""Acknowledges commands, buttons and messages at once, and keeps a journal of the cards that this opens."""
+"""Acknowledges commands, buttons and messages at once, and writes down which cards this opens."""
 
-from collections.abc import AsyncGenerator, Generator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
@@ -12,7 +12,7 @@ import structlog
 from bot.domain.generation import Destination, InteractionToken, PendingCard
 from bot.domain.ids import ChannelId, MessageId, PendingCardId, UserId
 from bot.domain.ports import Clock
-from bot.generation.pending_cards import PendingCardJournal
+from bot.generation.pending_cards import PendingCards
 from bot.network import NETWORK_ERRORS
 from bot.ui import replies
 from bot.ui.cards import received_view
@@ -27,9 +27,9 @@ TOKEN_LIFE = timedelta(minutes=15)
 
 
 class Acknowledger:
-    """Opens cards. Those still pending when the process dies are found by the next one in the journal."""
+    """Opens cards. Those still pending when the process dies are found by another."""
 
-    def __init__(self, pending_cards: PendingCardJournal, clock: Clock) -> None:
+    def __init__(self, pending_cards: PendingCards, clock: Clock) -> None:
         self._pending_cards = pending_cards
         self._clock = clock
 
@@ -55,8 +55,8 @@ class Acknowledger:
                 pending_card=PendingCardId(interaction.id),
             ),
         )
-        self._pending_cards.record(pending)
-        return self._with_message(pending, await _defer(interaction, private=private))
+        await self._pending_cards.record(pending)
+        return await self._with_message(pending, await _defer(interaction, private=private))
 
     @asynccontextmanager
     async def reply(self, message: discord.Message) -> AsyncGenerator[tuple[discord.Message, Destination], None]:
@@ -65,10 +65,10 @@ class Acknowledger:
         pending = PendingCard(
             PendingCardId(message.id), UserId(message.author.id), self._clock.now(), unposted, MessageId(message.id)
         )
-        with self._recorded(pending):
+        async with self._recorded(pending):
             card = await replies.open_card(message)
             destination = replace(replies.destination(card), pending_card=pending.id)
-            yield card, self._with_message(replace(pending, destination=destination), card.id)
+            yield card, await self._with_message(replace(pending, destination=destination), card.id)
 
     @asynccontextmanager
     async def confirmed(
@@ -77,7 +77,7 @@ class Acknowledger:
         """Turn a question into a card. Within the block the request must be accepted, or the card say why not."""
         user, pending_id = UserId(interaction.user.id), PendingCardId(interaction.id)
         destination = replace(replies.destination(question), pending_card=pending_id)
-        with self._recorded(PendingCard(pending_id, user, self._clock.now(), destination)):
+        async with self._recorded(PendingCard(pending_id, user, self._clock.now(), destination)):
             try:
                 await interaction.response.edit_message(view=received_view(user), allowed_mentions=_NOBODY)
             except DISCORD_ERRORS as error:
@@ -85,10 +85,10 @@ class Acknowledger:
                 log.info("press not acknowledged", error=type(error).__name__)
             yield destination
 
-    @contextmanager
-    def _recorded(self, pending: PendingCard) -> Generator[None, None, None]:
+    @asynccontextmanager
+    async def _recorded(self, pending: PendingCard) -> AsyncGenerator[None, None]:
         """A block that ends with an outcome on the card; if it does not, the next process tells the member."""
-        self._pending_cards.record(pending)
+        await self._pending_cards.record(pending)
         try:
             yield
         except Exception as error:
@@ -103,9 +103,9 @@ class Acknowledger:
         """The card says how the request ended; ``answered`` is the interaction or message that it answers."""
         self._pending_cards.remove(PendingCardId(answered))
 
-    def _with_message(self, pending: PendingCard, message_id: int) -> Destination:
+    async def _with_message(self, pending: PendingCard, message_id: int) -> Destination:
         destination = replace(pending.destination, message_id=MessageId(message_id))
-        self._pending_cards.record(replace(pending, destination=destination))
+        await self._pending_cards.record(replace(pending, destination=destination))
         return destination
 
 

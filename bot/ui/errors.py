@@ -11,7 +11,7 @@ from discord import app_commands, ui
 
 from bot.domain.errors import DiskError, Ignored, NotEnoughCredits, StoreUnavailable, UserError
 from bot.domain.ids import PendingCardId, UserId, to_base36
-from bot.generation.pending_cards import PendingCardJournal
+from bot.generation.pending_cards import PendingCards
 from bot.ui.buttons import ask_button
 from bot.ui.discord_errors import (
     ALREADY_ACKNOWLEDGED,
@@ -38,7 +38,7 @@ class SendRefusal(Protocol):
 class ErrorReporter:
     """Tells members what went wrong: privately where there is an interaction, otherwise on the reply's card."""
 
-    def __init__(self, pending_cards: PendingCardJournal) -> None:
+    def __init__(self, pending_cards: PendingCards) -> None:
         self._pending_cards = pending_cards
 
     def for_interaction(self, interaction: discord.Interaction[Any]) -> "_ErrorBoundary":

@@ -22,7 +22,7 @@ from bot.domain.ports import ImageApi
 from bot.domain.settings import Settings
 from bot.domain.states import TaskState
 from bot.generation.delivery import DeliveryWorker
-from bot.generation.pending_cards import PendingCardJournal
+from bot.generation.pending_cards import PendingCardJournal, PendingCards
 from bot.generation.pipeline import Pipeline
 from bot.generation.recover import recover
 from bot.generation.references import ReferencePreparer
@@ -180,16 +180,18 @@ class Installation:
         wrap: Callable[[ImageApi], ImageApi] | None = None,
         sender: RecordingSender | None = None,
         leadership: Leadership | None = None,
+        cards: Callable[[Runtime], PendingCards] | None = None,
     ) -> AsyncGenerator[Backend, None]:
         """One process. Leaving kills it: nothing in progress is waited for.
 
-        ``working=False`` starts no worker, ``discord_up=False`` no delivery; ``wrap`` replaces KIE's client.
+        ``working=False`` starts no worker, ``discord_up=False`` no delivery; ``wrap`` replaces KIE's client,
+        ``cards`` the journal.
         """
         tuning = tuning or Tuning()
         # A cancelled write holds the lock of its closed connection until that is collected; a killed process would not.
         gc.collect()
         async with AsyncExitStack() as stack:
-            backend = await self._assemble(stack, tuning, wrap, sender or RecordingSender(), leadership)
+            backend = await self._assemble(stack, tuning, wrap, sender or RecordingSender(), leadership, cards)
             submitter, delivery = backend.pipeline.submitter, backend.pipeline.delivery
             await stack.enter_async_context(backend.runtime.background)
             if working:
@@ -215,6 +217,7 @@ class Installation:
         wrap: Callable[[ImageApi], ImageApi] | None,
         sender: RecordingSender,
         leadership: Leadership | None,
+        cards: Callable[[Runtime], PendingCards] | None,
     ) -> Backend:
         folder, base_url = self._folder, self.kie.base_url
         store = await stack.enter_async_context(Store.open(self._url or fresh_database(folder)))
@@ -257,7 +260,7 @@ class Installation:
             policy=QuotaPolicy(self.clock, prices, limits_of(Allowance(Decimal(tuning.credits), Period.DAY))),
             workload=workload,
             delivery=delivery,
-            pending_cards=pending_cards,
+            pending_cards=cards(runtime) if cards else pending_cards,
         )
         return Backend(
             kie=self.kie,
@@ -266,7 +269,7 @@ class Installation:
             alerts=RecordingAlerts(),
             folder=folder,
             runtime=runtime,
-            pipeline=Pipeline(workload, submitter, tracker, delivery, undelivered, spool),
+            pipeline=Pipeline(workload, submitter, tracker, delivery, undelivered, results),
             generations=generations,
             monitor=BalanceMonitor(
                 runtime,

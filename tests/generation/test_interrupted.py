@@ -12,14 +12,14 @@ from tests.generation.backend import ALICE, Backend, Installation
 from tests.waiting import until
 
 
-def record_card(backend: Backend, value: str = "another") -> PendingCard:
+async def record_card(backend: Backend, value: str = "another") -> PendingCard:
     """A card that this process has shown, without a generation."""
     now = backend.clock.now()
     destination = Destination(
         ChannelId(5), InteractionToken(6, value, now), MessageId(9), private=False, upload_limit=0
     )
     card = PendingCard(PendingCardId(1), ALICE, now, destination)
-    backend.pending_cards.record(card)
+    await backend.pending_cards.record(card)
     return card
 
 
@@ -32,7 +32,7 @@ async def reported(backend: Backend) -> list[PendingCard]:
 
 async def test_an_interrupted_request_is_reported_once_and_by_the_next_process(installation: Installation) -> None:
     async with installation.start() as backend:
-        card = record_card(backend)
+        card = await record_card(backend)
         assert await reported(backend) == []
     async with installation.start() as backend:
         assert await reported(backend) == [card]
@@ -43,7 +43,7 @@ async def test_an_interrupted_request_is_reported_once_and_by_the_next_process(i
 
 async def test_accepting_a_request_removes_its_card_from_the_journal(installation: Installation) -> None:
     async with installation.start(working=False) as backend:
-        card = record_card(backend)
+        card = await record_card(backend)
         request = (await backend.generation(await backend.request())).request
         destination = replace(card.destination, pending_card=card.id)
         await backend.generations.accept(replace(request, destination=destination))
@@ -55,7 +55,7 @@ async def test_a_request_accepted_just_before_the_kill_is_not_reported(installat
     async with installation.start() as backend:
         generation_id = await backend.request()
         # The process died after the transaction and before it removed the card.
-        record_card(backend, value="token")
+        await record_card(backend, value="token")
         await backend.wait_for_post(generation_id)
     async with installation.start() as backend:
         assert await reported(backend) == []
@@ -65,7 +65,9 @@ async def test_a_request_accepted_just_before_the_kill_is_not_reported(installat
 
 async def test_a_card_of_a_time_that_does_not_exist_is_dropped(installation: Installation) -> None:
     async with installation.start() as backend:
-        backend.pending_cards.record(replace(record_card(backend), opened_at=datetime.min.replace(tzinfo=UTC)))
+        await backend.pending_cards.record(
+            replace(await record_card(backend), opened_at=datetime.min.replace(tzinfo=UTC))
+        )
     async with installation.start() as backend:
         assert await reported(backend) == []
     async with installation.start() as backend:
@@ -81,7 +83,7 @@ async def test_a_report_that_fails_is_repeated_by_the_next_process(
         raise expected_errors[0]
 
     async with installation.start() as backend:
-        card = record_card(backend)
+        card = await record_card(backend)
     async with installation.start() as backend:
         monkeypatch.setattr(backend.sender, "show_interrupted", fail)
         await reported(backend)

@@ -35,10 +35,18 @@ def interrupted(path: Path) -> list[PendingCard]:
         return list(journal.interrupted)
 
 
+def size(path: Path) -> int:
+    return path.stat().st_size
+
+
+def append(path: Path, line: bytes) -> None:
+    path.write_bytes(path.read_bytes() + line)
+
+
 @pytest.mark.parametrize("card", [COMMAND, with_message(COMMAND), REPLY, with_message(REPLY)])
-def test_the_next_process_finds_a_card_until_it_is_removed(path: Path, card: PendingCard) -> None:
+async def test_the_next_process_finds_a_card_until_it_is_removed(path: Path, card: PendingCard) -> None:
     with PendingCardJournal(path) as journal:
-        journal.record(card)
+        await journal.record(card)
         assert journal.interrupted == (), "a process's own cards are not interrupted"
     for _ in range(2):
         assert interrupted(path) == [card]
@@ -47,44 +55,44 @@ def test_the_next_process_finds_a_card_until_it_is_removed(path: Path, card: Pen
     assert interrupted(path) == []
 
 
-def test_a_card_recorded_again_replaces_the_first(path: Path) -> None:
+async def test_a_card_recorded_again_replaces_the_first(path: Path) -> None:
     with PendingCardJournal(path) as journal:
         for card in (COMMAND, REPLY, with_message(COMMAND)):
-            journal.record(card)
+            await journal.record(card)
     assert interrupted(path) == [with_message(COMMAND), REPLY]
 
 
-def test_removed_cards_are_forgotten_and_an_empty_journal_is_an_empty_file(path: Path) -> None:
+async def test_removed_cards_are_forgotten_and_an_empty_journal_is_an_empty_file(path: Path) -> None:
     with PendingCardJournal(path) as journal:
         for card in (COMMAND, REPLY):
-            journal.record(card)
+            await journal.record(card)
         for card_id in (COMMAND.id, COMMAND.id, None):
             journal.remove(card_id)
         assert read_pending_cards(path) == [REPLY]
         journal.remove(REPLY.id)
-        assert path.stat().st_size == 0
+        assert size(path) == 0
 
 
-def test_the_journal_is_compacted(path: Path) -> None:
+async def test_the_journal_is_compacted(path: Path) -> None:
     with PendingCardJournal(path) as journal:
-        journal.record(REPLY)
+        await journal.record(REPLY)
         for number in range(10_000):
             card = replace(COMMAND, id=PendingCardId(1000 + number))
-            journal.record(card)
+            await journal.record(card)
             journal.remove(card.id)
-        assert path.stat().st_size < 2 << 20
+        assert size(path) < 2 << 20
     assert interrupted(path) == [REPLY]
 
 
 @pytest.mark.parametrize("line", [b"", b'{"id": 7, "user_id"', b"null", b"\xff\xfe"])
-def test_an_incomplete_line_is_skipped(path: Path, line: bytes) -> None:
+async def test_an_incomplete_line_is_skipped(path: Path, line: bytes) -> None:
     with PendingCardJournal(path) as journal:
-        journal.record(REPLY)
-    path.write_bytes(path.read_bytes() + line)
+        await journal.record(REPLY)
+    append(path, line)
     assert interrupted(path) == [REPLY]
 
 
-def test_a_full_disk_raises_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_disk_raises_nothing(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> int:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -92,7 +100,7 @@ def test_a_full_disk_raises_nothing(path: Path, monkeypatch: pytest.MonkeyPatch)
         full_disk.setattr("os.write", refuse)
         full_disk.setattr("os.ftruncate", refuse)
         for card in (COMMAND, REPLY):
-            journal.record(card)
+            await journal.record(card)
         for card in (COMMAND, REPLY):
             journal.remove(card.id)
     assert interrupted(path) == []
@@ -100,18 +108,18 @@ def test_a_full_disk_raises_nothing(path: Path, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("step", ["os.fsync", "pathlib.Path.replace"])
 @pytest.mark.parametrize("error", [OSError(errno.ENOSPC, "No space left on device"), KeyboardInterrupt()])
-def test_a_card_outlives_a_rewriting_that_fails_or_is_killed(
+async def test_a_card_outlives_a_rewriting_that_fails_or_is_killed(
     path: Path, monkeypatch: pytest.MonkeyPatch, step: str, error: BaseException
 ) -> None:
     def fail(*_: object) -> None:
         raise error
 
     with PendingCardJournal(path) as journal:
-        journal.record(REPLY)
+        await journal.record(REPLY)
     with monkeypatch.context() as trouble:
         trouble.setattr(step, fail)
         with contextlib.suppress(KeyboardInterrupt), PendingCardJournal(path) as journal:
-            journal.record(COMMAND)
+            await journal.record(COMMAND)
             journal.remove(COMMAND.id)
     assert interrupted(path) == [REPLY]
 

@@ -230,12 +230,17 @@ async def test_what_was_posted_is_not_posted_again(installation: Installation, k
         assert len(created(kie)) == 3
 
 
-async def test_stray_files_are_removed_from_the_spool(installation: Installation) -> None:
-    async with installation.start() as backend:
-        stray = backend.spool_folder / "4711.image"
-        stray.write_bytes(b"left over")
-    async with installation.start():
-        assert not stray.exists()
+async def test_files_that_nobody_needs_are_removed_from_the_spool(installation: Installation) -> None:
+    sender = RecordingSender()
+    sender.always = NeverReturns()
+    async with installation.start(sender=sender) as backend:
+        await backend.request()
+        await until(lambda: sender.attempts, what="the delivery to begin")
+        (needed,) = backend.spool_folder.iterdir()
+        (backend.spool_folder / "4711.image").write_bytes(b"left over")
+        (backend.spool_folder / "4711-fit.webp").write_bytes(b"left over")
+        await backend.pipeline.results.sweep()
+        assert [*backend.spool_folder.iterdir()] == [needed]
 
 
 @sqlite_only

@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import AsyncGenerator
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import timedelta
 from decimal import Decimal
@@ -15,14 +16,15 @@ from bot.domain.errors import ReferencesGone, UploadFailed
 from bot.domain.generation import Reference
 from bot.domain.ids import KieTaskId
 from bot.domain.ports import TaskInput, TaskReport
-from bot.generation.references import UPLOAD_REUSED_FOR, ReferencePreparer
+from bot.generation.reference_table import ReferenceTable
+from bot.generation.references import UPLOAD_REUSED_FOR, KeptReferences, ReferencePreparer
 from bot.media.decode_sandbox import DecodeSandbox
 from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.formats import PNG, WEBP, FileType
 from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
 from bot.runtime import BackgroundTasks, Runtime
-from bot.store.store import Store
-from tests.database import fresh_database
+from bot.store.store import AutocommitStore, Store
+from tests.database import ON_POSTGRESQL, fresh_database
 from tests.factories import ALICE
 from tests.generation.doubles import ShiftedClock
 
@@ -62,7 +64,7 @@ class Bench:
     """What a test acts upon."""
 
     references: ReferencePreparer
-    shelf: ReferenceCache
+    shelf: KeptReferences
     store: Store
     api: Uploads
     clock: ShiftedClock
@@ -75,10 +77,10 @@ class Bench:
         assert [(one.filename, one.digest) for one in taken] == [(one.filename, one.digest) for one in old]
         return [one.url for one in taken]
 
-    def keep(self, number: int, kind: FileType = PNG) -> None:
+    async def keep(self, number: int, kind: FileType = PNG) -> None:
         picture = self.folder / "picture"
         picture.write_bytes(DATA[number])
-        self.shelf.keep(picture, DIGESTS[number], kind)
+        await self.shelf.keep(picture, DIGESTS[number], kind)
 
     async def remember(self, number: int) -> None:
         now, address = self.clock.now(), f"https://kie.example/known/{number}"
@@ -89,9 +91,17 @@ class Bench:
 @pytest.fixture
 async def bench(tmp_path: Path) -> AsyncGenerator[Bench, None]:
     clock, api = ShiftedClock(), Uploads()
-    shelf = ReferenceCache(tmp_path / "references", ReferenceCacheLimits(1_000_000, timedelta(days=90)), clock)
-    store_open, session_open = Store.open(fresh_database(tmp_path)), aiohttp.ClientSession()
-    async with store_open as store, session_open as session, DecodeSandbox() as darkroom:
+    limits, url = ReferenceCacheLimits(1_000_000, timedelta(days=90)), fresh_database(tmp_path)
+    async with AsyncExitStack() as stack:
+        enter = stack.enter_async_context
+        store, session, darkroom = (
+            await enter(Store.open(url)),
+            await enter(aiohttp.ClientSession()),
+            await enter(DecodeSandbox()),
+        )
+        shelf: KeptReferences = ReferenceCache(tmp_path / "references", limits, clock)
+        if ON_POSTGRESQL:
+            shelf = ReferenceTable(await enter(AutocommitStore.open(url, name="test", seconds=5)), limits, clock)
         runtime = Runtime(store, clock, BackgroundTasks("background", grace=0), count(1).__next__)
         fetcher = Fetcher(session, AllowedHosts([]), seconds=1)
         references = ReferencePreparer(runtime, fetcher=fetcher, sandbox=darkroom, cache=shelf, api=api)
@@ -109,7 +119,7 @@ async def test_an_upload_that_kie_still_has_is_used_as_it_is(bench: Bench) -> No
 @pytest.mark.parametrize("kind", [PNG, WEBP], ids=lambda kind: kind.suffix)
 async def test_an_expired_upload_is_uploaded_again_from_the_cache(bench: Bench, kind: FileType) -> None:
     await bench.remember(1)
-    bench.keep(1, kind)
+    await bench.keep(1, kind)
     bench.clock.advance(UPLOAD_REUSED_FOR.total_seconds() + MINUTE)
 
     assert await bench.renewed(1) == ["https://kie.example/new/1"]
@@ -118,7 +128,7 @@ async def test_an_expired_upload_is_uploaded_again_from_the_cache(bench: Bench, 
 
 async def test_a_clock_that_was_set_forward_forgets_no_upload(bench: Bench) -> None:
     await bench.remember(1)
-    bench.keep(2)
+    await bench.keep(2)
     bench.clock.set(2 * 86_400)
     assert await bench.renewed(2) == ["https://kie.example/new/2"]
     bench.clock.set(-2 * 86_400)
@@ -126,7 +136,7 @@ async def test_a_clock_that_was_set_forward_forgets_no_upload(bench: Bench) -> N
 
 
 async def test_what_was_renewed_is_known_from_then_on(bench: Bench) -> None:
-    bench.keep(1)
+    await bench.keep(1)
     await bench.renewed(1)
 
     assert await bench.renewed(1) == ["https://kie.example/new/1"]
@@ -135,7 +145,7 @@ async def test_what_was_renewed_is_known_from_then_on(bench: Bench) -> None:
 
 async def test_renewed_references_keep_their_order(bench: Bench) -> None:
     for number in (0, 2, 4, 5):
-        bench.keep(number)
+        await bench.keep(number)
     for number in (1, 3):
         await bench.remember(number)
 
@@ -144,7 +154,7 @@ async def test_renewed_references_keep_their_order(bench: Bench) -> None:
 
 
 async def test_what_nobody_has_any_more_is_gone(bench: Bench) -> None:
-    bench.keep(1)
+    await bench.keep(1)
     with pytest.raises(ReferencesGone):
         await bench.renewed(1, 2)
 
@@ -155,7 +165,7 @@ async def test_a_reference_without_a_digest_is_gone(bench: Bench) -> None:
 
 
 async def test_kie_that_takes_no_file_is_told_apart(bench: Bench) -> None:
-    bench.keep(1)
+    await bench.keep(1)
     bench.api.refuses = True
     with pytest.raises(UploadFailed):
         await bench.renewed(1)

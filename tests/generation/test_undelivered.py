@@ -36,6 +36,11 @@ def undelivered(backend: Backend) -> Undelivered:
     return backend.pipeline.undelivered
 
 
+def lose_files(backend: Backend) -> None:
+    for path in backend.spool_folder.iterdir():
+        path.unlink()
+
+
 def downloads(kie: KieStandIn) -> list[RecordedRequest]:
     return [call for call in kie.requests if call.path.startswith("/results/")]
 
@@ -80,8 +85,7 @@ async def test_the_next_process_has_them_too(installation: Installation, kie: Ki
     async with installation.start() as backend:
         generation_id = await request_undeliverable(backend)
     if lost:
-        for path in backend.spool_folder.iterdir():
-            path.unlink()
+        lose_files(backend)
     async with installation.start() as backend:
         assert await undelivered(backend).claim(ALICE) == [generation_id]
         assert len(await image_sizes(backend, generation_id)) == 1
@@ -103,7 +107,7 @@ async def test_the_next_process_has_them_too(installation: Installation, kie: Ki
 
 async def test_an_image_that_kie_deleted_is_left_out_and_free(backend: Backend, kie: KieStandIn) -> None:
     generation_id = await request_undeliverable(backend)
-    backend.pipeline.spool.sweep([])
+    lose_files(backend)
     kie.script.always("result", Reply(404, b""))
     assert await image_sizes(backend, generation_id) == []
     await hand_over(backend, generation_id)
@@ -115,7 +119,7 @@ async def test_an_image_that_cannot_be_fetched_now_waits_for_another_command(
     backend: Backend, kie: KieStandIn, fault: Behaviour
 ) -> None:
     generation_id = await request_undeliverable(backend)
-    backend.pipeline.spool.sweep([])
+    lose_files(backend)
     kie.script.always("result", fault)
     with pytest.raises(ResultPending):
         await undelivered(backend).load(generation_id, LIMIT)

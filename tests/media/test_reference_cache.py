@@ -13,6 +13,7 @@ from tests.generation.doubles import ShiftedClock
 
 ROOMY = ReferenceCacheLimits(1_000_000, timedelta(days=90))
 THREE_IMAGES = ReferenceCacheLimits(300, timedelta(days=90))
+IMAGE = b"x" * 100
 DIGESTS = [f"{number:064x}" for number in range(4)]
 
 
@@ -24,7 +25,7 @@ def folder(tmp_path: Path) -> Path:
 @pytest.fixture
 def image(tmp_path: Path) -> Path:
     path = tmp_path / "image"
-    path.write_bytes(b"x" * 100)
+    path.write_bytes(IMAGE)
     return path
 
 
@@ -39,92 +40,94 @@ def age(folder: Path, digest: str, days: float) -> None:
     os.utime(path, (used_at, used_at))
 
 
-def full_cache(folder: Path, image: Path) -> ReferenceCache:
+async def full_cache(folder: Path, image: Path) -> ReferenceCache:
     """A cache with room for three images that has three, the first unused for longest."""
     cache = ReferenceCache(folder, THREE_IMAGES, ShiftedClock())
     for number in range(3):
-        cache.keep(image, DIGESTS[number], PNG)
+        await cache.keep(image, DIGESTS[number], PNG)
         age(folder, DIGESTS[number], days=3 - number)
     return cache
 
 
 @pytest.mark.parametrize("file_type", [JPEG, PNG, WEBP], ids=lambda file_type: file_type.suffix)
-def test_the_next_process_finds_what_was_kept_with_its_type(folder: Path, image: Path, file_type: FileType) -> None:
-    ReferenceCache(folder, ROOMY, ShiftedClock()).keep(image, DIGESTS[0], file_type)
+async def test_the_next_process_finds_what_was_kept_with_its_type(
+    folder: Path, image: Path, file_type: FileType
+) -> None:
+    await ReferenceCache(folder, ROOMY, ShiftedClock()).keep(image, DIGESTS[0], file_type)
     cache = ReferenceCache(folder, ROOMY, ShiftedClock())
-    cached = cache.find(DIGESTS[0])
+    cached = await cache.load(DIGESTS[0])
 
     assert cached is not None
-    assert cached[0].read_bytes() == image.read_bytes()
+    assert cached[0] == IMAGE
     assert cached[1] == file_type
     assert names(folder) == {f"{DIGESTS[0]}.{file_type.suffix}"}
-    assert cache.find(DIGESTS[1]) is None
+    assert await cache.load(DIGESTS[1]) is None
 
 
 @pytest.mark.parametrize(("used", "evicted"), [("", 0), ("found", 1), ("kept again", 1)])
-def test_the_least_recently_used_is_evicted_first(folder: Path, image: Path, used: str, evicted: int) -> None:
-    cache = full_cache(folder, image)
+async def test_the_least_recently_used_is_evicted_first(folder: Path, image: Path, used: str, evicted: int) -> None:
+    cache = await full_cache(folder, image)
     if used == "found":
-        cache.find(DIGESTS[0])
+        await cache.load(DIGESTS[0])
     elif used:
-        cache.keep(image, DIGESTS[0], PNG)
-    cache.keep(image, DIGESTS[3], PNG)
+        await cache.keep(image, DIGESTS[0], PNG)
+    await cache.keep(image, DIGESTS[3], PNG)
 
     assert names(folder) == {f"{DIGESTS[number]}.png" for number in range(4) if number != evicted}
 
 
-def test_an_image_unused_for_too_long_is_evicted(folder: Path, image: Path) -> None:
+async def test_an_image_unused_for_too_long_is_evicted(folder: Path, image: Path) -> None:
     cache = ReferenceCache(folder, ROOMY, ShiftedClock())
     for number, days in enumerate((89, 91)):
-        cache.keep(image, DIGESTS[number], PNG)
+        await cache.keep(image, DIGESTS[number], PNG)
         age(folder, DIGESTS[number], days)
     cache.evict()
 
     assert names(folder) == {f"{DIGESTS[0]}.png"}
 
 
-def test_nothing_is_evicted_by_its_age_when_the_clock_was_set_forward(folder: Path, image: Path) -> None:
+async def test_nothing_is_evicted_by_its_age_when_the_clock_was_set_forward(folder: Path, image: Path) -> None:
     clock = ShiftedClock()
     cache = ReferenceCache(folder, ROOMY, clock)
     clock.set(timedelta(days=400).total_seconds())
-    cache.keep(image, DIGESTS[0], PNG)
-    cache.keep(image, DIGESTS[1], PNG)
+    await cache.keep(image, DIGESTS[0], PNG)
+    await cache.keep(image, DIGESTS[1], PNG)
 
-    assert cache.find(DIGESTS[0]) is not None
+    assert await cache.load(DIGESTS[0]) is not None
 
 
 @pytest.mark.parametrize("max_bytes", [0, 99])
-def test_an_image_larger_than_the_cache_is_not_kept(folder: Path, image: Path, max_bytes: int) -> None:
+async def test_an_image_larger_than_the_cache_is_not_kept(folder: Path, image: Path, max_bytes: int) -> None:
     cache = ReferenceCache(folder, ReferenceCacheLimits(max_bytes, timedelta(days=90)), ShiftedClock())
-    cache.keep(image, DIGESTS[0], PNG)
+    await cache.keep(image, DIGESTS[0], PNG)
 
-    assert cache.find(DIGESTS[0]) is None
+    assert await cache.load(DIGESTS[0]) is None
     assert names(folder) == set()
 
 
-def test_a_full_disk_is_no_error(folder: Path, image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_full_disk_is_no_error(folder: Path, image: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def copy_half(_source: Path, target: Path) -> None:
         target.write_bytes(b"x")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr("shutil.copyfile", copy_half)
     cache = ReferenceCache(folder, ROOMY, ShiftedClock())
-    cache.keep(image, DIGESTS[0], PNG)
+    await cache.keep(image, DIGESTS[0], PNG)
 
-    assert cache.find(DIGESTS[0]) is None
+    assert await cache.load(DIGESTS[0]) is None
     assert names(folder) == set()
 
 
-def test_a_missing_image_is_no_error(folder: Path, tmp_path: Path) -> None:
-    ReferenceCache(folder, ROOMY, ShiftedClock()).keep(tmp_path / "missing", DIGESTS[0], PNG)
+async def test_a_missing_image_is_no_error(folder: Path, tmp_path: Path) -> None:
+    await ReferenceCache(folder, ROOMY, ShiftedClock()).keep(tmp_path / "missing", DIGESTS[0], PNG)
 
     assert names(folder) == set()
 
 
-def test_a_copy_that_a_crash_interrupted_is_not_found_and_is_evicted(folder: Path) -> None:
+async def test_a_copy_that_a_crash_interrupted_is_not_found_and_is_evicted(folder: Path) -> None:
     cache = ReferenceCache(folder, ROOMY, ShiftedClock())
     (folder / f"{DIGESTS[0]}.part").write_bytes(b"half")
-    assert cache.find(DIGESTS[0]) is None
+    assert await cache.load(DIGESTS[0]) is None
     age(folder, DIGESTS[0], days=91)
     cache.evict()
 

@@ -68,8 +68,9 @@ async def test_what_is_no_file_of_ours_stops_nothing(spool: Spool, kie: KieStand
         (folder / name).symlink_to(folder / "nowhere")
     (folder / "78.image").unlink()
     (folder / "78.image").symlink_to(folder / "lost+found")
-    spool.sweep({TASK})
-    spool.forget(OTHER_TASK)
+    assert spool.tasks() == {TASK, TaskId(77), TaskId(78)}
+    for task in spool.tasks() - {TASK}:
+        spool.forget(task)
     assert names(folder) == {"@eaDir", "lost+found", "12.parts", "12-fit.webp", "\u0663.image", "12.image"}
     assert (await spool.ensure(TASK, url)).read_bytes() == IMAGE.body
     spool.forget(TASK)
@@ -88,7 +89,8 @@ async def test_a_folder_that_cannot_be_read_or_changed_stops_nothing(
     with monkeypatch.context() as patch:
         for method in ("unlink", "iterdir"):
             patch.setattr(Path, method, refuse)
-            spool.sweep([])
+            spool.forget(TaskId(77))
+        assert spool.tasks() == set()
     assert names(folder) == {"77.image"}
 
 
@@ -109,14 +111,3 @@ async def test_forgetting_removes_all_files_of_one_task(spool: Spool, kie: KieSt
     spool.forget(TASK)
     assert names(folder) == {other.name}
     spool.forget(TASK)
-
-
-async def test_sweeping_leaves_the_files_of_wanted_tasks(spool: Spool, kie: KieStandIn, url: str, folder: Path) -> None:
-    kie.script.always("result", IMAGE)
-    wanted = await spool.ensure(TASK, url)
-    fitted, _ = fit(wanted, 20_000)
-    await spool.ensure(OTHER_TASK, url)
-    (folder / "77.part").write_bytes(b"half")
-    (folder / "notes.txt").write_bytes(b"")
-    spool.sweep({TASK})
-    assert names(folder) == {wanted.name, fitted.name}

@@ -1,39 +1,20 @@
 """A process that ended before it had accepted a request: the next one says so on any card that it can reach."""
 
 import asyncio
-from dataclasses import replace
-from pathlib import Path
 
 import aiohttp
 import pytest
-from pydantic import TypeAdapter
 
-from bot.domain.generation import PendingCard
-from bot.generation.pending_cards import read_pending_cards
 from bot.ui.cards import RED
 from bot.ui.texts.cards import INTERRUPTED
 from tests.stories.images import png
+from tests.stories.pending_cards import forget_message_ids, pending_cards
 from tests.stories.rendered import rendered
 from tests.stories.story_world import PAID, StoryWorld, response_of
 from tests.waiting import until
 
 ATTACHED = [("sketch.png", png())]
 NOT_AN_IMAGE = [("a.png", b"no image")]
-
-
-def pending_cards(world: StoryWorld) -> list[PendingCard]:
-    """The cards in the journal."""
-    return read_pending_cards(_journal(world))
-
-
-def forget_message_ids(world: StoryWorld) -> None:
-    """As when the process ends while Discord has the cards but its answers are still on the way."""
-    nameless = [replace(card, destination=replace(card.destination, message_id=None)) for card in pending_cards(world)]
-    _journal(world).write_bytes(b"".join(TypeAdapter(PendingCard).dump_json(card) + b"\n" for card in nameless))
-
-
-def _journal(world: StoryWorld) -> Path:
-    return world.folder / "openings.journal"
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import simcord
 from simcord.backend import serializers
 
 from bot.domain.errors import MayNotPost
-from bot.generation.pending_cards import read_pending_cards
 from bot.ui.texts.refusals import refusal
 from tests.stories.components import EDIT_FORM, new_card, private_answer
 from tests.stories.images import png
+from tests.stories.pending_cards import pending_cards
 from tests.stories.rendered import rendered
 from tests.stories.story_world import PAID, StoryWorld
 
@@ -24,7 +24,7 @@ EVERY_PERMISSION = pytest.mark.parametrize("missing", ["view_channel", "send_mes
 def check_untouched(world: StoryWorld) -> None:
     """Nothing was asked of KIE, nobody paid, and no card is pending."""
     world.check_nothing_started()
-    assert read_pending_cards(world.folder / "openings.journal") == []
+    assert pending_cards(world) == []
 
 
 def thread_in(world: StoryWorld, channel: simcord.ChannelHandle) -> simcord.ChannelHandle:

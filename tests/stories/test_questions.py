@@ -8,12 +8,12 @@ import pytest
 
 from bot.config import PricesConfig
 from bot.domain.errors import PriceChanged
-from bot.generation.pending_cards import read_pending_cards
 from bot.ui.texts.refusals import refusal
 from tests.database import execute
 from tests.stories.components import NOT_YOURS, custom_id_of, forge, press_at_once, press_forged, private_answer
 from tests.stories.images import fetched, pixels, png
 from tests.stories.kie_calls import references_used
+from tests.stories.pending_cards import pending_cards
 from tests.stories.quota_actions import quota, quota_tables
 from tests.stories.rendered import rendered
 from tests.stories.story_world import PAID, StoryWorld, bot_with
@@ -60,7 +60,7 @@ async def test_nothing_is_begun_before_the_author_says_yes(world: StoryWorld) ->
     ]
     assert len(world.kie.tasks) == 1
     assert world.ledger(world.bob) == []
-    assert read_pending_cards(world.folder / "openings.journal") == []
+    assert pending_cards(world) == []
 
     await world.bob.click(question, label=YES)
     card = await world.answer(message)

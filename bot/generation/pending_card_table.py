@@ -1,0 +1,105 @@
+"""Pending cards as rows, where several processes share a database: what one leaves behind another finds."""
+
+import asyncio
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
+from typing import Final
+
+import structlog
+
+from bot.domain.errors import Ignored, StoreUnavailable
+from bot.domain.generation import PendingCard
+from bot.domain.ids import PendingCardId
+from bot.runtime import Runtime, retry_until_available
+from bot.store.leases import Taken
+from bot.store.store import AutocommitStore, Transaction
+
+log = structlog.stdlib.get_logger(__name__)
+
+_PATIENCE: Final = 0.5
+"""Seconds that Discord's three for an acknowledgement are spent on a row at most."""
+_LEASE_AGAIN: Final = 0.2
+"""Seconds until a process without a lease looks whether it has one."""
+
+
+class PendingCardTable:
+    """Each row names the lease by which its process serves members, or leads: the card of a lost lease is interrupted.
+
+    A row that cannot be written is logged and not raised: it must not stop a request.
+    """
+
+    def __init__(
+        self, runtime: Runtime, rows: AutocommitStore, lease: Callable[[], Taken | None], look_every: float
+    ) -> None:
+        """``lease`` is what this process holds now; ``look_every`` in seconds, for what others have left."""
+        self._store, self._background = runtime.store, runtime.background
+        self._rows = rows
+        self._lease = lease
+        self._look_every = look_every
+        self._writing: set[asyncio.Task[None]] = set()
+        self._cards: dict[PendingCardId, Taken | None] = {}
+        """This process's cards, and by which lease; None for those whose row is not there yet."""
+
+    async def record(self, card: PendingCard) -> None:
+        """As in :class:`bot.generation.pending_cards.PendingCards`."""
+        self._cards.setdefault(card.id, None)
+        writing = asyncio.create_task(self._write(card), name="pending card")
+        self._writing.add(writing)
+        writing.add_done_callback(self._writing.discard)
+        # A statement that is cancelled waits for the server, which may be the trouble.
+        await asyncio.wait({writing}, timeout=_PATIENCE)
+
+    async def _write(self, card: PendingCard) -> None:
+        lease = self._lease()
+        if lease is None:
+            return
+        try:
+            async with self._rows.statements() as tx:
+                recorded = await tx.pending_cards.record(card, lease)
+        except StoreUnavailable as error:
+            log.warning("pending card not recorded", error=str(error))
+            return
+        if card.id not in self._cards:
+            self._background.start(self._delete(card.id, lease))
+        elif recorded:
+            self._cards[card.id] = lease
+
+    def remove(self, card_id: PendingCardId | None) -> None:
+        """As in :class:`bot.generation.pending_cards.PendingCards`."""
+        if card_id is not None and (lease := self._cards.pop(card_id, None)) is not None:
+            self._background.start(self._delete(card_id, lease))
+
+    async def check(self, tx: Transaction, card_id: PendingCardId | None) -> None:
+        """As in :class:`bot.generation.pending_cards.PendingCards`."""
+        lease = self._cards.get(card_id) if card_id is not None else None
+        if card_id is not None and lease is not None and not await tx.pending_cards.is_held(card_id, lease):
+            log.warning("request dropped: this process hung, and another one has answered", pending_card=card_id)
+            del self._cards[card_id]
+            raise Ignored
+
+    async def find_interrupted(self) -> AsyncGenerator[PendingCard, None]:
+        """As in :class:`bot.generation.pending_cards.PendingCards`; goes on without end."""
+        while True:
+            lease = self._lease()
+            if lease is not None:
+                for card in await retry_until_available(partial(self._take_over, lease)):
+                    # This process's own lease may have run out for a moment.
+                    if card.id not in self._cards:
+                        self._cards[card.id] = lease
+                        yield card
+            await asyncio.sleep(_LEASE_AGAIN if lease is None else self._look_every)
+
+    async def _take_over(self, lease: Taken) -> list[PendingCard]:
+        async with self._store.read() as tx:
+            if not await tx.pending_cards.any_orphaned():
+                return []
+        # In the writers' turn, so that a request is either accepted before this, or not at all.
+        async with self._store.write() as tx:
+            return await tx.pending_cards.take_over(lease)
+
+    async def _delete(self, card_id: PendingCardId, lease: Taken) -> None:
+        async def delete() -> None:
+            async with self._rows.statements() as tx:
+                await tx.pending_cards.remove(card_id, lease)
+
+        await retry_until_available(delete)

@@ -1,0 +1,174 @@
+"""Pending cards as rows: what a process leaves another one reports, once, and never beside an accepted request."""
+
+import asyncio
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from bot.domain.errors import Ignored
+from bot.domain.generation import InteractionToken, PendingCard
+from bot.domain.ids import MessageId, PendingCardId
+from bot.generation import pending_card_table
+from bot.generation.pending_card_table import PendingCardTable
+from bot.generation.recover import report_interrupted
+from bot.runtime import Runtime
+from bot.store.leases import PostgresLeases, Taken
+from bot.store.store import AutocommitStore
+from demo.kie import KieStandIn
+from tests.factories import NOW, make_destination, make_request
+from tests.generation.backend import ALICE, Backend, Installation
+from tests.waiting import until
+
+
+@dataclass
+class Gateways:
+    """Processes that serve members, each by a lease of its own."""
+
+    url: str
+    folder: Path
+    kie: KieStandIn
+    leases: PostgresLeases
+    started: int = 0
+
+    @asynccontextmanager
+    async def start(self) -> AsyncGenerator["Gateway"]:
+        self.started += 1
+        folder, name = self.folder / f"process-{self.started}", f"gateway:{self.started}"
+        folder.mkdir()
+        term = await self.leases.acquire(name, 60)
+        assert term is not None
+        lease, tables = Taken(name, term), list[PendingCardTable]()
+
+        def cards(runtime: Runtime) -> PendingCardTable:
+            tables.append(PendingCardTable(runtime, rows, lambda: lease, look_every=0.02))
+            return tables[0]
+
+        installation = Installation(folder, self.kie, url=self.url, number=self.started)
+        async with (
+            AutocommitStore.open(self.url, name=name, seconds=5) as rows,
+            installation.start(working=False, discord_up=False, cards=cards) as backend,
+        ):
+            yield Gateway(backend, tables[0], lease, self.leases)
+
+    async def become(self, rows: list[tuple[int, str]]) -> None:
+        """Wait until these cards are pending, each under this lease."""
+
+        def reached() -> bool:
+            with psycopg.connect(self.url) as connection:
+                return connection.execute("SELECT id, lease FROM pending_cards ORDER BY id").fetchall() == rows
+
+        await until(reached, what=f"the rows to be {rows}")
+
+    def prompts(self) -> list[str]:
+        with psycopg.connect(self.url) as connection:
+            return [prompt for (prompt,) in connection.execute("SELECT prompt FROM generations").fetchall()]
+
+
+@dataclass(frozen=True)
+class Gateway:
+    backend: Backend
+    cards: PendingCardTable
+    lease: Taken
+    leases: PostgresLeases
+
+    @property
+    def told(self) -> list[PendingCard]:
+        return self.backend.sender.interrupted
+
+    async def hang(self) -> None:
+        """Its lease runs out."""
+        await self.leases.release(self.lease.name, self.lease.term)
+
+    @asynccontextmanager
+    async def looking(self) -> AsyncGenerator[None]:
+        """It reports what others have left, as it does all the time."""
+        looking = asyncio.create_task(report_interrupted(self.backend.runtime, self.cards, self.backend.sender))
+        yield
+        assert not looking.done()
+        looking.cancel()
+        await asyncio.wait({looking})
+
+    async def accept(self, card: PendingCard, prompt: str) -> None:
+        await self.backend.generations.accept(make_request(prompt=prompt, destination=card.destination))
+
+
+@pytest.fixture
+def gateways(postgresql: str, tmp_path: Path, kie: KieStandIn, leases: PostgresLeases) -> Gateways:
+    return Gateways(postgresql, tmp_path, kie, leases)
+
+
+def pending(number: int, now: datetime) -> PendingCard:
+    token = InteractionToken(6, f"token {number}", now + timedelta(minutes=15))
+    card_id = PendingCardId(number)
+    return PendingCard(card_id, ALICE, now, make_destination(token=token, pending_card=card_id, message_id=None))
+
+
+def with_message(card: PendingCard) -> PendingCard:
+    return replace(card, destination=replace(card.destination, message_id=MessageId(71)))
+
+
+async def test_what_an_ended_process_left_another_one_reports_once(gateways: Gateways) -> None:
+    async with gateways.start() as dead, gateways.start() as busy, gateways.start() as first, gateways.start() as other:
+        left, kept, removed = (pending(number, NOW) for number in (1, 2, 3))
+        for card in (left, with_message(left), removed):
+            await dead.cards.record(card)
+        await busy.cards.record(kept)
+        dead.cards.remove(removed.id)
+        await gateways.become([(1, dead.lease.name), (2, busy.lease.name)])
+        async with first.looking(), other.looking(), busy.looking():
+            await dead.hang()
+            await gateways.become([(2, busy.lease.name)])
+            assert [*first.told, *other.told, *busy.told] == [with_message(left)]
+            # One whose lease has run out may go on with its own.
+            await busy.hang()
+            await gateways.become([])
+            assert kept in [*first.told, *other.told]
+            assert len([*first.told, *other.told, *busy.told]) == 2
+
+
+async def test_a_request_is_either_accepted_or_reported_as_interrupted(gateways: Gateways) -> None:
+    async with gateways.start() as hung, gateways.start() as other:
+        accepted, reported = (pending(number, hung.backend.clock.now()) for number in (1, 2))
+        for card in (accepted, reported):
+            await hung.cards.record(card)
+        await hung.accept(accepted, "accepted")
+        await gateways.become([(2, hung.lease.name)])
+        # As when it is killed before it has removed the row.
+        await hung.cards.record(accepted)
+        await hung.hang()
+        interrupted = other.cards.find_interrupted()
+        assert {(await anext(interrupted)).id, (await anext(interrupted)).id} == {1, 2}
+
+        with pytest.raises(Ignored):
+            await hung.accept(reported, "too late")
+        assert gateways.prompts() == ["accepted"]
+        hung.cards.remove(reported.id)
+        await other.hang()
+        async with gateways.start() as third, third.looking():
+            await gateways.become([])
+            assert third.told == [reported]
+
+
+async def test_a_database_that_does_not_answer_holds_up_nobody(
+    gateways: Gateways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending_card_table, "_PATIENCE", 0.05)
+    async with gateways.start() as gateway:
+        card = pending(1, NOW)
+        with psycopg.connect(gateways.url) as connection:
+            connection.execute("LOCK TABLE pending_cards")
+            await gateway.cards.record(card)
+            gateway.cards.remove(card.id)
+        waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND state = 'active'"
+
+        def arrived() -> bool:
+            with psycopg.connect(gateways.url) as connection:
+                return connection.execute(waiting, (gateway.lease.name,)).fetchone() == (0,)
+
+        await until(arrived, what="the row to be written after all")
+        await gateways.become([])
