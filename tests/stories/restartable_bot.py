@@ -10,6 +10,7 @@ import simcord
 from bot.app import Application, assemble
 from bot.config import Config, DatabaseConfig, DiscordConfig, KieConfig, QuotaConfig, TrackerConfig
 from bot.domain.ports import Clock
+from tests.waiting import until
 
 _POLL_INTERVAL = 0.05
 
@@ -77,10 +78,12 @@ class RestartableBot:
         self._app = await self._resources.enter_async_context(assemble(self.config, clock=self._clock))
         return self._app
 
-    def work(self, env: simcord.Env) -> None:
-        """Start the workers, which find the simulated Discord in their context."""
+    async def work(self, env: simcord.Env) -> None:
+        """Start the workers, which find the simulated Discord in their context; on PostgreSQL they come to lead."""
         with env.time_context():
             self._workers = asyncio.create_task(self.app.work())
+        leadership = self.app.pipeline.workload.leadership
+        await until(lambda: leadership.leads or self._workers is None or self._workers.done(), what="the lease")
 
     def check(self) -> None:
         """Fail if the workers died."""
@@ -104,4 +107,4 @@ class RestartableBot:
         self.check()
         await self.close()
         await env.restart_bot((await self.assemble()).client)
-        self.work(env)
+        await self.work(env)

@@ -238,7 +238,7 @@ async def open_world(
         bob = guild.add_member(env.create_user("bob"))
         admin = guild.add_member(env.create_user("ada"), roles=[admins])
         # simcord.run would leave the simulated Discord in the fixture's context, where the workers do not find it.
-        bot.work(env)
+        await bot.work(env)
         stack.push_async_callback(bot.stop)
         world = StoryWorld(bot, env, kie, cdn, channel, alice, bob, admin, clock, folder)
         yield world
