@@ -190,7 +190,7 @@ async def assemble(
             leader = Leader(table, runtime.store, options.account_lease(config), cluster.lease)
         block = GatewayBlock(leases, runtime.store, cluster, ids) if leases is not None else None
         if shared:
-            cards = await enter(AutocommitStore.open(url, name="easel cards", seconds=_CARD_SECONDS))
+            cards = await enter(AutocommitStore.open(url, name="easel cards", seconds=_CARD_SECONDS, at_once=True))
             pending_cards = PendingCardTable(runtime, cards, partial(_own_lease, block, leader), cluster.lease / 4)
             images = await enter(AutocommitStore.open(url, name="easel images", seconds=_IMAGE_SECONDS))
             kept_references = ReferenceTable(images, kept_for, clock)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
@@ -36,26 +37,38 @@ class PendingCardTable:
         self._rows = rows
         self._lease = lease
         self._look_every = look_every
-        self._writing: set[asyncio.Task[None]] = set()
+        self._writing: dict[PendingCardId, asyncio.Task[None]] = {}
         self._cards: dict[PendingCardId, Taken | None] = {}
         """This process's cards, and by which lease; None for those whose row is not there yet."""
 
     async def record(self, card: PendingCard) -> None:
-        """As in :class:`bot.generation.pending_cards.PendingCards`."""
-        self._cards.setdefault(card.id, None)
-        writing = asyncio.create_task(self._write(card), name="pending card")
-        self._writing.add(writing)
-        writing.add_done_callback(self._writing.discard)
-        # A statement that is cancelled waits for the server, which may be the trouble.
-        await asyncio.wait({writing}, timeout=_PATIENCE)
+        """As in :class:`bot.generation.pending_cards.PendingCards`.
 
-    async def _write(self, card: PendingCard) -> None:
+        Waits until the row is on its way to the database, which outlives this process, and not for the answer: that
+        would be longer than the acknowledgement itself.
+        """
+        self._cards.setdefault(card.id, None)
+        sent = asyncio.Event()
+        writing = asyncio.create_task(self._write(card, self._writing.get(card.id), sent), name="pending card")
+        self._writing[card.id] = writing
+        writing.add_done_callback(partial(self._written, card.id, sent))
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await sent.wait()
+
+    def _written(self, card_id: PendingCardId, sent: asyncio.Event, writing: asyncio.Task[None]) -> None:
+        sent.set()
+        if self._writing.get(card_id) is writing:
+            del self._writing[card_id]
+
+    async def _write(self, card: PendingCard, earlier: asyncio.Task[None] | None, sent: asyncio.Event) -> None:
+        if earlier is not None:
+            await asyncio.wait({earlier})
         lease = self._lease()
         if lease is None:
             return
         try:
-            async with self._rows.statements() as tx:
-                recorded = await tx.pending_cards.record(card, lease)
+            recorded = await self._send(card, lease, sent)
         except StoreUnavailable as error:
             log.warning("pending card not recorded", error=str(error))
             return
@@ -64,6 +77,18 @@ class PendingCardTable:
         elif recorded:
             self._cards[card.id] = lease
 
+    async def _send(self, card: PendingCard, lease: Taken, sent: asyncio.Event) -> bool:
+        # Tried twice: a connection that the server has ended is noticed by its use.
+        with suppress(StoreUnavailable):
+            return await self._send_once(card, lease, sent)
+        return await self._send_once(card, lease, sent)
+
+    async def _send_once(self, card: PendingCard, lease: Taken, sent: asyncio.Event) -> bool:
+        async with self._rows.statements() as tx:
+            # Happens as soon as this coroutine waits: for the statement's answer.
+            asyncio.get_running_loop().call_soon(sent.set)
+            return await tx.pending_cards.record(card, lease)
+
     def remove(self, card_id: PendingCardId | None) -> None:
         """As in :class:`bot.generation.pending_cards.PendingCards`."""
         if card_id is not None and (lease := self._cards.pop(card_id, None)) is not None:
@@ -71,6 +96,8 @@ class PendingCardTable:
 
     async def check(self, tx: Transaction, card_id: PendingCardId | None) -> None:
         """As in :class:`bot.generation.pending_cards.PendingCards`."""
+        if card_id is not None and (writing := self._writing.get(card_id)) is not None:
+            await asyncio.wait({writing}, timeout=_PATIENCE)
         lease = self._cards.get(card_id) if card_id is not None else None
         if card_id is not None and lease is not None and not await tx.pending_cards.is_held(card_id, lease):
             log.warning("request dropped: this process hung, and another one has answered", pending_card=card_id)

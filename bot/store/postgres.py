@@ -86,16 +86,19 @@ def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
     return engine
 
 
-def create_autocommit(url: str, *, name: str, seconds: int, durable: bool = True) -> AsyncEngine:
+def create_autocommit(url: str, *, name: str, seconds: int, durable: bool = True, at_once: bool = False) -> AsyncEngine:
     """An engine beside the writers' turn, each of whose statements is a transaction and takes seconds at most.
 
     What is not ``durable`` can be lost when the server's machine fails, but waits neither for its disk nor a standby.
+    With ``at_once`` a statement is the first and only message, so the first one after a lost connection fails.
     """
     info = conninfo(url, connect_timeout=min(seconds, _CONNECT_SECONDS), application_name=name, **_KEEPALIVES)
     settings = {"statement_timeout": f"{seconds}s"} | ({} if durable else {"synchronous_commit": "off"})
 
     async def connect() -> psycopg.AsyncConnection[Any]:
         connection = await psycopg.AsyncConnection.connect(info, autocommit=True)
+        if at_once:
+            connection.prepare_threshold = None
         for setting, value in settings.items():
             await connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
         return connection
@@ -106,7 +109,7 @@ def create_autocommit(url: str, *, name: str, seconds: int, durable: bool = True
         pool_size=2,
         max_overflow=0,
         pool_timeout=seconds,
-        pool_pre_ping=True,
+        pool_pre_ping=not at_once,
         hide_parameters=True,
         isolation_level="AUTOCOMMIT",
     )

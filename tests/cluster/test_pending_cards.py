@@ -1,6 +1,7 @@
 """Pending cards as rows: what a process leaves another one reports, once, and never beside an accepted request."""
 
 import asyncio
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -50,7 +51,7 @@ class Gateways:
 
         installation = Installation(folder, self.kie, url=self.url, number=self.started)
         async with (
-            AutocommitStore.open(self.url, name=name, seconds=5) as rows,
+            AutocommitStore.open(self.url, name=name, seconds=5, at_once=True) as rows,
             installation.start(working=False, discord_up=False, cards=cards) as backend,
         ):
             yield Gateway(backend, tables[0], lease, self.leases)
@@ -63,6 +64,12 @@ class Gateways:
                 return connection.execute("SELECT id, lease FROM pending_cards ORDER BY id").fetchall() == rows
 
         await until(reached, what=f"the rows to be {rows}")
+
+    def waiting(self, name: str) -> int:
+        """How many statements the server has from the connections of this name and has not answered."""
+        statement = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND state = 'active'"
+        with psycopg.connect(self.url) as connection:
+            return connection.execute(statement, (name,)).fetchall()[0][0]
 
     def prompts(self) -> list[str]:
         with psycopg.connect(self.url) as connection:
@@ -154,21 +161,40 @@ async def test_a_request_is_either_accepted_or_reported_as_interrupted(gateways:
             assert third.told == [reported]
 
 
+async def test_a_row_is_on_its_way_before_the_acknowledgement_and_its_answer_is_not_waited_for(
+    gateways: Gateways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pending_card_table, "_PATIENCE", 600)
+    async with gateways.start() as gateway:
+        await gateway.cards.record(pending(1, NOW))
+        await gateways.become([(1, gateway.lease.name)])
+        with psycopg.connect(gateways.url) as connection:
+            connection.execute("LOCK TABLE pending_cards")
+            async with asyncio.timeout(20):
+                await gateway.cards.record(pending(2, NOW))
+            # Nothing else of this process runs meanwhile, as if it had been killed.
+            deadline = time.monotonic() + 20
+            while gateways.waiting(gateway.lease.name) != 1:
+                assert time.monotonic() < deadline, "the server does not have the statement"
+        await gateways.become([(1, gateway.lease.name), (2, gateway.lease.name)])
+        with psycopg.connect(gateways.url) as connection:
+            end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
+            connection.execute(end, (gateway.lease.name,))
+        await gateway.cards.record(pending(3, NOW))
+        await gateways.become([(number, gateway.lease.name) for number in (1, 2, 3)])
+
+
 async def test_a_database_that_does_not_answer_holds_up_nobody(
     gateways: Gateways, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(pending_card_table, "_PATIENCE", 0.05)
     async with gateways.start() as gateway:
-        card = pending(1, NOW)
+        # More than there are connections.
+        cards = [pending(number, NOW) for number in range(1, 5)]
         with psycopg.connect(gateways.url) as connection:
             connection.execute("LOCK TABLE pending_cards")
-            await gateway.cards.record(card)
-            gateway.cards.remove(card.id)
-        waiting = "SELECT count(*) FROM pg_stat_activity WHERE application_name = %s AND state = 'active'"
-
-        def arrived() -> bool:
-            with psycopg.connect(gateways.url) as connection:
-                return connection.execute(waiting, (gateway.lease.name,)).fetchone() == (0,)
-
-        await until(arrived, what="the row to be written after all")
+            for card in cards:
+                await gateway.cards.record(card)
+                gateway.cards.remove(card.id)
+        await until(lambda: gateways.waiting(gateway.lease.name) == 0, what="the rows to be written after all")
         await gateways.become([])
