@@ -36,7 +36,8 @@ from tests.bench.fake_kie import FakeKie, TaskDurations
 from tests.bench.processes import Child, ChildError, free_port
 from tests.bench.table import MedianRange, percentile, ratio_text
 
-_DURATIONS: Final = TaskDurations(2.0)
+_DURATIONS: Final = TaskDurations(2.3, spread=0.33)
+"""Not all the same: tasks would always end in the moment in which another command comes."""
 _DRAIN_SECONDS: Final = 120.0
 _CONNECTIONS: Final = 200
 """Of all setups together; PostgreSQL's default is 100."""
@@ -76,7 +77,7 @@ SETUPS: Final = {
 class ClusterOptions:
     """What to send in each round; the rate is per second, times in seconds."""
 
-    rounds: int = 8
+    rounds: int = 4
     rate: float = 10.0
     seconds: float = 4.0
     burst: int = 50

@@ -177,11 +177,6 @@ async def test_a_row_is_on_its_way_before_the_acknowledgement_and_its_answer_is_
             while gateways.waiting(gateway.lease.name) != 1:
                 assert time.monotonic() < deadline, "the server does not have the statement"
         await gateways.become([(1, gateway.lease.name), (2, gateway.lease.name)])
-        with psycopg.connect(gateways.url) as connection:
-            end = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = %s"
-            connection.execute(end, (gateway.lease.name,))
-        await gateway.cards.record(pending(3, NOW))
-        await gateways.become([(number, gateway.lease.name) for number in (1, 2, 3)])
 
 
 async def test_a_database_that_does_not_answer_holds_up_nobody(
