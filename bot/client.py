@@ -23,7 +23,7 @@ from bot.shards import Gateway
 from bot.store.store import Store
 from bot.ui.alerts import DiscordAlerts
 from bot.ui.button_handlers import CardButton, handle_modal
-from bot.ui.discord_errors import NOT_A_MEMBER, code_of
+from bot.ui.discord_errors import NOT_A_MEMBER
 from bot.ui.services import Services
 
 log = structlog.stdlib.get_logger(__name__)
@@ -251,7 +251,7 @@ class EaselClient(commands.AutoShardedBot):
         try:
             await self.tree.sync(guild=guild)
         except (discord.Forbidden, discord.NotFound) as error:
-            if guild is None or code_of(error) not in NOT_A_MEMBER:
+            if guild is None or error.code not in NOT_A_MEMBER:
                 raise
             log.warning("operator commands not synced: the bot is not in that server", guild=guild.id)
             return False

@@ -22,16 +22,19 @@ def read_strictly() -> None:
 async def json_or_text(response: aiohttp.ClientResponse) -> Any:
     """The JSON of an answer, or the text of an error that has none, such as a proxy's page.
 
+    An error may have another content type, which some proxies change.
+
     Raises ClientPayloadError for a success without JSON, which discord.py would take for Discord's and fail over later,
     and HTTPException for a 429 that does not say how long to wait.
     """
     text = await response.text(encoding="utf-8", errors="replace")
     content_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    is_error = response.status >= HTTPStatus.MULTIPLE_CHOICES
     try:
-        data: Any = orjson.loads(text) if content_type == _JSON else None
+        data: Any = orjson.loads(text) if is_error or content_type == _JSON else None
     except ValueError:
         data = None
-    if response.status < HTTPStatus.MULTIPLE_CHOICES:
+    if not is_error:
         if response.status == HTTPStatus.NO_CONTENT:
             return text
         if isinstance(data, dict | list):

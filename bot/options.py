@@ -83,7 +83,7 @@ def database_url(config: Config) -> str:
 
 
 def data_folder(config: Config) -> Path:
-    """Where files are kept: images until they are posted, members' images, and the journal of pending cards."""
+    """Where files are kept: images until they are posted and, with SQLite, members' images and the pending cards."""
     database = config.database
     if database.folder:
         return Path(database.folder)

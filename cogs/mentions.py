@@ -10,7 +10,7 @@ from discord.ext import commands
 from bot.client import EaselClient
 from bot.domain.errors import MayNotPost, UserError
 from bot.domain.generation import Source
-from bot.domain.ids import ChannelId, GuildId, PendingCardId, UserId
+from bot.domain.ids import ChannelId, GuildId, PendingCardId
 from bot.domain.rules import ReplyMode
 from bot.generation.prompt_files import PromptFiles
 from bot.generation.service import GenerationService
@@ -132,7 +132,7 @@ class Mentions(commands.Cog):
             return
         await self._generations.check_new(PendingCardId(message.id))
         async with self._acknowledger.reply(message) as (card, destination):
-            refuse = partial(replies.refuse, card, UserId(message.author.id))
+            refuse = partial(replies.refuse, card, message.author)
             async with self._errors.for_message(refuse):
                 if mention.note is not None:
                     await replies.say(message, mention.note)

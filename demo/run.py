@@ -23,7 +23,13 @@ from demo.cdn import serve_cdn
 from demo.guild import DemoGuild, build_guild
 from demo.kie import KieStandIn
 from demo.panel.server import serve_panel
-from demo.simulation import SETTLE_SECONDS, Simulation, catch_up_clock, show_errors_as_discord_does
+from demo.simulation import (
+    SETTLE_SECONDS,
+    Simulation,
+    catch_up_clock,
+    ignore_idle_connections,
+    show_errors_as_discord_does,
+)
 
 _API_KEY = "demo-key"
 _MEDIAN_SECONDS = {"pro": 5.0, "flex": 8.0}
@@ -75,6 +81,7 @@ async def open_demo(port: int, folder: Path) -> AsyncGenerator[Demo, None]:
         kie = await enter(KieStandIn(api_key=_API_KEY, durations=_task_seconds, credits=Decimal(100_000)))
         app = await enter(assemble(_config(kie.base_url, folder), reads_messages=True))
         env = await enter(simcord.run(app.client, shard_count=1, check_errors=False, settle_timeout=SETTLE_SECONDS))
+        ignore_idle_connections()
         show_errors_as_discord_does(env)
         await catch_up_clock(env)
         await enter(serve_cdn(env))
@@ -133,5 +140,5 @@ def _config(kie_url: str, folder: Path) -> Config:
         database=DatabaseConfig(url=f"sqlite:///{folder / 'easel.db'}"),
         quota=QuotaConfig(credits=100, period=Period.DAY),
         limits=LimitsConfig(daily_budget=500),
-        tracker=TrackerConfig(poll_every=0.5, deadline=90, give_up_submitting=15),
+        tracker=TrackerConfig(poll_every=0.5, deadline=90, give_up_submitting=30),
     )

@@ -2,10 +2,11 @@
 
 import asyncio
 import contextlib
+import contextvars
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import TypeVar, final
+from typing import Any, TypeVar, final
 
 import simcord
 from simcord.preview import Preview
@@ -70,6 +71,24 @@ async def catch_up_clock(env: simcord.Env) -> None:
     behind = (datetime.now(UTC) - env.now()).total_seconds()
     if behind > 0:
         await env.advance_time(behind)
+
+
+def ignore_idle_connections() -> None:
+    """Have simcord not wait for the timers with which aiohttp closes idle connections, up to 15 seconds later.
+
+    They are the last that a simulation's bot starts in an action. Called once the simulation runs, which replaces
+    ``call_at`` of the running loop and restores it at its end.
+    """
+    loop = asyncio.get_running_loop()
+    tracked = loop.call_at
+
+    def call_at(when: float, callback: Callable[..., object], *args: Any, **context: Any) -> asyncio.TimerHandle:
+        if callback.__module__ == "aiohttp.helpers":
+            # What simcord waits for is marked in the context.
+            return contextvars.Context().run(tracked, when, callback, *args, **context)
+        return tracked(when, callback, *args, **context)
+
+    vars(loop)["call_at"] = call_at
 
 
 def show_errors_as_discord_does(env: simcord.Env) -> None:

@@ -110,10 +110,8 @@ class PendingCardTable:
             lease = self._lease()
             if lease is not None:
                 for card in await retry_until_available(partial(self._take_over, lease)):
-                    # This process's own lease may have run out for a moment.
-                    if card.id not in self._cards:
-                        self._cards[card.id] = lease
-                        yield card
+                    self._cards[card.id] = lease
+                    yield card
             await asyncio.sleep(_LEASE_AGAIN if lease is None else self._look_every)
 
     async def _take_over(self, lease: Taken) -> list[PendingCard]:

@@ -60,8 +60,14 @@ class PendingCardRepository:
         return bool(await self._connection.scalar(select(exists(select(_c.id).where(_ORPHANED)))))
 
     async def take_over(self, holder: Taken) -> list[PendingCard]:
-        """See to all cards that other processes have left; those that this version cannot read are deleted."""
-        taken = update(pending_cards).where(_ORPHANED).values(lease=holder.name, term=holder.term)
+        """See to all cards that other processes have left, if this one still has its lease.
+
+        Those that this version cannot read are deleted.
+        """
+        has_lease = exists().where(
+            leases.c.name == holder.name, leases.c.term == holder.term, leases.c.until >= func.clock_timestamp()
+        )
+        taken = update(pending_cards).where(_ORPHANED, has_lease).values(lease=holder.name, term=holder.term)
         cards: list[PendingCard] = []
         for card_id, card in (await self._connection.execute(taken.returning(_c.id, _c.card))).all():
             try:

@@ -19,6 +19,7 @@ _SCHEMES: Final = ("postgresql://", "postgres://", "postgresql+psycopg://")
 _DIALECT: Final = "postgresql+psycopg://"
 WRITERS_LOCK, _PROCESS_LOCK, _MIGRATION_LOCK = 0x4561_5345_0001, 0x4561_5345_0002, 0x4561_5345_0003
 """Advisory locks, which are numbers of our own choice."""
+AUTOCOMMIT_CONNECTIONS: Final = 2
 _STATEMENT_SECONDS = 15
 """How long a statement may take, the wait for other writers included."""
 _IDLE_SECONDS = 10
@@ -92,21 +93,21 @@ def create_autocommit(url: str, *, name: str, seconds: int, durable: bool = True
     What is not ``durable`` can be lost when the server's machine fails, but waits neither for its disk nor a standby.
     With ``at_once`` a statement is the first and only message, so the first one after a lost connection fails.
     """
-    info = conninfo(url, connect_timeout=min(seconds, _CONNECT_SECONDS), application_name=name, **_KEEPALIVES)
-    settings = {"statement_timeout": f"{seconds}s"} | ({} if durable else {"synchronous_commit": "off"})
+    settings = f"-c statement_timeout={seconds}s {'' if durable else '-c synchronous_commit=off'}"
+    options = f"{settings} {conninfo_to_dict(conninfo(url)).get('options') or ''}".strip()
+    session = {"connect_timeout": min(seconds, _CONNECT_SECONDS), "application_name": name, "options": options}
+    info = conninfo(url, **session, **_KEEPALIVES)
 
     async def connect() -> psycopg.AsyncConnection[Any]:
         connection = await psycopg.AsyncConnection.connect(info, autocommit=True)
         if at_once:
             connection.prepare_threshold = None
-        for setting, value in settings.items():
-            await connection.execute("SELECT set_config(%s, %s, false)", (setting, value))
         return connection
 
     return create_async_engine(
         _DIALECT,
         async_creator=connect,
-        pool_size=2,
+        pool_size=AUTOCOMMIT_CONNECTIONS,
         max_overflow=0,
         pool_timeout=seconds,
         pool_pre_ping=not at_once,

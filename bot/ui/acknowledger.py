@@ -16,7 +16,7 @@ from bot.generation.pending_cards import PendingCards
 from bot.network import NETWORK_ERRORS
 from bot.ui import replies
 from bot.ui.cards import received_view
-from bot.ui.discord_errors import ALREADY_ACKNOWLEDGED, DISCORD_ERRORS, DiscordFault, code_of, fault_of
+from bot.ui.discord_errors import ALREADY_ACKNOWLEDGED, DISCORD_ERRORS, DiscordFault, fault_of
 from bot.ui.interactions import check_place, parent_of
 
 log = structlog.stdlib.get_logger(__name__)
@@ -115,7 +115,7 @@ async def _defer(interaction: discord.Interaction[Any], *, private: bool) -> int
     try:
         response = await interaction.response.defer(ephemeral=private, thinking=True)
     except discord.HTTPException as error:
-        if code_of(error) != ALREADY_ACKNOWLEDGED:
+        if error.code != ALREADY_ACKNOWLEDGED:
             raise
     except NETWORK_ERRORS:
         try:

@@ -6,14 +6,12 @@ such as a proxy's page, was not said by Discord and says nothing about a message
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from contextlib import suppress
 from enum import Enum, auto
 from http import HTTPStatus
 from time import monotonic
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import discord
-import orjson
 
 from bot.network import NETWORK_ERRORS
 
@@ -83,28 +81,15 @@ _SMALLEST_CODE: Final = 10001
 """Discord's own codes are not smaller; 0 is what discord.py puts for none."""
 
 
-def code_of(error: discord.HTTPException) -> int:
-    """Discord's code, also from JSON that a proxy passes on with another content type; 0 for none.
-
-    discord.py takes the code from any JSON, in which a proxy may write anything.
-    """
-    code: Any = error.code
-    if code == 0:
-        with suppress(ValueError, LookupError, TypeError):
-            code = orjson.loads(error.text)["code"]
-    return code if isinstance(code, int) else 0
-
-
 def fault_of(error: BaseException) -> DiscordFault:
     """What one of ``DISCORD_ERRORS`` means: by Discord's code, whatever the status; unknown codes by the status."""
     if not isinstance(error, discord.HTTPException):
         return DiscordFault.LATER
-    code = code_of(error)
-    if (known := _BY_CODE.get(code)) is not None:
+    if (known := _BY_CODE.get(error.code)) is not None:
         return known
     if error.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return DiscordFault.TOO_LARGE
-    said_by_discord = code >= _SMALLEST_CODE
+    said_by_discord = error.code >= _SMALLEST_CODE
     about_us = error.status in {HTTPStatus.UNAUTHORIZED, HTTPStatus.TOO_MANY_REQUESTS}
     if not said_by_discord or about_us or error.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return DiscordFault.LATER

@@ -18,7 +18,6 @@ from bot.ui.discord_errors import (
     DISCORD_ERRORS,
     INVALID_FORM,
     DiscordFault,
-    code_of,
     fault_of,
     leave_out_words,
 )
@@ -157,7 +156,7 @@ async def _answer(interaction: discord.Interaction[Any], text: str, *, can_ask: 
         try:
             await interaction.response.send_message(text, ephemeral=True, allowed_mentions=nobody, view=view)
         except discord.HTTPException as error:
-            if code_of(error) != ALREADY_ACKNOWLEDGED:
+            if error.code != ALREADY_ACKNOWLEDGED:
                 raise
             # Discord took the acknowledgement, but its answer was lost.
             thinking = (await interaction.original_response()).flags.loading

@@ -23,7 +23,6 @@ from bot.ui.discord_errors import (
     DISCORD_ERRORS,
     NOT_HERE,
     DiscordFault,
-    code_of,
     fault_of,
     leave_out_words,
     retry_later,
@@ -94,9 +93,7 @@ class DiscordMessageSender:
                 return await ways[0](outcome)
             except discord.HTTPException as error:
                 fault = fault_of(error)
-                log.info(
-                    "outcome not accepted", generation=outcome.card.generation.id, fault=fault, code=code_of(error)
-                )
+                log.info("outcome not accepted", generation=outcome.card.generation.id, fault=fault, code=error.code)
                 if fault is DiscordFault.CONTENT and outcome.words:
                     outcome = replace(outcome, words=False)
                 elif fault in NOT_HERE and len(ways) > 1:
@@ -212,6 +209,6 @@ def _delivery_error(error: discord.HTTPException, *, can_shrink: bool) -> Except
             return TooLargeToPost()
         # It is a proxy that refuses, perhaps for a while: no reason to give an image up.
         case DiscordFault.TOO_LARGE | DiscordFault.LATER:
-            return DeliveryFailed(f"HTTP {error.status}, code {code_of(error)}")
+            return DeliveryFailed(f"HTTP {error.status}, code {error.code}")
         case _:
-            return Undeliverable(f"HTTP {error.status}, code {code_of(error)}")
+            return Undeliverable(f"HTTP {error.status}, code {error.code}")

@@ -23,7 +23,7 @@ async def confirm(services: Services, interaction: discord.Interaction[Any], but
     member = requester(interaction)
     card, draft = await _take(services, interaction, button)
     async with services.acknowledger.confirmed(interaction, card) as destination:
-        refuse = partial(replies.refuse, card, member.account.user_id)
+        refuse = partial(replies.refuse, card, interaction.user)
         async with services.errors.for_message(refuse):
             if button.extra != in_thousandths(services.prices.of(settings_for(draft.sources))):
                 raise PriceChanged

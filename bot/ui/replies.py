@@ -1,7 +1,7 @@
 """Answers to messages: a card or a line, as a reply that pings nobody."""
 
 import contextlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 import discord
@@ -14,7 +14,6 @@ from bot.ui.discord_errors import (
     CANNOT_REPLY,
     DISCORD_ERRORS,
     NOT_HERE,
-    code_of,
     fault_of,
     leave_out_words,
     retry_later,
@@ -56,12 +55,16 @@ async def ask(message: discord.Message, question: discord.ui.LayoutView) -> disc
     return await _reply(message, "ask", view=question, silent=True)
 
 
-async def refuse(card: discord.Message, requester: UserId, text: str, *, can_ask: bool) -> None:
-    """Turn the card into a refusal; where it cannot be edited, post one that pings the requester in its place."""
+async def refuse(card: discord.Message, requester: discord.User | discord.Member, text: str, *, can_ask: bool) -> None:
+    """Turn the card into a refusal; where it cannot be edited, post one that pings the requester in its place.
+
+    Where the channel accepts no message either, the requester gets it directly.
+    """
 
     def view(*, words: bool) -> discord.ui.LayoutView:
-        buttons = [ask_button(requester)] if can_ask else []
-        return refusal_view(requester, text if words else refusals.WORDS_BLOCKED, buttons)
+        user = UserId(requester.id)
+        buttons = [ask_button(user)] if can_ask else []
+        return refusal_view(user, text if words else refusals.WORDS_BLOCKED, buttons)
 
     async def edit() -> None:
         await leave_out_words(lambda words: card.edit(view=view(words=words), allowed_mentions=_NOBODY))
@@ -71,10 +74,23 @@ async def refuse(card: discord.Message, requester: UserId, text: str, *, can_ask
     except discord.HTTPException as error:
         if fault_of(error) not in NOT_HERE:
             raise
-        pings = discord.AllowedMentions(everyone=False, users=[discord.Object(requester)], roles=False)
-        await leave_out_words(lambda words: card.channel.send(view=view(words=words), allowed_mentions=pings))
+        await _tell(card.channel, requester, view)
         with contextlib.suppress(*DISCORD_ERRORS):
             await card.delete()
+
+
+async def _tell(
+    channel: discord.abc.Messageable,
+    requester: discord.User | discord.Member,
+    view: Callable[..., discord.ui.LayoutView],
+) -> None:
+    pings = discord.AllowedMentions(everyone=False, users=[requester], roles=False)
+    try:
+        await leave_out_words(lambda words: channel.send(view=view(words=words), allowed_mentions=pings))
+    except discord.HTTPException as error:
+        if fault_of(error) not in NOT_HERE:
+            raise
+        await leave_out_words(lambda words: requester.send(view=view(words=words), allowed_mentions=pings))
 
 
 def destination(card: discord.Message) -> Destination:
@@ -95,7 +111,7 @@ async def _reply(message: discord.Message, kind: str, **content: Any) -> discord
     try:
         return await _send(message.channel, reference=message.to_reference(fail_if_not_exists=False), **content)
     except discord.HTTPException as error:
-        if code_of(error) not in CANNOT_REPLY:
+        if error.code not in CANNOT_REPLY:
             raise
     return await _send(message.channel, **content)
 

@@ -124,6 +124,8 @@ class Visitor:
         await self.panel()
         row = f"all('.message', document).find((row) => row.innerText.includes({text!r}))"
         await self.page.click(row, f"the message {text!r}")
+        if not await self._appears(f"{row}?.querySelector('input').checked"):
+            await self.choose(text)  # a new message had moved it away from the mouse
 
     async def say(self, text: str, *, sample: str = "", mention: bool = True) -> None:
         """Send a message from the panel."""

@@ -259,10 +259,19 @@ async def test_a_gateway_hands_over_what_the_leader_could_post_nowhere(cluster: 
         handed = await undelivered.load(generation_id, 10 << 20)
         assert handed is not None
         assert len(handed.images) == 1
+        await worker.pipeline.results.sweep()
+        assert spooled(worker, gateway) == [1, 1]
         undelivered.mark_delivered(handed)
         await worker.wait_for_states(generation_id, TaskState.DELIVERED)
         assert cluster.ledger(generation_id) == [RESERVED, SETTLED]
         assert await undelivered.load(generation_id, 10 << 20) is None
+        await worker.pipeline.results.sweep()
+        await until(lambda: spooled(worker, gateway) == [0, 0], what="both copies to be removed")
+
+
+def spooled(*backends: Backend) -> list[int]:
+    """How many images each process keeps."""
+    return [len([*backend.spool_folder.iterdir()]) for backend in backends]
 
 
 def status_of(backend: Backend) -> StatusBoard:

@@ -8,10 +8,12 @@ from typing import Any
 import aiohttp
 import psycopg
 
+from bot.ui.texts.cards import INTERRUPTED
 from demo.kie import Hang
 from tests.front import BotProcess
 from tests.kie.schema import created
 from tests.process.deployment import Deployment, log_entries, open_deployment
+from tests.process.images import RED, plain_image
 from tests.waiting import until
 
 LEASE = 2
@@ -88,5 +90,13 @@ async def kill_the_leader(deployment: Deployment, folder: Path, url: str) -> Non
         await wait_for_log(third, "standing by: another process leads")
         assert await successor.terminate(within=20) == 0
         await wait_for_log(third, "leading")
-        assert await gateway.terminate(within=20) == 0
+
+        # What a gateway had only acknowledged when it died is seen to by whoever is there.
+        deployment.kie.script.always("upload", Hang())
+        pending = await deployment.imagine("as a woodcut", image=("sketch.png", plain_image(RED)))
+        await until(lambda: any("upload" in call.path for call in deployment.kie.requests), what="the upload")
+        gateway.send(SIGKILL)
+        assert await gateway.ended() == -SIGKILL
+        await deployment.wait_for_text(pending, INTERRUPTED)
+        assert sum(movements(url).values()) == 6, "nothing was charged"
         assert await third.terminate(within=20) == 0

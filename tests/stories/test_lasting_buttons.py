@@ -3,7 +3,7 @@
 import pytest
 import simcord
 
-from tests.database import execute
+from tests.database import ON_POSTGRESQL, execute
 from tests.stories.components import (
     EDIT_FORM,
     EXPIRED,
@@ -58,6 +58,15 @@ async def test_again_months_later_uses_the_references_that_were_kept(world: Stor
     assert world.ledger(world.bob) == PAID
 
 
+def lose_references(world: StoryWorld, count: int) -> None:
+    if ON_POSTGRESQL:
+        for (digest,) in execute(world.folder, "SELECT digest FROM reference_images ORDER BY digest")[:count]:
+            execute(world.folder, "DELETE FROM reference_images WHERE digest = ?", [digest])
+    else:
+        for kept in sorted((world.folder / "references").iterdir())[:count]:
+            kept.unlink()
+
+
 @pytest.mark.parametrize("lost", ["one", "both", "digests"])
 async def test_again_without_its_references_is_refused_kindly(world: StoryWorld, lost: str) -> None:
     world.clock.advance(-MONTHS)
@@ -66,8 +75,7 @@ async def test_again_without_its_references_is_refused_kindly(world: StoryWorld,
     if lost == "digests":  # as of cards from before references were kept
         execute(world.folder, "UPDATE generation_references SET digest = NULL")
     else:
-        for kept in sorted((world.folder / "references").iterdir())[: 1 if lost == "one" else 2]:
-            kept.unlink()
+        lose_references(world, 1 if lost == "one" else 2)
 
     assert world.refusal(await world.bob.click(card, label="Again")).text == GONE
     assert world.ledger(world.bob) == []

@@ -158,6 +158,29 @@ async def test_a_refusal_moves_out_of_a_card_that_takes_no_edits(world: StoryWor
     world.check_nothing_started()
 
 
+async def test_a_refusal_is_sent_directly_when_the_thread_was_locked_meanwhile(
+    world: StoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    emit, faults = world.env.backend.emit, world.env.backend.faults
+    messages = f"/channels/{world.channel.id}/messages"
+    for method, path in (("PATCH", f"{messages}/*"), ("POST", messages)):
+        world.env.inject_error(method, path, status=403, code=160005)
+    locked = [faults.pop(), faults.pop()]
+
+    def lock_after_card(event: str, payload: Any, *others: Any, **options: Any) -> None:
+        if event == "MESSAGE_CREATE" and payload["author"].get("bot"):
+            faults.extend(locked)
+            locked.clear()
+        emit(event, payload, *others, **options)
+
+    monkeypatch.setattr(world.env.backend, "emit", lock_after_card)
+    await world.mention_bot("colder", attachments=[("a.png", b"no image at all")])
+    (refusal,) = await until(world.alice.user.dm_channel.history, what="a direct message")
+
+    assert "Nothing was charged" in rendered(refusal).text
+    world.check_nothing_started()
+
+
 @pytest.mark.parametrize("status", [401, 403, 404])
 async def test_a_card_that_a_proxy_turns_away_is_posted_all_the_same(world: StoryWorld, status: int) -> None:
     world.env.inject_error("POST", "/channels/*/messages", status=status)

@@ -1,11 +1,13 @@
-"""What Discord's refusals mean, from the payloads as discord.py reads them."""
+"""What Discord's refusals mean, from the answers as the bot has discord.py read them."""
 
 from typing import Any
 
 import aiohttp
 import discord
+import orjson
 import pytest
 
+from bot.discord_answers import json_or_text
 from bot.ui.discord_errors import DiscordFault, fault_of
 
 PAGE = "<html><body>403 Forbidden</body></html>"
@@ -13,15 +15,24 @@ FORM: dict[str, Any] = {"code": 50035, "message": "Invalid Form Body", "errors":
 
 
 class Response:
-    """What discord.py reads of an answer besides its body."""
+    """An answer of Discord, or of a proxy in its place."""
 
-    def __init__(self, status: int) -> None:
+    def __init__(self, status: int, body: Any) -> None:
         self.status, self.reason = status, "refused"
+        self.headers = {"Content-Type": "text/html" if isinstance(body, str) else "application/json; charset=utf-8"}
+        self._text = body if isinstance(body, str) else orjson.dumps(body).decode()
+
+    async def text(self, **_encoding: str) -> str:
+        return self._text
 
 
-def refused(status: int, body: Any) -> discord.HTTPException:
-    response: Any = Response(status)
-    return discord.HTTPException(response, body)
+async def refused(status: int, body: Any) -> discord.HTTPException:
+    """What discord.py raises for it."""
+    response: Any = Response(status, body)
+    try:
+        return discord.HTTPException(response, await json_or_text(response))
+    except discord.HTTPException as error:
+        return error
 
 
 @pytest.mark.parametrize(
@@ -34,7 +45,7 @@ def refused(status: int, body: Any) -> discord.HTTPException:
         (403, {"code": {"text": "forbidden"}}, DiscordFault.LATER),
         (502, '{"code": 10008', DiscordFault.LATER),
         (403, '["code"]', DiscordFault.LATER),
-        # Not parsed by discord.py, because the content type is not exactly application/json.
+        # Some proxies change the content type.
         (404, '{"code": 10008, "message": "Unknown Message"}', DiscordFault.MESSAGE_GONE),
         (400, '{"code": 200000, "message": "Message was blocked by automatic moderation"}', DiscordFault.CONTENT),
         (404, {"code": 404}, DiscordFault.LATER),
@@ -52,8 +63,8 @@ def refused(status: int, body: Any) -> discord.HTTPException:
         (400, FORM, DiscordFault.CONTENT),
     ],
 )
-def test_a_refusal_means_what_its_code_says(status: int, body: Any, fault: DiscordFault) -> None:
-    assert fault_of(refused(status, body)) is fault
+async def test_a_refusal_means_what_its_code_says(status: int, body: Any, fault: DiscordFault) -> None:
+    assert fault_of(await refused(status, body)) is fault
 
 
 @pytest.mark.parametrize("error", [TimeoutError(), aiohttp.ServerDisconnectedError()])
