@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     os.umask(0o077)
     options = _parser().parse_args(arguments)
     try:
-        config = _configure(options.config, options.command)
+        config = _configure(options.config, options.command, getattr(options, "url", None))
         return _perform(options, config)
     except OperatorError as error:
         print(f"easel: {error}", file=sys.stderr)
@@ -43,7 +43,7 @@ def _perform(options: argparse.Namespace, config: "Config") -> int:
         if options.command == "db":
             return _db(options, config)
         if options.command == "health":
-            return _health(config)
+            return _health(config, ready=options.ready)
         return _bot(options.command, config)
     except OperatorError:
         raise
@@ -75,13 +75,18 @@ def _bot(command: str, config: "Config") -> int:
     return 0 if _run(process.run(config)) else 1
 
 
-def _health(config: "Config") -> int:
+def _health(config: "Config", *, ready: bool) -> int:
     from bot.web.health import is_healthy
 
     if not config.web.port:
         raise OperatorError("web.port is 0, so the port is chosen at start and can't be known here: set web.port.")
-    healthy = is_healthy(config.web.host, config.web.port)
-    print("The bot answers." if healthy else f"Nothing answers at {config.web.host}:{config.web.port}.")
+    address = config.web.host, config.web.port
+    if ready:
+        healthy = is_healthy(*address, "/readyz")
+        print("The bot is ready." if healthy else "The bot is not ready.")
+    else:
+        healthy = is_healthy(*address)
+        print("The bot answers." if healthy else f"Nothing answers at {config.web.host}:{config.web.port}.")
     return 0 if healthy else 1
 
 
@@ -91,7 +96,8 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("run", help="run the bot")
     commands.add_parser("sync", help="send the command definitions to Discord, even if they have not changed")
-    commands.add_parser("health", help="check that the running bot answers; exit code 1 if it does not")
+    health = commands.add_parser("health", help="check that the running bot answers; exit code 1 if it does not")
+    health.add_argument("--ready", action="store_true", help="check that it does its work, or stands by to do it")
     db = commands.add_parser("db", help="manage the database")
     actions = db.add_subparsers(dest="action", required=True)
     actions.add_parser("migrate", help="upgrade it to the newest schema")
@@ -103,12 +109,17 @@ def _parser() -> argparse.ArgumentParser:
     backup.add_argument("file", type=Path, nargs="?", help="file or folder (default: backups/ beside the database)")
     restore = actions.add_parser("restore", help="restore it from a backup; the bot must not be running")
     restore.add_argument("file", type=Path, help="the backup")
+    copy = actions.add_parser(
+        "copy", help="copy it to an empty one, on SQLite or PostgreSQL; the bot must not be running"
+    )
+    copy.add_argument("url", help="sqlite:///path/to/new.db or postgresql://user@host/database")
     return parser
 
 
-def _configure(path: Path | None, command: str) -> "Config":
+def _configure(path: Path | None, command: str, copy_to: str | None) -> "Config":
     from bot import log
     from bot.config import load
+    from bot.config_types import database_url
     from bot.permissions import warn_if_exposed, warn_of_exposed
     from bot.store.postgres import passwords_in
 
@@ -117,6 +128,11 @@ def _configure(path: Path | None, command: str) -> "Config":
     config = load(path)
     keys = (config.discord.token, config.kie.api_key, config.kie.callback_key, config.database.password)
     secrets = [*(key.get_secret_value() for key in keys), *passwords_in(config.database.url)]
+    if copy_to is not None:
+        try:
+            secrets += passwords_in(database_url(copy_to))
+        except ValueError as error:
+            raise OperatorError(f"the target: {error}.") from error
     log.set_up(config.log.level, config.log.format, secrets)
     # Not with every health check.
     if path is not None and command != "health":
@@ -142,12 +158,20 @@ def _run(work: Coroutine[Any, Any, _T]) -> _T:
         return runner.run(work)
 
 
+def _give_up(_number: int, _frame: FrameType | None) -> None:
+    """Handles SIGTERM during work on the database, which is then not done."""
+    sys.exit(1)
+
+
 def _db(options: argparse.Namespace, config: "Config") -> int:
     from bot.options import database_url
 
+    signal.signal(signal.SIGTERM, _give_up)
     try:
         if options.action == "check":
             return _check(database_url(config), repair=options.repair)
+        if options.action == "copy":
+            return _copy(database_url(config), options.url)
         return _change(options.action, getattr(options, "file", None), database_url(config))
     except OSError as error:
         raise OperatorError(f"{error.filename} cannot be used: {error.strerror}.") from error
@@ -181,6 +205,33 @@ def _change(action: str, file: Path | None, url: str) -> int:
     except backup.DamagedDatabase as error:
         print(f"{file if action == 'restore' else path} is damaged: {error}.")
         return 1
+    return 0
+
+
+def _copy(source: str, target: str) -> int:
+    from bot.log import Redactor
+    from bot.store import backup
+    from bot.store.copy import CopyDiffers, copy
+    from bot.store.engines import kind_of
+    from bot.store.postgres import passwords_in
+
+    names = f"{kind_of(source).describe(source)} was not copied to {kind_of(target).describe(target)}"
+    try:
+        copied = copy(source, target, datetime.now(UTC), lambda table, rows: print(f"{table}: {rows:,}", flush=True))
+    except backup.DamagedDatabase as error:
+        print(f"{names}: it is damaged: {error}.")
+        return 1
+    except CopyDiffers as error:
+        print(f"{names}: {error}.")
+        return 1
+    for finding in copied.findings:
+        print(finding)
+    print(f"{copied.rows:,} rows were copied; their counts and the sums of credits are equal in both databases.")
+    if copied.nuls:
+        print(f"{copied.nuls:,} NUL characters were left out of texts: PostgreSQL does not store them.")
+    found = f"found {len(copied.findings):,} problems in both" if copied.findings else "found nothing"
+    print(f"The audit of the ledger {found}. Leases and files were not copied. Next, in config.toml:")
+    print(f'[database]\nurl = "{Redactor(passwords_in(target))(target)}"')
     return 0
 
 

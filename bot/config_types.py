@@ -54,7 +54,8 @@ def _host(value: str) -> str:
     return value
 
 
-def _database(value: str) -> str:
+def database_url(value: str) -> str:
+    """The URL itself; raises ValueError unless it names a SQLite file or a PostgreSQL database."""
     if postgres.is_url(value):
         postgres.conninfo(value)
         return value
@@ -80,7 +81,7 @@ Secret = Annotated[SecretStr, AfterValidator(_secret)]
 HttpUrl = Annotated[str, AfterValidator(_http)]
 OptionalHttpUrl = Annotated[str, AfterValidator(_http_or_none)]
 OptionalWebsocketUrl = Annotated[str, AfterValidator(_websocket_or_none)]
-Database = Annotated[str, AfterValidator(_database)]
+Database = Annotated[str, AfterValidator(database_url)]
 Host = Annotated[str, AfterValidator(_host)]
 Seconds = Annotated[float, Field(ge=0.01, le=30 * 24 * 3600, allow_inf_nan=False)]
 Timeout = Annotated[float, Field(ge=0.01, le=3600, allow_inf_nan=False)]

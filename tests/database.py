@@ -20,7 +20,7 @@ from tests.fresh import put_fresh_database
 ON_POSTGRESQL: Final = os.environ.get("EASEL_TEST_DATABASE", "sqlite") == "postgresql"
 sqlite_only = pytest.mark.skipif(ON_POSTGRESQL, reason="about SQLite, or about a file")
 
-_SETTINGS: Final = ("fsync = off", "synchronous_commit = off", "full_page_writes = off")
+_SETTINGS: Final = ("fsync = off", "synchronous_commit = off", "full_page_writes = off", "autovacuum = off")
 
 
 def fresh_database(folder: Path) -> str:
@@ -32,14 +32,18 @@ def fresh_database(folder: Path) -> str:
 
 
 def postgresql_database(folder: Path) -> str:
-    """The same on PostgreSQL, whatever the run is on; the databases of earlier tests are dropped."""
+    """The same on PostgreSQL, whatever the run is on; the database of an earlier test is emptied for it, or dropped."""
     name = f"test_{hashlib.sha256(str(folder).encode()).hexdigest()[:16]}"
     with _connect("postgres") as connection:
         existing = [name for (name,) in connection.execute("SELECT datname FROM pg_database WHERE datname ~ '^test_'")]
-        if name not in existing:
-            for other in existing:
-                connection.execute(cast("Any", f"DROP DATABASE {other} WITH (FORCE)"))
-            connection.execute(cast("Any", f"CREATE DATABASE {name} TEMPLATE {_template()}"))
+        for other in existing if name not in existing else ():
+            if _empty(other):
+                connection.execute(cast("Any", f"ALTER DATABASE {other} RENAME TO {name}"))
+                break
+            connection.execute(cast("Any", f"DROP DATABASE {other} WITH (FORCE)"))
+        else:
+            if name not in existing:
+                connection.execute(cast("Any", f"CREATE DATABASE {name} TEMPLATE {_template()}"))
     return server().get_uri(database=name)
 
 
@@ -73,6 +77,7 @@ def stop_server() -> None:
     if server.cache_info().currsize:
         server().cleanup()
         _template.cache_clear()
+        _schema_of_template.cache_clear()
         server.cache_clear()
 
 
@@ -83,6 +88,38 @@ def _template() -> str:
         connection.execute("CREATE DATABASE template_easel")
     migrate(server().get_uri(database="template_easel"))
     return "template_easel"
+
+
+def _empty(database: str) -> bool:
+    """Whether it has the newest schema; it has no rows and no other connections then, as the template."""
+    try:
+        with _connect(database) as connection:
+            tables, schema = _schema(connection)
+            if schema != _schema_of_template():
+                return False
+            connection.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity "
+                "WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            )
+            connection.execute(cast("Any", f"TRUNCATE {', '.join(tables)} RESTART IDENTITY"))
+            return True
+    except psycopg.OperationalError:
+        return False
+
+
+def _schema(connection: psycopg.Connection[Any]) -> tuple[list[str], list[int]]:
+    """The bot's tables, and the numbers of all relations, which a copy has in common with its template."""
+    relations = connection.execute(
+        "SELECT oid, relname, relkind = 'r' AND relname <> 'alembic_version' FROM pg_class "
+        "WHERE relnamespace = 'public'::regnamespace ORDER BY oid"
+    ).fetchall()
+    return [name for _, name, has_rows in relations if has_rows], [oid for oid, _, _ in relations]
+
+
+@cache
+def _schema_of_template() -> list[int]:
+    with _connect(_template()) as connection:
+        return _schema(connection)[1]
 
 
 def _connect(database: str) -> psycopg.Connection[Any]:

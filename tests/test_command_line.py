@@ -85,21 +85,27 @@ def test_a_database_that_cannot_be_read_is_not_called_damaged(easel: Easel, tmp_
         assert "loop" in error_of(easel("db", command, DATABASE__URL="sqlite:///loop/easel.db"))
 
 
+def answer_once(server: socket.socket, path: str, status: str) -> None:
+    connection, _ = server.accept()
+    with connection:
+        assert connection.recv(4096).startswith(f"GET {path} HTTP/1.1\r\n".encode())
+        connection.sendall(f"HTTP/1.1 {status}\r\nContent-Length: 0\r\n\r\n".encode())
+
+
 @pytest.mark.parametrize(("listens", "host"), [("127.0.0.1", "127.0.0.1"), ("127.0.0.1", "0.0.0.0"), ("::1", "::")])
 def test_the_health_check_follows_the_settings(easel: Easel, listens: str, host: str) -> None:
     family = socket.AF_INET6 if ":" in listens else socket.AF_INET
     with socket.create_server((listens, 0), family=family) as server, ThreadPoolExecutor(1) as pool:
         port = str(server.getsockname()[1])
 
-        def answer() -> None:
-            connection, _ = server.accept()
-            with connection:
-                assert connection.recv(4096).startswith(b"GET /healthz HTTP/1.1\r\n")
-                connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
-
-        answered = pool.submit(answer)
-        assert easel("health", WEB__HOST=host, WEB__PORT=port).returncode == 0
-        answered.result()
+        for options, path, status, code in (
+            ((), "/healthz", "200 OK", 0),
+            (("--ready",), "/readyz", "200 OK", 0),
+            (("--ready",), "/readyz", "503 Service Unavailable", 1),
+        ):
+            answered = pool.submit(answer_once, server, path, status)
+            assert easel("health", *options, WEB__HOST=host, WEB__PORT=port).returncode == code
+            answered.result()
     assert easel("health", WEB__HOST=host, WEB__PORT=port).returncode == 1
     assert "web.port is 0" in error_of(easel("health", WEB__PORT="0"))
 
@@ -194,7 +200,20 @@ def test_a_backup_is_made_and_restored_over_a_damaged_database(easel: Easel, tmp
     assert open_to_others(tmp_path) - {"folder"} == set()
 
 
-@pytest.mark.parametrize("arguments", [[], ["draw"], ["db"], ["db", "drop"], ["db", "restore"], ["db", "check", "x"]])
+def test_work_on_the_database_that_is_ended_is_not_taken_for_done(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        url = f"postgresql://easel@127.0.0.1:{silent.getsockname()[1]}/easel"
+        command = [sys.executable, "-m", "bot", "db", "migrate"]
+        with subprocess.Popen(command, cwd=tmp_path, env=os.environ | {"EASEL__DATABASE__URL": url}) as process:
+            connection, _ = silent.accept()
+            with connection:
+                process.terminate()
+                assert process.wait(timeout=30) == 1
+
+
+@pytest.mark.parametrize(
+    "arguments", [[], ["draw"], ["db"], ["db", "drop"], ["db", "restore"], ["db", "check", "x"], ["db", "copy"]]
+)
 def test_unknown_arguments(easel: Easel, arguments: list[str]) -> None:
     done = easel(*arguments)
     assert done.returncode == 2

@@ -20,6 +20,7 @@ _CLOCKS_MAY_DIFFER: Final = 0.5
 """Seconds by which the leader's clock may differ from the database's: deadlines are stored by the leader's."""
 _CLOCK_AGAIN: Final = 10.0
 """Seconds until a process whose clock is wrong looks at it again."""
+_NEVER: Final = float("-inf")
 
 
 class Leadership(Protocol):
@@ -37,7 +38,7 @@ class Leadership(Protocol):
 
     @property
     def lease(self) -> Taken | None:
-        """By what right; None where there is only one process."""
+        """By what right, even if it is lost by now; None where there is only one process, or it has never led."""
         ...
 
     @property
@@ -75,70 +76,73 @@ class Leader:
         self.name = name
         self._ttl = ttl
         self.lease: Taken | None = None
-        self._sure_until = float("-inf")
+        """The last one that was taken. It is kept when it is lost: what is written by it is refused then."""
+        self._sure_until = _NEVER
 
     @property
     def leads(self) -> bool:
         """As in :class:`Leadership`."""
-        return self.lease is not None
+        return self._sure_until > _NEVER
 
     @property
     def is_sure(self) -> bool:
         """As in :class:`Leadership`; by this machine's steady clock, from before the lease was last asked for."""
-        return self.lease is not None and _now() < self._sure_until
+        return _now() < self._sure_until
 
     async def take(self) -> None:
         """Wait until this process leads. Whatever an earlier leader has written can then be read."""
         stands_by = False
         while True:
             await self._wait_for_clock()
-            asked_at = _now()
             term = await retry_until_available(partial(self._leases.acquire, self.name, self._ttl))
             if term is not None:
-                break
+                self.lease = Taken(self.name, term)
+                # The writers' turn: what an earlier leader was writing is committed now, and nothing of it comes later.
+                await retry_until_available(self._wait_for_writers)
+                if await retry_until_available(partial(self._renew, self.lease)):
+                    log.info("leading", lease=self.name, term=term)
+                    return
             if not stands_by:
                 log.info("standing by: another process leads", lease=self.name)
                 stands_by = True
             await asyncio.sleep(self._ttl / 10)
-        lease = Taken(self.name, term)
-        # The writers' turn: what an earlier leader was writing is committed now, and nothing of it comes later.
-        await retry_until_available(self._wait_for_writers)
-        self._sure_until, self.lease = asked_at + self._ttl, lease
-        log.info("leading", lease=lease.name, term=lease.term)
 
     async def hold(self) -> None:
         """Renew the lease until cancelled; raises LeaseLost when another process has taken it.
 
         While the database is away nobody can take it, and nothing is submitted once it may have run out.
         """
-        while True:
+        while self.lease is not None:
             await asyncio.sleep(self._ttl / 4)
-            lease = self.lease
-            if lease is None:
-                return
-            asked_at = _now()
             with suppress(StoreUnavailable):
-                if not await self._leases.renew(lease.name, lease.term, self._ttl):
-                    self.lease = None
-                    raise LeaseLost(f"another process has taken {lease.name}")
-                self._sure_until = asked_at + self._ttl
+                if not await self._renew(self.lease):
+                    raise LeaseLost(f"another process has taken {self.name}")
 
     async def publish(self, read: Callable[[], str], every: float = 1.0) -> None:
         """Let all processes read this whenever it has changed, until cancelled; looks at it every so many seconds."""
         told = None
-        while (lease := self.lease) is not None:
+        while self.lease is not None:
             if (text := read()) != told:
                 with suppress(StoreUnavailable):
-                    await self._leases.tell(lease, text)
+                    await self._leases.tell(self.lease, text)
                     told = text
             await asyncio.sleep(every)
 
     async def give_back(self) -> None:
         """Let another process lead now. To be called when all work has ended."""
-        lease, self.lease = self.lease, None
-        if lease is not None:
+        self._sure_until = _NEVER
+        if self.lease is not None:
             with suppress(StoreUnavailable):
-                await self._leases.release(lease.name, lease.term)
+                await self._leases.release(self.name, self.lease.term)
+
+    async def _renew(self, lease: Taken) -> bool:
+        """Whether no other process has taken it; from then on this one is sure of it for its whole time."""
+        asked_at = _now()
+        if not await self._leases.renew(lease.name, lease.term, self._ttl):
+            self._sure_until = _NEVER
+            return False
+        self._sure_until = asked_at + self._ttl
+        return True
 
     async def _wait_for_writers(self) -> None:
         async with self._store.write():

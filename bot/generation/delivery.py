@@ -26,10 +26,15 @@ log = structlog.stdlib.get_logger(__name__)
 _BACKOFF = (0.5, 1, 2, 5, 10, 20, 30, 60)
 _ERROR_RETRY_SECONDS = 30.0
 _DATABASE_RETRY_SECONDS = 2.0
+_UNSURE_RETRY_SECONDS = 0.25
 _WAIT_FOR_REST = timedelta(minutes=4)
 """How long finished images wait for one that cannot be fetched; then they are posted without it."""
 _GIVE_UP_AFTER, _THIS_PROCESS = timedelta(days=1), timedelta(hours=1)
 """How long errors may keep an outcome from being posted, and how much of that this process must have seen itself."""
+
+
+class _Unsure(Exception):
+    """Another process may have come to lead, and be posting the same."""
 
 
 class DeliveryWorker:
@@ -99,6 +104,8 @@ class DeliveryWorker:
         except StoreUnavailable as error:
             retry = _DATABASE_RETRY_SECONDS
             log.error("database unavailable", generation=generation_id, error=str(error), pause=retry)
+        except _Unsure:
+            retry = _UNSURE_RETRY_SECONDS
         except UnreadableRow as error:
             up_to_date = True
             log.error("generation not delivered: it cannot be read", generation=generation_id, error=str(error))
@@ -133,6 +140,7 @@ class DeliveryWorker:
             else:
                 await self._post_outcome(sender, generation, late=late)
         elif not late:
+            self._check_lease()
             downloads = (self._results.prefetch(task) for task in generation.ready)
             await asyncio.gather(sender.show(self._progress(generation)), *downloads)
 
@@ -144,6 +152,7 @@ class DeliveryWorker:
         seconds = (self._clock.now() - generation.created_at).total_seconds()
         card = Card(generation, None, None, seconds=seconds, late=late)
         for attempt in count():
+            self._check_lease()
             try:
                 posted = await sender.deliver(card, images)
             except DeliveryFailed as error:
@@ -212,6 +221,7 @@ class DeliveryWorker:
         The images stay reserved and are paid for then: a member can close every channel to the bot as often as they
         like. With ``refund``, which is for errors that nobody chose, they are free.
         """
+        self._check_lease()
         user, now = generation.request.account.user_id, self._clock.now()
         async with self._store.write() as tx:
             for task in generation.ready if refund else ():
@@ -255,6 +265,7 @@ class DeliveryWorker:
             self._refresh_later(generation.id, min(result.pause for result in pending))
             if not images or any(result.waited < _WAIT_FOR_REST for result in pending):
                 if generation.delivery is Delivery.NONE:
+                    self._check_lease()
                     await sender.show(self._progress(generation))
                 return None
         return images
@@ -267,9 +278,15 @@ class DeliveryWorker:
         except ResultUnavailable as error:
             log.error("image lost", generation=task.generation_id, task=task.id, error=str(error))
             async with self._store.write() as tx:
-                await tx.tasks.fail(task.id, Failure.NO_IMAGE, self._clock.now())
+                lease = self._workload.leadership.lease
+                await tx.tasks.fail(task.id, Failure.NO_IMAGE, self._clock.now(), leader=lease)
             self._results.forget(task)
             return None
+
+    def _check_lease(self) -> None:
+        """To be called before each message; raises _Unsure."""
+        if not self._workload.leadership.is_sure:
+            raise _Unsure
 
 
 def _largest(images: Sequence[ImageFile]) -> int:

@@ -52,8 +52,10 @@ class NoticeWorker:
 
     async def _callback_received(self, task_id: TaskId) -> None:
         tracker = self._pipeline.tracker
-        if not tracker.poll_now(task_id) and tracker.is_watched(task_id):
+        if tracker.is_held(task_id):
             await tracker.hold(task_id)
+        else:
+            tracker.poll_now(task_id)
 
     async def _look_at(self, generation_id: GenerationId) -> None:
         try:
@@ -72,10 +74,14 @@ class NoticeWorker:
         self._pipeline.delivery.refresh(generation_id)
 
     async def _sweep(self) -> None:
-        """Find requests of which no notice came, and those that were cancelled."""
+        """Find what no notice told of: requests, those that were cancelled, and KIE's ids of tasks that are held."""
         known = self._queue.waiting()
         async with self._store.read() as tx:
-            reserved = await tx.tasks.in_states({TaskState.RESERVED})
+            tasks = await tx.tasks.in_states({TaskState.RESERVED, TaskState.RUNNING})
+        for task in tasks:
+            if task.state is TaskState.RUNNING and self._pipeline.tracker.is_held(task.id):
+                await self._callback_received(task.id)
+        reserved = [task for task in tasks if task.state is TaskState.RESERVED]
         for generation_id in self._add(reserved):
             self._pipeline.delivery.refresh(generation_id)
         ids = {task.id for task in reserved}

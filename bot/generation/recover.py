@@ -92,7 +92,8 @@ async def _fail_ambiguous(runtime: Runtime, pipeline: Pipeline, task: Task) -> N
 
     async def fail() -> None:
         async with runtime.store.write() as tx:
-            await tx.tasks.fail(task.id, Failure.UNKNOWN_OUTCOME, runtime.now)
+            lease = pipeline.workload.leadership.lease
+            await tx.tasks.fail(task.id, Failure.UNKNOWN_OUTCOME, runtime.now, leader=lease)
 
     await retry_until_available(fail)
     pipeline.delivery.refresh(task.generation_id)

@@ -274,7 +274,7 @@ class Submitter:
     async def _fail(self, generation_id: GenerationId, task_id: TaskId, failure: Failure) -> None:
         async def store() -> None:
             async with self._store.write() as tx:
-                await tx.tasks.fail(task_id, failure, self._clock.now())
+                await tx.tasks.fail(task_id, failure, self._clock.now(), leader=self._workload.leadership.lease)
 
         await retry_until_available(store)
         self._delivery.refresh(generation_id)

@@ -89,9 +89,10 @@ class Tracker:
         watched = Watched(task, submitted, deadline, 0.0, urgent=at_once)
         self._agenda.schedule(watched, 0.0 if at_once else self._gap(watched))
 
-    def is_watched(self, task_id: TaskId) -> bool:
-        """Whether this process polls or holds the task."""
-        return self._agenda.get(task_id) is not None
+    def is_held(self, task_id: TaskId) -> bool:
+        """Whether this process waits for KIE's id of the task."""
+        watched = self._agenda.get(task_id)
+        return watched is not None and watched.task.kie_task_id is None
 
     def poll_now(self, task_id: TaskId) -> bool:
         """Poll this task at once; False when it is not being polled."""
@@ -240,7 +241,8 @@ class Tracker:
 
     async def _failed(self, task: Task, failure: Failure, consumed: Credits | None = None) -> None:
         async with self._store.write() as tx:
-            await tx.tasks.fail(task.id, failure, self._clock.now(), consumed)
+            lease = self._workload.leadership.lease
+            await tx.tasks.fail(task.id, failure, self._clock.now(), consumed, leader=lease)
         log.info("task failed", generation=task.generation_id, task=task.id, failure=failure)
         self._drop(task)
 
@@ -253,7 +255,7 @@ class Tracker:
         else:
             watch_until = now + self._late_for
             async with self._store.write() as tx:
-                await tx.tasks.overdue(task.id, now, watch_until)
+                await tx.tasks.overdue(task.id, now, watch_until, self._workload.leadership.lease)
             log.warning("task overdue", generation=task.generation_id, task=task.id)
             self._drop(task)
             self.watch(replace(task, state=TaskState.OVERDUE, deadline=watch_until))

@@ -11,7 +11,6 @@ from sqlalchemy import (
     String,
     case,
     func,
-    inspect,
     literal,
     or_,
     select,
@@ -28,7 +27,7 @@ from bot.domain.rules import Scope, ServerSettings
 from bot.domain.states import BILLED_FAILURES, OPEN, TaskState
 from bot.store.clauses import in_constants
 from bot.store.engines import kind_of
-from bot.store.migrate import NEWEST
+from bot.store.migrate import require_newest
 from bot.store.quota_tables import ledger, ledger_totals, rules, servers
 from bot.store.tables import generations, tasks
 from bot.store.totals import quarters, rebuild, totals_of
@@ -54,12 +53,17 @@ def audit(url: str, now: datetime) -> Findings:
     """
     kind = kind_of(url)
     with kind.snapshot(url) as connection:
-        _require_newest(connection, kind.describe(url))
-        yield from _entries(connection)
-        yield from _tasks(connection)
-        yield from _totals(connection)
-        yield from _bonuses(connection)
-        yield from _limits(connection, now)
+        require_newest(connection, kind.describe(url))
+        yield from audit_ledger(connection, now)
+
+
+def audit_ledger(connection: Connection, now: datetime) -> Findings:
+    """The same in a transaction that is open, of a database with the newest schema."""
+    yield from _entries(connection)
+    yield from _tasks(connection)
+    yield from _totals(connection)
+    yield from _bonuses(connection)
+    yield from _limits(connection, now)
 
 
 def repair(url: str) -> None:
@@ -69,20 +73,12 @@ def repair(url: str) -> None:
         engine = kind.create_sync(url)
         try:
             with engine.begin() as connection:
-                _require_newest(connection, kind.describe(url))
+                require_newest(connection, kind.describe(url))
                 rebuild(connection)
         except OperationalError as error:
             raise OperatorError(f"{kind.describe(url)} was not changed: {error.orig}.") from error
         finally:
             engine.dispose()
-
-
-def _require_newest(connection: Connection, database: str) -> None:
-    version = None
-    if inspect(connection).has_table("alembic_version"):
-        version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
-    if version != NEWEST:
-        raise OperatorError(f"{database} was made by another version of Easel: run `python -m bot db migrate` first.")
 
 
 def _rows(connection: Connection, statement: Select[*tuple[Any, ...]]) -> Generator[Any, None, None]:

@@ -37,11 +37,22 @@ def back_up(database: Path, target: Path) -> None:
     """
     if not database.exists():
         raise OperatorError(f"{database} does not exist: nothing to back up.")
+    with new_database(target) as partial:
+        permissions.tighten(database)
+        _copy(database, partial)
+
+
+@contextmanager
+def new_database(target: Path) -> Generator[Path, None, None]:
+    """An empty file beside the target that becomes the target at the end of the block, if it is intact then.
+
+    It is deleted when anything fails. Raises DamagedDatabase, or OperatorError when the target exists or cannot be
+    written.
+    """
     if target.exists():
         raise OperatorError(f"{target} already exists: choose another name, nothing is overwritten.")
-    permissions.tighten(database)
     with _writable_folder(target), _partial(target) as partial:
-        _copy(database, partial)
+        yield partial
         check(partial)
         _publish(partial, target)
 

@@ -4,7 +4,7 @@ import sqlite3
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, inspect
 from sqlalchemy.exc import DatabaseError
 
 from bot.domain.errors import OperatorError, StoreUnavailable
@@ -32,6 +32,19 @@ def migrate(url: str) -> None:
     path = sqlite.database_file(url)
     if sqlite.schema_version(path) != NEWEST:
         _upgrade(url, path)
+
+
+def require_newest(connection: Connection, database: str) -> None:
+    """Raise OperatorError unless the schema is the newest; ``database`` is its name for the operator."""
+    version = None
+    if inspect(connection).has_table("alembic_version"):
+        version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    if version is None or version < NEWEST:
+        raise OperatorError(
+            f"{database} was made by an earlier version of Easel: run `python -m bot db migrate` first."
+        )
+    if version > NEWEST:
+        raise OperatorError(f"{database} was made by a later version of Easel: use that one.")
 
 
 def _upgrade(url: str, path: Path) -> None:

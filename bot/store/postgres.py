@@ -66,10 +66,14 @@ def describe(url: str) -> str:
 
 def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
     """An engine whose transactions take their turn if they write, and see one moment if they read."""
-    info = _session(url, "" if writes else "-c default_transaction_read_only=on")
+    info = _session(url)
 
     async def connect() -> psycopg.AsyncConnection[Any]:
-        return await psycopg.AsyncConnection.connect(info)
+        connection = await psycopg.AsyncConnection.connect(info)
+        if not writes:
+            # By each BEGIN: as a default of the session libpq's target_session_attrs=read-write would turn it away.
+            await connection.set_read_only(True)
+        return connection
 
     engine = create_async_engine(
         _DIALECT,
@@ -136,12 +140,12 @@ async def listening(url: str, channel: str) -> AsyncGenerator[Callable[[float], 
         raise StoreUnavailable(one_line(error)) from error
 
 
-def _session(url: str, more: str) -> str:
+def _session(url: str) -> str:
     """With time limits that no statement of the bot comes near. What the URL says about the session goes first."""
     given = conninfo_to_dict(conninfo(url))
     limits = f"-c statement_timeout={_STATEMENT_SECONDS}s -c idle_in_transaction_session_timeout={_IDLE_SECONDS}s"
     session: dict[str, Any] = {"connect_timeout": _CONNECT_SECONDS, "application_name": "easel", **given}
-    return conninfo(url, **session | {"options": f"{limits} {more} {given.get('options') or ''}".strip()})
+    return conninfo(url, **session | {"options": f"{limits} {given.get('options') or ''}".strip()})
 
 
 def _lock_writers(connection: Connection) -> None:

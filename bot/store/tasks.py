@@ -57,7 +57,7 @@ _RUNNING_UNCLAIMED = _MOVING[TaskState.RUNNING].where(
     ~exists().where(_OTHERS.c.kie_task_id == bindparam("claimed"), _OTHERS.c.id != bindparam("moved"))
 )
 _IN_TERM = exists().where(leases.c.name == bindparam("lease"), leases.c.term == bindparam("term"))
-_MOVING_IN_TERM = {to: _MOVING[to].where(_IN_TERM) for to in (TaskState.SUBMITTING, TaskState.RESERVED)}
+_MOVING_IN_TERM = {to: moving.where(_IN_TERM) for to, moving in _MOVING.items()}
 _READY_IN_TIME = _moving(TaskState.READY, TaskState.RUNNING)
 _READY_LATE = _moving(TaskState.READY, TaskState.OVERDUE)
 
@@ -126,24 +126,37 @@ class TaskRepository:
         if paid:
             await self._ledger.settle(paid, at)
 
-    async def overdue(self, task: TaskId, at: datetime, watch_until: datetime) -> bool:
-        """The deadline has passed: the task is refunded, and watched for a late success until ``watch_until``."""
-        moved = await self._move(
-            task, TaskState.OVERDUE, deadline=watch_until, finished_at=at, failure=Failure.TOO_SLOW
-        )
+    async def overdue(self, task: TaskId, at: datetime, watch_until: datetime, leader: Taken | None = None) -> bool:
+        """The deadline has passed: the task is refunded, and watched for a late success until ``watch_until``.
+
+        False also for a former leader.
+        """
+        values = {"deadline": watch_until, "finished_at": at, "failure": Failure.TOO_SLOW}
+        moved = await self._move_in_term(task, TaskState.OVERDUE, leader, **values)
         if moved:
             await self._ledger.refund([task], at)
         return moved
 
-    async def fail(self, task: TaskId, failure: Failure, at: datetime, consumed: Credits | None = None) -> bool:
-        """There will be no image: the task is refunded, unless it was before. ``consumed`` is what KIE took for it."""
+    async def fail(
+        self,
+        task: TaskId,
+        failure: Failure,
+        at: datetime,
+        consumed: Credits | None = None,
+        *,
+        leader: Taken | None = None,
+    ) -> bool:
+        """There will be no image: the task is refunded, unless it was before. ``consumed`` is what KIE took for it.
+
+        False also for a former leader, to whom what has become of the task is not known.
+        """
         row = (await self._connection.execute(_STATE, {"task": task})).one_or_none()
         billed = failure in BILLED_FAILURES
         is_late = billed and row is not None and row.state == TaskState.OVERDUE
         values: dict[str, object] = {"free": True} if is_late else {}
         if consumed is not None:
             values["consumed"] = consumed
-        if not await self._move(task, TaskState.FAILED, finished_at=at, failure=failure, **values):
+        if not await self._move_in_term(task, TaskState.FAILED, leader, finished_at=at, failure=failure, **values):
             return False
         if is_late:
             await self._ledger.record_late(task, at)

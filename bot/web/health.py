@@ -1,4 +1,4 @@
-"""Asks a running bot whether it lives, for a container's health check."""
+"""Asks a running bot whether it lives or is ready, for a container's health check."""
 
 import http.client
 from ipaddress import ip_address
@@ -7,11 +7,11 @@ _TIMEOUT = 3.0
 """Seconds; less than container engines wait for a health check."""
 
 
-def is_healthy(host: str, port: int) -> bool:
-    """Whether the web server that listens on this ``web.host`` and ``web.port`` answers."""
+def is_healthy(host: str, port: int, path: str = "/healthz") -> bool:
+    """Whether the web server that listens on this ``web.host`` and ``web.port`` answers with 200."""
     connection = http.client.HTTPConnection(_reachable(host), port, timeout=_TIMEOUT)
     try:
-        connection.request("GET", "/healthz")
+        connection.request("GET", path)
         return connection.getresponse().status == http.HTTPStatus.OK
     except (OSError, UnicodeError, http.client.HTTPException):
         return False

@@ -1,7 +1,7 @@
 """A gateway and the process that leads, side by side on one PostgreSQL database: what one accepts, the other makes."""
 
 import asyncio
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
@@ -18,6 +18,7 @@ from bot.domain.delivery_errors import Undeliverable
 from bot.domain.errors import ResultsPaused, SubmissionsPaused
 from bot.domain.ids import GenerationId, KieTaskId, TaskId
 from bot.domain.states import Failure, TaskState
+from bot.generation import delivery as delivery_module
 from bot.generation import notices as notices_module
 from bot.generation.notices import NoticeWorker
 from bot.generation.status import StatusBoard
@@ -25,6 +26,7 @@ from bot.polling.pace import Pace
 from bot.store.leases import PostgresLeases, Taken
 from bot.store.notices import Listen, Notice, Notices, listener
 from bot.store.store import Store
+from bot.store.tasks import TaskRepository
 from demo.kie import CutAfter, Hang, KieStandIn, Never
 from tests.factories import NOW
 from tests.generation.backend import ALICE, BOB, PROMPT, REFUNDED, RESERVED, SETTLED, Backend, Installation
@@ -136,10 +138,8 @@ async def test_what_a_gateway_cancels_leaves_the_leaders_queue(cluster: Cluster)
         assert cluster.ledger(cancelled) == [RESERVED, REFUNDED]
 
 
-async def test_lost_notices_are_made_up_for(cluster: Cluster) -> None:
-    """Of a request and a cancellation of which nothing is heard, the rows tell."""
-    leader, looks = cluster.leader(), asyncio.Semaphore(0)
-    await leader.take()
+def deaf(looks: asyncio.Semaphore) -> Listen:
+    """Hears of nothing; looks at the rows whenever the semaphore is released."""
 
     async def silence(_: float) -> AsyncGenerator[Notice]:
         await looks.acquire()
@@ -147,10 +147,17 @@ async def test_lost_notices_are_made_up_for(cluster: Cluster) -> None:
             yield notice
 
     @asynccontextmanager
-    async def deaf() -> AsyncGenerator[Notices]:
+    async def listen() -> AsyncGenerator[Notices]:
         yield silence
 
-    async with cluster.worker(leader, ONE_BY_ONE, deaf) as worker, cluster.gateway() as gateway:
+    return listen
+
+
+async def test_lost_notices_are_made_up_for(cluster: Cluster) -> None:
+    """Of a request and a cancellation of which nothing is heard, the rows tell."""
+    leader, looks = cluster.leader(), asyncio.Semaphore(0)
+    await leader.take()
+    async with cluster.worker(leader, ONE_BY_ONE, deaf(looks)) as worker, cluster.gateway() as gateway:
         await occupy(worker)
         first, second = await gateway.request(), await gateway.request()
         looks.release()
@@ -185,7 +192,7 @@ async def test_a_callback_to_a_gateway_has_the_leader_poll(cluster: Cluster) -> 
         generation_id = await gateway.request()
         await worker.wait_for_states(generation_id, TaskState.RUNNING)
         (task,), (kie_task,) = await gateway.tasks(generation_id), cluster.kie.tasks.values()
-        await until(lambda: worker.tracker.is_watched(task.id) and kie_task.ended, what="the image")
+        await until(lambda: len(worker.tracker) and kie_task.ended, what="the image")
         assert await gateway.tracker.callback_received(task.id, KieTaskId(kie_task.id))
         await worker.wait_for_post(generation_id)
 
@@ -196,13 +203,30 @@ async def test_a_callback_to_a_gateway_brings_an_id_that_was_lost(cluster: Clust
     cluster.kie.script.on("createTask", CutAfter())
     async with cluster.worker(leader, submitter_tuned(hold_ambiguous=True)) as worker, cluster.gateway() as gateway:
         task_id = await one_task(gateway)
-        await until(lambda: worker.tracker.is_watched(task_id), what="the task to be held")
+        await until(lambda: worker.tracker.is_held(task_id), what="the task to be held")
         (kie_task,) = cluster.kie.tasks.values()
         assert await gateway.tracker.callback_received(task_id, KieTaskId(kie_task.id))
         async with worker.store.read() as tx:
             generation_id = (await tx.tasks.get(task_id)).generation_id
         await worker.wait_for_post(generation_id)
         assert len(created(cluster.kie)) == 1
+
+
+async def test_an_id_of_which_nothing_is_heard_is_found_in_the_row(cluster: Cluster) -> None:
+    leader, looks = cluster.leader(), asyncio.Semaphore(0)
+    await leader.take()
+    cluster.kie.script.on("createTask", CutAfter())
+    working = cluster.worker(leader, submitter_tuned(hold_ambiguous=True), deaf(looks))
+    async with working as worker, cluster.gateway() as gateway:
+        generation_id = await gateway.request()
+        (task,) = await gateway.tasks(generation_id)
+        looks.release()
+        await until(lambda: worker.tracker.is_held(task.id), what="the task to be held")
+        (kie_task,) = cluster.kie.tasks.values()
+        assert await gateway.tracker.callback_received(task.id, KieTaskId(kie_task.id))
+        assert worker.tracker.is_held(task.id)
+        looks.release()
+        await worker.wait_for_post(generation_id)
 
 
 async def test_a_gateway_refuses_while_the_leader_is_paused(cluster: Cluster) -> None:
@@ -229,6 +253,8 @@ async def test_a_gateway_refuses_while_the_leader_is_paused(cluster: Cluster) ->
             async def accepted() -> bool:
                 return not await refused()
 
+            # A balance that is read after the refusal ends it, and the first one is read at the start.
+            await until(lambda: worker.monitor.reading, what="the first balance")
             breaker.record_key_refused(worker.clock.steady())
             await until(refused, what="the pause")
 
@@ -290,13 +316,52 @@ async def test_a_former_leaders_moves_are_refused(cluster: Cluster) -> None:
     async with cluster.gateway() as gateway:
         task_id = await one_task(gateway)
         await present.take()
+        with pytest.raises(LeaseLost):
+            await former.hold()
         assert (former.lease, present.lease) == (Taken(KIE, 1), Taken(KIE, 2))
-        for moved, leader in ((False, former), (True, present), (False, present)):
-            async with cluster.store.write() as tx:
-                assert await tx.tasks.submitting(task_id, NOW, leader.lease) is moved
-        for moved, leader in ((False, former), (True, present)):
-            async with cluster.store.write() as tx:
-                assert await tx.tasks.requeue(task_id, leader.lease) is moved
+
+        async def is_fenced(move: Callable[[TaskRepository, Taken | None], Awaitable[bool]]) -> None:
+            for moved, leader in ((False, former), (True, present)):
+                async with cluster.store.write() as tx:
+                    assert await move(tx.tasks, leader.lease) is moved
+
+        await is_fenced(lambda tasks, lease: tasks.submitting(task_id, NOW, lease))
+        await is_fenced(lambda tasks, lease: tasks.requeue(task_id, lease))
+        await is_fenced(lambda tasks, lease: tasks.submitting(task_id, NOW, lease))
+        async with cluster.store.write() as tx:
+            assert await tx.tasks.running(task_id, KieTaskId("kie"), NOW, NOW)
+        await is_fenced(lambda tasks, lease: tasks.overdue(task_id, NOW, NOW, lease))
+        await is_fenced(lambda tasks, lease: tasks.fail(task_id, Failure.TOO_SLOW, NOW, leader=lease))
+
+
+async def test_nothing_is_posted_while_the_lease_may_have_run_out(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sure, asked = [True], list[bool]()
+
+    def is_sure(_: Leader) -> bool:
+        asked.append(sure[0])
+        return sure[0]
+
+    monkeypatch.setattr(Leader, "is_sure", property(is_sure))
+    monkeypatch.setattr(delivery_module, "_UNSURE_RETRY_SECONDS", 0.01)
+    leader = cluster.leader()
+    await leader.take()
+    rarely = tuned(pace=partial(Pace, every=3600))
+    async with cluster.worker(leader, rarely) as worker:
+        generation_id = await worker.request()
+        await worker.wait_for_states(generation_id, TaskState.RUNNING)
+        (task,), (kie_task,) = await worker.tasks(generation_id), cluster.kie.tasks.values()
+        await until(lambda: kie_task.ended and len(worker.tracker), what="the image")
+        await until(lambda: not len(worker.runtime.background), what="the work in progress")
+        shown, sure[0] = len(worker.sender.shown), False
+        assert worker.tracker.poll_now(task.id)
+        await worker.wait_for_states(generation_id, TaskState.READY)
+        asked.clear()
+        await until(lambda: len(asked) >= 20, what="the delivery to look again and again")
+        assert (worker.sender.posts_of(generation_id), len(worker.sender.shown)) == ([], shown)
+        sure[0] = True
+        await worker.wait_for_post(generation_id)
 
 
 async def test_nothing_is_sent_to_kie_while_the_lease_may_have_run_out(

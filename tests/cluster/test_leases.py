@@ -83,6 +83,8 @@ async def test_a_leader_that_hangs_is_not_sure_and_finds_its_lease_lost(
     with pytest.raises(LeaseLost, match=KIE):
         await first.hold()
     assert not first.leads
+    # What it still has in hand is refused by it.
+    assert first.lease == Taken(KIE, 1)
 
 
 async def test_a_new_leader_waits_for_what_an_earlier_one_is_writing(
@@ -98,6 +100,36 @@ async def test_a_new_leader_waits_for_what_an_earlier_one_is_writing(
         await asyncio.wait_for(taking, 10)
         async with others.read() as tx:
             assert await tx.key_values.get("written") == "by the earlier leader"
+
+
+async def test_a_leader_that_is_ended_before_the_writers_turn_gives_the_lease_back(
+    leases: PostgresLeases, shared_store: Store, postgresql: str
+) -> None:
+    async with Store.open(postgresql) as others, shared_store.write():
+        leader = Leader(leases, others, KIE, 20)
+        taking = asyncio.create_task(leader.take())
+        await until(lambda: leases.held(KIE), what="the lease")
+        taking.cancel()
+        await asyncio.wait({taking})
+        await leader.give_back()
+        assert not await leases.held(KIE)
+
+
+async def test_a_process_does_not_lead_when_its_lease_ran_out_before_the_writers_turn(
+    leases: PostgresLeases, shared_store: Store, postgresql: str
+) -> None:
+    async with Store.open(postgresql) as others:
+        leader = Leader(leases, others, KIE, 0.5)
+
+        async def another_leads() -> bool:
+            return await leases.acquire(KIE, 1) == 2
+
+        async with shared_store.write():
+            taking = asyncio.create_task(leader.take())
+            await until(lambda: leases.held(KIE), what="the lease")
+            await until(another_leads, what="the expiry")
+        await asyncio.wait_for(taking, 10)
+        assert leader.lease == Taken(KIE, 3)
 
 
 async def test_what_a_leader_publishes_is_read_by_all(leases: PostgresLeases, shared_store: Store) -> None:

@@ -2,6 +2,7 @@
 
 import sqlite3
 from collections.abc import Awaitable, Callable, Generator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -88,9 +89,9 @@ SMALL_SCANS = {
 """Not of growing tables: a recursion's own rows, an account's newest rows, and exactly the rows that are wanted."""
 
 
-@pytest.fixture
-def statements() -> Generator[list[tuple[str, Any]], None, None]:
-    """Every statement that is sent to a database, with its values."""
+@contextmanager
+def recorded() -> Generator[list[tuple[str, Any]]]:
+    """Every statement that is sent to a database meanwhile, with its values."""
     seen: list[tuple[str, Any]] = []
 
     def note(
@@ -99,8 +100,10 @@ def statements() -> Generator[list[tuple[str, Any]], None, None]:
         seen.append((statement, parameters))
 
     event.listen(Engine, "before_cursor_execute", note)
-    yield seen
-    event.remove(Engine, "before_cursor_execute", note)
+    try:
+        yield seen
+    finally:
+        event.remove(Engine, "before_cursor_execute", note)
 
 
 def plan(file: Path, statement: str, parameters: Any) -> list[str]:
@@ -131,15 +134,13 @@ INDEXES: dict[str, set[str]] = {
 
 
 @pytest.mark.parametrize("query", HOT)
-async def test_a_query_scans_no_table_and_uses_its_index(
-    store: Store, file: Path, statements: list[tuple[str, Any]], query: str
-) -> None:
+async def test_a_query_scans_no_table_and_uses_its_index(store: Store, file: Path, query: str) -> None:
     await keep(store, GENERATION)
     async with store.write() as tx:
         await tx.generations.add(OTHER)
-    statements.clear()
-    async with store.write() as tx:
-        await HOT[query](tx)
+    with recorded() as statements:
+        async with store.write() as tx:
+            await HOT[query](tx)
     steps = [step for sent in statements if sent[0] != "BEGIN IMMEDIATE" for step in plan(file, *sent)]
     assert steps
     assert [step for step in steps if step.startswith("SCAN") and step not in SMALL_SCANS] == []

@@ -164,6 +164,16 @@ async def test_a_standby_refuses_what_is_written(address: str) -> None:
         assert await get(store) is None
 
 
+@pytest.mark.parametrize("wanted", ["read-write", "primary"])
+async def test_of_several_hosts_the_primary_is_used(address: str, wanted: str) -> None:
+    async with Store.open(f"{address}&target_session_attrs={wanted}") as store:
+        await put(store, "teal")
+        assert await get(store) == "teal"
+        with pytest.raises(StoreUnavailable, match="read-only"):
+            async with store.read() as tx:
+                await tx.key_values.put("colour", "ochre")
+
+
 async def test_a_server_that_is_restarted_is_found_again(postgresql: Store) -> None:
     await put(postgresql, "teal")
     server().stop()

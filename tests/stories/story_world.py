@@ -23,7 +23,7 @@ from bot.config import DatabaseConfig
 from bot.domain.errors import UserError
 from demo.cdn import serve_cdn
 from demo.kie import Code, KieStandIn
-from tests.database import execute, fresh_database
+from tests.database import ON_POSTGRESQL, execute, fresh_database
 from tests.discord_schema import problems_of
 from tests.generation.doubles import ShiftedClock
 from tests.kie.schema import caused, check_all
@@ -78,6 +78,11 @@ class StoryWorld:
     def app(self) -> Application:
         """The running bot."""
         return self.bot.app
+
+    @property
+    def files(self) -> Path:
+        """The folder in which the running process keeps files."""
+        return self.folder / "process-1" if ON_POSTGRESQL else self.folder
 
     @property
     def mention(self) -> str:

@@ -5,11 +5,13 @@ from typing import Any
 import simcord
 from simcord.backend.models import MessageSticker
 
+from tests.database import execute
 from tests.stories.components import EDIT_FORM, fields_of, forge_modal, selected
 from tests.stories.images import SVG, pixels, png
 from tests.stories.kie_calls import references_used, task_bodies, task_body
 from tests.stories.rendered import Rendered, rendered
 from tests.stories.story_world import PAID, StoryWorld, bot_with
+from tests.waiting import until
 
 DAY = 24 * 3600
 SKETCHES = [png((25 * number, 255 - 25 * number, 90), (16 + number, 16)) for number in range(10)]
@@ -134,9 +136,12 @@ async def test_a_form_submitted_again_is_a_request_of_its_own(world: StoryWorld)
 
 
 async def opened_on(world: StoryWorld, attached: list[tuple[str, bytes]]) -> simcord.InteractionResult:
-    """Alice posts files, and opens the menu on them."""
+    """Alice posts files, and opens the menu on them; a modal can be submitted as soon as its draft is stored."""
     message = await world.alice.send(world.channel, attachments=attached)
-    return await world.alice.context_menu(world.channel, "Edit image", message)
+    opened = await world.alice.context_menu(world.channel, "Edit image", message)
+    if opened.modal:
+        await until(lambda: execute(world.folder, "SELECT 1 FROM drafts"), what="the draft to be stored")
+    return opened
 
 
 async def edited(world: StoryWorld, opened: simcord.InteractionResult, answers: dict[str, Any]) -> Rendered:

@@ -13,6 +13,7 @@ from bot import VERSION
 from bot.config import OperatorConfig, PricesConfig
 from bot.ui.cards import AMBER, BLURPLE, GREEN, RED
 from demo.kie import Never
+from tests.database import ON_POSTGRESQL
 from tests.stories.components import slash_anyway
 from tests.stories.rendered import Rendered, rendered
 from tests.stories.story_world import PAID, StoryWorld, balance, response_of
@@ -84,7 +85,8 @@ async def test_the_whole_at_a_glance(world: StoryWorld, ops: OperatorSetup) -> N
     process, queue, balance_, costs = (text.splitlines() for text in status.texts)
     assert process[0] == f"### Easel {VERSION}"
     assert process[1].startswith("started <t:")
-    assert process[2] == "running: submitter, tracker, delivery, balance monitor, undelivered"
+    workers = "submitter, tracker, delivery, balance monitor, undelivered" + (", notices" if ON_POSTGRESQL else "")
+    assert process[2] == f"running: {workers}"
     assert queue == [
         "**Queue**",
         "▶️ accepting requests",

@@ -116,7 +116,7 @@ async def test_without_credits_no_file_is_sent_to_kie(world: StoryWorld) -> None
 
 
 async def test_what_a_killed_bot_left_of_members_images_is_removed_at_the_next_start(world: StoryWorld) -> None:
-    data = world.folder
+    data = world.files
     for folder in (data / "tmp", data / "workshop"):
         folder.mkdir(exist_ok=True)
         (folder / "image").write_bytes(png())

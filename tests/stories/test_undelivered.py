@@ -124,7 +124,7 @@ async def test_what_discord_does_not_take_waits_for_the_command_after(
 
 async def test_an_image_that_is_lost_is_still_told_of(world: StoryWorld) -> None:
     await undelivered(world)
-    for path in world.folder.rglob("spool/*"):
+    for path in (world.files / "spool").iterdir():
         path.unlink()
     world.kie.script.always("result", Reply(404, b""))
     result = await handed_over(world)

@@ -1,0 +1,400 @@
+"""`python -m bot db copy`: both ways, all of it or nothing, and what is refused."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, cast
+
+import psycopg
+import pytest
+from sqlalchemy import JSON, func, insert, select, text, type_coerce
+from sqlalchemy.types import NULLTYPE
+
+from bot.domain.credit_requests import CreditRequest, CreditRequestState
+from bot.domain.credits import Allowance, Credits, Period, Requester
+from bot.domain.errors import OperatorError
+from bot.domain.generation import Draft, Image, Origin, Reference, Source
+from bot.domain.ids import ChannelId, CreditRequestId, DraftId, ImageId, MessageId, RoleId, UserId
+from bot.domain.ledger import RequestApproved, RuleSet
+from bot.domain.rules import Rule, Scope, ServerSettings
+from bot.domain.states import TaskState
+from bot.store import copy as copying
+from bot.store import postgres, sqlite
+from bot.store.backup import DamagedDatabase
+from bot.store.copy import Copied, CopyDiffers, copy
+from bot.store.engines import kind_of
+from bot.store.migrate import migrate
+from bot.store.quota_tables import metadata
+from bot.store.store import Store
+from bot.store.tables import key_values, leases, pending_cards, reference_images
+from tests.database import postgresql_database, server
+from tests.factories import ALICE, BOB, NOW, make_generation, make_request
+from tests.fresh import put_fresh_database
+from tests.store.stored import bring, keep
+
+MakeUrl = Callable[[str], str]
+
+ADMIN = UserId(9)
+LARGEST = (1 << 63) - 1
+PROMPT = 'a "lighthouse"\tin\\n a storm,\n✨ \\N'
+NOT_COPIED = {"leases", "pending_cards", "reference_images"}
+RULE = Rule(Scope.MEMBER, ALICE.user_id, Allowance(Credits("12.345"), Period.DAY))
+ENGINES = ("sqlite", "postgresql")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> MakeUrl:
+    """The URL of a database of this kind with the newest schema."""
+
+    def make(kind: str) -> str:
+        put_fresh_database(tmp_path / "easel.db")
+        return postgresql_database(tmp_path) if kind == "postgresql" else f"sqlite:///{tmp_path / 'easel.db'}"
+
+    return make
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Generator[MakeUrl, None, None]:
+    """The URL of a database of this kind without tables."""
+
+    def make(kind: str) -> str:
+        if kind == "sqlite":
+            return f"sqlite:///{tmp_path / 'moved' / 'new.db'}"
+        at_server("DROP DATABASE IF EXISTS moved WITH (FORCE)")
+        at_server("CREATE DATABASE moved")
+        return server().get_uri(database="moved")
+
+    yield make
+    if server.cache_info().currsize:
+        at_server("DROP DATABASE IF EXISTS moved WITH (FORCE)")
+
+
+def at_server(statement: str, database: str = "postgres") -> None:
+    with psycopg.connect(server().get_uri(database=database), autocommit=True) as connection:
+        connection.execute(cast("Any", statement))
+
+
+async def fill(url: str) -> str:
+    """Rows in every table, with every kind of value: the URL again."""
+    async with Store.open(url) as store:
+        references = (
+            Reference("https://kie/1.png", "sketch.png", "ab" * 32, BOB.user_id),
+            Reference("https://k/2", "2"),
+        )
+        asker = Requester(ALICE, frozenset({RoleId(7), RoleId(LARGEST)}))
+        request = replace(make_request(), requester=asker, prompt=PROMPT, references=references, spoiler=True)
+        made = await keep(store, make_generation(request=request, states=[TaskState.RESERVED] * 3))
+        for number in range(2):
+            late = NOW + timedelta(days=number, microseconds=1)
+            await keep(store, make_generation(request=make_request(account=BOB), created_at=late))
+        async with store.write() as tx:
+            for task, state in zip(made.tasks, (TaskState.DELIVERED, TaskState.FAILED, TaskState.OVERDUE), strict=True):
+                await bring(tx, task, state)
+            # The image with the lower id, which comes first in a file, is made from the other one.
+            child, parent = sorted(ImageId(task.id) for task in made.tasks[:2])
+            posted = Image(parent, made.id, None, ChannelId(5), MessageId(LARGEST), "easel.png", NOW)
+            await tx.images.add([posted])
+            await tx.images.add([replace(posted, id=child, parent_id=parent)])
+            await tx.undelivered.add(made.id, ALICE.user_id, NOW)
+            await tx.key_values.put("colour", "teal")
+            await tx.uploads.remember("aa", "https://kie/aa", NOW, forget_before=NOW)
+            sources = (Source("https://cdn/1?a=b&c='", "“1” ✨.png", 1 << 40, None),)
+            draft = Draft(DraftId(LARGEST), ALICE.user_id, NOW, Origin(ChannelId(5), MessageId(1)), sources)
+            await tx.drafts.add(draft, forget_before=NOW)
+            await tx.rules.put(ALICE.guild_id, RULE)
+            await tx.rules.put_settings(
+                ALICE.guild_id, ServerSettings("Europe/Berlin", channels=frozenset({ChannelId(5)}))
+            )
+            await tx.ledger.record_change(ALICE, ADMIN, RuleSet(RULE), NOW)
+            await tx.ledger.grant(ALICE, Credits("0.001"), ADMIN, "welcome\\", NOW)
+            asked = CreditRequest(CreditRequestId(1), ALICE, NOW, ChannelId(5))
+            await tx.credit_requests.add(asked)
+            approved = RequestApproved(ALICE.user_id, Credits(8), ADMIN)
+            assert await tx.credit_requests.close(asked.id, CreditRequestState.APPROVED, approved)
+    with change(url) as connection:
+        lease = {"name": "kie:1", "term": 1, "until": NOW, "told": None}
+        connection.execute(insert(leases).values(lease))
+        connection.execute(insert(pending_cards).values(id=1, lease="kie:1", term=1, card={}))
+        image = {"digest": "ab", "suffix": "png", "data": b"\0\x89", "size": 2, "used_at": NOW}
+        connection.execute(insert(reference_images).values(image))
+    empty = [table for table, rows in contents(url).items() if not rows]
+    assert not empty, "give these tables rows, so that a copy of them is tested"
+    return url
+
+
+@contextmanager
+def change(url: str) -> Generator[Any, None, None]:
+    engine = kind_of(url).create_sync(url)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
+
+
+def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
+    """Every row of every table, with values that are equal in both engines; a JSON null is not an SQL NULL."""
+    rows: dict[str, list[tuple[Any, ...]]] = {}
+    with change(url) as connection:
+        for table in metadata.sorted_tables:
+            nulls = [column.is_(None) for column in table.columns if isinstance(column.type, JSON)]
+            rows[table.name] = sorted(map(tuple, connection.execute(select(table, *nulls))), key=repr)
+    return rows
+
+
+def run(source: str, target: str, tell: Callable[[str, int], object] = "{} {}".format) -> Copied:
+    return copy(source, target, NOW, tell)
+
+
+@pytest.mark.parametrize("to", ENGINES)
+@pytest.mark.parametrize("of", ENGINES)
+async def test_every_row_of_every_table_is_copied_but_those_of_processes(
+    source: MakeUrl, target: MakeUrl, of: str, to: str
+) -> None:
+    old, new = await fill(source(of)), target(to)
+    told: dict[str, int] = {}
+    copied = run(old, new, told.__setitem__)
+    before = contents(old)
+    assert contents(new) == before | {table: [] for table in NOT_COPIED}
+    before = {table: rows for table, rows in before.items() if table not in NOT_COPIED}
+    assert told == {table: len(rows) for table, rows in before.items()}
+    assert copied == Copied(sum(told.values()), 0, [])
+    async with Store.open(new) as store:
+        # The ledger goes on after its last entry, and the one writer's work fits together.
+        await keep(store, make_generation(request=make_request(account=BOB)))
+    assert len(contents(new)["ledger"]) == len(before["ledger"]) + 1
+
+
+async def test_there_and_back_is_the_same(source: MakeUrl, target: MakeUrl, tmp_path: Path) -> None:
+    first, second, third = await fill(source("sqlite")), target("postgresql"), f"sqlite:///{tmp_path / 'third.db'}"
+    run(first, second)
+    run(second, third)
+
+    def stored(url: str) -> list[list[tuple[Any, ...]]]:
+        """As they are in the file, without the types of the code."""
+        with sqlite.snapshot(url) as connection:
+            values = [
+                select(*(type_coerce(column, NULLTYPE) for column in table.columns)).order_by(*table.primary_key)
+                for table in metadata.sorted_tables
+                if table.name not in NOT_COPIED
+            ]
+            return [[tuple(row) for row in connection.execute(value)] for value in values]
+
+    assert stored(third) == stored(first)
+
+
+async def test_nuls_are_left_out_and_counted_where_they_cannot_be_stored(source: MakeUrl, target: MakeUrl) -> None:
+    old, new = await fill(source("sqlite")), target("postgresql")
+    with change(old) as connection:
+        connection.execute(text("UPDATE facts SET value = :value"), {"value": "\0te\0al"})
+    assert run(old, target("sqlite")).nuls == 0
+    assert run(old, new).nuls == 2
+    assert contents(new)["facts"] == [("colour", "teal")]
+
+
+@pytest.mark.parametrize("of", ENGINES)
+async def test_a_source_in_use_is_refused(source: MakeUrl, target: MakeUrl, of: str) -> None:
+    old, new = await fill(source(of)), target("sqlite")
+    with kind_of(old).process_lock(old), pytest.raises(OperatorError, match=r"database.url: .* is in use by another"):
+        run(old, new)
+    if of == "postgresql":
+        with change(old) as connection:
+            connection.execute(leases.update().values(until=func.clock_timestamp() + timedelta(minutes=1)))
+        with pytest.raises(OperatorError, match=r"in use by another Easel, or was some seconds ago"):
+            run(old, new)
+    assert not sqlite.database_file(new).exists()
+
+
+@pytest.mark.parametrize("of", ENGINES)
+def test_a_source_of_another_version_is_refused(source: MakeUrl, target: MakeUrl, of: str) -> None:
+    old = source(of)
+    for version, words in (("0012", "earlier version of Easel: run `python -m bot db migrate`"), ("0999", "later")):
+        with change(old) as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = :version"), {"version": version})
+        with pytest.raises(OperatorError, match=words):
+            run(old, target("sqlite"))
+
+
+async def test_a_target_that_is_not_empty_or_in_use_stays_as_it_is(
+    source: MakeUrl, target: MakeUrl, tmp_path: Path
+) -> None:
+    old, new = await fill(source("sqlite")), target("postgresql")
+    file = tmp_path / "notes.txt"
+    file.write_text("dear diary")
+    with pytest.raises(OperatorError, match=r"notes.txt already exists"):
+        run(old, f"sqlite:///{file}")
+    assert file.read_text() == "dear diary"
+    with pytest.raises(OperatorError, match=r"already exists"):
+        run(old, old)
+
+    at_server("CREATE TABLE facts (key text, value text); INSERT INTO facts VALUES ('age', '12')", "moved")
+    with pytest.raises(OperatorError, match=r"moved on .* is not empty \(its table facts has rows\)"):
+        run(old, new)
+    with psycopg.connect(new) as connection:
+        assert connection.execute("SELECT * FROM facts").fetchall() == [("age", "12")]
+        assert connection.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,)
+    at_server("DROP TABLE facts", "moved")
+    with (
+        postgres.process_lock(new, shared=True),
+        pytest.raises(OperatorError, match=r"^the target: .* in use by another"),
+    ):
+        run(old, new)
+
+
+@pytest.mark.parametrize("to", ENGINES)
+async def test_an_interrupted_copy_leaves_nothing(source: MakeUrl, target: MakeUrl, to: str) -> None:
+    old, new = await fill(source("sqlite")), target(to)
+
+    def interrupt(table: str, _rows: int) -> None:
+        if table == "ledger":
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(old, new, interrupt)
+    if to == "sqlite":
+        assert list(sqlite.database_file(new).parent.iterdir()) == []
+    else:
+        assert not any(contents(new).values())
+    assert run(old, new).rows
+
+
+async def test_a_server_that_ends_its_connections_meanwhile_keeps_nothing(source: MakeUrl, target: MakeUrl) -> None:
+    old, new = await fill(source("sqlite")), target("postgresql")
+
+    def end(table: str, _rows: int) -> None:
+        if table == "tasks":
+            at_server("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = 'moved'")
+
+    with pytest.raises(OperatorError, match=r"^nothing was copied: "):
+        run(old, new, end)
+    assert not any(contents(new).values())
+
+
+_TRIGGER = """
+CREATE FUNCTION tamper() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN {} END';
+CREATE TRIGGER tamper BEFORE INSERT ON ledger FOR EACH ROW WHEN (NEW.movement = 'reserve') EXECUTE FUNCTION tamper()
+"""
+_TAMPERED = {
+    "a sum": (
+        "NEW.credits := NEW.credits - 1; RETURN NEW;",
+        r"ledger: the sum of credits is -14.999 in the source and -15.004 in the target",
+    ),
+    "a row": ("RETURN NULL;", "ledger: the number of rows is 10 in the source and 5 in the target"),
+    "whose credits": (
+        "NEW.user_id := 77; RETURN NEW;",
+        r"the audit finds in the target alone: task \d+: reserved in another account .* in all\)",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", _TAMPERED)
+async def test_a_target_that_stores_something_else_is_found(source: MakeUrl, target: MakeUrl, what: str) -> None:
+    old, new = await fill(source("sqlite")), target("postgresql")
+    migrate(new)
+    statement, words = _TAMPERED[what]
+    at_server(_TRIGGER.format(statement), "moved")
+    with pytest.raises(CopyDiffers, match=words):
+        run(old, new)
+    assert not any(contents(new).values())
+
+
+async def test_a_file_that_stores_something_else_is_found(
+    source: MakeUrl, target: MakeUrl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def tampering(url: str) -> None:
+        migrate(url)
+        with change(url) as connection:
+            connection.execute(
+                text("CREATE TRIGGER tamper AFTER INSERT ON tasks BEGIN UPDATE tasks SET consumed = 1; END")
+            )
+
+    old, new = await fill(source("postgresql")), target("sqlite")
+    monkeypatch.setattr(copying, "migrate", tampering)
+    with pytest.raises(CopyDiffers, match="tasks: the sum of consumed is"):
+        run(old, new)
+    assert not sqlite.database_file(new).exists()
+
+
+async def test_what_the_audit_finds_in_the_source_too_is_copied_and_told(source: MakeUrl, target: MakeUrl) -> None:
+    old = await fill(source("sqlite"))
+    with change(old) as connection:
+        connection.execute(text("UPDATE ledger_totals SET credits = credits - 1000 WHERE total = 'all'"))
+    found = run(old, target("postgresql")).findings
+    assert [finding.partition(" of ")[0] for finding in found] == ["total all"] * 2
+
+
+async def test_what_the_target_refuses_is_named_without_what_it_says(source: MakeUrl, target: MakeUrl) -> None:
+    old, new = await fill(source("sqlite")), target("postgresql")
+    with change(old) as connection:
+        connection.execute(key_values.update().values(key="a secret of somebody's, " * 5))
+    with pytest.raises(OperatorError) as caught:
+        run(old, new)
+    assert str(caught.value) == (
+        "nothing was copied: value too long for type character varying(64) (COPY facts, line 1, column key)."
+    )
+    with change(old) as connection:
+        connection.execute(key_values.update().values(key="colour"))
+        connection.execute(text("UPDATE generations SET prompt = CAST(x'66ff66' AS TEXT)"))
+    with pytest.raises(OperatorError, match=r"nothing was copied: Could not decode to UTF-8 column 'prompt'\.$"):
+        run(old, new)
+
+
+def test_a_source_that_is_missing_or_damaged(source: MakeUrl, target: MakeUrl, tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match="nothing to copy"):
+        run(f"sqlite:///{tmp_path / 'nowhere.db'}", target("sqlite"))
+    (tmp_path / "damaged.db").write_bytes(b"this is not a database" * 400)
+    with pytest.raises(DamagedDatabase, match="not a database"):
+        run(f"sqlite:///{tmp_path / 'damaged.db'}", target("sqlite"))
+
+
+def command(folder: Path, url: str, to: str) -> tuple[int, str]:
+    """`db copy` as a process: its exit code, and all that it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "bot", "db", "copy", to],
+        cwd=folder,
+        env=os.environ | {"EASEL__DATABASE__URL": url, "EASEL__LOG__LEVEL": "debug"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    return done.returncode, done.stdout + done.stderr
+
+
+async def test_the_command_says_what_it_did_and_what_comes_next_without_the_password(
+    source: MakeUrl, target: MakeUrl, tmp_path: Path
+) -> None:
+    old, new = await fill(source("sqlite")), f"{target('postgresql')}&password=hunter2-hunter2"
+    code, printed = command(tmp_path, old, new)
+    assert code == 0, printed
+    assert "generations: 3\n" in printed
+    assert "rows were copied" in printed
+    assert "The audit of the ledger found nothing." in printed
+    assert 'url = "postgresql://' in printed
+    assert "hunter2" not in printed
+    code, printed = command(tmp_path, old, new)
+    assert (code, printed.splitlines()[-1].endswith("has rows): use a new database.")) == (78, True)
+    assert "hunter2" not in printed
+
+
+def test_wrong_and_unreachable_targets(source: MakeUrl, tmp_path: Path) -> None:
+    old = source("sqlite")
+    for to, words in (
+        ("new.db", "easel: the target: must look like sqlite:///path/to/easel.db or postgresql://user@host/database."),
+        (
+            "postgresql://easel:hunter2-hunter2@h/easel?colour=teal",
+            "easel: the target: the database URL must look like",
+        ),
+        (
+            "postgresql://easel:hunter2-hunter2@127.0.0.1:1/easel",
+            "easel: the target: easel on 127.0.0.1 cannot be reached",
+        ),
+    ):
+        code, printed = command(tmp_path, old, to)
+        assert (code, words in printed.splitlines()[-1]) == (78, True), printed
+        assert "hunter2" not in printed
