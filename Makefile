@@ -11,7 +11,7 @@ INSTALL := $(PIP) --require-hashes --only-binary :all: -r requirements/build.txt
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help run demo demo-tour check test test-long format lint contracts types audit crash crash-cluster soak-load soak-quota bench lock clean
+.PHONY: help run demo demo-tour check test test-long format lint contracts types audit crash crash-cluster soak-load soak-quota bench bench-cluster lock clean
 
 # Suites that also run on PostgreSQL, which the run starts itself.
 ON_BOTH_DATABASES := tests/store tests/quota tests/generation tests/stories
@@ -96,6 +96,9 @@ soak-quota: $(DEV_READY) ## run ten thousand random commands against the quotas
 
 bench: $(DEV_READY) ## measure everything and write docs/performance.md (45 minutes)
 	$(BIN)/python -m tests.bench
+
+bench-cluster: $(DEV_READY) ## compare SQLite and PostgreSQL, one process and several (12 minutes)
+	$(BIN)/python -m tests.bench.cluster
 
 ##@ Maintain it
 

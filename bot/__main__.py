@@ -230,7 +230,7 @@ def _copy(source: str, target: str) -> int:
     if copied.nuls:
         print(f"{copied.nuls:,} NUL characters were left out of texts: PostgreSQL does not store them.")
     found = f"found {len(copied.findings):,} problems in both" if copied.findings else "found nothing"
-    print(f"The audit of the ledger {found}. Leases and files were not copied. Next, in config.toml:")
+    print(f"The audit of the ledger {found}. Leases and members' images were not copied. Next, in config.toml:")
     print(f'[database]\nurl = "{Redactor(passwords_in(target))(target)}"')
     return 0
 

@@ -15,6 +15,8 @@ _T = TypeVar("_T")
 
 _CHECK_SECONDS = 0.1
 _TICK_SECONDS = 1.0
+_IDLE_SECONDS = 15.0
+"""aiohttp's own value, after which it closes a connection that nobody uses."""
 SETTLE_SECONDS = 20.0
 """How long one action may keep the bot busy: drawing a report's first chart takes some seconds."""
 
@@ -74,7 +76,7 @@ async def catch_up_clock(env: simcord.Env) -> None:
 
 
 def ignore_idle_connections() -> None:
-    """Have simcord not wait for the timers with which aiohttp closes idle connections, up to 15 seconds later.
+    """Have simcord not wait for the timers with which aiohttp closes idle connections.
 
     They are the last that a simulation's bot starts in an action. Called once the simulation runs, which replaces
     ``call_at`` of the running loop and restores it at its end.
@@ -83,9 +85,9 @@ def ignore_idle_connections() -> None:
     tracked = loop.call_at
 
     def call_at(when: float, callback: Callable[..., object], *args: Any, **context: Any) -> asyncio.TimerHandle:
-        if callback.__module__ == "aiohttp.helpers":
-            # What simcord waits for is marked in the context.
-            return contextvars.Context().run(tracked, when, callback, *args, **context)
+        if (callback.__module__, callback.__qualname__) == ("aiohttp.helpers", "_weakref_handle"):
+            # By the real clock, in a context without simcord's mark of what it waits for.
+            return contextvars.Context().run(lambda: tracked(loop.time() + _IDLE_SECONDS, callback, *args))
         return tracked(when, callback, *args, **context)
 
     vars(loop)["call_at"] = call_at

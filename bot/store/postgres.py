@@ -19,6 +19,7 @@ _SCHEMES: Final = ("postgresql://", "postgres://", "postgresql+psycopg://")
 _DIALECT: Final = "postgresql+psycopg://"
 WRITERS_LOCK, _PROCESS_LOCK, _MIGRATION_LOCK = 0x4561_5345_0001, 0x4561_5345_0002, 0x4561_5345_0003
 """Advisory locks, which are numbers of our own choice."""
+AUTOCOMMIT_CONNECTIONS: Final = 2
 _STATEMENT_SECONDS = 15
 """How long a statement may take, the wait for other writers included."""
 _IDLE_SECONDS = 10
@@ -110,7 +111,7 @@ def create_autocommit(url: str, *, name: str, seconds: int, durable: bool = True
     return create_async_engine(
         _DIALECT,
         async_creator=connect,
-        pool_size=2,
+        pool_size=AUTOCOMMIT_CONNECTIONS,
         max_overflow=0,
         pool_timeout=seconds,
         pool_pre_ping=not at_once,

@@ -140,6 +140,8 @@ class AutocommitStore:
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._slots = asyncio.Semaphore(postgres.AUTOCOMMIT_CONNECTIONS)
+        self._ended = False
 
     @classmethod
     @asynccontextmanager
@@ -151,16 +153,27 @@ class AutocommitStore:
         With ``at_once`` a statement is sent as soon as it is awaited; the first one after a lost connection fails.
         """
         engine = postgres.create_autocommit(url, name=name, seconds=seconds, durable=False, at_once=at_once)
-        try:
-            yield cls(engine)
-        finally:
-            await engine.dispose()
+        async with AsyncExitStack() as stack:
+            stack.push_async_callback(engine.dispose)
+            store = cls(engine)
+            stack.push_async_callback(store._end)
+            yield store
 
     @asynccontextmanager
     async def statements(self) -> AsyncGenerator[Transaction, None]:
         """The repositories over one connection; raises StoreUnavailable."""
         try:
-            async with self._engine.connect() as connection:
-                yield Transaction(connection)
+            async with self._slots:
+                if self._ended:
+                    raise StoreUnavailable("the bot is stopping")
+                async with self._engine.connect() as connection:
+                    yield Transaction(connection)
         except UNAVAILABLE as error:
             raise unavailable(error) from error
+
+    async def _end(self) -> None:
+        """Wait for open connections, as the store does."""
+        self._ended = True
+        async with AsyncExitStack() as stack:
+            for _ in range(postgres.AUTOCOMMIT_CONNECTIONS):
+                await stack.enter_async_context(self._slots)

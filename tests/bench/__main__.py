@@ -86,6 +86,17 @@ SECTIONS: Final = (
     Section("history", "A million past generations, and a busy month", "tests.bench.history --rounds 3"),
     Section("references", "Members' images", "tests.bench.references"),
     Section("start", "Start and idle process", "tests.bench.start --rounds 5 --seconds 60"),
+    Section(
+        "cluster",
+        "SQLite and PostgreSQL, one process and several",
+        "tests.bench.cluster",
+        "All get the same commands in turns, and KIE sets no limit. `postgresql-2` is a gateway and a worker, "
+        "`postgresql-3` two gateways and a worker; to the database of the `distant` ones each round trip takes a "
+        "millisecond more. Everything runs on this one machine, so that more processes than cores show what they cost, "
+        "and not what they gain: to send a row to a server beside it a busy process often gives up its core, which one "
+        "at a distance does not take. "
+        "What follows from it: [decisions/0011-postgresql-by-one-lock.md](decisions/0011-postgresql-by-one-lock.md).",
+    ),
     Section("layers", "Where the processor's time goes", "tests.bench.layers"),
 )
 

@@ -5,6 +5,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+import orjson
+
 _CLOCK_OFFSET: Final = time.time() - time.perf_counter()
 
 
@@ -19,6 +21,8 @@ class SentCommand:
 
     token: str
     frame: bytes = b""
+    shard: int = 0
+    """Whose gateway it comes over."""
     offset: float = 0.0
     """Seconds from the start of its batch to when it is due."""
     member: int = 0
@@ -33,6 +37,12 @@ class SentCommand:
     """When the first of them came."""
     replies: list[str] = field(default_factory=list[str])
     """The text of messages other than the card, which are refusals."""
+
+    @property
+    def prompt(self) -> str:
+        """What it asks for."""
+        options = orjson.loads(self.frame)["d"]["data"]["options"]
+        return next(option["value"] for option in options if option["name"] == "prompt")
 
     @property
     def latency(self) -> float | None:

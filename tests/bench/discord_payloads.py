@@ -16,6 +16,8 @@ CHANNEL_IDS: Final = ("900000000000000301", "900000000000000302", "9000000000000
 
 _ALL_PERMISSIONS: Final = str((1 << 53) - 1)
 _ATTACHMENT_OPTION: Final = 11
+_TIME_BITS: Final = 22
+"""The lower bits of an id, which do not decide on a server's shard."""
 _NO_COLORS: Final = {"primary_color": 0, "secondary_color": None, "tertiary_color": None}
 
 
@@ -88,6 +90,13 @@ def message(message_id: str, channel_id: str) -> Json:
 def event(name: str, sequence: int, data: Json) -> bytes:
     """A gateway event as a frame."""
     return orjson.dumps({"op": 0, "t": name, "s": sequence, "d": data})
+
+
+def of_shard(frame: bytes, number: int, count: int) -> bytes:
+    """The same about a server of this shard, of so many."""
+    own = (int(GUILD_ID) >> _TIME_BITS) % count
+    server = int(GUILD_ID) + ((number - own) << _TIME_BITS)
+    return frame.replace(GUILD_ID.encode(), str(server).encode())
 
 
 def imagine_data(command: Json, number: int, references: Sequence[str] = ()) -> Json:

@@ -30,7 +30,7 @@ _PAYLOAD_PART: Final = re.compile(rb'name="payload_json".*?\r\n\r\n(.*?)\r\n--',
 
 
 class FakeDiscord:
-    """Discord's REST API and gateway on one local port, for one bot at a time.
+    """Discord's REST API and gateway on one local port, for one bot at a time, whose shards get commands in turn.
 
     ``photo`` returns the content of the attachment with this number, a JPEG.
     """
@@ -44,7 +44,9 @@ class FakeDiscord:
         """When the bot was last connected, in Unix seconds: from then on commands can come."""
         self._photo = photo
         self._port = 0
-        self._socket: web.WebSocketResponse | None = None
+        self._sockets: dict[int, web.WebSocketResponse] = {}
+        """By the number of the shard."""
+        self._shard_count = 1
         self._ready = asyncio.Event()
         self._sequence = itertools.count(1)
         self._numbers = itertools.count(1)
@@ -72,7 +74,7 @@ class FakeDiscord:
     def disconnect(self) -> None:
         """Prepare for the next process of the bot, which finds its commands and messages as they are."""
         self._ready.clear()
-        self._socket = None
+        self._sockets.clear()
 
     async def wait_ready(self) -> None:
         """Wait until a bot has identified itself."""
@@ -81,13 +83,14 @@ class FakeDiscord:
     def prepare(
         self, offsets: Sequence[float], *, references: Sequence[int] = (), members: Sequence[int] = ()
     ) -> list[SentCommand]:
-        """Encode one command for each offset, in seconds from the start.
+        """Encode one command for each offset, in seconds from the start, for the shards that are connected by now.
 
         ``references`` are the numbers of attached photos, and ``members`` numbers of members, one for each offset;
         without them, no command has photos and each is by a member of its own.
         """
         imagine = next((c for c in self._registered if c["name"] == "imagine"), _UNREGISTERED)
         created_ms = int(now() * 1000) - _DISCORD_EPOCH_MS
+        shards = sorted(self._sockets) or [0]
         prepared: list[SentCommand] = []
         for place, offset in enumerate(offsets):
             number = next(self._numbers)
@@ -100,8 +103,9 @@ class FakeDiscord:
             token = f"t{interaction_id}"
             data = payloads.imagine_data(imagine, number, urls)
             body = payloads.interaction(str(interaction_id), token, member, data)
-            frame = payloads.event("INTERACTION_CREATE", next(self._sequence), body)
-            prepared.append(SentCommand(token, frame, offset, member))
+            shard = shards[number % len(shards)]
+            frame = self._event(shard, "INTERACTION_CREATE", body)
+            prepared.append(SentCommand(token, frame, shard, offset, member))
         self.commands.update({command.token: command for command in prepared})
         return prepared
 
@@ -110,7 +114,7 @@ class FakeDiscord:
 
         Raises ConnectionError when no bot is connected.
         """
-        if self._socket is None:
+        if not self._sockets:
             raise ConnectionError("no bot is connected to the gateway")
         start = now()
         for command in commands:
@@ -119,7 +123,7 @@ class FakeDiscord:
                 await asyncio.sleep(wait)
             command.sent_at = now()
             command.lateness = command.sent_at - due
-            await self._socket.send_frame(command.frame, WSMsgType.TEXT)
+            await self._sockets[command.shard].send_frame(command.frame, WSMsgType.TEXT)
 
     async def _serve(self, request: web.BaseRequest) -> web.StreamResponse:
         arrived_at = now()
@@ -209,29 +213,33 @@ class FakeDiscord:
             match orjson.loads(frame.data):
                 case {"op": 1}:
                     await _send(socket, {"op": 11, "d": None})
-                case {"op": 2}:
-                    await self._identify(socket)
+                case {"op": 2, "d": data}:
+                    await self._identify(socket, *data.get("shard", (0, 1)))
                 case {"op": 6}:
                     await _send(socket, {"op": 9, "d": False})
                 case _:
                     pass
         return socket
 
-    async def _identify(self, socket: web.WebSocketResponse) -> None:
+    async def _identify(self, socket: web.WebSocketResponse, shard: int, count: int) -> None:
         ready: Json = {
             "v": 10,
             "user": payloads.BOT_USER,
             "guilds": [{"id": payloads.GUILD_ID, "unavailable": True}],
             "session_id": "bench",
-            "shard": [0, 1],
+            "shard": [shard, count],
             "resume_gateway_url": self.gateway_url,
             "application": {"id": payloads.APPLICATION_ID, "flags": 0},
         }
+        self._shard_count = count
         for name, data in (("READY", ready), ("GUILD_CREATE", payloads.GUILD)):
-            await socket.send_frame(payloads.event(name, next(self._sequence), data), WSMsgType.TEXT)
-        self._socket = socket
+            await socket.send_frame(self._event(shard, name, data), WSMsgType.TEXT)
+        self._sockets[shard] = socket
         self.identified_at = now()
         self._ready.set()
+
+    def _event(self, shard: int, name: str, data: Json) -> bytes:
+        return payloads.of_shard(payloads.event(name, next(self._sequence), data), shard, self._shard_count)
 
     def _register(self, commands: list[Json], scope: list[str]) -> list[Json]:
         """Store the commands with ids; ``scope`` is `guilds/{id}` when they are for one server."""

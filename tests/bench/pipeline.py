@@ -16,8 +16,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-import orjson
-
 from tests.bench.bots import UNLIMITED, start_easel, wait_until
 from tests.bench.command_line import parse_options, print_line
 from tests.bench.commands import SentCommand, arrivals, count_posted
@@ -85,17 +83,12 @@ async def measure(options: PipelineOptions, host: str, seed: int, *, with_callba
     posted: list[float] = []
     polls = 0
     for command in commands:
-        task = kie.by_prompt.get(_prompt(command))
+        task = kie.by_prompt.get(command.prompt)
         if task is not None and task.reported_at is not None and command.posted_at is not None:
             known.append((task.reported_at - task.done_at) * 1000)
             posted.append((command.posted_at - task.reported_at) * 1000)
             polls += task.polls
     return PipelineRun(sorted(known), sorted(posted), polls / max(len(known), 1), len(commands) - len(known))
-
-
-def _prompt(command: SentCommand) -> str:
-    options = orjson.loads(command.frame)["d"]["data"]["options"]
-    return next(option["value"] for option in options if option["name"] == "prompt")
 
 
 async def compare(options: PipelineOptions) -> int:

@@ -10,6 +10,7 @@ import simcord
 from bot.app import Application, assemble
 from bot.config import Config, DatabaseConfig, DiscordConfig, KieConfig, QuotaConfig, TrackerConfig
 from bot.domain.ports import Clock
+from demo.simulation import ignore_idle_connections
 from tests.waiting import until
 
 _POLL_INTERVAL = 0.05
@@ -108,4 +109,5 @@ class RestartableBot:
         self.check()
         await self.close()
         await env.restart_bot((await self.assemble()).client)
+        ignore_idle_connections()
         await self.work(env)

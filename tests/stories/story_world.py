@@ -23,6 +23,7 @@ from bot.config import DatabaseConfig
 from bot.domain.errors import UserError
 from demo.cdn import serve_cdn
 from demo.kie import Code, KieStandIn
+from demo.simulation import ignore_idle_connections
 from tests.database import ON_POSTGRESQL, execute, fresh_database
 from tests.discord_schema import problems_of
 from tests.generation.doubles import ShiftedClock
@@ -231,8 +232,10 @@ async def open_world(
             stack.enter_context(_granted(discord.ApplicationFlags(gateway_message_content=True)))
         bot = RestartableBot(config_of(options, kie.base_url, database), clock)
         stack.push_async_callback(bot.close)
-        env = simcord.Env((await bot.assemble()).client, shard_count=1)
+        # A first chart, or eight images, take seconds on a machine with other work.
+        env = simcord.Env((await bot.assemble()).client, shard_count=1, settle_timeout=30)
         await env.start()
+        ignore_idle_connections()
         stack.push_async_callback(env.shutdown)
         env.backend.cdn = cdn = LossyCdn()
         await stack.enter_async_context(serve_cdn(env))
