@@ -45,6 +45,7 @@ async def wait_for_log(process: BotProcess, event: str) -> None:
     await until(logged, within=40, what=f"the log entry {event!r}")
 
 
+@pytest.mark.long
 @pytest.mark.timeout(120)  # Four processes start one after another.
 async def test_a_killed_leader_is_replaced_and_kie_is_asked_for_nothing_twice(tmp_path: Path, postgresql: str) -> None:
     async with open_deployment(tmp_path, None) as deployment:

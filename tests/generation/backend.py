@@ -125,7 +125,7 @@ class Backend:
 
         await until(reached, what=f"tasks to be {', '.join(expected)}")
 
-    async def wait_for_post(self, generation_id: GenerationId, posts: int = 1, *, within: float = 10) -> Generation:
+    async def wait_for_post(self, generation_id: GenerationId, posts: int = 1, *, within: float = 25) -> Generation:
         """Wait until the outcome was posted so often, and stored; returns the generation as it is then."""
 
         async def posted() -> bool:

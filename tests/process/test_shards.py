@@ -1,5 +1,6 @@
 """Two shards in one process, each with a server of its own."""
 
+import pytest
 from simcord import ChannelHandle, MemberActor
 
 from tests.front import BotProcess
@@ -26,6 +27,7 @@ def ready(**shards: bool) -> tuple[int, dict[str, bool]]:
     return (200 if all(shards.values()) else 503), {"discord": all(shards.values()), "workers": True, **named}
 
 
+@pytest.mark.long
 async def test_one_shard_dies_and_resumes_while_the_other_serves(deployment: Deployment) -> None:
     front, gateway = deployment.front, deployment.front.gateway
     gateway.heartbeat_milliseconds = 1000
