@@ -12,7 +12,6 @@ _NEWEST = "all('.channel-message').at(-1)"
 _IN_SIGHT = f"""{_NEWEST}.getBoundingClientRect().bottom
     <= frame.getElementById('channel-composer').getBoundingClientRect().top + 24"""
 _IMAGES_LOADED = "all('.channel-message img').every((image) => image.naturalWidth > 0)"
-_COMPOSING = f"(all('.command-option-input').length && !{_SEND}.disabled)"
 _LAST_ACTION = "(frame.defaultView.simcordPreview.activity.at(-1)?.requestId ?? null)"
 _IDLE = """(!/ing .*…$/.test(frame.getElementById("action-status").textContent) && !all(".message-loading").length)"""
 
@@ -89,9 +88,7 @@ class Visitor:
                 await self.page.click(listed, f"the option {option}")
             await self._fill_option(option, field, value)
         before = await self._actions()
-        await self.page.click(_SEND, "Send")
-        if not await self._appears(f"!{_COMPOSING} || {_newer(before)}"):
-            await self.page.click(_SEND, "Send")  # it moved away from the first click when the row of options grew
+        await self._click(_SEND, "Send", before)
         await self._done(before, f"/{name}")
 
     async def press(self, label: str, seconds: float = 20) -> None:
@@ -99,7 +96,7 @@ class Visitor:
         await self.channel()
         before = await self._actions()
         await self.page.until(_IDLE, "end of the action before", 30)
-        await self.page.click(f"button({label!r})", f"button {label}", seconds)
+        await self._click(f"button({label!r})", f"button {label}", before, seconds)
         await self._done(before, label)
 
     async def fill(self, label: str, text: str) -> None:
@@ -161,6 +158,12 @@ class Visitor:
         switch = f"button({label!r}, document)"
         if await self.page.evaluate(f"!!({switch})"):
             await self.page.click(switch, label)
+
+    async def _click(self, button: str, what: str, before: Any, seconds: float = 20) -> None:
+        """Click, and again if nothing has begun since the action ``before``: what arrives may push a button away."""
+        await self.page.click(button, what, seconds)
+        if not await self._appears(f"!{_IDLE} || {_newer(before)}"):
+            await self.page.click(button, what, seconds)
 
     async def _fill_option(self, option: str, field: str, value: str) -> None:
         await self.page.type(field, value, option)
