@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from sqlalchemy import RowMapping, bindparam, select
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.dialects.postgresql import insert  # compiles for SQLite, too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.generation import Image

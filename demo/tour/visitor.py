@@ -154,6 +154,12 @@ class Visitor:
         await self.page.until(f"{_NEWEST}?.innerText.includes({text!r})", f"{text!r} in the newest message", seconds)
         await self.page.until(f"!!{_IN_SIGHT}", "newest message in sight")
 
+    async def finished(self, prompt: str) -> None:
+        """Wait until the newest message, in the channel, is the finished result of a prompt."""
+        await self.channel()
+        await self.shows(prompt)
+        await self.shows("Again")
+
     async def _show(self, label: str) -> None:
         switch = f"button({label!r}, document)"
         if await self.page.evaluate(f"!!({switch})"):

@@ -46,14 +46,14 @@ async def test_polls_that_fail_become_rarer(installation: Installation, kie: Kie
 
 async def test_a_task_is_polled_at_once_when_asked_for(installation: Installation, kie: KieStandIn) -> None:
     async with installation.start(tuned(pace=partial(Pace, every=3600))) as backend:
-        wish = await backend.request()
-        await backend.wait_for_states(wish, TaskState.RUNNING)
-        (task,) = await backend.tasks(wish)
+        generation_id = await backend.request()
+        await backend.wait_for_states(generation_id, TaskState.RUNNING)
+        (task,) = await backend.tasks(generation_id)
         assert polls(kie) == []
         await until(lambda: all(task.ended for task in kie.tasks.values()), what="KIE to be done")
         assert backend.tracker.poll_now(TaskId(1)) is False
         assert backend.tracker.poll_now(task.id) is True
-        await backend.wait_for_post(wish)
+        await backend.wait_for_post(generation_id)
         assert len(polls(kie)) == 1
         assert backend.tracker.poll_now(task.id) is False
 
@@ -61,18 +61,18 @@ async def test_a_task_is_polled_at_once_when_asked_for(installation: Installatio
 async def test_asking_for_a_poll_during_one_does_no_harm(installation: Installation, kie: KieStandIn) -> None:
     kie.script.always("recordInfo", Delay(0.2))
     async with installation.start(tuned(pace=partial(Pace, every=0.1))) as backend:
-        wish = await backend.request()
-        other = await backend.request("a second wish, still waiting")
-        await backend.wait_for_states(wish, TaskState.RUNNING)
-        (task,) = await backend.tasks(wish)
+        generation_id = await backend.request()
+        other = await backend.request("a second request, still waiting")
+        await backend.wait_for_states(generation_id, TaskState.RUNNING)
+        (task,) = await backend.tasks(generation_id)
         await until(lambda: polls(kie), what="the first poll")
         for _ in range(3):
             assert backend.tracker.poll_now(task.id)
             await asyncio.sleep(0)
-        await backend.wait_for_post(wish)
+        await backend.wait_for_post(generation_id)
         await backend.wait_for_post(other)
         await until(lambda: len(backend.tracker) == 0, what="the tracker to be done")
-        assert backend.ledger(wish) == [RESERVED, SETTLED]
+        assert backend.ledger(generation_id) == [RESERVED, SETTLED]
         assert backend.workload.queue.running == 0
 
 
@@ -96,13 +96,13 @@ async def test_tasks_that_another_ones_end_tells_of_are_polled_at_once(
     installation: Installation, kie: KieStandIn
 ) -> None:
     async with installation.start(tuned(pace=Telling)) as backend:
-        wish = await backend.request(count=4)
-        await backend.wait_for_states(wish, *[TaskState.RUNNING] * 4)
+        generation_id = await backend.request(count=4)
+        await backend.wait_for_states(generation_id, *[TaskState.RUNNING] * 4)
         await until(lambda: all(task.ended for task in kie.tasks.values()), what="KIE to be done")
         assert polls(kie) == []
-        first, *_ = await backend.tasks(wish)
+        first, *_ = await backend.tasks(generation_id)
         assert backend.tracker.poll_now(first.id) is True
-        await backend.wait_for_post(wish)
+        await backend.wait_for_post(generation_id)
         assert len(polls(kie)) == 4
 
 
@@ -146,8 +146,8 @@ async def test_an_end_that_cannot_be_stored_is_polled_for_more_and_more_rarely(
         yield
 
     async with installation.start(tuned(tracker=TrackerOptions(retry_after=0.1))) as backend:
-        wish = await backend.request()
-        await backend.wait_for_states(wish, TaskState.RUNNING)
+        generation_id = await backend.request()
+        await backend.wait_for_states(generation_id, TaskState.RUNNING)
         with monkeypatch.context() as trouble:
             trouble.setattr(backend.store, "write", refused)
             await until(lambda: all(task.ended for task in kie.tasks.values()), what="KIE to be done")
@@ -156,8 +156,8 @@ async def test_an_end_that_cannot_be_stored_is_polled_for_more_and_more_rarely(
         before_last, last = polls(kie)[-2:]
         # Nominally 0.8 s; the rest is for a busy machine.
         assert last.at - before_last.at >= 0.3
-        await backend.wait_for_post(wish)
-        assert backend.ledger(wish) == [RESERVED, SETTLED]
+        await backend.wait_for_post(generation_id)
+        assert backend.ledger(generation_id) == [RESERVED, SETTLED]
 
 
 # Each setting of the [tracker] section
@@ -177,18 +177,18 @@ async def test_poll_every_deadline_late_every_and_late_for(installation: Install
     kie.script.next_tasks(Never())
     tuning = configured(poll_every=0.02, deadline=40, late_every=0.03, late_for=100)
     async with installation.start(tuning) as backend:
-        wish = await backend.request()
-        await backend.wait_for_states(wish, TaskState.RUNNING)
+        generation_id = await backend.request()
+        await backend.wait_for_states(generation_id, TaskState.RUNNING)
         installation.clock.advance(30)
         await polls_come(kie)
-        assert await backend.states(wish) == [TaskState.RUNNING]
+        assert await backend.states(generation_id) == [TaskState.RUNNING]
         installation.clock.advance(11)
-        await backend.wait_for_states(wish, TaskState.OVERDUE)
+        await backend.wait_for_states(generation_id, TaskState.OVERDUE)
         installation.clock.advance(90)
         await polls_come(kie)
-        assert await backend.states(wish) == [TaskState.OVERDUE]
+        assert await backend.states(generation_id) == [TaskState.OVERDUE]
         installation.clock.advance(11)
-        await backend.wait_for_states(wish, TaskState.FAILED)
+        await backend.wait_for_states(generation_id, TaskState.FAILED)
 
 
 async def test_polls_per_second(installation: Installation, kie: KieStandIn) -> None:

@@ -48,8 +48,8 @@ async def test_a_failed_task_is_refunded_and_told(
     backend: Backend, kie: KieStandIn, end: TaskOutcome, failure: Failure
 ) -> None:
     kie.script.next_tasks(end)
-    wish = await backend.request()
-    generation = await backend.wait_for_post(wish)
+    generation_id = await backend.request()
+    generation = await backend.wait_for_post(generation_id)
     assert [(task.state, task.failure) for task in generation.tasks] == [(TaskState.FAILED, failure)]
     given_back = ("goodwill", Decimal(5)) if failure in BILLED_FAILURES else REFUNDED
     assert backend.ledger() == [RESERVED, given_back]
@@ -89,8 +89,8 @@ async def test_what_kie_took_for_a_success_without_an_image_is_known(
 async def test_some_of_four_fail(backend: Backend, kie: KieStandIn) -> None:
     ends = Succeed(duration=0.1), Fail("500", "Internal Error"), Succeed(duration=0.02), Fail("422", "nsfw")
     kie.script.next_tasks(*ends)
-    wish = await backend.request(count=4)
-    generation = await backend.wait_for_post(wish)
+    generation_id = await backend.request(count=4)
+    generation = await backend.wait_for_post(generation_id)
     states = [task.state for task in generation.tasks]
     assert sorted(states) == [TaskState.DELIVERED] * 2 + [TaskState.FAILED] * 2
     (post,) = backend.sender.posts
@@ -105,12 +105,12 @@ async def test_a_task_that_never_ends_is_refunded_at_its_deadline(
 ) -> None:
     kie.script.next_tasks(end)
     async with installation.start(tracker_tuned(task_deadline=30)) as backend:
-        wish = await backend.request()
-        await backend.wait_for_states(wish, TaskState.RUNNING)
+        generation_id = await backend.request()
+        await backend.wait_for_states(generation_id, TaskState.RUNNING)
         await polls_come(kie)
-        assert await backend.states(wish) == [TaskState.RUNNING]
+        assert await backend.states(generation_id) == [TaskState.RUNNING]
         installation.clock.advance(31)
-        generation = await backend.wait_for_post(wish)
+        generation = await backend.wait_for_post(generation_id)
         assert [(task.state, task.failure) for task in generation.tasks] == [(TaskState.OVERDUE, Failure.TOO_SLOW)]
         assert backend.ledger() == [RESERVED, REFUNDED]
         assert backend.workload.queue.running == 0
@@ -119,23 +119,23 @@ async def test_a_task_that_never_ends_is_refunded_at_its_deadline(
         await polls_come(kie)
         assert len(backend.tracker) == 1
         installation.clock.advance(61)
-        await backend.wait_for_states(wish, TaskState.FAILED)
+        await backend.wait_for_states(generation_id, TaskState.FAILED)
         await until(lambda: len(backend.tracker) == 0, what="the watch to end")
         assert backend.ledger() == [RESERVED, REFUNDED]
-        await backend.wait_for_post(wish)
+        await backend.wait_for_post(generation_id)
 
 
 async def test_a_late_success_is_delivered_free(installation: Installation, kie: KieStandIn) -> None:
     kie.script.next_tasks(Succeed(duration=1))
     async with installation.start() as backend:
-        wish = await backend.request()
-        await backend.wait_for_states(wish, TaskState.RUNNING)
+        generation_id = await backend.request()
+        await backend.wait_for_states(generation_id, TaskState.RUNNING)
         installation.clock.advance(31)
-        await backend.wait_for_post(wish, 1)
+        await backend.wait_for_post(generation_id, 1)
         assert backend.sender.posts[0].files == ()
-        message = (await backend.generation(wish)).request.destination.message_id
+        message = (await backend.generation(generation_id)).request.destination.message_id
 
-        generation = await backend.wait_for_post(wish, 2)
+        generation = await backend.wait_for_post(generation_id, 2)
         (task,) = generation.tasks
         assert (task.state, task.free, task.failure) == (TaskState.DELIVERED, True, None)
         late = backend.sender.posts[1]
@@ -152,27 +152,27 @@ async def test_a_late_success_is_delivered_free(installation: Installation, kie:
 async def test_a_late_failure_changes_nothing(installation: Installation, kie: KieStandIn) -> None:
     kie.script.next_tasks(Fail("500", "Internal Error", duration=0.8))
     async with installation.start() as backend:
-        wish = await backend.request()
-        await backend.wait_for_states(wish, TaskState.RUNNING)
+        generation_id = await backend.request()
+        await backend.wait_for_states(generation_id, TaskState.RUNNING)
         installation.clock.advance(31)
-        await backend.wait_for_states(wish, TaskState.FAILED)
+        await backend.wait_for_states(generation_id, TaskState.FAILED)
         await until(lambda: len(backend.tracker) == 0, what="the watch to end")
-        await backend.wait_for_post(wish, 1)
+        await backend.wait_for_post(generation_id, 1)
         assert backend.ledger() == [RESERVED, REFUNDED]
 
 
 async def test_late_and_punctual_images_of_one_wish(installation: Installation, kie: KieStandIn) -> None:
     kie.script.next_tasks(Succeed(), Succeed(duration=1))
     async with installation.start() as backend:
-        wish = await backend.request(count=2)
+        generation_id = await backend.request(count=2)
 
         async def one_is_ready() -> bool:
-            return sorted(await backend.states(wish)) == [TaskState.READY, TaskState.RUNNING]
+            return sorted(await backend.states(generation_id)) == [TaskState.READY, TaskState.RUNNING]
 
         await until(one_is_ready, what="the first image")
         installation.clock.advance(31)
-        await backend.wait_for_post(wish, 1)
-        generation = await backend.wait_for_post(wish, 2)
+        await backend.wait_for_post(generation_id, 1)
+        generation = await backend.wait_for_post(generation_id, 2)
         assert [task.state for task in generation.tasks] == [TaskState.DELIVERED] * 2
         assert [(len(post.files), post.card.late) for post in backend.sender.posts] == [(1, False), (1, True)]
         assert sorted(backend.ledger()) == sorted([RESERVED, RESERVED, REFUNDED, SETTLED, LATE])
@@ -186,9 +186,9 @@ async def test_questions_that_fail_say_nothing_of_the_task(backend: Backend, kie
         CutMidBody(),
     )
     kie.script.on("recordInfo", *troubles)
-    wish = await backend.request()
-    await backend.wait_for_post(wish, within=20)
-    assert await backend.states(wish) == [TaskState.DELIVERED]
+    generation_id = await backend.request()
+    await backend.wait_for_post(generation_id, within=20)
+    assert await backend.states(generation_id) == [TaskState.DELIVERED]
     assert backend.ledger() == [RESERVED, SETTLED]
     assert len(created(kie)) == 1
 
@@ -199,13 +199,13 @@ async def test_when_kie_cannot_be_asked_the_deadline_still_holds(
 ) -> None:
     kie.script.always("recordInfo", trouble)
     async with installation.start(tracker_tuned(task_deadline=0.6)) as backend:
-        wish = await backend.request()
-        generation = await backend.wait_for_post(wish)
+        generation_id = await backend.request()
+        generation = await backend.wait_for_post(generation_id)
         assert [(task.state, task.failure) for task in generation.tasks] == [(TaskState.OVERDUE, Failure.TOO_SLOW)]
         assert backend.ledger() == [RESERVED, REFUNDED]
         kie.script.clear()
-        await backend.wait_for_post(wish, 2)
-        assert await backend.states(wish) == [TaskState.DELIVERED]
+        await backend.wait_for_post(generation_id, 2)
+        assert await backend.states(generation_id) == [TaskState.DELIVERED]
         assert backend.ledger() == [RESERVED, REFUNDED, LATE]
 
 
@@ -214,7 +214,7 @@ async def test_an_unexpected_error_while_asking_does_not_lose_the_task(
 ) -> None:
     expected_errors += [RuntimeError("nobody expected this"), RuntimeError("nor that")]
     async with installation.start(wrap=lambda api: FlakyApi(api, report=expected_errors)) as backend:
-        wish = await backend.request()
-        await backend.wait_for_post(wish)
-        assert await backend.states(wish) == [TaskState.DELIVERED]
+        generation_id = await backend.request()
+        await backend.wait_for_post(generation_id)
+        assert await backend.states(generation_id) == [TaskState.DELIVERED]
         assert backend.ledger() == [RESERVED, SETTLED]
