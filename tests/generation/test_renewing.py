@@ -1,4 +1,4 @@
-"""ReferencePreparer of an earlier generation_id: renewed from KIE's own copy, from the shelf, or not at all."""
+"""References of an earlier generation: renewed from KIE's own copy, from what was kept, or not at all."""
 
 import hashlib
 from collections.abc import AsyncGenerator
