@@ -1,7 +1,8 @@
 """Rights that one process at a time has, for some seconds by the database's clock, and what their holders tell."""
 
+import asyncio
 from collections.abc import AsyncGenerator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, final
@@ -9,6 +10,7 @@ from typing import Any, final
 from sqlalchemy import CursorResult, Executable, bindparam, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from bot.domain.errors import StoreUnavailable
 from bot.store import postgres
 from bot.store.tables import leases
 from bot.store.unavailable import UNAVAILABLE, unavailable
@@ -58,8 +60,19 @@ class PostgresLeases:
             await engine.dispose()
 
     async def acquire(self, name: str, ttl: float) -> int | None:
-        """Take a lease for ``ttl`` seconds; its term, or None while somebody, this process included, has it."""
-        return (await self._execute(_ACQUIRE, {"name": name, "ttl": ttl})).scalar_one_or_none()
+        """Take a lease for ``ttl`` seconds; its term, or None while somebody, this process included, has it.
+
+        When cancelled, it first waits for the answer and gives back what it has taken.
+        """
+        acquiring = asyncio.ensure_future(self._execute(_ACQUIRE, {"name": name, "ttl": ttl}))
+        try:
+            return (await asyncio.shield(acquiring)).scalar_one_or_none()
+        except asyncio.CancelledError:
+            with suppress(StoreUnavailable):
+                term = (await acquiring).scalar_one_or_none()
+                if term is not None:
+                    await self.release(name, term)
+            raise
 
     async def renew(self, name: str, term: int, ttl: float) -> bool:
         """Hold it until ``ttl`` seconds from now; False when another has taken it."""

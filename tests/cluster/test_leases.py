@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime, timedelta
 
+import psycopg
 import pytest
 from structlog.testing import capture_logs
 
@@ -46,6 +47,28 @@ async def test_a_lease_that_is_not_renewed_runs_out_and_its_holder_is_told(lease
     await leases.tell(Taken("work", 2), "from the present one")
     await leases.release("work", 1)
     assert await leases.held("work")
+
+
+async def test_a_process_that_ends_while_the_database_answers_gives_back_what_it_took(
+    postgresql: str, leases: PostgresLeases
+) -> None:
+    async with await psycopg.AsyncConnection.connect(postgresql) as other:
+        await other.execute("LOCK TABLE leases")
+        acquiring = asyncio.ensure_future(leases.acquire("work", 120))
+
+        async def waits() -> bool:
+            locks = await other.execute(
+                "SELECT count(*) FROM pg_locks WHERE relation = 'leases'::regclass AND NOT granted"
+            )
+            return await locks.fetchone() == (1,)
+
+        await until(waits, what="the statement to reach the server")
+        acquiring.cancel()
+        await asyncio.sleep(0)
+        await other.rollback()
+    with pytest.raises(asyncio.CancelledError):
+        await acquiring
+    assert await leases.acquire("work", 120) == 2
 
 
 async def test_a_database_out_of_reach_is_an_error_of_the_store(postgresql: str) -> None:
