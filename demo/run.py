@@ -16,7 +16,8 @@ from simcord.preview import Preview
 
 from bot import log
 from bot.app import Application, assemble
-from bot.config import Config, DatabaseConfig, DiscordConfig, KieConfig, LimitsConfig, QuotaConfig, TrackerConfig
+from bot.config import Config
+from bot.config.sections import DatabaseConfig, DiscordConfig, KieConfig, LimitsConfig, QuotaConfig, TrackerConfig
 from bot.domain.credits import Period
 from bot.domain.errors import OperatorError
 from demo.cdn import serve_cdn

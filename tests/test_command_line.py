@@ -112,10 +112,10 @@ def test_the_health_check_follows_the_settings(easel: Easel, listens: str, host:
 
 def test_a_crash_shows_no_secret() -> None:
     program = (
-        "import os, sys, bot.__main__ as command_line\n"
+        "import os, sys, bot.cli.bot\nfrom bot.cli.main import main\n"
         "def crash(command, config): raise RuntimeError(os.environ['EASEL__KIE__API_KEY'])\n"
-        "command_line._bot = crash\n"
-        "sys.exit(command_line.main(['run']))"
+        "bot.cli.bot.perform = crash\n"
+        "sys.exit(main(['run']))"
     )
     environment = os.environ | {f"EASEL__{name}": value for name, value in SECRETS.items()}
     done = subprocess.run(

@@ -10,11 +10,15 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from bot import options
-from bot.config import Config, LimitsConfig
+from bot.config import Config
+from bot.config.sections import LimitsConfig
 from bot.domain.ids import GuildId
 
 ROOT = Path(__file__).parent.parent
-SOURCES = "".join((ROOT / "bot" / name).read_text() for name in ("app.py", "options.py", "process.py", "__main__.py"))
+SOURCES = "".join(
+    (ROOT / "bot" / name).read_text()
+    for name in ("app.py", "options.py", "process.py", "cli/main.py", "cli/bot.py", "cli/health.py")
+)
 
 SETTINGS: list[tuple[str, str]] = [
     (section, name)

@@ -17,7 +17,8 @@ from discord.http import Route
 from bot import process
 from bot.app import assemble
 from bot.cluster.ports import LocalLeases
-from bot.config import ClusterConfig, Config, DatabaseConfig, WebConfig, load
+from bot.config import Config, load
+from bot.config.sections import ClusterConfig, DatabaseConfig, WebConfig
 from demo.kie import Delay
 from tests.process.deployment import Deployment, open_deployment
 from tests.stories.images import png

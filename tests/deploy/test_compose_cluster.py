@@ -16,7 +16,8 @@ import psycopg
 import pytest
 from simcord import InteractionResult
 
-from bot.config import Config, WebConfig
+from bot.config import Config
+from bot.config.sections import WebConfig
 from tests.cluster.test_processes import free_port, readiness
 from tests.database import server
 from tests.deploy.files import ROOT, compose, easel_services, environment, image

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from bot import options
-from bot.config import Config, KieConfig, TrackerConfig
+from bot.config import Config
+from bot.config.sections import KieConfig, TrackerConfig
 from bot.domain.errors import StoreUnavailable
 from bot.domain.ids import KieTaskId, TaskId
 from bot.domain.image_api_errors import PollFailed

@@ -10,7 +10,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Final
 
-from bot.config import QuotaConfig
+from bot.config.sections import QuotaConfig
 from bot.domain.errors import TooManyOpen
 from bot.ui.texts.refusals import refusal
 from tests.bench.commands import SentCommand

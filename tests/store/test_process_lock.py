@@ -11,7 +11,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.app import assemble
-from bot.config import Config, DatabaseConfig
+from bot.config import Config
+from bot.config.sections import DatabaseConfig
 from bot.domain.errors import OperatorError, StoreUnavailable
 from bot.generation.pending_cards import JOURNAL_NAME
 from bot.store import sqlite

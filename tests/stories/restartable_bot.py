@@ -8,7 +8,8 @@ from typing import final
 import simcord
 
 from bot.app import Application, assemble
-from bot.config import Config, DatabaseConfig, DiscordConfig, KieConfig, QuotaConfig, TrackerConfig
+from bot.config import Config
+from bot.config.sections import DatabaseConfig, DiscordConfig, KieConfig, QuotaConfig, TrackerConfig
 from bot.domain.ports import Clock
 from demo.simulation import ignore_idle_connections
 from tests.waiting import until

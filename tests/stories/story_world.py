@@ -19,7 +19,7 @@ from structlog.testing import capture_logs
 
 from bot.app import Application
 from bot.client import EaselClient
-from bot.config import DatabaseConfig
+from bot.config.sections import DatabaseConfig
 from bot.domain.errors import UserError
 from demo.cdn import serve_cdn
 from demo.kie import Code, KieStandIn

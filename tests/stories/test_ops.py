@@ -10,7 +10,7 @@ import pytest
 import simcord
 
 from bot import VERSION
-from bot.config import OperatorConfig, PricesConfig
+from bot.config.sections import OperatorConfig, PricesConfig
 from bot.ui.cards import AMBER, BLURPLE, GREEN, RED
 from demo.kie import Never
 from tests.database import ON_POSTGRESQL

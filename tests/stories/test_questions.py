@@ -6,7 +6,7 @@ from decimal import Decimal
 import discord
 import pytest
 
-from bot.config import PricesConfig
+from bot.config.sections import PricesConfig
 from bot.domain.errors import PriceChanged
 from bot.ui.texts.refusals import refusal
 from tests.database import execute

@@ -11,7 +11,8 @@ from simcord.enums import InteractionType
 from simcord.interactions import base_payload
 from structlog.testing import capture_logs
 
-from bot.config import Config, DiscordConfig, LimitsConfig, OperatorConfig
+from bot.config import Config
+from bot.config.sections import DiscordConfig, LimitsConfig, OperatorConfig
 from bot.domain.errors import DirectMessagesOff, Ignored, NotInServer, ServerNotAllowed
 from bot.options import access
 from bot.ui.texts.refusals import SERVER_NOT_ALLOWED, refusal

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
-from bot.config_sources import strip
+from bot.config.sources import strip
 from bot.network import is_loopback, parse_address
 from bot.store import postgres, sqlite
 

@@ -1,12 +1,6 @@
-"""The configuration: config.toml, overridden by environment variables ``EASEL__SECTION__KEY``.
+"""The sections of config.toml: each setting with its bounds and its default."""
 
-config.example.toml documents every setting and shows its default.
-"""
-
-import os
-from collections.abc import Iterable
-from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AliasChoices,
@@ -15,16 +9,13 @@ from pydantic import (
     Field,
     IPvAnyNetwork,
     SecretStr,
-    ValidationError,
     ValidationInfo,
     field_validator,
     model_validator,
 )
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from bot.config_errors import describe, unknown_sources, variable_of
-from bot.config_sources import read_toml, strip, with_secret_files
-from bot.config_types import (
+from bot.config.sources import strip
+from bot.config.types import (
     Count,
     Database,
     Host,
@@ -37,13 +28,14 @@ from bot.config_types import (
     Timeout,
 )
 from bot.domain.credits import KIE_PRICES, Period
-from bot.domain.errors import OperatorError
 from bot.domain.ids import PROCESSES
 from bot.domain.kie_limits import KIE_LIMITS
 from bot.domain.settings import Model, Resolution
 
 
-class _Section(BaseModel):
+class Section(BaseModel):
+    """Immutable, and knows every key; a boolean is no number."""
+
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @model_validator(mode="before")
@@ -60,7 +52,7 @@ class _Section(BaseModel):
         return value
 
 
-class DiscordConfig(_Section):
+class DiscordConfig(Section):
     """Discord's token, who may use the bot, Discord's addresses, and the hosts of members' images."""
 
     token: Secret = SecretStr("")
@@ -77,7 +69,7 @@ class DiscordConfig(_Section):
     )
 
 
-class KieConfig(_Section):
+class KieConfig(Section):
     """KIE's key, addresses, limits and callbacks. Times in seconds."""
 
     api_key: Secret = SecretStr("")
@@ -99,7 +91,7 @@ class KieConfig(_Section):
     balance_every_paused: Seconds = 15
 
 
-class DatabaseConfig(_Section):
+class DatabaseConfig(Section):
     """Where the database is, and the folder for everything else that is kept: by default the one of the SQLite file."""
 
     url: Database = "sqlite:///data/easel.db"
@@ -108,14 +100,14 @@ class DatabaseConfig(_Section):
     folder: str = ""
 
 
-class ReferencesConfig(_Section):
+class ReferencesConfig(Section):
     """How long members' images are kept, so that a request can be repeated."""
 
     keep_megabytes: Annotated[int, Field(ge=0, le=100_000_000)] = 2000
     keep_days: Annotated[float, Field(ge=0.01, le=3650)] = 90
 
 
-class WebConfig(_Section):
+class WebConfig(Section):
     """The web server for health checks and KIE's callbacks."""
 
     host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
@@ -123,7 +115,7 @@ class WebConfig(_Section):
     trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
 
 
-class QuotaConfig(_Section):
+class QuotaConfig(Section):
     """A member's default allowance in credits, for servers without rules of their own and for direct messages."""
 
     credits: Annotated[float, Field(ge=0, le=1_000_000)] = 50
@@ -133,7 +125,7 @@ class QuotaConfig(_Section):
     open_generations: Count = 10
 
 
-class LimitsConfig(_Section):
+class LimitsConfig(Section):
     """The operator's limits in credits, which no server admin can raise. Periods start by UTC.
 
     0 is for no limit, but in ``servers`` for nothing at all.
@@ -145,7 +137,7 @@ class LimitsConfig(_Section):
     servers: dict[Annotated[int, Field(gt=0, lt=1 << 63)], Annotated[float, Field(ge=0, le=1_000_000_000)]] = {}
 
 
-class PricesConfig(_Section):
+class PricesConfig(Section):
     """Credits that one image costs a member, by model and resolution; at most three decimal places."""
 
     pro_1k: Price = KIE_PRICES[Model.PRO, Resolution.ONE_K]
@@ -154,7 +146,7 @@ class PricesConfig(_Section):
     flex_2k: Price = KIE_PRICES[Model.FLEX, Resolution.TWO_K]
 
 
-class OperatorConfig(_Section):
+class OperatorConfig(Section):
     """The operator's server and alerts. An id of 0 means none."""
 
     guild: Annotated[int, Field(ge=0, lt=1 << 63)] = 0
@@ -166,7 +158,7 @@ class OperatorConfig(_Section):
     ] = 500
 
 
-class TrackerConfig(_Section):
+class TrackerConfig(Section):
     """When KIE is polled, and when a task is given up. Times in seconds."""
 
     polls_per_task: Annotated[
@@ -183,7 +175,7 @@ class TrackerConfig(_Section):
     give_up_submitting: Seconds = 180
 
 
-class ClusterConfig(_Section):
+class ClusterConfig(Section):
     """Discord's shards, and what this process does where several share a PostgreSQL database. ``lease`` in seconds."""
 
     role: Literal["all", "gateway", "worker"] = "all"
@@ -192,85 +184,8 @@ class ClusterConfig(_Section):
     lease: Annotated[float, Field(ge=2, le=300)] = 10
 
 
-class LogConfig(_Section):
+class LogConfig(Section):
     """The log's level and format."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"
     format: Literal["console", "json"] = "console"
-
-
-class Config(_Section):
-    """All settings with their defaults; :func:`load` reads the operator's. Secrets print as asterisks."""
-
-    discord: DiscordConfig = DiscordConfig()
-    kie: KieConfig = KieConfig()
-    database: DatabaseConfig = DatabaseConfig()
-    references: ReferencesConfig = ReferencesConfig()
-    web: WebConfig = WebConfig()
-    quota: QuotaConfig = QuotaConfig()
-    limits: LimitsConfig = LimitsConfig()
-    prices: PricesConfig = PricesConfig()
-    operator: OperatorConfig = OperatorConfig()
-    tracker: TrackerConfig = TrackerConfig()
-    cluster: ClusterConfig = ClusterConfig()
-    log: LogConfig = LogConfig()
-
-    @model_validator(mode="before")
-    @classmethod
-    def _read_secret_files(cls, settings: Any) -> Any:
-        return with_secret_files(strip(settings)) if isinstance(settings, dict) else settings
-
-    @model_validator(mode="after")
-    def _alone_with_sqlite(self) -> Self:
-        """Several processes need a database that they can share."""
-        shared = {"cluster.role": self.cluster.role != "all", "cluster.gateways": self.cluster.gateways > 1}
-        if self.database.url.startswith("sqlite") and any(shared.values()):
-            settings = " and ".join(name for name, value in shared.items() if value)
-            raise ValueError(f"{settings}: only a PostgreSQL database can serve several processes")
-        return self
-
-
-class _Loaded(Config, BaseSettings):
-    model_config = SettingsConfigDict(env_prefix="EASEL__", env_nested_delimiter="__", extra="forbid", frozen=True)
-
-    @classmethod
-    def settings_customise_sources(
-        cls,
-        settings_cls: type[BaseSettings],
-        init_settings: PydanticBaseSettingsSource,
-        env_settings: PydanticBaseSettingsSource,
-        dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
-    ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """The environment takes precedence over what :func:`load` read from the file."""
-        return env_settings, init_settings
-
-
-def load(path: Path | None) -> Config:
-    """Read a file (None: no file) and the environment; raises OperatorError naming every invalid setting."""
-    sections = read_toml(path) if path is not None else {}
-    known = {*Config.model_fields}
-    for section, field in Config.model_fields.items():
-        names: Iterable[str] = field.default.__class__.model_fields
-        known |= {f"{section}.{name}" for name in names}
-    problems = unknown_sources(sections, os.environ, known)
-    try:
-        if not problems:
-            return _Loaded(**sections)
-    except (ValidationError, SettingsError) as error:
-        problems = describe(error, known)
-    raise OperatorError(f"The configuration is invalid: {'; '.join(problems)}.")
-
-
-def require_secrets(config: Config) -> None:
-    """Raise OperatorError when the bot's token or KIE's key is missing."""
-    for name, secret in (("discord.token", config.discord.token), ("kie.api_key", config.kie.api_key)):
-        value = secret.get_secret_value()
-        if not value:
-            variable = variable_of(name)
-            raise OperatorError(
-                f"{name} is missing: set it in config.toml or in {variable}, or name a file that holds it in "
-                f"{variable}_FILE."
-            )
-        if not value.isascii() or " " in value:
-            raise OperatorError(f"{name} contains a space or a character that none has: copy it again.")
