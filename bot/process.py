@@ -13,7 +13,8 @@ from discord.http import Route
 from yarl import URL
 
 from bot import options
-from bot.app import Application, assemble
+from bot.app import Application
+from bot.assembly import assemble
 from bot.client import EaselClient
 from bot.config import Config
 from bot.discord_answers import read_strictly

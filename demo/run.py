@@ -15,7 +15,8 @@ import simcord
 from simcord.preview import Preview
 
 from bot import log
-from bot.app import Application, assemble
+from bot.app import Application
+from bot.assembly import assemble
 from bot.config import Config
 from bot.config.sections import DatabaseConfig, DiscordConfig, KieConfig, LimitsConfig, QuotaConfig, TrackerConfig
 from bot.domain.credits import Period

@@ -17,7 +17,7 @@ from bot.domain.ids import GuildId
 ROOT = Path(__file__).parent.parent
 SOURCES = "".join(
     (ROOT / "bot" / name).read_text()
-    for name in ("app.py", "options.py", "process.py", "cli/main.py", "cli/bot.py", "cli/health.py")
+    for name in ("assembly.py", "options.py", "process.py", "cli/main.py", "cli/bot.py", "cli/health.py")
 )
 
 SETTINGS: list[tuple[str, str]] = [

@@ -29,7 +29,7 @@ import pillow_heif
 import pyvips
 from PIL import Image
 
-import bot.app
+import bot.assembly
 from bot.media.decode_sandbox import DecodeSandbox
 from bot.media.sanitize import Sanitized
 from tests.bench.command_line import parse_options, print_line
@@ -173,7 +173,7 @@ def measure(source: Path, decode: Callable[[Path, Path], Coroutine[None, None, s
 def main() -> int:
     """Run the benchmark; 1 when the sandbox takes more memory than Pillow in the bot, beyond a quarter."""
     options = parse_options(ReferencesOptions(), __doc__)
-    print_line(f"MB at the peak, ms of the longest stall of the event loop beside {bot.app.__name__}")
+    print_line(f"MB at the peak, ms of the longest stall of the event loop beside {bot.assembly.__name__}")
     print_line(
         f"{'image':<17} {'MB':>5}  {'sandbox':<15} {'s':>5} {'bot':>6} {'server':>6} {'decoder':>7} {'stall':>6}  "
         f"{'Pillow':<7} {'s':>5} {'bot':>6} {'stall':>6}  ratios"

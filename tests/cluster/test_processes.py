@@ -15,7 +15,7 @@ from discord.gateway import DiscordWebSocket
 from discord.http import Route
 
 from bot import process
-from bot.app import assemble
+from bot.assembly import assemble
 from bot.cluster.ports import LocalLeases
 from bot.config import Config, load
 from bot.config.sections import ClusterConfig, DatabaseConfig, WebConfig

@@ -125,5 +125,5 @@ async def test_one_process_at_a_time(tmp_path: Path) -> None:
 
 
 def test_matplotlib_stays_out_of_the_bot() -> None:
-    code = "import sys, bot.app, cogs.quota; print(*{'matplotlib', 'numpy'} & set(sys.modules))"
+    code = "import sys, bot.assembly, cogs.quota; print(*{'matplotlib', 'numpy'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True).stdout == "\n"

@@ -10,7 +10,7 @@ from unittest.mock import AsyncMock
 import pytest
 from structlog.testing import capture_logs
 
-from bot.app import assemble
+from bot.assembly import assemble
 from bot.config import Config
 from bot.config.sections import DatabaseConfig
 from bot.domain.errors import OperatorError, StoreUnavailable

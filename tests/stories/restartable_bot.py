@@ -7,7 +7,8 @@ from typing import final
 
 import simcord
 
-from bot.app import Application, assemble
+from bot.app import Application
+from bot.assembly import assemble
 from bot.config import Config
 from bot.config.sections import DatabaseConfig, DiscordConfig, KieConfig, QuotaConfig, TrackerConfig
 from bot.domain.ports import Clock
