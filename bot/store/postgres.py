@@ -64,7 +64,8 @@ def describe(url: str) -> str:
     return f"{parts.get('dbname', 'the database')} on {parts.get('host', 'this machine')}"
 
 
-def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
+@asynccontextmanager
+async def opened(url: str, *, writes: bool, connections: int) -> AsyncGenerator[AsyncEngine, None]:
     """An engine whose transactions take their turn if they write, and see one moment if they read."""
     info = _session(url)
 
@@ -88,7 +89,10 @@ def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
     )
     if writes:
         event.listen(engine.sync_engine, "begin", _lock_writers)
-    return engine
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
 
 
 def create_autocommit(url: str, *, name: str, seconds: int, durable: bool = True, at_once: bool = False) -> AsyncEngine:

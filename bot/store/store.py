@@ -75,12 +75,9 @@ class Store:
         if not migrated:
             await asyncio.to_thread(migrate, url)
         async with AsyncExitStack() as stack:
-            engines: list[AsyncEngine] = []
-            for writes, connections in ((False, _READERS), (True, 1)):
-                engine = kind_of(url).create(url, writes=writes, connections=connections)
-                stack.push_async_callback(engine.dispose)
-                engines.append(engine)
-            store = cls(*engines)
+            opened = kind_of(url).opened
+            reader = await stack.enter_async_context(opened(url, writes=False, connections=_READERS))
+            store = cls(reader, await stack.enter_async_context(opened(url, writes=True, connections=1)))
             stack.push_async_callback(store._end)
             yield store
 
