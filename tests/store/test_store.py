@@ -3,7 +3,6 @@
 import asyncio
 import sqlite3
 import threading
-import time
 import types
 from collections.abc import Coroutine, Generator
 from contextlib import closing
@@ -247,17 +246,18 @@ async def test_the_end_waits_for_open_transactions_and_refuses_later_ones(url: s
             await late
 
 
+@sqlite_only
 async def test_the_thread_of_a_cancelled_connection_has_ended_when_the_database_is_closed(
     url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def threads() -> set[threading.Thread]:
         return {thread for thread in threading.enumerate() if "connection_worker" in thread.name}
 
-    connecting = threading.Event()
+    connecting, go_on = threading.Event(), threading.Event()
 
     def connect_slowly(*arguments: Any, connect: Any = sqlite3.connect) -> sqlite3.Connection:
         connecting.set()
-        time.sleep(0.1)
+        go_on.wait(20)
         return connect(*arguments)
 
     monkeypatch.setattr(sqlite3, "connect", connect_slowly)
@@ -268,4 +268,5 @@ async def test_the_thread_of_a_cancelled_connection_has_ended_when_the_database_
         connection.cancel()
         await asyncio.wait({connection})
         assert connection.cancelled()
+        go_on.set()
     assert threads() == before
