@@ -117,6 +117,7 @@ async def test_commands_that_discord_does_not_take_are_sent_again(deployment: De
     assert [call.status for call in deployment.front.calls("PUT", "/commands")] == [fault.status, 200]
 
 
+@pytest.mark.long
 async def test_a_gateway_that_turns_the_bot_away_is_tried_again(deployment: Deployment) -> None:
     gateway = deployment.front.gateway
     gateway.turn_away = 2
@@ -133,6 +134,7 @@ async def test_a_gateway_that_turns_the_bot_away_is_tried_again(deployment: Depl
     assert "Traceback" not in deployment.outputs[0]
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("acknowledges", [False, True], ids=["silent", "no session"])
 async def test_a_connection_that_is_open_but_dead_is_replaced(deployment: Deployment, acknowledges: bool) -> None:
     gateway = deployment.front.gateway

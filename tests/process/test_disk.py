@@ -198,6 +198,7 @@ async def fail_while_the_image_is_posted(disk: FaultyDisk, process: KillableProc
         await wait_for_fault(process, before)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("fault", [NO_ROOM_FOR_FILES])
 async def test_a_disk_without_room_for_files_loses_nothing(disk: FaultyDisk) -> None:
     kie, sketch = disk.testbed.kie, ("sketch.png", png())

@@ -14,6 +14,7 @@ from tests.stories.rendered import rendered
 from tests.waiting import until
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL], ids=["SIGTERM", "SIGKILL"])
 async def test_requests_interrupted_while_their_references_are_prepared(
     deployment: Deployment, number: signal.Signals

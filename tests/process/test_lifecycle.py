@@ -158,6 +158,7 @@ async def test_whatever_the_gateway_says_the_next_command_is_answered(deployment
     assert deployment.logged_errors() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "fault",
     [
@@ -185,6 +186,7 @@ async def test_a_fault_while_posting_the_outcome_settles_once(deployment: Deploy
     assert deployment.logged_errors() == []
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     "answer", [Fault(cut=True, performed=True), Fault(status=403, html=True, performed=True), *NOT_DISCORDS]
 )

@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from tests.front import answered
 from tests.process.deployment import Deployment
 from tests.process.images import COLOURS, photographs, plain_image
@@ -25,6 +27,7 @@ async def test_eight_formats_in_one_command(deployment: Deployment) -> None:
     assert deployment.logged_errors() == []
 
 
+@pytest.mark.long
 async def test_other_members_are_answered_while_large_images_are_prepared(deployment: Deployment) -> None:
     files = [(f"{number}.jpg", photograph) for number, photograph in enumerate(photographs(*COLOURS))]
     answer_times: list[float] = []
