@@ -108,7 +108,7 @@ def test_a_renamed_setting_keeps_its_old_name(
     [
         ("EASEL__KIE__RESULT_HOSTS", "EASEL__KIE__RESULT_HOSTS: write lists as JSON"),
         ("EASEL__WEB__PORT", "EASEL__WEB__PORT: Input should be a valid integer"),
-        ("EASEL__DISCROD__TOKEN", "EASEL__DISCROD__TOKEN: unknown setting (did you mean discord.token?)"),
+        ("EASEL__DISCROD__TOKEN", "EASEL__DISCROD__TOKEN: unknown setting (did you mean EASEL__DISCORD__TOKEN?)"),
         ("EASEL_LIMITS__DAILY_BUDGET", "(did you mean EASEL__LIMITS__DAILY_BUDGET?)"),
         ("EASEL__KIE__APIKEY", "EASEL__KIE__APIKEY: unknown setting (did you mean EASEL__KIE__API_KEY?)"),
     ],
