@@ -86,7 +86,9 @@ def test_help_and_version(easel: Easel) -> None:
 def test_a_check_names_each_mistake_in_the_configuration(easel: Easel, tmp_path: Path) -> None:
     done = easel("check")
     assert done.returncode == EX_CONFIG
-    assert done.stdout.startswith("✗ configuration    there is no config.toml in this folder → `python -m bot init` asks")
+    assert done.stdout.startswith(
+        "✗ configuration    there is no config.toml in this folder → `python -m bot init` asks"
+    )
     (tmp_path / "config.toml").write_text("[kie]\napikey = 1\n[web]\nport = 99999\n")
     done = easel("check", "--json", KIE__NEWTASKS="1")
     assert done.returncode == EX_CONFIG

@@ -75,9 +75,8 @@ def _about_modes(path: Path) -> CheckLine:
     except OSError as error:
         return failed("file modes", f"{folder} cannot be read: {error.strerror}", "run this as the bot's user")
     if exposed:
-        count = "one" if len(exposed) == 1 else f"{len(exposed):,}"
         fix = f"chmod -R go= {folder} (the next start does it too)"
-        return failed("file modes", f"other users can read {count} of Easel's files in {folder}", fix)
+        return failed("file modes", f"other users can read {exposed[0]}", fix)
     return ok("file modes", f"only this user can read what is in {folder}")
 
 

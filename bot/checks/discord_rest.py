@@ -59,10 +59,10 @@ class DiscordRest:
                 break
             attempts += 1
             await asyncio.sleep(pause)
-        if isinstance(code := error.get("code"), int) and status != HTTPStatus.OK:
-            raise DiscordRefused(status, code)
         if status == HTTPStatus.TOO_MANY_REQUESTS:
             raise DiscordUnreachable("it answered 429: this machine has asked too often")
+        if isinstance(code := error.get("code"), int) and status != HTTPStatus.OK:
+            raise DiscordRefused(status, code)
         raise DiscordUnreachable(f"a proxy or Cloudflare answered {status}")
 
     async def guilds(self) -> AsyncGenerator[dict[str, Any], None]:
