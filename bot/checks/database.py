@@ -75,7 +75,7 @@ def _about_modes(path: Path) -> CheckLine:
     except OSError as error:
         return failed("file modes", f"{folder} cannot be read: {error.strerror}", "run this as the bot's user")
     if exposed:
-        fix = f"chmod -R go= {folder} (the next start does it too)"
+        fix = "`python -m bot db check` takes that away, as the next start does"
         return failed("file modes", f"other users can read {exposed[0]}", fix)
     return ok("file modes", f"only this user can read what is in {folder}")
 

@@ -10,10 +10,13 @@ from bot.checks.lines import CheckLine, failed, ok, skipped
 from bot.config import Config, secret_problem
 from bot.domain.install import SEND_MESSAGES, SEND_MESSAGES_IN_THREADS, VIEW_CHANNEL, install_link, missing_permissions
 from bot.domain.text import clean
+from bot.ui.texts.amounts import some
 
 _PORTAL: Final = "https://discord.com/developers/applications"
 _SHOWN: Final = 20
 """How many servers with missing permissions have a line of their own."""
+_NAMED: Final = 5
+"""How many are named in one line."""
 _CONTENT_FLAGS: Final = 1 << 18 | 1 << 19
 """The message-content intent, for bots in 100 servers and more, and for others
 (https://discord.com/developers/docs/resources/application#application-object-application-flags)."""
@@ -78,7 +81,7 @@ def _about_application(application: dict[str, Any], config: Config) -> Iterable[
         fix = "switch Public Bot off on the Bot page, or set discord.guilds or limits.daily_budget"
         yield failed(name, "public: any server can add it and spend your KIE credits", fix)
     else:
-        yield ok(name, f"public: any server can add it; {_protection(config)}")
+        yield ok(name, f"public: any server can add it, but {_protection(config)}")
     if application.get("bot_require_code_grant"):
         fix = "switch Requires OAuth2 Code Grant off on the Bot page"
         yield failed(name, "it requires a code grant, so no link can add it to a server", fix)
@@ -95,8 +98,8 @@ def _about_application(application: dict[str, Any], config: Config) -> Iterable[
 
 
 def _protection(config: Config) -> str:
-    count = len(config.discord.guilds)
-    return f"discord.guilds names {count}" if count else "limits.daily_budget limits what all of them spend"
+    listed = "only those in discord.guilds may use it"
+    return listed if config.discord.guilds else "limits.daily_budget limits what all of them spend"
 
 
 def _about_servers(guilds: list[dict[str, Any]], link: str) -> Iterable[CheckLine]:
@@ -134,9 +137,9 @@ def _about_listed(guilds: list[dict[str, Any]], config: Config) -> Iterable[Chec
         return
     joined = {int(guild["id"]): clean(str(guild["name"])) for guild in guilds}
     if leaving := [f"{name} ({guild})" for guild, name in joined.items() if guild not in allowed]:
-        yield skipped("discord.guilds", f"the bot will leave what it does not name: {', '.join(leaving)}")
+        yield skipped("discord.guilds", f"the bot will leave what it does not name: {some(leaving, _NAMED)}")
     if absent := [str(guild) for guild in config.discord.guilds if guild not in joined]:
-        yield skipped("discord.guilds", f"the bot is not in {', '.join(absent)}")
+        yield skipped("discord.guilds", f"the bot is not in {some(absent, _NAMED)}")
 
 
 async def _about_alert_channel(rest: DiscordRest, config: Config, bot_id: int) -> CheckLine:

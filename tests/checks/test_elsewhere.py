@@ -75,7 +75,7 @@ async def test_everything_works(surroundings: Surroundings) -> None:
         (setting("kie.result_hosts", ["127.0.0.1:1"]), "result hosts", "127.0.0.1:1 cannot", "kie.result_hosts"),
         (_damage, "database", "is damaged: file is not a database", "db restore"),
         (_later_version, "database", "a later version of Easel (schema 9999)", "use that version"),
-        (_open_to_others, "file modes", "other users can read /", "chmod"),
+        (_open_to_others, "file modes", "other users can read /", "db check"),
         (
             setting("database.url", "postgresql://easel@127.0.0.1:1/easel"),
             *("database", "easel on 127.0.0.1 cannot be reached", "database.url"),
