@@ -1,12 +1,13 @@
 """KIE: the key, what the balance is good for, and the hosts that images travel through."""
 
-from collections.abc import Iterable
+import asyncio
+from dataclasses import replace
 from decimal import Decimal
 
 import aiohttp
 
 from bot import options
-from bot.checks.lines import CheckLine, failed, ok, skipped
+from bot.checks.lines import CheckLine, CheckOutcome, failed, ok, skipped
 from bot.config import Config, secret_problem
 from bot.domain.credits import KIE_PRICES
 from bot.domain.image_api_errors import AccountRefused, PollFailed
@@ -22,6 +23,7 @@ _RESULTS_SUBDOMAIN = "tempfile."
 
 
 _UNRESOLVED = "cannot be resolved"
+_NETWORK = "see this machine's network and firewall, and "
 
 
 async def check_kie(session: aiohttp.ClientSession, config: Config) -> list[CheckLine]:
@@ -30,7 +32,7 @@ async def check_kie(session: aiohttp.ClientSession, config: Config) -> list[Chec
         detail, _, fix = problem.rstrip(".").partition(": ")
         return [failed("KIE key", detail, fix), skipped("KIE credits", "not tried: there is no key")]
     try:
-        balance = await KieClient(session, options.kie_options(config)).balance()
+        balance = await KieClient(session, replace(options.kie_options(config), request_seconds=_SECONDS)).balance()
     except AccountRefused as error:
         if error.wrong_key:
             line = failed("KIE key", "KIE refused it", "copy it again from https://kie.ai/api-key into kie.api_key")
@@ -65,36 +67,34 @@ async def check_hosts(
     """Whether references can be uploaded and results fetched. Any answer will do."""
     uploads = config.kie.upload_url
     problem = await _problem(session, uploads)
-    fix = "see this machine's network and firewall, and "
     lines = [
-        failed("upload host", f"{uploads} cannot be reached: {problem}", f"{fix}kie.upload_url")
+        failed("upload host", f"{uploads} cannot be reached: {problem}", f"{_NETWORK}kie.upload_url")
         if problem
         else ok("upload host", f"{uploads} can be reached")
     ]
-    reached: list[str] = []
-    for entry in config.kie.result_hosts:
-        if not entry.startswith(".") and is_loopback(entry):
-            continue  # a port of this machine that is not known here
-        problems = [await _problem(downloads, address) for address in _addresses(entry)]
-        # Which hosts a domain has is not known for sure: that a name does not exist says nothing.
-        found = [problem for problem in problems if problem is None or _UNRESOLVED not in problem]
-        if None in found:
-            reached.append(entry)
-        elif found or not entry.startswith("."):
-            problem = found[0] if found else problems[0]
-            lines.append(failed("result hosts", f"{entry} cannot be reached: {problem}", f"{fix}kie.result_hosts"))
-        else:
-            lines.append(skipped("result hosts", f"{entry}: no host of this domain is known, so none was tried"))
-    if reached:
+    # Others on this machine have a port that is not known here.
+    entries = [entry for entry in config.kie.result_hosts if not is_loopback(entry)]
+    tried = await asyncio.gather(*(_try_host(downloads, entry) for entry in entries))
+    lines += [line for line in tried if line.outcome is not CheckOutcome.OK]
+    if reached := [entry for entry, line in zip(entries, tried, strict=True) if line.outcome is CheckOutcome.OK]:
         lines.append(ok("result hosts", f"{', '.join(reached)} can be reached"))
     return lines
 
 
-def _addresses(entry: str) -> Iterable[str]:
-    """Of hosts that an entry of ``kie.result_hosts`` allows."""
+async def _try_host(session: aiohttp.ClientSession, entry: str) -> CheckLine:
+    """An entry of ``kie.result_hosts``: a host, or a domain of which some host will do."""
     name = entry.removeprefix(".")
     scheme = "http" if is_loopback(name.partition(":")[0]) else "https"
-    return [f"{scheme}://{host}/" for host in ((_RESULTS_SUBDOMAIN + name, name) if name != entry else (name,))]
+    hosts = (name,) if name == entry else (_RESULTS_SUBDOMAIN + name, name)
+    problems = await asyncio.gather(*(_problem(session, f"{scheme}://{host}/") for host in hosts))
+    # Which hosts a domain has is not known for sure: that a name does not exist says nothing.
+    telling = [problem for problem in problems if problem is None or _UNRESOLVED not in problem or name == entry]
+    if None in telling:
+        return ok("result hosts", f"{entry} can be reached")
+    if telling:
+        fix = f"{_NETWORK}kie.result_hosts"
+        return failed("result hosts", f"{entry} cannot be reached: {telling[0]}", fix)
+    return skipped("result hosts", f"{entry}: no host of this domain is known, so nothing was tried")
 
 
 async def _problem(session: aiohttp.ClientSession, address: str) -> str | None:

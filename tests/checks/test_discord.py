@@ -6,7 +6,7 @@ from simcord.backend.models import Overwrite
 from simcord.enums import OverwriteType
 
 from bot.checks.lines import CheckOutcome
-from bot.domain.install import install_link
+from bot.domain.install import install_link, missing_permissions
 from tests.checks.surroundings import Break, Surroundings, setting
 from tests.front import Fault, rate_limited
 
@@ -29,6 +29,15 @@ def _mute_in_channel(world: Surroundings) -> None:
     denied = discord.Permissions(send_messages=True).value
     _lacks_attach_files(world)
     backend.set_overwrite(world.channel.id, Overwrite(backend.bot_user.id, OverwriteType.MEMBER, deny=denied))
+
+
+def _mute_in_thread(world: Surroundings) -> None:
+    backend = world.front.env.backend
+    thread = backend.create_thread(world.channel.id, "details", owner_id=backend.bot_user.id)
+    world.settings["operator"]["alert_channel"] = thread.id
+    denied = discord.Permissions(send_messages_in_threads=True).value
+    _lacks_attach_files(world)
+    backend.set_overwrite(world.channel.id, Overwrite(world.guild.id, OverwriteType.ROLE, deny=denied))
 
 
 @pytest.mark.parametrize(
@@ -55,6 +64,7 @@ def _mute_in_channel(world: Surroundings) -> None:
         (setting("operator.alert_channel", 5), "operator.alert_channel", "there is no channel 5", "id again"),
         (fault("/channels/*", Fault(status=403, code=50001)), "operator.alert_channel", "cannot see", "View Channel"),
         (_mute_in_channel, "operator.alert_channel", "in #alerts the bot may not: Send Messages", "allow"),
+        (_mute_in_thread, "operator.alert_channel", "may not: Send Messages in Threads", "allow"),
     ],
 )
 async def test_what_is_wrong_is_found(
@@ -107,7 +117,7 @@ async def test_a_short_rate_limit_is_waited_for(surroundings: Surroundings) -> N
     assert await surroundings.failures() == []
 
 
-async def test_the_link_asks_for_what_the_bot_needs_and_nothing_else() -> None:
+def test_the_link_asks_for_what_the_bot_needs_and_nothing_else() -> None:
     needed = discord.Permissions(
         view_channel=True,
         send_messages=True,
@@ -116,3 +126,4 @@ async def test_the_link_asks_for_what_the_bot_needs_and_nothing_else() -> None:
         read_message_history=True,
     )
     assert install_link(12).endswith(f"client_id=12&scope=bot+applications.commands&permissions={needed.value}")
+    assert missing_permissions(needed.value) == missing_permissions(discord.Permissions(administrator=True).value) == []

@@ -114,6 +114,15 @@ async def test_a_full_disk_and_a_database_of_another_user(
     assert "cannot be written by this user" in disk["database"]
 
 
+async def test_a_domain_says_nothing_while_none_of_its_hosts_is_known(surroundings: Surroundings) -> None:
+    surroundings.settings["kie"]["result_hosts"] = [".results.invalid"]
+    (line,) = [line for line in await surroundings.check() if line.name == "result hosts"]
+    assert line.outcome is CheckOutcome.SKIPPED
+    surroundings.settings["kie"]["result_hosts"] = ["results.invalid"]
+    (line,) = await surroundings.failures()
+    assert line.detail == "results.invalid cannot be reached: the name results.invalid cannot be resolved"
+
+
 async def test_the_age_of_the_newest_backup(surroundings: Surroundings) -> None:
     (surroundings.folder / "backups").mkdir(mode=0o700)
     for days in (9, 3):
