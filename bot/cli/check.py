@@ -12,8 +12,8 @@ from typing import Final
 
 from bot import log
 from bot.checks.lines import CheckLine, CheckOutcome, failed, ok, skipped
-from bot.cli.settings import DEFAULT, exposed_in, find, require_any, secrets_of
-from bot.config import Config, InvalidConfiguration, load
+from bot.cli.settings import DEFAULT, exposed_in, find, require_any
+from bot.config import Config, InvalidConfiguration, load, secrets_of
 from bot.config.errors import PREFIX
 from bot.domain.errors import OperatorError
 

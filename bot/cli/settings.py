@@ -6,7 +6,7 @@ from typing import Final
 import structlog
 
 from bot import log
-from bot.config import Config, load
+from bot.config import Config, load, secret_files_of, secrets_of
 from bot.config.types import database_url
 from bot.domain.errors import OperatorError
 from bot.permissions import exposed_secrets
@@ -53,18 +53,6 @@ def configure(file: Path | None, command: str, copy_to: str | None) -> Config:
     return config
 
 
-def secrets_of(config: Config) -> list[str]:
-    """Every configured secret that must not be printed; empty ones too."""
-    keys = (config.discord.token, config.kie.api_key, config.kie.callback_key, config.database.password)
-    return [*(key.get_secret_value() for key in keys), *passwords_in(config.database.url)]
-
-
 def exposed_in(config: Config, file: Path | None) -> list[str]:
     """The files with secrets that other users of this machine can read."""
-    files = (
-        config.discord.token_file,
-        config.kie.api_key_file,
-        config.kie.callback_key_file,
-        config.database.password_file,
-    )
-    return exposed_secrets(file, secrets_of(config), files)
+    return exposed_secrets(file, secrets_of(config), secret_files_of(config))

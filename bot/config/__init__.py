@@ -27,8 +27,9 @@ from bot.config.sections import (
     TrackerConfig,
     WebConfig,
 )
-from bot.config.sources import read_toml, strip, with_secret_files
+from bot.config.sources import SECRETS, read_toml, strip, with_secret_files
 from bot.domain.errors import OperatorError
+from bot.store.postgres import passwords_in
 
 
 class Config(Section):
@@ -101,6 +102,17 @@ def load(path: Path | None) -> Config:
     except (ValidationError, SettingsError) as error:
         problems = describe(error, known, lists, os.environ)
     raise InvalidConfiguration(problems)
+
+
+def secrets_of(config: Config) -> list[str]:
+    """Everything in the settings that must not be logged."""
+    secrets = [getattr(getattr(config, section), name) for section, names in SECRETS.items() for name in names]
+    return [*(secret.get_secret_value() for secret in secrets), *passwords_in(config.database.url)]
+
+
+def secret_files_of(config: Config) -> list[str]:
+    """The files in which secrets are, as far as there are any."""
+    return [getattr(getattr(config, section), f"{name}_file") for section, names in SECRETS.items() for name in names]
 
 
 def secret_problem(name: str, secret: SecretStr) -> str | None:
