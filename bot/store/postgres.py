@@ -205,13 +205,35 @@ def migration(url: str) -> Generator[Connection, None, None]:
 
 def _check_server(url: str) -> None:
     with psycopg.connect(conninfo(url)) as connection:
-        version, encoding = connection.info.server_version, connection.info.parameter_status("server_encoding")
+        _check_version(connection)
+
+
+def _check_version(connection: psycopg.Connection[Any]) -> None:
+    version, encoding = connection.info.server_version, connection.info.parameter_status("server_encoding")
     if version < _OLDEST_SERVER:
         raise OperatorError(f"database.url: this is PostgreSQL {version // 10000}; Easel needs 13 or newer.")
     if encoding != "UTF8":
         raise OperatorError(
             f"database.url: the database's encoding is {encoding}; create one with ENCODING 'UTF8' TEMPLATE template0."
         )
+
+
+def state(url: str) -> tuple[str, str | None, int]:
+    """The server's version, the schema (None without one) and the size in bytes; raises OperatorError."""
+    try:
+        with psycopg.connect(conninfo(url, connect_timeout=_CONNECT_SECONDS), autocommit=True) as connection:
+            _check_version(connection)
+            row = connection.execute(
+                "SELECT to_regclass('alembic_version') IS NOT NULL, pg_database_size(current_database())"
+            ).fetchone()
+            has_schema, size = row or (False, 0)
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchone() if has_schema else None
+            return connection.info.parameter_status("server_version") or "", found[0] if found else None, size
+    except psycopg.OperationalError as error:
+        raise OperatorError(f"database.url: {describe(url)} cannot be reached: {one_line(error)}") from error
+    except psycopg.Error as error:
+        # Mostly rights that the user lacks.
+        raise OperatorError(f"database.url: {describe(url)} cannot be used: {one_line(error)}") from error
 
 
 @contextmanager
