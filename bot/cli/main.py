@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _configure(path: Path | None, command: str, copy_to: str | None) -> "Config":
     from bot import log
-    from bot.config import load
+    from bot.config import load, secret_files_of, secrets_of
     from bot.config.types import database_url
     from bot.permissions import warn_if_exposed, warn_of_exposed
     from bot.store.postgres import passwords_in
@@ -95,8 +95,7 @@ def _configure(path: Path | None, command: str, copy_to: str | None) -> "Config"
     if path is None and _DEFAULT_CONFIG.exists():
         path = _DEFAULT_CONFIG
     config = load(path)
-    keys = (config.discord.token, config.kie.api_key, config.kie.callback_key, config.database.password)
-    secrets = [*(key.get_secret_value() for key in keys), *passwords_in(config.database.url)]
+    secrets = secrets_of(config)
     if copy_to is not None:
         try:
             secrets += passwords_in(database_url(copy_to))
@@ -107,12 +106,5 @@ def _configure(path: Path | None, command: str, copy_to: str | None) -> "Config"
     if path is not None and command != "health":
         warn_if_exposed(path, secrets)
     if os.name == "posix" and command != "health":
-        warn_of_exposed(
-            (
-                config.discord.token_file,
-                config.kie.api_key_file,
-                config.kie.callback_key_file,
-                config.database.password_file,
-            )
-        )
+        warn_of_exposed(secret_files_of(config))
     return config

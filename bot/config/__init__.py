@@ -19,16 +19,19 @@ from bot.config.sections import (
     KieConfig,
     LimitsConfig,
     LogConfig,
+    MetricsConfig,
     OperatorConfig,
     PricesConfig,
     QuotaConfig,
     ReferencesConfig,
     Section,
+    SentryConfig,
     TrackerConfig,
     WebConfig,
 )
-from bot.config.sources import read_toml, strip, with_secret_files
+from bot.config.sources import SECRETS, read_toml, strip, with_secret_files
 from bot.domain.errors import OperatorError
+from bot.store.postgres import passwords_in
 
 
 class Config(Section):
@@ -46,6 +49,8 @@ class Config(Section):
     tracker: TrackerConfig = TrackerConfig()
     cluster: ClusterConfig = ClusterConfig()
     log: LogConfig = LogConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    sentry: SentryConfig = SentryConfig()
 
     @model_validator(mode="before")
     @classmethod
@@ -92,6 +97,17 @@ def load(path: Path | None) -> Config:
     except (ValidationError, SettingsError) as error:
         problems = describe(error, known)
     raise OperatorError(f"The configuration is invalid: {'; '.join(problems)}.")
+
+
+def secrets_of(config: Config) -> list[str]:
+    """Everything in the settings that must not be logged."""
+    secrets = [getattr(getattr(config, section), name) for section, names in SECRETS.items() for name in names]
+    return [*(secret.get_secret_value() for secret in secrets), *passwords_in(config.database.url)]
+
+
+def secret_files_of(config: Config) -> list[str]:
+    """The files in which secrets are, as far as there are any."""
+    return [getattr(getattr(config, section), f"{name}_file") for section, names in SECRETS.items() for name in names]
 
 
 def require_secrets(config: Config) -> None:
