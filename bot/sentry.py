@@ -50,7 +50,6 @@ def set_up(dsn: str, redact: Callable[[str], str]) -> None:
             integrations=[AtexitIntegration(callback=_say_nothing)],
             include_local_variables=False,
             max_breadcrumbs=0,
-            send_default_pii=False,
             send_client_reports=False,
             auto_session_tracking=False,
             shutdown_timeout=_FLUSH_SECONDS,
