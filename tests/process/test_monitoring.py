@@ -7,6 +7,7 @@ import pytest
 
 from tests.process.deployment import Deployment
 from tests.process.test_lifecycle import web_address
+from tests.waiting import until
 
 
 def free_port() -> int:
@@ -29,10 +30,13 @@ async def test_metrics_have_a_port_of_their_own(deployment: Deployment) -> None:
             "EASEL__SENTRY__DSN": f"http://key@127.0.0.1:{sentry.getsockname()[1]}/1",
         }
         async with deployment.bot(**settings) as bot:
-            status, text = await get(f"http://127.0.0.1:{port}/metrics")
-            assert status == 200
-            assert '\neasel_gateway_shard_up{shard="0"} 1.0\n' in text
-            assert "\nprocess_resident_memory_bytes " in text
+
+            async def connected() -> bool:
+                _, text = await get(f"http://127.0.0.1:{port}/metrics")
+                assert "\nprocess_resident_memory_bytes " in text
+                return '\neasel_gateway_shard_up{shard="0"} 1.0\n' in text
+
+            await until(connected, what="the shard to know its servers")
             assert (await get(await web_address(bot) + "/metrics"))[0] == 404
 
 
