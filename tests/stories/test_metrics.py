@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import aiohttp
 import pytest
@@ -124,6 +125,19 @@ async def test_without_the_token_nothing_is_shown(world: StoryWorld) -> None:
             async with scraper.session.get(scraper.url, headers=sent) as response:
                 assert (response.status, await response.text()) == (401, "")
                 assert response.headers["WWW-Authenticate"] == "Bearer"
+
+
+async def test_what_processes_share_comes_from_the_one_that_leads(
+    world: StoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with scraping(world) as scraper:
+        with monkeypatch.context() as patch:
+            patch.setattr(world.app.pipeline.workload, "leadership", SimpleNamespace(leads=False, is_sure=False))
+            values = await scraper.values()
+    assert values[series("leader")] == 0
+    assert series("gateway_shard_up", shard="0") in values
+    shared = ("easel_queue_tasks", "easel_kie_balance", "easel_worker", "easel_paused", "easel_deliveries")
+    assert [name for name, _ in values if name.startswith(shared)] == []
 
 
 async def test_page_dashboard_and_alerts_name_what_there_is(world: StoryWorld) -> None:
