@@ -59,6 +59,8 @@ def set_up(dsn: str, redact: Callable[[str], str]) -> None:
             "sentry.dsn is not a DSN: copy it again from the Client Keys page of your Sentry project."
         ) from error
     logging.getLogger().addHandler(_SentryHandler(logging.ERROR))
+    # It warns of each attempt to reach Sentry.
+    logging.getLogger("urllib3").setLevel(logging.ERROR)
 
 
 class _SentryHandler(logging.Handler):
