@@ -75,9 +75,9 @@ class Redactor:
 
 
 class _Formatter(structlog.stdlib.ProcessorFormatter):
-    def __init__(self, renderer: Processor, shared: list[Processor], redact: Redactor) -> None:
+    def __init__(self, rendering: list[Processor], shared: list[Processor], redact: Redactor) -> None:
         super().__init__(
-            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, renderer],
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *rendering],
             foreign_pre_chain=shared,
         )
         self._redact = redact
@@ -96,14 +96,16 @@ def set_up(level: str, style: str, secrets: Collection[str]) -> None:
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         _enum_values,
     ]
-    renderer: Processor
+    rendering: list[Processor]
     if style == "json":
         # Local variables would include prompts and keys.
-        shared.append(ExceptionRenderer(ExceptionDictTransformer(show_locals=False)))
-        renderer = structlog.processors.JSONRenderer()
+        rendering = [
+            ExceptionRenderer(ExceptionDictTransformer(show_locals=False)),
+            structlog.processors.JSONRenderer(),
+        ]
     else:
         plain = structlog.dev.plain_traceback
-        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)
+        rendering = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -115,7 +117,7 @@ def set_up(level: str, style: str, secrets: Collection[str]) -> None:
         cache_logger_on_first_use=False,
     )
     handler = logging.StreamHandler()
-    handler.setFormatter(_Formatter(renderer, shared, Redactor(secrets)))
+    handler.setFormatter(_Formatter(rendering, shared, Redactor(secrets)))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())

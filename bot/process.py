@@ -21,7 +21,9 @@ from bot.discord_answers import read_strictly
 from bot.domain.errors import OperatorError
 from bot.login import log_in
 from bot.media.confinement import hide_memory
+from bot.state_metrics import StateCollector, watch_event_loop
 from bot.web.callback import CallbackRoute
+from bot.web.metrics import MetricsRoute
 from bot.web.server import serve
 
 log = structlog.stdlib.get_logger(__name__)
@@ -48,7 +50,7 @@ async def run(config: Config) -> bool:
         # Before anything is sent or shown: with a wrong key every request would fail.
         await app.balance_monitor.check_key()
         workers = _supervised(stack, app.work(), "workers")
-        await _start_web_server(stack, config, app, workers)
+        await _start_web_servers(stack, config, app, workers)
         connection = _supervised(stack, _connect(app, config), "discord")
         stopping = _supervised(stack, stop.wait(), "stop signal")
         _tune_garbage_collector()
@@ -91,9 +93,11 @@ async def _cancel(task: asyncio.Task[Any]) -> None:
     await asyncio.wait({task})
 
 
-async def _start_web_server(
+async def _start_web_servers(
     stack: AsyncExitStack, config: Config, app: Application, workers: asyncio.Task[None]
 ) -> None:
+    """The one for health and callbacks, and where metrics have a port of their own, another."""
+
     def ready() -> dict[str, bool]:
         working = {"workers": not workers.done()}
         leads = app.pipeline.workload.leadership.leads
@@ -105,21 +109,30 @@ async def _start_web_server(
         named = {f"shard {number}": live for number, live in shards.items()} if len(shards) > 1 else {}
         return {"discord": bool(shards) and all(shards.values())} | working | named
 
-    try:
-        await stack.enter_async_context(
-            serve(
-                config.web.host,
-                config.web.port,
-                ready=ready,
-                callback=_callback_route(config, app),
-                proxies=config.web.trusted_proxies,
-            )
-        )
-    except (OSError, UnicodeError) as error:
-        address = f"{config.web.host}:{config.web.port}"
-        raise OperatorError(
-            f"web.host and web.port: {address} is already in use or not available; choose another."
-        ) from error
+    metrics = _metrics_route(config, app)
+    if metrics is not None:
+        _supervised(stack, watch_event_loop(), "event loop delay")
+    own_port = config.metrics.port > 0
+    servers = [("web", config.web.host, config.web.port, _callback_route(config, app), None if own_port else metrics)]
+    if own_port:
+        servers.append(("metrics", config.metrics.host, config.metrics.port, None, metrics))
+    for section, host, port, callback, measured in servers:
+        proxies = config.web.trusted_proxies
+        server = serve(host, port, ready=ready, callback=callback, metrics=measured, proxies=proxies)
+        try:
+            await stack.enter_async_context(server)
+        except (OSError, UnicodeError) as error:
+            raise OperatorError(
+                f"{section}.host and {section}.port: {host}:{port} is already in use or not available; choose another."
+            ) from error
+
+
+def _metrics_route(config: Config, app: Application) -> MetricsRoute | None:
+    """What Prometheus reads, if it has a port of its own or a token."""
+    token = config.metrics.token.get_secret_value()
+    if not config.metrics.port and not token:
+        return None
+    return MetricsRoute(StateCollector(app, options.balance_monitor_options(config).alert_below), token)
 
 
 def _callback_route(config: Config, app: Application) -> CallbackRoute | None:

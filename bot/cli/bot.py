@@ -6,7 +6,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
-from bot.config import Config, require_secrets
+from bot.config import Config, require_secrets, secrets_of
 
 _T = TypeVar("_T")
 
@@ -15,6 +15,10 @@ def perform(command: str, config: Config) -> int:
     """Run the bot until it ends, or send its commands to Discord; the exit code. Raises OperatorError."""
     # Before the slow imports, so that a mistake is reported at once.
     require_secrets(config)
+    if command == "run" and (dsn := config.sentry.dsn.get_secret_value()):
+        from bot import log, sentry
+
+        sentry.set_up(dsn, log.Redactor(secrets_of(config)))
     # Collecting garbage during the imports takes a fifth of the start-up time; the bot turns it on again.
     gc.disable()
     from bot import process

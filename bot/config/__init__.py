@@ -19,11 +19,13 @@ from bot.config.sections import (
     KieConfig,
     LimitsConfig,
     LogConfig,
+    MetricsConfig,
     OperatorConfig,
     PricesConfig,
     QuotaConfig,
     ReferencesConfig,
     Section,
+    SentryConfig,
     TrackerConfig,
     WebConfig,
 )
@@ -47,6 +49,8 @@ class Config(Section):
     tracker: TrackerConfig = TrackerConfig()
     cluster: ClusterConfig = ClusterConfig()
     log: LogConfig = LogConfig()
+    metrics: MetricsConfig = MetricsConfig()
+    sentry: SentryConfig = SentryConfig()
 
     @model_validator(mode="before")
     @classmethod

@@ -115,6 +115,22 @@ class WebConfig(Section):
     trusted_proxies: tuple[IPvAnyNetwork, ...] = ()
 
 
+class MetricsConfig(Section):
+    """Where Prometheus reads metrics: at an address of its own, or on the web server with a token; else nowhere."""
+
+    host: Annotated[str, Field(min_length=1)] = "127.0.0.1"
+    port: Annotated[int, Field(ge=0, le=65535)] = 0
+    token: Secret = SecretStr("")
+    token_file: str = ""
+
+
+class SentryConfig(Section):
+    """Where errors are reported."""
+
+    dsn: Secret = SecretStr("")
+    dsn_file: str = ""
+
+
 class QuotaConfig(Section):
     """A member's default allowance in credits, for servers without rules of their own and for direct messages."""
 

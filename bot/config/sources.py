@@ -10,7 +10,13 @@ from pydantic import SecretStr
 
 from bot.domain.errors import OperatorError
 
-SECRETS: Final = {"discord": ("token",), "kie": ("api_key", "callback_key"), "database": ("password",)}
+SECRETS: Final = {
+    "discord": ("token",),
+    "kie": ("api_key", "callback_key"),
+    "database": ("password",),
+    "metrics": ("token",),
+    "sentry": ("dsn",),
+}
 """The secret settings by section; each may be in a file that the setting of this name with ``_file`` names."""
 _INVISIBLE: Final = "\ufeff\u200b"
 """A byte order mark and a zero-width space, which copying takes along."""

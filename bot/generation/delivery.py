@@ -10,6 +10,8 @@ from pathlib import Path
 
 import structlog
 
+from bot import metrics
+from bot.domain.credits import Movement
 from bot.domain.delivery_errors import DeliveryFailed, ResultPending, ResultUnavailable, TooLargeToPost, Undeliverable
 from bot.domain.errors import StoreUnavailable, UnreadableRow
 from bot.domain.generation import Delivery, Generation, Image, Task
@@ -51,8 +53,8 @@ class DeliveryWorker:
         self._busy: set[GenerationId] = set()
         self._posted: dict[GenerationId, tuple[Card, Sequence[ImageFile], Posted]] = {}
         """Posts that could not be recorded yet: Discord's nonce keeps them from being repeated for minutes only."""
-        self._failing_since: dict[GenerationId, datetime] = {}
-        """By the steady clock."""
+        self.failing_since: dict[GenerationId, datetime] = {}
+        """Generations whose outcome errors keep from being posted; by the steady clock."""
         self._timers: dict[GenerationId, asyncio.TimerHandle] = {}
         self._expected: dict[GenerationId, datetime | None] = {}
         """When cards say that they will be ready; None once that moment has passed."""
@@ -100,7 +102,7 @@ class DeliveryWorker:
                 self._changed.discard(generation_id)
                 await self._synchronize(sender, generation_id)
             up_to_date = True
-            self._failing_since.pop(generation_id, None)
+            self.failing_since.pop(generation_id, None)
         except StoreUnavailable as error:
             retry = _DATABASE_RETRY_SECONDS
             log.error("database unavailable", generation=generation_id, error=str(error), pause=retry)
@@ -110,7 +112,7 @@ class DeliveryWorker:
             up_to_date = True
             log.error("generation not delivered: it cannot be read", generation=generation_id, error=str(error))
         except Exception:
-            self._failing_since.setdefault(generation_id, self._clock.steady())
+            self.failing_since.setdefault(generation_id, self._clock.steady())
             raise
         finally:
             self._busy.discard(generation_id)
@@ -157,7 +159,7 @@ class DeliveryWorker:
                 posted = await sender.deliver(card, images)
             except DeliveryFailed as error:
                 log.warning("delivery failed", generation=generation.id, attempt=attempt, error=str(error))
-                self._failing_since.setdefault(generation.id, self._clock.steady())
+                self.failing_since.setdefault(generation.id, self._clock.steady())
                 if self._has_failed_for_a_day(generation):
                     await self._give_up(sender, generation, refund=True)
                     return
@@ -200,14 +202,17 @@ class DeliveryWorker:
                 ]
             )
         self._posted.pop(generation.id, None)
-        self._failing_since.pop(generation.id, None)
+        self.failing_since.pop(generation.id, None)
         for task in delivered:
             self._results.forget(task)
+        metrics.credits_moved(Movement.SETTLE, generation.unit_price * sum(not task.free for task in delivered))
+        metrics.generation_ended(generation, "late" if card.late else "delivered", delivered)
+        metrics.images_posted(delivered, now)
         log.info("generation delivered", generation=generation.id, images=len(images), late=card.late)
 
     def _has_failed_for_a_day(self, generation: Generation) -> bool:
         """Whether errors have kept the outcome from being posted for a day, in earlier processes too."""
-        since = self._failing_since.get(generation.id)
+        since = self.failing_since.get(generation.id)
         if since is None:
             return False
         failing = self._clock.steady() - since
@@ -228,7 +233,8 @@ class DeliveryWorker:
                 await tx.tasks.fail(task.id, Failure.UNDELIVERABLE, now)
             await tx.generations.set_delivery(generation.id, Delivery.DONE)
             await tx.undelivered.add(generation.id, user, now)
-        self._failing_since.pop(generation.id, None)
+        self.failing_since.pop(generation.id, None)
+        metrics.generation_ended(generation, "undelivered", generation.ready)
         log.error("generation given up: nowhere to post it", generation=generation.id, refunded=refund)
         if refund:
             self._results.alert(DeliveryGivenUp(generation.id))

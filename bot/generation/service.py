@@ -9,6 +9,7 @@ from typing import Any
 
 import structlog
 
+from bot import metrics
 from bot.domain.credits import Credits, PriceList, Requester
 from bot.domain.errors import (
     AutoNeedsReference,
@@ -102,15 +103,16 @@ class GenerationService:
         """
         prompt, hidden = without_spoiler_marks(request.prompt)
         request = replace(request, prompt=prompt, spoiler=request.spoiler or hidden)
-        _validate(request, sources)
         user = request.account.user_id
         self._in_progress[user] += 1
         current = _current_task()
         self._accepting.add(current)
         try:
-            await self.check_new(request.destination.pending_card)
-            await self._check_not_paused()
-            generation_id, passed_over = await self._accept(request, sources)
+            with metrics.accepting(request.settings.model):
+                _validate(request, sources)
+                await self.check_new(request.destination.pending_card)
+                await self._check_not_paused()
+                generation_id, passed_over = await self._accept(request, sources)
         finally:
             self._accepting.discard(current)
             self._in_progress[user] -= 1

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from bot import metrics
 from bot.domain.errors import UnreadableRow
 from bot.domain.generation import Generation, Task
 from bot.domain.ids import GenerationId, KieTaskId, TaskId
@@ -170,6 +171,7 @@ class Submitter:
             raise
         self._rejections = 0
         self._workload.funds_breaker.record_success()
+        metrics.QUEUE_WAIT.observe((self._clock.steady() - queued.since).total_seconds())
         # KIE began between question and answer; when the task is polled depends on that moment.
         submitted_at = self._clock.now() - (self._clock.steady() - asked_at) / 2
         await self._watch(generation.task(task_id), kie_task_id, submitted_at)
@@ -252,10 +254,7 @@ class Submitter:
         return max((self._give_up_after - (now - since)).total_seconds(), _MIN_WAIT)
 
     async def _fail_waiting(self, failure: Failure) -> datetime | None:
-        """Fail all tasks that have waited for ``give_up_after``, so that KIE need not refuse them one by one.
-
-        Returns when the oldest of the others was queued.
-        """
+        """Fail what has waited for ``give_up_after``, before KIE refuses it; when the oldest of the rest was queued."""
         cutoff = self._clock.steady() - self._give_up_after
         waiting = self._workload.queue.waiting()
         for task in waiting:

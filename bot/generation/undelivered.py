@@ -9,7 +9,8 @@ from datetime import timedelta
 
 import structlog
 
-from bot.domain.credits import Credits
+from bot import metrics
+from bot.domain.credits import Credits, Movement
 from bot.domain.delivery_errors import ResultPending, ResultUnavailable
 from bot.domain.errors import DiskError, UnreadableRow
 from bot.domain.generation import Generation, Task
@@ -136,6 +137,7 @@ class Undelivered:
         self._claimed.discard(generation.id)
         for task in (*delivered, *handed.lost):
             self._results.forget(task)
+        metrics.credits_moved(Movement.SETTLE, handed.price)
         log.info("undelivered generation delivered", generation=generation.id, price=str(handed.price))
 
 

@@ -12,6 +12,7 @@ import aiohttp
 import orjson
 import structlog
 
+from bot import metrics
 from bot.domain.errors import UploadFailed
 from bot.domain.ids import KieTaskId, to_base36
 from bot.domain.image_api_errors import AccountRefused, Ambiguous, ImageApiError, PollFailed, TaskRefused, TryLater
@@ -29,6 +30,7 @@ _BODY_LIMIT = 1 << 20
 _REFUSING_STATUSES = {400, 401, 402, 404, 422}
 """HTTP statuses that mean the same as KIE's code of that number, even without an envelope."""
 _CREATE_PATH = "/api/v1/jobs/createTask"
+_UPLOAD_PATH = "/api/file-stream-upload"
 _UPLOAD_ATTEMPTS = 3
 _USER_AGENT = "Easel (self-hosted Discord bot)"
 
@@ -142,18 +144,20 @@ class KieClient:
         form.add_field("uploadPath", "easel")
         form.add_field("fileName", name)
         form.add_field("file", io.BytesIO(data), filename=name, content_type=content_type)
-        async with self._upload_session.post(
-            self._options.upload_url + "/api/file-stream-upload",
-            data=form,
-            headers=self._headers,
-            timeout=self._timeout(self._options.upload_seconds),
-            allow_redirects=False,
-        ) as response:
-            body = await _read(response)
-        answer = wire.envelope(body)
-        url = wire.uploaded_url(answer.data) if answer and answer.code == HTTPStatus.OK else None
+        with metrics.kie_call(_UPLOAD_PATH) as answered:
+            async with self._upload_session.post(
+                self._options.upload_url + _UPLOAD_PATH,
+                data=form,
+                headers=self._headers,
+                timeout=self._timeout(self._options.upload_seconds),
+                allow_redirects=False,
+            ) as response:
+                answer = wire.envelope(await _read(response))
+            code = answer.code if answer else None
+            answered(response.status, code)
+        url = wire.uploaded_url(answer.data) if answer and code == HTTPStatus.OK else None
         if url is None:
-            code = (answer.code if answer else None) or response.status
+            code = code or response.status
             raise _UploadRejected(final=HTTPStatus.BAD_REQUEST <= code < HTTPStatus.TOO_MANY_REQUESTS)
         return url
 
@@ -169,10 +173,10 @@ class KieClient:
         """Code and data of the answer to a call that changes nothing at KIE; raises PollFailed when there is none."""
         body = None if json is None else orjson.dumps(json)
         try:
-            status, body = await self._call(method, path, seconds, params=params, body=body)
+            status, answer = await self._call(method, path, seconds, params=params, body=body)
         except NETWORK_ERRORS as error:
             raise PollFailed(type(error).__name__) from error
-        answer = wire.envelope(body) or wire.Envelope({})
+        answer = answer or wire.Envelope({})
         if status != HTTPStatus.OK and answer.code in {None, HTTPStatus.OK}:
             return status, answer.data
         return answer.code or 0, answer.data
@@ -185,21 +189,25 @@ class KieClient:
         *,
         params: Mapping[str, str] | None = None,
         body: bytes | None = None,
-    ) -> tuple[int, bytes]:
+    ) -> tuple[int, wire.Envelope | None]:
+        """HTTP's status, and KIE's answer if it is one."""
         # KIE's guide asks for the content type on every request, also where nothing is sent.
         headers: Mapping[str, str] = {**self._headers, "Content-Type": "application/json"}
         # What creates is never repeated, so its connection is never one that may have died unnoticed.
         session = self._create_session if path == _CREATE_PATH else self._session
-        async with session.request(
-            method,
-            self._options.base_url + path,
-            params=params,
-            data=body,
-            headers=headers,
-            timeout=self._timeout(seconds or self._options.request_seconds),
-            allow_redirects=False,
-        ) as response:
-            return response.status, await _read(response)
+        with metrics.kie_call(path) as answered:
+            async with session.request(
+                method,
+                self._options.base_url + path,
+                params=params,
+                data=body,
+                headers=headers,
+                timeout=self._timeout(seconds or self._options.request_seconds),
+                allow_redirects=False,
+            ) as response:
+                answer = wire.envelope(await _read(response))
+            answered(response.status, answer.code if answer else None)
+        return response.status, answer
 
     def _timeout(self, total: float) -> aiohttp.ClientTimeout:
         # Connecting has to time out first: only then is it certain that nothing was sent.
@@ -214,8 +222,7 @@ class _UploadRejected(Exception):
         self.final = final
 
 
-def _created_task_id(status: int, body: bytes) -> KieTaskId:
-    answer = wire.envelope(body)
+def _created_task_id(status: int, answer: wire.Envelope | None) -> KieTaskId:
     error: ImageApiError
     if answer is not None and (task_id := answer.task_id) is not None:
         # Even with an error code: a task that has an id may run and be billed, and its record will tell.

@@ -1,5 +1,6 @@
 """The append-only record of every movement of credits. Rows are never changed or removed."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,7 @@ from bot.store.quota_tables import ledger
 from bot.store.tables import generations
 from bot.store.totals import LedgerTotals
 
+_Inserting = ReturningInsert[int, Movement, Credits]
 _NOT_IN_RECENT = (Movement.SETTLE, Movement.RULE)
 _NO_MEMBER = UserId(0)
 _NEWEST_ROWS = 400
@@ -25,7 +27,7 @@ _NEWEST_ROWS = 400
 _C = ledger.c
 _OF_ACCOUNT = (_C.user_id == bindparam("user"), _C.guild_id == bindparam("guild"))
 _CURRENT_ROUND = select(func.max(_C.round)).where(*_OF_ACCOUNT, _C.movement == text("'reset'"))
-_INSERT = insert(ledger).returning(_C.id)
+_INSERT = insert(ledger).returning(_C.id, _C.movement, _C.credits)
 _GRANTED_BY = select(func.sum(_C.credits)).where(
     _C.guild_id == bindparam("guild"),
     _C.actor_id == bindparam("actor"),
@@ -61,13 +63,13 @@ _RECENT = (
 )
 
 
-def _ending(movement: Movement, share: int) -> ReturningInsert[int]:
+def _ending(movement: Movement, share: int) -> _Inserting:
     """Insert a row for each reservation that ends with this movement, of ``share`` times the reserved credits."""
     times = literal(share, Integer)
     return _from_reservations(movement, _C.counts_at, _C.user_id, _C.credits * times, _C.bonus * times)
 
 
-def _from_reservations(movement: Movement, *changed: ColumnElement[Any]) -> ReturningInsert[int]:
+def _from_reservations(movement: Movement, *changed: ColumnElement[Any]) -> _Inserting:
     """Insert copies of reservations with other values of ``counts_at``, ``user_id``, ``credits`` and ``bonus``."""
     copied = (_C.guild_id, _C.generation_id, _C.task_id, _C.round, _C.note)
     return _INSERT.from_select(
@@ -97,6 +99,8 @@ class LedgerRepository:
         self._totals = LedgerTotals(connection)
         # Read several times in each transaction that spends, and only changed through this object.
         self._rounds: dict[Account, int] = {}
+        self.moved: defaultdict[Movement, Credits] = defaultdict(Credits)
+        """Credits by movement in this transaction, without signs and settlements."""
 
     async def reserve(
         self,
@@ -167,9 +171,12 @@ class LedgerRepository:
         }
         await self._append(_INSERT, row | values)
 
-    async def _append(self, statement: ReturningInsert[int], values: Mapping[str, object] | Sequence[Any]) -> None:
+    async def _append(self, statement: _Inserting, values: Mapping[str, object] | Sequence[Any]) -> None:
         """Every row that moves credits comes into the ledger here, and is added to the totals."""
-        await self._totals.add((await self._connection.scalars(statement, values)).all())
+        rows = (await self._connection.execute(statement, values)).all()
+        for _, movement, amount in rows:
+            self.moved[movement] += abs(amount)
+        await self._totals.add([row for row, _, _ in rows])
 
     async def _round(self, account: Account) -> int:
         """How often the account has been reset."""

@@ -2,11 +2,13 @@
 
 import asyncio
 import gc
+import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from bot import metrics
 from bot.domain.errors import StoreUnavailable
 from bot.store import postgres
 from bot.store.costs import CostRepository
@@ -84,12 +86,16 @@ class Store:
     @asynccontextmanager
     async def read(self) -> AsyncGenerator[Transaction, None]:
         """A consistent view; writing through it is an error. Raises StoreUnavailable."""
+        waiting_since = time.perf_counter()
         try:
             async with self._read_slots:
                 self._check()
-                async with self._reader.begin() as connection:
-                    yield Transaction(connection)
+                metrics.DATABASE_WAIT.labels("read").observe(time.perf_counter() - waiting_since)
+                with metrics.DATABASE_TRANSACTION.labels("read").time():
+                    async with self._reader.begin() as connection:
+                        yield Transaction(connection)
         except UNAVAILABLE as error:
+            metrics.DATABASE_ERRORS.labels("read").inc()
             raise unavailable(error) from error
 
     @asynccontextmanager
@@ -99,15 +105,21 @@ class Store:
         Raises StoreUnavailable when the database is locked, full or read-only; nothing is written then. Writers that
         were queued meanwhile fail at once: if each waited for the lock in turn, that would take minutes.
         """
-        queued_at = asyncio.get_running_loop().time()
+        queued_at, waiting_since = asyncio.get_running_loop().time(), time.perf_counter()
         try:
             async with self._write_lock:
                 self._check()
                 if self._failed_at > queued_at:
                     raise StoreUnavailable("the write before this one failed")
-                async with self._writer.begin() as connection:
-                    yield Transaction(connection)
+                metrics.DATABASE_WAIT.labels("write").observe(time.perf_counter() - waiting_since)
+                with metrics.DATABASE_TRANSACTION.labels("write").time():
+                    async with self._writer.begin() as connection:
+                        transaction = Transaction(connection)
+                        yield transaction
+            for movement, amount in transaction.ledger.moved.items():
+                metrics.credits_moved(movement, amount)
         except UNAVAILABLE as error:
+            metrics.DATABASE_ERRORS.labels("write").inc()
             self._failed_at = asyncio.get_running_loop().time()
             raise unavailable(error) from error
         except asyncio.CancelledError:

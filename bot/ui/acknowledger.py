@@ -1,5 +1,6 @@
 """Acknowledges commands, buttons and messages at once, and writes down which cards this opens."""
 
+import time
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -9,6 +10,7 @@ from typing import Any, Final
 import discord
 import structlog
 
+from bot import metrics
 from bot.domain.generation import Destination, InteractionToken, PendingCard
 from bot.domain.ids import ChannelId, MessageId, PendingCardId, UserId
 from bot.domain.ports import Clock
@@ -55,8 +57,10 @@ class Acknowledger:
                 pending_card=PendingCardId(interaction.id),
             ),
         )
-        await self._pending_cards.record(pending)
-        return await self._with_message(pending, await _defer(interaction, private=private))
+        with metrics.ACKNOWLEDGEMENT.labels("interaction").time():
+            await self._pending_cards.record(pending)
+            message_id = await _defer(interaction, private=private)
+        return await self._with_message(pending, message_id)
 
     @asynccontextmanager
     async def reply(self, message: discord.Message) -> AsyncGenerator[tuple[discord.Message, Destination], None]:
@@ -65,8 +69,10 @@ class Acknowledger:
         pending = PendingCard(
             PendingCardId(message.id), UserId(message.author.id), self._clock.now(), unposted, MessageId(message.id)
         )
+        waiting_since = time.perf_counter()
         async with self._recorded(pending):
             card = await replies.open_card(message)
+            metrics.ACKNOWLEDGEMENT.labels("message").observe(time.perf_counter() - waiting_since)
             destination = replace(replies.destination(card), pending_card=pending.id)
             yield card, await self._with_message(replace(pending, destination=destination), card.id)
 

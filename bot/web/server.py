@@ -1,4 +1,4 @@
-"""Easel's web server: ``/healthz``, ``/readyz`` and KIE's callbacks."""
+"""Easel's web server: ``/healthz``, ``/readyz``, KIE's callbacks and ``/metrics``."""
 
 import asyncio
 import logging
@@ -13,6 +13,7 @@ from aiohttp.typedefs import Handler
 from bot.web.callback import CallbackRoute
 from bot.web.client_address import Network
 from bot.web.connection_limiter import ConnectionLimiter
+from bot.web.metrics import MetricsRoute
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -33,6 +34,7 @@ async def serve(
     *,
     ready: Callable[[], dict[str, bool]],
     callback: CallbackRoute | None,
+    metrics: MetricsRoute | None = None,
     proxies: Collection[Network] = (),
     connections: int = _CONNECTIONS,
     head_seconds: float = _HEAD_SECONDS,
@@ -67,6 +69,8 @@ async def serve(
     application.router.add_get("/readyz", readyz)
     if callback is not None:
         application.router.add_post(callback.PATH, callback.handle)
+    if metrics is not None:
+        application.router.add_get(metrics.PATH, metrics.handle)
     # aiohttp would log every malformed request with a traceback.
     silent = logging.getLogger(f"{__name__}.http")
     silent.disabled = True
