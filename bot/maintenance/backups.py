@@ -5,7 +5,6 @@ it reads the whole file twice, and can be stopped at any time.
 """
 
 import asyncio
-import os
 import shutil
 import sys
 import time
@@ -30,7 +29,7 @@ SPARE_BYTES: Final = 1_000_000_000
 _AFTER_START: Final = 300.0
 """Seconds in which a process that has just started serves members first."""
 _LOOK_EVERY: Final = 3600.0
-"""Seconds between two looks at whether a backup is due, since the clock may be set; also until a failed one is repeated."""
+"""Seconds until a failed backup is repeated, and between two looks at whether one is due: the clock may be set."""
 _SECONDS: Final = 6 * 3600.0
 """How long a backup may take."""
 
@@ -57,8 +56,8 @@ class Backup:
 
 
 async def copy_in_child(database: Path, target: Path) -> None:
-    """Copy in a child process, which ends with the call."""
-    result = await run_module(__spec__.name, os.path.abspath(database), os.path.abspath(target), seconds=_SECONDS)
+    """Copy in a child process, which ends with the call; its working folder is another, so the paths are absolute."""
+    result = await run_module(__spec__.name, str(database), str(target), seconds=_SECONDS)
     if result.timed_out:
         raise BackupFailed(f"it took longer than {_SECONDS / 3600:g} hours")
     if result.exit_code:
@@ -72,7 +71,7 @@ class Backups:
         self, clock: Clock, database: Path, options: BackupOptions, copy: CopyDatabase = copy_in_child
     ) -> None:
         self._clock = clock
-        self._database = database
+        self._database = database.absolute()
         self._options = options
         self._copy = copy
         self._lock = asyncio.Lock()

@@ -21,7 +21,7 @@ from bot.domain.states import Failure, TaskState
 from bot.generation import delivery as delivery_module
 from bot.generation import notices as notices_module
 from bot.generation.notices import NoticeWorker
-from bot.generation.status import StatusBoard
+from bot.generation.status import StatusBoard, StatusOptions
 from bot.polling.pace import Pace
 from bot.store.leases import PostgresLeases, Taken
 from bot.store.notices import Listen, Notice, Notices, listener
@@ -307,6 +307,7 @@ def status_of(backend: Backend) -> StatusBoard:
         submitter=backend.pipeline.submitter,
         balance_monitor=backend.monitor,
         workers={},
+        options=StatusOptions(None, backend.spool_folder, None),
     )
 
 

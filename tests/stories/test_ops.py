@@ -73,7 +73,7 @@ def ops(world: StoryWorld) -> OperatorSetup:
 
 async def test_the_whole_at_a_glance(world: StoryWorld, ops: OperatorSetup) -> None:
     await ops.restart(prices=PricesConfig(pro_1k=Decimal(6)))
-    assert (await ops.status()).texts[3].endswith("No images yet.")
+    assert (await ops.status()).texts[3] == "**Money**\n0 of 500 credits spent today across all servers"
     await world.delivered("a red fox in snow")
     await world.delivered("a lighthouse", model="flex")
     world.kie.script.next_tasks(Never())
@@ -82,21 +82,27 @@ async def test_the_whole_at_a_glance(world: StoryWorld, ops: OperatorSetup) -> N
     await ops.balance_is_read()
 
     status = await ops.status()
-    process, queue, balance_, costs = (text.splitlines() for text in status.texts)
-    assert process[0] == f"### Easel {VERSION}"
-    assert process[1].startswith("started <t:")
+    connection, kie, work, money, database, process = (text.splitlines() for text in status.texts)
+    assert connection[0] == "**Discord**"
+    assert connection[1].startswith("connected (")
+    assert connection[2] == f"1 server · {len(world.env.backend.get_guild(world.env.guild.id).members)} members"
+    assert kie[:2] == ["**KIE**", "▶️ taking tasks"]
+    assert kie[2].startswith("**976 credits** · read <t:")
+    assert kie[2].endswith("lasts about 51 days at the rate of the last 7 days")
+    assert kie[3] == "3 of 20 new tasks in 10 s"
+    assert work == [
+        "**Work**",
+        "0 waiting · 1 at KIE · 1 open task",
+        "0 with unknown outcome · 0 waiting to be posted",
+    ]
+    assert database[1].startswith("PostgreSQL · " if ON_POSTGRESQL else "SQLite · ")
+    assert database[2:] == ([] if ON_POSTGRESQL else ["newest backup: none yet"])
+    assert process[1].startswith(f"Easel {VERSION} · started <t:")
     workers = "submitter, tracker, delivery, balance monitor, undelivered" + (", notices" if ON_POSTGRESQL else "")
     assert process[2] == f"running: {workers}"
-    assert queue == [
-        "**Queue**",
-        "▶️ accepting requests",
-        "0 waiting · 1 at KIE · 3 of 20 calls in 10 s",
-        "1 open task · 0 with unknown outcome · 0 waiting to be posted",
-    ]
-    assert balance_[1].startswith("**976 credits** · read <t:")
-    assert balance_[1].endswith("lasts about 51 days at the rate of the last 7 days")
-    assert balance_[2] == "26 credits spent today across all servers"
-    assert costs[1:] == [
+    assert money[1:] == [
+        "26 of 500 credits spent today across all servers",
+        "-# charges compared with KIE's costs, last 30 days:",
         "-# pro 1K · 1 image · charged 6 · KIE charged 5 · 1 less than charged",
         "-# flex 1K · 1 image · charged 14 · KIE charged 14 · no difference",
         "-# total: 1 less than charged",

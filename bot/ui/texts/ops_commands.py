@@ -76,7 +76,7 @@ def _shards(discord: DiscordStatus) -> str:
     if len(latencies) == discord.shards == 1:
         return f"connected ({connected[0]:,} ms)"
     fastest, slowest = min(connected), max(connected)
-    span = f"{fastest:,} ms" if fastest == slowest else f"{fastest:,} to {slowest:,} ms"
+    span = f"{fastest:,} ms" if fastest == slowest else f"{fastest:,} ms to {slowest:,} ms"
     pieces = [f"{len(connected):,} of {counted(len(latencies), 'shard')} connected ({span})"]
     if missing := [str(shard) for shard, latency in latencies.items() if not isfinite(latency)]:
         pieces.append(f"not connected: {some(missing, _SHARDS_NAMED)}")
@@ -168,7 +168,7 @@ def process(status: Status, version: str) -> Sequence[str]:
 
 
 def members_read(pause: OperatorPause) -> str:
-    """What a member is told who asks for an image, as a quotation."""
+    """What members read who ask for an image, as a quotation."""
     return f"> {refusals.paused(pause.reason)}"
 
 
