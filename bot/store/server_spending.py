@@ -55,4 +55,4 @@ class ServerSpendingRepository:
     async def images(self, guilds: Collection[GuildId], span: Span) -> Mapping[GuildId, int]:
         """How many images each of these servers got in the span; those without any are left out."""
         rows = await self._connection.execute(_IMAGES, {"guilds": guilds, "start": span.start, "end": span.end})
-        return dict(rows.tuples())
+        return dict(rows.all())

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import discord
-import pytest
 import simcord
 
 from bot import VERSION
@@ -15,60 +14,12 @@ from bot.ui.cards import AMBER, BLURPLE, GREEN, RED
 from demo.kie import Never
 from tests.database import ON_POSTGRESQL
 from tests.stories.components import slash_anyway
-from tests.stories.rendered import Rendered, rendered
+from tests.stories.operator_setup import FORBIDDEN, OperatorSetup
+from tests.stories.rendered import rendered
 from tests.stories.story_world import PAID, StoryWorld, balance, response_of
 from tests.waiting import until
 
 ROOT = Path(__file__).parent.parent.parent
-FORBIDDEN = "You're not allowed to do that here."
-
-
-class OperatorSetup:
-    """The world's server is the operator's; they are an administrator there, and alerts come to a channel of theirs."""
-
-    def __init__(self, world: StoryWorld) -> None:
-        self.world = world
-        guild = world.env.guild
-        self.alerts = guild.create_text_channel("alerts")
-        administrators = guild.create_role("Operator", permissions=discord.Permissions(administrator=True))
-        self.operator = guild.add_member(world.env.create_user("olga"), roles=[administrators])
-
-    async def restart(self, **changes: Any) -> None:
-        """Start the bot with the operator's settings, perhaps with others besides."""
-        world = self.world
-        operator = OperatorConfig(guild=world.env.guild.id, alert_channel=self.alerts.id, alert_below=100)
-        kie = world.bot.config.kie.model_copy(update={"balance_every": 0.05, "balance_every_paused": 0.05})
-        world.bot.config = world.bot.config.model_copy(update={"operator": operator, "kie": kie, **changes})
-        await world.restart()
-
-    async def balance_is_read(self) -> None:
-        """Wait until the bot knows the present balance."""
-        app, kie = self.world.app, self.world.kie
-        await until(
-            lambda: app.balance_monitor.reading and app.balance_monitor.reading.balance == kie.balance,
-            what="the balance to be read",
-        )
-
-    async def status(self, by: simcord.MemberActor | None = None) -> Rendered:
-        """The answer to /ops status."""
-        answer = rendered(response_of(await (by or self.operator).slash(self.world.channel, "ops status")))
-        assert answer.ephemeral
-        return answer
-
-    async def alerted(self, times: int) -> list[Rendered]:
-        """What stands in the channel for alerts, once it is so many messages."""
-
-        def posts() -> list[Rendered]:
-            return [rendered(message) for message in self.alerts.history(viewer=self.operator)]
-
-        await until(lambda: len(posts()) >= times, what=f"{times} alerts")
-        await self.world.rest()
-        return posts()
-
-
-@pytest.fixture
-def ops(world: StoryWorld) -> OperatorSetup:
-    return OperatorSetup(world)
 
 
 async def test_the_whole_at_a_glance(world: StoryWorld, ops: OperatorSetup) -> None:
@@ -121,19 +72,23 @@ async def test_only_administrators_of_the_operators_server_may_look(world: Story
 
     for member in (world.admin, world.bob):
         assert (await ops.status(member)).text == FORBIDDEN
+        for name, options in (("servers", {}), ("pause", {"reason": "mine now"}), ("resume", {}), ("backup", {})):
+            assert (await ops.command(name, by=member, **options)).text == FORBIDDEN
     owner = world.env.create_user("eve")
     elsewhere = world.env.create_guild("Elsewhere", owner=owner)
     lobby = elsewhere.create_text_channel("lobby")
-    options: list[dict[str, Any]] = [{"name": "status", "type": 1, "options": []}]
-    data: dict[str, Any] = {
-        "id": command["id"],
-        "guild_id": str(world.env.guild.id),
-        "name": "ops",
-        "type": 1,
-        "options": options,
-    }
-    answer = await slash_anyway(world, owner, lobby.id, elsewhere.id, data)
-    assert rendered(response_of(answer)).text == FORBIDDEN
+    reason = {"name": "reason", "type": 3, "value": "mine now"}
+    for name, options in (("status", []), ("pause", [reason])):
+        data: dict[str, Any] = {
+            "id": command["id"],
+            "guild_id": str(world.env.guild.id),
+            "name": "ops",
+            "type": 1,
+            "options": [{"name": name, "type": 1, "options": options}],
+        }
+        answer = await slash_anyway(world, owner, lobby.id, elsewhere.id, data)
+        assert rendered(response_of(answer)).text == FORBIDDEN
+    assert "paused" not in (await ops.status()).text
 
 
 async def test_a_pause_from_beginning_to_end(world: StoryWorld, ops: OperatorSetup) -> None:
