@@ -103,6 +103,12 @@ def backed_up_file(config: Config) -> Path | None:
     return None if postgres.is_url(url) else sqlite.database_file(url)
 
 
+def backups_ignored(config: Config) -> bool:
+    """Whether automatic backups were asked for that there are none of: PostgreSQL has tools of its own."""
+    backup = config.backup
+    return backed_up_file(config) is None and backup.every > 0 and "every" in backup.model_fields_set
+
+
 def status_options(config: Config) -> StatusOptions:
     """What the operator's status is about."""
     budget = limits(config).budget.credits

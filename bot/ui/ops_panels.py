@@ -13,7 +13,7 @@ from bot.domain.errors import GenerationGone
 from bot.domain.ids import DIRECT_MESSAGES, GuildId
 from bot.generation.operator_pause import OperatorPause
 from bot.generation.status import Status
-from bot.quota.servers import ServerPage
+from bot.quota.servers import PAGE, ServerPage
 from bot.ui.buttons import page_buttons
 from bot.ui.cards import AMBER, BLURPLE, RED, finished_view
 from bot.ui.custom_ids import Action, CustomId
@@ -76,8 +76,12 @@ async def servers_answer(
 
 def servers_view(page: ServerPage, known: Mapping[GuildId, texts.KnownServer], *, words: bool = True) -> ui.LayoutView:
     """Servers with what Discord says of them; those that are not ``known`` have removed the bot."""
-    lines = [texts.server(server, images, known.get(server.guild_id), words=words) for server, images in page.servers]
-    items: list[ui.Item[Any]] = [ui.TextDisplay("\n".join([texts.servers_title(page), *lines]))]
+    lines = [
+        texts.server(rank, server, images, known.get(server.guild_id), words=words)
+        for rank, (server, images) in enumerate(page.servers, start=page.number * PAGE + 1)
+    ]
+    title, servers = ui.TextDisplay[Any](texts.servers_title(page)), ui.TextDisplay[Any]("\n".join(lines))
+    items: list[ui.Item[Any]] = [title, ui.Separator(), servers]
     if page.pages > 1:
         labels, more = (texts.PREVIOUS, texts.NEXT), page.number + 1 < page.pages
         subject = _PERIODS.index(page.period)

@@ -93,9 +93,9 @@ async def test_servers_are_listed_by_what_they_spend(world: StoryWorld, ops: Ope
     title, sums, *lines = page.text.splitlines()
 
     assert (title, sums) == ("### Servers, this month (UTC)", f"{PAGE + 2} servers · 10 credits spent · page 1 of 2")
-    assert lines[0] == "**Studio**"
+    assert lines[0] == "**1. Studio**"
     assert lines[1].startswith("-# 10 credits · 2 images · 6 members · used <t:")
-    assert lines[3] == "-# 0 credits · 0 images · 1 member · never used"
+    assert lines[3] == "-# 0 credits · 0 images · 2 members · never used"
     assert len(lines) == 2 * PAGE
     assert page.colour == BLURPLE
     turned = await ops.operator.click(message, label="Next")
@@ -122,7 +122,7 @@ async def test_a_server_that_removed_the_bot_is_known_by_its_id(world: StoryWorl
     await world.env.settle()
 
     lines = (await ops.command("servers", period="day")).text.splitlines()
-    assert lines[2] == f"**{gone.id}**"
+    assert lines[2] == f"**1. {gone.id}**"
     assert lines[3].startswith("-# 5 credits · 1 image · removed me · used <t:")
 
 

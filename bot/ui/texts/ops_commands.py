@@ -200,7 +200,7 @@ def servers_title(page: ServerPage) -> str:
     )
 
 
-def server(spending: ServerSpending, images: int, known: KnownServer | None, *, words: bool) -> str:
+def server(rank: int, spending: ServerSpending, images: int, known: KnownServer | None, *, words: bool) -> str:
     """A server: what it is called, what it spent, how large it is, and when it was last used."""
     guild_id = spending.guild_id
     pieces = [in_credits(spending.credits), counted(images, "image")]
@@ -213,4 +213,4 @@ def server(spending: ServerSpending, images: int, known: KnownServer | None, *, 
         name = plain(known.name, _NAME_LENGTH) if words and known.name.strip() else f"{guild_id}"
         pieces += [] if known.members is None else [counted(known.members, "member")]
     pieces.append("never used" if spending.used_at is None else f"used {relative(spending.used_at)}")
-    return f"**{name}**\n-# {' · '.join(pieces)}"
+    return f"**{rank:,}. {name}**\n-# {' · '.join(pieces)}"
