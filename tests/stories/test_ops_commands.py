@@ -8,7 +8,7 @@ from bot.store import sqlite
 from bot.ui.cards import AMBER, BLURPLE
 from bot.ui.custom_ids import Action, CustomId
 from tests.database import ON_POSTGRESQL
-from tests.stories.components import EDIT_FORM, custom_id_of, edit, new_card, press_forged, private_answer
+from tests.stories.components import EDIT_FORM, custom_id_of, edit, forge, new_card, press_forged, private_answer
 from tests.stories.images import png
 from tests.stories.operator_setup import FORBIDDEN, OperatorSetup
 from tests.stories.rendered import rendered
@@ -104,8 +104,9 @@ async def test_servers_are_listed_by_what_they_spend(world: StoryWorld, ops: Ope
     world.expected_errors.append(discord.app_commands.CheckFailure)
     custom_id = custom_id_of(message, "Previous")
     assert private_answer(await press_forged(world, world.admin, message, custom_id)).text == FORBIDDEN
-    forged = CustomId(Action.SERVERS, 7, 0)
-    assert "expired" in private_answer(await press_forged(world, ops.operator, message, str(forged))).text
+    forged = str(CustomId(Action.SERVERS, 7))
+    forge(world, message.message, "Previous", forged)
+    assert "expired" in private_answer(await press_forged(world, ops.operator, message, forged)).text
     assert len(others) == PAGE + 1
 
 
