@@ -65,7 +65,7 @@ class Application:
         if self.leader is not None:
             await self.leader.take()
             group.create_task(self.leader.hold(), name="lease")
-            group.create_task(self.leader.publish(lambda: services.status.report().to_json()), name="report")
+            group.create_task(self.leader.publish(lambda: services.operator.status.report().to_json()), name="report")
         await recover(self.runtime, self.pipeline)
         await retry_until_available(self.balance_monitor.restore)
         working = {
@@ -77,6 +77,8 @@ class Application:
         }
         if self.notices is not None:
             working["notices"] = self.notices.run()
+        if services.operator.backups is not None:
+            group.create_task(services.operator.backups.run(), name="backups")
         for name, worker in working.items():
             self.workers[name] = group.create_task(worker, name=name)
         await self.client.wait_until_logged_in()

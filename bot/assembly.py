@@ -20,6 +20,7 @@ from bot.folders import open_folders
 from bot.generation.delivery import DeliveryWorker
 from bot.generation.history import History
 from bot.generation.notices import NoticeWorker
+from bot.generation.operator_pause import OperatorPauses
 from bot.generation.pending_card_table import PendingCardTable
 from bot.generation.pending_cards import PendingCardJournal, PendingCards
 from bot.generation.pipeline import Pipeline
@@ -34,6 +35,7 @@ from bot.generation.tracker import Tracker
 from bot.generation.undelivered import Undelivered
 from bot.generation.workload import Workload
 from bot.kie.client import KieClient
+from bot.maintenance.backups import Backups
 from bot.media.decode_sandbox import DecodeSandbox
 from bot.media.fitting import ImageThreads
 from bot.media.reference_cache import ReferenceCache
@@ -44,6 +46,7 @@ from bot.network import client_session
 from bot.quota.balance_monitor import BalanceMonitor
 from bot.quota.credit_requests import CreditRequests
 from bot.quota.policy import QuotaPolicy
+from bot.quota.servers import ServerList
 from bot.quota.service import QuotaService
 from bot.runtime import BackgroundTasks, Runtime, SystemClock, retry_until_available
 from bot.store import postgres, sqlite
@@ -58,7 +61,7 @@ from bot.ui.alt_text import AltTexts
 from bot.ui.errors import ErrorReporter
 from bot.ui.message_sender import DiscordMessageSender
 from bot.ui.questions import Questions
-from bot.ui.services import Services
+from bot.ui.services import OperatorServices, Services
 
 _BACKGROUND_GRACE = 6.0
 """Seconds that background tasks get to end at shutdown; container engines kill a process after ten in all."""
@@ -165,8 +168,14 @@ async def assemble(
             folder=folders.temporary,
         )
         history = History(runtime)
+        command_options, backed_up = options.command_options(config), options.backed_up_file(config)
         status = StatusBoard(
-            runtime, workload=workload, submitter=submitter, balance_monitor=balance_monitor, workers=workers
+            runtime,
+            workload=workload,
+            submitter=submitter,
+            balance_monitor=balance_monitor,
+            workers=workers,
+            options=options.status_options(config),
         )
         services = Services(
             access=Access(options.access(config)),
@@ -185,7 +194,13 @@ async def assemble(
             undelivered=undelivered,
             quotas=QuotaService(runtime, policy),
             credit_requests=CreditRequests(runtime, policy),
-            status=status,
+            operator=OperatorServices(
+                guild_id=command_options.operator_guild,
+                status=status,
+                servers=ServerList(runtime),
+                pauses=OperatorPauses(runtime),
+                backups=Backups(clock, backed_up, options.backup_options(config)) if backed_up is not None else None,
+            ),
             errors=ErrorReporter(pending_cards),
             acknowledger=Acknowledger(pending_cards, clock),
             questions=Questions(history, prices, clock),
@@ -196,7 +211,7 @@ async def assemble(
         client = EaselClient(
             runtime.store,
             services,
-            options.command_options(config),
+            command_options,
             options.alert_channel(config),
             all_shards(cluster.shards) if block is None else block.plan,
             IdentifyTurns(leases or LocalLeases()),

@@ -15,9 +15,11 @@ from bot.domain.credits import Allowance, Period, PriceList
 from bot.domain.ids import ChannelId, GuildId
 from bot.domain.kie_limits import KieLimits
 from bot.domain.settings import Model, Resolution
+from bot.generation.status import StatusOptions
 from bot.generation.submitter import SubmitterOptions
 from bot.generation.tracker import TrackerOptions
 from bot.kie.client import KieOptions
+from bot.maintenance.backups import BackupOptions
 from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.reference_cache import ReferenceCacheLimits
 from bot.polling.pace import Pace
@@ -88,6 +90,29 @@ def data_folder(config: Config) -> Path:
     if database.folder:
         return Path(database.folder)
     return Path("data") if postgres.is_url(database.url) else sqlite.database_file(database.url).parent
+
+
+def backup_options(config: Config) -> BackupOptions:
+    """How often the SQLite file is backed up."""
+    return BackupOptions(every=timedelta(hours=config.backup.every), keep=config.backup.keep)
+
+
+def backed_up_file(config: Config) -> Path | None:
+    """The SQLite file; None for PostgreSQL, which is backed up with its own tools."""
+    url = config.database.url
+    return None if postgres.is_url(url) else sqlite.database_file(url)
+
+
+def backups_ignored(config: Config) -> bool:
+    """Whether automatic backups were asked for that there are none of: PostgreSQL has tools of its own."""
+    backup = config.backup
+    return backed_up_file(config) is None and backup.every > 0 and "every" in backup.model_fields_set
+
+
+def status_options(config: Config) -> StatusOptions:
+    """What the operator's status is about."""
+    budget = limits(config).budget.credits
+    return StatusOptions(database=backed_up_file(config), folder=data_folder(config), budget=budget)
 
 
 def cluster_options(config: Config) -> ClusterOptions:

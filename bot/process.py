@@ -42,6 +42,8 @@ async def run(config: Config) -> bool:
     read_strictly()
     _set_discord_hosts(config.discord.api_url, config.discord.gateway_url)
     stop = _stop_signal()
+    if options.backups_ignored(config):
+        log.warning("backup.every has no effect with PostgreSQL: use pg_dump (docs/backup.md), and set it to 0")
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(assemble(config))
         if app.block is not None:

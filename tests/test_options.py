@@ -11,7 +11,7 @@ from pydantic import BaseModel, SecretStr
 
 from bot import options
 from bot.config import Config
-from bot.config.sections import DatabaseConfig, LimitsConfig
+from bot.config.sections import BackupConfig, DatabaseConfig, LimitsConfig
 from bot.domain.ids import GuildId
 
 ROOT = Path(__file__).parent.parent
@@ -69,6 +69,17 @@ def made(config: Config) -> dict[str, Any]:
 def test_no_credits_for_a_server_is_no_credits_and_for_all_of_them_no_limit() -> None:
     limits = options.limits(Config(limits=LimitsConfig(server_credits=0, servers={7: 0, 8: 5})))
     assert [limits.of_server(GuildId(guild)).credits for guild in (7, 8, 9)] == [0, 5, None]
+
+
+def test_backups_are_warned_about_only_where_they_were_asked_for_in_vain() -> None:
+    asked, shared = BackupConfig(every=12), DatabaseConfig(url="postgresql://easel@localhost/easel")
+    configs = (
+        Config(backup=asked),
+        Config(database=shared),
+        Config(database=shared, backup=BackupConfig(every=0)),
+        Config(database=shared, backup=asked),
+    )
+    assert [options.backups_ignored(config) for config in configs] == [False, False, False, True]
 
 
 @pytest.mark.parametrize(("section", "name"), SETTINGS)

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bot.config.errors import describe, unknown_sources, variable_of
 from bot.config.sections import (
+    BackupConfig,
     ClusterConfig,
     DatabaseConfig,
     DiscordConfig,
@@ -40,6 +41,7 @@ class Config(Section):
     discord: DiscordConfig = DiscordConfig()
     kie: KieConfig = KieConfig()
     database: DatabaseConfig = DatabaseConfig()
+    backup: BackupConfig = BackupConfig()
     references: ReferencesConfig = ReferencesConfig()
     web: WebConfig = WebConfig()
     quota: QuotaConfig = QuotaConfig()

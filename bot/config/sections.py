@@ -100,6 +100,13 @@ class DatabaseConfig(Section):
     folder: str = ""
 
 
+class BackupConfig(Section):
+    """Automatic backups of a SQLite database: every so many hours (0 for none), and how many are kept."""
+
+    every: Annotated[int, Field(ge=0, le=1000)] = 24
+    keep: Count = 7
+
+
 class ReferencesConfig(Section):
     """How long members' images are kept, so that a request can be repeated."""
 

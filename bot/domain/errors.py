@@ -255,8 +255,25 @@ class SubmissionsPaused(UserError):
     reason: Failure = Failure.OUT_OF_CREDITS
 
 
+@dataclass(eq=False)
+class RequestsPaused(UserError):
+    """The operator has paused requests, for a reason in their own words."""
+
+    reason: str
+
+
 class ResultsPaused(UserError):
     """The last finished images could not be fetched, so no request is accepted until one arrives."""
+
+
+@dataclass(eq=False)
+class BackupFailed(UserError):
+    """The database was not backed up; the reason is a clause for the operator."""
+
+    reason: str
+
+    def __str__(self) -> str:
+        return self.reason
 
 
 class GenerationGone(UserError):

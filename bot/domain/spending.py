@@ -2,11 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 
 from bot.domain.credits import Credits, Span
-from bot.domain.ids import UserId
+from bot.domain.ids import GuildId, UserId
 from bot.domain.settings import Model, Resolution
 from bot.domain.states import OPEN, Failure, TaskState
 
@@ -72,6 +72,16 @@ class MemberSpending:
     user_id: UserId
     credits: Credits
     images: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSpending:
+    """What the members of one server spent in a span, and when an image was last requested there."""
+
+    guild_id: GuildId
+    credits: Credits
+    used_at: datetime | None
+    """The end of that quarter of an hour; None if no image was ever requested."""
 
 
 @dataclass(frozen=True, slots=True)

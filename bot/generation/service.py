@@ -18,6 +18,7 @@ from bot.domain.errors import (
     Ignored,
     NotYours,
     PromptLength,
+    RequestsPaused,
     TooLateToCancel,
     TooManyImages,
     TooManyOpen,
@@ -31,6 +32,7 @@ from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, REFERENCES_MAX, AspectRa
 from bot.domain.states import TaskState
 from bot.generation.delivery import DeliveryWorker
 from bot.generation.leader_report import read_report
+from bot.generation.operator_pause import read_operator_pause
 from bot.generation.pending_cards import PendingCards
 from bot.generation.references import ReferencePreparer
 from bot.generation.workload import Workload
@@ -140,13 +142,16 @@ class GenerationService:
             task.cancel()
 
     async def _check_not_paused(self) -> None:
-        """Raise SubmissionsPaused or ResultsPaused when no request can be accepted now."""
-        if self._workload.leadership.leads:
-            self._workload.check()
-            return
+        """Raise RequestsPaused, SubmissionsPaused or ResultsPaused when no request can be accepted now."""
+        leads = self._workload.leadership.leads
         async with self._store.read() as tx:
-            report = await read_report(tx, self._workload.leadership)
-        if report is not None:
+            pause = await read_operator_pause(tx)
+            report = None if leads else await read_report(tx, self._workload.leadership)
+        if pause is not None:
+            raise RequestsPaused(pause.reason)
+        if leads:
+            self._workload.check()
+        elif report is not None:
             report.check()
 
     async def _accept(

@@ -1,22 +1,52 @@
-"""The state of the whole bot, for the operator: queue, workers, tasks, and money."""
+"""The state of the whole bot, for the operator: queue, workers, tasks, money, database and process."""
 
 import asyncio
+import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from bot.domain.credits import Credits, Period, period_around
 from bot.domain.kie_account import BalanceReading, ClassCosts
 from bot.generation.leader_report import LeaderReport, QueueStatus, read_report
+from bot.generation.operator_pause import OperatorPause, read_operator_pause
 from bot.generation.submitter import Submitter
 from bot.generation.workload import Workload
 from bot.quota.balance_monitor import BalanceMonitor
 from bot.quota.costs import CostHistory, days_left, sum_days, total_taken
 from bot.runtime import Runtime
+from bot.store.backup import backups_of
+from bot.store.store import Transaction
 
 _SPENDING_RATE_DAYS = 7
 ACCOUNT_DAYS = 30
 """How many days of charges are compared with what KIE took, today (by UTC) included."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusOptions:
+    """What the status is about."""
+
+    database: Path | None
+    """The SQLite file; None for PostgreSQL."""
+    folder: Path
+    """On the disk whose free space counts."""
+    budget: Credits | None
+    """Of a day, over all servers; None for no limit."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseStatus:
+    """Sizes in bytes."""
+
+    is_sqlite: bool
+    size: int
+    free: int
+    """On the disk that holds the bot's files."""
+    backed_up_at: datetime | None
+    """When the newest backup beside the SQLite file was made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +57,7 @@ class Status:
     workers: Mapping[str, bool]
     """By name, whether they are alive."""
     queue: QueueStatus
+    operator_pause: OperatorPause | None
     open_tasks: int
     orphans: int
     awaiting_delivery: int
@@ -35,7 +66,11 @@ class Status:
     """How long the balance lasts at the rate of the last seven days, today included."""
     spent_today: Credits
     """Over all servers, by UTC."""
+    budget: Credits | None
     accounts: tuple[ClassCosts, ...]
+    database: DatabaseStatus
+    memory: int | None
+    """Bytes that this process has in memory, where the system tells."""
 
 
 class StatusBoard:
@@ -49,6 +84,7 @@ class StatusBoard:
         submitter: Submitter,
         balance_monitor: BalanceMonitor,
         workers: Mapping[str, asyncio.Task[None]],
+        options: StatusOptions,
     ) -> None:
         self._runtime, self._store = runtime, runtime.store
         self._clock = runtime.clock
@@ -56,15 +92,16 @@ class StatusBoard:
         self._submitter = submitter
         self._balance_monitor = balance_monitor
         self._workers = workers
+        self._options = options
         self._costs = CostHistory(ACCOUNT_DAYS)
         self._started_at = runtime.now
 
     async def status(self) -> Status:
         """The state right now."""
-        now, report = self._clock.now(), self.report()
+        now = self._clock.now()
+        free, backed_up_at = await asyncio.to_thread(_look_at_disk, self._options)
         async with self._store.read() as tx:
-            if not self._workload.leadership.leads:
-                report = await read_report(tx, self._workload.leadership) or report
+            report = await self._leaders_report(tx)
             reading = report.balance
             days = await self._costs.days(tx, now)
             taken, began = total_taken(sum_days(days[-_SPENDING_RATE_DAYS:])), _rate_began(now)
@@ -73,6 +110,7 @@ class StatusBoard:
                 started_at=self._started_at,
                 workers=report.workers,
                 queue=report.queue,
+                operator_pause=await read_operator_pause(tx),
                 open_tasks=await tx.costs.open_tasks(),
                 orphans=await tx.tasks.orphans(),
                 awaiting_delivery=len({*await tx.generations.unfinished(), *await tx.generations.with_late_images()}),
@@ -81,8 +119,21 @@ class StatusBoard:
                 if reading is not None
                 else None,
                 spent_today=await tx.ledger.total_spent(period_around(Period.DAY, now)),
+                budget=self._options.budget,
                 accounts=sum_days(days),
+                database=DatabaseStatus(self._options.database is not None, await tx.size(), free, backed_up_at),
+                memory=_memory(),
             )
+
+    async def queue(self) -> QueueStatus:
+        """The queue alone."""
+        async with self._store.read() as tx:
+            return (await self._leaders_report(tx)).queue
+
+    async def _leaders_report(self, tx: Transaction) -> LeaderReport:
+        if self._workload.leadership.leads:
+            return self.report()
+        return await read_report(tx, self._workload.leadership) or self.report()
 
     def report(self) -> LeaderReport:
         """What this process knows by itself; other processes ask the one that leads."""
@@ -111,3 +162,17 @@ class StatusBoard:
 
 def _rate_began(now: datetime) -> datetime:
     return period_around(Period.DAY, now).start - timedelta(days=_SPENDING_RATE_DAYS - 1)
+
+
+def _look_at_disk(options: StatusOptions) -> tuple[int, datetime | None]:
+    """The free space, and when the newest backup was made."""
+    backups = backups_of(options.database) if options.database is not None else []
+    return shutil.disk_usage(options.folder).free, backups[-1][0] if backups else None
+
+
+def _memory() -> int | None:
+    try:
+        resident = Path("/proc/self/statm").read_text().split()[1]
+    except OSError:
+        return None
+    return int(resident) * os.sysconf("SC_PAGE_SIZE")

@@ -1,11 +1,12 @@
 """Backup of the database while it is in use, and restore."""
 
 import os
+import re
 import sqlite3
 import tempfile
 from collections.abc import Generator
 from contextlib import closing, contextmanager
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from sqlalchemy import URL
@@ -18,6 +19,9 @@ from bot.store.migrate import migrate
 _SIDE_FILES = ("-wal", "-shm")
 """Suffixes of the files that SQLite keeps beside a database and that belong to it."""
 _REQUIRED_TABLES = ("alembic_version", "ledger", "tasks")
+_STAMP = "%Y%m%dT%H%M%SZ"
+AUTOMATIC = "-auto"
+"""What the name of a backup that the bot made by itself ends with, before the suffix."""
 
 
 class DamagedDatabase(Exception):
@@ -27,6 +31,24 @@ class DamagedDatabase(Exception):
 def default_target(database: Path, now: datetime) -> Path:
     """``backups/easel-20251009T123000Z.db`` beside the database; the time is UTC."""
     return database.parent / "backups" / f"{database.stem}-{_stamp(now)}{database.suffix}"
+
+
+def automatic_target(database: Path, now: datetime) -> Path:
+    """The same for a backup that the bot makes by itself: ``backups/easel-20251009T123000Z-auto.db``."""
+    target = default_target(database, now)
+    return target.with_stem(target.stem + AUTOMATIC)
+
+
+def backups_of(database: Path, *, automatic_only: bool = False) -> list[tuple[datetime, Path]]:
+    """The backups beside the database under the names above, with the times in their names, oldest first."""
+    marker = AUTOMATIC if automatic_only else f"(?:{AUTOMATIC})?"
+    name = re.compile(rf"{re.escape(database.stem)}-(\d{{8}}T\d{{6}}Z){marker}{re.escape(database.suffix)}")
+    folder = default_target(database, datetime.now(UTC)).parent
+    return sorted(
+        (taken_at, path)
+        for path in (folder.iterdir() if folder.is_dir() else ())
+        if (match := name.fullmatch(path.name)) and (taken_at := _read_stamp(match[1])) is not None
+    )
 
 
 def back_up(database: Path, target: Path) -> None:
@@ -180,4 +202,11 @@ def _flush_folder(path: Path) -> None:
 
 
 def _stamp(now: datetime) -> str:
-    return f"{now:%Y%m%dT%H%M%SZ}"
+    return now.astimezone(UTC).strftime(_STAMP)
+
+
+def _read_stamp(stamp: str) -> datetime | None:
+    try:
+        return datetime.strptime(stamp, _STAMP).replace(tzinfo=UTC)
+    except ValueError:
+        return None

@@ -6,6 +6,7 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot import metrics
@@ -24,11 +25,16 @@ from bot.store.notices import NoticeRepository
 from bot.store.pending_cards import PendingCardRepository
 from bot.store.reference_images import ReferenceImageRepository
 from bot.store.rules import RuleRepository
+from bot.store.server_spending import ServerSpendingRepository
 from bot.store.spending import SpendingRepository
 from bot.store.tasks import TaskRepository
 from bot.store.unavailable import UNAVAILABLE, unavailable
 
 _READERS = 4
+_SIZE = {
+    "sqlite": text("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"),
+    "postgresql": text("SELECT pg_database_size(current_database())"),
+}
 _COLLECT_GARBAGE_AFTER = 0.5
 """Seconds from the cancellation of a write to the garbage collection that releases its connection."""
 
@@ -37,6 +43,7 @@ class Transaction:
     """The repositories over one transaction: all of its changes are committed, or none."""
 
     def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
         self.ledger = LedgerRepository(connection)
         self.tasks = TaskRepository(connection, self.ledger)
         self.generations = GenerationRepository(connection)
@@ -48,11 +55,16 @@ class Transaction:
         self.rules = RuleRepository(connection)
         self.credit_requests = CreditRequestRepository(connection)
         self.spending = SpendingRepository(connection)
+        self.server_spending = ServerSpendingRepository(connection)
         self.undelivered = UndeliveredRepository(connection)
         self.leases = LeaseRepository(connection)
         self.notices = NoticeRepository(connection)
         self.pending_cards = PendingCardRepository(connection)
         self.reference_images = ReferenceImageRepository(connection)
+
+    async def size(self) -> int:
+        """The size of the whole database in bytes."""
+        return await self._connection.scalar(_SIZE[self._connection.dialect.name]) or 0
 
 
 class Store:

@@ -128,6 +128,11 @@ def quarters(span: Span) -> tuple[int, int]:
     return start, end
 
 
+def quarter_end(quarter: int) -> datetime:
+    """When a quarter ended, or will end."""
+    return _EPOCH + (quarter + 1) * _QUARTER
+
+
 def rebuild(connection: Connection) -> None:
     """Replace the totals by the sums of the ledger's rows."""
     connection.execute(delete(ledger_totals))

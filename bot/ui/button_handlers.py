@@ -20,6 +20,7 @@ from bot.ui.discord_errors import leave_out_words
 from bot.ui.interactions import check_manager, delete_message, requester
 from bot.ui.message_images import images_of
 from bot.ui.modals import Form, edit_modal, prompt_modal, read_form, which_modal
+from bot.ui.ops_panels import turn_servers_page
 from bot.ui.panels import ledger_view
 from bot.ui.prompts import typed_prompt
 from bot.ui.services import Services
@@ -197,6 +198,7 @@ _BUTTONS: Mapping[Action, _Handler] = {
     Action.LARGER: _open_larger,
     Action.DELETE: _delete,
     Action.LOG: _turn_page,
+    Action.SERVERS: turn_servers_page,
     Action.ASK: credit_requests.ask,
     Action.APPROVE: credit_requests.open_approval,
     Action.DENY: credit_requests.deny,

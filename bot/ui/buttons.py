@@ -50,12 +50,18 @@ def decision_buttons(request_id: CreditRequestId) -> list[ui.Button[Any]]:
     return [_button(CustomId(action, request_id), _LABELS[action]) for action in (Action.APPROVE, Action.DENY)]
 
 
-def page_button(label: str, member: UserId | None, page: int, *, enabled: bool) -> ui.Button[Any]:
-    """A button that shows another page of the credit log, of one member or of all."""
-    # A disabled button has no page to show, but its custom id must differ from the other button's.
-    custom_id = CustomId(Action.LOG, member or 0, page if enabled else 0)
+def page_buttons(
+    action: Action, subject: int, page: int, labels: tuple[str, str], *, more: bool
+) -> list[ui.Button[Any]]:
+    """Buttons to the pages before and after this one; ``subject`` is the first number of their custom ids."""
+    before, after = CustomId(action, subject, max(page - 1, 0)), CustomId(action, subject, page + 1)
+    return [_page_button(labels[0], before, enabled=page > 0), _page_button(labels[1], after, enabled=more)]
+
+
+def _page_button(label: str, custom_id: CustomId, *, enabled: bool) -> ui.Button[Any]:
     button = _button(custom_id, label)
     if not enabled:
+        # It leads nowhere, and must differ from the other button.
         button.disabled, button.custom_id = True, f"{custom_id}:off"
     return button
 

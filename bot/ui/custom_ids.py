@@ -25,6 +25,8 @@ class Action(StrEnum):
     """Of a draft that is a question."""
     LOG = "log"
     """Of a member, 0 for all; the second number is the page."""
+    SERVERS = "servers"
+    """Of a period by its place in the enum; the second number is the page."""
     ASK = "ask"
     """Of the member who may ask for credits."""
     APPROVE = "approve"

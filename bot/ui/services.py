@@ -3,19 +3,36 @@
 from dataclasses import dataclass
 
 from bot.domain.credits import PriceList
+from bot.domain.ids import GuildId
 from bot.generation.history import History
+from bot.generation.operator_pause import OperatorPauses
 from bot.generation.prompt_files import PromptFiles
 from bot.generation.service import GenerationService
 from bot.generation.status import StatusBoard
 from bot.generation.undelivered import Undelivered
+from bot.maintenance.backups import Backups
 from bot.media.spending_chart import ChartRenderer
 from bot.quota.credit_requests import CreditRequests
+from bot.quota.servers import ServerList
 from bot.quota.service import QuotaService
 from bot.ui.access import Access
 from bot.ui.acknowledger import Acknowledger
 from bot.ui.alt_text import AltTexts
 from bot.ui.errors import ErrorReporter
 from bot.ui.questions import Questions
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorServices:
+    """What /ops uses."""
+
+    guild_id: GuildId | None
+    """The operator's server, where these commands are."""
+    status: StatusBoard
+    servers: ServerList
+    pauses: OperatorPauses
+    backups: Backups | None
+    """None with PostgreSQL, which has tools of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +46,7 @@ class Services:
     undelivered: Undelivered
     quotas: QuotaService
     credit_requests: CreditRequests
-    status: StatusBoard
+    operator: OperatorServices
     errors: ErrorReporter
     acknowledger: Acknowledger
     questions: Questions

@@ -15,13 +15,14 @@ import pytest
 from bot.cluster.leader import Leader, LeaseLost, lease_name
 from bot.domain.credits import Credits
 from bot.domain.delivery_errors import Undeliverable
-from bot.domain.errors import ResultsPaused, SubmissionsPaused
-from bot.domain.ids import GenerationId, KieTaskId, TaskId
+from bot.domain.errors import RequestsPaused, ResultsPaused, SubmissionsPaused
+from bot.domain.ids import GenerationId, KieTaskId, TaskId, UserId
 from bot.domain.states import Failure, TaskState
 from bot.generation import delivery as delivery_module
 from bot.generation import notices as notices_module
 from bot.generation.notices import NoticeWorker
-from bot.generation.status import StatusBoard
+from bot.generation.operator_pause import OperatorPauses
+from bot.generation.status import StatusBoard, StatusOptions
 from bot.polling.pace import Pace
 from bot.store.leases import PostgresLeases, Taken
 from bot.store.notices import Listen, Notice, Notices, listener
@@ -229,6 +230,19 @@ async def test_an_id_of_which_nothing_is_heard_is_found_in_the_row(cluster: Clus
         await worker.wait_for_post(generation_id)
 
 
+async def test_the_operators_pause_holds_in_every_process(cluster: Cluster) -> None:
+    async with cluster.gateway() as gateway, cluster.gateway() as other:
+        pauses = OperatorPauses(gateway.runtime)
+        began = await pauses.pause("we move", UserId(1))
+        assert (await pauses.pause("we move to Oslo", UserId(1))).since == began.since
+        for process in (gateway, other):
+            with pytest.raises(RequestsPaused) as refused:
+                await process.request()
+            assert refused.value.reason == "we move to Oslo"
+        await OperatorPauses(other.runtime).resume(UserId(1))
+        await gateway.request()
+
+
 async def test_a_gateway_refuses_while_the_leader_is_paused(cluster: Cluster) -> None:
     leader = cluster.leader()
     async with cluster.gateway() as gateway:
@@ -307,6 +321,7 @@ def status_of(backend: Backend) -> StatusBoard:
         submitter=backend.pipeline.submitter,
         balance_monitor=backend.monitor,
         workers={},
+        options=StatusOptions(None, backend.spool_folder, None),
     )
 
 

@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from demo.kie import KieStandIn
+from tests.stories.operator_setup import OperatorSetup
 from tests.stories.restartable_bot import BotOptions
 from tests.stories.story_world import StoryWorld, open_world
 
@@ -23,3 +24,8 @@ def bot_options() -> BotOptions:
 async def world(kie: KieStandIn, tmp_path: Path, bot_options: BotOptions) -> AsyncGenerator[StoryWorld, None]:
     async with open_world(tmp_path, kie, bot_options) as world:
         yield world
+
+
+@pytest.fixture
+def ops(world: StoryWorld) -> OperatorSetup:
+    return OperatorSetup(world)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any, cast
 
 import discord
-import pytest
 import simcord
 
 from bot import VERSION
@@ -16,65 +15,17 @@ from bot.ui.cards import AMBER, BLURPLE, GREEN, RED
 from demo.kie import Never
 from tests.database import ON_POSTGRESQL
 from tests.stories.components import slash_anyway
-from tests.stories.rendered import Rendered, rendered
+from tests.stories.operator_setup import FORBIDDEN, OperatorSetup
+from tests.stories.rendered import rendered
 from tests.stories.story_world import PAID, StoryWorld, balance, response_of
 from tests.waiting import until
 
 ROOT = Path(__file__).parent.parent.parent
-FORBIDDEN = "You're not allowed to do that here."
-
-
-class OperatorSetup:
-    """The world's server is the operator's; they are an administrator there, and alerts come to a channel of theirs."""
-
-    def __init__(self, world: StoryWorld) -> None:
-        self.world = world
-        guild = world.env.guild
-        self.alerts = guild.create_text_channel("alerts")
-        administrators = guild.create_role("Operator", permissions=discord.Permissions(administrator=True))
-        self.operator = guild.add_member(world.env.create_user("olga"), roles=[administrators])
-
-    async def restart(self, **changes: Any) -> None:
-        """Start the bot with the operator's settings, perhaps with others besides."""
-        world = self.world
-        operator = OperatorConfig(guild=world.env.guild.id, alert_channel=self.alerts.id, alert_below=100)
-        kie = world.bot.config.kie.model_copy(update={"balance_every": 0.05, "balance_every_paused": 0.05})
-        world.bot.config = world.bot.config.model_copy(update={"operator": operator, "kie": kie, **changes})
-        await world.restart()
-
-    async def balance_is_read(self) -> None:
-        """Wait until the bot knows the present balance."""
-        app, kie = self.world.app, self.world.kie
-        await until(
-            lambda: app.balance_monitor.reading and app.balance_monitor.reading.balance == kie.balance,
-            what="the balance to be read",
-        )
-
-    async def status(self, by: simcord.MemberActor | None = None) -> Rendered:
-        """The answer to /ops status."""
-        answer = rendered(response_of(await (by or self.operator).slash(self.world.channel, "ops status")))
-        assert answer.ephemeral
-        return answer
-
-    async def alerted(self, times: int) -> list[Rendered]:
-        """What stands in the channel for alerts, once it is so many messages."""
-
-        def posts() -> list[Rendered]:
-            return [rendered(message) for message in self.alerts.history(viewer=self.operator)]
-
-        await until(lambda: len(posts()) >= times, what=f"{times} alerts")
-        await self.world.rest()
-        return posts()
-
-
-@pytest.fixture
-def ops(world: StoryWorld) -> OperatorSetup:
-    return OperatorSetup(world)
 
 
 async def test_the_whole_at_a_glance(world: StoryWorld, ops: OperatorSetup) -> None:
     await ops.restart(prices=PricesConfig(pro_1k=Decimal(6)))
-    assert (await ops.status()).texts[3].endswith("No images yet.")
+    assert (await ops.status()).texts[3] == "**Money**\n0 of 500 credits spent today across all servers"
     await world.delivered("a red fox in snow")
     await world.delivered("a lighthouse", model="flex")
     world.kie.script.next_tasks(Never())
@@ -83,21 +34,27 @@ async def test_the_whole_at_a_glance(world: StoryWorld, ops: OperatorSetup) -> N
     await ops.balance_is_read()
 
     status = await ops.status()
-    process, queue, balance_, costs = (text.splitlines() for text in status.texts)
-    assert process[0] == f"### Easel {VERSION}"
-    assert process[1].startswith("started <t:")
+    connection, kie, work, money, database, process = (text.splitlines() for text in status.texts)
+    assert connection[0] == "**Discord**"
+    assert connection[1].startswith("connected (")
+    assert connection[2] == f"1 server · {len(world.env.backend.get_guild(world.env.guild.id).members)} members"
+    assert kie[:2] == ["**KIE**", "▶️ taking tasks"]
+    assert kie[2].startswith("**976 credits** · read <t:")
+    assert kie[2].endswith("lasts about 51 days at the rate of the last 7 days")
+    assert kie[3] == "3 of 20 new tasks in 10 s"
+    assert work == [
+        "**Work**",
+        "0 waiting · 1 at KIE · 1 open task",
+        "0 with unknown outcome · 0 waiting to be posted",
+    ]
+    assert database[1].startswith("PostgreSQL · " if ON_POSTGRESQL else "SQLite · ")
+    assert database[2:] == ([] if ON_POSTGRESQL else ["newest backup: none yet"])
+    assert process[1].startswith(f"Easel {VERSION} · started <t:")
     workers = "submitter, tracker, delivery, balance monitor, undelivered" + (", notices" if ON_POSTGRESQL else "")
     assert process[2] == f"running: {workers}"
-    assert queue == [
-        "**Queue**",
-        "▶️ accepting requests",
-        "0 waiting · 1 at KIE · 3 of 20 calls in 10 s",
-        "1 open task · 0 with unknown outcome · 0 waiting to be posted",
-    ]
-    assert balance_[1].startswith("**976 credits** · read <t:")
-    assert balance_[1].endswith("lasts about 51 days at the rate of the last 7 days")
-    assert balance_[2] == "26 credits spent today across all servers"
-    assert costs[1:] == [
+    assert money[1:] == [
+        "26 of 500 credits spent today across all servers",
+        "-# charges compared with KIE's costs, last 30 days:",
         "-# pro 1K · 1 image · charged 6 · KIE charged 5 · 1 less than charged",
         "-# flex 1K · 1 image · charged 14 · KIE charged 14 · no difference",
         "-# total: 1 less than charged",
@@ -116,19 +73,23 @@ async def test_only_administrators_of_the_operators_server_may_look(world: Story
 
     for member in (world.admin, world.bob):
         assert (await ops.status(member)).text == FORBIDDEN
+        for name, options in (("servers", {}), ("pause", {"reason": "mine now"}), ("resume", {}), ("backup", {})):
+            assert (await ops.command(name, by=member, **options)).text == FORBIDDEN
     owner = world.env.create_user("eve")
     elsewhere = world.env.create_guild("Elsewhere", owner=owner)
     lobby = elsewhere.create_text_channel("lobby")
-    options: list[dict[str, Any]] = [{"name": "status", "type": 1, "options": []}]
-    data: dict[str, Any] = {
-        "id": command["id"],
-        "guild_id": str(world.env.guild.id),
-        "name": "ops",
-        "type": 1,
-        "options": options,
-    }
-    answer = await slash_anyway(world, owner, lobby.id, elsewhere.id, data)
-    assert rendered(response_of(answer)).text == FORBIDDEN
+    reason = {"name": "reason", "type": 3, "value": "mine now"}
+    for name, options in (("status", []), ("pause", [reason])):
+        data: dict[str, Any] = {
+            "id": command["id"],
+            "guild_id": str(world.env.guild.id),
+            "name": "ops",
+            "type": 1,
+            "options": [{"name": name, "type": 1, "options": options}],
+        }
+        answer = await slash_anyway(world, owner, lobby.id, elsewhere.id, data)
+        assert rendered(response_of(answer)).text == FORBIDDEN
+    assert "paused" not in (await ops.status()).text
 
 
 async def test_a_pause_from_beginning_to_end(world: StoryWorld, ops: OperatorSetup) -> None:

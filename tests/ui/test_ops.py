@@ -10,6 +10,7 @@ from typing import Any
 import discord
 import pytest
 
+from bot import VERSION
 from bot.domain.credits import ZERO, Credits
 from bot.domain.ids import GenerationId
 from bot.domain.kie_account import (
@@ -26,11 +27,13 @@ from bot.domain.settings import Model, Resolution
 from bot.domain.spending import PriceClass
 from bot.domain.states import Failure
 from bot.generation.leader_report import QueueStatus
-from bot.generation.status import Status
+from bot.generation.operator_pause import OperatorPause
+from bot.generation.status import DatabaseStatus, Status
 from bot.quota.funds_breaker import Pause
 from bot.ui.cards import AMBER, BLURPLE, RED
-from bot.ui.panels import status_view
+from bot.ui.ops_panels import status_view
 from bot.ui.texts import ops
+from bot.ui.texts.ops_commands import DiscordStatus
 
 MOMENT = datetime(2026, 2, 3, 4, 5, 6, tzinfo=UTC)
 WHEN = f"<t:{int(MOMENT.timestamp())}:R>"
@@ -39,21 +42,25 @@ USUAL = Status(
     started_at=MOMENT,
     workers={"submitter": True, "tracker": True},
     queue=QueueStatus(waiting=0, at_kie=0, calls=0, calls_allowed=20, window=10.0, pause=None, trying=False),
+    operator_pause=None,
     open_tasks=0,
     orphans=0,
     awaiting_delivery=0,
     balance=None,
     days_left=None,
     spent_today=Credits(0),
+    budget=None,
     accounts=(),
+    database=DatabaseStatus(is_sqlite=True, size=12_340_000, free=1_204_500_000_000, backed_up_at=None),
+    memory=112_300_000,
 )
 
 
 def shown(
-    status: Status, latencies: Mapping[int, float] = MappingProxyType({0: 0.0421})
+    status: Status, latencies: Mapping[int, float] = MappingProxyType({0: 0.0421}), shards: int = 1
 ) -> tuple[int | None, list[str]]:
     """The panel's colour and lines."""
-    (container,) = status_view(status, latencies).children
+    (container,) = status_view(status, DiscordStatus(latencies, shards, 1_312, 1_204_511)).children
     assert isinstance(container, discord.ui.Container)
     texts = [item.content for item in container.children if isinstance(item, discord.ui.TextDisplay)]
     colour = container.accent_colour
@@ -64,16 +71,29 @@ def queue(**changes: Any) -> Status:
     return replace(USUAL, queue=replace(USUAL.queue, **changes))
 
 
+def with_database(**changes: Any) -> Status:
+    return replace(USUAL, database=replace(USUAL.database, **changes))
+
+
 @pytest.mark.parametrize(
     ("status", "colour", "line"),
     [
-        (USUAL, BLURPLE, f"started {WHEN} · connected to Discord (42 ms)"),
+        (USUAL, BLURPLE, "connected (42 ms)"),
+        (USUAL, BLURPLE, "1,312 servers · 1,204,511 members"),
+        (USUAL, BLURPLE, f"Easel {VERSION} · started {WHEN} · 112.3 MB of memory"),
+        (replace(USUAL, memory=None), BLURPLE, f"Easel {VERSION} · started {WHEN}"),
         (USUAL, BLURPLE, "running: submitter, tracker"),
-        (USUAL, BLURPLE, "▶️ accepting requests"),
-        (USUAL, BLURPLE, "0 open tasks · 0 with unknown outcome · 0 waiting to be posted"),
-        (USUAL, BLURPLE, "Not read yet."),
-        (USUAL, BLURPLE, "-# No images yet."),
-        (queue(waiting=3, at_kie=2, calls=7), BLURPLE, "3 waiting · 2 at KIE · 7 of 20 calls in 10 s"),
+        (USUAL, BLURPLE, "▶️ taking tasks"),
+        (USUAL, BLURPLE, "0 with unknown outcome · 0 waiting to be posted"),
+        (USUAL, BLURPLE, "balance not read yet"),
+        (USUAL, BLURPLE, "SQLite · 12.3 MB · 1,204.5 GB free on its disk"),
+        (USUAL, BLURPLE, "newest backup: none yet"),
+        (with_database(backed_up_at=MOMENT), BLURPLE, f"newest backup: {WHEN}"),
+        (with_database(is_sqlite=False), BLURPLE, "PostgreSQL · 12.3 MB · 1,204.5 GB free on this disk"),
+        (queue(waiting=3_000, at_kie=2), BLURPLE, "3,000 waiting · 2 at KIE · 0 open tasks"),
+        (queue(calls=7), BLURPLE, "7 of 20 new tasks in 10 s"),
+        (replace(USUAL, operator_pause=OperatorPause(MOMENT, "we move")), AMBER, f"⏸️ **You paused requests {WHEN}:**"),
+        (replace(USUAL, operator_pause=OperatorPause(MOMENT, "we move")), AMBER, "> we move"),
         (queue(pause=PAUSE), AMBER, f"⏸️ paused {WHEN}: KIE is out of credits"),
         (
             queue(pause=PAUSE, trying=True),
@@ -88,7 +108,7 @@ def queue(**changes: Any) -> Status:
         (
             replace(USUAL, open_tasks=1, orphans=2, awaiting_delivery=3),
             BLURPLE,
-            "1 open task · 2 with unknown outcome · 3 waiting to be posted",
+            "2 with unknown outcome · 3 waiting to be posted",
         ),
         (replace(USUAL, balance=BalanceReading(Credits("12.5"), MOMENT)), BLURPLE, f"**12.5 credits** · read {WHEN}"),
         (
@@ -97,19 +117,35 @@ def queue(**changes: Any) -> Status:
             f"**12 credits** · read {WHEN} · lasts about 1 day at the rate of the last 7 days",
         ),
         (replace(USUAL, spent_today=Credits(1)), BLURPLE, "1 credit spent today across all servers"),
+        (
+            replace(USUAL, spent_today=Credits(1_234), budget=Credits(5_000)),
+            BLURPLE,
+            "1,234 of 5,000 credits spent today across all servers",
+        ),
     ],
 )
 def test_every_state_has_its_own_line(status: Status, colour: int, line: str) -> None:
     assert (shown(status)[0], line in shown(status)[1]) == (colour, True)
 
 
-def test_several_shards_are_named() -> None:
-    line = f"started {WHEN} · connected to Discord (shard 0: 40 ms, shard 1: not connected)"
-    assert line in shown(USUAL, {0: 0.04, 1: inf})[1]
+@pytest.mark.parametrize(
+    ("latencies", "shards", "line"),
+    [
+        ({0: 0.04, 1: inf}, 2, "1 of 2 shards connected (40 ms) · not connected: 1"),
+        ({0: 0.04, 1: 0.06}, 4, "2 of 2 shards connected (40 ms to 60 ms) · 2 more in other processes"),
+        (
+            dict.fromkeys(range(1000), inf) | {0: 1.04},
+            1000,
+            "1 of 1,000 shards connected (1,040 ms) · not connected: 1, 2, 3, 4, 5, 6, 7, 8, 9, 10 and 989 more",
+        ),
+    ],
+)
+def test_shards_are_counted(latencies: dict[int, float], shards: int, line: str) -> None:
+    assert line in shown(USUAL, latencies, shards)[1]
 
 
 def test_without_a_latency_it_is_not_connected() -> None:
-    assert f"started {WHEN} · not connected to Discord" in shown(USUAL, {0: inf})[1]
+    assert "not connected" in shown(USUAL, {0: inf})[1]
 
 
 @pytest.mark.parametrize(
@@ -124,9 +160,9 @@ def test_differences_have_a_direction(consumed: int, unreported: int, comparison
     price_class = PriceClass(Model.PRO, Resolution.ONE_K)
     costs = ClassCosts(price_class, 3, Credits(15), Credits(consumed), unreported, ZERO)
 
-    *_, line, total = shown(replace(USUAL, accounts=(costs,)))[1]
-    assert line == f"-# pro 1K · 3 images · charged 15 · {comparison}"
-    assert total.startswith("-# total: ")
+    lines = shown(replace(USUAL, accounts=(costs,)))[1]
+    place = lines.index(f"-# pro 1K · 3 images · charged 15 · {comparison}")
+    assert lines[place + 1].startswith("-# total: ")
 
 
 @pytest.mark.parametrize(

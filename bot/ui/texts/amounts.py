@@ -59,6 +59,19 @@ def some(names: Sequence[str], limit: int) -> str:
     return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
 
 
+def sentence(text: str) -> str:
+    """Text with a full stop, unless it ends with a mark of its own."""
+    return text if text.endswith((".", "!", "?", "…")) else f"{text}."
+
+
+def size(count: int) -> str:
+    """A number of bytes in the unit that suits it: 640 KB, 12.3 MB, 1,204.5 GB."""
+    for unit, name in ((1e9, "GB"), (1e6, "MB")):
+        if count >= unit:
+            return f"{count / unit:,.1f} {name}"
+    return f"{count / 1000:,.0f} KB"
+
+
 def plain(text: str, limit: int) -> str:
     """Somebody else's words on one line, cut at a word after ``limit`` characters, with all Markdown escaped.
 

@@ -20,8 +20,13 @@ GUIDANCE = "flex only: how closely to follow the prompt"
 
 BALANCE = "Show your credits, the prices and your recent activity"
 
-OPS = "Show how the bot is doing"
-OPS_STATUS = "Show the queue, the workers, KIE's balance, and charges compared with KIE's costs"
+OPS = "Look after the bot"
+OPS_STATUS = "Show how the bot is doing: Discord, KIE, work, money, database and process"
+OPS_SERVERS = "Show the servers by what they spend, with members, images and last use"
+OPS_PAUSE = "Refuse new requests in all servers, and tell members why; what was accepted goes on"
+OPS_RESUME = "Accept requests again"
+OPS_BACKUP = "Back the database up while the bot runs, and check the copy"
+PAUSE_REASON = "What members read: “Image making is paused: …”"
 
 QUOTA = "Decide who may spend how much"
 QUOTA_SHOW = "Show a member's allowance and balance, and the server pool"

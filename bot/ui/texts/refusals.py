@@ -6,7 +6,7 @@ from bot.domain import errors
 from bot.domain.settings import PROMPT_MAX, REFERENCES_MAX, CheaperOption
 from bot.domain.states import Failure
 from bot.generation.references import SOURCE_MAX_BYTES
-from bot.ui.texts.amounts import AMOUNT_MAX, CAPS, counted, in_credits, number, plain, relative, some
+from bot.ui.texts.amounts import AMOUNT_MAX, CAPS, counted, in_credits, number, plain, relative, sentence, some
 from bot.ui.texts.commands import EDIT_IMAGE, NONE, PERIOD_CHOICES, UNLIMITED
 
 NOTHING_CHARGED = "Nothing was charged."
@@ -127,6 +127,11 @@ _PAUSED: Mapping[Failure, str] = {
 }
 
 
+def paused(reason: str) -> str:
+    """The operator has paused requests; their reason stands as they wrote it."""
+    return f"Image making is paused: {sentence(reason)} {NOTHING_CHARGED}"
+
+
 def passed_over(names: Sequence[str]) -> str:
     """Which files of a message were not used."""
     are, images = ("isn't", "an image") if len(names) == 1 else ("aren't", "images")
@@ -144,7 +149,7 @@ def _file(name: str) -> str:
 def refusal(error: errors.UserError) -> str:
     """What to tell the member about an error."""
     fixed = _FIXED.get(type(error), f"That didn't work. Please try again. {NOTHING_CHARGED}")
-    return _of_request(error) or _of_quota_command(error) or fixed
+    return _of_request(error) or _of_command(error) or fixed
 
 
 def _of_request(error: errors.UserError) -> str | None:
@@ -152,6 +157,8 @@ def _of_request(error: errors.UserError) -> str | None:
     match error:
         case errors.SubmissionsPaused(reason=reason):
             text = f"{_PAUSED[reason]} Please let the bot's owner know and try again later. {NOTHING_CHARGED}"
+        case errors.RequestsPaused(reason=reason):
+            text = paused(reason)
         case errors.PromptLength(length=length, minimum=minimum, maximum=maximum):
             text = (
                 f"A prompt needs {minimum} to {maximum:,} characters, but yours has {length:,}. "
@@ -189,8 +196,8 @@ def _of_request(error: errors.UserError) -> str | None:
     return text
 
 
-def _of_quota_command(error: errors.UserError) -> str | None:
-    """Why a command or form about quotas was refused, if the reason has details."""
+def _of_command(error: errors.UserError) -> str | None:
+    """Why a command or form of admins was refused, if the reason has details."""
     match error:
         case errors.ManagerLimitReached(limit=limit) if not limit:
             return "Quota managers can't grant credits here; nothing was granted. Ask someone with Manage Server."
@@ -199,6 +206,8 @@ def _of_quota_command(error: errors.UserError) -> str | None:
                 f"Quota managers can grant {in_credits(limit)} a month, and you have {number(left)} left; nothing was "
                 f"granted. That refills {relative(renews_at)}, or ask someone with Manage Server."
             )
+        case errors.BackupFailed(reason=reason):
+            return f"The database was not backed up: {plain(reason, 500)}."
         case errors.CreditsMissing(period=period):
             return (
                 f"You didn't say how many credits per {period}. Fill in `credits`, or choose "
