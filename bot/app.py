@@ -11,6 +11,7 @@ from bot.generation.notices import NoticeWorker
 from bot.generation.pending_cards import PendingCards
 from bot.generation.pipeline import Pipeline
 from bot.generation.recover import recover, report_interrupted
+from bot.maintenance.erasure import Eraser
 from bot.quota.balance_monitor import BalanceMonitor
 from bot.runtime import Runtime, retry_until_available
 from bot.ui.credit_requests import notify_decisions
@@ -24,6 +25,7 @@ class Application:
     runtime: Runtime
     pipeline: Pipeline
     balance_monitor: BalanceMonitor
+    eraser: Eraser
     pending_cards: PendingCards
     sender: MessageSender
     alerts: OperatorAlerts
@@ -74,6 +76,7 @@ class Application:
             "delivery": self.pipeline.delivery.run(),
             "balance monitor": self.balance_monitor.run(self.alerts),
             "undelivered": self.pipeline.undelivered.run(),
+            "erasure": self.eraser.run(),
         }
         if self.notices is not None:
             working["notices"] = self.notices.run()

@@ -34,6 +34,8 @@ from bot.generation.tracker import Tracker
 from bot.generation.undelivered import Undelivered
 from bot.generation.workload import Workload
 from bot.kie.client import KieClient
+from bot.maintenance.erasure import Eraser
+from bot.maintenance.export import Exporter
 from bot.media.decode_sandbox import DecodeSandbox
 from bot.media.fitting import ImageThreads
 from bot.media.reference_cache import ReferenceCache
@@ -57,7 +59,7 @@ from bot.ui.alt_text import AltTexts
 from bot.ui.errors import ErrorReporter
 from bot.ui.message_sender import DiscordMessageSender
 from bot.ui.questions import Questions
-from bot.ui.services import Services
+from bot.ui.services import Privacy, Services
 
 _BACKGROUND_GRACE = 6.0
 """Seconds that background tasks get to end at shutdown; container engines kill a process after ten in all."""
@@ -163,22 +165,24 @@ async def assemble(
             api=api,
             folder=folders.temporary,
         )
+        generations = GenerationService(
+            runtime,
+            prices=prices,
+            open_limit=config.quota.open_generations,
+            references=references,
+            policy=policy,
+            workload=workload,
+            delivery=delivery,
+            pending_cards=pending_cards,
+        )
+        eraser = Eraser(runtime, generations=generations, undelivered=undelivered, references=kept_references)
         history = History(runtime)
         status = StatusBoard(
             runtime, workload=workload, submitter=submitter, balance_monitor=balance_monitor, workers=workers
         )
         services = Services(
             access=Access(options.access(config)),
-            generations=GenerationService(
-                runtime,
-                prices=prices,
-                open_limit=config.quota.open_generations,
-                references=references,
-                policy=policy,
-                workload=workload,
-                delivery=delivery,
-                pending_cards=pending_cards,
-            ),
+            generations=generations,
             history=history,
             prompt_files=PromptFiles(attachments, folders.temporary),
             undelivered=undelivered,
@@ -190,6 +194,7 @@ async def assemble(
             questions=Questions(history, prices, clock),
             alt_texts=AltTexts(history),
             chart_renderer=ChartRenderer(folders.temporary),
+            privacy=Privacy(eraser, Exporter(runtime, folders.temporary), options.kept_for(config)),
             prices=prices,
         )
         client = EaselClient(
@@ -207,6 +212,7 @@ async def assemble(
             runtime=runtime,
             pipeline=pipeline,
             balance_monitor=balance_monitor,
+            eraser=eraser,
             pending_cards=pending_cards,
             sender=DiscordMessageSender(
                 client,

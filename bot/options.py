@@ -12,6 +12,7 @@ from bot.cluster.blocks import ClusterOptions
 from bot.cluster.leader import lease_name
 from bot.config import Config
 from bot.domain.credits import Allowance, Period, PriceList
+from bot.domain.erasure import KeptFor
 from bot.domain.ids import ChannelId, GuildId
 from bot.domain.kie_limits import KieLimits
 from bot.domain.settings import Model, Resolution
@@ -158,6 +159,12 @@ def reference_cache_limits(config: Config) -> ReferenceCacheLimits:
         unused_for=timedelta(days=kept.keep_days),
         evict_every=_CACHE_EVICTS_EVERY,
     )
+
+
+def kept_for(config: Config) -> KeptFor:
+    """How long members' data is kept, as /privacy says it."""
+    kept = config.references
+    return KeptFor(references=timedelta(days=kept.keep_days if kept.keep_megabytes else 0))
 
 
 def submitter_options(config: Config) -> SubmitterOptions:

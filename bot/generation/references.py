@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -51,6 +51,10 @@ class KeptReferences(Protocol):
 
     async def load(self, digest: str) -> tuple[bytes, FileType] | None:
         """An image and its file type, or None if it is not kept; may raise StoreUnavailable."""
+        ...
+
+    async def remove(self, digests: Collection[str]) -> None:
+        """Remove these images; may raise StoreUnavailable or OSError."""
         ...
 
 

@@ -4,6 +4,7 @@ Their images stay reserved and are paid for when they are handed over; what nobo
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -61,10 +62,18 @@ class Undelivered:
             self._background.start(self.prune())
 
     async def prune(self) -> None:
-        """Drop, refund and delete what nobody came for within a week."""
+        """Drop what nobody came for within a week."""
+        async with self._store.read() as tx:
+            old = await tx.undelivered.all(before=self._clock.forget_before(KEPT_FOR))
+        await self.drop([generation for _user, generation in old])
+
+    async def drop(self, generations: Sequence[GenerationId]) -> None:
+        """Refund these, and delete their images."""
         dropped: list[Generation] = []
         async with self._store.write() as tx:
-            for _user, generation_id in await tx.undelivered.all(before=self._clock.forget_before(KEPT_FOR)):
+            for generation_id in generations:
+                if not await tx.undelivered.contains(generation_id):
+                    continue
                 try:
                     generation = await tx.generations.get(generation_id)
                 except UnreadableRow as error:

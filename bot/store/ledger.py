@@ -1,4 +1,4 @@
-"""The append-only record of every movement of credits. Rows are never changed or removed."""
+"""The append-only record of every movement of credits. Rows are never removed, nor their amounts changed."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
@@ -150,8 +150,13 @@ class LedgerRepository:
         """Record a change of a rule or setting; the user 0 stands for the whole server."""
         await self._insert(account, Movement.RULE, actor, "", at, change=change)
 
+    async def forfeit_bonus(self, account: Account, at: datetime) -> None:
+        """Take what is left of the account's bonus credits: a grant of less than nothing, by nobody."""
+        left = await self.bonus(account)
+        await self._insert(account, Movement.GRANT, None, "", at, credits=-left, bonus=-left)
+
     async def _insert(
-        self, account: Account, movement: Movement, actor: UserId, note: str, at: datetime, **values: object
+        self, account: Account, movement: Movement, actor: UserId | None, note: str, at: datetime, **values: object
     ) -> None:
         row = {
             "at": at,

@@ -150,6 +150,8 @@ def configure(engine: Engine, *, writes: bool) -> None:
             "foreign_keys=ON",
             f"busy_timeout={BUSY_MILLISECONDS}",
             f"query_only={'OFF' if writes else 'ON'}",
+            # What is erased must not stay readable in the file.
+            "secure_delete=ON",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

@@ -4,6 +4,7 @@ import asyncio
 import gc
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -12,6 +13,8 @@ from bot.store import postgres
 from bot.store.costs import CostRepository
 from bot.store.credit_requests import CreditRequestRepository
 from bot.store.engines import kind_of
+from bot.store.erasures import ErasureRepository
+from bot.store.exports import ExportRepository
 from bot.store.generations import GenerationRepository
 from bot.store.images import ImageRepository
 from bot.store.leases import LeaseRepository
@@ -51,6 +54,8 @@ class Transaction:
         self.notices = NoticeRepository(connection)
         self.pending_cards = PendingCardRepository(connection)
         self.reference_images = ReferenceImageRepository(connection)
+        self.erasures = ErasureRepository(connection, self.ledger)
+        self.exports = ExportRepository(connection)
 
 
 class Store:
@@ -118,6 +123,17 @@ class Store:
             # statement leaves such a cursor in a reference cycle.
             asyncio.get_running_loop().call_later(_COLLECT_GARBAGE_AFTER, gc.collect)
             raise
+
+    async def drop_old_pages(self) -> None:
+        """Empty SQLite's write-ahead log, which holds what pages contained before; raises StoreUnavailable."""
+        try:
+            async with self._write_lock, self._writer.connect() as connection:
+                driver_connection: Any = (await connection.get_raw_connection()).driver_connection
+                if connection.dialect.name == "sqlite":
+                    # Past SQLAlchemy, which would begin a transaction.
+                    await driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except UNAVAILABLE as error:
+            raise unavailable(error) from error
 
     def _check(self) -> None:
         if self._ended:

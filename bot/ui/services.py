@@ -3,11 +3,14 @@
 from dataclasses import dataclass
 
 from bot.domain.credits import PriceList
+from bot.domain.erasure import KeptFor
 from bot.generation.history import History
 from bot.generation.prompt_files import PromptFiles
 from bot.generation.service import GenerationService
 from bot.generation.status import StatusBoard
 from bot.generation.undelivered import Undelivered
+from bot.maintenance.erasure import Eraser
+from bot.maintenance.export import Exporter
 from bot.media.spending_chart import ChartRenderer
 from bot.quota.credit_requests import CreditRequests
 from bot.quota.service import QuotaService
@@ -16,6 +19,15 @@ from bot.ui.acknowledger import Acknowledger
 from bot.ui.alt_text import AltTexts
 from bot.ui.errors import ErrorReporter
 from bot.ui.questions import Questions
+
+
+@dataclass(frozen=True, slots=True)
+class Privacy:
+    """What /privacy works with."""
+
+    eraser: Eraser
+    exporter: Exporter
+    kept_for: KeptFor
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,4 +47,5 @@ class Services:
     questions: Questions
     alt_texts: AltTexts
     chart_renderer: ChartRenderer
+    privacy: Privacy
     prices: PriceList

@@ -82,6 +82,8 @@ REFUSALS: list[errors.UserError] = [
     errors.CreditRequestClosed(),
     errors.BadAmount("lots"),
     errors.NotYours(),
+    errors.BeingErased(),
+    errors.ExportTooSoon(datetime(2026, 1, 1, tzinfo=UTC)),
     errors.TooLateToCancel(),
     errors.GenerationGone(),
 ]

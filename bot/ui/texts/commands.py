@@ -20,6 +20,8 @@ GUIDANCE = "flex only: how closely to follow the prompt"
 
 BALANCE = "Show your credits, the prices and your recent activity"
 
+PRIVACY = "See what I store about you, download it or erase it"
+
 OPS = "Show how the bot is doing"
 OPS_STATUS = "Show the queue, the workers, KIE's balance, and charges compared with KIE's costs"
 

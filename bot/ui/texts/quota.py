@@ -99,7 +99,7 @@ def activity(entry: LedgerEntry) -> str:
     when = relative(entry.at)
     match entry.movement:
         case Movement.GRANT:
-            return f"+{in_bonus_credits(entry.credits)}: {_grant_reason(entry, 80)} · {when}"
+            return f"{_granted(entry, 80)} · {when}"
         case Movement.RESET:
             return f"allowance reset by an admin · {when}"
         case Movement.REFUND | Movement.GOODWILL:
@@ -203,7 +203,7 @@ def log_line(entry: LedgerEntry) -> str:
     whose = f"{member(entry.user_id)} · " if entry.user_id and entry.movement is not Movement.RULE else ""
     match entry.movement:
         case Movement.GRANT:
-            event = f"+{in_bonus_credits(entry.credits)}: {_grant_reason(entry, 120)}"
+            event = _granted(entry, 120)
         case Movement.RESET:
             event = "allowance reset"
         case Movement.RULE:
@@ -248,6 +248,13 @@ def _changed(entry: LedgerEntry) -> str:
             return decided(decision)
         case None:
             return clean(entry.note) or "something was changed"
+
+
+def _granted(entry: LedgerEntry, length: int) -> str:
+    """Bonus credits that were given; or taken, when their owner erased their data."""
+    if entry.credits < 0:
+        return f"−{in_bonus_credits(-entry.credits)}: the member erased their data"
+    return f"+{in_bonus_credits(entry.credits)}: {_grant_reason(entry, length)}"
 
 
 def _grant_reason(entry: LedgerEntry, length: int) -> str:

@@ -116,6 +116,7 @@ _FIXED: Mapping[type[errors.UserError], str] = {
         f"Someone else attached these images privately. Attach images of your own with /imagine. {NOTHING_CHARGED}"
     ),
     errors.NotYours: "Only the person who requested this can do that.",
+    errors.BeingErased: f"Data is being erased right now. Try again in a few minutes. {NOTHING_CHARGED}",
     errors.TooLateToCancel: "Too late to cancel: it's already being made.",
     errors.GenerationGone: "These buttons have expired. Start again with /imagine.",
 }
@@ -184,6 +185,8 @@ def _of_request(error: errors.UserError) -> str | None:
                 f"You already have {counted(limit, 'request')} running, which is the limit. "
                 f"Wait for {'it' if limit == 1 else 'one'} to finish. {NOTHING_CHARGED}"
             )
+        case errors.ExportTooSoon(again_at=again_at):
+            text = f"You have just exported your data. You can do it again {relative(again_at)}."
         case _:
             text = None
     return text
