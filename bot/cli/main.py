@@ -1,4 +1,4 @@
-"""The command line: run, sync, health, db.
+"""The command line: run, sync, health, user, server, db.
 
 Exit codes: 0 success, 1 crash, damaged database or no health, 78 (EX_CONFIG) OperatorError.
 """
@@ -39,6 +39,10 @@ def _perform(options: argparse.Namespace, config: "Config") -> int:
             from bot.cli import database
 
             return database.perform(options, config)
+        if options.command in ("user", "server"):
+            from bot.cli import privacy
+
+            return privacy.perform(options, config)
         if options.command == "health":
             from bot.cli import health
 
@@ -67,6 +71,10 @@ def _parser() -> argparse.ArgumentParser:
     commands.add_parser("sync", help="send the command definitions to Discord, even if they have not changed")
     health = commands.add_parser("health", help="check that the running bot answers; exit code 1 if it does not")
     health.add_argument("--ready", action="store_true", help="check that it does its work, or stands by to do it")
+    _describe_privacy(
+        commands.add_parser("user", help="export or erase what is stored about a user; the bot may be running"),
+        commands.add_parser("server", help="erase what is stored about a server; the bot may be running"),
+    )
     db = commands.add_parser("db", help="manage the database")
     actions = db.add_subparsers(dest="action", required=True)
     actions.add_parser("migrate", help="upgrade it to the newest schema")
@@ -83,6 +91,27 @@ def _parser() -> argparse.ArgumentParser:
     )
     copy.add_argument("url", help="sqlite:///path/to/new.db or postgresql://user@host/database")
     return parser
+
+
+def _describe_privacy(user: argparse.ArgumentParser, server: argparse.ArgumentParser) -> None:
+    of_user = user.add_subparsers(dest="action", required=True)
+    export = of_user.add_parser("export", help="write it to a ZIP file")
+    of_server = server.add_subparsers(dest="action", required=True)
+    actions = (
+        export,
+        of_user.add_parser("erase", help="erase it, as /privacy does"),
+        of_server.add_parser("erase", help="erase its settings, its limits, and its members' requests"),
+    )
+    for action in actions:
+        action.add_argument("id", type=_discord_id, help="Discord's id")
+    export.add_argument("file", type=Path, nargs="?", help="the file (default: easel-user-ID.zip)")
+
+
+def _discord_id(text: str) -> int:
+    """An id as Discord gives it: 17 digits or more."""
+    if not (text.isascii() and text.isdecimal() and 1 << 22 <= int(text) < 1 << 63):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a Discord id")
+    return int(text)
 
 
 def _configure(path: Path | None, command: str, copy_to: str | None) -> "Config":

@@ -12,9 +12,7 @@ from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
     Connection,
-    Integer,
     Select,
-    SelectBase,
     bindparam,
     delete,
     func,
@@ -24,11 +22,11 @@ from sqlalchemy import (
     true,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import Insert, insert  # compiles for SQLite, too
+from sqlalchemy.dialects.postgresql import insert  # compiles for SQLite, too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.credits import ZERO, Account, Credits, Movement, Span
-from bot.domain.ids import GuildId, UserId
+from bot.domain.ids import GuildId
 from bot.store.clauses import QuarterOf, in_constants, in_parameter
 from bot.store.quota_tables import ledger, ledger_totals
 from bot.store.types import Total
@@ -70,13 +68,15 @@ def _sum(total: Total, *conditions: ColumnElement[bool]) -> Select[Credits]:
     return select(func.sum(_T.credits)).where(_T.total == literal(total, _T.total.type), *conditions)
 
 
-def _adding(rows: SelectBase) -> Insert:
-    new = insert(ledger_totals).from_select([column.name for column in ledger_totals.columns], rows)
-    added = {_T.credits.name: _T.credits + new.excluded[_T.credits.name]}
-    return new.on_conflict_do_update(index_elements=ledger_totals.primary_key, set_=added)
-
-
-_ADD = _adding(totals_of(in_parameter(_C.id, "rows")))
+_NEW = insert(ledger_totals).from_select(
+    [column.name for column in ledger_totals.columns], totals_of(in_parameter(_C.id, "rows"))
+)
+_ADD = _NEW.on_conflict_do_update(
+    index_elements=ledger_totals.primary_key, set_={_T.credits.name: _T.credits + _NEW.excluded[_T.credits.name]}
+)
+_SUBTRACT = _NEW.on_conflict_do_update(
+    index_elements=ledger_totals.primary_key, set_={_T.credits.name: _T.credits - _NEW.excluded[_T.credits.name]}
+)
 _OF_ACCOUNT = (_T.guild_id == bindparam("guild"), _T.user_id == bindparam("user"))
 _IN_SPAN = (_T.quarter >= bindparam("start"), _T.quarter < bindparam("end"))
 _SPENT = _sum(Total.ALLOWANCE, *_OF_ACCOUNT, _T.round == bindparam("of_round"), *_IN_SPAN)
@@ -96,15 +96,13 @@ class LedgerTotals:
         if rows:
             await self._connection.execute(_ADD, {"rows": rows})
 
-    async def give(self, rows: ColumnElement[bool], account: Account, to: UserId) -> None:
-        """Move what these rows of the account add up to over to another user in that server."""
-        sums = totals_of(rows).subquery()
-        for user, sign in ((to, 1), (account.user_id, -1)):
-            key = (sums.c.total, sums.c.guild_id, literal(user, _T.user_id.type), sums.c.round, sums.c.quarter)
-            moved = select(*key, sums.c.credits * literal(sign, Integer)).where(
-                in_constants(sums.c.total, (Total.ALLOWANCE, Total.BONUS))
-            )
-            await self._connection.execute(_adding(moved))
+    async def subtract(self, rows: Collection[int]) -> None:
+        """Take back what ledger rows add, by their ids: they are about to be changed or removed."""
+        if rows:
+            await self._connection.execute(_SUBTRACT, {"rows": rows})
+
+    async def drop_empty_of(self, account: Account) -> None:
+        """Delete the account's totals that are zero."""
         of_account = (_T.guild_id == account.guild_id, _T.user_id == account.user_id)
         await self._connection.execute(delete(ledger_totals).where(*of_account, _T.credits == ZERO))
 

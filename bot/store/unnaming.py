@@ -15,14 +15,22 @@ from bot.store.quota_tables import ledger
 from bot.store.totals import LedgerTotals
 
 _C = ledger.c
+_AT_ONCE = 1_000
+"""Parameters of a statement, of which databases take a limited number."""
 
 
 async def unname_account(connection: AsyncConnection, account: Account, through: int) -> None:
     """Give the account's rows up to this one, with what they add up to, to :data:`ERASED_MEMBER` in that server."""
     rows = and_(_C.user_id == account.user_id, _C.guild_id == account.guild_id, _C.id <= through)
     await _unname_changes(connection, rows, account.user_id)
-    await LedgerTotals(connection).give(rows, account, ERASED_MEMBER)
-    await connection.execute(update(ledger).where(rows).values(user_id=ERASED_MEMBER))
+    totals = LedgerTotals(connection)
+    ids = (await connection.scalars(select(_C.id).where(rows))).all()
+    for start in range(0, len(ids), _AT_ONCE):
+        part = ids[start : start + _AT_ONCE]
+        await totals.subtract(part)
+        await connection.execute(update(ledger).where(_C.id.in_(part)).values(user_id=ERASED_MEMBER))
+        await totals.add(part)
+    await totals.drop_empty_of(account)
 
 
 async def unname_actors(connection: AsyncConnection, rows: Sequence[int]) -> None:

@@ -253,7 +253,7 @@ def _changed(entry: LedgerEntry) -> str:
 def _granted(entry: LedgerEntry, length: int) -> str:
     """Bonus credits that were given; or taken, when their owner erased their data."""
     if entry.credits < 0:
-        return f"−{in_bonus_credits(-entry.credits)}: the member erased their data"
+        return f"−{in_bonus_credits(-entry.credits)}: all data was erased"
     return f"+{in_bonus_credits(entry.credits)}: {_grant_reason(entry, length)}"
 
 
