@@ -17,8 +17,8 @@ from bot.runtime import Runtime, retry_until_available
 
 log = structlog.stdlib.get_logger(__name__)
 
-_EVERY = 20.0
-"""Seconds between looks for erasures that another process, or the command line, was asked for."""
+_EVERY, _EVERY_WHILE_OPEN = 20.0, 2.0
+"""Seconds between looks for erasures that another process, or the command line, was asked for; and while one waits."""
 _AT_ONCE = 100
 """Requests, accounts or rows of the ledger per transaction."""
 
@@ -67,28 +67,35 @@ class Eraser:
         """Carry out what was asked for, until cancelled."""
         while True:
             self._asked.clear()
-            await retry_until_available(self.work)
+            finished = await retry_until_available(self.work)
             with suppress(TimeoutError):
-                async with asyncio.timeout(_EVERY):
+                async with asyncio.timeout(_EVERY if finished else _EVERY_WHILE_OPEN):
                     await self._asked.wait()
 
-    async def work(self) -> None:
-        """As far as everything can be erased now. Raises StoreUnavailable."""
+    async def work(self) -> bool:
+        """Erase what can be erased now; False when something has to wait. Raises StoreUnavailable."""
         async with self._store.read() as tx:
             pending, due = await tx.erasures.pending(), await tx.erasures.due(self._clock.now())
-        for erasure in pending:
-            try:
-                await self._erase(erasure)
-            except OSError as error:
-                log.error("erasure held up: a file cannot be removed", error=error.strerror)
+        finished = [await self._erase(erasure) for erasure in pending]
         for erasure in due:
             await self._unname(erasure)
+        return all(finished)
 
-    async def _erase(self, erasure: Erasure) -> None:
+    async def _erase(self, erasure: Erasure) -> bool:
+        try:
+            return await self._erase_what_has_ended(erasure)
+        except OSError as error:
+            log.error("erasure held up: a file cannot be removed", error=error.strerror)
+            return True
+
+    async def _erase_what_has_ended(self, erasure: Erasure) -> bool:
         await self._end_what_is_open(erasure)
         last = 0
         while ids := await self._blank_some(erasure, last):
             last = ids[-1]
+        async with self._store.read() as tx:
+            if await tx.erasures.is_open(erasure):
+                return False
         await self._take_back(erasure)
         async with self._store.read() as tx:
             written = await tx.erasures.written_by(erasure)
@@ -98,6 +105,7 @@ class Eraser:
         if finished:
             await self._store.drop_old_pages()
             log.info("data erased", kind=erasure.kind.value)
+        return finished
 
     async def _end_what_is_open(self, erasure: Erasure) -> None:
         async with self._store.read() as tx:

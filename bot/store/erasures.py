@@ -113,6 +113,10 @@ class ErasureRepository:
         statement = select(_G.id).where(_of(erasure), _HAS_WORDS, _HAS_ENDED, _G.id > after).order_by(_G.id)
         return list(await self._connection.scalars(statement.limit(limit)))
 
+    async def is_open(self, erasure: Erasure) -> bool:
+        """Whether a request still has its words, since it has not ended."""
+        return bool(await self._connection.scalar(select(exists().where(_of(erasure), _HAS_WORDS))))
+
     async def digests(self, ids: Sequence[GenerationId]) -> list[str]:
         """Of the members' images that only these requests used."""
         others = references.alias()
@@ -171,7 +175,7 @@ class ErasureRepository:
 
     async def finish(self, erasure: Erasure, at: datetime) -> bool:
         """Take the bonus credits, and record that all words are gone; False while a request still has some."""
-        if await self._connection.scalar(select(exists().where(_of(erasure), _HAS_WORDS))):
+        if await self.is_open(erasure):
             return False
         # What is left of an account must not depend on rows that no longer belong to it.
         for account in await self.bonuses(erasure):

@@ -155,12 +155,8 @@ async def test_a_server_goes_with_its_settings_and_its_sums_stay(idle: Backend) 
     check_ledger(idle)
 
     await months_later(idle, eraser)
-    assert execute(
-        idle.folder, f"SELECT DISTINCT user_id, actor_id FROM ledger WHERE guild_id = {GUILD} ORDER BY 2"
-    ) in (
-        [(ERASED_MEMBER, None), (ERASED_MEMBER, ERASED_MEMBER)],
-        [(ERASED_MEMBER, ERASED_MEMBER), (ERASED_MEMBER, None)],
-    )
+    named = execute(idle.folder, f"SELECT DISTINCT user_id, actor_id FROM ledger WHERE guild_id = {GUILD}")
+    assert set(named) == {(ERASED_MEMBER, None), (ERASED_MEMBER, ERASED_MEMBER)}
     assert execute(idle.folder, f"SELECT DISTINCT user_id FROM ledger WHERE guild_id = {ELSEWHERE}") == [(MEMBER,)]
     assert total(idle) == before
     check_ledger(idle)

@@ -12,14 +12,14 @@ ERASE_ALL = "Erase everything"
 KEEP = "Keep everything"
 
 ELSEWHERE = """**What others store**
-The image service deletes images that you attach after a day, and results after 14 days.
-Images that I post are on Discord, not with me: delete one with the Delete button below it."""
+- The image service deletes images that you attach after a day, and results after 14 days
+- Images that I post are on Discord, not with me: delete one with the Delete button below it"""
 ERASING = """### Erasing your data
 This takes about a minute. If an image is still being made, I finish and post it first, and you can't make new ones \
 until then. Use /privacy to see whether it's done."""
-_CREDITS = """**Credits:** what each image cost and what you were given. If you erase your data, the amounts stay \
-without your name.
-**For a short time:** forms you open, for a day; images that I couldn't post, for a week."""
+_CREDITS = """- **Credits:** what each image cost and what you were given. If you erase your data, the amounts stay \
+without your name
+- **For a short time:** forms you open, for a day; images that I couldn't post, for a week"""
 _STAYS = """**What stays**
 - **Images on Discord.** I can't delete them for you afterwards: first press Delete below those that should go
 - What images cost, without words: under your Discord id until this month is over, since erasing must not refill your \
@@ -31,7 +31,7 @@ credits, then without it
 def stored(data: StoredData, kept_for: KeptFor) -> str:
     """What is stored, and for how long."""
     requests = (
-        f"**Your {counted(data.requests, 'request')}:** prompt, settings, time, outcome and a link to the result."
+        f"- **Your {counted(data.requests, 'request')}:** prompt, settings, time, outcome and a link to the result."
     )
     return f"### Your data\n{requests} {_until(kept_for.prompts)}\n{_references(kept_for.references)}\n{_CREDITS}"
 
@@ -73,15 +73,13 @@ def exported(requests: int, total: int) -> str:
 
 
 def _until(prompts: timedelta | None) -> str:
-    return "They stay until you erase them." if prompts is None else f"They go after {_days(prompts)}."
+    return "Until you erase them" if prompts is None else f"For {_days(prompts)}"
 
 
 def _references(kept: timedelta) -> str:
     if not kept:
-        return "**Images you attach:** not kept once the image service has them."
-    return (
-        f"**Images you attach:** a copy, so that a request can be repeated, until {_days(kept)} after it was last used."
-    )
+        return "- **Images you attach:** not kept once the image service has them"
+    return f"- **Images you attach:** a copy, so that a request can be repeated. For {_days(kept)} after its last use"
 
 
 def _days(time: timedelta) -> str:
