@@ -80,7 +80,8 @@ class ErasureRepository:
             and_(_E.kind == ErasureKind.USER, _E.subject == account.user_id),
             and_(_E.kind == ErasureKind.SERVER, _E.subject == account.guild_id),
         )
-        return bool(await self._connection.scalar(select(exists().where(subjects, _E.erased_at.is_(None)))))
+        found = select(_E.subject).where(subjects, _E.erased_at.is_(None)).limit(1)
+        return await self._connection.scalar(found) is not None
 
     async def counts(self, user: UserId) -> tuple[int, int]:
         """A member's requests that have their words, and those that can be cancelled."""

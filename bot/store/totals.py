@@ -78,6 +78,9 @@ _SUBTRACT = _NEW.on_conflict_do_update(
     index_elements=ledger_totals.primary_key, set_={_T.credits.name: _T.credits - _NEW.excluded[_T.credits.name]}
 )
 _OF_ACCOUNT = (_T.guild_id == bindparam("guild"), _T.user_id == bindparam("user"))
+_DROP_EMPTY_OF = delete(ledger_totals).where(
+    in_constants(_T.total, (Total.ALLOWANCE, Total.BONUS)), *_OF_ACCOUNT, _T.credits == ZERO
+)
 _IN_SPAN = (_T.quarter >= bindparam("start"), _T.quarter < bindparam("end"))
 _SPENT = _sum(Total.ALLOWANCE, *_OF_ACCOUNT, _T.round == bindparam("of_round"), *_IN_SPAN)
 _BONUS = _sum(Total.BONUS, *_OF_ACCOUNT, _T.round == 0, _T.quarter == 0)
@@ -103,8 +106,7 @@ class LedgerTotals:
 
     async def drop_empty_of(self, account: Account) -> None:
         """Delete the account's totals that are zero."""
-        of_account = (_T.guild_id == account.guild_id, _T.user_id == account.user_id)
-        await self._connection.execute(delete(ledger_totals).where(*of_account, _T.credits == ZERO))
+        await self._connection.execute(_DROP_EMPTY_OF, _of(account))
 
     async def spent(self, account: Account, account_round: int, span: Span) -> Credits:
         """See :meth:`bot.store.ledger.LedgerRepository.spent`."""

@@ -17,6 +17,7 @@ from sqlalchemy.types import NULLTYPE
 
 from bot.domain.credit_requests import CreditRequest, CreditRequestState
 from bot.domain.credits import Allowance, Credits, Period, Requester
+from bot.domain.erasure import ErasureKind
 from bot.domain.errors import OperatorError
 from bot.domain.generation import Draft, Image, Origin, Reference, Source
 from bot.domain.ids import ChannelId, CreditRequestId, DraftId, ImageId, MessageId, RoleId, UserId
@@ -115,6 +116,7 @@ async def fill(url: str) -> str:
             asked = CreditRequest(CreditRequestId(1), ALICE, NOW, ChannelId(5))
             await tx.credit_requests.add(asked)
             approved = RequestApproved(ALICE.user_id, Credits(8), ADMIN)
+            await tx.erasures.request(ErasureKind.USER, LARGEST, NOW)
             assert await tx.credit_requests.close(asked.id, CreditRequestState.APPROVED, approved)
     with change(url) as connection:
         lease = {"name": "kie:1", "term": 1, "until": NOW, "told": None}
