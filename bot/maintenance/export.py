@@ -39,8 +39,8 @@ requests.json, requests.csv  what you asked for, newest first, with links to the
 credits.csv                  every movement of your credits, newest first
 settings.json                limits that servers set for you, and your requests for more credits
 
-Times are in UTC. "server" is Discord's id of a server, and 0 for direct messages. Images are not in here: finished
-ones are on Discord, behind the links, and of the images that you attached these are the names.
+Times are in UTC. "server" is Discord's id of a server, and 0 for direct messages. There are no images in this file: the
+finished ones are on Discord, where the links lead, and of those that you attached it has the names.
 """
 
 
