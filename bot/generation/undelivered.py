@@ -46,11 +46,13 @@ class HandOver:
 class Undelivered:
     """The undelivered generations, which every command of their member looks up."""
 
-    def __init__(self, runtime: Runtime, results: Results) -> None:
+    def __init__(self, runtime: Runtime, results: Results, kept_for: timedelta | None = KEPT_FOR) -> None:
+        """``kept_for``: None for as long as it takes."""
         self._store = runtime.store
         self._clock = runtime.clock
         self._background = runtime.background
         self._results = results
+        self._kept_for = kept_for
         self._claimed: set[GenerationId] = set()
         """Those that a command is handing over now."""
 
@@ -61,10 +63,12 @@ class Undelivered:
             self._background.start(self.prune())
 
     async def prune(self) -> None:
-        """Drop, refund and delete what nobody came for within a week."""
+        """Drop, refund and delete what nobody came for in time."""
+        if self._kept_for is None:
+            return
         dropped: list[Generation] = []
         async with self._store.write() as tx:
-            for _user, generation_id in await tx.undelivered.all(before=self._clock.forget_before(KEPT_FOR)):
+            for _user, generation_id in await tx.undelivered.all(before=self._clock.forget_before(self._kept_for)):
                 try:
                     generation = await tx.generations.get(generation_id)
                 except UnreadableRow as error:

@@ -21,6 +21,7 @@ from bot.store.migrate import migrate
 from bot.store.notices import NoticeRepository
 from bot.store.pending_cards import PendingCardRepository
 from bot.store.reference_images import ReferenceImageRepository
+from bot.store.retention import RetentionRepository
 from bot.store.rules import RuleRepository
 from bot.store.spending import SpendingRepository
 from bot.store.tasks import TaskRepository
@@ -51,6 +52,7 @@ class Transaction:
         self.notices = NoticeRepository(connection)
         self.pending_cards = PendingCardRepository(connection)
         self.reference_images = ReferenceImageRepository(connection)
+        self.retention = RetentionRepository(connection)
 
 
 class Store:

@@ -199,6 +199,12 @@ Index(
 )
 
 images = Table("images", metadata, _ImageColumns)
+Index(
+    "ix_images_parent_id",
+    images.c.parent_id,
+    sqlite_where=text("parent_id IS NOT NULL"),
+    postgresql_where=text("parent_id IS NOT NULL"),
+)
 
 undelivered = Table("undelivered", metadata, _UndeliveredColumns)
 

@@ -214,8 +214,8 @@ _READS: Final[dict[str, PathInTransaction]] = {
 }
 _WRITES: Final[dict[str, PathInTransaction]] = {
     "button: cancel": lambda bench, tx: tx.tasks.cancel(bench.reserved.id, NOW),
-    "modal: draft": lambda _, tx: tx.drafts.add(_DRAFT, forget_before=_WEEK_AGO),
-    "image: remember upload": lambda _, tx: tx.uploads.remember(*_UPLOAD, forget_before=_WEEK_AGO),
+    "modal: draft": lambda _, tx: tx.drafts.add(_DRAFT),
+    "image: remember upload": lambda _, tx: tx.uploads.remember(*_UPLOAD),
     "task: from queue to post": _whole_life,
     "task: failed": lambda bench, tx: tx.tasks.fail(bench.running.tasks[0].id, Failure.BROKEN, NOW),
     "task: late": _end_late,

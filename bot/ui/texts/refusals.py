@@ -169,6 +169,11 @@ def _of_request(error: errors.UserError) -> str | None:
             )
         case errors.PromptFileRefused(filename=filename):
             text = f"I can't read {_file(filename)} as a prompt. Paste it into /imagine instead. {NOTHING_CHARGED}"
+        case errors.WordsDeleted(made_at=made_at):
+            text = (
+                f"This request was made {relative(made_at)}, and its words have been deleted since. "
+                f"Start again with /imagine. {NOTHING_CHARGED}"
+            )
         case errors.NotEnoughCredits():
             text = _out_of_credits(error)
         case errors.CapReached(cap=cap, price=price, left=left, renews_at=renews_at, affordable=affordable):
