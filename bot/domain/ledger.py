@@ -76,4 +76,4 @@ class LedgerEntry:
     """The admin's reason as typed; in entries from before changes were recorded, the sentence that described it."""
     change: RecordedChange | None = None
     folded: int = 0
-    """Of how many old entries of a month it is the sum; 0 for a single one."""
+    """Of how many old entries of a year it is the sum; 0 for a single one."""

@@ -29,7 +29,7 @@ _SPREAD: Final = 3600
 """Seconds after midnight, UTC, at most, so that not all bots begin in the same second."""
 _AGAIN_AFTER: Final = 3600.0
 """Seconds from an error to the next attempt."""
-_ROWS: Final = 50
+_ROWS: Final = 25
 """Rows, or generations with all that belongs to them, in a transaction: some milliseconds."""
 _SHARE: Final = 4
 """The pause after a transaction is so many times as long as that took."""
@@ -48,7 +48,7 @@ class RetentionOptions:
     images: timedelta | None
     """Which message shows an image, and what it was edited from."""
     ledger: timedelta | None
-    """Requests with everything about them, and single movements of credits, of which sums by month stay."""
+    """Requests with everything about them, and single movements of credits, of which sums by year stay."""
     credit_requests: timedelta | None
     """Those that were decided."""
     drafts: timedelta | None

@@ -205,7 +205,7 @@ def _totals(connection: Connection) -> Findings:
 
 def _bonuses(connection: Connection) -> Findings:
     """No account ever used more bonus credits than it had."""
-    # Sums of a month come first: what was granted in it, and then what was used.
+    # Sums of a year come first: what was granted in it, and then what was used.
     folded = (case((_C.folded != 0, _C.counts_at)).nulls_last(), case((_C.folded != 0, -func.sign(_C.bonus)), else_=0))
     at_each = func.sum(_C.bonus).over(partition_by=(_C.user_id, _C.guild_id), order_by=(*folded, _C.id))
     each = select(_C.user_id, _C.guild_id, at_each.label("bonus")).where(_C.bonus != ZERO).subquery()

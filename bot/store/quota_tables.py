@@ -42,7 +42,7 @@ class _LedgerColumns(TypedColumns):
     note: Named[str] = column(PlainText)
     change: Named[RecordedChange | None] = column(ChangeJson)
     folded: Named[int] = column(Integer, server_default="0")
-    """Of how many movements of a month, all of one kind and account, it is the sum; 0 for a single one."""
+    """Of how many movements of a year, all of one kind and account, it is the sum; 0 for a single one."""
 
 
 class _LedgerTotalColumns(TypedColumns):

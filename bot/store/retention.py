@@ -62,7 +62,7 @@ _SINGLE = (
 _OLD_SINGLE = select(_SINGLE).where(_SINGLE.c.at < bindparam("before"))
 _SUMS = select(*_MOVEMENT).where(
     in_parameter(_C.guild_id, "guilds"),
-    in_parameter(_C.counts_at, "months"),
+    in_parameter(_C.counts_at, "years"),
     in_parameter(_C.user_id, "users"),
     _C.folded > 0,
 )
@@ -151,7 +151,7 @@ class RetentionRepository:
         return len(ids)
 
     async def fold_generations(self, ids: Sequence[GenerationId]) -> None:
-        """Delete these generations, none of which is open; of their movements the sums of each month stay."""
+        """Delete these generations, none of which is open; of their movements the sums of each year stay."""
         if not ids:
             return
         rows = (await self._connection.execute(select(*_MOVEMENT).where(_OF_GENERATIONS), {"ids": ids})).all()
@@ -201,7 +201,7 @@ class RetentionRepository:
             await self._connection.execute(delete(ledger).where(in_parameter(_C.id, "ids")), {"ids": ids})
 
     async def _fold(self, rows: Sequence[_Row]) -> None:
-        """Replace movements by their sums, each in the place of the first one of its month."""
+        """Replace movements by their sums, each in the place of the first one of its year."""
         if not rows:
             return
         keys = {row.id: _key(row) for row in rows}
@@ -223,7 +223,7 @@ class RetentionRepository:
         values = {
             "guilds": list({key[0] for key in keys}),
             "users": list({key[1] for key in keys}),
-            "months": list({key[4] for key in keys}),
+            "years": list({key[4] for key in keys}),
         }
         return [row for row in (await self._connection.execute(_SUMS, values)).all() if _key(row) in keys]
 
@@ -234,8 +234,8 @@ _BECOMES_SUM: Final = (
     .values(
         _WITHOUT_WORDS
         | {
-            _C.at: bindparam("month"),
-            _C.counts_at: bindparam("month"),
+            _C.at: bindparam("year"),
+            _C.counts_at: bindparam("year"),
             _C.credits: bindparam("sum_of_credits"),
             _C.bonus: bindparam("sum_of_bonus"),
             _C.folded: bindparam("movements"),
@@ -249,7 +249,7 @@ _BECOMES_SUM: Final = (
 def _values(key: _Key, one: _Sum) -> Mapping[str, object]:
     return {
         "kept": one.keep,
-        "month": key[4],
+        "year": key[4],
         "sum_of_credits": one.credits,
         "sum_of_bonus": one.bonus,
         "movements": one.movements,
@@ -257,6 +257,6 @@ def _values(key: _Key, one: _Sum) -> Mapping[str, object]:
 
 
 def _key(row: _Row) -> _Key:
-    """Account, kind, round, and the month (UTC) in which the movement counts."""
-    month = row.counts_at.replace(day=1, hour=0, minute=0, second=0, microsecond=0)
-    return row.guild_id, row.user_id, row.movement, row.round, month
+    """Account, kind, round, and the year (UTC) in which the movement counts."""
+    year = row.counts_at.replace(month=1, day=1, hour=0, minute=0, second=0, microsecond=0)
+    return row.guild_id, row.user_id, row.movement, row.round, year

@@ -46,10 +46,11 @@ _STATUS: Final = Path("/proc/self/status")
 
 @dataclass(frozen=True)
 class GrowthOptions:
-    """``requests``: of all servers, per day. ``days``: after which everything is deleted or folded."""
+    """``requests``: of all servers, per day. ``members``: of each. ``days``: after which all is deleted or folded."""
 
     months: int = 24
     servers: int = 500
+    members: int = 20
     requests: int = 500
     days: int = 90
 
@@ -131,7 +132,15 @@ class Installation:
         """Write one day into both, and run the maintenance of its night in one."""
         number, midnight = next(self._numbers), now.replace(hour=0, minute=0)
         for file in self.files:
-            await asyncio.to_thread(add_day, file, midnight, self.options.requests, self.options.servers, number)
+            await asyncio.to_thread(
+                add_day,
+                file,
+                midnight,
+                self.options.requests,
+                number,
+                servers=self.options.servers,
+                members=self.options.members,
+            )
             await asyncio.to_thread(empty_wal, file)
         self._clock.moment = now
         if not measured:
@@ -179,8 +188,8 @@ async def simulate(options: GrowthOptions, folder: Path) -> bool:
     for name in ("kept.db", "grown.db"):
         migrate(f"sqlite:///{folder / name}")
     print_line(
-        f"{options.servers} servers with {options.requests} requests a day in all, for {options.months} months; "
-        f"kept for {options.days} days\n"
+        f"{options.servers} servers of {options.members} members with {options.requests} requests a day in all, "
+        f"for {options.months} months; kept for {options.days} days\n"
         "              file, MB           night  memory  longest        alone, ms           beside the night, ms\n"
         "month      with   without  ratio       s       MB       ms    median      max    median      p99      max"
     )

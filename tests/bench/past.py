@@ -39,6 +39,7 @@ past AS (
         CASE WHEN :busy AND n % 10 = 0 AND n % 20 THEN 5000 ELSE 0 END AS bonus,
         CASE WHEN :busy THEN CASE WHEN n % 10 THEN 10000 + n * 7919 % 3000 ELSE 101 END
             WHEN who < 200 AND ms < :month THEN 101 WHEN who < 1000 AND ms < :month THEN 110 + who % 50
+            WHEN :members THEN 10000 + who % :servers * 100 + n / :servers * 7 % :members
             ELSE 10000 + n * 7919 % 20000 END AS member
     FROM drawn)
 """
@@ -121,9 +122,12 @@ def fill(file: Path, generations: int, *, busy_month: bool = False) -> PastSize:
     return PastSize(generations, ledger_rows, file.stat().st_size / 1e6)
 
 
-def add_day(file: Path, day: datetime, generations: int, servers: int, number: int) -> None:
-    """Write a day's generations, the first of which has this number, into a database that may be open."""
-    values = _values(generations, day, timedelta(hours=23)) | {"number": number, "servers": servers}
+def add_day(file: Path, day: datetime, generations: int, number: int, *, servers: int, members: int) -> None:
+    """Write a day's generations, the first of which has this number, into a database that may be open.
+
+    They are of so many servers with so many members each, and a hundredth is of Alice's server.
+    """
+    values = _values(generations, day, timedelta(hours=23)) | {"number": number, "servers": servers, "members": members}
     with create_engine(f"sqlite:///{file}").begin() as connection:
         driver: Any = connection.connection.driver_connection
         driver.execute("PRAGMA synchronous=OFF")
@@ -146,6 +150,7 @@ def _values(generations: int, first: datetime, length: timedelta) -> dict[str, i
         "number": 0,
         "count": generations,
         "servers": 200,
+        "members": 0,
         "busy": False,
         "first": _milliseconds(first),
         "step": max(length // timedelta(milliseconds=1) // generations, 1),

@@ -2,13 +2,13 @@
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import count
 from pathlib import Path
 from typing import Any
 
 from bot.domain.credit_requests import CreditRequest, CreditRequestState
-from bot.domain.credits import Account, Allowance, Credits, Period, period_around
+from bot.domain.credits import Account, Allowance, Credits, Period, Span, period_around
 from bot.domain.generation import Delivery, Draft, Generation, Image, Origin, Reference
 from bot.domain.ids import (
     ChannelId,
@@ -91,15 +91,16 @@ async def fold(store: Store, before: datetime = CUTOFF, limit: int = 2) -> None:
 
 
 async def balances(store: Store) -> list[Credits]:
-    """What an account has left of its bonus, and what was spent in each of the last months, in all servers and one."""
+    """The bonus that is left, and what was spent in this month and in each year: accounts, all servers, one server."""
     found: list[Credits] = []
-    months = [period_around(Period.MONTH, NOW - 31 * month * DAY) for month in range(6)]
+    years = [Span(datetime(year, 1, 1, tzinfo=UTC), datetime(year + 1, 1, 1, tzinfo=UTC)) for year in (2024, 2025)]
+    spans = [period_around(Period.MONTH, NOW), *years]
     async with store.read() as tx:
         for account in (ALICE, BOB):
             found.append(await tx.ledger.bonus(account))
-            found += [await tx.ledger.spent(account, month) for month in months]
+            found += [await tx.ledger.spent(account, span) for span in spans]
         for guild in (None, ALICE.guild_id):
-            found += [await tx.ledger.total_spent(month, guild) for month in months]
+            found += [await tx.ledger.total_spent(span, guild) for span in spans]
     return found
 
 
@@ -112,12 +113,12 @@ def rows(folder: Path, statement: str) -> list[tuple[Any, ...]]:
 
 
 async def a_past(store: Store) -> None:
-    """Generations that ended in every way, with bonus credits, a reset and a change of a rule; all old, by months."""
-    for at in (OLD - 62 * DAY, OLD - 31 * DAY, OLD):
+    """Old generations that ended in every way, in two years, with bonus credits, resets and changes of a rule."""
+    for at in (OLD - 300 * DAY, OLD - 31 * DAY, OLD):
         paid = await made(store, at, TaskState.DELIVERED, TaskState.FAILED, TaskState.CANCELLED, bonus=2)
         late = await made(store, at, TaskState.OVERDUE, TaskState.READY, account=BOB)
         async with store.write() as tx:
-            # The bonus is granted after it was used in this month, and before that in an earlier one.
+            # The bonus is granted after it was used in this year, or before.
             await tx.ledger.grant(ALICE, Credits(6), ADMIN, "welcome", at - 40 * DAY)
             await tx.images.add([image_of(paid)])
             assert await tx.tasks.ready(late.tasks[0].id, RESULT, at)
@@ -159,13 +160,12 @@ async def test_old_movements_become_sums_and_every_balance_stays(store: Store, t
     movements = (
         "SELECT movement, sum(folded), count(*) FROM ledger WHERE folded > 0 GROUP BY movement ORDER BY movement"
     )
-    months = 3
     assert rows(tmp_path, movements) == [
-        ("goodwill", 3, months),
-        ("grant", 6, 4),
-        ("late", 3, months),
-        ("refund", 9, 2 * months),
-        ("reserve", 15, 2 * months),
+        ("goodwill", 3, 2),
+        ("grant", 6, 2),
+        ("late", 3, 2),
+        ("refund", 9, 5),
+        ("reserve", 15, 5),
         ("reset", 1, 1),
     ]
     words = (

@@ -1,4 +1,4 @@
-"""Old movements can be folded into sums by month, and what they refer to deleted without reading whole tables."""
+"""Old movements can be folded into sums by year, and what they refer to deleted without reading whole tables."""
 
 import sqlalchemy as sa
 from alembic import op
