@@ -36,6 +36,7 @@ from bot.generation.workload import Workload
 from bot.kie.client import KieClient
 from bot.maintenance.erasure import Eraser
 from bot.maintenance.export import Exporter
+from bot.maintenance.retention import NightlyMaintenance
 from bot.media.decode_sandbox import DecodeSandbox
 from bot.media.fitting import ImageThreads
 from bot.media.reference_cache import ReferenceCache
@@ -133,7 +134,7 @@ async def assemble(
         workload = Workload(options.kie_limits(config), durations=pace.durations, leadership=leader or OnlyProcess())
         spool = Spool(folders.spool, downloads)
         results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
-        undelivered = Undelivered(runtime, results)
+        undelivered = Undelivered(runtime, results, options.undelivered_kept_for(config))
         delivery = DeliveryWorker(runtime, workload=workload, results=results)
         tracker = Tracker(
             runtime,
@@ -225,6 +226,9 @@ async def assemble(
             alerts=client.alerts,
             block=block,
             leader=leader,
+            maintenance=NightlyMaintenance(
+                runtime, options.retention_options(config), None if shared else sqlite.database_file(url)
+            ),
             works=cluster.works,
             notices=NoticeWorker(runtime, pipeline, listener(url)) if shared else None,
             workers=workers,

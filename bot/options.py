@@ -19,6 +19,7 @@ from bot.domain.settings import Model, Resolution
 from bot.generation.submitter import SubmitterOptions
 from bot.generation.tracker import TrackerOptions
 from bot.kie.client import KieOptions
+from bot.maintenance.retention import RetentionOptions
 from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.reference_cache import ReferenceCacheLimits
 from bot.polling.pace import Pace
@@ -164,7 +165,29 @@ def reference_cache_limits(config: Config) -> ReferenceCacheLimits:
 def kept_for(config: Config) -> KeptFor:
     """How long members' data is kept, as /privacy says it."""
     kept = config.references
-    return KeptFor(references=timedelta(days=kept.keep_days if kept.keep_megabytes else 0))
+    return KeptFor(
+        references=timedelta(days=kept.keep_days if kept.keep_megabytes else 0),
+        prompts=_days(config.retention.prompts),
+        undelivered=undelivered_kept_for(config),
+    )
+
+
+def retention_options(config: Config) -> RetentionOptions:
+    """How long what is kept."""
+    kept = config.retention
+    return RetentionOptions(
+        prompts=_days(kept.prompts),
+        images=_days(kept.images),
+        ledger=_days(kept.ledger),
+        credit_requests=_days(kept.credit_requests),
+        drafts=_days(kept.drafts),
+        uploads=_days(kept.uploads),
+    )
+
+
+def undelivered_kept_for(config: Config) -> timedelta | None:
+    """How long images that could not be posted wait for their member; None for as long as it takes."""
+    return _days(config.retention.undelivered)
 
 
 def submitter_options(config: Config) -> SubmitterOptions:
@@ -195,6 +218,10 @@ def tracker_options(config: Config) -> TrackerOptions:
         late_for=config.tracker.late_for,
         polls_per_second=config.tracker.polls_per_second,
     )
+
+
+def _days(days: int) -> timedelta | None:
+    return timedelta(days=days) if days else None
 
 
 def _credits(amount: float) -> Decimal:

@@ -86,6 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     backup.add_argument("file", type=Path, nargs="?", help="file or folder (default: backups/ beside the database)")
     restore = actions.add_parser("restore", help="restore it from a backup; the bot must not be running")
     restore.add_argument("file", type=Path, help="the backup")
+    actions.add_parser("compact", help="make the file as small as it can be; the bot must not be running")
     copy = actions.add_parser(
         "copy", help="copy it to an empty one, on SQLite or PostgreSQL; the bot must not be running"
     )

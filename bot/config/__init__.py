@@ -23,6 +23,7 @@ from bot.config.sections import (
     PricesConfig,
     QuotaConfig,
     ReferencesConfig,
+    RetentionConfig,
     Section,
     TrackerConfig,
     WebConfig,
@@ -38,6 +39,7 @@ class Config(Section):
     kie: KieConfig = KieConfig()
     database: DatabaseConfig = DatabaseConfig()
     references: ReferencesConfig = ReferencesConfig()
+    retention: RetentionConfig = RetentionConfig()
     web: WebConfig = WebConfig()
     quota: QuotaConfig = QuotaConfig()
     limits: LimitsConfig = LimitsConfig()

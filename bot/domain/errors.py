@@ -259,6 +259,13 @@ class ResultsPaused(UserError):
     """The last finished images could not be fetched, so no request is accepted until one arrives."""
 
 
+@dataclass(eq=False)
+class WordsDeleted(UserError):
+    """What the member wrote and attached for this generation was deleted because of its age."""
+
+    made_at: datetime
+
+
 class GenerationGone(UserError):
     """The store has no generation for this message."""
 

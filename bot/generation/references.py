@@ -226,9 +226,8 @@ class ReferencePreparer:
                 # What was kept is damaged; uploaded, it would be reused as the image that has this digest.
                 raise ReferencesGone
             url = await self._api.upload(data, f"reference.{file_type.suffix}", file_type.content_type)
-            forget_before = self._clock.forget_before(UPLOAD_REUSED_FOR)
             async with self._store.write() as tx:
-                await tx.uploads.remember(digest, url, self._clock.now(), forget_before=forget_before)
+                await tx.uploads.remember(digest, url, self._clock.now())
             return url
 
 

@@ -171,6 +171,8 @@ def configure(engine: Engine, *, writes: bool) -> None:
         connection.isolation_level = None
         cursor = connection.cursor()
         for pragma in (
+            # Takes effect in a new file alone, and in others when they are compacted.
+            "auto_vacuum=INCREMENTAL",
             "journal_mode=WAL",
             "synchronous=FULL",
             "foreign_keys=ON",

@@ -24,6 +24,7 @@ from bot.store.migrate import migrate
 from bot.store.notices import NoticeRepository
 from bot.store.pending_cards import PendingCardRepository
 from bot.store.reference_images import ReferenceImageRepository
+from bot.store.retention import RetentionRepository
 from bot.store.rules import RuleRepository
 from bot.store.spending import SpendingRepository
 from bot.store.tasks import TaskRepository
@@ -56,6 +57,7 @@ class Transaction:
         self.reference_images = ReferenceImageRepository(connection)
         self.erasures = ErasureRepository(connection, self.ledger)
         self.exports = ExportRepository(connection)
+        self.retention = RetentionRepository(connection)
 
 
 class Store:

@@ -118,7 +118,7 @@ class _TaskColumns(TypedColumns):
 class _ImageColumns(TypedColumns):
     id: Named[ImageId] = column(BigInteger, ForeignKey("tasks.id"), primary_key=True, autoincrement=False)
     generation_id: Named[GenerationId] = column(BigInteger, ForeignKey("generations.id"), index=True)
-    parent_id: Named[ImageId | None] = column(BigInteger, ForeignKey("images.id"), index=True)
+    parent_id: Named[ImageId | None] = column(BigInteger, ForeignKey("images.id"))
     channel_id: Named[ChannelId] = column(BigInteger)
     message_id: Named[MessageId] = column(BigInteger, index=True)
     filename: Named[str] = column(PlainText)
@@ -211,6 +211,12 @@ Index(
 )
 
 images = Table("images", metadata, _ImageColumns)
+Index(
+    "ix_images_parent_id",
+    images.c.parent_id,
+    sqlite_where=text("parent_id IS NOT NULL"),
+    postgresql_where=text("parent_id IS NOT NULL"),
+)
 
 undelivered = Table("undelivered", metadata, _UndeliveredColumns)
 

@@ -4,7 +4,7 @@ Every time zone is a whole number of quarters from UTC, so every day, week and m
 them. A month has 2,976, which SQLite adds up in a quarter of a millisecond.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from sqlalchemy import (
     literal,
     literal_column,
     select,
+    text,
     true,
     union_all,
 )
@@ -26,7 +27,7 @@ from sqlalchemy.dialects.postgresql import insert  # compiles for SQLite, too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.credits import ZERO, Account, Credits, Movement, Span
-from bot.domain.ids import GuildId
+from bot.domain.ids import GuildId, UserId
 from bot.store.clauses import QuarterOf, in_constants, in_parameter
 from bot.store.quota_tables import ledger, ledger_totals
 from bot.store.types import Total
@@ -77,6 +78,8 @@ _ADD = _NEW.on_conflict_do_update(
 _SUBTRACT = _NEW.on_conflict_do_update(
     index_elements=ledger_totals.primary_key, set_={_T.credits.name: _T.credits - _NEW.excluded[_T.credits.name]}
 )
+_KEY = (_T.total, _T.guild_id, _T.user_id, _T.round, _T.quarter)
+_DROP_EMPTY = delete(ledger_totals).where(*(c == bindparam(f"of_{c.name}") for c in _KEY), _T.credits == text("0"))
 _OF_ACCOUNT = (_T.guild_id == bindparam("guild"), _T.user_id == bindparam("user"))
 _DROP_EMPTY_OF = delete(ledger_totals).where(
     in_constants(_T.total, (Total.ALLOWANCE, Total.BONUS)), *_OF_ACCOUNT, _T.credits == ZERO
@@ -107,6 +110,22 @@ class LedgerTotals:
     async def drop_empty_of(self, account: Account) -> None:
         """Delete the account's totals that are zero."""
         await self._connection.execute(_DROP_EMPTY_OF, _of(account))
+
+    async def drop_empty(self, moments: Iterable[tuple[GuildId, UserId, int, datetime]]) -> None:
+        """Delete the totals of these accounts' rounds at these times, and the servers', that are zero."""
+        keys = {
+            key
+            for guild, user, account_round, moment in moments
+            for quarter in [(moment - _EPOCH) // _QUARTER]
+            for key in (
+                (Total.ALLOWANCE, guild, user, account_round, quarter),
+                (Total.SERVER, guild, 0, 0, quarter),
+                (Total.ALL, 0, 0, 0, quarter),
+            )
+        }
+        names = [f"of_{column.name}" for column in _KEY]
+        if keys:
+            await self._connection.execute(_DROP_EMPTY, [dict(zip(names, key, strict=True)) for key in sorted(keys)])
 
     async def spent(self, account: Account, account_round: int, span: Span) -> Credits:
         """See :meth:`bot.store.ledger.LedgerRepository.spent`."""

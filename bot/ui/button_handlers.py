@@ -112,7 +112,7 @@ async def _edit(services: Services, interaction: discord.Interaction[Any], modal
 
 async def _open_prompt(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     generation = await _shown_generation(services, interaction, button)
-    derived_requests.check_images(generation, _user(interaction), other_prompt=True)
+    derived_requests.check_repeatable(generation, _user(interaction), other_prompt=True)
     prompt, settings = await services.history.words_of(generation), generation.request.settings
     await leave_out_words(
         lambda words: interaction.response.send_modal(

@@ -63,7 +63,7 @@ async def made(backend: Backend, account: Account, prompt: str, parent: ImageId 
         await bring(tx, task, TaskState.DELIVERED, at)
         await tx.generations.mark_delivered(generation.id, image.message_id)
         await tx.images.add([image])
-        await tx.uploads.remember(digest, reference.url, at, forget_before=at - timedelta(days=1))
+        await tx.uploads.remember(digest, reference.url, at)
     return image.id
 
 
@@ -114,7 +114,7 @@ async def everything_of_a_member(backend: Backend) -> None:
         await tx.ledger.grant(THEIRS, Credits(3), MEMBER, "", now, decision)
         await tx.credit_requests.add(CreditRequest(CreditRequestId(1), OWN, now, ChannelId(5)))
         draft = Draft(DraftId(1), MEMBER, now, Origin(ChannelId(5), MessageId(6)), (), "a heron that waits")
-        await tx.drafts.add(draft, forget_before=now - timedelta(days=1))
+        await tx.drafts.add(draft)
 
 
 async def test_a_members_words_go_at_once_and_the_id_when_quotas_no_longer_need_it(idle: Backend) -> None:

@@ -103,10 +103,10 @@ async def fill(url: str) -> str:
             await tx.images.add([replace(posted, id=child, parent_id=parent)])
             await tx.undelivered.add(made.id, ALICE.user_id, NOW)
             await tx.key_values.put("colour", "teal")
-            await tx.uploads.remember("aa", "https://kie/aa", NOW, forget_before=NOW)
+            await tx.uploads.remember("aa", "https://kie/aa", NOW)
             sources = (Source("https://cdn/1?a=b&c='", "“1” ✨.png", 1 << 40, None),)
             draft = Draft(DraftId(LARGEST), ALICE.user_id, NOW, Origin(ChannelId(5), MessageId(1)), sources)
-            await tx.drafts.add(draft, forget_before=NOW)
+            await tx.drafts.add(draft)
             await tx.rules.put(ALICE.guild_id, RULE)
             await tx.rules.put_settings(
                 ALICE.guild_id, ServerSettings("Europe/Berlin", channels=frozenset({ChannelId(5)}))

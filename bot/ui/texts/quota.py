@@ -214,6 +214,8 @@ def log_line(entry: LedgerEntry) -> str:
             event = f"+{number(entry.credits)} refunded"
         case _:
             event = f"−{number(abs(entry.credits))}"
+    if entry.folded > 1:
+        event = f"{event}: {entry.folded:,} entries of that year together"
     return f"-# {_exact(entry.at)} · {whose}{event}{_for_image(entry)}{by}"
 
 

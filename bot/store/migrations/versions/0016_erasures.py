@@ -1,10 +1,10 @@
-"""Erasures that were asked for; a member's requests, and what refers to an image or a file, are found by an index."""
+"""Erasures that were asked for; a member's requests, and those with a file, are found by an index."""
 
 import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0016"
-down_revision: str | None = "0014"
+down_revision: str | None = "0015"
 
 
 def upgrade() -> None:
@@ -19,6 +19,5 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("kind", "subject", name="pk_erasures"),
     )
     op.create_index("ix_generations_user_id_id", "generations", ["user_id", "id"])
-    op.create_index("ix_images_parent_id", "images", ["parent_id"])
     op.create_index("ix_generation_references_digest", "generation_references", ["digest"])
     op.create_index("ix_generation_references_owner_id", "generation_references", ["owner_id"])
