@@ -46,6 +46,8 @@ class KeptFor:
     """Members' images, after their last use; zero when they are not kept."""
     prompts: timedelta | None = None
     """Requests with their words; None for no limit."""
+    undelivered: timedelta | None = timedelta(days=7)
+    """Images that could not be posted; None for no limit."""
 
 
 @dataclass(frozen=True, slots=True)

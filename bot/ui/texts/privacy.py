@@ -18,8 +18,7 @@ ERASING = """### Erasing your data
 This takes about a minute. If an image is still being made, I finish and post it first, and you can't make new ones \
 until then. Use /privacy to see whether it's done."""
 _CREDITS = """- **Credits:** what each image cost and what you were given. If you erase your data, the amounts stay \
-without your name
-- **For a short time:** forms you open, for a day; images that I couldn't post, for a week"""
+without your name"""
 _STAYS = """**What stays**
 - **Images on Discord.** I can't delete them for you afterwards: first press Delete below those that should go
 - What images cost, without words: under your Discord id until this month is over, since erasing must not refill your \
@@ -33,7 +32,8 @@ def stored(data: StoredData, kept_for: KeptFor) -> str:
     requests = (
         f"- **Your {counted(data.requests, 'request')}:** prompt, settings, time, outcome and a link to the result."
     )
-    return f"### Your data\n{requests} {_until(kept_for.prompts)}\n{_references(kept_for.references)}\n{_CREDITS}"
+    kept = (f"{requests} {_until(kept_for.prompts)}", _references(kept_for.references), _short(kept_for.undelivered))
+    return "\n".join(["### Your data", *kept, _CREDITS])
 
 
 def erasure_state(data: StoredData) -> list[str]:
@@ -80,6 +80,11 @@ def _references(kept: timedelta) -> str:
     if not kept:
         return "- **Images you attach:** not kept once the image service has them"
     return f"- **Images you attach:** a copy, so that a request can be repeated. For {_days(kept)} after its last use"
+
+
+def _short(undelivered: timedelta | None) -> str:
+    kept = f"for {_days(undelivered)}" if undelivered else "until you use a command"
+    return f"- **For a short time:** forms you open, for a day; images that I couldn't post, {kept}"
 
 
 def _days(time: timedelta) -> str:

@@ -145,7 +145,7 @@ def _file(name: str) -> str:
 def refusal(error: errors.UserError) -> str:
     """What to tell the member about an error."""
     fixed = _FIXED.get(type(error), f"That didn't work. Please try again. {NOTHING_CHARGED}")
-    return _of_request(error) or _of_quota_command(error) or fixed
+    return _of_request(error) or _of_other_command(error) or fixed
 
 
 def _of_request(error: errors.UserError) -> str | None:
@@ -185,15 +185,13 @@ def _of_request(error: errors.UserError) -> str | None:
                 f"You already have {counted(limit, 'request')} running, which is the limit. "
                 f"Wait for {'it' if limit == 1 else 'one'} to finish. {NOTHING_CHARGED}"
             )
-        case errors.ExportTooSoon(again_at=again_at):
-            text = f"You have just exported your data. You can do it again {relative(again_at)}."
         case _:
             text = None
     return text
 
 
-def _of_quota_command(error: errors.UserError) -> str | None:
-    """Why a command or form about quotas was refused, if the reason has details."""
+def _of_other_command(error: errors.UserError) -> str | None:
+    """Why a command or form about quotas or one's data was refused, if the reason has details."""
     match error:
         case errors.ManagerLimitReached(limit=limit) if not limit:
             return "Quota managers can't grant credits here; nothing was granted. Ask someone with Manage Server."
@@ -211,6 +209,8 @@ def _of_quota_command(error: errors.UserError) -> str | None:
             return f"There's no time zone “{plain(name, 60)}”. Choose one from the list, for example Europe/Berlin."
         case errors.AlreadyRequested(expires_at=expires_at):
             return f"The admins still have your last request. Ask again once they decide, or {relative(expires_at)}."
+        case errors.ExportTooSoon(again_at=again_at):
+            return f"You have just exported your data. You can do it again {relative(again_at)}."
         case errors.BadAmount(text=typed):
             return (
                 f"“{plain(typed, 40)}” isn't a valid amount. Enter a number up to {AMOUNT_MAX:,}; nothing was granted."
