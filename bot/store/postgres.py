@@ -95,22 +95,23 @@ async def opened(url: str, *, writes: bool, connections: int) -> AsyncGenerator[
         await engine.dispose()
 
 
-def create_autocommit(url: str, *, name: str, seconds: int, durable: bool = True, at_once: bool = False) -> AsyncEngine:
-    """An engine beside the writers' turn, each of whose statements is a transaction and takes seconds at most.
+def autocommit_session(url: str, *, name: str, seconds: int, durable: bool) -> str:
+    """What a connection beside the writers' turn connects with; its statements take so many seconds at most.
 
     What is not ``durable`` can be lost when the server's machine fails, but waits neither for its disk nor a standby.
-    With ``at_once`` a statement is the first and only message, so the first one after a lost connection fails.
     """
     settings = f"-c statement_timeout={seconds}s {'' if durable else '-c synchronous_commit=off'}"
     options = f"{settings} {conninfo_to_dict(conninfo(url)).get('options') or ''}".strip()
     session = {"connect_timeout": min(seconds, _CONNECT_SECONDS), "application_name": name, "options": options}
-    info = conninfo(url, **session, **_KEEPALIVES)
+    return conninfo(url, **session, **_KEEPALIVES)
+
+
+def create_autocommit(url: str, *, name: str, seconds: int, durable: bool = True) -> AsyncEngine:
+    """An engine beside the writers' turn, each of whose statements is a transaction: see :func:`autocommit_session`."""
+    info = autocommit_session(url, name=name, seconds=seconds, durable=durable)
 
     async def connect() -> psycopg.AsyncConnection[Any]:
-        connection = await psycopg.AsyncConnection.connect(info, autocommit=True)
-        if at_once:
-            connection.prepare_threshold = None
-        return connection
+        return await psycopg.AsyncConnection.connect(info, autocommit=True)
 
     return create_async_engine(
         _DIALECT,
@@ -118,7 +119,7 @@ def create_autocommit(url: str, *, name: str, seconds: int, durable: bool = True
         pool_size=AUTOCOMMIT_CONNECTIONS,
         max_overflow=0,
         pool_timeout=seconds,
-        pool_pre_ping=not at_once,
+        pool_pre_ping=True,
         hide_parameters=True,
         isolation_level="AUTOCOMMIT",
     )

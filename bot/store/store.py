@@ -144,14 +144,9 @@ class AutocommitStore:
 
     @classmethod
     @asynccontextmanager
-    async def open(
-        cls, url: str, *, name: str, seconds: int, at_once: bool = False
-    ) -> AsyncGenerator["AutocommitStore", None]:
-        """On connections of this name, whose statements take so many seconds at most.
-
-        With ``at_once`` a statement is sent as soon as it is awaited; the first one after a lost connection fails.
-        """
-        engine = postgres.create_autocommit(url, name=name, seconds=seconds, durable=False, at_once=at_once)
+    async def open(cls, url: str, *, name: str, seconds: int) -> AsyncGenerator["AutocommitStore", None]:
+        """On connections of this name, whose statements take so many seconds at most."""
+        engine = postgres.create_autocommit(url, name=name, seconds=seconds, durable=False)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(engine.dispose)
             store = cls(engine)
