@@ -64,7 +64,6 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "images in a message": lambda tx: tx.images.in_message(IMAGE.message_id),
     "a lineage": lambda tx: tx.images.lineage(IMAGE.id),
     "a draft": lambda tx: tx.drafts.get(DRAFT.id),
-    "a new draft": lambda tx: tx.drafts.add(DRAFT),
     "a member's questions in a channel": lambda tx: tx.drafts.remove_questions(ALICE.user_id, ChannelId(5)),
     "all questions": lambda tx: tx.drafts.questions(),
     "an upload": lambda tx: tx.uploads.find("ab" * 32, NOW, NOW),
@@ -76,6 +75,13 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "open tasks": lambda tx: tx.costs.open_tasks(),
     "orphans": lambda tx: tx.tasks.orphans(),
     "recent submissions": lambda tx: tx.tasks.submitted_since(NOW),
+    "old words": lambda tx: tx.retention.forget_old_words(GENERATION.id, NOW, 5),
+    "old images": lambda tx: tx.retention.delete_old_images(NOW, 5),
+    "old movements": lambda tx: tx.retention.fold_old_movements(NOW, 5),
+    "old generations": lambda tx: tx.retention.fold_old_generations(NOW, 5),
+    "folding a generation": lambda tx: tx.retention.fold_generations([GENERATION.id]),
+    "old drafts": lambda tx: tx.retention.delete_old_drafts(NOW, 5),
+    "old uploads": lambda tx: tx.retention.delete_old_uploads(NOW, 5),
     "pending notifications": lambda tx: tx.credit_requests.pending_notifications(),
 }
 
