@@ -1,4 +1,4 @@
-"""The space that SQLite takes: its write-ahead log, and the pages of the file that nothing uses any more.
+"""The space that SQLite takes: its write-ahead log, and the pages of the file that are free.
 
 Each step has a connection of its own and holds the write lock for milliseconds.
 """
@@ -69,7 +69,7 @@ def give_back(file: Path) -> None:
 
 
 def compact(url: str) -> tuple[int, int]:
-    """Write the file anew without free pages; from then on it can become smaller by itself. Its sizes before and after.
+    """Rewrite the file without its free pages, so that it can become smaller by itself. Its sizes before and after.
 
     Takes up to twice its size of the disk meanwhile. Raises OperatorError when Easel runs, or there is no room.
     """

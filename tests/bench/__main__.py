@@ -88,7 +88,7 @@ SECTIONS: Final = (
         "growth",
         "Two years, with old data deleted and without",
         "tests.bench.growth",
-        "Both databases get the same requests, day by day, by plain SQL; the maintenance of each night is the bot's own, "
+        "Both databases get the same requests, day by day, by plain SQL; the maintenance of each night is the bot's, "
         "without the pauses between its transactions except in the nights that are measured.",
     ),
     Section("references", "Members' images", "tests.bench.references"),

@@ -66,7 +66,6 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "images in a message": lambda tx: tx.images.in_message(IMAGE.message_id),
     "a lineage": lambda tx: tx.images.lineage(IMAGE.id),
     "a draft": lambda tx: tx.drafts.get(DRAFT.id),
-    "a new draft": lambda tx: tx.drafts.add(DRAFT),
     "a member's questions in a channel": lambda tx: tx.drafts.remove_questions(ALICE.user_id, ChannelId(5)),
     "all questions": lambda tx: tx.drafts.questions(),
     "an upload": lambda tx: tx.uploads.find("ab" * 32, NOW, NOW),
@@ -85,6 +84,10 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "images to be erased": lambda tx: tx.erasures.digests([GENERATION.id]),
     "erasing requests": lambda tx: tx.erasures.blank([GENERATION.id], ["ab" * 32]),
     "images that others repeat": lambda tx: tx.erasures.lent(ALICE.user_id),
+    "old words": lambda tx: tx.retention.forget_old_words(GENERATION.id, NOW, 5),
+    "old generations": lambda tx: tx.retention.fold_old_generations(NOW, 5),
+    "old drafts": lambda tx: tx.retention.delete_old_drafts(NOW, 5),
+    "old uploads": lambda tx: tx.retention.delete_old_uploads(NOW, 5),
     "pending notifications": lambda tx: tx.credit_requests.pending_notifications(),
 }
 
