@@ -11,6 +11,8 @@ from bot.generation.notices import NoticeWorker
 from bot.generation.pending_cards import PendingCards
 from bot.generation.pipeline import Pipeline
 from bot.generation.recover import recover, report_interrupted
+from bot.maintenance.erasure import Eraser
+from bot.maintenance.retention import NightlyMaintenance
 from bot.quota.balance_monitor import BalanceMonitor
 from bot.runtime import Runtime, retry_until_available
 from bot.ui.credit_requests import notify_decisions
@@ -24,6 +26,7 @@ class Application:
     runtime: Runtime
     pipeline: Pipeline
     balance_monitor: BalanceMonitor
+    eraser: Eraser
     pending_cards: PendingCards
     sender: MessageSender
     alerts: OperatorAlerts
@@ -31,6 +34,7 @@ class Application:
     """This process's part of the shards; None where it is the one process, and has them all."""
     leader: Leader | None
     """The lease under which the workers run; None where this is the one process."""
+    maintenance: NightlyMaintenance
     works: bool
     """Whether this process submits, tracks and delivers, as soon as it leads."""
     notices: NoticeWorker | None
@@ -74,11 +78,13 @@ class Application:
             "delivery": self.pipeline.delivery.run(),
             "balance monitor": self.balance_monitor.run(self.alerts),
             "undelivered": self.pipeline.undelivered.run(),
+            "erasure": self.eraser.run(),
         }
         if self.notices is not None:
             working["notices"] = self.notices.run()
         if services.operator.backups is not None:
             group.create_task(services.operator.backups.run(), name="backups")
+        group.create_task(self.maintenance.run(), name="maintenance")
         for name, worker in working.items():
             self.workers[name] = group.create_task(worker, name=name)
         await self.client.wait_until_logged_in()

@@ -36,6 +36,9 @@ from bot.generation.undelivered import Undelivered
 from bot.generation.workload import Workload
 from bot.kie.client import KieClient
 from bot.maintenance.backups import Backups
+from bot.maintenance.erasure import Eraser
+from bot.maintenance.export import Exporter
+from bot.maintenance.retention import NightlyMaintenance
 from bot.media.decode_sandbox import DecodeSandbox
 from bot.media.fitting import ImageThreads
 from bot.media.reference_cache import ReferenceCache
@@ -61,7 +64,7 @@ from bot.ui.alt_text import AltTexts
 from bot.ui.errors import ErrorReporter
 from bot.ui.message_sender import DiscordMessageSender
 from bot.ui.questions import Questions
-from bot.ui.services import OperatorServices, Services
+from bot.ui.services import OperatorServices, Privacy, Services
 
 _BACKGROUND_GRACE = 6.0
 """Seconds that background tasks get to end at shutdown; container engines kill a process after ten in all."""
@@ -134,7 +137,7 @@ async def assemble(
         workload = Workload(options.kie_limits(config), durations=pace.durations, leadership=leader or OnlyProcess())
         spool = Spool(folders.spool, downloads)
         results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
-        undelivered = Undelivered(runtime, results)
+        undelivered = Undelivered(runtime, results, options.undelivered_kept_for(config))
         delivery = DeliveryWorker(runtime, workload=workload, results=results)
         tracker = Tracker(
             runtime,
@@ -167,6 +170,17 @@ async def assemble(
             api=api,
             folder=folders.temporary,
         )
+        generations = GenerationService(
+            runtime,
+            prices=prices,
+            open_limit=config.quota.open_generations,
+            references=references,
+            policy=policy,
+            workload=workload,
+            delivery=delivery,
+            pending_cards=pending_cards,
+        )
+        eraser = Eraser(runtime, generations=generations, undelivered=undelivered, references=kept_references)
         history = History(runtime)
         command_options, backed_up = options.command_options(config), options.backed_up_file(config)
         status = StatusBoard(
@@ -179,16 +193,7 @@ async def assemble(
         )
         services = Services(
             access=Access(options.access(config)),
-            generations=GenerationService(
-                runtime,
-                prices=prices,
-                open_limit=config.quota.open_generations,
-                references=references,
-                policy=policy,
-                workload=workload,
-                delivery=delivery,
-                pending_cards=pending_cards,
-            ),
+            generations=generations,
             history=history,
             prompt_files=PromptFiles(attachments, folders.temporary),
             undelivered=undelivered,
@@ -206,6 +211,7 @@ async def assemble(
             questions=Questions(history, prices, clock),
             alt_texts=AltTexts(history),
             chart_renderer=ChartRenderer(folders.temporary),
+            privacy=Privacy(eraser, Exporter(runtime, folders.temporary), options.kept_for(config)),
             prices=prices,
         )
         client = EaselClient(
@@ -223,6 +229,7 @@ async def assemble(
             runtime=runtime,
             pipeline=pipeline,
             balance_monitor=balance_monitor,
+            eraser=eraser,
             pending_cards=pending_cards,
             sender=DiscordMessageSender(
                 client,
@@ -234,6 +241,9 @@ async def assemble(
             alerts=client.alerts,
             block=block,
             leader=leader,
+            maintenance=NightlyMaintenance(
+                runtime, options.retention_options(config), None if shared else sqlite.database_file(url)
+            ),
             works=cluster.works,
             notices=NoticeWorker(runtime, pipeline, listener(url)) if shared else None,
             workers=workers,

@@ -12,6 +12,7 @@ from bot.cluster.blocks import ClusterOptions
 from bot.cluster.leader import lease_name
 from bot.config import Config
 from bot.domain.credits import Allowance, Period, PriceList
+from bot.domain.erasure import KeptFor
 from bot.domain.ids import ChannelId, GuildId
 from bot.domain.kie_limits import KieLimits
 from bot.domain.settings import Model, Resolution
@@ -20,6 +21,7 @@ from bot.generation.submitter import SubmitterOptions
 from bot.generation.tracker import TrackerOptions
 from bot.kie.client import KieOptions
 from bot.maintenance.backups import BackupOptions
+from bot.maintenance.retention import RetentionOptions
 from bot.media.fetch import AllowedHosts, Fetcher
 from bot.media.reference_cache import ReferenceCacheLimits
 from bot.polling.pace import Pace
@@ -185,6 +187,34 @@ def reference_cache_limits(config: Config) -> ReferenceCacheLimits:
     )
 
 
+def kept_for(config: Config) -> KeptFor:
+    """How long members' data is kept, as /privacy says it."""
+    kept = config.references
+    return KeptFor(
+        references=timedelta(days=kept.keep_days if kept.keep_megabytes else 0),
+        prompts=_days(config.retention.prompts),
+        undelivered=undelivered_kept_for(config),
+    )
+
+
+def retention_options(config: Config) -> RetentionOptions:
+    """How long what is kept."""
+    kept = config.retention
+    return RetentionOptions(
+        prompts=_days(kept.prompts),
+        images=_days(kept.images),
+        ledger=_days(kept.ledger),
+        credit_requests=_days(kept.credit_requests),
+        drafts=_days(kept.drafts),
+        uploads=_days(kept.uploads),
+    )
+
+
+def undelivered_kept_for(config: Config) -> timedelta | None:
+    """How long images that could not be posted wait for their member; None for as long as it takes."""
+    return _days(config.retention.undelivered)
+
+
 def submitter_options(config: Config) -> SubmitterOptions:
     """How tasks are submitted to KIE. Only a callback can tell the id of a task whose answer was lost."""
     return SubmitterOptions(
@@ -213,6 +243,10 @@ def tracker_options(config: Config) -> TrackerOptions:
         late_for=config.tracker.late_for,
         polls_per_second=config.tracker.polls_per_second,
     )
+
+
+def _days(days: int) -> timedelta | None:
+    return timedelta(days=days) if days else None
 
 
 def _credits(amount: float) -> Decimal:

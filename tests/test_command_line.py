@@ -211,6 +211,7 @@ def test_a_backup_is_made_and_restored_over_a_damaged_database(easel: Easel, tmp
     assert "nothing to restore" in error_of(easel("db", "restore", "nowhere.db"))
     easel("db", "migrate")
 
+    assert re.fullmatch(r"data/easel\.db was .* MB and is .* MB now; .* by itself\.\n", easel("db", "compact").stdout)
     made = easel("db", "backup", "one.db")
     assert (made.returncode, made.stdout) == (0, "data/easel.db was backed up to one.db; the copy was checked.\n")
     assert re.search(r"one\.db .*exists", error_of(easel("db", "backup", "one.db")))

@@ -24,6 +24,8 @@ def perform(options: argparse.Namespace, config: Config) -> int:
     try:
         if options.action == "check":
             return _check(database_url(config), repair=options.repair)
+        if options.action == "compact":
+            return _compact(database_url(config))
         if options.action == "copy":
             return _copy(database_url(config), options.url)
         return _change(options.action, getattr(options, "file", None), database_url(config))
@@ -98,6 +100,18 @@ def _migrate(url: str) -> None:
             migrate(url)
         except StoreUnavailable as error:
             raise OperatorError(f"the database cannot be used now ({error}): try again.") from error
+
+
+def _compact(url: str) -> int:
+    from bot.store import postgres, sqlite_space
+    from bot.store.engines import kind_of
+
+    name = kind_of(url).describe(url)
+    if postgres.is_url(url):
+        raise OperatorError("database.url: this is PostgreSQL, which uses free space again by itself.")
+    before, after = sqlite_space.compact(url)
+    print(f"{name} was {before / 1e6:,.1f} MB and is {after / 1e6:,.1f} MB now; from now on it gets smaller by itself.")
+    return 0
 
 
 def _check(url: str, *, repair: bool) -> int:

@@ -1,4 +1,4 @@
-"""The command line: init, check, run, sync, health, db.
+"""The command line: init, check, run, sync, health, user, server, db.
 
 Exit codes: 0 success, 1 crash, damaged database or no health, 78 (EX_CONFIG) OperatorError or a check that failed.
 """
@@ -16,6 +16,7 @@ from typing import Final
 from bot import VERSION
 from bot.domain.errors import OperatorError
 
+_Add = Callable[[Callable[..., argparse.ArgumentParser], str, str], argparse.ArgumentParser]
 _EXAMPLES: Final = """\
 examples:
   python -m bot init             asks for the token and the key, and writes config.toml
@@ -59,6 +60,10 @@ def _perform(options: argparse.Namespace, file: Path | None) -> int:
             from bot.cli import database
 
             return database.perform(options, config)
+        if options.command in ("user", "server"):
+            from bot.cli import privacy
+
+            return privacy.perform(options, config)
         if options.command == "health":
             from bot.cli import health
 
@@ -105,6 +110,11 @@ def _parser() -> argparse.ArgumentParser:
     add(commands.add_parser, "sync", "send the command definitions to Discord, even if they have not changed")
     health = add(commands.add_parser, "health", "check that the running bot answers; exit code 1 if it does not")
     health.add_argument("--ready", action="store_true", help="check that it does its work, or stands by to do it")
+    _describe_privacy(
+        add(commands.add_parser, "user", "export or erase what is stored about a user; the bot may be running"),
+        add(commands.add_parser, "server", "erase what is stored about a server; the bot may be running"),
+        add,
+    )
     db = add(commands.add_parser, "db", "manage the database")
     actions = db.add_subparsers(dest="action", required=True, metavar="action")
     add(actions.add_parser, "migrate", "upgrade it to the newest schema")
@@ -116,8 +126,30 @@ def _parser() -> argparse.ArgumentParser:
     backup.add_argument("file", type=Path, nargs="?", help="file or folder (default: backups/ beside the database)")
     restore = add(actions.add_parser, "restore", "restore it from a backup; the bot must not be running")
     restore.add_argument("file", type=Path, help="the backup")
+    add(actions.add_parser, "compact", "make the file as small as it can be; the bot must not be running")
     copy = add(
         actions.add_parser, "copy", "copy it to an empty one, on SQLite or PostgreSQL; the bot must not be running"
     )
     copy.add_argument("url", help="sqlite:///path/to/new.db or postgresql://user@host/database")
     return parser
+
+
+def _describe_privacy(user: argparse.ArgumentParser, server: argparse.ArgumentParser, add: _Add) -> None:
+    of_user = user.add_subparsers(dest="action", required=True, metavar="action")
+    export = add(of_user.add_parser, "export", "write it to a ZIP file")
+    of_server = server.add_subparsers(dest="action", required=True, metavar="action")
+    actions = (
+        export,
+        add(of_user.add_parser, "erase", "erase it, as /privacy does"),
+        add(of_server.add_parser, "erase", "erase its settings, its limits, and its members' requests"),
+    )
+    for action in actions:
+        action.add_argument("id", type=_discord_id, help="Discord's id")
+    export.add_argument("file", type=Path, nargs="?", help="the file (default: easel-user-ID.zip)")
+
+
+def _discord_id(text: str) -> int:
+    """An id as Discord gives it: 17 digits or more."""
+    if not (text.isascii() and text.isdecimal() and 1 << 22 <= int(text) < 1 << 63):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a Discord id")
+    return int(text)

@@ -25,6 +25,7 @@ from bot.config.sections import (
     PricesConfig,
     QuotaConfig,
     ReferencesConfig,
+    RetentionConfig,
     Section,
     SentryConfig,
     TrackerConfig,
@@ -43,6 +44,7 @@ class Config(Section):
     database: DatabaseConfig = DatabaseConfig()
     backup: BackupConfig = BackupConfig()
     references: ReferencesConfig = ReferencesConfig()
+    retention: RetentionConfig = RetentionConfig()
     web: WebConfig = WebConfig()
     quota: QuotaConfig = QuotaConfig()
     limits: LimitsConfig = LimitsConfig()

@@ -18,6 +18,7 @@ from bot.config.sources import strip
 from bot.config.types import (
     Count,
     Database,
+    Days,
     Host,
     HttpUrl,
     OptionalHttpUrl,
@@ -112,6 +113,26 @@ class ReferencesConfig(Section):
 
     keep_megabytes: Annotated[int, Field(ge=0, le=100_000_000)] = 2000
     keep_days: Annotated[float, Field(ge=0.01, le=3650)] = 90
+
+
+class RetentionConfig(Section):
+    """After how many days what is deleted, or folded into sums; 0 for never."""
+
+    prompts: Days = 365
+    images: Days = 365
+    ledger: Days = 0
+    credit_requests: Days = 90
+    drafts: Days = 1
+    uploads: Days = 1
+    undelivered: Annotated[int, Field(ge=0, le=14)] = 7
+
+    @field_validator("ledger")
+    @classmethod
+    def _whole_periods(cls, days: int) -> int:
+        """Allowances and reports look back for a month, in any time zone."""
+        if 0 < days < 62:
+            raise ValueError("must be 0, or at least 62: allowances and reports need the last month")
+        return days
 
 
 class WebConfig(Section):

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from bot.domain.credits import Requester
-from bot.domain.errors import ImagesNotYours
+from bot.domain.errors import ImagesNotYours, WordsDeleted
 from bot.domain.generation import Destination, Generation, GenerationRequest, Origin
 from bot.domain.ids import UserId
 from bot.domain.settings import AspectRatio, Resolution, Settings
@@ -20,22 +20,24 @@ def again(
 ) -> GenerationRequest:
     """The same request by another requester, perhaps with another prompt; its references have to be renewed.
 
-    Raises ImagesNotYours.
+    Raises ImagesNotYours or WordsDeleted.
     """
-    check_images(generation, requester.account.user_id, other_prompt=prompt is not None)
+    check_repeatable(generation, requester.account.user_id, other_prompt=prompt is not None)
     earlier = generation.request
     return replace(
         earlier, requester=requester, destination=destination, references=(), prompt=prompt or earlier.prompt
     )
 
 
-def check_images(generation: Generation, by: UserId, *, other_prompt: bool) -> None:
-    """Raise ImagesNotYours unless a member may work from a generation's references.
+def check_repeatable(generation: Generation, by: UserId, *, other_prompt: bool) -> None:
+    """Raise WordsDeleted if the request is no longer known, or ImagesNotYours unless a member may use its references.
 
     Posted images are for everybody. Those that somebody attached privately are for others only as their owner used
     them: with the same prompt, and not if the owner cancelled before anybody saw a result.
     """
     request = generation.request
+    if not request.prompt:
+        raise WordsDeleted(generation.created_at)
     others = {reference.owner for reference in request.references} - {None, by}
     if others and (other_prompt or (generation.withdrawn and request.account.user_id in others)):
         raise ImagesNotYours

@@ -64,6 +64,11 @@ def snowflake_time(identifier: int) -> datetime:
     return _EPOCH + timedelta(milliseconds=identifier >> _PROCESS_BITS + _SEQUENCE_BITS)
 
 
+def message_link(guild: GuildId, channel: ChannelId, message: MessageId) -> str:
+    """The address of a message, which Discord's clients open."""
+    return f"https://discord.com/channels/{'@me' if guild == DIRECT_MESSAGES else guild}/{channel}/{message}"
+
+
 def to_base36(identifier: int) -> str:
     """The id in base 36: for custom ids, nonces, and error references that a person may read out."""
     digits = ""

@@ -75,3 +75,5 @@ class LedgerEntry:
     note: str = ""
     """The admin's reason as typed; in entries from before changes were recorded, the sentence that described it."""
     change: RecordedChange | None = None
+    folded: int = 0
+    """Of how many old entries of a year it is the sum; 0 for a single one."""

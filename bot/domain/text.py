@@ -20,6 +20,8 @@ _SPACES: Final = frozenset({"Cc", "Zl", "Zp", "Zs"})
 _MARKS: Final = frozenset({"Mn", "Me"})
 _HIDDEN: Final = frozenset({"Cf", "Cs"})
 _RIGHT_TO_LEFT: Final = frozenset({"R", "AL", "AN"})
+_SEPARATORS: Final = frozenset(",;|")
+_FORMULA_SIGNS: Final = frozenset("=+-@\N{MINUS SIGN}")
 _FIRST_STRONG_ISOLATE, _POP_ISOLATE = "\u2068", "\u2069"
 
 
@@ -52,6 +54,17 @@ def clean(text: str, *, direction_marks: bool = False) -> str:
         elif keep and char not in _INVISIBLE:
             shown.append(char)
     return " ".join("".join(shown).split())
+
+
+def as_cell(words: str) -> str:
+    """Words as one cell for every spreadsheet, never a formula (CSV injection).
+
+    Spreadsheets of other languages split a line at semicolons or tabs whatever is quoted, so every separator becomes a
+    space, and an apostrophe stands before what could start a formula.
+    """
+    # Full-width and small forms of the signs count too, hence NFKC.
+    cell = clean("".join(" " if _SEPARATORS & {*unicodedata.normalize("NFKC", char)} else char for char in words))
+    return f"'{cell}" if unicodedata.normalize("NFKC", cell.lstrip("\"' "))[:1] in _FORMULA_SIGNS else cell
 
 
 def isolate(text: str) -> str:

@@ -42,7 +42,7 @@ class History:
     async def words_of(self, generation: Generation) -> str:
         """What a member last wrote: of a 2K redraw the prompt of the image that it redraws, empty if that has none."""
         prompts = [*await self.earlier_prompts(generation), generation.request.prompt]
-        return next((prompt for prompt in reversed(prompts) if prompt != LARGER_PROMPT), "")
+        return next((prompt for prompt in reversed(prompts) if prompt not in ("", LARGER_PROMPT)), "")
 
     async def earlier_prompts(self, generation: Generation) -> list[str]:
         """The prompts of the images that were edited, the first one first; raises StoreUnavailable."""
@@ -61,7 +61,7 @@ class History:
     async def keep(self, draft: Draft) -> None:
         """Store a draft for as long as its images' links are valid."""
         async with self._store.write() as tx:
-            await tx.drafts.add(draft, forget_before=self._clock.forget_before(DRAFTS_KEPT_FOR))
+            await tx.drafts.add(draft)
 
     async def draft(self, draft_id: DraftId, user_id: UserId) -> Draft:
         """A member's own draft; raises DraftGone when it is too old, unknown, or somebody else's."""
@@ -75,7 +75,7 @@ class History:
         """Store a question; returns the messages of the member's earlier ones in that channel, which it replaces."""
         async with self._store.write() as tx:
             replaced = await tx.drafts.remove_questions(draft.user_id, draft.origin.channel_id)
-            await tx.drafts.add(draft, forget_before=self._clock.forget_before(DRAFTS_KEPT_FOR))
+            await tx.drafts.add(draft)
         # Of a message that came again after a restart, Discord posts no second question but returns the first.
         return [message for message in replaced if message != draft.question]
 

@@ -1,6 +1,7 @@
 """Members' images as rows, where several processes share a database: any of them repeats what another has taken."""
 
 import asyncio
+from collections.abc import Collection
 from pathlib import Path
 
 import structlog
@@ -43,6 +44,11 @@ class ReferenceTable:
         if found is None or found[0] not in FILE_TYPES:
             return None
         return found[1], FILE_TYPES[found[0]]
+
+    async def remove(self, digests: Collection[str]) -> None:
+        """Remove these images; raises StoreUnavailable."""
+        async with self._rows.statements() as tx:
+            await tx.reference_images.remove(digests)
 
     async def _evict_if_due(self) -> None:
         now = asyncio.get_running_loop().time()

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -51,6 +51,10 @@ class KeptReferences(Protocol):
 
     async def load(self, digest: str) -> tuple[bytes, FileType] | None:
         """An image and its file type, or None if it is not kept; may raise StoreUnavailable."""
+        ...
+
+    async def remove(self, digests: Collection[str]) -> None:
+        """Remove these images; may raise StoreUnavailable or OSError."""
         ...
 
 
@@ -222,9 +226,8 @@ class ReferencePreparer:
                 # What was kept is damaged; uploaded, it would be reused as the image that has this digest.
                 raise ReferencesGone
             url = await self._api.upload(data, f"reference.{file_type.suffix}", file_type.content_type)
-            forget_before = self._clock.forget_before(UPLOAD_REUSED_FOR)
             async with self._store.write() as tx:
-                await tx.uploads.remember(digest, url, self._clock.now(), forget_before=forget_before)
+                await tx.uploads.remember(digest, url, self._clock.now())
             return url
 
 

@@ -13,6 +13,7 @@ from bot import metrics
 from bot.domain.credits import Credits, PriceList, Requester
 from bot.domain.errors import (
     AutoNeedsReference,
+    BeingErased,
     ControlsNeedFlex,
     GenerationGone,
     Ignored,
@@ -222,6 +223,8 @@ class GenerationService:
     async def _authorize(self, tx: Transaction, request: GenerationRequest) -> list[Credits]:
         """For each image, how much of its price the bonus pays; raises a UserError when it may not be made."""
         user = request.account.user_id
+        if await tx.erasures.blocks(request.account):
+            raise BeingErased
         others = self._in_progress[user] - 1
         if await tx.generations.open_count(user) + others >= self._open_limit:
             raise TooManyOpen(self._open_limit)

@@ -4,6 +4,7 @@ Their images stay reserved and are paid for when they are handed over; what nobo
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -47,11 +48,13 @@ class HandOver:
 class Undelivered:
     """The undelivered generations, which every command of their member looks up."""
 
-    def __init__(self, runtime: Runtime, results: Results) -> None:
+    def __init__(self, runtime: Runtime, results: Results, kept_for: timedelta | None = KEPT_FOR) -> None:
+        """``kept_for``: None for as long as it takes."""
         self._store = runtime.store
         self._clock = runtime.clock
         self._background = runtime.background
         self._results = results
+        self._kept_for = kept_for
         self._claimed: set[GenerationId] = set()
         """Those that a command is handing over now."""
 
@@ -62,10 +65,20 @@ class Undelivered:
             self._background.start(self.prune())
 
     async def prune(self) -> None:
-        """Drop, refund and delete what nobody came for within a week."""
+        """Drop what nobody came for in time."""
+        if self._kept_for is None:
+            return
+        async with self._store.read() as tx:
+            old = await tx.undelivered.all(before=self._clock.forget_before(self._kept_for))
+        await self.drop([generation for _user, generation in old])
+
+    async def drop(self, generations: Sequence[GenerationId]) -> None:
+        """Refund these, and delete their images."""
         dropped: list[Generation] = []
         async with self._store.write() as tx:
-            for _user, generation_id in await tx.undelivered.all(before=self._clock.forget_before(KEPT_FOR)):
+            for generation_id in generations:
+                if not await tx.undelivered.contains(generation_id):
+                    continue
                 try:
                     generation = await tx.generations.get(generation_id)
                 except UnreadableRow as error:

@@ -1,1 +1,1 @@
-"""What keeps the database in good order while the bot runs for years."""
+"""What runs beside the work: backups, retention, erasure."""

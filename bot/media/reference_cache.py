@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import time
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -43,6 +44,10 @@ class ReferenceCache:
         """An image and its file type, or None if it is not in the cache; counts as a use."""
         return await asyncio.to_thread(self._load, digest)
 
+    async def remove(self, digests: Collection[str]) -> None:
+        """Remove these images, whatever their file type."""
+        await asyncio.to_thread(self._remove, digests)
+
     def evict(self) -> None:
         """Remove files that were not used for too long, and then the least recently used until the rest fits."""
         expires_before = self._clock.forget_before(self._limits.unused_for).timestamp()
@@ -76,6 +81,11 @@ class ReferenceCache:
                 os.utime(path)
                 return path.read_bytes(), file_type
         return None
+
+    def _remove(self, digests: Collection[str]) -> None:
+        for digest in digests:
+            for suffix in FILE_TYPES:
+                (self._folder / f"{digest}.{suffix}").unlink(missing_ok=True)
 
 
 def _files(folder: Path) -> list[tuple[float, int, Path]]:

@@ -2,7 +2,6 @@
 
 import csv
 import io
-import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterable, Iterable, Mapping
 from dataclasses import dataclass
@@ -13,14 +12,12 @@ from bot.domain.ids import UserId
 from bot.domain.rules import CapState
 from bot.domain.spending import PRICE_CLASSES, LocalDay, Outcome, PriceClass, Ranking, SpendingRow, SpendingSum
 from bot.domain.states import Failure
-from bot.domain.text import clean
+from bot.domain.text import as_cell
 
 TOP_MEMBERS = 10
 CSV_COLUMNS = ("day", "member id", "member", "model", "resolution", "images", "credits", "outcome", "reason")
-_BYTE_ORDER_MARK = "\ufeff"
+BYTE_ORDER_MARK = "\ufeff"
 """Without it, Excel does not read the file as UTF-8."""
-_SEPARATORS = frozenset(",;|")
-_FORMULA_SIGNS = frozenset("=+-@\N{MINUS SIGN}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +122,7 @@ async def spending_csv(parts: AsyncIterable[Iterable[SpendingRow]], names: Mappi
             (
                 row.day.isoformat(),
                 row.user_id,
-                _as_cell(names.get(row.user_id, "")),
+                as_cell(names.get(row.user_id, "")),
                 row.price_class.model.value,
                 row.price_class.resolution.value,
                 row.images,
@@ -135,18 +132,7 @@ async def spending_csv(parts: AsyncIterable[Iterable[SpendingRow]], names: Mappi
             )
             for row in rows
         )
-    return (_BYTE_ORDER_MARK + file.getvalue()).encode()
-
-
-def _as_cell(name: str) -> str:
-    """A name that is one cell for every spreadsheet, and never a formula (CSV injection).
-
-    Spreadsheets of other languages split a line at semicolons or tabs whatever is quoted, so every separator becomes a
-    space, and an apostrophe stands before what could start a formula.
-    """
-    # Full-width and small forms of the signs count too, hence NFKC.
-    cell = clean("".join(" " if _SEPARATORS & {*unicodedata.normalize("NFKC", char)} else char for char in name))
-    return f"'{cell}" if unicodedata.normalize("NFKC", cell.lstrip("\"' "))[:1] in _FORMULA_SIGNS else cell
+    return (BYTE_ORDER_MARK + file.getvalue()).encode()
 
 
 def _day_spending(day: date, sums: Iterable[SpendingSum]) -> DaySpending:

@@ -87,7 +87,8 @@ def _rows(connection: Connection, statement: Select[*tuple[Any, ...]]) -> Genera
 
 def _entries(connection: Connection) -> Findings:
     movement = type_coerce(_C.movement, String)
-    without_task = _OF_TASK & _C.task_id.is_(None)
+    # A sum of several movements belongs to no task, every single one does.
+    without_task = _OF_TASK & (_C.task_id.is_(None) != (_C.folded != 0))
     statement = select(_C.id, movement).where(or_(~in_constants(_C.movement, Movement), without_task))
     for entry, kind in _rows(connection, statement):
         yield f"ledger entry {entry}: {kind!r} is unknown, or belongs to no task"
@@ -204,7 +205,9 @@ def _totals(connection: Connection) -> Findings:
 
 def _bonuses(connection: Connection) -> Findings:
     """No account ever used more bonus credits than it had."""
-    at_each = func.sum(_C.bonus).over(partition_by=(_C.user_id, _C.guild_id), order_by=_C.id)
+    # Sums of a year come first: what was granted in it, and then what was used.
+    folded = (case((_C.folded != 0, _C.counts_at)).nulls_last(), case((_C.folded != 0, -func.sign(_C.bonus)), else_=0))
+    at_each = func.sum(_C.bonus).over(partition_by=(_C.user_id, _C.guild_id), order_by=(*folded, _C.id))
     each = select(_C.user_id, _C.guild_id, at_each.label("bonus")).where(_C.bonus != ZERO).subquery()
     lowest = func.min(each.c.bonus)
     statement = select(each.c.user_id, each.c.guild_id, lowest).group_by(each.c.user_id, each.c.guild_id)

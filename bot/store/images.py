@@ -11,7 +11,13 @@ from bot.domain.ids import ImageId, MessageId
 from bot.store.tables import images
 
 # Another process may have posted them in the same message, and come first.
-_ADD = insert(images).on_conflict_do_nothing()
+_PARENT = images.alias("parent")
+_ADD = (
+    insert(images)
+    # An image that is forgotten meanwhile is no parent.
+    .values(parent_id=select(_PARENT.c.id).where(_PARENT.c.id == bindparam("parent")).scalar_subquery())
+    .on_conflict_do_nothing()
+)
 _IN_MESSAGE = select(images).where(images.c.message_id == bindparam("message")).order_by(images.c.id)
 _NEWEST = select(images).where(images.c.id == bindparam("image")).cte("lineage", recursive=True)
 _LINEAGE = _NEWEST.union_all(select(images).join(_NEWEST, _NEWEST.c.parent_id == images.c.id))
@@ -26,7 +32,7 @@ class ImageRepository:
         self._connection = connection
 
     async def add(self, posted: Sequence[Image]) -> None:
-        """Insert posted images, but those that are known; parents must have been added before."""
+        """Insert posted images, but those that are known; a parent that is not stored is left out."""
         if posted:
             await self._connection.execute(_ADD, [_values(image) for image in posted])
 
@@ -45,7 +51,7 @@ def _values(image: Image) -> dict[str, object]:
     return {
         "id": image.id,
         "generation_id": image.generation_id,
-        "parent_id": image.parent_id,
+        "parent": image.parent_id,
         "channel_id": image.channel_id,
         "message_id": image.message_id,
         "filename": image.filename,

@@ -1,4 +1,4 @@
-"""The append-only record of every movement of credits. Rows are never changed or removed."""
+"""The append-only record of every movement of credits. Only :mod:`retention` and `unnaming` ever change a row."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -55,6 +55,7 @@ _RECENT = (
         generations.c.resolution,
         _C.note,
         _C.change,
+        _C.folded,
     )
     .join(_SUMS, _SUMS.c.last == _C.id)
     .outerjoin(generations, generations.c.id == _C.generation_id)
@@ -154,8 +155,13 @@ class LedgerRepository:
         """Record a change of a rule or setting; the user 0 stands for the whole server."""
         await self._insert(account, Movement.RULE, actor, "", at, change=change)
 
+    async def forfeit_bonus(self, account: Account, at: datetime) -> None:
+        """Take what is left of the account's bonus credits: a grant of less than nothing, by nobody."""
+        left = await self.bonus(account)
+        await self._insert(account, Movement.GRANT, None, "", at, credits=-left, bonus=-left)
+
     async def _insert(
-        self, account: Account, movement: Movement, actor: UserId, note: str, at: datetime, **values: object
+        self, account: Account, movement: Movement, actor: UserId | None, note: str, at: datetime, **values: object
     ) -> None:
         row = {
             "at": at,
@@ -230,9 +236,16 @@ class LedgerRepository:
         rows = await self._connection.execute(_RECENT, {"limit": limit, **_of(account)})
         return [
             LedgerEntry(
-                at, movement, total, _settings(model, ratio, resolution), account.user_id, note=note, change=change
+                at,
+                movement,
+                total,
+                _settings(model, ratio, resolution),
+                account.user_id,
+                note=note,
+                change=change,
+                folded=folded,
             )
-            for at, movement, total, model, ratio, resolution, note, change in rows
+            for at, movement, total, model, ratio, resolution, note, change, folded in rows
         ]
 
     async def page(self, guild_id: GuildId, user_id: UserId | None, offset: int, limit: int) -> list[LedgerEntry]:
@@ -253,14 +266,17 @@ class LedgerRepository:
                 c.actor_id,
                 c.note,
                 c.change,
+                c.folded,
             )
             .outerjoin(generations, generations.c.id == c.generation_id)
             .where(c.id.in_(shown.offset(offset).limit(limit)))
             .order_by(c.id.desc())
         )
         return [
-            LedgerEntry(at, movement, amount, _settings(model, ratio, resolution), user_id or None, actor, note, change)
-            for at, movement, amount, model, ratio, resolution, user_id, actor, note, change in rows
+            LedgerEntry(
+                at, movement, amount, _settings(model, ratio, resolution), user_id or None, actor, note, change, folded
+            )
+            for at, movement, amount, model, ratio, resolution, user_id, actor, note, change, folded in rows
         ]
 
 

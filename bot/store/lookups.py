@@ -3,7 +3,7 @@
 from dataclasses import asdict
 from datetime import datetime
 
-from sqlalchemy import RowMapping, bindparam, delete, exists, insert, or_, select, update
+from sqlalchemy import RowMapping, bindparam, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.generation import Draft, Origin, Source
@@ -15,9 +15,7 @@ _DELETE_VALUE = delete(key_values).where(key_values.c.key == bindparam("name"))
 _UPLOAD_URL = select(uploads.c.url).where(
     uploads.c.digest == bindparam("of_digest"), uploads.c.uploaded_at.between(bindparam("since"), bindparam("until"))
 )
-_DELETE_UPLOADS = delete(uploads).where(
-    or_(uploads.c.digest == bindparam("of_digest"), uploads.c.uploaded_at < bindparam("before"))
-)
+_DELETE_UPLOAD = delete(uploads).where(uploads.c.digest == bindparam("of_digest"))
 _UNDELIVERED_OF = (
     select(undelivered.c.generation_id)
     .where(undelivered.c.user_id == bindparam("user"))
@@ -52,9 +50,9 @@ class UploadRepository:
         """The URL of a file that was uploaded within this time (a later one is of a clock that was ahead), or None."""
         return await self._connection.scalar(_UPLOAD_URL, {"of_digest": digest, "since": since, "until": until})
 
-    async def remember(self, digest: str, url: str, at: datetime, *, forget_before: datetime) -> None:
-        """Store an upload, replacing one of the same file, and delete those made before ``forget_before``."""
-        await self._connection.execute(_DELETE_UPLOADS, {"of_digest": digest, "before": forget_before})
+    async def remember(self, digest: str, url: str, at: datetime) -> None:
+        """Store an upload, replacing one of the same file."""
+        await self._connection.execute(_DELETE_UPLOAD, {"of_digest": digest})
         await self._connection.execute(insert(uploads), {"digest": digest, "url": url, "uploaded_at": at})
 
 
@@ -64,9 +62,8 @@ class DraftRepository:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add(self, draft: Draft, *, forget_before: datetime) -> None:
-        """Store a draft, and delete those created before ``forget_before``."""
-        await self._connection.execute(delete(drafts).where(drafts.c.created_at < forget_before))
+    async def add(self, draft: Draft) -> None:
+        """Store a draft."""
         await self._connection.execute(
             insert(drafts).values(
                 id=draft.id,

@@ -41,6 +41,8 @@ class _LedgerColumns(TypedColumns):
     actor_id: Named[UserId | None] = column(BigInteger)
     note: Named[str] = column(PlainText)
     change: Named[RecordedChange | None] = column(ChangeJson)
+    folded: Named[int] = column(Integer, server_default="0")
+    """Of how many movements of a year, all of one kind and account, it is the sum; 0 for a single one."""
 
 
 class _LedgerTotalColumns(TypedColumns):
@@ -112,11 +114,10 @@ Index(
 )
 # Credits move once: a task is reserved once, and then either settled or refunded.
 Index(
-    "uq_ledger_reserved_once",
+    "uq_ledger_task_id_movement",
     ledger.c.task_id,
+    ledger.c.movement,
     unique=True,
-    sqlite_where=text("movement = 'reserve'"),
-    postgresql_where=text("movement = 'reserve'"),
 )
 Index(
     "uq_ledger_ended_once",
@@ -124,6 +125,16 @@ Index(
     unique=True,
     sqlite_where=text("movement IN ('settle', 'refund', 'goodwill')"),
     postgresql_where=text("movement IN ('settle', 'refund', 'goodwill')"),
+)
+
+# Without these, each row that a foreign key refers to takes a look at the whole table when it is deleted.
+Index("ix_ledger_generation_id", ledger.c.generation_id)
+# Grants, resets and changes that may be folded.
+Index(
+    "ix_ledger_single",
+    ledger.c.id,
+    sqlite_where=text("task_id IS NULL AND folded = 0"),
+    postgresql_where=text("task_id IS NULL AND folded = 0"),
 )
 
 # The table is its primary key: in SQLite it is stored in that order, without another index.

@@ -1,5 +1,6 @@
 """Members' images as rows, so that every process has them; on PostgreSQL."""
 
+from collections.abc import Collection
 from datetime import datetime
 
 from sqlalchemy import delete, func, or_, select, update
@@ -32,6 +33,10 @@ class ReferenceImageRepository:
         used = update(reference_images).where(_c.digest == digest).values(used_at=at)
         row = (await self._connection.execute(used.returning(_c.suffix, _c.data))).one_or_none()
         return None if row is None else (row[0], row[1])
+
+    async def remove(self, digests: Collection[str]) -> None:
+        """Delete these images."""
+        await self._connection.execute(delete(reference_images).where(_c.digest.in_(digests)))
 
     async def evict(self, max_bytes: int, unused_since: datetime) -> None:
         """Delete what was not used since then, and then the least recently used until the rest has ``max_bytes``."""

@@ -149,8 +149,18 @@ async def opened(url: str, *, writes: bool, connections: int) -> AsyncGenerator[
 def create_sync(url: str) -> Engine:
     """An engine for migrations and repairs, whose transactions write."""
     engine = create_engine(url, hide_parameters=True, connect_args={"timeout": BUSY_MILLISECONDS / 1000})
+    event.listen(engine, "connect", _let_a_new_file_shrink)
     configure(engine, writes=True)
     return engine
+
+
+def _let_a_new_file_shrink(connection: DBAPIConnection, _entry: ConnectionPoolEntry) -> None:
+    """A file that has tables has to be compacted for that; until then this would only take the writers' lock."""
+    cursor = connection.cursor()
+    cursor.execute("PRAGMA page_count")
+    if cursor.fetchone() == (0,):
+        cursor.execute("PRAGMA auto_vacuum=INCREMENTAL")
+    cursor.close()
 
 
 def describe(url: str) -> str:
@@ -176,6 +186,8 @@ def configure(engine: Engine, *, writes: bool) -> None:
             "foreign_keys=ON",
             f"busy_timeout={BUSY_MILLISECONDS}",
             f"query_only={'OFF' if writes else 'ON'}",
+            # What is erased must not stay readable in the file.
+            "secure_delete=ON",
         ):
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()

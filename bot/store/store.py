@@ -5,6 +5,7 @@ import gc
 import time
 from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -15,6 +16,8 @@ from bot.store import postgres
 from bot.store.costs import CostRepository
 from bot.store.credit_requests import CreditRequestRepository
 from bot.store.engines import kind_of
+from bot.store.erasures import ErasureRepository
+from bot.store.exports import ExportRepository
 from bot.store.generations import GenerationRepository
 from bot.store.images import ImageRepository
 from bot.store.leases import LeaseRepository
@@ -24,6 +27,7 @@ from bot.store.migrate import migrate
 from bot.store.notices import NoticeRepository
 from bot.store.pending_cards import PendingCardRepository
 from bot.store.reference_images import ReferenceImageRepository
+from bot.store.retention import RetentionRepository
 from bot.store.rules import RuleRepository
 from bot.store.server_spending import ServerSpendingRepository
 from bot.store.spending import SpendingRepository
@@ -61,6 +65,9 @@ class Transaction:
         self.notices = NoticeRepository(connection)
         self.pending_cards = PendingCardRepository(connection)
         self.reference_images = ReferenceImageRepository(connection)
+        self.erasures = ErasureRepository(connection, self.ledger)
+        self.exports = ExportRepository(connection)
+        self.retention = RetentionRepository(connection)
 
     async def size(self) -> int:
         """The size of the whole database in bytes."""
@@ -139,6 +146,17 @@ class Store:
             # statement leaves such a cursor in a reference cycle.
             asyncio.get_running_loop().call_later(_COLLECT_GARBAGE_AFTER, gc.collect)
             raise
+
+    async def drop_old_pages(self) -> None:
+        """Empty SQLite's write-ahead log, which holds what pages contained before; raises StoreUnavailable."""
+        try:
+            async with self._write_lock, self._writer.connect() as connection:
+                driver_connection: Any = (await connection.get_raw_connection()).driver_connection
+                if connection.dialect.name == "sqlite":
+                    # Past SQLAlchemy, which would begin a transaction.
+                    await driver_connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except UNAVAILABLE as error:
+            raise unavailable(error) from error
 
     def _check(self) -> None:
         if self._ended:

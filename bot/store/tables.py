@@ -25,6 +25,7 @@ from sqlalchemy import (
 from sqlalchemy.schema import SchemaItem
 from sqlalchemy.types import TypeEngine
 
+from bot.domain.erasure import ErasureKind
 from bot.domain.generation import Delivery
 from bot.domain.ids import (
     ChannelId,
@@ -92,8 +93,8 @@ class _ReferenceColumns(TypedColumns):
     position: Named[int] = column(Integer, primary_key=True, autoincrement=False)
     url: Named[str] = column(PlainText)
     filename: Named[str] = column(PlainText)
-    digest: Named[str | None] = column(String(64))
-    owner_id: Named[UserId | None] = column(BigInteger)
+    digest: Named[str | None] = column(String(64), index=True)
+    owner_id: Named[UserId | None] = column(BigInteger, index=True)
 
 
 class _TaskColumns(TypedColumns):
@@ -177,7 +178,18 @@ class _ReferenceImageColumns(TypedColumns):
     used_at: Named[datetime] = column(UtcTime, index=True)
 
 
+class _ErasureColumns(TypedColumns):
+    kind: Named[ErasureKind] = column(choice(ErasureKind), primary_key=True)
+    subject: Named[int] = column(BigInteger, primary_key=True, autoincrement=False)
+    asked_at: Named[datetime] = column(UtcTime)
+    erased_at: Named[datetime | None] = column(UtcTime)
+    unname_at: Named[datetime | None] = column(UtcTime)
+    through: Named[int] = column(BigInteger)
+    """The last row of the ledger that is from before."""
+
+
 generations = Table("generations", metadata, _GenerationColumns)
+Index("ix_generations_user_id_id", generations.c.user_id, generations.c.id)
 Index(
     "uq_generations_event_id",
     generations.c.event_id,
@@ -199,6 +211,12 @@ Index(
 )
 
 images = Table("images", metadata, _ImageColumns)
+Index(
+    "ix_images_parent_id",
+    images.c.parent_id,
+    sqlite_where=text("parent_id IS NOT NULL"),
+    postgresql_where=text("parent_id IS NOT NULL"),
+)
 
 undelivered = Table("undelivered", metadata, _UndeliveredColumns)
 
@@ -220,3 +238,5 @@ leases = Table("leases", metadata, _LeaseColumns)
 pending_cards = Table("pending_cards", metadata, _PendingCardColumns)
 
 reference_images = Table("reference_images", metadata, _ReferenceImageColumns)
+
+erasures = Table("erasures", metadata, _ErasureColumns)

@@ -4,7 +4,7 @@ Every time zone is a whole number of quarters from UTC, so every day, week and m
 them. A month has 2,976, which SQLite adds up in a quarter of a millisecond.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +19,7 @@ from sqlalchemy import (
     literal,
     literal_column,
     select,
+    text,
     true,
     union_all,
 )
@@ -26,7 +27,7 @@ from sqlalchemy.dialects.postgresql import insert  # compiles for SQLite, too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.credits import ZERO, Account, Credits, Movement, Span
-from bot.domain.ids import GuildId
+from bot.domain.ids import GuildId, UserId
 from bot.store.clauses import QuarterOf, in_constants, in_parameter
 from bot.store.quota_tables import ledger, ledger_totals
 from bot.store.types import Total
@@ -74,7 +75,15 @@ _NEW = insert(ledger_totals).from_select(
 _ADD = _NEW.on_conflict_do_update(
     index_elements=ledger_totals.primary_key, set_={_T.credits.name: _T.credits + _NEW.excluded[_T.credits.name]}
 )
+_SUBTRACT = _NEW.on_conflict_do_update(
+    index_elements=ledger_totals.primary_key, set_={_T.credits.name: _T.credits - _NEW.excluded[_T.credits.name]}
+)
+_KEY = (_T.total, _T.guild_id, _T.user_id, _T.round, _T.quarter)
+_DROP_EMPTY = delete(ledger_totals).where(*(c == bindparam(f"of_{c.name}") for c in _KEY), _T.credits == text("0"))
 _OF_ACCOUNT = (_T.guild_id == bindparam("guild"), _T.user_id == bindparam("user"))
+_DROP_EMPTY_OF = delete(ledger_totals).where(
+    in_constants(_T.total, (Total.ALLOWANCE, Total.BONUS)), *_OF_ACCOUNT, _T.credits == ZERO
+)
 _IN_SPAN = (_T.quarter >= bindparam("start"), _T.quarter < bindparam("end"))
 _SPENT = _sum(Total.ALLOWANCE, *_OF_ACCOUNT, _T.round == bindparam("of_round"), *_IN_SPAN)
 _BONUS = _sum(Total.BONUS, *_OF_ACCOUNT, _T.round == 0, _T.quarter == 0)
@@ -92,6 +101,31 @@ class LedgerTotals:
         """Add ledger rows that were inserted in this transaction, by their ids."""
         if rows:
             await self._connection.execute(_ADD, {"rows": rows})
+
+    async def subtract(self, rows: Collection[int]) -> None:
+        """Take back what ledger rows add, by their ids: they are about to be changed or removed."""
+        if rows:
+            await self._connection.execute(_SUBTRACT, {"rows": rows})
+
+    async def drop_empty_of(self, account: Account) -> None:
+        """Delete the account's totals that are zero."""
+        await self._connection.execute(_DROP_EMPTY_OF, _of(account))
+
+    async def drop_empty(self, moments: Iterable[tuple[GuildId, UserId, int, datetime]]) -> None:
+        """Delete the totals of these accounts' rounds at these times, and the servers', that are zero."""
+        keys = {
+            key
+            for guild, user, account_round, moment in moments
+            for quarter in [(moment - _EPOCH) // _QUARTER]
+            for key in (
+                (Total.ALLOWANCE, guild, user, account_round, quarter),
+                (Total.SERVER, guild, 0, 0, quarter),
+                (Total.ALL, 0, 0, 0, quarter),
+            )
+        }
+        names = [f"of_{column.name}" for column in _KEY]
+        if keys:
+            await self._connection.execute(_DROP_EMPTY, [dict(zip(names, key, strict=True)) for key in sorted(keys)])
 
     async def spent(self, account: Account, account_round: int, span: Span) -> Credits:
         """See :meth:`bot.store.ledger.LedgerRepository.spent`."""

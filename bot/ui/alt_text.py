@@ -17,13 +17,13 @@ class AltTexts:
     async def of(self, generation: Generation) -> str:
         """The original prompt and the changes since, at most 1,024 characters; raises StoreUnavailable.
 
-        The internal instruction of a 2K redraw is left out. An image of somebody else's has no prompt: an edit of it is
-        described by its changes alone. Of a spoiler nothing is said.
+        The internal instruction of a 2K redraw is left out, and what was deleted because of its age. An image of
+        somebody else's has no prompt: an edit of it is described by its changes alone. Of a spoiler nothing is said.
         """
         if generation.request.spoiler:
             return texts.SPOILER
         prompts = [*await self._history.earlier_prompts(generation), generation.request.prompt]
-        written = [prompt for prompt in prompts if prompt != LARGER_PROMPT]
+        written = [prompt for prompt in prompts if prompt not in ("", LARGER_PROMPT)]
         if not written:
             return texts.LARGER_HEADLINE
         original, *changes = written

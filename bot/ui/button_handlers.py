@@ -14,7 +14,7 @@ from bot.domain.errors import GenerationGone, NoSourceImage, NotYours
 from bot.domain.generation import Destination, Generation, GenerationRequest, Origin, Source
 from bot.domain.ids import ChannelId, DraftId, GenerationId, MessageId, UserId
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
-from bot.ui import credit_requests, question_handlers
+from bot.ui import credit_requests, privacy, question_handlers
 from bot.ui.custom_ids import TEMPLATE, Action, CustomId
 from bot.ui.discord_errors import leave_out_words
 from bot.ui.interactions import check_manager, delete_message, requester
@@ -113,7 +113,7 @@ async def _edit(services: Services, interaction: discord.Interaction[Any], modal
 
 async def _open_prompt(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     generation = await _shown_generation(services, interaction, button)
-    derived_requests.check_images(generation, _user(interaction), other_prompt=True)
+    derived_requests.check_repeatable(generation, _user(interaction), other_prompt=True)
     prompt, settings = await services.history.words_of(generation), generation.request.settings
     await leave_out_words(
         lambda words: interaction.response.send_modal(
@@ -204,6 +204,10 @@ _BUTTONS: Mapping[Action, _Handler] = {
     Action.DENY: credit_requests.deny,
     Action.CONFIRM: question_handlers.confirm,
     Action.DISMISS: question_handlers.dismiss,
+    Action.EXPORT: privacy.export,
+    Action.ERASE: privacy.ask,
+    Action.ERASE_ALL: privacy.erase,
+    Action.KEEP: privacy.show,
 }
 _MODALS: Mapping[Action, _Handler] = {
     Action.EDIT: _edit,

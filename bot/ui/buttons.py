@@ -8,7 +8,7 @@ from discord import ui
 
 from bot.domain.ids import CreditRequestId, DraftId, GenerationId, UserId
 from bot.ui.custom_ids import Action, CustomId, in_thousandths
-from bot.ui.texts import cards, quota
+from bot.ui.texts import cards, privacy, quota
 
 _LABELS = {
     Action.CANCEL: cards.CANCEL,
@@ -20,8 +20,16 @@ _LABELS = {
     Action.APPROVE: quota.APPROVE,
     Action.DENY: quota.DENY,
     Action.DISMISS: cards.DISMISS,
+    Action.EXPORT: privacy.EXPORT,
+    Action.ERASE: privacy.ERASE,
+    Action.ERASE_ALL: privacy.ERASE_ALL,
+    Action.KEEP: privacy.KEEP,
 }
-_STYLES = {Action.ASK: discord.ButtonStyle.primary, Action.APPROVE: discord.ButtonStyle.success}
+_STYLES = {
+    Action.ASK: discord.ButtonStyle.primary,
+    Action.APPROVE: discord.ButtonStyle.success,
+    Action.ERASE_ALL: discord.ButtonStyle.danger,
+}
 
 
 def card_button(action: Action, generation_id: GenerationId) -> ui.Button[Any]:
@@ -48,6 +56,11 @@ def ask_button(member: UserId) -> ui.Button[Any]:
 def decision_buttons(request_id: CreditRequestId) -> list[ui.Button[Any]]:
     """What admins can do with a request for credits."""
     return [_button(CustomId(action, request_id), _LABELS[action]) for action in (Action.APPROVE, Action.DENY)]
+
+
+def privacy_buttons(member: UserId, *actions: Action) -> list[ui.Button[Any]]:
+    """Buttons of /privacy, which work only for this member."""
+    return [_button(CustomId(action, member), _LABELS[action]) for action in actions]
 
 
 def page_buttons(

@@ -9,7 +9,7 @@ from discord import ui
 from bot.domain.credits import PriceList
 from bot.domain.derived_requests import LARGER_PROMPT
 from bot.domain.generation import Generation
-from bot.domain.ids import DIRECT_MESSAGES, UserId
+from bot.domain.ids import UserId, message_link
 from bot.domain.ports import Card, ImageFile
 from bot.domain.settings import Resolution, Settings
 from bot.domain.states import TaskState
@@ -166,8 +166,7 @@ def _result_facts(card: Card, *, link: bool) -> list[str]:
     facts.append(amounts.price(generation.charged))
     if link and (origin := generation.request.origin) is not None:
         guild = generation.request.account.guild_id
-        where = "@me" if guild == DIRECT_MESSAGES else str(guild)
-        facts.append(texts.edit_of(f"https://discord.com/channels/{where}/{origin.channel_id}/{origin.message_id}"))
+        facts.append(texts.edit_of(message_link(guild, origin.channel_id, origin.message_id)))
     return facts
 
 

@@ -33,6 +33,12 @@ class Action(StrEnum):
     """Of a request for credits."""
     DENY = "deny"
     """Of a request for credits."""
+    EXPORT = "export"
+    """Of the member whose data it is; so are the next three."""
+    ERASE = "erase"
+    """Shows what erasing means."""
+    ERASE_ALL = "eraseall"
+    KEEP = "keep"
 
 
 def in_thousandths(price: Decimal) -> int:

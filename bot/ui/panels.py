@@ -8,6 +8,7 @@ from typing import Any, Final
 import discord
 from discord import ui
 
+from bot.domain.erasure import ERASED_MEMBER
 from bot.domain.ids import GuildId, UserId
 from bot.domain.ledger import LedgerEntry
 from bot.generation.service import Statement
@@ -17,6 +18,7 @@ from bot.ui.cards import BLURPLE, finished_view
 from bot.ui.custom_ids import Action
 from bot.ui.discord_errors import DISCORD_ERRORS
 from bot.ui.texts import quota
+from bot.ui.texts.amounts import ERASED
 
 _NAME_TIMEOUT: Final = 5.0
 """Seconds."""
@@ -50,8 +52,10 @@ async def names_of(client: discord.Client, guild_id: GuildId, members: Sequence[
     guild = client.get_guild(guild_id)
     if guild is None:
         return {}
-    names = await asyncio.gather(*(_name(guild, member) for member in members))
-    return {member: name for member, name in zip(members, names, strict=True) if name is not None}
+    asked = [member for member in members if member != ERASED_MEMBER]
+    names = await asyncio.gather(*(_name(guild, member) for member in asked))
+    known = {member: name for member, name in zip(asked, names, strict=True) if name is not None}
+    return {ERASED_MEMBER: ERASED, **known}
 
 
 def _shown(entries: Sequence[LedgerEntry], *, words: bool) -> Sequence[LedgerEntry]:

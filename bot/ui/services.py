@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from bot.domain.credits import PriceList
+from bot.domain.erasure import KeptFor
 from bot.domain.ids import GuildId
 from bot.generation.history import History
 from bot.generation.operator_pause import OperatorPauses
@@ -11,6 +12,8 @@ from bot.generation.service import GenerationService
 from bot.generation.status import StatusBoard
 from bot.generation.undelivered import Undelivered
 from bot.maintenance.backups import Backups
+from bot.maintenance.erasure import Eraser
+from bot.maintenance.export import Exporter
 from bot.media.spending_chart import ChartRenderer
 from bot.quota.credit_requests import CreditRequests
 from bot.quota.servers import ServerList
@@ -36,6 +39,15 @@ class OperatorServices:
 
 
 @dataclass(frozen=True, slots=True)
+class Privacy:
+    """What /privacy works with."""
+
+    eraser: Eraser
+    exporter: Exporter
+    kept_for: KeptFor
+
+
+@dataclass(frozen=True, slots=True)
 class Services:
     """One instance of each for the whole process."""
 
@@ -52,4 +64,5 @@ class Services:
     questions: Questions
     alt_texts: AltTexts
     chart_renderer: ChartRenderer
+    privacy: Privacy
     prices: PriceList

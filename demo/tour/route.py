@@ -26,6 +26,7 @@ async def walk(visitor: Visitor, demo: Demo) -> None:
     await _panel(visitor)
     await _cancel(visitor, demo)
     await _admin(visitor)
+    await _privacy(visitor)
 
 
 async def _images(visitor: Visitor) -> None:
@@ -122,3 +123,20 @@ async def _admin(visitor: Visitor) -> None:
         if name == "log":
             await visitor.press("Older")
             await visitor.stop("quota-log-older")
+
+
+async def _privacy(visitor: Visitor) -> None:
+    await visitor.be("bob")
+    await visitor.command("privacy")
+    await visitor.shows("Download my data")
+    await visitor.stop("privacy")
+    await visitor.press("Download my data")
+    await visitor.shows("as a ZIP file")
+    await visitor.stop("privacy-download")
+    await visitor.command("privacy")
+    await visitor.press("Erase my data…")
+    await visitor.shows("Erase everything?")
+    await visitor.stop("privacy-erase")
+    await visitor.press("Erase everything")
+    await visitor.shows("Erasing your data")
+    await visitor.stop("privacy-erasing")

@@ -84,6 +84,13 @@ SECTIONS: Final = (
     ),
     Section("scale", "Many open tasks", "tests.bench.scale --sizes 10 1000 10000 --rounds 1"),
     Section("history", "A million past generations, and a busy month", "tests.bench.history --rounds 3"),
+    Section(
+        "growth",
+        "Two years, with old data deleted and without",
+        "tests.bench.growth",
+        "Both databases get the same requests, day by day, by plain SQL; the maintenance of each night is the bot's, "
+        "without the pauses between its transactions except in the nights that are measured.",
+    ),
     Section("references", "Members' images", "tests.bench.references"),
     Section("start", "Start and idle process", "tests.bench.start --rounds 5 --seconds 60"),
     Section(

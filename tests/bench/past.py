@@ -10,12 +10,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import create_engine
+from sqlalchemy.dialects.postgresql import insert  # compiles for SQLite, too
 
 from bot.domain.ids import first_snowflake
-from bot.store.totals import rebuild
+from bot.store.quota_tables import ledger, ledger_totals
+from bot.store.totals import rebuild, totals_of
 from tests import factories
 
 NOW: Final = factories.NOW.replace(day=31, hour=23, minute=30)
@@ -27,15 +29,17 @@ _SEQUENCE_BITS: Final = 22
 
 # One row for each number: who (0 to 99,999, evenly), how it ended (fate, 0 to 999), when, and what a bonus paid of it.
 _NUMBERS: Final = """
-WITH RECURSIVE numbers(n) AS (SELECT 0 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count - 1),
-drawn AS (SELECT n, n * 7919 % 100000 AS who, n * 48271 % 1000 AS fate, :first + n * :step AS ms FROM numbers),
+WITH RECURSIVE numbers(n) AS (SELECT :number UNION ALL SELECT n + 1 FROM numbers WHERE n < :number + :count - 1),
+drawn AS (SELECT n, n * 7919 % 100000 AS who, n * 48271 % 1000 AS fate,
+    :first + (n - :number) * :step AS ms FROM numbers),
 past AS (
     SELECT n, fate, ms, (ms - :epoch) << 22 AS id,
         strftime('%Y-%m-%d %H:%M:%f000', ms / 1000.0, 'unixepoch') AS at,
-        CASE WHEN :busy OR (who < 1000 AND ms < :month) THEN 900 ELSE 1000 + who % 200 END AS guild,
+        CASE WHEN :busy OR (who < 1000 AND ms < :month) THEN 900 ELSE 1000 + who % :servers END AS guild,
         CASE WHEN :busy AND n % 10 = 0 AND n % 20 THEN 5000 ELSE 0 END AS bonus,
         CASE WHEN :busy THEN CASE WHEN n % 10 THEN 10000 + n * 7919 % 3000 ELSE 101 END
             WHEN who < 200 AND ms < :month THEN 101 WHEN who < 1000 AND ms < :month THEN 110 + who % 50
+            WHEN :members THEN 10000 + who % :servers * 100 + n / :servers * 7 % :members
             ELSE 10000 + n * 7919 % 20000 END AS member
     FROM drawn)
 """
@@ -75,7 +79,7 @@ _FILL: Final = (
     SELECT id + 5, member, guild, at, guild * 10, CASE WHEN n % 3 THEN 'approved' ELSE 'denied' END, guild * 10, id + 6
     FROM past WHERE n % 100 = 0""",
     """INSERT INTO uploads (digest, url, uploaded_at)
-    SELECT printf('%064x', n), 'https://kie.example/' || n, at FROM past WHERE ms > :yesterday""",
+    SELECT printf('%064x', n), 'https://kie.example/' || n, at FROM past WHERE n % 10 = 0 AND ms > :yesterday""",
 )
 
 
@@ -102,12 +106,8 @@ def fill(file: Path, generations: int, *, busy_month: bool = False) -> PastSize:
         for name, _ in indexes:
             connection.execute(f"DROP INDEX {name}")
         first, length = (_MONTH_START, NOW - _MONTH_START) if busy_month else (NOW - _TWO_YEARS, _UP_TO_YESTERDAY)
-        values = {
-            "count": generations,
+        values = _values(generations, first, length) | {
             "busy": busy_month,
-            "first": _milliseconds(first),
-            "step": max(length // timedelta(milliseconds=1) // generations, 1),
-            "epoch": _milliseconds(NOW) - (first_snowflake(NOW) >> _SEQUENCE_BITS),
             "month": _milliseconds(_MONTH_START),
             "yesterday": _milliseconds(NOW - timedelta(days=2)),
         }
@@ -120,6 +120,44 @@ def fill(file: Path, generations: int, *, busy_month: bool = False) -> PastSize:
     with create_engine(f"sqlite:///{file}").begin() as engine_connection:
         rebuild(engine_connection)
     return PastSize(generations, ledger_rows, file.stat().st_size / 1e6)
+
+
+def add_day(file: Path, day: datetime, generations: int, number: int, *, servers: int, members: int) -> None:
+    """Write a day's generations, the first of which has this number, into a database that may be open.
+
+    They are of so many servers with so many members each, and a hundredth is of Alice's server.
+    """
+    values = _values(generations, day, timedelta(hours=23)) | {"number": number, "servers": servers, "members": members}
+    with create_engine(f"sqlite:///{file}").begin() as connection:
+        driver: Any = connection.connection.driver_connection
+        driver.execute("PRAGMA synchronous=OFF")
+        (last,) = driver.execute("SELECT coalesce(max(id), 0) FROM ledger").fetchone()
+        for statement in _FILL:
+            driver.execute(_NUMBERS + statement, values)
+        new = insert(ledger_totals).from_select(
+            [column.name for column in ledger_totals.columns], totals_of(ledger.c.id > last)
+        )
+        total = ledger_totals.c.credits
+        connection.execute(
+            new.on_conflict_do_update(
+                index_elements=ledger_totals.primary_key, set_={total.name: total + new.excluded[total.name]}
+            )
+        )
+
+
+def _values(generations: int, first: datetime, length: timedelta) -> dict[str, int]:
+    return {
+        "number": 0,
+        "count": generations,
+        "servers": 200,
+        "members": 0,
+        "busy": False,
+        "first": _milliseconds(first),
+        "step": max(length // timedelta(milliseconds=1) // generations, 1),
+        "epoch": _milliseconds(NOW) - (first_snowflake(NOW) >> _SEQUENCE_BITS),
+        "month": _milliseconds(NOW),
+        "yesterday": 0,
+    }
 
 
 def _milliseconds(moment: datetime) -> int:

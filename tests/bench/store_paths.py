@@ -4,7 +4,7 @@ import contextlib
 import itertools
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from bot.domain import ids
@@ -33,8 +33,6 @@ _ADMIN: Final = ids.UserId(9)
 _CHANGE: Final = Change(ALICE.guild_id, _ADMIN, "because")
 _THIS_MONTH: Final = 40
 """Generations that Alice has made."""
-_WEEK_AGO: Final = NOW - timedelta(days=7)
-_TODAY: Final = period_around(Period.DAY, NOW)
 _CHANNEL: Final = ids.ChannelId(5)
 _MESSAGE: Final = ids.MessageId(6)
 _DRAFT: Final = Draft(ids.DraftId(1), ALICE.user_id, NOW, Origin(_CHANNEL, _MESSAGE), ())
@@ -62,12 +60,13 @@ class BenchStore:
     reserved: Generation
     running: Generation
     request: CreditRequest
+    now: datetime
 
     @classmethod
-    async def fill(cls, store: Store) -> "BenchStore":
+    async def fill(cls, store: Store, now: datetime = NOW) -> "BenchStore":
         """Add rules, what Alice made this month, and her request for credits."""
-        minutes, clock = itertools.count(), SetClock(NOW)
-        new_id = ids.IdMaker(lambda: NOW - timedelta(days=1) + timedelta(minutes=next(minutes)), start=1)
+        minutes, clock = itertools.count(), SetClock(now)
+        new_id = ids.IdMaker(lambda: now - timedelta(days=1) + timedelta(minutes=next(minutes)), start=1)
         runtime = Runtime(store, clock, BackgroundTasks("background", grace=0), new_id)
         policy = QuotaPolicy(clock, PriceList(KIE_PRICES), _LIMITS)
         quotas = QuotaService(runtime, policy)
@@ -75,32 +74,34 @@ class BenchStore:
         await quotas.put_rule(_CHANGE, Rule(Scope.POOL, 0, Allowance(Credits(900_000), Period.MONTH)))
         await quotas.grant(_CHANGE, ALICE.user_id, Credits(100))
         states = [*[TaskState.DELIVERED] * _THIS_MONTH, TaskState.RESERVED, TaskState.RUNNING]
-        generations = [await _add(store, new_id, state) for state in states]
+        generations = [await _add(store, new_id, state, now) for state in states]
         first, (last, reserved, running) = generations[0], generations[-3:]
-        request = CreditRequest(ids.CreditRequestId(new_id()), ALICE, NOW, _CHANNEL)
+        request = CreditRequest(ids.CreditRequestId(new_id()), ALICE, now, _CHANNEL)
         async with store.write() as tx:
             original = _image(first, "a.png")
             await tx.images.add([original, replace(_image(last, "b.png"), parent_id=original.id)])
             await tx.credit_requests.add(request)
         history, costs = History(runtime), CostHistory(ACCOUNT_DAYS)
-        return cls(store, policy, quotas, history, costs, new_id, last, reserved, running, request)
+        return cls(store, policy, quotas, history, costs, new_id, last, reserved, running, request, now)
 
 
 def _image(generation: Generation, filename: str, message_id: ids.MessageId = _MESSAGE) -> Image:
-    return Image(ids.ImageId(generation.tasks[0].id), generation.id, None, _CHANNEL, message_id, filename, NOW)
+    return Image(
+        ids.ImageId(generation.tasks[0].id), generation.id, None, _CHANNEL, message_id, filename, generation.created_at
+    )
 
 
-def _generation(new_id: Callable[[], int]) -> Generation:
+def _generation(new_id: Callable[[], int], now: datetime) -> Generation:
     made = make_generation(request=make_request(requester=_ALICE, destination=make_destination(message_id=_MESSAGE)))
-    generation = replace(made, id=new_id(), created_at=NOW)
+    generation = replace(made, id=new_id(), created_at=now)
     (task,) = made.tasks
-    return replace(generation, tasks=(replace(task, id=new_id(), generation_id=generation.id, created_at=NOW),))
+    return replace(generation, tasks=(replace(task, id=new_id(), generation_id=generation.id, created_at=now),))
 
 
-async def _add(store: Store, new_id: Callable[[], int], state: TaskState) -> Generation:
-    generation = await keep(store, _generation(new_id))
+async def _add(store: Store, new_id: Callable[[], int], state: TaskState, now: datetime) -> Generation:
+    generation = await keep(store, _generation(new_id, now))
     async with store.write() as tx:
-        await bring(tx, generation.tasks[0], state)
+        await bring(tx, generation.tasks[0], state, now)
         if state is TaskState.DELIVERED:
             await tx.generations.set_delivery(generation.id, Delivery.DONE)
         return await tx.generations.get(generation.id) or generation
@@ -108,12 +109,12 @@ async def _add(store: Store, new_id: Callable[[], int], state: TaskState) -> Gen
 
 async def _accept(bench: BenchStore) -> None:
     """As the generation service does it; the only path whose changes stay."""
-    generation = _generation(bench.new_id)
+    generation = _generation(bench.new_id, bench.now)
     async with bench.store.write() as tx:
         await tx.generations.open_count(ALICE.user_id)
         await bench.policy.authorize(tx, generation.request)
         await tx.generations.add(generation)
-        await tx.ledger.reserve(ALICE, generation.id, {generation.tasks[0].id: ZERO}, generation.unit_price, NOW)
+        await tx.ledger.reserve(ALICE, generation.id, {generation.tasks[0].id: ZERO}, generation.unit_price, bench.now)
 
 
 async def _balance(bench: BenchStore, tx: Transaction) -> None:
@@ -125,9 +126,9 @@ async def _whole_life(bench: BenchStore, tx: Transaction) -> None:
     generation, (task,) = bench.reserved, bench.reserved.tasks
     await tx.tasks.submitting(task.id, DEADLINE)
     await tx.generations.of_task(task.id)
-    await tx.tasks.running(task.id, ids.KieTaskId("another"), NOW, DEADLINE)
-    await tx.tasks.ready(task.id, RESULT, NOW)
-    await tx.tasks.delivered([await tx.tasks.get(task.id)], NOW)
+    await tx.tasks.running(task.id, ids.KieTaskId("another"), bench.now, DEADLINE)
+    await tx.tasks.ready(task.id, RESULT, bench.now)
+    await tx.tasks.delivered([await tx.tasks.get(task.id)], bench.now)
     await tx.generations.set_delivery(generation.id, Delivery.DONE)
     await tx.images.add([_image(generation, "c.png", ids.MessageId(7))])
     await tx.generations.set_message(generation.id, ids.MessageId(7))
@@ -135,13 +136,13 @@ async def _whole_life(bench: BenchStore, tx: Transaction) -> None:
 
 async def _end_late(bench: BenchStore, tx: Transaction) -> None:
     (task,) = bench.running.tasks
-    await tx.tasks.overdue(task.id, NOW, DEADLINE)
-    await tx.tasks.ready(task.id, RESULT, NOW)
+    await tx.tasks.overdue(task.id, bench.now, DEADLINE)
+    await tx.tasks.ready(task.id, RESULT, bench.now)
 
 
 async def _request_credits(bench: BenchStore, tx: Transaction) -> None:
     await tx.rules.settings(ALICE.guild_id)
-    await tx.credit_requests.expire(ALICE, NOW)
+    await tx.credit_requests.expire(ALICE, bench.now)
     await tx.credit_requests.open_of(ALICE)
     await tx.credit_requests.close(bench.request.id, bench.request.state)
     await bench.policy.member_quota(tx, _ALICE)
@@ -174,7 +175,7 @@ def _rolled_back(path: PathInTransaction) -> StorePath:
     return write
 
 
-_UPLOAD: Final = ("ab" * 32, "https://kie.example/a", NOW)
+_UPLOAD: Final = ("ab" * 32, "https://kie.example/a")
 _SERVICE_CALLS: Final[dict[str, StorePath]] = {
     "/imagine: accept and commit": _accept,
     "button: generation of a message": lambda bench: bench.history.shown_in(
@@ -196,32 +197,32 @@ _READS: Final[dict[str, PathInTransaction]] = {
     "/balance": _balance,
     "card: quota": lambda bench, tx: bench.policy.member_quota(tx, _ALICE),
     "line of edits": lambda bench, tx: tx.images.lineage(ids.ImageId(bench.delivered.tasks[0].id)),
-    "image: find upload": lambda _, tx: tx.uploads.find(_UPLOAD[0], NOW, NOW),
+    "image: find upload": lambda bench, tx: tx.uploads.find(_UPLOAD[0], bench.now, bench.now),
     "ops: first task": lambda _, tx: tx.costs.first_task_at(),
     "ops: open tasks": lambda _, tx: tx.costs.open_tasks(),
     "ops: orphans": lambda _, tx: tx.tasks.orphans(),
-    "ops: spent today": lambda _, tx: tx.ledger.total_spent(_TODAY),
-    "ops: costs of 30 days": lambda bench, tx: bench.costs.days(tx, NOW),
+    "ops: spent today": lambda bench, tx: tx.ledger.total_spent(period_around(Period.DAY, bench.now)),
+    "ops: costs of 30 days": lambda bench, tx: bench.costs.days(tx, bench.now),
     "start: open tasks": lambda _, tx: tx.tasks.in_states(OPEN | {TaskState.OVERDUE}),
     "start: recent durations": lambda _, tx: tx.tasks.recent_durations(_THIS_MONTH),
     "start: unfinished": lambda _, tx: tx.generations.unfinished(),
     "start: late images": lambda _, tx: tx.generations.with_late_images(),
-    "start: recently submitted": lambda _, tx: tx.tasks.submitted_since(NOW - timedelta(seconds=10)),
+    "start: recently submitted": lambda bench, tx: tx.tasks.submitted_since(bench.now - timedelta(seconds=10)),
     "start: pending cards": lambda _, tx: tx.generations.accepted(_PENDING_CARD),
     "start: pending notifications": lambda _, tx: tx.credit_requests.pending_notifications(),
     "start: undelivered": lambda _, tx: tx.undelivered.all(),
     "start: key values": lambda _, tx: tx.key_values.get("commands.synced"),
 }
 _WRITES: Final[dict[str, PathInTransaction]] = {
-    "button: cancel": lambda bench, tx: tx.tasks.cancel(bench.reserved.id, NOW),
-    "modal: draft": lambda _, tx: tx.drafts.add(_DRAFT, forget_before=_WEEK_AGO),
-    "image: remember upload": lambda _, tx: tx.uploads.remember(*_UPLOAD, forget_before=_WEEK_AGO),
+    "button: cancel": lambda bench, tx: tx.tasks.cancel(bench.reserved.id, bench.now),
+    "modal: draft": lambda _, tx: tx.drafts.add(_DRAFT),
+    "image: remember upload": lambda bench, tx: tx.uploads.remember(*_UPLOAD, bench.now),
     "task: from queue to post": _whole_life,
-    "task: failed": lambda bench, tx: tx.tasks.fail(bench.running.tasks[0].id, Failure.BROKEN, NOW),
+    "task: failed": lambda bench, tx: tx.tasks.fail(bench.running.tasks[0].id, Failure.BROKEN, bench.now),
     "task: late": _end_late,
-    "/quota rule": lambda _, tx: tx.ledger.record_change(ALICE, _ADMIN, RuleRemoved(Scope.SERVER, 0), NOW),
-    "/quota grant": lambda _, tx: tx.ledger.grant(ALICE, Credits(5), _ADMIN, "because", NOW),
-    "/quota reset": lambda _, tx: tx.ledger.reset(ALICE, _ADMIN, "because", NOW),
+    "/quota rule": lambda bench, tx: tx.ledger.record_change(ALICE, _ADMIN, RuleRemoved(Scope.SERVER, 0), bench.now),
+    "/quota grant": lambda bench, tx: tx.ledger.grant(ALICE, Credits(5), _ADMIN, "because", bench.now),
+    "/quota reset": lambda bench, tx: tx.ledger.reset(ALICE, _ADMIN, "because", bench.now),
     "request for credits": _request_credits,
 }
 PATHS: Final[Mapping[str, StorePath]] = {

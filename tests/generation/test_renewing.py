@@ -85,7 +85,7 @@ class Bench:
     async def remember(self, number: int) -> None:
         now, address = self.clock.now(), f"https://kie.example/known/{number}"
         async with self.store.write() as tx:
-            await tx.uploads.remember(DIGESTS[number], address, now, forget_before=now - UPLOAD_REUSED_FOR)
+            await tx.uploads.remember(DIGESTS[number], address, now)
 
 
 @pytest.fixture

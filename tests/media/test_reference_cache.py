@@ -49,6 +49,15 @@ async def full_cache(folder: Path, image: Path) -> ReferenceCache:
     return cache
 
 
+async def test_what_is_removed_is_gone_whatever_its_type(folder: Path, image: Path) -> None:
+    cache = ReferenceCache(folder, ROOMY, ShiftedClock())
+    for digest, file_type in zip(DIGESTS, [JPEG, PNG, WEBP], strict=False):
+        await cache.keep(image, digest, file_type)
+    await cache.remove([DIGESTS[0], DIGESTS[2], DIGESTS[3]])
+
+    assert names(folder) == {f"{DIGESTS[1]}.png"}
+
+
 @pytest.mark.parametrize("file_type", [JPEG, PNG, WEBP], ids=lambda file_type: file_type.suffix)
 async def test_the_next_process_finds_what_was_kept_with_its_type(
     folder: Path, image: Path, file_type: FileType

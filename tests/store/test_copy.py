@@ -17,6 +17,7 @@ from sqlalchemy.types import NULLTYPE
 
 from bot.domain.credit_requests import CreditRequest, CreditRequestState
 from bot.domain.credits import Allowance, Credits, Period, Requester
+from bot.domain.erasure import ErasureKind
 from bot.domain.errors import OperatorError
 from bot.domain.generation import Draft, Image, Origin, Reference, Source
 from bot.domain.ids import ChannelId, CreditRequestId, DraftId, ImageId, MessageId, RoleId, UserId
@@ -102,10 +103,10 @@ async def fill(url: str) -> str:
             await tx.images.add([replace(posted, id=child, parent_id=parent)])
             await tx.undelivered.add(made.id, ALICE.user_id, NOW)
             await tx.key_values.put("colour", "teal")
-            await tx.uploads.remember("aa", "https://kie/aa", NOW, forget_before=NOW)
+            await tx.uploads.remember("aa", "https://kie/aa", NOW)
             sources = (Source("https://cdn/1?a=b&c='", "“1” ✨.png", 1 << 40, None),)
             draft = Draft(DraftId(LARGEST), ALICE.user_id, NOW, Origin(ChannelId(5), MessageId(1)), sources)
-            await tx.drafts.add(draft, forget_before=NOW)
+            await tx.drafts.add(draft)
             await tx.rules.put(ALICE.guild_id, RULE)
             await tx.rules.put_settings(
                 ALICE.guild_id, ServerSettings("Europe/Berlin", channels=frozenset({ChannelId(5)}))
@@ -115,6 +116,7 @@ async def fill(url: str) -> str:
             asked = CreditRequest(CreditRequestId(1), ALICE, NOW, ChannelId(5))
             await tx.credit_requests.add(asked)
             approved = RequestApproved(ALICE.user_id, Credits(8), ADMIN)
+            await tx.erasures.request(ErasureKind.USER, LARGEST, NOW)
             assert await tx.credit_requests.close(asked.id, CreditRequestState.APPROVED, approved)
     with change(url) as connection:
         lease = {"name": "kie:1", "term": 1, "until": NOW, "told": None}

@@ -179,7 +179,7 @@ TAMPERED: dict[str, tuple[str, str]] = {
 @pytest.mark.parametrize("what", TAMPERED)
 def test_what_is_wrong_is_found(busy: Path, what: str) -> None:
     statement, expected = TAMPERED[what]
-    for index in ("uq_ledger_reserved_once", "uq_ledger_ended_once"):
+    for index in ("uq_ledger_task_id_movement", "uq_ledger_ended_once"):
         execute(busy, f"DROP INDEX {index}")
     assert execute(busy, f"{statement} RETURNING 1")
     found = findings(busy)

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 
@@ -10,7 +9,7 @@ from bot.domain.generation import Draft, Generation, Origin, Source
 from bot.domain.ids import ChannelId, DraftId, MessageId
 from bot.store.store import Store
 from tests.factories import ALICE, BOB, NOW, make_generation, make_request
-from tests.store.stored import keep, rows
+from tests.store.stored import keep
 
 HOUR, DAY, MICROSECOND = timedelta(hours=1), timedelta(days=1), timedelta(microseconds=1)
 LARGEST_ID = (1 << 63) - 1
@@ -28,16 +27,14 @@ async def test_a_value_is_kept_until_another_replaces_it(store: Store, url: str)
         assert await tx.key_values.get("color") is None
 
 
-async def test_an_upload_is_found_while_it_is_young_enough(store: Store, file: Path) -> None:
+async def test_an_upload_is_found_while_it_is_young_enough(store: Store) -> None:
     async with store.write() as tx:
         for digest, url, at in (("aa", "old", NOW), ("aa", "new", NOW + HOUR), ("bb", "other", NOW + HOUR)):
-            await tx.uploads.remember(digest, url, at, forget_before=NOW)
+            await tx.uploads.remember(digest, url, at)
         assert await tx.uploads.find("aa", NOW + HOUR, NOW + DAY) == "new"
         assert await tx.uploads.find("aa", NOW + HOUR + MICROSECOND, NOW + DAY) is None
         assert await tx.uploads.find("aa", NOW, NOW + HOUR - MICROSECOND) is None, "of a clock that was ahead"
         assert await tx.uploads.find("cc", NOW, NOW + DAY) is None
-        await tx.uploads.remember("cc", "latest", NOW + DAY, forget_before=NOW + DAY)
-    assert rows(file, "SELECT digest FROM uploads") == [("cc",)]
 
 
 def draft(number: int, at: datetime = NOW, sources: tuple[Source, ...] = ()) -> Draft:
@@ -52,7 +49,7 @@ async def test_a_draft_comes_back_unchanged(store: Store, count: int) -> None:
     )
     stored = draft(LARGEST_ID, sources=sources)
     async with store.write() as tx:
-        await tx.drafts.add(stored, forget_before=NOW)
+        await tx.drafts.add(stored)
         assert await tx.drafts.get(stored.id) == stored
         assert await tx.drafts.get(DraftId(1)) is None
 
@@ -66,19 +63,12 @@ async def test_a_member_has_one_question_per_channel(store: Store) -> None:
     ]
     async with store.write() as tx:
         for stored in (question, *others, draft(4)):
-            await tx.drafts.add(stored, forget_before=NOW)
+            await tx.drafts.add(stored)
         assert await tx.drafts.questions() == [question, *others]
         assert await tx.drafts.remove_questions(ALICE.user_id, here.channel_id) == [MessageId(8)]
         assert await tx.drafts.remove_questions(ALICE.user_id, here.channel_id) == []
         assert await tx.drafts.questions() == others
         assert [await tx.drafts.remove(DraftId(4)) for _ in range(2)] == [True, False]
-
-
-async def test_a_new_draft_deletes_old_ones(store: Store, file: Path) -> None:
-    async with store.write() as tx:
-        for number, at in enumerate((NOW, NOW + HOUR, NOW + DAY + MICROSECOND)):
-            await tx.drafts.add(draft(number, at), forget_before=at - DAY)
-    assert rows(file, "SELECT id FROM drafts ORDER BY id") == [(1,), (2,)]
 
 
 async def add_undelivered(store: Store, generation: Generation, since: datetime = NOW) -> None:

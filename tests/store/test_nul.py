@@ -22,12 +22,12 @@ async def test_names_prompts_addresses_and_reasons_are_stored_without_nul(store:
     draft = Draft(DraftId(1), ALICE.user_id, NOW, Origin(ChannelId(5), MessageId(6)), (source,), "at\0 night")
     image = Image(ImageId(task.id), generation.id, None, ChannelId(5), MessageId(7), "im\0age.png", NOW)
     async with store.write() as tx:
-        await tx.drafts.add(draft, forget_before=NOW)
+        await tx.drafts.add(draft)
         await bring(tx, task, TaskState.RUNNING)
         result = TaskReport(Progress.SUCCEEDED, result_url="https://kie/\0one.png", seconds=1.0)
         assert await tx.tasks.ready(task.id, result, NOW)
         await tx.images.add([image])
-        await tx.uploads.remember(DIGEST, "https://kie/\0", NOW, forget_before=NOW)
+        await tx.uploads.remember(DIGEST, "https://kie/\0", NOW)
         await tx.key_values.put("colour", "te\0al")
         await tx.ledger.grant(ALICE, generation.unit_price, BOB.user_id, "for \0the\0 party", NOW)
     async with store.read() as tx:

@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, event
 
 from bot.domain.credit_requests import CreditRequestState
 from bot.domain.credits import Credits, Period, Requester, period_around
+from bot.domain.erasure import Erasure, ErasureKind
 from bot.domain.generation import Draft, Image, Origin
 from bot.domain.ids import ChannelId, CreditRequestId, DraftId, ImageId, KieTaskId, MessageId, RoleId, UserId
 from bot.domain.rules import Scope
@@ -29,6 +30,7 @@ OTHER = make_generation()
 TASK = GENERATION.tasks[0]
 IMAGE = Image(ImageId(TASK.id), GENERATION.id, None, ChannelId(5), MessageId(6), "a.png", NOW)
 DRAFT = Draft(DraftId(1), ALICE.user_id, NOW, Origin(ChannelId(5), MessageId(6)), ())
+ERASURE = Erasure(ErasureKind.USER, ALICE.user_id, NOW, through=1 << 62)
 MONTH = period_around(Period.MONTH, NOW)
 
 HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
@@ -64,11 +66,10 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "images in a message": lambda tx: tx.images.in_message(IMAGE.message_id),
     "a lineage": lambda tx: tx.images.lineage(IMAGE.id),
     "a draft": lambda tx: tx.drafts.get(DRAFT.id),
-    "a new draft": lambda tx: tx.drafts.add(DRAFT, forget_before=NOW),
     "a member's questions in a channel": lambda tx: tx.drafts.remove_questions(ALICE.user_id, ChannelId(5)),
     "all questions": lambda tx: tx.drafts.questions(),
     "an upload": lambda tx: tx.uploads.find("ab" * 32, NOW, NOW),
-    "a new upload": lambda tx: tx.uploads.remember("ab" * 32, "https://kie.example/a.png", NOW, forget_before=NOW),
+    "a new upload": lambda tx: tx.uploads.remember("ab" * 32, "https://kie.example/a.png", NOW),
     "late images": lambda tx: tx.generations.with_late_images(),
     "costs": lambda tx: tx.costs.by_class(NOW, NOW + timedelta(days=1)),
     "the first task": lambda tx: tx.costs.first_task_at(),
@@ -76,6 +77,17 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "open tasks": lambda tx: tx.costs.open_tasks(),
     "orphans": lambda tx: tx.tasks.orphans(),
     "recent submissions": lambda tx: tx.tasks.submitted_since(NOW),
+    "whether an erasure goes on": lambda tx: tx.erasures.blocks(ALICE),
+    "a member's requests": lambda tx: tx.exports.requests(ALICE.user_id, 1 << 62, 200),
+    "a member's part of the ledger": lambda tx: tx.exports.movements(ALICE.user_id, 1 << 62, 200),
+    "requests to be erased": lambda tx: tx.erasures.ended(ERASURE, 0, 100),
+    "images to be erased": lambda tx: tx.erasures.digests([GENERATION.id]),
+    "erasing requests": lambda tx: tx.erasures.blank([GENERATION.id], ["ab" * 32]),
+    "images that others repeat": lambda tx: tx.erasures.lent(ALICE.user_id),
+    "old words": lambda tx: tx.retention.forget_old_words(GENERATION.id, NOW, 5),
+    "old generations": lambda tx: tx.retention.fold_old_generations(NOW, 5),
+    "old drafts": lambda tx: tx.retention.delete_old_drafts(NOW, 5),
+    "old uploads": lambda tx: tx.retention.delete_old_uploads(NOW, 5),
     "pending notifications": lambda tx: tx.credit_requests.pending_notifications(),
 }
 

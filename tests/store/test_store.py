@@ -73,7 +73,7 @@ async def test_what_follows_a_lost_transaction_is_not_committed_on_its_own(store
         async with store.write() as tx:
             await tx.key_values.put("before", "lost")
             with pytest.raises(IntegrityError, match="disk full"):
-                await tx.uploads.remember("ab" * 32, "https://kie.example/a", NOW, forget_before=NOW)
+                await tx.uploads.remember("ab" * 32, "https://kie.example/a", NOW)
             with pytest.raises(StoreUnavailable, match="already ended"):
                 await tx.key_values.put("after", "alone")
 

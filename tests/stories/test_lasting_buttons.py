@@ -1,5 +1,7 @@
 """Buttons months later, after a loss, in another process, on private cards, and with forged ids."""
 
+import re
+
 import pytest
 import simcord
 
@@ -27,6 +29,10 @@ MONTHS = 100 * 24 * 3600.0
 SKETCHES = [png(), png((9, 9, 9))]
 WITH_SKETCHES = {"image": ("a.png", SKETCHES[0]), "image2": ("b.png", SKETCHES[1])}
 GONE = "The images this was made from are no longer stored. Attach them again with /imagine. Nothing was charged."
+WORDS_DELETED = re.compile(
+    r"This request was made <t:\d+:R>, and its words have been deleted since. "
+    r"Start again with /imagine. Nothing was charged."
+)
 EVERY_BUTTON = pytest.mark.parametrize("label", ["Again", "Edit", "2K · 7", "Delete"])
 
 
@@ -80,6 +86,24 @@ async def test_again_without_its_references_is_refused_kindly(world: StoryWorld,
     assert world.refusal(await world.bob.click(card, label="Again")).text == GONE
     assert world.ledger(world.bob) == []
     assert len(world.kie.tasks) == 1
+
+
+async def test_of_a_card_whose_words_were_deleted_only_what_needs_no_words_works(world: StoryWorld) -> None:
+    world.clock.advance(-MONTHS)
+    card = await new_card(world, "as a woodcut", **WITH_SKETCHES)
+    failed = await new_card(world, "something [broken]")
+    world.clock.advance(MONTHS)
+    async with world.app.runtime.store.write() as tx:
+        await tx.retention.forget_words(
+            [generation for (generation,) in execute(world.folder, "SELECT id FROM generations")]
+        )
+
+    for answer in (await world.bob.click(card, label="Again"), await world.alice.click(failed, label="Edit prompt")):
+        assert WORDS_DELETED.fullmatch(world.refusal(answer).text)
+    edited = await world.outcome(await edit(world, world.bob, card, "at night"))
+    larger = await press(world, world.bob, card, "2K · 7")
+    assert [len(result.images) for result in (edited, larger)] == [1, 1]
+    await world.alice.click(card, label="Delete")
 
 
 @EVERY_BUTTON

@@ -11,6 +11,8 @@ from bot.domain.text import clean, isolate
 
 AMOUNT_MAX: Final = 1_000_000
 """Most credits that a rule or a grant can name."""
+ERASED: Final = "erased member"
+"""In place of a member who has erased their data."""
 CAPS: Final = {
     Cap.POOL: "server pool",
     Cap.SERVER_LIMIT: "bot owner's limit for this server",

@@ -4,10 +4,11 @@ from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 
+from bot.domain.erasure import ERASED_MEMBER
 from bot.domain.ids import UserId
 from bot.domain.settings import AspectRatio, Settings
 from bot.domain.states import Failure
-from bot.ui.texts.amounts import counted, in_credits, number, relative
+from bot.ui.texts.amounts import ERASED, counted, in_credits, number, relative
 
 CANCEL = "Cancel"
 AGAIN = "Again"
@@ -105,8 +106,8 @@ SPOILER = "An image that is marked as a spoiler"
 
 
 def member(user: UserId | int) -> str:
-    """A member, as a mention."""
-    return f"<@{user}>"
+    """A member, as a mention, unless they have erased their data."""
+    return ERASED if user == ERASED_MEMBER else f"<@{user}>"
 
 
 def settings(chosen: Settings, count: int, references: int) -> list[str]:

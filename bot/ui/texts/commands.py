@@ -20,6 +20,8 @@ GUIDANCE = "flex only: how closely to follow the prompt"
 
 BALANCE = "Show your credits, the prices and your recent activity"
 
+PRIVACY = "See what I store about you, download it or erase it"
+
 OPS = "Look after the bot"
 OPS_STATUS = "Show how the bot is doing: Discord, KIE, work, money, database and process"
 OPS_SERVERS = "Show the servers by what they spend, with members, images and last use"

@@ -99,7 +99,7 @@ def activity(entry: LedgerEntry) -> str:
     when = relative(entry.at)
     match entry.movement:
         case Movement.GRANT:
-            return f"+{in_bonus_credits(entry.credits)}: {_grant_reason(entry, 80)} · {when}"
+            return f"{_granted(entry, 80)} · {when}"
         case Movement.RESET:
             return f"allowance reset by an admin · {when}"
         case Movement.REFUND | Movement.GOODWILL:
@@ -203,7 +203,7 @@ def log_line(entry: LedgerEntry) -> str:
     whose = f"{member(entry.user_id)} · " if entry.user_id and entry.movement is not Movement.RULE else ""
     match entry.movement:
         case Movement.GRANT:
-            event = f"+{in_bonus_credits(entry.credits)}: {_grant_reason(entry, 120)}"
+            event = _granted(entry, 120)
         case Movement.RESET:
             event = "allowance reset"
         case Movement.RULE:
@@ -214,6 +214,8 @@ def log_line(entry: LedgerEntry) -> str:
             event = f"+{number(entry.credits)} refunded"
         case _:
             event = f"−{number(abs(entry.credits))}"
+    if entry.folded > 1:
+        event = f"{event}: {entry.folded:,} entries of that year together"
     return f"-# {_exact(entry.at)} · {whose}{event}{_for_image(entry)}{by}"
 
 
@@ -248,6 +250,13 @@ def _changed(entry: LedgerEntry) -> str:
             return decided(decision)
         case None:
             return clean(entry.note) or "something was changed"
+
+
+def _granted(entry: LedgerEntry, length: int) -> str:
+    """Bonus credits that were given; or taken, when their owner erased their data."""
+    if entry.credits < 0:
+        return f"−{in_bonus_credits(-entry.credits)}: all data was erased"
+    return f"+{in_bonus_credits(entry.credits)}: {_grant_reason(entry, length)}"
 
 
 def _grant_reason(entry: LedgerEntry, length: int) -> str:

@@ -116,6 +116,7 @@ _FIXED: Mapping[type[errors.UserError], str] = {
         f"Someone else attached these images privately. Attach images of your own with /imagine. {NOTHING_CHARGED}"
     ),
     errors.NotYours: "Only the person who requested this can do that.",
+    errors.BeingErased: f"Data is being erased right now. Try again in a few minutes. {NOTHING_CHARGED}",
     errors.TooLateToCancel: "Too late to cancel: it's already being made.",
     errors.GenerationGone: "These buttons have expired. Start again with /imagine.",
 }
@@ -149,16 +150,23 @@ def _file(name: str) -> str:
 def refusal(error: errors.UserError) -> str:
     """What to tell the member about an error."""
     fixed = _FIXED.get(type(error), f"That didn't work. Please try again. {NOTHING_CHARGED}")
-    return _of_request(error) or _of_command(error) or fixed
+    return _of_pause(error) or _of_request(error) or _of_other_command(error) or fixed
+
+
+def _of_pause(error: errors.UserError) -> str | None:
+    """Why nobody's requests are accepted now."""
+    match error:
+        case errors.SubmissionsPaused(reason=reason):
+            return f"{_PAUSED[reason]} Please let the bot's owner know and try again later. {NOTHING_CHARGED}"
+        case errors.RequestsPaused(reason=reason):
+            return paused(reason)
+        case _:
+            return None
 
 
 def _of_request(error: errors.UserError) -> str | None:
     """Why a request for images was refused, if the reason has details."""
     match error:
-        case errors.SubmissionsPaused(reason=reason):
-            text = f"{_PAUSED[reason]} Please let the bot's owner know and try again later. {NOTHING_CHARGED}"
-        case errors.RequestsPaused(reason=reason):
-            text = paused(reason)
         case errors.PromptLength(length=length, minimum=minimum, maximum=maximum):
             text = (
                 f"A prompt needs {minimum} to {maximum:,} characters, but yours has {length:,}. "
@@ -176,6 +184,11 @@ def _of_request(error: errors.UserError) -> str | None:
             )
         case errors.PromptFileRefused(filename=filename):
             text = f"I can't read {_file(filename)} as a prompt. Paste it into /imagine instead. {NOTHING_CHARGED}"
+        case errors.WordsDeleted(made_at=made_at):
+            text = (
+                f"This request was made {relative(made_at)}, and its words have been deleted since. "
+                f"Start again with /imagine. {NOTHING_CHARGED}"
+            )
         case errors.NotEnoughCredits():
             text = _out_of_credits(error)
         case errors.CapReached(cap=cap, price=price, left=left, renews_at=renews_at, affordable=affordable):
@@ -196,8 +209,8 @@ def _of_request(error: errors.UserError) -> str | None:
     return text
 
 
-def _of_command(error: errors.UserError) -> str | None:
-    """Why a command or form of admins was refused, if the reason has details."""
+def _of_other_command(error: errors.UserError) -> str | None:
+    """Why a command or form of admins, or one about a member's data, was refused, if the reason has details."""
     match error:
         case errors.ManagerLimitReached(limit=limit) if not limit:
             return "Quota managers can't grant credits here; nothing was granted. Ask someone with Manage Server."
@@ -217,6 +230,8 @@ def _of_command(error: errors.UserError) -> str | None:
             return f"There's no time zone “{plain(name, 60)}”. Choose one from the list, for example Europe/Berlin."
         case errors.AlreadyRequested(expires_at=expires_at):
             return f"The admins still have your last request. Ask again once they decide, or {relative(expires_at)}."
+        case errors.ExportTooSoon(again_at=again_at):
+            return f"You have just exported your data. You can do it again {relative(again_at)}."
         case errors.BadAmount(text=typed):
             return (
                 f"“{plain(typed, 40)}” isn't a valid amount. Enter a number up to {AMOUNT_MAX:,}; nothing was granted."

@@ -9,6 +9,7 @@ from bot.domain.spending import MemberSpending, Outcome, PriceClass
 from bot.domain.states import Failure
 from bot.quota.spending_report import SpendingReport
 from bot.ui.texts.amounts import in_credits, number, plain, relative, shortened
+from bot.ui.texts.cards import member as mention
 
 NOTHING_SPENT = "Nothing spent yet\nThe first image made will show up here."
 NO_CHART = "-# The chart couldn't be drawn this time. The numbers are in the file."
@@ -64,7 +65,7 @@ def pool(state: CapState | None) -> str:
 def ranking(members: Sequence[MemberSpending]) -> list[str]:
     """Lines that rank the members, as mentions: Discord shows a name whatever its script; none for no members."""
     lines = [
-        f"{rank}. <@{member.user_id}> · {in_credits(member.credits)} · {images(member.images)}"
+        f"{rank}. {mention(member.user_id)} · {in_credits(member.credits)} · {images(member.images)}"
         for rank, member in enumerate(members, start=1)
     ]
     return ["**Top members**", *lines] if lines else []

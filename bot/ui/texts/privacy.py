@@ -1,0 +1,100 @@
+"""The words of /privacy."""
+
+from datetime import datetime, timedelta
+
+from bot.domain.erasure import KeptFor, StoredData
+from bot.ui.texts.amounts import counted, in_bonus_credits
+
+FILENAME = "easel-my-data.zip"
+EXPORT = "Download my data"
+ERASE = "Erase my data…"
+ERASE_ALL = "Erase everything"
+KEEP = "Keep everything"
+
+ELSEWHERE = """**What others store**
+- The image service deletes images that you attach after a day, and results after 14 days
+- Images that I post are on Discord, not with me: delete one with the Delete button below it"""
+ERASING = """### Erasing your data
+This takes about a minute. If an image is still being made, I finish and post it first, and you can't make new ones \
+until then. Use /privacy to see whether it's done."""
+_CREDITS = """- **Credits:** what each image cost and what you were given. If you erase your data, the amounts stay \
+without your name"""
+_STAYS = """**What stays**
+- **Images on Discord.** I can't delete them for you afterwards: first press Delete below those that should go
+- What images cost, without words: under your Discord id until this month is over, since erasing must not refill your \
+credits, then without it
+- Limits that a server's admins set for you
+- Backups that the bot's owner made before, until they are replaced"""
+
+
+def stored(data: StoredData, kept_for: KeptFor) -> str:
+    """What is stored, and for how long."""
+    requests = (
+        f"- **Your {counted(data.requests, 'request')}:** prompt, settings, time, outcome and a link to the result."
+    )
+    kept = (f"{requests} {_until(kept_for.prompts)}", _references(kept_for.references), _short(kept_for.undelivered))
+    return "\n".join(["### Your data", *kept, _CREDITS])
+
+
+def erasure_state(data: StoredData) -> list[str]:
+    """How far an erasure is; nothing when there was none."""
+    erasure = data.erasure
+    if erasure is None:
+        return []
+    if erasure.erased_at is None or erasure.unname_at is None:
+        waits = "I'm waiting for what is still being made; until then you can't make new images."
+        return [f"⏳ **Being erased** since {_moment(erasure.asked_at)}. {waits}"]
+    amounts = f"Amounts from before stay under your Discord id until {_day(erasure.unname_at)}."
+    return [f"✅ **Erased** {_moment(erasure.erased_at)}. {amounts}"]
+
+
+def question(data: StoredData) -> list[str]:
+    """What erasing does, before the second press."""
+    requests = f"**{counted(data.requests, 'request')}** in all servers and direct messages"
+    goes = [f"Your {requests}: prompts, attached images and links", "Your open requests for more credits"]
+    if data.waiting:
+        goes.append(f"What hasn't started ({counted(data.waiting, 'request')}) is cancelled and refunded")
+    if data.bonus:
+        goes.append(f"**Your {in_bonus_credits(data.bonus)}**")
+    goes.append("The buttons below your images: they stop working, Delete too")
+    return [
+        "### Erase everything?\nThis can't be undone. Download your data first if you want a copy.",
+        "\n".join(["**What goes**", *(f"- {line}" for line in goes)]),
+        _STAYS,
+    ]
+
+
+def exported(requests: int, total: int) -> str:
+    """With the file."""
+    if requests >= total:
+        return f"### Your data\n{counted(total, 'request')} and your credits, as a ZIP file."
+    left_out = "Discord takes no larger file from me. Ask the bot's owner if you need the rest."
+    return f"### Your data\nThe newest **{requests:,}** of your {counted(total, 'request')}: {left_out}"
+
+
+def _until(prompts: timedelta | None) -> str:
+    return "Until you erase them" if prompts is None else f"For {_days(prompts)}"
+
+
+def _references(kept: timedelta) -> str:
+    if not kept:
+        return "- **Images you attach:** not kept once the image service has them"
+    return f"- **Images you attach:** a copy, so that a request can be repeated. For {_days(kept)} after its last use"
+
+
+def _short(undelivered: timedelta | None) -> str:
+    kept = f"for {_days(undelivered)}" if undelivered else "until you use a command"
+    return f"- **For a short time:** forms you open, for a day; images that I couldn't post, {kept}"
+
+
+def _days(time: timedelta) -> str:
+    days = time / timedelta(days=1)
+    return counted(round(days), "day") if days >= 1 else counted(round(days * 24), "hour")
+
+
+def _moment(moment: datetime) -> str:
+    return f"<t:{int(moment.timestamp())}:f>"
+
+
+def _day(moment: datetime) -> str:
+    return f"<t:{int(moment.timestamp())}:D>"
