@@ -1,7 +1,7 @@
 """Easel, assembled: the Discord client, and the workers that run beside it."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.client import EaselClient
 from bot.cluster.blocks import GatewayBlock
@@ -11,6 +11,7 @@ from bot.generation.notices import NoticeWorker
 from bot.generation.pending_cards import PendingCards
 from bot.generation.pipeline import Pipeline
 from bot.generation.recover import recover, report_interrupted
+from bot.monitors import DiskMonitor, GatewayMonitor
 from bot.quota.balance_monitor import BalanceMonitor
 from bot.runtime import Runtime, retry_until_available
 from bot.ui.credit_requests import notify_decisions
@@ -24,6 +25,8 @@ class Application:
     runtime: Runtime
     pipeline: Pipeline
     balance_monitor: BalanceMonitor
+    disk_monitor: DiskMonitor
+    gateway_monitor: GatewayMonitor
     pending_cards: PendingCards
     sender: MessageSender
     alerts: OperatorAlerts
@@ -36,6 +39,8 @@ class Application:
     notices: NoticeWorker | None
     workers: dict[str, asyncio.Task[None]]
     """The running workers by name; filled by :meth:`work`."""
+    working: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the workers run."""
 
     async def work(self) -> None:
         """Serve members, and if the process works and leads: resume what the store holds, submit, track and deliver.
@@ -47,6 +52,7 @@ class Application:
             async with self.runtime.background, self.client.services.questions.timers, asyncio.TaskGroup() as group:
                 group.create_task(self._resume_conversations(), name="conversations")
                 group.create_task(self.pipeline.results.sweep_hourly(), name="spool")
+                group.create_task(self.gateway_monitor.run(self.alerts), name="gateway monitor")
                 if self.works:
                     await self._lead(group)
                 await asyncio.Event().wait()
@@ -77,8 +83,10 @@ class Application:
         }
         if self.notices is not None:
             working["notices"] = self.notices.run()
+        group.create_task(self.disk_monitor.run(self.alerts), name="disk monitor")
         for name, worker in working.items():
             self.workers[name] = group.create_task(worker, name=name)
+        self.working.set()
         await self.client.wait_until_logged_in()
         self.pipeline.delivery.start(self.sender, self.alerts)
         self.runtime.background.start(notify_decisions(self.client, services.credit_requests))

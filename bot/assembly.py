@@ -40,6 +40,7 @@ from bot.media.reference_cache import ReferenceCache
 from bot.media.spending_chart import ChartRenderer
 from bot.media.spool import Spool
 from bot.media.ssrf import download_session
+from bot.monitors import DiskMonitor, GatewayMonitor
 from bot.network import client_session
 from bot.quota.balance_monitor import BalanceMonitor
 from bot.quota.credit_requests import CreditRequests
@@ -208,6 +209,8 @@ async def assemble(
             runtime=runtime,
             pipeline=pipeline,
             balance_monitor=balance_monitor,
+            disk_monitor=DiskMonitor(runtime, options.watched_folders(config)),
+            gateway_monitor=GatewayMonitor(runtime, lambda: client.gateway.live),
             pending_cards=pending_cards,
             sender=DiscordMessageSender(
                 client,

@@ -90,6 +90,12 @@ def data_folder(config: Config) -> Path:
     return Path("data") if postgres.is_url(database.url) else sqlite.database_file(database.url).parent
 
 
+def watched_folders(config: Config) -> set[Path]:
+    """Where the disk must not get full: the data folder's, and the SQLite file's."""
+    url = config.database.url
+    return {data_folder(config)} | (set[Path]() if postgres.is_url(url) else {sqlite.database_file(url).parent})
+
+
 def cluster_options(config: Config) -> ClusterOptions:
     """How processes share Discord's shards."""
     cluster = config.cluster

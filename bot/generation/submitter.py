@@ -206,7 +206,8 @@ class Submitter:
     async def _account_refused(self, queued: QueuedTask, generation: Generation, error: TryLater) -> None:
         self._rejections = 0
         log.warning("KIE refused the account", task=queued.task, failure=error.failure, detail=error.detail)
-        probe = self._workload.funds_breaker.record_refusal(generation.unit_price, self._clock.steady(), error.failure)
+        breaker, price = self._workload.funds_breaker, generation.unit_price
+        probe = breaker.record_refusal(price, self._clock.steady(), error.failure, forbidden=error.forbidden)
         if probe and error.failure is Failure.KEY_REFUSED:
             # KIE accepts the key for other calls, so what it refuses may be this task.
             await self._fail(generation.id, queued.task, error.failure)
@@ -252,10 +253,7 @@ class Submitter:
         return max((self._give_up_after - (now - since)).total_seconds(), _MIN_WAIT)
 
     async def _fail_waiting(self, failure: Failure) -> datetime | None:
-        """Fail all tasks that have waited for ``give_up_after``, so that KIE need not refuse them one by one.
-
-        Returns when the oldest of the others was queued.
-        """
+        """Fail what has waited for ``give_up_after``, before KIE refuses it; when the oldest of the rest was queued."""
         cutoff = self._clock.steady() - self._give_up_after
         waiting = self._workload.queue.waiting()
         for task in waiting:

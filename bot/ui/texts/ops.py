@@ -1,6 +1,6 @@
 """The words for the operator: /ops status, and the alerts."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from math import isfinite
 
@@ -9,6 +9,9 @@ from bot.domain.kie_account import (
     BalanceReading,
     ClassCosts,
     DeliveryGivenUp,
+    DiskLow,
+    GatewayAway,
+    GatewayReturned,
     LowBalance,
     Paused,
     ResultsArriving,
@@ -20,7 +23,7 @@ from bot.domain.states import Failure
 from bot.generation.leader_report import QueueStatus
 from bot.generation.status import ACCOUNT_DAYS, Status
 from bot.quota.costs import total_difference
-from bot.ui.texts.amounts import counted, in_credits, number, plain, relative
+from bot.ui.texts.amounts import counted, in_credits, number, plain, relative, some
 
 QUEUE_TITLE = "Queue"
 BALANCE_TITLE = "KIE balance"
@@ -125,6 +128,12 @@ def low(alert: LowBalance) -> str:
 
 def paused(alert: Paused) -> str:
     """KIE accepts no more tasks."""
+    if alert.reason is Failure.KEY_REFUSED and alert.forbidden:
+        return (
+            "Requests are paused: KIE knows the API key (kie.api_key) but doesn't allow what I ask with it (403). "
+            "New requests are refused. At https://kie.ai/api-key check the key's IP whitelist, permissions and limits, "
+            "and whether the account is blocked. Requests resume automatically once KIE accepts the key."
+        )
     if alert.reason is Failure.KEY_REFUSED:
         return (
             "Requests are paused: KIE refuses the API key (kie.api_key). New requests are refused. "
@@ -160,6 +169,37 @@ def unknown_host(alert: UnknownResultHost) -> str:
         "fetched from another address if KIE gives one. If the host belongs to KIE, add it to kie.result_hosts and "
         "restart."
     )
+
+
+def disk_low(alert: DiskLow) -> str:
+    """The disk is nearly full."""
+    return (
+        f"Only {alert.free / 1e9:,.2f} GB are free on the disk of {plain(alert.folder, 200)}. When it is full, no "
+        "request can be accepted and finished images wait. Make room: old backups, container images and logs first."
+    )
+
+
+def gateway_away(alert: GatewayAway) -> str:
+    """Discord's gateway is out of reach."""
+    which = "" if alert.of == 1 else f" ({len(alert.shards)} of {alert.of} shards: {_shards(alert.shards)})"
+    return (
+        f"I have no connection to Discord's gateway{which} since {relative(alert.since)}, so commands fail there. "
+        "I keep trying. Check https://discordstatus.com and this machine's network; "
+        "the log has the reason: search it for `not connected to Discord`."
+    )
+
+
+def gateway_returned(alert: GatewayReturned) -> str:
+    """Discord's gateway can be reached again."""
+    minutes = counted(max(round((alert.until - alert.since).total_seconds() / 60), 1), "minute")
+    return (
+        f"I'm connected to Discord's gateway again. It was away for {minutes}, from {relative(alert.since)}. "
+        "Commands that members sent meanwhile failed; requests that were accepted before went on."
+    )
+
+
+def _shards(numbers: Sequence[int]) -> str:
+    return some([str(number) for number in numbers], 10)
 
 
 def results_arriving(alert: ResultsArriving) -> str:
