@@ -19,8 +19,10 @@ from bot.client import EaselClient
 from bot.config import Config
 from bot.discord_answers import read_strictly
 from bot.domain.errors import OperatorError
+from bot.log import release
 from bot.login import log_in
 from bot.media.confinement import hide_memory
+from bot.summary import HELD_SECONDS, announce
 from bot.web.callback import CallbackRoute
 from bot.web.server import serve
 
@@ -40,6 +42,7 @@ async def run(config: Config) -> bool:
     read_strictly()
     _set_discord_hosts(config.discord.api_url, config.discord.gateway_url)
     stop = _stop_signal()
+    asyncio.get_running_loop().call_later(HELD_SECONDS, release)
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(assemble(config))
         if app.block is not None:
@@ -48,8 +51,9 @@ async def run(config: Config) -> bool:
         # Before anything is sent or shown: with a wrong key every request would fail.
         await app.balance_monitor.check_key()
         workers = _supervised(stack, app.work(), "workers")
-        await _start_web_server(stack, config, app, workers)
+        port = await _start_web_server(stack, config, app, workers)
         connection = _supervised(stack, _connect(app, config), "discord")
+        _supervised(stack, announce(config, app, port), "summary")
         stopping = _supervised(stack, stop.wait(), "stop signal")
         _tune_garbage_collector()
         parts = {workers, connection, stopping}
@@ -93,7 +97,9 @@ async def _cancel(task: asyncio.Task[Any]) -> None:
 
 async def _start_web_server(
     stack: AsyncExitStack, config: Config, app: Application, workers: asyncio.Task[None]
-) -> None:
+) -> int:
+    """The port on which it listens."""
+
     def ready() -> dict[str, bool]:
         working = {"workers": not workers.done()}
         leads = app.pipeline.workload.leadership.leads
@@ -106,7 +112,7 @@ async def _start_web_server(
         return {"discord": bool(shards) and all(shards.values())} | working | named
 
     try:
-        await stack.enter_async_context(
+        return await stack.enter_async_context(
             serve(
                 config.web.host,
                 config.web.port,

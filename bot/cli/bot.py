@@ -6,6 +6,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from bot import log
 from bot.config import Config, require_secrets
 
 _T = TypeVar("_T")
@@ -24,7 +25,10 @@ def perform(command: str, config: Config) -> int:
         _run(process.sync(config))
         print("The commands were sent to Discord.")
         return 0
-    return 0 if _run(process.run(config)) else 1
+    try:
+        return 0 if _run(process.run(config)) else 1
+    finally:
+        log.release()
 
 
 def _run(work: Coroutine[Any, Any, _T]) -> _T:

@@ -102,7 +102,7 @@ def _configure(path: Path | None, command: str, copy_to: str | None) -> "Config"
             secrets += passwords_in(database_url(copy_to))
         except ValueError as error:
             raise OperatorError(f"the target: {error}.") from error
-    log.set_up(config.log.level, config.log.format, secrets)
+    log.set_up(config.log.level, config.log.format, secrets, hold=command == "run")
     # Not with every health check.
     if path is not None and command != "health":
         warn_if_exposed(path, secrets)
