@@ -1,7 +1,7 @@
 """Easel, assembled: the Discord client, and the workers that run beside it."""
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from bot.client import EaselClient
 from bot.cluster.blocks import GatewayBlock
@@ -13,6 +13,7 @@ from bot.generation.pipeline import Pipeline
 from bot.generation.recover import recover, report_interrupted
 from bot.maintenance.erasure import Eraser
 from bot.maintenance.retention import NightlyMaintenance
+from bot.monitors import DiskMonitor, GatewayMonitor
 from bot.quota.balance_monitor import BalanceMonitor
 from bot.runtime import Runtime, retry_until_available
 from bot.ui.credit_requests import notify_decisions
@@ -27,6 +28,8 @@ class Application:
     pipeline: Pipeline
     balance_monitor: BalanceMonitor
     eraser: Eraser
+    disk_monitor: DiskMonitor
+    gateway_monitor: GatewayMonitor
     pending_cards: PendingCards
     sender: MessageSender
     alerts: OperatorAlerts
@@ -40,6 +43,8 @@ class Application:
     notices: NoticeWorker | None
     workers: dict[str, asyncio.Task[None]]
     """The running workers by name; filled by :meth:`work`."""
+    working: asyncio.Event = field(default_factory=asyncio.Event)
+    """Set once the workers run."""
 
     async def work(self) -> None:
         """Serve members, and if the process works and leads: resume what the store holds, submit, track and deliver.
@@ -51,6 +56,7 @@ class Application:
             async with self.runtime.background, self.client.services.questions.timers, asyncio.TaskGroup() as group:
                 group.create_task(self._resume_conversations(), name="conversations")
                 group.create_task(self.pipeline.results.sweep_hourly(), name="spool")
+                group.create_task(self.gateway_monitor.run(self.alerts), name="gateway monitor")
                 if self.works:
                     await self._lead(group)
                 await asyncio.Event().wait()
@@ -85,8 +91,10 @@ class Application:
         if services.operator.backups is not None:
             group.create_task(services.operator.backups.run(), name="backups")
         group.create_task(self.maintenance.run(), name="maintenance")
+        group.create_task(self.disk_monitor.run(self.alerts), name="disk monitor")
         for name, worker in working.items():
             self.workers[name] = group.create_task(worker, name=name)
+        self.working.set()
         await self.client.wait_until_logged_in()
         self.pipeline.delivery.start(self.sender, self.alerts)
         self.runtime.background.start(notify_decisions(self.client, services.credit_requests))

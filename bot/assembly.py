@@ -45,6 +45,7 @@ from bot.media.reference_cache import ReferenceCache
 from bot.media.spending_chart import ChartRenderer
 from bot.media.spool import Spool
 from bot.media.ssrf import download_session
+from bot.monitors import DiskMonitor, GatewayMonitor
 from bot.network import client_session
 from bot.quota.balance_monitor import BalanceMonitor
 from bot.quota.credit_requests import CreditRequests
@@ -230,6 +231,8 @@ async def assemble(
             pipeline=pipeline,
             balance_monitor=balance_monitor,
             eraser=eraser,
+            disk_monitor=DiskMonitor(runtime, options.watched_folders(config)),
+            gateway_monitor=GatewayMonitor(runtime, lambda: client.gateway.live),
             pending_cards=pending_cards,
             sender=DiscordMessageSender(
                 client,

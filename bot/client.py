@@ -86,6 +86,8 @@ class EaselClient(commands.AutoShardedBot):
         reads_messages: bool = False,
     ) -> None:
         """``reads_messages``: the message-content intent is granted, although the application's flags do not say so."""
+        # Easel does not speak: discord.py need not say which packages that would take.
+        discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
         self._reads_messages = reads_messages
         self._requested_intents = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
         super().__init__(

@@ -5,8 +5,9 @@ import logging
 import re
 import sys
 from base64 import b64encode, urlsafe_b64encode
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from enum import Enum
+from logging.handlers import MemoryHandler
 from urllib.parse import quote, quote_plus
 
 import structlog
@@ -16,7 +17,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 
 _TOKEN_IN_PATH = re.compile(r"(/(?:webhooks|interactions)/\d+/)[\w.%-]{20,}")
 _PASSWORD_IN_URL = re.compile(r"(\w://)[^\s/?#'\"@:]{0,200}:[^\s'\"]{0,200}@(?=[\w.\[])")
-_SIGNED_LINK = re.compile(r"(https?://[^\s'\"?]+)\?[^\s'\"]+")
+_SIGNED_LINK = re.compile(r"(https?://(?!discord\.com/oauth2/authorize\?)[^\s'\"?]+)\?[^\s'\"]+")
+"""Any link with a query but the one that adds the bot to a server."""
 # At debug level some of these log whole requests, prompts included, so they never log below WARNING.
 QUIET = (
     "aiohttp",
@@ -28,9 +30,19 @@ QUIET = (
     "discord.gateway",
     "discord.http",
     "discord.webhook",
+    # These say at debug level what nobody asks.
+    "asyncio",
+    "filelock",
 )
+STARTED = "started"
+"""The event that is a summary of the run, with a line for each of its fields on a console."""
 
-
+_CONSOLE_TIME = "%Y-%m-%d %H:%M:%SZ"
+_EVENT_WIDTH, _LABEL_WIDTH = 36, 17
+"""Columns on a console: of the event, and of the labels of the summary's lines."""
+_OWN = {"bot", "cogs"}
+_HELD = 10_000
+"""Records; more are shown without waiting for the summary."""
 _SECRET_MIN = 4
 _SPLIT = r"(?:\s|\\+[nr])*"
 """A secret may be split over lines."""
@@ -87,13 +99,17 @@ class _Formatter(structlog.stdlib.ProcessorFormatter):
         return self._redact(super().format(record))
 
 
-def set_up(level: str, style: str, secrets: Collection[str]) -> None:
-    """Send every log record of the process to standard error, as ``style`` "console" or "json"; may be repeated."""
+def set_up(level: str, style: str, secrets: Collection[str], *, hold: bool = False) -> None:
+    """Send every log record of the process to standard error, as ``style`` "console" or "json"; may be repeated.
+
+    ``hold`` those on a console until :func:`release`, the end of the process or an error, so that the summary of the
+    run comes first.
+    """
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_logger_name,
         structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        structlog.processors.TimeStamper(fmt="iso" if style == "json" else _CONSOLE_TIME, utc=True),
         _enum_values,
     ]
     rendering: list[Processor]
@@ -104,8 +120,13 @@ def set_up(level: str, style: str, secrets: Collection[str]) -> None:
             structlog.processors.JSONRenderer(),
         ]
     else:
-        plain = structlog.dev.plain_traceback
-        rendering = [structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), exception_formatter=plain)]
+        console = structlog.dev.ConsoleRenderer(
+            pad_event_to=_EVENT_WIDTH,
+            colors=sys.stderr.isatty(),
+            exception_formatter=structlog.dev.plain_traceback,
+            sort_keys=False,
+        )
+        rendering = [_one_line, console]
     structlog.configure(
         processors=[
             structlog.stdlib.filter_by_level,
@@ -116,13 +137,41 @@ def set_up(level: str, style: str, secrets: Collection[str]) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=False,
     )
-    handler = logging.StreamHandler()
+    handler: logging.Handler = logging.StreamHandler()
     handler.setFormatter(_Formatter(rendering, shared, Redactor(secrets)))
+    if hold and style != "json":
+        handler = MemoryHandler(_HELD, flushLevel=logging.ERROR, target=handler)
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+
+
+def release(summary: Callable[[], None] | None = None) -> None:
+    """Show the records that were held, after the one that ``summary`` logs, and from now on each at once."""
+    root = logging.getLogger()
+    held = [handler for handler in root.handlers if isinstance(handler, MemoryHandler)]
+    for handler in held:
+        root.removeHandler(handler)
+        if handler.target is not None:
+            root.addHandler(handler.target)
+    if summary is not None:
+        summary()
+    for handler in held:
+        handler.close()
+
+
+def _one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Nothing but the summary and tracebacks takes several lines. Only libraries' events name their logger."""
+    if str(event.get("logger", "")).partition(".")[0] in _OWN:
+        del event["logger"]
+    if event["event"] != STARTED:
+        event["event"] = "\\n".join(str(event["event"]).splitlines())
+        return event
+    standing = {key: event.pop(key) for key in ("timestamp", "level")}
+    lines = (f"  {key.replace('_', ' '):<{_LABEL_WIDTH}}{value}" for key, value in event.items() if key != "event")
+    return {**standing, "event": "\n".join((STARTED, *lines))}
 
 
 def _enum_values(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -117,6 +117,12 @@ def status_options(config: Config) -> StatusOptions:
     return StatusOptions(database=backed_up_file(config), folder=data_folder(config), budget=budget)
 
 
+def watched_folders(config: Config) -> set[Path]:
+    """Where the disk must not get full: the data folder's, and the SQLite file's."""
+    url = config.database.url
+    return {data_folder(config)} | (set[Path]() if postgres.is_url(url) else {sqlite.database_file(url).parent})
+
+
 def cluster_options(config: Config) -> ClusterOptions:
     """How processes share Discord's shards."""
     cluster = config.cluster

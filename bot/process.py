@@ -19,9 +19,11 @@ from bot.client import EaselClient
 from bot.config import Config
 from bot.discord_answers import read_strictly
 from bot.domain.errors import OperatorError
+from bot.log import release
 from bot.login import log_in
 from bot.media.confinement import hide_memory
 from bot.state_metrics import StateCollector, watch_event_loop
+from bot.summary import HELD_SECONDS, announce
 from bot.web.callback import CallbackRoute
 from bot.web.metrics import MetricsRoute
 from bot.web.server import serve
@@ -44,6 +46,7 @@ async def run(config: Config) -> bool:
     stop = _stop_signal()
     if options.backups_ignored(config):
         log.warning("backup.every has no effect with PostgreSQL: use pg_dump (docs/backup.md), and set it to 0")
+    asyncio.get_running_loop().call_later(HELD_SECONDS, release)
     async with AsyncExitStack() as stack:
         app = await stack.enter_async_context(assemble(config))
         if app.block is not None:
@@ -52,8 +55,9 @@ async def run(config: Config) -> bool:
         # Before anything is sent or shown: with a wrong key every request would fail.
         await app.balance_monitor.check_key()
         workers = _supervised(stack, app.work(), "workers")
-        await _start_web_servers(stack, config, app, workers)
+        port = await _start_web_servers(stack, config, app, workers)
         connection = _supervised(stack, _connect(app, config), "discord")
+        _supervised(stack, announce(config, app, port), "summary")
         stopping = _supervised(stack, stop.wait(), "stop signal")
         _tune_garbage_collector()
         parts = {workers, connection, stopping}
@@ -97,8 +101,8 @@ async def _cancel(task: asyncio.Task[Any]) -> None:
 
 async def _start_web_servers(
     stack: AsyncExitStack, config: Config, app: Application, workers: asyncio.Task[None]
-) -> None:
-    """The one for health and callbacks, and where metrics have a port of their own, another."""
+) -> int:
+    """The one for health and callbacks, whose port it returns, and where metrics have a port of their own, another."""
 
     def ready() -> dict[str, bool]:
         working = {"workers": not workers.done()}
@@ -118,15 +122,17 @@ async def _start_web_servers(
     servers = [("web", config.web.host, config.web.port, _callback_route(config, app), None if own_port else metrics)]
     if own_port:
         servers.append(("metrics", config.metrics.host, config.metrics.port, None, metrics))
+    ports: list[int] = []
     for section, host, port, callback, measured in servers:
         proxies = config.web.trusted_proxies
         server = serve(host, port, ready=ready, callback=callback, metrics=measured, proxies=proxies)
         try:
-            await stack.enter_async_context(server)
+            ports.append(await stack.enter_async_context(server))
         except (OSError, UnicodeError) as error:
             raise OperatorError(
                 f"{section}.host and {section}.port: {host}:{port} is already in use or not available; choose another."
             ) from error
+    return ports[0]
 
 
 def _metrics_route(config: Config, app: Application) -> MetricsRoute | None:

@@ -18,6 +18,8 @@ class Gateway:
         self._client = client
         self.turns = turns
         self._shards: dict[int, Shard] = {}
+        self.complete = asyncio.Event()
+        """Set once all shards are live."""
 
     @property
     def live(self) -> Mapping[int, bool]:
@@ -33,11 +35,17 @@ class Gateway:
         """Discord has said READY or RESUMED to a shard."""
         if shard := self._shards.get(number):
             shard.session_started()
+            self._look()
 
     def servers_known(self, number: int) -> None:
         """Discord has sent a shard's servers."""
         if shard := self._shards.get(number):
             shard.knows_servers = True
+            self._look()
+
+    def _look(self) -> None:
+        if all(self.live.values()):
+            self.complete.set()
 
     async def run(self, numbers: Iterable[int]) -> None:
         """Keep these shards connected until cancelled; raises OperatorError for what the operator has to fix."""

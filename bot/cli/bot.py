@@ -16,7 +16,7 @@ def perform(command: str, config: Config) -> int:
     # Before the slow imports, so that a mistake is reported at once.
     require_secrets(config)
     if command == "run" and (dsn := config.sentry.dsn.get_secret_value()):
-        from bot import log, sentry
+        from bot import sentry
 
         sentry.set_up(dsn, log.Redactor(secrets_of(config)))
     # Collecting garbage during the imports takes a fifth of the start-up time; the bot turns it on again.
@@ -28,7 +28,10 @@ def perform(command: str, config: Config) -> int:
         _run(process.sync(config))
         print("The commands were sent to Discord.")
         return 0
-    return 0 if _run(process.run(config)) else 1
+    try:
+        return 0 if _run(process.run(config)) else 1
+    finally:
+        log.release()
 
 
 def _run(work: Coroutine[Any, Any, _T]) -> _T:

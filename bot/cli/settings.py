@@ -46,7 +46,7 @@ def configure(file: Path | None, command: str, copy_to: str | None) -> Config:
             more = passwords_in(database_url(copy_to))
         except ValueError as error:
             raise OperatorError(f"the target: {error}.") from error
-    log.set_up(config.log.level, config.log.format, [*secrets_of(config), *more])
+    log.set_up(config.log.level, config.log.format, [*secrets_of(config), *more], hold=command == "run")
     # Not with every health check.
     for exposed in exposed_in(config, file) if command != "health" else ():
         logger.warning("other users can read this file, which holds a secret: run chmod 600 on it", file=exposed)

@@ -24,6 +24,8 @@ class TryLater(ImageApiError):
 
     failure: Failure
     detail: str = ""
+    forbidden: bool = False
+    """The API knows the key, and does not allow the call with it (403)."""
 
 
 @dataclass(eq=False)

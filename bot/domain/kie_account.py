@@ -62,6 +62,8 @@ class Paused:
 
     balance: Credits | None
     reason: Failure = Failure.OUT_OF_CREDITS
+    forbidden: bool = False
+    """Whether KIE knows the key that it refuses (403)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +112,34 @@ class DeliveryGivenUp:
     generation: GenerationId
 
 
+@dataclass(frozen=True, slots=True)
+class DiskLow:
+    """Little is free on the disk of the database or of the data folder."""
+
+    folder: str
+    free: int
+    """Bytes."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayAway:
+    """Some of the process's shards have had no session with Discord's gateway for minutes."""
+
+    since: datetime
+    shards: tuple[int, ...]
+    of: int
+    """How many shards the process has."""
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayReturned:
+    """All shards have a session again, after a time in which some had none for minutes."""
+
+    since: datetime
+    """When the first of them was lost."""
+    until: datetime
+
+
 Alert = (
     LowBalance
     | Paused
@@ -119,5 +149,8 @@ Alert = (
     | ResultsMissing
     | ResultsArriving
     | DeliveryGivenUp
+    | DiskLow
+    | GatewayAway
+    | GatewayReturned
 )
-"""What the operator's alert channel shows."""
+"""What the operator's alert channel shows, or a direct message to the application's owner."""

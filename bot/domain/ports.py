@@ -141,7 +141,7 @@ class MessageSender(Protocol):
 
 
 class OperatorAlerts(Protocol):
-    """Where the operator reads alerts."""
+    """Where the operator reads alerts: each is sent once, and again only after all was well."""
 
     async def send(self, alert: Alert) -> None:
         """Send an alert; a failure is only logged."""

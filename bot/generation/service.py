@@ -185,7 +185,14 @@ class GenerationService:
             if not leadership.leads:
                 await tx.notices.send(GenerationChanged(generation.id))
         self._pending_cards.remove(request.destination.pending_card)
-        log.info("generation accepted", generation=generation.id, count=request.count, price=str(generation.price))
+        log.info(
+            "generation accepted",
+            generation=generation.id,
+            user=request.account.user_id,
+            guild=request.account.guild_id,
+            count=request.count,
+            price=str(generation.price),
+        )
         if leadership.leads:
             since = self._clock.steady()
             for task in generation.tasks:

@@ -208,7 +208,8 @@ class Submitter:
     async def _account_refused(self, queued: QueuedTask, generation: Generation, error: TryLater) -> None:
         self._rejections = 0
         log.warning("KIE refused the account", task=queued.task, failure=error.failure, detail=error.detail)
-        probe = self._workload.funds_breaker.record_refusal(generation.unit_price, self._clock.steady(), error.failure)
+        breaker, price = self._workload.funds_breaker, generation.unit_price
+        probe = breaker.record_refusal(price, self._clock.steady(), error.failure, forbidden=error.forbidden)
         if probe and error.failure is Failure.KEY_REFUSED:
             # KIE accepts the key for other calls, so what it refuses may be this task.
             await self._fail(generation.id, queued.task, error.failure)

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from http import HTTPStatus
 
 from bot.domain.image_api_errors import Ambiguous, ImageApiError, TaskRefused, TryLater
 from bot.domain.states import Failure
@@ -177,15 +178,15 @@ def create_error(code: int, message: str | None) -> ImageApiError:
     Codes are from docs.kie.ai. KIE uses 500 for invalid parameters too; a 500 that names no reason in the request may
     come from behind the task's creation, so it is Ambiguous, like any undocumented code.
     """
-    failure, detail = task_failure(str(code), message), f"code {code}"
+    failure, detail, forbidden = task_failure(str(code), message), f"code {code}", code == HTTPStatus.FORBIDDEN
     match code:
         case 402 | 429 | 433 | 455:
             # Of the account or the moment, not of the task: later, the same call succeeds.
             return TryLater(failure, detail)
         case 401 | 403 | 400 | 404 | 422 | 500 if failure in {Failure.OUT_OF_CREDITS, Failure.KEY_REFUSED}:
-            return TryLater(failure, detail)
+            return TryLater(failure, detail, forbidden)
         case 401 | 403 if failure not in {Failure.MODERATED, Failure.REFERENCE_UNREADABLE}:
-            return TryLater(Failure.KEY_REFUSED, detail)
+            return TryLater(Failure.KEY_REFUSED, detail, forbidden)
         case 400 | 404 | 422 if failure is Failure.BROKEN:
             return TaskRefused(Failure.REJECTED, detail)
         case 400 | 401 | 403 | 404 | 422 | 501 | 505:

@@ -90,7 +90,7 @@ class BalanceMonitor:
         """Raise OperatorError when KIE does not know the key. No answer, or any other, says nothing about the key."""
         try:
             async with asyncio.timeout(_KEY_CHECK_SECONDS):
-                await self._api.balance()
+                self.reading = BalanceReading(await self._api.balance(), self._runtime.now)
         except AccountRefused as error:
             if error.wrong_key:
                 raise OperatorError(
@@ -121,7 +121,7 @@ class BalanceMonitor:
             changed = breaker.record_balance(balance, steady())
         except AccountRefused as error:
             log.warning("KIE refused the account", detail=error.detail)
-            changed = breaker.record_key_refused(steady())
+            changed = breaker.record_key_refused(steady(), forbidden=not error.wrong_key)
         except PollFailed as error:
             log.warning("KIE balance unavailable", detail=error.detail)
             changed = breaker.record_balance(None, steady())
@@ -145,7 +145,7 @@ class BalanceMonitor:
         if pause is not None and self._paused_since is None:
             stored = _StoredPause(self._runtime.wall_time(pause.since), pause.needed, pause.reason)
             changes[_PAUSE_KEY] = _STORED_PAUSE.dump_json(stored).decode()
-            due.append(Paused(balance, pause.reason))
+            due.append(Paused(balance, pause.reason, pause.forbidden))
         if pause is None and self._paused_since is not None:
             changes[_PAUSE_KEY] = ""
             due.append(Resumed(self._runtime.wall_time(self._paused_since), balance))

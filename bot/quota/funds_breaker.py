@@ -39,6 +39,8 @@ class Pause:
     """Whether the balance was read since then."""
     reason: Failure = Failure.OUT_OF_CREDITS
     """Or KEY_REFUSED."""
+    forbidden: bool = False
+    """Whether KIE knows the key that it refuses (403)."""
     tasks_refused: bool = True
     """False while only the balance was refused."""
     probed: bool = False
@@ -46,13 +48,16 @@ class Pause:
     misleading_balance: Credits | None = None
     """A balance with which KIE refused although it should have been enough, as with a key that has its own cap."""
 
-    def after_refusal(self, price: Credits, at: datetime, reason: Failure, *, probe: bool) -> "Pause":
+    def after_refusal(
+        self, price: Credits, at: datetime, reason: Failure, *, probe: bool, forbidden: bool = False
+    ) -> "Pause":
         """The pause after one more refusal; the balance after that of a probe is another."""
         return replace(
             self,
             needed=max(self.needed, price),
             refused_at=at,
             reason=reason,
+            forbidden=forbidden,
             tasks_refused=True,
             probed=self.probed or probe,
             balance_read=self.balance_read and not probe,
@@ -107,24 +112,26 @@ class FundsBreaker:
         if self.is_open:
             raise SubmissionsPaused(self.pause.reason if self.pause else Failure.OUT_OF_CREDITS)
 
-    def record_refusal(self, price: Credits, now: datetime, reason: Failure = Failure.OUT_OF_CREDITS) -> bool:
+    def record_refusal(
+        self, price: Credits, now: datetime, reason: Failure = Failure.OUT_OF_CREDITS, *, forbidden: bool = False
+    ) -> bool:
         """KIE refused a task of this price for a reason that lies in the account; True if the task was a probe."""
         if self.pause is None:
-            self.pause = Pause(since=now, needed=price, refused_at=now, reason=reason)
+            self.pause = Pause(since=now, needed=price, refused_at=now, reason=reason, forbidden=forbidden)
             self.changed_by_task.set()
             return False
         probe = self.is_half_open
-        self.pause = self.pause.after_refusal(price, now, reason, probe=probe)
+        self.pause = self.pause.after_refusal(price, now, reason, probe=probe, forbidden=forbidden)
         if probe:
             self.is_half_open = False
             self.changed_by_task.set()
         return probe
 
-    def record_key_refused(self, now: datetime) -> bool:
+    def record_key_refused(self, now: datetime, *, forbidden: bool = False) -> bool:
         """KIE refused to tell the balance because of the key; True when the state changed."""
         was_open = self.is_open
         pause = self.pause or Pause(since=now, needed=ZERO, refused_at=now, tasks_refused=False)
-        self.pause = replace(pause, reason=Failure.KEY_REFUSED, refused_at=now)
+        self.pause = replace(pause, reason=Failure.KEY_REFUSED, forbidden=forbidden, refused_at=now)
         self.is_half_open = False
         return not was_open
 

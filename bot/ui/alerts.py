@@ -1,4 +1,4 @@
-"""Posts alerts to the operator's channel."""
+"""Posts alerts in the operator's channel, or to the application's owner."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -12,6 +12,9 @@ from bot.domain.ids import ChannelId
 from bot.domain.kie_account import (
     Alert,
     DeliveryGivenUp,
+    DiskLow,
+    GatewayAway,
+    GatewayReturned,
     LowBalance,
     Paused,
     ResultsArriving,
@@ -31,7 +34,11 @@ _POST_TIMEOUT: Final = 30.0
 
 
 class DiscordAlerts:
-    """The port :class:`bot.domain.ports.OperatorAlerts`. Without a channel it does nothing."""
+    """The port :class:`bot.domain.ports.OperatorAlerts`.
+
+    Without a channel, or if Discord refuses to post there, the application's owner gets a direct message; of a team,
+    its owner.
+    """
 
     def __init__(
         self, client: discord.Client, channel_id: ChannelId | None, logged_in: Callable[[], Awaitable[None]]
@@ -42,20 +49,36 @@ class DiscordAlerts:
 
     async def send(self, alert: Alert) -> None:
         """Post the alert once the client is logged in; a failure is logged."""
-        if self._channel_id is None:
-            return
         await self._logged_in()
-        channel = self._client.get_partial_messageable(self._channel_id)
         try:
             async with asyncio.timeout(_POST_TIMEOUT):
-                nobody = discord.AllowedMentions.none()
-                await leave_out_words(
-                    lambda words: channel.send(
-                        view=_view(alert if words else _without_names(alert)), allowed_mentions=nobody
-                    )
-                )
+                if self._channel_id is None or not await self._post_in_channel(self._channel_id, alert):
+                    await _post(await self._client.create_dm(discord.Object(self._owner_id())), alert)
         except DISCORD_ERRORS as error:
             log.warning("alert not posted", alert=type(alert).__name__, error=type(error).__name__)
+
+    async def _post_in_channel(self, channel_id: ChannelId, alert: Alert) -> bool:
+        """Whether Discord let the bot post there."""
+        try:
+            await _post(self._client.get_partial_messageable(channel_id), alert)
+        except (discord.Forbidden, discord.NotFound) as error:
+            log.warning("operator.alert_channel: the bot may not post there", channel=channel_id, code=error.code)
+            return False
+        return True
+
+    def _owner_id(self) -> int:
+        application = self._client.application
+        if application is None:
+            raise AssertionError("a client that is logged in knows its application")
+        team = application.team
+        return application.owner.id if team is None or team.owner_id is None else team.owner_id
+
+
+async def _post(place: discord.abc.Messageable, alert: Alert) -> None:
+    nobody = discord.AllowedMentions.none()
+    await leave_out_words(
+        lambda words: place.send(view=_view(alert if words else _without_names(alert)), allowed_mentions=nobody)
+    )
 
 
 def _without_names(alert: Alert) -> Alert:
@@ -86,6 +109,12 @@ def _view(alert: Alert) -> discord.ui.LayoutView:
             colour, text = GREEN, f"▶️ {ops.results_arriving(alert)}"
         case DeliveryGivenUp():
             colour, text = AMBER, f"⚠️ {ops.delivery_given_up(alert)}"
+        case DiskLow():
+            colour, text = RED, f"⚠️ {ops.disk_low(alert)}"
+        case GatewayAway():
+            colour, text = RED, f"⚠️ {ops.gateway_away(alert)}"
+        case GatewayReturned():
+            colour, text = GREEN, f"▶️ {ops.gateway_returned(alert)}"
         case _:
             assert_never(alert)
     return finished_view(colour, discord.ui.TextDisplay(text))

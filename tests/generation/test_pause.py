@@ -238,16 +238,20 @@ async def test_a_balance_that_cannot_be_read_raises_no_alert(installation: Insta
         await until(lambda: backend.alerts.sent, what="the alert")
 
 
-@pytest.mark.parametrize("answer", [Code(401, "no access"), Code(403, "not allowed"), Html(401)], ids=str)
+@pytest.mark.parametrize(
+    ("answer", "forbidden"),
+    [(Code(401, "no access"), False), (Code(403, "not allowed"), True), (Html(401), False)],
+    ids=["401", "403", "a page with 401"],
+)
 async def test_a_refused_key_pauses_until_kie_accepts_it(
-    installation: Installation, kie: KieStandIn, answer: Behaviour
+    installation: Installation, kie: KieStandIn, answer: Behaviour, forbidden: bool
 ) -> None:
     generations = await queued(installation, ONE_BY_ONE, 3)
     kie.script.always("createTask", answer)
     kie.script.always("credit", answer)
     async with installation.start(ONE_BY_ONE) as backend:
         await wait_for_alerts(backend, Paused)
-        assert backend.alerts.sent == [Paused(None, Failure.KEY_REFUSED)]
+        assert backend.alerts.sent == [Paused(None, Failure.KEY_REFUSED, forbidden)]
         await wait_for_reads(backend)
         assert len(created(kie)) <= 1
         with pytest.raises(SubmissionsPaused):

@@ -17,6 +17,9 @@ from bot.domain.kie_account import (
     BalanceReading,
     ClassCosts,
     DeliveryGivenUp,
+    DiskLow,
+    GatewayAway,
+    GatewayReturned,
     LowBalance,
     Paused,
     ResultsArriving,
@@ -171,6 +174,7 @@ def test_differences_have_a_direction(consumed: int, unreported: int, comparison
         ops.low(LowBalance(Credits("99.5"), Credits(100))),
         ops.paused(Paused(None)),
         ops.paused(Paused(None, Failure.KEY_REFUSED)),
+        ops.paused(Paused(None, Failure.KEY_REFUSED, forbidden=True)),
         ops.paused(Paused(Credits(3))),
         ops.resumed(Resumed(MOMENT, None)),
         ops.resumed(Resumed(MOMENT, Credits(3))),
@@ -178,6 +182,10 @@ def test_differences_have_a_direction(consumed: int, unreported: int, comparison
         ops.RESULTS_MISSING,
         ops.results_arriving(ResultsArriving(MOMENT)),
         ops.delivery_given_up(DeliveryGivenUp(GenerationId(12))),
+        ops.disk_low(DiskLow("/data", 400_000_000)),
+        ops.gateway_away(GatewayAway(MOMENT, (0,), 1)),
+        ops.gateway_away(GatewayAway(MOMENT, (3, 5), 16)),
+        ops.gateway_returned(GatewayReturned(MOMENT, MOMENT)),
     ],
 )
 def test_alerts_are_whole_sentences(text: str) -> None:

@@ -1,7 +1,12 @@
 """The alerts to the operator."""
 
+from collections.abc import Sequence
+
 from bot.domain.kie_account import (
     DeliveryGivenUp,
+    DiskLow,
+    GatewayAway,
+    GatewayReturned,
     LowBalance,
     Paused,
     ResultsArriving,
@@ -10,7 +15,7 @@ from bot.domain.kie_account import (
     UnknownResultHost,
 )
 from bot.domain.states import Failure
-from bot.ui.texts.amounts import in_credits, number, plain, relative
+from bot.ui.texts.amounts import counted, in_credits, number, plain, relative, some
 
 NAME_HIDDEN = "a name that Discord doesn't let me show"
 RESULTS_MISSING = (
@@ -29,6 +34,12 @@ def low(alert: LowBalance) -> str:
 
 def paused(alert: Paused) -> str:
     """KIE accepts no more tasks."""
+    if alert.reason is Failure.KEY_REFUSED and alert.forbidden:
+        return (
+            "Requests are paused: KIE knows the API key (kie.api_key) but doesn't allow what I ask with it (403). "
+            "New requests are refused. At https://kie.ai/api-key check the key's IP whitelist, permissions and limits, "
+            "and whether the account is blocked. Requests resume automatically once KIE accepts the key."
+        )
     if alert.reason is Failure.KEY_REFUSED:
         return (
             "Requests are paused: KIE refuses the API key (kie.api_key). New requests are refused. "
@@ -64,6 +75,37 @@ def unknown_host(alert: UnknownResultHost) -> str:
         "fetched from another address if KIE gives one. If the host belongs to KIE, add it to kie.result_hosts and "
         "restart."
     )
+
+
+def disk_low(alert: DiskLow) -> str:
+    """The disk is nearly full."""
+    return (
+        f"Only {alert.free / 1e9:,.2f} GB are free on the disk of {plain(alert.folder, 200)}. When it is full, no "
+        "request can be accepted and finished images wait. Make room: old backups, container images and logs first."
+    )
+
+
+def gateway_away(alert: GatewayAway) -> str:
+    """Discord's gateway is out of reach."""
+    which = "" if alert.of == 1 else f" ({len(alert.shards)} of {alert.of} shards: {_shards(alert.shards)})"
+    return (
+        f"I have no connection to Discord's gateway{which} since {relative(alert.since)}, so commands fail there. "
+        "I keep trying. Check https://discordstatus.com and this machine's network; "
+        "the log has the reason: search it for `not connected to Discord`."
+    )
+
+
+def gateway_returned(alert: GatewayReturned) -> str:
+    """Discord's gateway can be reached again."""
+    minutes = counted(max(round((alert.until - alert.since).total_seconds() / 60), 1), "minute")
+    return (
+        f"I'm connected to Discord's gateway again. It was away for {minutes}, from {relative(alert.since)}. "
+        "Commands that members sent meanwhile failed; requests that were accepted before went on."
+    )
+
+
+def _shards(numbers: Sequence[int]) -> str:
+    return some([str(number) for number in numbers], 10)
 
 
 def results_arriving(alert: ResultsArriving) -> str:
