@@ -24,7 +24,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return the exit code; an OperatorError is printed as one line."""
     signal.signal(signal.SIGTERM, _exit_early)
     os.umask(0o077)
-    options = _parser().parse_args(arguments)
+    options = build_parser().parse_args(arguments)
     try:
         config = _configure(options.config, options.command, getattr(options, "url", None))
         return _perform(options, config)
@@ -59,7 +59,8 @@ def _exit_early(_number: int, _frame: FrameType | None) -> None:
     sys.exit(0)
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """What the command line takes."""
     parser = argparse.ArgumentParser(prog="easel", description="A Discord bot that makes and edits images with FLUX.2.")
     parser.add_argument("--config", type=Path, help="configuration file (default: config.toml, if it exists)")
     commands = parser.add_subparsers(dest="command", required=True)
