@@ -1,4 +1,4 @@
-"""What pages and files for deployment tell a reader to run exists, and so does what they link to."""
+"""What pages and files for deployment tell a reader to run, to open and to look for in the log exists."""
 
 import re
 import shlex
@@ -38,3 +38,12 @@ def test_links_lead_to_files_and_headings(page: Path) -> None:
         target = page.parent / path if path else page
         assert target.exists(), link
         assert not anchor or anchor in heading_anchors(target), link
+
+
+def test_events_that_the_page_on_operations_explains_exist() -> None:
+    code = "".join(file.read_text(encoding="utf-8") for file in ROOT.glob("bot/**/*.py"))
+    page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    table = page.partition("| event |")[2].partition("## ")[0]
+    events = [event for cell in re.findall(r"^\| (.+?) \|", table, re.MULTILINE) for event in re.findall("`(.+?)`", cell)]
+    assert events
+    assert [event for event in events if f'"{event}' not in code] == []
