@@ -44,6 +44,8 @@ def test_events_that_the_page_on_operations_explains_exist() -> None:
     code = "".join(file.read_text(encoding="utf-8") for file in ROOT.glob("bot/**/*.py"))
     page = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
     table = page.partition("| event |")[2].partition("## ")[0]
-    events = [event for cell in re.findall(r"^\| (.+?) \|", table, re.MULTILINE) for event in re.findall("`(.+?)`", cell)]
+    events = [
+        event for cell in re.findall(r"^\| (.+?) \|", table, re.MULTILINE) for event in re.findall("`(.+?)`", cell)
+    ]
     assert events
     assert [event for event in events if f'"{event}' not in code] == []

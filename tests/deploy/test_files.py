@@ -51,9 +51,7 @@ def test_a_file_follows_its_schema(schema: str, file: Path) -> None:
     run("check_jsonschema", "--builtin-schema", f"vendor.{schema}", str(file))
 
 
-@pytest.mark.parametrize(
-    ("file", "roles"), [(COMPOSE, ["all"]), (CLUSTER, ["gateway", "gateway", "worker", "worker"])]
-)
+@pytest.mark.parametrize(("file", "roles"), [(COMPOSE, ["all"]), (CLUSTER, ["gateway", "gateway", "worker", "worker"])])
 def test_each_service_starts_with_settings_that_exist(
     file: Path, roles: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

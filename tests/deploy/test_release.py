@@ -16,6 +16,7 @@ from tests.deploy.files import DEPLOY, RELEASE, ROOT
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 CHANGELOG = ROOT / "CHANGELOG.md"
 UNIT = DEPLOY / "easel.service"
+BASH, SYSTEMD = shutil.which("bash") or "", shutil.which("systemd-analyze") or ""
 
 
 def test_the_image_has_one_base_by_its_digest() -> None:
@@ -54,9 +55,13 @@ def test_a_release_needs_a_date_and_has_its_section_as_notes(tag: str, tmp_path:
 
     def run(changelog: str) -> int:
         (tmp_path / "CHANGELOG.md").write_text(changelog)
-        environment = {"GITHUB_REF_NAME": tag, "GITHUB_REPOSITORY": "Owner/Easel", "GITHUB_OUTPUT": str(tmp_path / "out")}
+        environment = {
+            "GITHUB_REF_NAME": tag,
+            "GITHUB_REPOSITORY": "Owner/Easel",
+            "GITHUB_OUTPUT": str(tmp_path / "out"),
+        }
         done = subprocess.run(
-            ["bash", "-eo", "pipefail", "-c", step["run"]], cwd=tmp_path, env={**os.environ, **environment}, check=False
+            [BASH, "-eo", "pipefail", "-c", step["run"]], cwd=tmp_path, env={**os.environ, **environment}, check=False
         )
         return done.returncode
 
@@ -88,10 +93,10 @@ def test_systemd_leaves_the_decoders_what_they_confine_themselves_with() -> None
     assert unit()["ExecStart"][0].split()[1:] == ["-m", "bot", "run"]
 
 
-@pytest.mark.skipif(shutil.which("systemd-analyze") is None, reason="systemd is not here")
+@pytest.mark.skipif(not SYSTEMD, reason="systemd is not here")
 def test_systemd_takes_the_unit(tmp_path: Path) -> None:
     copy = tmp_path / UNIT.name
     text = UNIT.read_text().replace(unit()["ExecStart"][0].split()[0], "/bin/true")
     copy.write_text(text.replace("WorkingDirectory=/opt/easel", "WorkingDirectory=/"))
-    done = subprocess.run(["systemd-analyze", "verify", copy], capture_output=True, text=True, timeout=50, check=False)
+    done = subprocess.run([SYSTEMD, "verify", copy], capture_output=True, text=True, timeout=50, check=False)
     assert (done.returncode, done.stderr) == (0, "")
