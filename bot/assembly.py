@@ -50,6 +50,7 @@ from bot.store import postgres, sqlite
 from bot.store.leases import PostgresLeases, Taken
 from bot.store.migrate import migrate
 from bot.store.notices import listener
+from bot.store.pending_cards import PendingCardRows
 from bot.store.store import AutocommitStore, Store
 from bot.ui.access import Access
 from bot.ui.acknowledger import Acknowledger
@@ -120,7 +121,7 @@ async def assemble(
             leader = Leader(table, runtime.store, options.account_lease(config), cluster.lease)
         block = GatewayBlock(leases, runtime.store, cluster, ids) if leases is not None else None
         if shared:
-            cards = await enter(AutocommitStore.open(url, name="easel cards", seconds=_CARD_SECONDS, at_once=True))
+            cards = await enter(PendingCardRows.open(url, name="easel cards", seconds=_CARD_SECONDS))
             pending_cards = PendingCardTable(runtime, cards, partial(_own_lease, block, leader), cluster.lease / 4)
             images = await enter(AutocommitStore.open(url, name="easel images", seconds=_IMAGE_SECONDS))
             kept_references = ReferenceTable(images, kept_for, clock)

@@ -2,6 +2,7 @@
 
 import asyncio
 import math
+import os
 from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -105,6 +106,10 @@ def describe(error: BaseException | None) -> str:
             return "it did not answer in time"
         case aiohttp.ClientConnectorDNSError():
             return f"the name {error.host} cannot be resolved"
+        case aiohttp.ClientConnectorError(os_error=OSError(errno=int(number))) if not isinstance(
+            error, aiohttp.ClientSSLError
+        ):
+            return f"no connection to {error.host}:{error.port}: {os.strerror(number)}"
         case aiohttp.ClientError() | OSError():
             return f"{type(error).__name__}: {error}"[:_DETAIL_LIMIT]
         case _:

@@ -26,11 +26,8 @@ def tighten(database: Path) -> None:
         return
     folder = database.parent.resolve()
     try:
-        entries = [*folder.iterdir()]
-        own = [entry for entry in entries if _is_own(entry, database)]
-        others = [entry for entry in entries if entry not in own and not _is_incidental(entry)]
-        shared = bool(others or folder.stat().st_mode & stat.S_ISVTX)
-        changed = sum(map(_tighten, _with_contents([*own] if shared else [folder, *own])))
+        own, shared = _own_entries(database, folder)
+        changed = sum(map(_tighten, _with_contents(own)))
     except OSError as error:
         log.warning("permissions of the data folder not checked", folder=str(folder), error=error.strerror)
         return
@@ -40,23 +37,45 @@ def tighten(database: Path) -> None:
         log.info("the database's folder holds other files too, so it stays as it is", folder=str(folder))
 
 
-def warn_if_exposed(file: Path, secrets: Collection[str]) -> None:
-    """Log a warning if other users can read a configuration file that holds one of these secrets."""
-    if os.name == "posix" and file.stat().st_mode & (stat.S_IRGRP | stat.S_IROTH):
-        text = file.read_text(encoding="utf-8")
-        if any(secret and secret in text for secret in secrets):
-            log.warning("other users can read this file, which holds secrets: run chmod 600 on it", file=str(file))
+def open_to_others(database: Path) -> list[Path]:
+    """What :func:`tighten` would change, if it belongs to this user; raises OSError."""
+    if os.name != "posix":
+        return []
+    own, _ = _own_entries(database, database.parent.resolve())
+    return [path for path in _with_contents(own) if path.lstat().st_mode & _OTHERS and not path.is_symlink()]
 
 
-def warn_of_exposed(secret_files: Iterable[str]) -> None:
-    """Log a warning for each of these files that other users can read.
+def exposed_secrets(file: Path | None, secrets: Collection[str], secret_files: Iterable[str]) -> list[str]:
+    """The files that other users can read: the configuration file if it holds one of the secrets, and secrets' own.
 
     The files of a container engine belong to another user, who protects them in another way.
     """
-    for file in filter(None, secret_files):
-        status = Path(file).stat()
-        if status.st_uid == os.geteuid() and status.st_mode & (stat.S_IRGRP | stat.S_IROTH):
-            log.warning("other users can read this file, which holds a secret: run chmod 600 on it", file=file)
+    if os.name != "posix":
+        return []
+    exposed = [str(file)] if file is not None and _others_read(file.stat()) and _holds(file, secrets) else []
+    for name in filter(None, secret_files):
+        status = Path(name).stat()
+        if status.st_uid == os.geteuid() and _others_read(status):
+            exposed.append(name)
+    return exposed
+
+
+def _others_read(status: os.stat_result) -> bool:
+    return bool(status.st_mode & (stat.S_IRGRP | stat.S_IROTH))
+
+
+def _holds(file: Path, secrets: Collection[str]) -> bool:
+    text = file.read_text(encoding="utf-8")
+    return any(secret and secret in text for secret in secrets)
+
+
+def _own_entries(database: Path, folder: Path) -> tuple[list[Path], bool]:
+    """What is Easel's in its folder, with the folder itself unless that is shared with others; and whether it is."""
+    entries = [*folder.iterdir()]
+    own = [entry for entry in entries if _is_own(entry, database)]
+    others = [entry for entry in entries if entry not in own and not _is_incidental(entry)]
+    shared = bool(others or folder.stat().st_mode & stat.S_ISVTX)
+    return (own if shared else [folder, *own]), shared
 
 
 def _is_own(entry: Path, database: Path) -> bool:

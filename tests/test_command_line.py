@@ -1,5 +1,6 @@
 """The command line as a process of its own: its exit code and its output."""
 
+import json
 import os
 import re
 import socket
@@ -14,6 +15,7 @@ from typing import TypeAlias
 
 import pytest
 
+from bot import VERSION
 from tests.test_permissions import open_to_others
 
 Easel: TypeAlias = "Callable[..., subprocess.CompletedProcess[str]]"
@@ -56,17 +58,51 @@ def error_of(done: subprocess.CompletedProcess[str]) -> str:
 def test_a_missing_token_or_key(easel: Easel) -> None:
     done = easel("run")
     assert error_of(done) == (
+        "easel: there is no config.toml in this folder: `python -m bot init` asks for the token and the key and writes "
+        "it."
+    )
+    assert len(done.stderr.splitlines()) == 1
+    assert error_of(easel("run", KIE__API_KEY=SECRET)) == (
         "easel: discord.token is missing: set it in config.toml or in EASEL__DISCORD__TOKEN, or name a file that "
         "holds it in EASEL__DISCORD__TOKEN_FILE."
     )
-    assert len(done.stderr.splitlines()) == 1
-    assert "kie.api_key is missing" in error_of(easel("run", DISCORD__TOKEN=SECRET))
 
 
 def test_an_invalid_or_missing_file(easel: Easel, tmp_path: Path) -> None:
     (tmp_path / "config.toml").write_text(f'[discord]\ntoken = "{SECRET}\n', encoding="utf-8")
     assert "config.toml is not valid TOML" in error_of(easel("run"))
-    assert "elsewhere.toml does not exist" in error_of(easel("--config", "elsewhere.toml", "run"))
+    for arguments in (("--config", "elsewhere.toml", "run"), ("run", "--config", "elsewhere.toml")):
+        assert "elsewhere.toml does not exist" in error_of(easel(*arguments))
+
+
+def test_help_and_version(easel: Easel) -> None:
+    done = easel()
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith("usage: easel")
+    assert "examples:" in done.stdout
+    assert easel("--version").stdout == f"easel {VERSION}\n"
+
+
+def test_a_check_names_each_mistake_in_the_configuration(easel: Easel, tmp_path: Path) -> None:
+    done = easel("check")
+    assert done.returncode == EX_CONFIG
+    assert done.stdout.startswith(
+        "✗ configuration    there is no config.toml in this folder → `python -m bot init` asks"
+    )
+    (tmp_path / "config.toml").write_text("[kie]\napikey = 1\n[web]\nport = 99999\n")
+    done = easel("check", "--json", KIE__NEWTASKS="1")
+    assert done.returncode == EX_CONFIG
+    answer = json.loads(done.stdout)
+    assert answer["ok"] is False
+    assert {(line["name"], line["outcome"], line["fix"]) for line in answer["checks"][:3]} == {
+        ("configuration", "failed", "correct it in config.toml"),
+        ("configuration", "failed", "correct this environment variable"),
+    }
+    details = "\n".join(line["detail"] for line in answer["checks"])
+    assert "kie.apikey: unknown setting (did you mean kie.api_key?)" in details
+    assert "EASEL__KIE__NEWTASKS: unknown setting (did you mean EASEL__KIE__NEW_TASKS?)" in details
+    assert "web.port: " in details
+    assert answer["checks"][3]["outcome"] == "skipped"
 
 
 def test_a_database_that_cannot_be_used(easel: Easel, tmp_path: Path) -> None:
@@ -212,7 +248,7 @@ def test_work_on_the_database_that_is_ended_is_not_taken_for_done(tmp_path: Path
 
 
 @pytest.mark.parametrize(
-    "arguments", [[], ["draw"], ["db"], ["db", "drop"], ["db", "restore"], ["db", "check", "x"], ["db", "copy"]]
+    "arguments", [["draw"], ["db"], ["db", "drop"], ["db", "restore"], ["db", "check", "x"], ["db", "copy"]]
 )
 def test_unknown_arguments(easel: Easel, arguments: list[str]) -> None:
     done = easel(*arguments)

@@ -106,10 +106,11 @@ def test_a_renamed_setting_keeps_its_old_name(
 @pytest.mark.parametrize(
     ("variable", "message"),
     [
-        ("EASEL__KIE__RESULT_HOSTS", "write lists as JSON"),
-        ("EASEL__DISCROD__TOKEN", "EASEL__DISCROD__TOKEN: unknown setting (did you mean discord.token?)"),
+        ("EASEL__KIE__RESULT_HOSTS", "EASEL__KIE__RESULT_HOSTS: write lists as JSON"),
+        ("EASEL__WEB__PORT", "EASEL__WEB__PORT: Input should be a valid integer"),
+        ("EASEL__DISCROD__TOKEN", "EASEL__DISCROD__TOKEN: unknown setting (did you mean EASEL__DISCORD__TOKEN?)"),
         ("EASEL_LIMITS__DAILY_BUDGET", "(did you mean EASEL__LIMITS__DAILY_BUDGET?)"),
-        ("EASEL__KIE__APIKEY", "kie.apikey: unknown setting"),
+        ("EASEL__KIE__APIKEY", "EASEL__KIE__APIKEY: unknown setting (did you mean EASEL__KIE__API_KEY?)"),
     ],
 )
 def test_a_mistake_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch, variable: str, message: str) -> None:
@@ -267,7 +268,7 @@ def test_damaged_toml(tmp_path: Path, text: str) -> None:
 
 def test_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
-    assert "does not exist: copy config.example.toml" in error_of(file)
+    assert "does not exist: `python -m bot init --config" in error_of(file)
     assert "cannot be read" in error_of(tmp_path)
     file.write_bytes("Größe".encode("latin-1"))
     assert "is not in UTF-8. Save it as UTF-8" in error_of(file)

@@ -11,13 +11,13 @@ from pydantic import BaseModel, SecretStr
 
 from bot import options
 from bot.config import Config
-from bot.config.sections import LimitsConfig
+from bot.config.sections import DatabaseConfig, LimitsConfig
 from bot.domain.ids import GuildId
 
 ROOT = Path(__file__).parent.parent
 SOURCES = "".join(
     (ROOT / "bot" / name).read_text()
-    for name in ("assembly.py", "options.py", "process.py", "cli/main.py", "cli/bot.py", "cli/health.py")
+    for name in ("assembly.py", "options.py", "process.py", "cli/settings.py", "cli/bot.py", "cli/health.py")
 )
 
 SETTINGS: list[tuple[str, str]] = [
@@ -73,6 +73,8 @@ def test_no_credits_for_a_server_is_no_credits_and_for_all_of_them_no_limit() ->
 
 @pytest.mark.parametrize(("section", "name"), SETTINGS)
 def test_every_setting_takes_effect(section: str, name: str) -> None:
-    # The server period counts only where servers have a limit.
+    # The server period counts only where servers have a limit, and SQLite has no password.
     base = with_setting("limits", "server_credits") if name == "server_period" else Config()
+    if (section, name) == ("database", "password"):
+        base = Config(database=DatabaseConfig(url="postgresql://easel@localhost/easel"))
     assert made(with_setting(section, name, base)) != made(base) or f"config.{section}.{name}" in SOURCES

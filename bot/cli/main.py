@@ -1,6 +1,6 @@
-"""The command line: run, sync, health, db.
+"""The command line: init, check, run, sync, health, db.
 
-Exit codes: 0 success, 1 crash, damaged database or no health, 78 (EX_CONFIG) OperatorError.
+Exit codes: 0 success, 1 crash, damaged database or no health, 78 (EX_CONFIG) OperatorError or a check that failed.
 """
 
 import argparse
@@ -8,33 +8,53 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING
+from typing import Final
 
+from bot import VERSION
 from bot.domain.errors import OperatorError
 
-if TYPE_CHECKING:
-    from bot.config import Config
-
-_DEFAULT_CONFIG = Path("config.toml")
+_EXAMPLES: Final = """\
+examples:
+  python -m bot init             asks for the token and the key, and writes config.toml
+  python -m bot check            checks everything that the bot needs
+  python -m bot run              runs the bot
+  python -m bot run --config /etc/easel.toml
+  python -m bot db backup        copies the database; the bot may be running
+"""
 
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and return the exit code; an OperatorError is printed as one line."""
     signal.signal(signal.SIGTERM, _exit_early)
     os.umask(0o077)
-    options = build_parser().parse_args(arguments)
+    parser = build_parser()
+    options = parser.parse_args(arguments)
+    if options.command is None:
+        parser.print_help()
+        return 0
     try:
-        config = _configure(options.config, options.command, getattr(options, "url", None))
-        return _perform(options, config)
+        return _perform(options, getattr(options, "config", None))
     except OperatorError as error:
         print(f"easel: {error}", file=sys.stderr)
         return os.EX_CONFIG
 
 
-def _perform(options: argparse.Namespace, config: "Config") -> int:
+def _perform(options: argparse.Namespace, file: Path | None) -> int:
     try:
+        if options.command == "init":
+            from bot.cli import init
+
+            return init.perform(file)
+        if options.command == "check":
+            from bot.cli import check
+
+            return check.perform(file, as_json=options.json)
+        from bot.cli.settings import configure
+
+        config = configure(file, options.command, getattr(options, "url", None))
         if options.command == "db":
             from bot.cli import database
 
@@ -60,60 +80,44 @@ def _exit_early(_number: int, _frame: FrameType | None) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
-    """What the command line takes."""
-    parser = argparse.ArgumentParser(prog="easel", description="A Discord bot that makes and edits images with FLUX.2.")
-    parser.add_argument("--config", type=Path, help="configuration file (default: config.toml, if it exists)")
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("run", help="run the bot")
-    commands.add_parser("sync", help="send the command definitions to Discord, even if they have not changed")
-    health = commands.add_parser("health", help="check that the running bot answers; exit code 1 if it does not")
+    # Without a default, so that a command does not forget what stands before it.
+    anywhere = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
+    anywhere.add_argument(
+        "--config", type=Path, metavar="FILE", help="configuration file (default: config.toml, if it exists)"
+    )
+    parser = argparse.ArgumentParser(
+        prog="easel",
+        description="A Discord bot that makes and edits images with FLUX.2.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        parents=[anywhere],
+    )
+    parser.add_argument("--version", action="version", version=f"easel {VERSION}")
+    commands = parser.add_subparsers(dest="command", metavar="command")
+
+    def add(to: Callable[..., argparse.ArgumentParser], name: str, text: str) -> argparse.ArgumentParser:
+        return to(name, help=text, description=f"{text[0].upper()}{text[1:]}.", parents=[anywhere])
+
+    add(commands.add_parser, "init", "ask for the token and the key, check both, and write the configuration file")
+    check = add(commands.add_parser, "check", "check everything that the bot needs; the bot may be running")
+    check.add_argument("--json", action="store_true", help="for machines")
+    add(commands.add_parser, "run", "run the bot")
+    add(commands.add_parser, "sync", "send the command definitions to Discord, even if they have not changed")
+    health = add(commands.add_parser, "health", "check that the running bot answers; exit code 1 if it does not")
     health.add_argument("--ready", action="store_true", help="check that it does its work, or stands by to do it")
-    db = commands.add_parser("db", help="manage the database")
-    actions = db.add_subparsers(dest="action", required=True)
-    actions.add_parser("migrate", help="upgrade it to the newest schema")
-    check = actions.add_parser("check", help="check the file for damage, and audit the ledger; the bot may be running")
-    check.add_argument(
+    db = add(commands.add_parser, "db", "manage the database")
+    actions = db.add_subparsers(dest="action", required=True, metavar="action")
+    add(actions.add_parser, "migrate", "upgrade it to the newest schema")
+    audit = add(actions.add_parser, "check", "check the file for damage, and audit the ledger; the bot may be running")
+    audit.add_argument(
         "--repair", action="store_true", help="first rebuild the ledger's totals; the bot must not be running"
     )
-    backup = actions.add_parser("backup", help="back it up; the bot may be running")
+    backup = add(actions.add_parser, "backup", "back it up; the bot may be running")
     backup.add_argument("file", type=Path, nargs="?", help="file or folder (default: backups/ beside the database)")
-    restore = actions.add_parser("restore", help="restore it from a backup; the bot must not be running")
+    restore = add(actions.add_parser, "restore", "restore it from a backup; the bot must not be running")
     restore.add_argument("file", type=Path, help="the backup")
-    copy = actions.add_parser(
-        "copy", help="copy it to an empty one, on SQLite or PostgreSQL; the bot must not be running"
+    copy = add(
+        actions.add_parser, "copy", "copy it to an empty one, on SQLite or PostgreSQL; the bot must not be running"
     )
     copy.add_argument("url", help="sqlite:///path/to/new.db or postgresql://user@host/database")
     return parser
-
-
-def _configure(path: Path | None, command: str, copy_to: str | None) -> "Config":
-    from bot import log
-    from bot.config import load
-    from bot.config.types import database_url
-    from bot.permissions import warn_if_exposed, warn_of_exposed
-    from bot.store.postgres import passwords_in
-
-    if path is None and _DEFAULT_CONFIG.exists():
-        path = _DEFAULT_CONFIG
-    config = load(path)
-    keys = (config.discord.token, config.kie.api_key, config.kie.callback_key, config.database.password)
-    secrets = [*(key.get_secret_value() for key in keys), *passwords_in(config.database.url)]
-    if copy_to is not None:
-        try:
-            secrets += passwords_in(database_url(copy_to))
-        except ValueError as error:
-            raise OperatorError(f"the target: {error}.") from error
-    log.set_up(config.log.level, config.log.format, secrets)
-    # Not with every health check.
-    if path is not None and command != "health":
-        warn_if_exposed(path, secrets)
-    if os.name == "posix" and command != "health":
-        warn_of_exposed(
-            (
-                config.discord.token_file,
-                config.kie.api_key_file,
-                config.kie.callback_key_file,
-                config.database.password_file,
-            )
-        )
-    return config

@@ -4,11 +4,11 @@ config.example.toml documents every setting and shows its default.
 """
 
 import os
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Self
 
-from pydantic import ValidationError, model_validator
+from pydantic import SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from bot.config.errors import describe, unknown_sources, variable_of
@@ -27,8 +27,9 @@ from bot.config.sections import (
     TrackerConfig,
     WebConfig,
 )
-from bot.config.sources import read_toml, strip, with_secret_files
+from bot.config.sources import SECRETS, read_toml, strip, with_secret_files
 from bot.domain.errors import OperatorError
+from bot.store.postgres import passwords_in
 
 
 class Config(Section):
@@ -78,31 +79,58 @@ class _Loaded(Config, BaseSettings):
         return env_settings, init_settings
 
 
+class InvalidConfiguration(OperatorError):
+    """Settings that cannot be used, each with its problem."""
+
+    def __init__(self, problems: Sequence[str]) -> None:
+        super().__init__(f"The configuration is invalid: {'; '.join(problems)}.")
+        self.problems = problems
+
+
 def load(path: Path | None) -> Config:
     """Read a file (None: no file) and the environment; raises OperatorError naming every invalid setting."""
     sections = read_toml(path) if path is not None else {}
-    known = {*Config.model_fields}
+    known, lists = {*Config.model_fields}, set[str]()
     for section, field in Config.model_fields.items():
-        names: Iterable[str] = field.default.__class__.model_fields
-        known |= {f"{section}.{name}" for name in names}
+        defaults: Section = field.default
+        known |= {f"{section}.{name}" for name in type(defaults).model_fields}
+        lists |= {f"{section}.{name}" for name, value in defaults if isinstance(value, tuple | dict)}
     problems = unknown_sources(sections, os.environ, known)
     try:
         if not problems:
             return _Loaded(**sections)
     except (ValidationError, SettingsError) as error:
-        problems = describe(error, known)
-    raise OperatorError(f"The configuration is invalid: {'; '.join(problems)}.")
+        problems = describe(error, known, lists, os.environ)
+    raise InvalidConfiguration(problems)
+
+
+def secrets_of(config: Config) -> list[str]:
+    """Everything in the settings that must not be logged."""
+    secrets = [getattr(getattr(config, section), name) for section, names in SECRETS.items() for name in names]
+    return [*(secret.get_secret_value() for secret in secrets), *passwords_in(config.database.url)]
+
+
+def secret_files_of(config: Config) -> list[str]:
+    """The files in which secrets are, as far as there are any."""
+    return [getattr(getattr(config, section), f"{name}_file") for section, names in SECRETS.items() for name in names]
+
+
+def secret_problem(name: str, secret: SecretStr) -> str | None:
+    """What is wrong with a secret that the bot cannot do without, if anything; ``name`` is its setting."""
+    value = secret.get_secret_value()
+    if not value:
+        variable = variable_of(name)
+        return (
+            f"{name} is missing: set it in config.toml or in {variable}, or name a file that holds it in "
+            f"{variable}_FILE."
+        )
+    if not value.isascii() or " " in value:
+        return f"{name} contains a space or a character that none has: copy it again."
+    return None
 
 
 def require_secrets(config: Config) -> None:
     """Raise OperatorError when the bot's token or KIE's key is missing."""
     for name, secret in (("discord.token", config.discord.token), ("kie.api_key", config.kie.api_key)):
-        value = secret.get_secret_value()
-        if not value:
-            variable = variable_of(name)
-            raise OperatorError(
-                f"{name} is missing: set it in config.toml or in {variable}, or name a file that holds it in "
-                f"{variable}_FILE."
-            )
-        if not value.isascii() or " " in value:
-            raise OperatorError(f"{name} contains a space or a character that none has: copy it again.")
+        if problem := secret_problem(name, secret):
+            raise OperatorError(problem)

@@ -1,8 +1,9 @@
 """What is wrong with the configuration, in a sentence that repeats no value and no odd name: they may be secrets."""
 
 import difflib
+import json
 import re
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import Final
 
 from pydantic import ValidationError
@@ -37,28 +38,46 @@ def unknown_sources(sections: Iterable[str], variables: Iterable[str], known: Co
     return problems
 
 
-def describe(error: ValidationError | SettingsError, known: Collection[str]) -> list[str]:
-    """Every invalid setting with its problem; ``known`` are the sections, and the settings as ``section.key``."""
+def describe(
+    error: ValidationError | SettingsError, known: Collection[str], lists: Iterable[str], environment: Mapping[str, str]
+) -> list[str]:
+    """Every invalid setting with its problem, by the name of its environment variable if it comes from there.
+
+    ``known`` are the sections, and the settings as ``section.key``; of the latter, ``lists`` are lists and tables.
+    """
+    variables = {name.upper(): value for name, value in environment.items()}
     if isinstance(error, SettingsError):
+        broken = [name for name in map(variable_of, lists) if name in variables and not _is_json(variables[name])]
         example = 'write lists as JSON, for example ["one", "two"] or {"123": 50}'
-        return [f"an EASEL__ environment variable cannot be parsed: {example}"]
+        return [f"{name}: {example}" for name in broken or ["an EASEL__ environment variable"]]
     problems: list[str] = []
     for problem in error.errors(include_input=False, include_url=False, include_context=False):
         parts = [str(part) for part in problem["loc"] if part != "[key]"]
         message = _TYPES.get(problem["type"], problem["msg"].removeprefix("Value error, "))
+        from_variable = len(parts) > 1 and variable_of(".".join(parts[:2])) in variables
         if problem["type"] == "extra_forbidden":
-            problems.append(_unknown(parts, known))
+            problems.append(_unknown(parts, known, variable=from_variable))
         else:
-            problems.append(f"{'.'.join(_shown(parts))}: {message}" if parts else message)
+            problems.append(f"{_named(parts, variable=from_variable)}: {message}" if parts else message)
     return problems
+
+
+def _is_json(value: str) -> bool:
+    try:
+        json.loads(value)
+    except ValueError:
+        return False
+    return True
 
 
 def _unknown(parts: Sequence[str], known: Collection[str], *, variable: bool = False) -> str:
     names = {name.rpartition(".")[2]: name for name in known} | {name: name for name in known}
     close = difflib.get_close_matches(".".join(parts).lower(), names, n=1, cutoff=0.75)
-    shown = PREFIX + "__".join(_shown(parts)) if variable else ".".join(_shown(parts))
-    return f"{shown}: unknown setting" + (f" (did you mean {names[close[0]]}?)" if close else "")
+    meant = names[close[0]] if close else ""
+    shown = variable_of(meant) if variable and "." in meant else meant
+    return f"{_named(parts, variable=variable)}: unknown setting" + (f" (did you mean {shown}?)" if meant else "")
 
 
-def _shown(parts: Iterable[str]) -> list[str]:
-    return [part if _NAME.fullmatch(part) else "…" for part in parts]
+def _named(parts: Sequence[str], *, variable: bool) -> str:
+    shown = [part if _NAME.fullmatch(part) else "…" for part in parts]
+    return PREFIX + "__".join(shown).upper() if variable else ".".join(shown)

@@ -25,7 +25,7 @@ def read_toml(path: Path) -> dict[str, Any]:
             raise OperatorError(f"{path} cannot be read: it is in UTF-16. Save it as UTF-8.")
         return tomllib.loads(raw.decode("utf-8-sig"))
     except FileNotFoundError as error:
-        raise OperatorError(f"{path} does not exist: copy config.example.toml to it and fill it in.") from error
+        raise OperatorError(f"{path} does not exist: `python -m bot init --config {path}` makes it.") from error
     except UnicodeDecodeError as error:
         raise OperatorError(f"{path} cannot be read: it is not in UTF-8. Save it as UTF-8.") from error
     except OSError as error:

@@ -13,7 +13,8 @@ from bot.domain.generation import PendingCard
 from bot.domain.ids import PendingCardId
 from bot.runtime import Runtime, retry_until_available
 from bot.store.leases import Taken
-from bot.store.store import AutocommitStore, Transaction
+from bot.store.pending_cards import PendingCardRows
+from bot.store.store import Transaction
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -30,7 +31,7 @@ class PendingCardTable:
     """
 
     def __init__(
-        self, runtime: Runtime, rows: AutocommitStore, lease: Callable[[], Taken | None], look_every: float
+        self, runtime: Runtime, rows: PendingCardRows, lease: Callable[[], Taken | None], look_every: float
     ) -> None:
         """``lease`` is what this process holds now; ``look_every`` in seconds, for what others have left."""
         self._store, self._background = runtime.store, runtime.background
@@ -80,14 +81,8 @@ class PendingCardTable:
     async def _send(self, card: PendingCard, lease: Taken, sent: asyncio.Event) -> bool:
         # Tried twice: a connection that the server has ended is noticed by its use.
         with suppress(StoreUnavailable):
-            return await self._send_once(card, lease, sent)
-        return await self._send_once(card, lease, sent)
-
-    async def _send_once(self, card: PendingCard, lease: Taken, sent: asyncio.Event) -> bool:
-        async with self._rows.statements() as tx:
-            # Happens as soon as this coroutine waits: for the statement's answer.
-            asyncio.get_running_loop().call_soon(sent.set)
-            return await tx.pending_cards.record(card, lease)
+            return await self._rows.record(card, lease, sent.set)
+        return await self._rows.record(card, lease, sent.set)
 
     def remove(self, card_id: PendingCardId | None) -> None:
         """As in :class:`bot.generation.pending_cards.PendingCards`."""
@@ -123,8 +118,4 @@ class PendingCardTable:
             return await tx.pending_cards.take_over(lease)
 
     async def _delete(self, card_id: PendingCardId, lease: Taken) -> None:
-        async def delete() -> None:
-            async with self._rows.statements() as tx:
-                await tx.pending_cards.remove(card_id, lease)
-
-        await retry_until_available(delete)
+        await retry_until_available(partial(self._rows.remove, card_id, lease))

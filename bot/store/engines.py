@@ -1,6 +1,6 @@
 """SQLite or PostgreSQL, by the database's URL."""
 
-from contextlib import AbstractContextManager
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from typing import Protocol
 
 from sqlalchemy import Connection, Engine
@@ -12,7 +12,7 @@ from bot.store import postgres, sqlite
 class _Kind(Protocol):
     """What each module does in its own way."""
 
-    def create(self, url: str, *, writes: bool, connections: int) -> AsyncEngine: ...
+    def opened(self, url: str, *, writes: bool, connections: int) -> AbstractAsyncContextManager[AsyncEngine]: ...
 
     def create_sync(self, url: str) -> Engine: ...
 

@@ -64,7 +64,8 @@ def describe(url: str) -> str:
     return f"{parts.get('dbname', 'the database')} on {parts.get('host', 'this machine')}"
 
 
-def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
+@asynccontextmanager
+async def opened(url: str, *, writes: bool, connections: int) -> AsyncGenerator[AsyncEngine, None]:
     """An engine whose transactions take their turn if they write, and see one moment if they read."""
     info = _session(url)
 
@@ -88,25 +89,29 @@ def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
     )
     if writes:
         event.listen(engine.sync_engine, "begin", _lock_writers)
-    return engine
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
 
 
-def create_autocommit(url: str, *, name: str, seconds: int, durable: bool = True, at_once: bool = False) -> AsyncEngine:
-    """An engine beside the writers' turn, each of whose statements is a transaction and takes seconds at most.
+def autocommit_session(url: str, *, name: str, seconds: int, durable: bool) -> str:
+    """What a connection beside the writers' turn connects with; its statements take so many seconds at most.
 
     What is not ``durable`` can be lost when the server's machine fails, but waits neither for its disk nor a standby.
-    With ``at_once`` a statement is the first and only message, so the first one after a lost connection fails.
     """
     settings = f"-c statement_timeout={seconds}s {'' if durable else '-c synchronous_commit=off'}"
     options = f"{settings} {conninfo_to_dict(conninfo(url)).get('options') or ''}".strip()
     session = {"connect_timeout": min(seconds, _CONNECT_SECONDS), "application_name": name, "options": options}
-    info = conninfo(url, **session, **_KEEPALIVES)
+    return conninfo(url, **session, **_KEEPALIVES)
+
+
+def create_autocommit(url: str, *, name: str, seconds: int, durable: bool = True) -> AsyncEngine:
+    """An engine beside the writers' turn, each of whose statements is a transaction: see :func:`autocommit_session`."""
+    info = autocommit_session(url, name=name, seconds=seconds, durable=durable)
 
     async def connect() -> psycopg.AsyncConnection[Any]:
-        connection = await psycopg.AsyncConnection.connect(info, autocommit=True)
-        if at_once:
-            connection.prepare_threshold = None
-        return connection
+        return await psycopg.AsyncConnection.connect(info, autocommit=True)
 
     return create_async_engine(
         _DIALECT,
@@ -114,7 +119,7 @@ def create_autocommit(url: str, *, name: str, seconds: int, durable: bool = True
         pool_size=AUTOCOMMIT_CONNECTIONS,
         max_overflow=0,
         pool_timeout=seconds,
-        pool_pre_ping=not at_once,
+        pool_pre_ping=True,
         hide_parameters=True,
         isolation_level="AUTOCOMMIT",
     )
@@ -200,13 +205,35 @@ def migration(url: str) -> Generator[Connection, None, None]:
 
 def _check_server(url: str) -> None:
     with psycopg.connect(conninfo(url)) as connection:
-        version, encoding = connection.info.server_version, connection.info.parameter_status("server_encoding")
+        _check_version(connection)
+
+
+def _check_version(connection: psycopg.Connection[Any]) -> None:
+    version, encoding = connection.info.server_version, connection.info.parameter_status("server_encoding")
     if version < _OLDEST_SERVER:
         raise OperatorError(f"database.url: this is PostgreSQL {version // 10000}; Easel needs 13 or newer.")
     if encoding != "UTF8":
         raise OperatorError(
             f"database.url: the database's encoding is {encoding}; create one with ENCODING 'UTF8' TEMPLATE template0."
         )
+
+
+def state(url: str) -> tuple[str, str | None, int]:
+    """The server's version, the schema (None without one) and the size in bytes; raises OperatorError."""
+    try:
+        with psycopg.connect(conninfo(url, connect_timeout=_CONNECT_SECONDS), autocommit=True) as connection:
+            _check_version(connection)
+            row = connection.execute(
+                "SELECT to_regclass('alembic_version') IS NOT NULL, pg_database_size(current_database())"
+            ).fetchone()
+            has_schema, size = row or (False, 0)
+            found = connection.execute("SELECT version_num FROM alembic_version").fetchone() if has_schema else None
+            return connection.info.parameter_status("server_version") or "", found[0] if found else None, size
+    except psycopg.OperationalError as error:
+        raise OperatorError(f"database.url: {describe(url)} cannot be reached: {one_line(error)}") from error
+    except psycopg.Error as error:
+        # Mostly rights that the user lacks.
+        raise OperatorError(f"database.url: {describe(url)} cannot be used: {one_line(error)}") from error
 
 
 @contextmanager

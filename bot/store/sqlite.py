@@ -1,13 +1,16 @@
 """Everything specific to SQLite: pragmas, how transactions begin, the file behind a URL, and its integrity."""
 
+import asyncio
 import os
 import sqlite3
 import sys
-from collections.abc import Generator
-from contextlib import ExitStack, closing, contextmanager
+from collections.abc import AsyncGenerator, Generator
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from pathlib import Path
-from typing import Any
+from threading import Thread
+from typing import Any, Final, cast
 
+import aiosqlite
 import structlog
 from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, create_engine, event, make_url
@@ -28,6 +31,9 @@ BUSY_MILLISECONDS = 5_000
 """How long to wait for another process's lock; a backup tool holds one for milliseconds."""
 LOCKED_ERRORS = {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_BUSY_RECOVERY, sqlite3.SQLITE_BUSY_SNAPSHOT}
 """The codes of SQLite's errors that pass when another program ends its transaction."""
+
+_THREAD_SECONDS: Final = 5.0
+"""How long the end of a cancelled statement is waited for."""
 
 
 def database_file(url: str) -> Path:
@@ -106,10 +112,23 @@ def schema_version(path: Path) -> str | None:
     return None if row is None else row[0]
 
 
-def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
-    """An engine whose transactions are set up for reading or for writing."""
+@asynccontextmanager
+async def opened(url: str, *, writes: bool, connections: int) -> AsyncGenerator[AsyncEngine, None]:
+    """An engine whose transactions are set up for reading or for writing; its threads have ended with the block."""
+    path = database_file(url)
+    threads: list[Thread] = []
+
+    def connect() -> aiosqlite.Connection:
+        connection = aiosqlite.connect(path)
+        # aiosqlite has no public name for it.
+        thread = cast("Thread", vars(connection)["_thread"])
+        thread.daemon = True
+        threads[:] = [*(thread for thread in threads if thread.is_alive()), thread]
+        return connection
+
     engine = create_async_engine(
         make_url(url).set(drivername="sqlite+aiosqlite"),
+        async_creator=connect,
         pool_size=connections,
         max_overflow=0,
         pool_timeout=60,
@@ -117,7 +136,14 @@ def create(url: str, *, writes: bool, connections: int) -> AsyncEngine:
         hide_parameters=True,
     )
     configure(engine.sync_engine, writes=writes)
-    return engine
+    try:
+        yield engine
+    finally:
+        await engine.dispose()
+        # Also those of connections and statements that were cancelled: each thread reports to this event loop.
+        for thread in threads:
+            if thread.is_alive():
+                await asyncio.to_thread(thread.join, _THREAD_SECONDS)
 
 
 def create_sync(url: str) -> Engine:
@@ -195,18 +221,20 @@ def snapshot(url: str) -> Generator[Connection, None, None]:
         engine.dispose()
 
 
-def integrity_problems(path: Path) -> list[str]:
+def integrity_problems(path: Path, *, quick: bool = False) -> list[str]:
     """What SQLite's own checks find wrong with the file: broken pages first, then foreign keys without a target.
 
+    A ``quick`` check reads every page, but compares no index with its table, and follows no foreign key.
     A file too damaged to be checked gives SQLite's error as its only problem. Raises OperatorError when it cannot be
     read, which says nothing about it: SQLite reads only where it can also write beside the file.
     """
     try:
         with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as connection:
-            broken = [row[0] for row in connection.execute("PRAGMA integrity_check") if row[0] != "ok"]
+            pragma = "quick_check" if quick else "integrity_check"
+            broken = [row[0] for row in connection.execute(f"PRAGMA {pragma}") if row[0] != "ok"]
             dangling = [
                 f"{row[0]} row {row[1]} refers to a missing row"
-                for row in connection.execute("PRAGMA foreign_key_check")
+                for row in (() if quick else connection.execute("PRAGMA foreign_key_check"))
             ]
     except sqlite3.OperationalError as error:
         raise OperatorError(f"{path} cannot be checked: {error}. Is its folder writable?") from error

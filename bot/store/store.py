@@ -75,12 +75,9 @@ class Store:
         if not migrated:
             await asyncio.to_thread(migrate, url)
         async with AsyncExitStack() as stack:
-            engines: list[AsyncEngine] = []
-            for writes, connections in ((False, _READERS), (True, 1)):
-                engine = kind_of(url).create(url, writes=writes, connections=connections)
-                stack.push_async_callback(engine.dispose)
-                engines.append(engine)
-            store = cls(*engines)
+            opened = kind_of(url).opened
+            reader = await stack.enter_async_context(opened(url, writes=False, connections=_READERS))
+            store = cls(reader, await stack.enter_async_context(opened(url, writes=True, connections=1)))
             stack.push_async_callback(store._end)
             yield store
 
@@ -145,14 +142,9 @@ class AutocommitStore:
 
     @classmethod
     @asynccontextmanager
-    async def open(
-        cls, url: str, *, name: str, seconds: int, at_once: bool = False
-    ) -> AsyncGenerator["AutocommitStore", None]:
-        """On connections of this name, whose statements take so many seconds at most.
-
-        With ``at_once`` a statement is sent as soon as it is awaited; the first one after a lost connection fails.
-        """
-        engine = postgres.create_autocommit(url, name=name, seconds=seconds, durable=False, at_once=at_once)
+    async def open(cls, url: str, *, name: str, seconds: int) -> AsyncGenerator["AutocommitStore", None]:
+        """On connections of this name, whose statements take so many seconds at most."""
+        engine = postgres.create_autocommit(url, name=name, seconds=seconds, durable=False)
         async with AsyncExitStack() as stack:
             stack.push_async_callback(engine.dispose)
             store = cls(engine)

@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from bot.domain.errors import Ignored
+from bot.domain.errors import Ignored, StoreUnavailable
 from bot.domain.generation import InteractionToken, PendingCard
 from bot.domain.ids import MessageId, PendingCardId
 from bot.generation import pending_card_table
@@ -19,7 +19,7 @@ from bot.generation.pending_card_table import PendingCardTable
 from bot.generation.recover import report_interrupted
 from bot.runtime import Runtime
 from bot.store.leases import PostgresLeases, Taken
-from bot.store.store import AutocommitStore
+from bot.store.pending_cards import PendingCardRows
 from demo.kie import KieStandIn
 from tests.factories import NOW, make_destination, make_request
 from tests.generation.backend import ALICE, Backend, Installation
@@ -51,7 +51,7 @@ class Gateways:
 
         installation = Installation(folder, self.kie, url=self.url, number=self.started)
         async with (
-            AutocommitStore.open(self.url, name=name, seconds=5, at_once=True) as rows,
+            PendingCardRows.open(self.url, name=name, seconds=5) as rows,
             installation.start(working=False, discord_up=False, cards=cards) as backend,
         ):
             yield Gateway(backend, tables[0], lease, self.leases)
@@ -117,6 +117,28 @@ def pending(number: int, now: datetime) -> PendingCard:
 
 def with_message(card: PendingCard) -> PendingCard:
     return replace(card, destination=replace(card.destination, message_id=MessageId(71)))
+
+
+async def test_a_row_is_overwritten_only_by_its_holder_or_when_that_has_ended(
+    postgresql: str, leases: PostgresLeases
+) -> None:
+    first, other = pending(1, NOW), pending(2, NOW)
+    async with PendingCardRows.open(postgresql, name="cards", seconds=5) as rows:
+        for card, lease in ((first, "gateway:1"), (other, "gateway:2")):
+            assert await leases.acquire(lease, 60) == 1
+            assert await rows.record(card, Taken(lease, 1), print)
+        assert await rows.record(with_message(first), Taken("gateway:1", 1), print)
+        assert not await rows.record(first, Taken("gateway:2", 1), print)
+        await leases.release("gateway:1", 1)
+        assert await rows.record(first, Taken("gateway:2", 1), print)
+
+        with psycopg.connect(postgresql, autocommit=True) as server:
+            server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cards'")
+        with pytest.raises(StoreUnavailable):
+            await rows.remove(first.id, Taken("gateway:2", 1))
+        await rows.remove(first.id, Taken("gateway:2", 1))
+        with psycopg.connect(postgresql) as server:
+            assert server.execute("SELECT id FROM pending_cards").fetchall() == [(2,)]
 
 
 async def test_what_an_ended_process_left_another_one_reports_once(gateways: Gateways) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from operator import attrgetter
 from types import TracebackType
-from typing import Self, final
+from typing import Any, Self, final
 
 import discord
 from aiohttp import web
@@ -100,6 +100,11 @@ class DiscordFront:
             if call.path.startswith(f"/interactions/{interaction_id}/"):
                 return call.at - self.gateway.dispatched[interaction_id]
         return None
+
+    @property
+    def application(self) -> dict[str, Any]:
+        """Fields of the application that differ from simcord's, to be changed in place."""
+        return self._rest.application
 
     def name_shards(self, count: int, *, max_concurrency: int = 1) -> None:
         """What Discord says about how a bot is to be sharded."""

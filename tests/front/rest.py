@@ -5,6 +5,7 @@ import json
 from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from http import HTTPStatus
 from time import monotonic
 from typing import Any, final
@@ -15,6 +16,7 @@ from simcord import RouteNotImplemented, UnsupportedField
 from simcord.backend import Backend, serializers
 from simcord.backend.errors import BackendError
 from simcord.backend.models import Message
+from simcord.backend.permissions import compute
 from simcord.http.router import dispatch
 
 from tests.front.faults import Fault, Faults
@@ -89,6 +91,8 @@ class Rest:
         self.gaps: list[str] = []
         self.faults = Faults()
         self.gateway_url = ""
+        self.application: dict[str, Any] = {}
+        """Fields of the application that differ from simcord's."""
         self.shards = self.max_concurrency = 1
         self._backend = backend
         self._limits = limits
@@ -157,7 +161,10 @@ class Rest:
                 starts = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": self.max_concurrency}
                 return {"url": self.gateway_url, "shards": self.shards, "session_start_limit": starts}
             case "GET", ["oauth2", "applications", "@me"]:
-                return self._dispatch(http, request, uploads) | {"flags": self._options.application_flags}
+                application = self._dispatch(http, request, uploads)
+                return application | {"flags": self._options.application_flags} | self.application
+            case "GET", ["users", "@me", "guilds"]:
+                return [self._partial_guild(int(guild["id"])) for guild in self._dispatch(http, request, uploads)]
             case "POST", ["channels", channel_id, "messages"]:
                 earlier = self._nonces.earlier(int(channel_id), request.body)
                 if earlier is not None:
@@ -168,6 +175,12 @@ class Rest:
                 return answer if request.query.get("with_response") in ("1", "true") else None
             case _:
                 return self._dispatch(http, request, uploads)
+
+    def _partial_guild(self, guild_id: int) -> dict[str, str]:
+        """As https://discord.com/developers/docs/resources/user#get-current-user-guilds lists it."""
+        guild = self._backend.guilds[guild_id]
+        granted = compute(guild, self._backend.bot_user.id, now=datetime.now(UTC))
+        return {"id": str(guild.id), "name": guild.name, "permissions": str(granted)}
 
     def _dispatch(self, http: web.Request, request: Request, uploads: Sequence[Upload]) -> Any:
         reason = http.headers.get("X-Audit-Log-Reason")

@@ -2,8 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
 from decimal import Decimal
 from functools import partial
 from statistics import fmean
@@ -23,7 +21,7 @@ from bot.domain.states import Failure, TaskState
 from bot.generation.tracker import TrackerOptions
 from bot.polling.durations import published
 from bot.polling.pace import Pace
-from bot.store.store import Transaction
+from bot.store.tasks import TaskRepository
 from demo.kie import Code, Delay, Hang, Http429, KieStandIn, Never
 from tests.generation.backend import Installation
 from tests.generation.doubles import FlakyApi, ShiftedClock
@@ -141,17 +139,14 @@ async def test_a_poll_has_a_time_limit_of_its_own(installation: Installation, ki
 async def test_an_end_that_cannot_be_stored_is_polled_for_more_and_more_rarely(
     installation: Installation, kie: KieStandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    @asynccontextmanager
-    async def refused() -> AsyncGenerator[Transaction, None]:
+    async def refused(*_: object) -> None:
         raise StoreUnavailable("database or disk is full")
-        yield
 
     async with installation.start(tuned(tracker=TrackerOptions(retry_after=0.1))) as backend:
-        generation_id = await backend.request()
-        await backend.wait_for_states(generation_id, TaskState.RUNNING)
         with monkeypatch.context() as trouble:
-            trouble.setattr(backend.store, "write", refused)
-            await until(lambda: all(task.ended for task in kie.tasks.values()), what="KIE to be done")
+            trouble.setattr(TaskRepository, "ready", refused)
+            generation_id = await backend.request()
+            await until(lambda: [task.ended for task in kie.tasks.values()] == [True], what="KIE to be done")
             before = len(polls(kie))
             await until(lambda: len(polls(kie)) >= before + 5, within=30, what="five more polls")
         before_last, last = polls(kie)[-2:]

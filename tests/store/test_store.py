@@ -2,6 +2,8 @@
 
 import asyncio
 import sqlite3
+import threading
+import time
 import types
 from collections.abc import Coroutine, Generator
 from contextlib import closing
@@ -243,3 +245,27 @@ async def test_the_end_waits_for_open_transactions_and_refuses_later_ones(url: s
     for late in (queued, value(store, "colour")):
         with pytest.raises(StoreUnavailable):
             await late
+
+
+async def test_the_thread_of_a_cancelled_connection_has_ended_when_the_database_is_closed(
+    url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def threads() -> set[threading.Thread]:
+        return {thread for thread in threading.enumerate() if "connection_worker" in thread.name}
+
+    connecting = threading.Event()
+
+    def connect_slowly(*arguments: Any, connect: Any = sqlite3.connect) -> sqlite3.Connection:
+        connecting.set()
+        time.sleep(0.1)
+        return connect(*arguments)
+
+    monkeypatch.setattr(sqlite3, "connect", connect_slowly)
+    before = threads()
+    async with sqlite.opened(url, writes=False, connections=1) as engine:
+        connection = asyncio.ensure_future(engine.connect().start())
+        await asyncio.to_thread(connecting.wait)
+        connection.cancel()
+        await asyncio.wait({connection})
+        assert connection.cancelled()
+    assert threads() == before
