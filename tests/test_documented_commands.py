@@ -13,7 +13,7 @@ PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])
 FILES = sorted([ROOT / "Dockerfile", *(file for file in ROOT.glob("deploy/**/*") if file.is_file())])
 TARGETS = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
 STAND_INS = {"URL": "sqlite:///new.db", "ID": "123456789012345678"}
-COMMAND = re.compile(r"(?:python -m bot|run --rm (?:-v \S+ )?bot) +([^`#|&;\n]+)")
+COMMAND = re.compile(r"(?:python -m bot|run --rm (?:-v \S+ |--build )?bot) +([^`#|&;\n]+)")
 TARGET = re.compile(r"(?:`|^ {4}|&& |^# +)(?:sudo )?make ([a-z-]+)", re.MULTILINE)
 
 

@@ -80,6 +80,7 @@ def _exit_early(_number: int, _frame: FrameType | None) -> None:
 
 
 def build_parser() -> argparse.ArgumentParser:
+    """What the command line takes."""
     # Without a default, so that a command does not forget what stands before it.
     anywhere = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     anywhere.add_argument(
