@@ -74,4 +74,4 @@ def _printed(lines: Sequence[CheckLine]) -> Iterable[str]:
     for line in lines:
         yield f"{_MARKS[line.outcome]} {line.name:<{width}}  {line.detail}" + (f" → {line.fix}" if line.fix else "")
     count = sum(line.outcome is CheckOutcome.FAILED for line in lines)
-    yield f"\n{count} {'problem' if count == 1 else 'problems'} found." if count else "\nEverything works."
+    yield f"\n{count} {'problem' if count == 1 else 'problems'} found." if count else "\nNo problems found."

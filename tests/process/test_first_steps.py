@@ -42,7 +42,7 @@ async def test_from_a_clone_to_a_bot_that_is_ready(deployment: Deployment, tmp_p
     code, printed = await run("init", entered=f"{deployment.front.token}\n{KIE_KEY}\n1\n")
     assert (code, "`make doctor`, then `make run`" in printed) == (0, True), printed
     code, printed = await run("check")
-    assert (code, "\nEverything works.\n" in printed) == (0, True), printed
+    assert (code, "\nNo problems found.\n" in printed) == (0, True), printed
     assert "✓ KIE credits             1,240 credits: 248 images" in printed
     config = tmp_path / "config.toml"
     async with deployment.front.launch("bot", "run", "--config", str(config), environment=environment) as bot:
