@@ -11,7 +11,7 @@ INSTALL := $(PIP) --require-hashes --only-binary :all: -r requirements/build.txt
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
 .DEFAULT_GOAL := help
-.PHONY: help init doctor run demo demo-tour check test test-long format lint contracts types audit crash crash-cluster soak-load soak-quota bench bench-cluster lock clean
+.PHONY: help install init doctor run demo demo-tour check test test-long format lint contracts types audit crash crash-cluster soak-load soak-quota bench bench-cluster lock clean
 
 # Suites that also run on PostgreSQL, which the run starts itself.
 ON_BOTH_DATABASES := tests/store tests/quota tests/generation tests/stories
@@ -44,6 +44,8 @@ $(DEV_READY): requirements/build.txt requirements/dev.txt pyproject.toml | $(VEN
 	@touch $@ $(RUN_READY)
 
 ##@ Use it
+
+install: $(RUN_READY) ## install what the bot needs, also after an upgrade
 
 init: $(RUN_READY) ## write config.toml: asks for the token and the key, and checks both
 	@$(BIN)/python -m bot init

@@ -31,7 +31,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command and return the exit code; an OperatorError is printed as one line."""
     signal.signal(signal.SIGTERM, _exit_early)
     os.umask(0o077)
-    parser = _parser()
+    parser = build_parser()
     options = parser.parse_args(arguments)
     if options.command is None:
         parser.print_help()
@@ -84,7 +84,8 @@ def _exit_early(_number: int, _frame: FrameType | None) -> None:
     sys.exit(0)
 
 
-def _parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
+    """What the command line takes."""
     # Without a default, so that a command does not forget what stands before it.
     anywhere = argparse.ArgumentParser(add_help=False, argument_default=argparse.SUPPRESS)
     anywhere.add_argument(

@@ -66,7 +66,7 @@ def start_module(module: str, *arguments: str, environment: Mapping[str, str] | 
     )
     if sys.platform != "win32":
         with contextlib.suppress(ProcessLookupError):
-            os.setpriority(os.PRIO_PROCESS, process.pid, _NICENESS)
+            os.setpriority(os.PRIO_PROCESS, process.pid, os.getpriority(os.PRIO_PROCESS, 0) + _NICENESS)
     return process
 
 

@@ -9,8 +9,11 @@ from typing import Any
 import yaml
 
 ROOT = Path(__file__).parents[2]
-COMPOSE = ROOT / "deploy" / "compose-cluster.yaml"
-MANIFESTS = sorted((ROOT / "deploy" / "kubernetes").glob("*.yaml"))
+DEPLOY = ROOT / "deploy"
+COMPOSE = DEPLOY / "compose.yaml"
+CLUSTER = DEPLOY / "compose-cluster.yaml"
+MANIFESTS = sorted((DEPLOY / "kubernetes").glob("*.yaml"))
+RELEASE = ROOT / ".github" / "workflows" / "release.yml"
 SECRETS = "/run/secrets"
 
 
@@ -36,13 +39,13 @@ def image() -> Image:
     return Image(said(r"--uid (\d+)"), command, said(r"^VOLUME (.*)"), said(r"^EXPOSE (.*)"))
 
 
-def compose() -> dict[str, Any]:
-    return yaml.safe_load(COMPOSE.read_text())
+def compose(file: Path) -> dict[str, Any]:
+    return yaml.safe_load(file.read_text())
 
 
-def easel_services() -> dict[str, dict[str, Any]]:
+def easel_services(file: Path) -> dict[str, dict[str, Any]]:
     """The services that run Easel's image."""
-    return {name: service for name, service in compose()["services"].items() if service["image"] == "easel"}
+    return {name: service for name, service in compose(file)["services"].items() if service["image"] == "easel"}
 
 
 def environment(service: dict[str, Any], secrets: Path) -> dict[str, str]:

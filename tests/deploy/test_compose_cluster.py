@@ -20,7 +20,7 @@ from bot.config import Config
 from bot.config.sections import WebConfig
 from tests.cluster.test_processes import free_port, readiness
 from tests.database import server
-from tests.deploy.files import ROOT, compose, easel_services, environment, image
+from tests.deploy.files import CLUSTER, ROOT, compose, easel_services, environment, image
 from tests.front import BotProcess
 from tests.process.deployment import KIE_KEY, Deployment, log_entries, open_deployment
 from tests.stories.rendered import rendered
@@ -59,7 +59,7 @@ class Cluster:
             "kie_api_key": KIE_KEY,
             "database_password": "not-asked-for",
         }
-        assert {*secrets} == {*compose()["secrets"]}
+        assert {*secrets} == {*compose(CLUSTER)["secrets"]}
         for name, secret in secrets.items():
             (folder / name).touch(mode=0o600)
             (folder / name).write_text(secret)
@@ -75,7 +75,7 @@ class Cluster:
             | environment(service, folder)
             | {"EASEL__DATABASE__URL": database, "EASEL__DATABASE__FOLDER": str(folder / "files")}
             | {"EASEL__WEB__PORT": str(free_port())}
-            for name, service in easel_services().items()
+            for name, service in easel_services(CLUSTER).items()
         }
         self._running: dict[str, tuple[BotProcess, AbstractAsyncContextManager[BotProcess]]] = {}
 
@@ -94,7 +94,7 @@ class Cluster:
     async def stop(self, service: str) -> str:
         """What `docker compose stop` does; the output."""
         process, opening = self._running.pop(service)
-        grace = easel_services()[service]["stop_grace_period"]
+        grace = easel_services(CLUSTER)[service]["stop_grace_period"]
         assert await process.terminate(within=float(grace.removesuffix("s"))) == 0
         output = process.output()
         await opening.__aexit__(None, None, None)
@@ -127,7 +127,7 @@ class Cluster:
         return await readiness(Config(web=WebConfig(port=int(self.environments[service]["EASEL__WEB__PORT"]))))
 
     async def _check_health(self, service: str) -> None:
-        _cmd, _python, *command = easel_services()[service]["healthcheck"]["test"]
+        _cmd, _python, *command = easel_services(CLUSTER)[service]["healthcheck"]["test"]
         check = await asyncio.create_subprocess_exec(
             sys.executable,
             *command,
