@@ -6,6 +6,7 @@ import sys
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from bot import log
 from bot.config import Config, require_secrets, secrets_of
 
 _T = TypeVar("_T")

@@ -297,14 +297,3 @@ class UnreadableRow(EaselError):
 
 class DiskError(EaselError):
     """A file cannot be written or read, since the disk is full or failing; it may work later."""
-
-
-class BeingErased(UserError):
-    """The member's or server's data is being erased, which waits for what is still being made."""
-
-
-@dataclass(eq=False)
-class ExportTooSoon(UserError):
-    """The member's data was exported a short time ago, or is being exported."""
-
-    again_at: datetime

@@ -13,7 +13,6 @@ from bot import metrics
 from bot.domain.credits import Credits, PriceList, Requester
 from bot.domain.errors import (
     AutoNeedsReference,
-    BeingErased,
     ControlsNeedFlex,
     GenerationGone,
     Ignored,
@@ -27,6 +26,7 @@ from bot.domain.errors import (
 from bot.domain.generation import Delivery, Generation, GenerationRequest, Origin, Reference, Source, Task
 from bot.domain.ids import GenerationId, PendingCardId, TaskId, UserId
 from bot.domain.ledger import LedgerEntry
+from bot.domain.privacy_errors import BeingErased
 from bot.domain.prompts import without_spoiler_marks
 from bot.domain.queue import QueuedTask
 from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, TaskClass

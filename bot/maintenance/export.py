@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any, Final, Self, TypeVar
 
 from bot.domain.credits import Credits
-from bot.domain.errors import ExportTooSoon
 from bot.domain.ids import UserId, message_link
+from bot.domain.privacy_errors import ExportTooSoon
 from bot.domain.text import as_cell
 from bot.quota.spending_report import BYTE_ORDER_MARK
 from bot.runtime import Runtime

@@ -12,10 +12,11 @@ from bot.domain.credit_requests import CreditRequest
 from bot.domain.credits import Account, Allowance, Credits, Period, period_around
 from bot.domain.delivery_errors import Undeliverable
 from bot.domain.erasure import ERASED_MEMBER, ErasureKind, ids_needed_until
-from bot.domain.errors import BeingErased, StoreUnavailable
+from bot.domain.errors import StoreUnavailable
 from bot.domain.generation import Draft, Image, Origin, Reference
 from bot.domain.ids import ChannelId, CreditRequestId, DraftId, GuildId, ImageId, MessageId, UserId
 from bot.domain.ledger import RequestApproved, RuleSet
+from bot.domain.privacy_errors import BeingErased
 from bot.domain.rules import Rule, Scope, ServerSettings
 from bot.domain.states import TaskState
 from bot.maintenance.erasure import Eraser

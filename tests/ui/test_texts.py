@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain import errors
+from bot.domain import errors, privacy_errors
 from bot.domain.credits import KIE_PRICES, Period, PriceList
 from bot.domain.ids import ChannelId, UserId
 from bot.domain.ledger import RequestApproved
@@ -84,8 +84,8 @@ REFUSALS: list[errors.UserError] = [
     errors.BadAmount("lots"),
     errors.BackupFailed("easel.db has 0.4 GB free, but needs 1.3 GB"),
     errors.NotYours(),
-    errors.BeingErased(),
-    errors.ExportTooSoon(datetime(2026, 1, 1, tzinfo=UTC)),
+    privacy_errors.BeingErased(),
+    privacy_errors.ExportTooSoon(datetime(2026, 1, 1, tzinfo=UTC)),
     errors.TooLateToCancel(),
     errors.GenerationGone(),
 ]

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from bot.domain import errors
+from bot.domain import errors, privacy_errors
 from bot.domain.settings import PROMPT_MAX, REFERENCES_MAX, CheaperOption
 from bot.domain.states import Failure
 from bot.generation.references import SOURCE_MAX_BYTES
@@ -116,7 +116,7 @@ _FIXED: Mapping[type[errors.UserError], str] = {
         f"Someone else attached these images privately. Attach images of your own with /imagine. {NOTHING_CHARGED}"
     ),
     errors.NotYours: "Only the person who requested this can do that.",
-    errors.BeingErased: f"Data is being erased right now. Try again in a few minutes. {NOTHING_CHARGED}",
+    privacy_errors.BeingErased: f"Data is being erased right now. Try again in a few minutes. {NOTHING_CHARGED}",
     errors.TooLateToCancel: "Too late to cancel: it's already being made.",
     errors.GenerationGone: "These buttons have expired. Start again with /imagine.",
 }
@@ -230,7 +230,7 @@ def _of_other_command(error: errors.UserError) -> str | None:
             return f"There's no time zone “{plain(name, 60)}”. Choose one from the list, for example Europe/Berlin."
         case errors.AlreadyRequested(expires_at=expires_at):
             return f"The admins still have your last request. Ask again once they decide, or {relative(expires_at)}."
-        case errors.ExportTooSoon(again_at=again_at):
+        case privacy_errors.ExportTooSoon(again_at=again_at):
             return f"You have just exported your data. You can do it again {relative(again_at)}."
         case errors.BadAmount(text=typed):
             return (
