@@ -123,7 +123,7 @@ def test_a_mistake_in_the_environment_is_named(monkeypatch: pytest.MonkeyPatch, 
     [
         ("kie.apikey", f'"{SECRET}"', "unknown setting"),
         ("nonsense", "{key = 1}", "nonsense: unknown setting."),
-        ("token", '"x"', "unknown setting (did you mean discord.token?)"),
+        ("token", '"x"', "unknown setting (did you mean discord.token or metrics.token?)"),
         ("discord.guilds", "5", "discord.guilds: must be a list in brackets"),
         ("database.url", '"sqlite:///a.db?mode=memory&uri=true"', "must look like sqlite:///path"),
         ("database.url", r'"sqlite:///a\u0000.db"', "must look like sqlite:///path"),

@@ -49,7 +49,7 @@ def test_prompt():
 
 
 def test_library():
-    logging.getLogger("filelock").debug(LINK)
+    logging.getLogger("library").debug(LINK)
 
 
 def test_bot():

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -12,6 +12,7 @@ from bot.config import Config
 from bot.domain.errors import OperatorError
 from bot.permissions import open_to_others
 from bot.store import postgres, sqlite
+from bot.store.backup import backups_of
 from bot.store.engines import kind_of
 from bot.store.migrate import NEWEST
 from bot.store.state import DatabaseState, read_state
@@ -30,7 +31,7 @@ def check_database(config: Config, now: datetime) -> list[CheckLine]:
         return [*lines, skipped("backup", "PostgreSQL has tools of its own, such as pg_dump (docs/cluster.md)")]
     path = sqlite.database_file(url)
     if path.exists():
-        lines += [_about_modes(path), _about_backup(path, now)]
+        lines += [_about_modes(path), _about_backup(path, now, timedelta(hours=config.backup.every))]
     return lines
 
 
@@ -80,12 +81,16 @@ def _about_modes(path: Path) -> CheckLine:
     return ok("file modes", f"only this user can read what is in {folder}")
 
 
-def _about_backup(path: Path, now: datetime) -> CheckLine:
+def _about_backup(path: Path, now: datetime, every: timedelta) -> CheckLine:
+    """Whether the newest is as young as the running bot's automatic ones should be; zero is for none of these."""
     folder = path.parent / "backups"
-    made = [file.stat().st_mtime for file in folder.glob(f"{path.stem}-*{path.suffix}")]
+    made = [taken_at for taken_at, _ in backups_of(path)]
     if not made:
         return skipped("backup", f"none in {folder}: `python -m bot db backup` makes one")
-    age = now - datetime.fromtimestamp(max(made), UTC)
+    age = now - made[-1]
+    if every and age > 2 * every:
+        advice = "`python -m bot db backup` makes one; if the bot runs, its log says why it made none"
+        return failed("backup", f"the newest in {folder} is {_age(age)} old", advice)
     return ok("backup", f"the newest in {folder} is {_age(age)} old")
 
 

@@ -71,10 +71,10 @@ def _is_json(value: str) -> bool:
 
 
 def _unknown(parts: Sequence[str], known: Collection[str], *, variable: bool = False) -> str:
-    names = {name.rpartition(".")[2]: name for name in known} | {name: name for name in known}
-    close = difflib.get_close_matches(".".join(parts).lower(), names, n=1, cutoff=0.75)
-    meant = names[close[0]] if close else ""
-    shown = variable_of(meant) if variable and "." in meant else meant
+    names = {name.rpartition(".")[2] for name in known} | {*known}
+    close = difflib.get_close_matches(".".join(parts).lower(), sorted(names), n=1, cutoff=0.75)
+    meant = sorted(name for name in known if close and close[0] in (name, name.rpartition(".")[2]))
+    shown = " or ".join(variable_of(name) if variable and "." in name else name for name in meant)
     return f"{_named(parts, variable=variable)}: unknown setting" + (f" (did you mean {shown}?)" if meant else "")
 
 

@@ -126,12 +126,12 @@ async def test_a_domain_says_nothing_while_none_of_its_hosts_is_known(surroundin
 async def test_the_age_of_the_newest_backup(surroundings: Surroundings) -> None:
     (surroundings.folder / "backups").mkdir(mode=0o700)
     for days in (9, 3):
-        backup = surroundings.folder / "backups" / f"easel-{days}.db"
-        backup.touch(0o600)
-        made = (datetime.now(UTC) - timedelta(days=days)).timestamp()
-        os.utime(backup, (made, made))
-    lines = {line.name: line.detail for line in await surroundings.check()}
-    assert lines["backup"].endswith("backups is 3 days old")
+        made = datetime.now(UTC) - timedelta(days=days)
+        (surroundings.folder / "backups" / f"easel-{made:%Y%m%dT%H%M%SZ}.db").touch(0o600)
+    (line,) = await surroundings.failures()
+    assert (line.name, line.detail.endswith("backups is 3 days old")) == ("backup", True)
+    surroundings.settings["backup"] = {"every": 0}
+    assert await surroundings.failures() == []
 
 
 async def test_a_port_of_another_program_and_of_a_running_bot(surroundings: Surroundings) -> None:

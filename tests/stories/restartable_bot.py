@@ -85,9 +85,8 @@ class RestartableBot:
         """Start the workers, which find the simulated Discord in their context."""
         with env.time_context():
             self._workers = asyncio.create_task(self.app.work())
-        if self.app.leader is not None:
-            # The simulated time of a command is not the workers', who would see the clock jump if they began after one.
-            await until(lambda: self.app.workers, what="the bot to lead")
+        # The simulated time of a command is not the workers', who would see the clock jump if they began after one.
+        await until(self.app.working.is_set, within=30, what="the workers")
 
     def check(self) -> None:
         """Fail if the workers died."""

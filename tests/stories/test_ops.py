@@ -50,7 +50,9 @@ async def test_the_whole_at_a_glance(world: StoryWorld, ops: OperatorSetup) -> N
     assert database[1].startswith("PostgreSQL · " if ON_POSTGRESQL else "SQLite · ")
     assert database[2:] == ([] if ON_POSTGRESQL else ["newest backup: none yet"])
     assert process[1].startswith(f"Easel {VERSION} · started <t:")
-    workers = "submitter, tracker, delivery, balance monitor, undelivered" + (", notices" if ON_POSTGRESQL else "")
+    workers = "submitter, tracker, delivery, balance monitor, undelivered, erasure" + (
+        ", notices" if ON_POSTGRESQL else ""
+    )
     assert process[2] == f"running: {workers}"
     assert money[1:] == [
         "26 of 500 credits spent today across all servers",
