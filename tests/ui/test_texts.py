@@ -62,6 +62,7 @@ UNCHARGED: list[errors.UserError] = [
     errors.DraftGone(),
     errors.QuestionGone(),
     errors.PriceChanged(),
+    errors.WordsDeleted(MOMENT),
     *NOT_ENOUGH,
     errors.NotEnoughCredits(Decimal(5), Decimal(0), Decimal(0), MOMENT),
     *CAPS,
