@@ -95,7 +95,6 @@ class NightlyMaintenance:
         began = time.monotonic()
         done = {name: count async for name, count in self._steps() if count}
         async with self._store.write() as tx:
-            await tx.retention.optimize()
             await tx.key_values.put(_DONE, night.isoformat())
         pages = await self._give_back()
         log.info("nightly maintenance done", **done, free_pages=pages, seconds=round(time.monotonic() - began, 1))
