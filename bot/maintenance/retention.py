@@ -24,7 +24,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 _AFTER_START: Final = 300.0
 """Seconds in which a process that has just started serves members first."""
-_LOOK_EVERY: Final = 300.0
+_LOOK_EVERY: Final = 60.0
 _SPREAD: Final = 3600
 """Seconds after midnight, UTC, at most, so that not all bots begin in the same second."""
 _AGAIN_AFTER: Final = 3600.0
@@ -75,7 +75,7 @@ class NightlyMaintenance:
         self._after_midnight = timedelta(seconds=secrets.randbelow(_SPREAD))
 
     async def run(self) -> None:
-        """Look every five minutes whether there is something to do, until cancelled."""
+        """Look every minute whether there is something to do, until cancelled."""
         pause = _AFTER_START
         while True:
             await asyncio.sleep(pause)
@@ -95,7 +95,6 @@ class NightlyMaintenance:
         began = time.monotonic()
         done = {name: count async for name, count in self._steps() if count}
         async with self._store.write() as tx:
-            await tx.retention.optimize()
             await tx.key_values.put(_DONE, night.isoformat())
         pages = await self._give_back()
         log.info("nightly maintenance done", **done, free_pages=pages, seconds=round(time.monotonic() - began, 1))

@@ -181,12 +181,6 @@ class RetentionRepository:
         c = uploads.c
         return await self._delete(select(c.digest).where(c.uploaded_at < before), c.digest, limit)
 
-    async def optimize(self) -> None:
-        """Let SQLite look at some rows of each index where its statistics are missing or old."""
-        if self._connection.dialect.name == "sqlite":
-            for pragma in ("analysis_limit=400", "optimize"):
-                await self._connection.exec_driver_sql(f"PRAGMA {pragma}")
-
     async def _delete(self, rows: Select[Any], key: ColumnElement[Any], limit: int) -> int:
         result = await self._connection.execute(delete(key.table).where(key.in_(rows.limit(limit))))
         return result.rowcount

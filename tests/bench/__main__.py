@@ -89,7 +89,9 @@ SECTIONS: Final = (
         "Two years, with old data deleted and without",
         "tests.bench.growth",
         "Both databases get the same requests, day by day, by plain SQL; the maintenance of each night is the bot's, "
-        "without the pauses between its transactions except in the nights that are measured.",
+        "without the pauses between its transactions except in the nights that are measured. On 2026-11-29 it still "
+        "ran PRAGMA optimize, which made `ops: costs of 30 days` and `start: open tasks` slower, and is gone "
+        "([why](decisions/0012-old-movements-become-sums-by-year.md)).",
     ),
     Section("references", "Members' images", "tests.bench.references"),
     Section("start", "Start and idle process", "tests.bench.start --rounds 5 --seconds 60"),
