@@ -18,8 +18,8 @@ log = structlog.stdlib.get_logger(__name__)
 
 _DISK_SECONDS, _GATEWAY_SECONDS = 60.0, 5.0
 """Between two looks."""
-_LOW, _WELL = 1_000_000_000, 1_100_000_000
-"""Bytes: the disk is low below the first, and until the second is free again, so that alerts do not flap."""
+LOW_DISK, _ENOUGH_AGAIN = 1_000_000_000, 1_100_000_000
+"""Bytes: the disk is low below the first, and until the second is free again, so that alerts do not repeat."""
 _LOW_KEY = "disk.low"
 AWAY_AFTER: Final = timedelta(minutes=5)
 
@@ -57,7 +57,7 @@ class DiskMonitor:
         except OSError as error:
             log.warning("free disk space cannot be read", folder=error.filename, error=error.strerror)
             return
-        is_low = free < (_WELL if self._is_low else _LOW)
+        is_low = free < (_ENOUGH_AGAIN if self._is_low else LOW_DISK)
         if is_low is self._is_low:
             return
         self._is_low = is_low

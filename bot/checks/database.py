@@ -10,6 +10,7 @@ from bot import options
 from bot.checks.lines import CheckLine, failed, ok, skipped
 from bot.config import Config
 from bot.domain.errors import OperatorError
+from bot.monitors import LOW_DISK
 from bot.permissions import open_to_others
 from bot.store import postgres, sqlite
 from bot.store.backup import backups_of
@@ -17,8 +18,6 @@ from bot.store.engines import kind_of
 from bot.store.migrate import NEWEST
 from bot.store.state import DatabaseState, read_state
 
-_LEAST_FREE: Final = 1_000_000_000
-"""Bytes; below it images soon have no place."""
 _SOME_BACKUP: Final = "`python -m bot db restore` brings a backup back (docs/backup.md)"
 
 
@@ -64,7 +63,7 @@ def _schema(state: DatabaseState) -> str:
 
 def _about_disk(folder: Path) -> CheckLine:
     free = shutil.disk_usage(_existing(folder)).free
-    if free < _LEAST_FREE:
+    if free < LOW_DISK:
         return failed("disk", f"{_bytes(free)} free for {folder}", "make room: below 1 GB images soon have no place")
     return ok("disk", f"{_bytes(free)} free for {folder}")
 

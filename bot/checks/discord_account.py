@@ -145,7 +145,7 @@ def _about_listed(guilds: list[dict[str, Any]], config: Config) -> Iterable[Chec
 async def _about_alert_channel(rest: DiscordRest, config: Config, bot_id: int) -> CheckLine:
     name, channel_id = "operator.alert_channel", config.operator.alert_channel
     if not channel_id:
-        return skipped(name, "not set")
+        return skipped(name, "not set: alerts go to the application's owner by direct message")
     try:
         channel: dict[str, Any] = await rest.get(f"/channels/{channel_id}")
         is_thread = channel["type"] in _THREADS

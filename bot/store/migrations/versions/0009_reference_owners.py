@@ -1,4 +1,4 @@
-"""References say who attached them privately. Earlier ones belong to whoever used the image first."""
+"""Record who attached a reference privately. Earlier references belong to the member who first used the image."""
 
 import sqlalchemy as sa
 from alembic import op
