@@ -16,6 +16,7 @@ import structlog
 from aiohttp import web
 
 from bot import log, sentry
+from bot.domain.credits import Account
 from bot.domain.errors import OperatorError
 from bot.domain.generation import GenerationRequest
 from bot.generation.pending_cards import PendingCardJournal
@@ -89,7 +90,8 @@ async def test_a_crash_while_accepting(
     log.set_up("info", style, SECRETS)
     sentry.set_up(server.dsn, log.Redactor(SECRETS))
     monkeypatch.setattr(QuotaPolicy, "authorize", refuse)
-    request = make_request(prompt=PROMPT)
+    # Long, so that no random event id contains it.
+    request = make_request(prompt=PROMPT, account=Account(user_id=731_000_000_000_000_101, guild_id=900))
     async with Store.open(f"sqlite:///{tmp_path / 'easel.db'}") as store, open_services(store, tmp_path) as services:
         with PendingCardJournal(tmp_path / "cards") as cards:
             async with ErrorReporter(cards).for_message(say):
