@@ -61,7 +61,8 @@ def status_view(status: Status, discord_: texts.DiscordStatus, *, words: bool = 
 def paused_view(pause: OperatorPause, *, words: bool) -> ui.LayoutView:
     """/ops pause: what members read from now on, unless Discord refuses these ``words``."""
     read = [texts.MEMBERS_READ, texts.members_read(pause)] if words else [texts.REASON_REFUSED]
-    return panel(AMBER, [texts.PAUSED, *read, f"-# {texts.HOW_TO_RESUME}"])
+    # What the operator wrote comes last: an open code block hides what follows it.
+    return panel(AMBER, [texts.PAUSED, f"-# {texts.HOW_TO_RESUME}", *read])
 
 
 async def servers_answer(

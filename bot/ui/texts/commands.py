@@ -28,7 +28,7 @@ OPS_SERVERS = "Show the servers by what they spend, with members, images and las
 OPS_PAUSE = "Refuse new requests in all servers, and tell members why; what was accepted goes on"
 OPS_RESUME = "Accept requests again"
 OPS_BACKUP = "Back the database up while the bot runs, and check the copy"
-PAUSE_REASON = "What members read: “Image making is paused: …”"
+PAUSE_REASON = "What members read: “Image making is paused. Nothing was charged. Reason: …”"
 
 QUOTA = "Decide who may spend how much"
 QUOTA_SHOW = "Show a member's allowance and balance, and the server pool"

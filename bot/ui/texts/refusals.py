@@ -129,8 +129,8 @@ _PAUSED: Mapping[Failure, str] = {
 
 
 def paused(reason: str) -> str:
-    """The operator has paused requests; their reason stands as they wrote it."""
-    return f"Image making is paused: {sentence(reason)} {NOTHING_CHARGED}"
+    """The operator has paused requests; their reason stands as they wrote it, last, so that it hides nothing."""
+    return f"Image making is paused. {NOTHING_CHARGED} Reason: {sentence(reason)}"
 
 
 def passed_over(names: Sequence[str]) -> str:
