@@ -59,6 +59,8 @@ def perform(file: Path | None) -> int:
         raise OperatorError(
             f"{file} exists, and nothing is overwritten: `python -m bot check` says what is wrong in it."
         )
+    if not (file.parent.is_dir() and os.access(file.parent, os.W_OK | os.X_OK)):
+        raise OperatorError(f"{file.parent} is no folder in which you may write: name another file with --config.")
     config = load(None)
     print(f"This writes {file}. What you paste is not shown.\n")
     try:
@@ -190,5 +192,9 @@ def _write(file: Path, text: str) -> None:
     try:
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as opened:
             opened.write(text)
+    except FileExistsError:
+        raise OperatorError(f"{file} exists by now, and nothing is overwritten.") from None
     except OSError as error:
+        # Half a file, on a full disk: the next attempt must not find it.
+        file.unlink(missing_ok=True)
         raise OperatorError(f"{file} cannot be written: {error.strerror}.") from error
