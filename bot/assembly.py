@@ -232,7 +232,7 @@ async def assemble(
             balance_monitor=balance_monitor,
             eraser=eraser,
             disk_monitor=DiskMonitor(runtime, options.watched_folders(config)),
-            gateway_monitor=GatewayMonitor(runtime, lambda: client.gateway.live),
+            gateway_monitor=GatewayMonitor(runtime, lambda: client.gateway.live, lambda: client.shard_count or 1),
             pending_cards=pending_cards,
             sender=DiscordMessageSender(
                 client,
