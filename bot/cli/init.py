@@ -41,6 +41,8 @@ api_key = {key}
 guild = {guild}
 """
 _SHOWN: Final = 25
+_DIGITS: Final = 20
+"""More than an id of Discord's has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,7 +180,7 @@ def _choose(servers: list[tuple[int, str]]) -> int:
             answer = _read(f"Which one is yours? You will have /ops there. Its number or id, 0 for none [{default}]: ")
         except EOFError:
             return 0
-        choice = int(answer) if answer.isdecimal() else -1 if answer else default
+        choice = int(answer) if answer.isdecimal() and len(answer) < _DIGITS else -1 if answer else default
         if choice == 0 or choice in ids:
             return choice
         if 1 <= choice <= len(ids):

@@ -73,6 +73,7 @@ async def test_what_is_written_is_what_was_checked(
         ([""], "Nothing was entered"),
         (["front.bot.token", "another-key"], "KIE refused it: copy it again"),
         (["front.bot.token", KIE_KEY, "5"], "the bot is not in that server"),
+        (["front.bot.token", KIE_KEY, "5" * 5_000], "the bot is not in that server"),
         (["front.bot.token"], "the input ended"),
     ],
 )

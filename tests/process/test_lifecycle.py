@@ -53,8 +53,9 @@ async def test_an_image_is_made(deployment: Deployment) -> None:
 
 
 async def test_the_log_says_what_runs_and_when_it_is_ready_and_who_asked(deployment: Deployment) -> None:
-    async with deployment.bot():
+    async with deployment.bot() as bot:
         await deployment.wait_for_image(await deployment.imagine("a map"))
+        await until(lambda: '"event": "ready"' in bot.output(), what="readiness")
     logged = {entry["event"]: entry for entry in reversed(log_entries(deployment.outputs[0]))}
     assert logged["started"]["timestamp"] <= logged["ready"]["timestamp"]
     started, backend = logged["started"], deployment.front.env.backend
