@@ -24,6 +24,7 @@ PAUSED = "⏸️ New requests are refused from now on, in all servers. What was 
 MEMBERS_READ = "Members read:"
 HOW_TO_RESUME = "/ops resume ends the pause."
 REASON_REFUSED = "Discord doesn't let me show your reason, so members would not see it: pause again with other words."
+NO_SERVERS = "I'm in no server, and none has used me yet."
 NOT_PAUSED = "You had not paused requests."
 USE_PG_DUMP = "The database is PostgreSQL: back it up with pg_dump, or with what its provider offers."
 _NAME_LENGTH = 60
