@@ -94,7 +94,7 @@ async def _try_host(session: aiohttp.ClientSession, entry: str) -> CheckLine:
     if telling:
         fix = f"{_NETWORK}kie.result_hosts"
         return failed("result hosts", f"{entry} cannot be reached: {telling[0]}", fix)
-    return skipped("result hosts", f"{entry}: no host of this domain is known, so nothing was tried")
+    return skipped("result hosts", f"{entry}: not tried, as no host of this domain is known")
 
 
 async def _problem(session: aiohttp.ClientSession, address: str) -> str | None:
@@ -104,6 +104,6 @@ async def _problem(session: aiohttp.ClientSession, address: str) -> str | None:
         async with session.get(address, timeout=timeout, allow_redirects=False):
             return None
     except AddressNotPublic:
-        return "its name leads to an address that is not public"
+        return "its name resolves to an address that is not public"
     except NETWORK_ERRORS as error:
         return describe(error)

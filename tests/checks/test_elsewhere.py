@@ -137,13 +137,13 @@ async def test_the_age_of_the_newest_backup(surroundings: Surroundings) -> None:
 async def test_a_port_of_another_program_and_of_a_running_bot(surroundings: Surroundings) -> None:
     surroundings.settings["web"]["port"] = int(surroundings.kie.base_url.rpartition(":")[2])
     (line,) = await surroundings.failures()
-    assert (line.name, line.fix) == ("port", "end that, or set another web.port")
+    assert (line.name, line.fix) == ("port", "stop that program, or set another web.port")
     async with serve("127.0.0.1", 0, ready=dict, callback=None) as port:
         surroundings.settings["web"]["port"] = port
         surroundings.settings["kie"] |= {"callback_url": f"http://127.0.0.1:{port}", "callback_key": "test-hmac-key"}
         lines = {line.name: line.detail for line in await surroundings.check()}
         assert await surroundings.failures() == []
-    assert lines["port"].endswith("is in use by an Easel that runs")
+    assert lines["port"].endswith("is in use by a running Easel")
     assert lines["callbacks"].endswith("reaches this bot")
 
 

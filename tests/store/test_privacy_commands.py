@@ -76,7 +76,7 @@ def test_an_erasure_is_left_to_the_bot(tmp_path: Path, kind: ErasureKind, capsys
     for _ in range(2):
         assert perform(Namespace(command=kind.value, action="erase", id=1 << 60), config) == 0
     assert execute(tmp_path, "SELECT kind, subject FROM erasures") == [(kind.value, 1 << 60)]
-    assert f"The data of {kind.value} {1 << 60} will be erased by the bot" in capsys.readouterr().out
+    assert f"The bot will erase the data of {kind.value} {1 << 60}" in capsys.readouterr().out
 
 
 def test_an_export_is_written_to_the_file(tmp_path: Path) -> None:
