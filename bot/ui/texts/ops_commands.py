@@ -60,7 +60,7 @@ def operator_pause(pause: OperatorPause | None, *, words: bool) -> Sequence[str]
     if pause is None:
         return ()
     reason = f"> {pause.reason}" if words else REASON_REFUSED
-    return (f"⏸️ **You paused requests {relative(pause.since)}:**", reason, f"-# {HOW_TO_RESUME}")
+    return (f"⏸️ **You paused requests {relative(pause.since)}.** {HOW_TO_RESUME}", reason)
 
 
 def connection(discord: DiscordStatus) -> Sequence[str]:
