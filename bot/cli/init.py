@@ -41,8 +41,10 @@ api_key = {key}
 guild = {guild}
 """
 _INTRODUCTION: Final = """\
-This writes {file}. You need the token of your bot (the Bot page of https://discord.com/developers/applications) and a
-key (https://kie.ai/api-key). What you paste is not shown.
+This writes {file}. You need two things; what you paste is not shown:
+
+  the bot's token  from the Bot page of your application at https://discord.com/developers/applications
+  KIE's API key    from https://kie.ai/api-key
 """
 _SHOWN: Final = 25
 

@@ -95,7 +95,11 @@ def with_database(**changes: Any) -> Status:
         (with_database(is_sqlite=False), BLURPLE, "PostgreSQL · 12.3 MB · 1,204.5 GB free on this disk"),
         (queue(waiting=3_000, at_kie=2), BLURPLE, "3,000 waiting · 2 at KIE · 0 open tasks"),
         (queue(calls=7), BLURPLE, "7 of 20 new tasks in the last 10 s"),
-        (replace(USUAL, operator_pause=OperatorPause(MOMENT, "we move")), AMBER, f"⏸️ **You paused requests {WHEN}.** /ops resume ends the pause."),
+        (
+            replace(USUAL, operator_pause=OperatorPause(MOMENT, "we move")),
+            AMBER,
+            f"⏸️ **You paused requests {WHEN}.** /ops resume ends the pause.",
+        ),
         (replace(USUAL, operator_pause=OperatorPause(MOMENT, "we move")), AMBER, "> we move"),
         (queue(pause=PAUSE), AMBER, f"⏸️ paused {WHEN}: KIE is out of credits"),
         (
