@@ -42,9 +42,14 @@ async def check_kie(session: aiohttp.ClientSession, config: Config) -> list[Chec
         return [line, skipped("KIE credits", "not tried: the key does not work")]
     except PollFailed as error:
         fix = "try again later; see this machine's network, and kie.base_url"
-        line = failed("KIE key", f"KIE cannot be reached ({error.detail}), so the key was not tried", fix)
+        line = failed("KIE key", f"KIE cannot be reached ({reason(error)}), so the key was not tried", fix)
         return [line, skipped("KIE credits", "not tried: KIE cannot be reached")]
     return [ok("KIE key", "KIE knows it"), _about(balance)]
+
+
+def reason(error: PollFailed) -> str:
+    """Why KIE cannot be reached, in words."""
+    return describe(error.__cause__) if error.__cause__ else error.detail
 
 
 def _about(balance: Decimal) -> CheckLine:

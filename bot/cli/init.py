@@ -16,6 +16,7 @@ from pydantic import SecretStr, ValidationError
 
 from bot import options
 from bot.checks.discord_rest import DiscordRefused, DiscordRest, DiscordUnreachable
+from bot.checks.kie import reason
 from bot.cli.settings import DEFAULT
 from bot.config import Config, load, secret_problem
 from bot.config.sections import DiscordConfig
@@ -139,7 +140,7 @@ def _try_key(config: Config, key: str) -> str:
             raise OperatorError("KIE refused it: copy it again from https://kie.ai/api-key.") from error
         return f"KIE refused the account ({error.detail}): see https://kie.ai/api-key."
     except PollFailed as error:
-        return f"KIE cannot be reached ({error.detail}), so it was not checked."
+        return f"KIE cannot be reached ({reason(error)}), so it was not checked."
     return f"KIE knows it: {in_credits(balance)}."
 
 

@@ -69,7 +69,12 @@ async def test_everything_works(surroundings: Surroundings) -> None:
             _refused,
             *("KIE key", "KIE refused the account (code 403)", "addresses that may use the key"),
         ),
-        (setting("kie.base_url", "http://127.0.0.1:1"), "KIE key", "KIE cannot be reached", "kie.base_url"),
+        (
+            setting("kie.base_url", "http://127.0.0.1:1"),
+            "KIE key",
+            "KIE cannot be reached (no connection to 127.0.0.1:1: ",
+            "kie.base_url",
+        ),
         (_no_credits, "KIE credits", "4.5 credits, which is not enough for one image", "top up"),
         (setting("kie.upload_url", "http://127.0.0.1:1"), "upload host", "cannot be reached", "kie.upload_url"),
         (setting("kie.result_hosts", ["127.0.0.1:1"]), "result hosts", "127.0.0.1:1 cannot", "kie.result_hosts"),

@@ -12,7 +12,7 @@ ERASE_ALL = "Erase everything"
 KEEP = "Keep everything"
 
 ELSEWHERE = """**What others store**
-- The image service deletes images that you attached after one day, and its results after 14 days
+- The image service keeps images that you attach for a day, and its results for 14 days
 - Images that I post are on Discord, not with me: delete one with the Delete button below it"""
 ERASING = """### Erasing your data
 This takes about a minute. If an image is still being made, I finish and post it first; until then, you can't make \
