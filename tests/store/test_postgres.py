@@ -1,6 +1,7 @@
 """The store on PostgreSQL: its schema, its lock, and everything that can be wrong with a server."""
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -11,7 +12,11 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from psycopg.conninfo import conninfo_to_dict
+from structlog.testing import capture_logs
 
+from bot.assembly import assemble
+from bot.config import Config
+from bot.config.sections import DatabaseConfig
 from bot.domain.credits import Account, Allowance, Credits, Period
 from bot.domain.errors import NotEnoughCredits, OperatorError, StoreUnavailable
 from bot.domain.ids import GuildId, UserId
@@ -23,6 +28,7 @@ from bot.store.store import Store
 from tests.database import postgresql_database, server
 from tests.factories import NOW, limits_of, make_request
 from tests.store.services import open_services
+from tests.waiting import until
 
 MEMBERS = [Account(UserId(number), GuildId(70)) for number in range(1, 6)]
 
@@ -184,6 +190,37 @@ async def test_a_server_that_is_restarted_is_found_again(postgresql: Store) -> N
     server().ensure_postgres_running()
     assert await get(postgresql) == "teal"
     await put(postgresql, "ochre")
+
+
+async def test_a_server_that_starts_after_the_bot_is_waited_for(address: str, tmp_path: Path) -> None:
+    config = Config(database=DatabaseConfig(url=address, folder=str(tmp_path / "files")))
+    server().stop()
+    async with AsyncExitStack() as stack:
+        with capture_logs() as logs:
+            starting = asyncio.create_task(stack.enter_async_context(assemble(config)))
+            await until(lambda: logs, what="a line in the log")
+        assert (logs[0]["event"], "cannot be reached" in logs[0]["error"]) == ("database unavailable", True)
+        server().ensure_postgres_running()
+        await asyncio.wait_for(starting, 20)
+        # It marks the database as in use, beside others that do.
+        async with postgres.shared_process_lock(address):
+            with pytest.raises(OperatorError, match="in use by another Easel"):
+                postgres.process_lock(address).__enter__()
+
+
+async def test_what_only_the_operator_can_change_is_not_waited_for(address: str) -> None:
+    run(address, "CREATE ROLE member LOGIN CONNECTION LIMIT 0")
+    lock = postgres.shared_process_lock
+    try:
+        with pytest.raises(StoreUnavailable, match="too many connections"):
+            await lock(f"{address}&user=member").__aenter__()
+        for wrong in ("user=nobody", "dbname=nowhere", "options=-c%20colour%3Dteal"):
+            with pytest.raises(OperatorError, match=r"^database\.url: .* cannot be reached: "):
+                await lock(f"{address}&{wrong}").__aenter__()
+        with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(StoreUnavailable, match="timeout"):
+            await lock(f"postgresql://127.0.0.1:{silent.getsockname()[1]}/easel?connect_timeout=2").__aenter__()
+    finally:
+        run(address, "DROP ROLE member")
 
 
 @pytest.mark.parametrize(
