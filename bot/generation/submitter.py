@@ -137,7 +137,8 @@ class Submitter:
     async def _create(self, queued: QueuedTask) -> bool:
         """Send the task to KIE; True when it is running there, or may be."""
         task_id = queued.task
-        generation = await retry_until_available(lambda: self._mark_submitting(task_id))
+        now = self._clock.now()
+        generation = await retry_until_available(lambda: self._mark_submitting(task_id, now))
         if generation is None:
             return False
         if not self._workload.leadership.is_sure:
@@ -177,12 +178,12 @@ class Submitter:
         await self._watch(generation.task(task_id), kie_task_id, submitted_at)
         return True
 
-    async def _mark_submitting(self, task_id: TaskId) -> Generation | None:
+    async def _mark_submitting(self, task_id: TaskId, now: datetime) -> Generation | None:
         """The task's generation; None when it was cancelled meanwhile, cannot be read, or another process leads."""
-        now, lease = self._clock.now(), self._workload.leadership.lease
+        deadline, lease = now + self._tracker.task_deadline, self._workload.leadership.lease
         try:
             async with self._store.write() as tx:
-                if not await tx.tasks.submitting(task_id, now + self._tracker.task_deadline, lease, at=now):
+                if not await tx.tasks.submitting(task_id, deadline, lease, at=now):
                     return None
                 return await tx.generations.of_task(task_id)
         except UnreadableRow as error:

@@ -1,8 +1,6 @@
 """Leases on PostgreSQL, and the leader that holds one."""
 
 import asyncio
-from collections.abc import Generator
-from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -14,6 +12,7 @@ from bot.cluster.leader import Leader, LeaseLost, lease_name
 from bot.domain.errors import StoreUnavailable
 from bot.store.leases import PostgresLeases, Taken
 from bot.store.store import Store
+from tests.database import awaited_standby
 from tests.waiting import until
 
 KIE = lease_name("a key")
@@ -112,6 +111,7 @@ async def test_a_leader_that_hangs_is_not_sure_and_finds_its_lease_lost(
     assert first.lease == Taken(KIE, 1)
 
 
+@pytest.mark.long
 async def test_a_lease_outlives_a_standby_that_is_away_but_its_holder_is_not_sure_of_it(
     postgresql: str, shared_store: Store
 ) -> None:
@@ -134,21 +134,6 @@ async def test_a_lease_outlives_a_standby_that_is_away_but_its_holder_is_not_sur
         for task in (holding, publishing):
             assert not task.done()
             task.cancel()
-
-
-@contextmanager
-def awaited_standby(url: str) -> Generator[None]:
-    """Commits wait for a synchronous standby, which is not there."""
-    with psycopg.connect(url, autocommit=True) as server:
-        server.execute("ALTER SYSTEM SET synchronous_standby_names = 'away'")
-        try:
-            server.execute("SELECT pg_reload_conf()")
-            while server.execute("SHOW synchronous_standby_names").fetchone() != ("away",):
-                pass
-            yield
-        finally:
-            server.execute("ALTER SYSTEM RESET synchronous_standby_names")
-            server.execute("SELECT pg_reload_conf()")
 
 
 async def test_what_may_be_done_by_the_leader_alone_ends_with_its_lease(

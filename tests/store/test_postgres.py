@@ -4,6 +4,7 @@ import asyncio
 import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -18,15 +19,15 @@ from bot.assembly import assemble
 from bot.config import Config
 from bot.config.sections import DatabaseConfig
 from bot.domain.credits import Account, Allowance, Credits, Period
-from bot.domain.errors import NotEnoughCredits, OperatorError, StoreUnavailable
+from bot.domain.errors import NotEnoughCredits, OperatorError, OutcomeUnknown, StoreUnavailable
 from bot.domain.ids import GuildId, UserId
 from bot.store import postgres
 from bot.store.audit import audit, repair
 from bot.store.migrate import migrate
 from bot.store.quota_tables import metadata
 from bot.store.store import Store
-from tests.database import postgresql_database, server
-from tests.factories import NOW, limits_of, make_request
+from tests.database import awaited_standby, postgresql_database, server
+from tests.factories import NOW, limits_of, make_generation, make_request
 from tests.store.services import open_services
 from tests.waiting import until
 
@@ -161,6 +162,54 @@ async def test_a_stopped_process_does_not_keep_the_writers_lock(address: str, mo
         with pytest.raises(StoreUnavailable):
             await put_two(stopped, lambda: put(other, "ochre"))
         assert await get(other) == "ochre"
+
+
+async def test_a_commit_that_is_not_answered_is_not_waited_for_for_ever(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.store.store._COMMIT_SECONDS", 0.3)
+    async with Store.open(f"{address}&options=-c%20synchronous_commit%3Don") as store:
+        await put(store, "teal")
+        with awaited_standby(address):
+            with pytest.raises(OutcomeUnknown, match="COMMIT has not been answered"):
+                await put(store, "ochre")
+            # It stays unknown: neither given up, which would show it without a standby, nor written over.
+            with pytest.raises(StoreUnavailable, match="the COMMIT before this has not been answered"):
+                await put(store, "plum")
+            assert await get(store) == "teal"
+
+        async def carried_out() -> bool:
+            return await get(store) == "ochre"
+
+        await until(carried_out, what="the answer")
+        await put(store, "plum")
+        assert await get(store) == "plum"
+
+
+async def test_a_session_that_ends_within_a_commit_leaves_the_outcome_unknown(address: str) -> None:
+    async with Store.open(f"{address}&options=-c%20synchronous_commit%3Don") as store:
+        with awaited_standby(address):
+            putting = asyncio.create_task(put(store, "teal"))
+
+            def waits() -> bool:
+                return bool(
+                    run(address, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+                )
+
+            await until(waits, what="COMMIT to wait for the standby")
+            with pytest.raises(OutcomeUnknown, match="terminat"):
+                await putting
+            assert await get(store) == "teal"
+
+
+async def test_a_task_whose_move_was_committed_unknowingly_is_sent_after_all(postgresql: Store) -> None:
+    generation = make_generation()
+    async with postgresql.write() as tx:
+        await tx.generations.add(generation)
+    task = generation.tasks[0].id
+    for at, moved in ((NOW, True), (NOW, True), (NOW + timedelta(seconds=1), False)):
+        async with postgresql.write() as tx:
+            assert await tx.tasks.submitting(task, NOW + timedelta(hours=1), at=at) is moved
 
 
 async def test_a_standby_refuses_what_is_written(address: str) -> None:
