@@ -291,10 +291,6 @@ class StoreUnavailable(EaselError):
     """The database is locked, full, read-only or out of reach; the same transaction may succeed later."""
 
 
-class OutcomeUnknown(StoreUnavailable):
-    """The database has not said whether it carried the transaction out; it may still do so."""
-
-
 class UnreadableRow(EaselError):
     """A row that a newer version or a damaged disk has written; the others can be read."""
 

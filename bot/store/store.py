@@ -13,7 +13,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot import metrics
-from bot.domain.errors import OutcomeUnknown, StoreUnavailable
+from bot.domain.errors import StoreUnavailable
+from bot.domain.store_errors import OutcomeUnknown
 from bot.store import postgres
 from bot.store.costs import CostRepository
 from bot.store.credit_requests import CreditRequestRepository

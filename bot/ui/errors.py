@@ -9,8 +9,9 @@ import discord
 import structlog
 from discord import app_commands, ui
 
-from bot.domain.errors import DiskError, Ignored, NotEnoughCredits, OutcomeUnknown, StoreUnavailable, UserError
+from bot.domain.errors import DiskError, Ignored, NotEnoughCredits, StoreUnavailable, UserError
 from bot.domain.ids import PendingCardId, UserId, to_base36
+from bot.domain.store_errors import OutcomeUnknown
 from bot.generation.pending_cards import PendingCards
 from bot.ui.buttons import ask_button
 from bot.ui.discord_errors import (

@@ -15,9 +15,10 @@ import pytest
 from bot.cluster.leader import Leader, LeaseLost, lease_name
 from bot.domain.credits import Credits
 from bot.domain.delivery_errors import Undeliverable
-from bot.domain.errors import OutcomeUnknown, RequestsPaused, ResultsPaused, StoreUnavailable, SubmissionsPaused
+from bot.domain.errors import RequestsPaused, ResultsPaused, StoreUnavailable, SubmissionsPaused
 from bot.domain.ids import GenerationId, KieTaskId, TaskId, UserId
 from bot.domain.states import Failure, TaskState
+from bot.domain.store_errors import OutcomeUnknown
 from bot.generation import delivery as delivery_module
 from bot.generation import notices as notices_module
 from bot.generation.notices import NoticeWorker

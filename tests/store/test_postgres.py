@@ -19,8 +19,9 @@ from bot.assembly import assemble
 from bot.config import Config
 from bot.config.sections import DatabaseConfig
 from bot.domain.credits import Account, Allowance, Credits, Period
-from bot.domain.errors import NotEnoughCredits, OperatorError, OutcomeUnknown, StoreUnavailable
+from bot.domain.errors import NotEnoughCredits, OperatorError, StoreUnavailable
 from bot.domain.ids import GuildId, UserId
+from bot.domain.store_errors import OutcomeUnknown
 from bot.store import postgres
 from bot.store.audit import audit, repair
 from bot.store.migrate import migrate
