@@ -42,8 +42,8 @@ class SubmitterOptions:
     backoff: tuple[float, ...] = (0.5, 1, 2, 4, 8, 15, 30)
     """Pauses after consecutive "try later" answers; the last one repeats."""
     after_answer: float = KIE_LIMITS.window
-    """The shortest pause after one that KIE itself gave. So it is asked for no task twice in a window, and a new leader,
-    who has each task's last call alone, counts them all."""
+    """The shortest pause after one that KIE itself gave. So it is asked for no task twice in a window, and a new
+    leader, who has each task's last call alone, counts them all."""
 
 
 class Submitter:
