@@ -258,6 +258,15 @@ async def test_a_server_that_starts_after_the_bot_is_waited_for(address: str, tm
                 postgres.process_lock(address).__enter__()
 
 
+async def test_a_start_migrates_once(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second time would be outside of what waits for a session that ends."""
+    migrated: list[str] = []
+    for place in ("bot.assembly.migrate", "bot.store.store.migrate"):
+        monkeypatch.setattr(place, migrated.append)
+    async with assemble(Config(database=DatabaseConfig(url=address, folder=str(tmp_path / "files")))):
+        assert migrated == [address]
+
+
 async def test_what_only_the_operator_can_change_is_not_waited_for(address: str) -> None:
     run(address, "CREATE ROLE member LOGIN CONNECTION LIMIT 0")
     lock = postgres.shared_process_lock
