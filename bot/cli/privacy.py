@@ -16,8 +16,8 @@ def perform(options: argparse.Namespace, config: Config) -> int:
     from bot.options import database_url
 
     url = database_url(config)
-    _check(url)
     try:
+        _check(url)
         if options.action == "export":
             return asyncio.run(_export(url, UserId(options.id), options.file))
         return asyncio.run(_erase(url, ErasureKind(options.command), options.id))
