@@ -101,7 +101,7 @@ def test_a_missing_database_is_named(tmp_path: Path) -> None:
     ("url", "message"),
     [
         ("sqlite:///{folder}/notes.db", "cannot be read: file is not a database"),
-        ("postgresql://easel@/easel?host={folder}", "easel on .* cannot be read: .*No such file"),
+        ("postgresql://easel@/easel?host={folder}", "easel on .* cannot be reached: .*No such file"),
     ],
 )
 def test_a_database_that_is_none_or_has_stopped_is_one_sentence(
