@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import RowMapping, bindparam, select
+from sqlalchemy import RowMapping, bindparam, select, true, update
 from sqlalchemy.dialects.postgresql import insert  # compiles for SQLite, too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -18,7 +18,18 @@ _ADD = (
     .values(parent_id=select(_PARENT.c.id).where(_PARENT.c.id == bindparam("parent")).scalar_subquery())
     .on_conflict_do_nothing()
 )
+_BY_ID = select(images).where(images.c.id == bindparam("image"))
 _IN_MESSAGE = select(images).where(images.c.message_id == bindparam("message")).order_by(images.c.id)
+_SHARE = (
+    update(images)
+    .where(images.c.id == bindparam("new_id"), ~images.c.shared)
+    .values(
+        channel_id=bindparam("new_channel_id"),
+        message_id=bindparam("new_message_id"),
+        filename=bindparam("new_filename"),
+        shared=true(),
+    )
+)
 _NEWEST = select(images).where(images.c.id == bindparam("image")).cte("lineage", recursive=True)
 _LINEAGE = _NEWEST.union_all(select(images).join(_NEWEST, _NEWEST.c.parent_id == images.c.id))
 # A parent is older than the images edited from it, so its id is smaller.
@@ -36,10 +47,19 @@ class ImageRepository:
         if posted:
             await self._connection.execute(_ADD, [_values(image) for image in posted])
 
+    async def get(self, image_id: ImageId) -> Image | None:
+        """An image, or None when it is not known, or no longer."""
+        row = (await self._connection.execute(_BY_ID, {"image": image_id})).mappings().one_or_none()
+        return None if row is None else _image(row)
+
     async def in_message(self, message_id: MessageId) -> list[Image]:
         """The images that a message shows, in their order; none for a message that is not the bot's."""
         rows = await self._connection.execute(_IN_MESSAGE, {"message": message_id})
         return [_image(row) for row in rows.mappings()]
+
+    async def mark_shared(self, copy: Image) -> None:
+        """A copy of an image was posted for all; the first one counts."""
+        await self._connection.execute(_SHARE, {f"new_{name}": value for name, value in _values(copy).items()})
 
     async def lineage(self, image_id: ImageId) -> list[Image]:
         """The image, its parent, that image's parent and so on, back to the first."""
@@ -56,6 +76,7 @@ def _values(image: Image) -> dict[str, object]:
         "message_id": image.message_id,
         "filename": image.filename,
         "posted_at": image.posted_at,
+        "shared": image.shared,
     }
 
 
@@ -68,4 +89,5 @@ def _image(row: RowMapping) -> Image:
         message_id=row["message_id"],
         filename=row["filename"],
         posted_at=row["posted_at"],
+        shared=row["shared"],
     )

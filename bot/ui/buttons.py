@@ -6,7 +6,7 @@ from typing import Any
 import discord
 from discord import ui
 
-from bot.domain.ids import CreditRequestId, DraftId, GenerationId, UserId
+from bot.domain.ids import CreditRequestId, DraftId, GenerationId, ImageId, UserId
 from bot.ui.custom_ids import Action, CustomId, in_thousandths
 from bot.ui.texts import cards, privacy, quota
 
@@ -16,6 +16,13 @@ _LABELS = {
     Action.EDIT: cards.EDIT,
     Action.EDIT_PROMPT: cards.EDIT_PROMPT,
     Action.DELETE: cards.DELETE,
+    Action.REMIX: cards.REMIX,
+    Action.MORE: cards.MORE,
+    Action.CLOSE: cards.KEEP,
+    Action.PROMPT: cards.FULL_PROMPT,
+    Action.ORIGINAL: cards.ORIGINAL,
+    Action.SHARE: cards.SHARE,
+    Action.REMOVE: cards.DELETE,
     Action.ASK: quota.ASK,
     Action.APPROVE: quota.APPROVE,
     Action.DENY: quota.DENY,
@@ -40,6 +47,19 @@ def card_button(action: Action, generation_id: GenerationId) -> ui.Button[Any]:
 def larger_button(generation_id: GenerationId, price: Decimal) -> ui.Button[Any]:
     """The button that redraws an image in 2K, at this price."""
     return _button(CustomId(Action.LARGER, generation_id), cards.larger(price))
+
+
+def number_button(position: int, image_id: ImageId) -> ui.Button[Any]:
+    """The button of an image among several, by its position, which is 1 for the first."""
+    return _button(CustomId(Action.IMAGE, image_id), str(position))
+
+
+def menu_button(action: Action, image_id: ImageId, viewer: UserId, *, price: Decimal | None = None) -> ui.Button[Any]:
+    """A button about an image in a private message to this member, for whom alone it works."""
+    button = _button(CustomId(action, image_id, viewer), _LABELS[action] if price is None else cards.larger(price))
+    if action is Action.DELETE:
+        button.style = discord.ButtonStyle.danger
+    return button
 
 
 def question_buttons(draft_id: DraftId, price: Decimal, *, edits: bool) -> list[ui.Button[Any]]:

@@ -9,14 +9,17 @@ import discord
 from discord import ui
 
 from bot.domain.erasure import ERASED_MEMBER
+from bot.domain.errors import GenerationGone
 from bot.domain.ids import GuildId, UserId
 from bot.domain.ledger import LedgerEntry
 from bot.generation.service import Statement
 from bot.quota.service import LogPage
 from bot.ui.buttons import page_buttons
 from bot.ui.cards import BLURPLE, finished_view
-from bot.ui.custom_ids import Action
-from bot.ui.discord_errors import DISCORD_ERRORS
+from bot.ui.custom_ids import Action, CustomId
+from bot.ui.discord_errors import DISCORD_ERRORS, leave_out_words
+from bot.ui.interactions import check_manager
+from bot.ui.services import Services
 from bot.ui.texts import quota
 from bot.ui.texts.amounts import ERASED
 
@@ -45,6 +48,20 @@ def ledger_view(page: LogPage, member: UserId | None, number: int, *, words: boo
         buttons = page_buttons(Action.LOG, member or 0, number, (quota.NEWER, quota.OLDER), more=page.more)
         items.append(ui.ActionRow[Any](*buttons))
     return finished_view(BLURPLE, *items)
+
+
+async def turn_ledger_page(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    """Checks the right again, which may have been lost since the page was opened; never on a public message."""
+    guild_id = await check_manager(services.quotas, interaction)
+    if interaction.message is None or not interaction.message.flags.ephemeral:
+        raise GenerationGone
+    member = UserId(button.number) if button.number else None
+    page = await services.quotas.log_page(guild_id, member, button.extra)
+    await leave_out_words(
+        lambda words: interaction.response.edit_message(
+            view=ledger_view(page, member, button.extra, words=words), allowed_mentions=discord.AllowedMentions.none()
+        )
+    )
 
 
 async def names_of(client: discord.Client, guild_id: GuildId, members: Sequence[UserId]) -> Mapping[UserId, str]:

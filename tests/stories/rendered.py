@@ -23,6 +23,8 @@ class Rendered:
     texts: tuple[str, ...]
     images: tuple[RenderedImage, ...]
     buttons: tuple[str, ...]
+    files: tuple[str, ...]
+    """Their addresses."""
     ephemeral: bool
     thinking: bool
 
@@ -54,6 +56,7 @@ def rendered(message: discord.Message | ResponseMessage) -> Rendered:
     texts: list[str] = []
     images: list[RenderedImage] = []
     buttons: list[str] = []
+    files: list[str] = []
     colour: int | None = None
     components = list(shown.components)
     while components:
@@ -65,6 +68,8 @@ def rendered(message: discord.Message | ResponseMessage) -> Rendered:
                 components[:0] = children
             case discord.TextDisplay(content=content):
                 texts.append(content.replace("\N{NO-BREAK SPACE}", " "))
+            case discord.FileComponent(media=media):
+                files.append(media.url)
             case discord.MediaGalleryComponent(items=items):
                 images += [RenderedImage(item.media.url, item.description) for item in items]
             case discord.Button(label=label):
@@ -79,6 +84,7 @@ def rendered(message: discord.Message | ResponseMessage) -> Rendered:
         tuple(texts),
         tuple(images),
         tuple(buttons),
+        tuple(files),
         ephemeral=shown.flags.ephemeral,
         thinking=shown.flags.loading,
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain import errors, privacy_errors
+from bot.domain import errors, image_errors, privacy_errors
 from bot.domain.credits import KIE_PRICES, Period, PriceList
 from bot.domain.ids import ChannelId, UserId
 from bot.domain.ledger import RequestApproved
@@ -54,6 +54,7 @@ UNCHARGED: list[errors.UserError] = [
     errors.TooManyOpen(10),
     errors.ReferencesGone(),
     errors.ImagesNotYours(),
+    image_errors.ImageGone(),
     errors.TooManyImages(),
     errors.TooManyImagesWaiting(),
     errors.TooManyImages(("ninth.png", "tenth.png")),
@@ -85,6 +86,8 @@ REFUSALS: list[errors.UserError] = [
     errors.BadAmount("lots"),
     errors.BackupFailed("easel.db has 0.4 GB free, but needs 1.3 GB"),
     errors.NotYours(),
+    image_errors.AlreadyShared(),
+    image_errors.MayNotShare(),
     privacy_errors.BeingErased(),
     privacy_errors.ExportTooSoon(datetime(2026, 1, 1, tzinfo=UTC)),
     errors.TooLateToCancel(),

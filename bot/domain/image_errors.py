@@ -1,0 +1,15 @@
+"""Why nothing can be done with an image that was posted."""
+
+from bot.domain.errors import UserError
+
+
+class ImageGone(UserError):
+    """A posted image is neither on Discord nor at KIE, or not for this member."""
+
+
+class AlreadyShared(UserError):
+    """A copy of this private image was posted before."""
+
+
+class MayNotShare(UserError):
+    """The member may not post images in this channel themselves."""
