@@ -24,6 +24,7 @@ from bot.config.sections import (
     OperatorConfig,
     PricesConfig,
     QuotaConfig,
+    PreviewsConfig,
     ReferencesConfig,
     RetentionConfig,
     Section,
@@ -44,6 +45,7 @@ class Config(Section):
     database: DatabaseConfig = DatabaseConfig()
     backup: BackupConfig = BackupConfig()
     references: ReferencesConfig = ReferencesConfig()
+    previews: PreviewsConfig = PreviewsConfig()
     retention: RetentionConfig = RetentionConfig()
     web: WebConfig = WebConfig()
     quota: QuotaConfig = QuotaConfig()

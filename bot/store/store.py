@@ -18,7 +18,9 @@ from bot.store.credit_requests import CreditRequestRepository
 from bot.store.engines import kind_of
 from bot.store.erasures import ErasureRepository
 from bot.store.exports import ExportRepository
+from bot.store.favourites import FavouriteRepository
 from bot.store.generations import GenerationRepository
+from bot.store.image_history import ImageHistoryRepository
 from bot.store.images import ImageRepository
 from bot.store.leases import LeaseRepository
 from bot.store.ledger import LedgerRepository
@@ -26,6 +28,7 @@ from bot.store.lookups import DraftRepository, KeyValueRepository, UndeliveredRe
 from bot.store.migrate import migrate
 from bot.store.notices import NoticeRepository
 from bot.store.pending_cards import PendingCardRepository
+from bot.store.previews import PreviewRepository
 from bot.store.reference_images import ReferenceImageRepository
 from bot.store.retention import RetentionRepository
 from bot.store.rules import RuleRepository
@@ -54,6 +57,9 @@ class Transaction:
         self.key_values = KeyValueRepository(connection)
         self.uploads = UploadRepository(connection)
         self.images = ImageRepository(connection)
+        self.previews = PreviewRepository(connection)
+        self.favourites = FavouriteRepository(connection)
+        self.image_history = ImageHistoryRepository(connection)
         self.drafts = DraftRepository(connection)
         self.costs = CostRepository(connection)
         self.rules = RuleRepository(connection)

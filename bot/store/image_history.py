@@ -1,0 +1,144 @@
+"""A member's images page by page, by their words, and among what they saved.
+
+Pages are found by the id of the image that they begin after, so a late one takes no longer than the first.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    bindparam,
+    column,
+    exists,
+    func,
+    literal_column,
+    or_,
+    select,
+    table,
+    text,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.domain.derived_requests import LARGER_PROMPT
+from bot.domain.generation import Image
+from bot.domain.ids import ImageId
+from bot.domain.image_history import HistoryEntry, HistoryFilter
+from bot.domain.states import TaskState
+from bot.store.clauses import in_constants
+from bot.store.images import image_from
+from bot.store.tables import favourites, generations, images, previews, tasks
+
+_F, _G, _I, _T = favourites.c, generations.c, images.c, tasks.c
+_SHOWN = (_G.user_id, _G.guild_id, _G.prompt, _G.model, _G.private, _G.spoiler)
+_USER = bindparam("user", type_=_G.user_id.type)
+_SAVED = exists().where(_F.user_id == _USER, _F.image_id == _I.id)
+_OWN = (
+    select(*_I, *_SHOWN, _SAVED.label("favourite"))
+    .select_from(tasks)
+    .join(images, _I.id == _T.id)
+    .join(generations, _G.id == _T.generation_id)
+    .where(in_constants(_T.state, [TaskState.DELIVERED]), _T.user_id == _USER)
+)
+_FAVOURITES = (
+    select(*_I, *_SHOWN, literal_column("1").label("favourite"))
+    .select_from(favourites)
+    .join(images, _I.id == _F.image_id)
+    .join(generations, _G.id == _I.generation_id)
+    .where(_F.user_id == _USER, or_(~_G.private, _G.user_id == _USER))
+)
+_ONE = (
+    select(*_I, *_SHOWN, _SAVED.label("favourite"))
+    .join(generations, _G.id == _I.generation_id)
+    .where(_I.id == bindparam("image"))
+)
+_WORDS: Final = table("image_words", column("rowid"))
+"""SQLite's full-text index, whose rows are images; PostgreSQL has one on the prompts."""
+_MATCHES = text("image_words MATCH :words")
+_FOUND = (
+    select(*_I, *_SHOWN, _SAVED.label("favourite"))
+    .select_from(_WORDS)
+    .join(images, _I.id == _WORDS.c.rowid)
+    .join(generations, _G.id == _I.generation_id)
+    .where(_MATCHES, _G.user_id == _USER)
+)
+_VECTOR = text(
+    "to_tsvector('simple', 'member' || CAST(generations.user_id AS text) || ' ' || "
+    "translate(generations.prompt, '-/.@_+<>&', '         ')) @@ plainto_tsquery('simple', :words)"
+)
+
+
+class ImageHistoryRepository:
+    """Posted images with what they were made from."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def entries(
+        self, wanted: HistoryFilter, limit: int, *, before: ImageId | None = None, after: ImageId | None = None
+    ) -> list[HistoryEntry]:
+        """At most ``limit``, newest first: those before an image, or the first after one, or the newest of all."""
+        statement, key = self._of(wanted)
+        values: dict[str, Any] = {"user": wanted.user}
+        if wanted.words:
+            values["words"] = self._query(wanted)
+            statement = statement.where(_G.prompt != LARGER_PROMPT)
+        if wanted.guild is not None:
+            statement = statement.where(_G.guild_id == wanted.guild)
+        if wanted.model is not None:
+            statement = statement.where(_G.model == wanted.model)
+        if after is not None:
+            statement = statement.where(key > after).order_by(key)
+        else:
+            statement = (statement if before is None else statement.where(key < before)).order_by(key.desc())
+        rows = (await self._connection.execute(statement.limit(limit), values)).mappings().all()
+        return await self._complete(rows if after is None else rows[::-1])
+
+    async def get(self, image: ImageId, user: int) -> HistoryEntry | None:
+        """One image as this member may see it: their own, or one that is not private."""
+        row = (await self._connection.execute(_ONE, {"image": image, "user": user})).mappings().one_or_none()
+        if row is None or (row["private"] and row["user_id"] != user):
+            return None
+        return (await self._complete([row]))[0]
+
+    def _of(self, wanted: HistoryFilter) -> tuple[Select[*tuple[Any, ...]], ColumnElement[int]]:
+        """The statement without what narrows it further, and the column that it is ordered by."""
+        on_sqlite = self._connection.dialect.name == "sqlite"
+        if wanted.favourites:
+            matches = exists(select(1).select_from(_WORDS).where(_WORDS.c.rowid == _F.image_id, _MATCHES))
+            return _FAVOURITES.where(*self._if_words(wanted, matches if on_sqlite else _VECTOR)), _F.image_id
+        if wanted.words and on_sqlite:
+            return _FOUND, _WORDS.c.rowid
+        return _OWN.where(*self._if_words(wanted, _VECTOR)), _T.id
+
+    def _if_words(self, wanted: HistoryFilter, condition: Any) -> Sequence[Any]:
+        return (condition,) if wanted.words else ()
+
+    def _query(self, wanted: HistoryFilter) -> str:
+        member = () if wanted.favourites else (f"member{wanted.user}",)
+        words = (*member, *wanted.words)
+        return " ".join(f'"{word}"' for word in words) if self._connection.dialect.name == "sqlite" else " ".join(words)
+
+    async def _complete(self, rows: Sequence[RowMapping]) -> list[HistoryEntry]:
+        ids = [row["id"] for row in rows]
+        found = await self._connection.execute(
+            select(previews.c.image_id, previews.c.data).where(previews.c.image_id.in_(ids))
+        )
+        kept: dict[int, bytes] = {image: data for image, data in found}
+        return [_entry(row, image_from(row), kept.get(row["id"])) for row in rows]
+
+
+def _entry(row: RowMapping, image: Image, preview: bytes | None) -> HistoryEntry:
+    return HistoryEntry(
+        image=image,
+        owner=row["user_id"],
+        guild_id=row["guild_id"],
+        prompt=row["prompt"],
+        model=row["model"],
+        private=row["private"],
+        spoiler=row["spoiler"],
+        favourite=bool(row["favourite"]),
+        preview=preview,
+    )
