@@ -42,6 +42,7 @@ from bot.maintenance.erasure import Eraser
 from bot.maintenance.export import Exporter
 from bot.maintenance.retention import NightlyMaintenance
 from bot.media.decode_sandbox import DecodeSandbox
+from bot.media.fetch import SourceFetcher
 from bot.media.fitting import ImageThreads
 from bot.media.reference_cache import ReferenceCache
 from bot.media.spending_chart import ChartRenderer
@@ -66,6 +67,7 @@ from bot.ui.acknowledger import Acknowledger
 from bot.ui.alt_text import AltTexts
 from bot.ui.errors import ErrorReporter
 from bot.ui.message_sender import DiscordMessageSender
+from bot.ui.posted_images import PostedImages
 from bot.ui.questions import Questions
 from bot.ui.services import OperatorServices, Privacy, Services
 
@@ -116,6 +118,7 @@ async def assemble(
         )
         downloads = options.fetcher(await enter(download_session()), config.kie.result_hosts, config)
         attachments = options.fetcher(await enter(download_session()), config.discord.cdn_hosts, config)
+        sources = SourceFetcher(attachments, downloads)
 
         prices = options.prices(config)
         policy = QuotaPolicy(clock, prices, options.limits(config))
@@ -174,7 +177,7 @@ async def assemble(
         )
         references = ReferencePreparer(
             runtime,
-            fetcher=attachments,
+            fetcher=sources,
             sandbox=sandbox,
             cache=kept_references,
             api=api,
@@ -219,6 +222,7 @@ async def assemble(
             ),
             errors=ErrorReporter(pending_cards),
             acknowledger=Acknowledger(pending_cards, clock),
+            posted_images=PostedImages(runtime, results, lambda: client),
             questions=Questions(history, prices, clock),
             alt_texts=AltTexts(history),
             chart_renderer=ChartRenderer(folders.temporary),

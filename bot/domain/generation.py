@@ -22,7 +22,7 @@ from bot.domain.states import OPEN, REFUNDED, Failure, TaskState
 
 @dataclass(frozen=True, slots=True)
 class Source:
-    """An image on Discord: its address, its file name, and its size in bytes (0 if Discord does not say)."""
+    """An image, usually on Discord: its address, its file name, and its size in bytes (0 if Discord does not say)."""
 
     url: str
     filename: str
@@ -33,6 +33,8 @@ class Source:
     """Discord hides it until a reader presses on it."""
     uncertain: bool = False
     """Only its bytes tell whether it is an image, or it is linked to by a message: passed over if it cannot be used."""
+    at_kie: bool = False
+    """A result of ours that is no longer on Discord: the address is one of KIE's."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,7 +23,7 @@ from bot.domain.generation import Reference, Source
 from bot.domain.ids import UserId
 from bot.domain.ports import ImageApi
 from bot.media.decode_sandbox import DecodeSandbox
-from bot.media.fetch import Fetcher, FetchFailed, FetchRefused, FetchTooLarge
+from bot.media.fetch import FetchFailed, FetchRefused, FetchTooLarge, SourceFetcher
 from bot.media.formats import FileType
 from bot.media.sanitize import Sanitized
 from bot.runtime import Runtime
@@ -92,7 +92,7 @@ class ReferencePreparer:
         self,
         runtime: Runtime,
         *,
-        fetcher: Fetcher,
+        fetcher: SourceFetcher,
         sandbox: DecodeSandbox,
         cache: KeptReferences,
         api: ImageApi,
@@ -187,7 +187,7 @@ class ReferencePreparer:
 
     async def _sanitized(self, source: Source, path: Path, turns: _Turns) -> Sanitized:
         try:
-            await self._fetcher.to_file(source.url, path, SOURCE_MAX_BYTES)
+            await self._fetcher.to_file(source, path, SOURCE_MAX_BYTES)
         except FetchTooLarge as error:
             raise ReferenceRefused(source.filename, ReferenceProblem.TOO_LARGE) from error
         except (FetchRefused, FetchFailed) as error:

@@ -104,6 +104,17 @@ class Results:
             self.alert(ResultsArriving(self._runtime.wall_time(since)))
         return image
 
+    async def address(self, task: Task) -> str | None:
+        """Where the image of a task can be fetched in the next minutes; None once KIE has deleted it."""
+        finished = task.finished_at
+        if task.result_url is None or finished is None or finished < self._clock.now() - _KEPT_BY_KIE:
+            return None
+        try:
+            return await self._api.download_url(task.result_url)
+        except PollFailed as refused:
+            log.info("KIE gave no other address for a result", task=task.id, detail=refused.detail)
+            return task.result_url
+
     def forget(self, task: Task) -> None:
         """The image was posted, or is given up: remove its files."""
         self._troubles.pop(task.id, None)

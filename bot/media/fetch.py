@@ -10,6 +10,7 @@ import aiohttp
 from yarl import URL
 
 from bot.domain.errors import DiskError
+from bot.domain.generation import Source
 from bot.media.ssrf import AddressNotPublic, is_literal, may_connect
 from bot.network import NETWORK_ERRORS, is_loopback, parse_address
 
@@ -150,3 +151,15 @@ class Fetcher:
     def _get(self, url: URL) -> AbstractAsyncContextManager[aiohttp.ClientResponse]:
         headers = {"User-Agent": _USER_AGENT}
         return self._session.get(url, headers=headers, timeout=self._timeout, allow_redirects=False)
+
+
+class SourceFetcher:
+    """Downloads images from Discord's hosts or, those that are at KIE, from the hosts of its results."""
+
+    def __init__(self, discord: Fetcher, kie: Fetcher) -> None:
+        self._discord = discord
+        self._kie = kie
+
+    async def to_file(self, source: Source, path: Path, limit: int) -> None:
+        """As :meth:`Fetcher.to_file`."""
+        await (self._kie if source.at_kie else self._discord).to_file(source.url, path, limit)

@@ -18,6 +18,7 @@ _ADD = (
     .values(parent_id=select(_PARENT.c.id).where(_PARENT.c.id == bindparam("parent")).scalar_subquery())
     .on_conflict_do_nothing()
 )
+_BY_ID = select(images).where(images.c.id == bindparam("image"))
 _IN_MESSAGE = select(images).where(images.c.message_id == bindparam("message")).order_by(images.c.id)
 _NEWEST = select(images).where(images.c.id == bindparam("image")).cte("lineage", recursive=True)
 _LINEAGE = _NEWEST.union_all(select(images).join(_NEWEST, _NEWEST.c.parent_id == images.c.id))
@@ -35,6 +36,11 @@ class ImageRepository:
         """Insert posted images, but those that are known; a parent that is not stored is left out."""
         if posted:
             await self._connection.execute(_ADD, [_values(image) for image in posted])
+
+    async def get(self, image_id: ImageId) -> Image | None:
+        """An image, or None when it is not known, or no longer."""
+        row = (await self._connection.execute(_BY_ID, {"image": image_id})).mappings().one_or_none()
+        return None if row is None else _image(row)
 
     async def in_message(self, message_id: MessageId) -> list[Image]:
         """The images that a message shows, in their order; none for a message that is not the bot's."""

@@ -23,6 +23,7 @@ from bot.ui.access import Access
 from bot.ui.acknowledger import Acknowledger
 from bot.ui.alt_text import AltTexts
 from bot.ui.errors import ErrorReporter
+from bot.ui.posted_images import PostedImages
 from bot.ui.questions import Questions
 
 
@@ -63,6 +64,7 @@ class Services:
     operator: OperatorServices
     errors: ErrorReporter
     acknowledger: Acknowledger
+    posted_images: PostedImages
     questions: Questions
     alt_texts: AltTexts
     chart_renderer: ChartRenderer

@@ -34,7 +34,7 @@ from bot.generation.undelivered import Undelivered
 from bot.generation.workload import Workload
 from bot.kie.client import KieClient, KieOptions
 from bot.media.decode_sandbox import DecodeSandbox
-from bot.media.fetch import AllowedHosts, Fetcher
+from bot.media.fetch import AllowedHosts, Fetcher, SourceFetcher
 from bot.media.fitting import ImageThreads
 from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
 from bot.media.spool import Spool
@@ -256,7 +256,9 @@ class Installation:
             runtime,
             prices=prices,
             open_limit=tuning.open_limit,
-            references=ReferencePreparer(runtime, fetcher=fetcher, sandbox=sandbox, cache=cache, api=api),
+            references=ReferencePreparer(
+                runtime, fetcher=SourceFetcher(fetcher, fetcher), sandbox=sandbox, cache=cache, api=api
+            ),
             policy=QuotaPolicy(self.clock, prices, limits_of(Allowance(Decimal(tuning.credits), Period.DAY))),
             workload=workload,
             delivery=delivery,

@@ -15,7 +15,7 @@ from bot.domain.generation import Source
 from bot.domain.ids import UserId
 from bot.generation.references import ReferencePreparer
 from bot.media.decode_sandbox import DecodeSandbox
-from bot.media.fetch import AllowedHosts, Fetcher
+from bot.media.fetch import AllowedHosts, Fetcher, SourceFetcher
 from bot.media.formats import PNG
 from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
 from bot.media.sanitize import Sanitized
@@ -28,11 +28,11 @@ from tests.generation.test_renewing import Uploads
 from tests.waiting import until
 
 
-class Files(Fetcher):
+class Files(SourceFetcher):
     """Every file contains its own URL."""
 
-    async def to_file(self, url: str, path: Path, limit: int) -> None:
-        await asyncio.to_thread(path.write_text, url)
+    async def to_file(self, source: Source, path: Path, limit: int) -> None:
+        await asyncio.to_thread(path.write_text, source.url)
 
 
 class ScriptedSandbox(DecodeSandbox):
@@ -66,7 +66,7 @@ async def references(tmp_path: Path, sandbox: ScriptedSandbox) -> AsyncGenerator
     cache = ReferenceCache(tmp_path / "references", ReferenceCacheLimits(1_000_000, timedelta(days=90)), clock)
     async with Store.open(fresh_database(tmp_path)) as store, aiohttp.ClientSession() as session, sandbox:
         runtime = Runtime(store, clock, BackgroundTasks("background", grace=0), count(1).__next__)
-        fetcher = Files(session, AllowedHosts([]), seconds=1)
+        fetcher = Files(*2 * (Fetcher(session, AllowedHosts([]), seconds=1),))
         yield ReferencePreparer(runtime, fetcher=fetcher, sandbox=sandbox, cache=cache, api=Uploads())
 
 

@@ -19,7 +19,7 @@ from bot.domain.ports import TaskInput, TaskReport
 from bot.generation.reference_table import ReferenceTable
 from bot.generation.references import UPLOAD_REUSED_FOR, KeptReferences, ReferencePreparer
 from bot.media.decode_sandbox import DecodeSandbox
-from bot.media.fetch import AllowedHosts, Fetcher
+from bot.media.fetch import AllowedHosts, Fetcher, SourceFetcher
 from bot.media.formats import PNG, WEBP, FileType
 from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
 from bot.runtime import BackgroundTasks, Runtime
@@ -103,7 +103,7 @@ async def bench(tmp_path: Path) -> AsyncGenerator[Bench, None]:
         if ON_POSTGRESQL:
             shelf = ReferenceTable(await enter(AutocommitStore.open(url, name="test", seconds=5)), limits, clock)
         runtime = Runtime(store, clock, BackgroundTasks("background", grace=0), count(1).__next__)
-        fetcher = Fetcher(session, AllowedHosts([]), seconds=1)
+        fetcher = SourceFetcher(*2 * (Fetcher(session, AllowedHosts([]), seconds=1),))
         references = ReferencePreparer(runtime, fetcher=fetcher, sandbox=darkroom, cache=shelf, api=api)
         yield Bench(references, shelf, store, api, clock, tmp_path)
 

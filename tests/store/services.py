@@ -22,7 +22,7 @@ from bot.generation.service import GenerationService
 from bot.generation.tracker import Tracker, TrackerOptions
 from bot.generation.workload import Workload
 from bot.media.decode_sandbox import DecodeSandbox
-from bot.media.fetch import AllowedHosts, Fetcher
+from bot.media.fetch import AllowedHosts, Fetcher, SourceFetcher
 from bot.media.fitting import ImageThreads
 from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
 from bot.media.spool import Spool
@@ -136,7 +136,9 @@ async def open_services(
                 runtime,
                 prices=prices,
                 open_limit=open_limit,
-                references=ReferencePreparer(runtime, fetcher=fetcher, sandbox=sandbox, cache=cache, api=api),
+                references=ReferencePreparer(
+                    runtime, fetcher=SourceFetcher(fetcher, fetcher), sandbox=sandbox, cache=cache, api=api
+                ),
                 policy=policy,
                 workload=workload,
                 delivery=delivery,

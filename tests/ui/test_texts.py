@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain import errors, privacy_errors
+from bot.domain import errors, image_errors, privacy_errors
 from bot.domain.credits import KIE_PRICES, Period, PriceList
 from bot.domain.ids import ChannelId, UserId
 from bot.domain.ledger import RequestApproved
@@ -54,6 +54,7 @@ UNCHARGED: list[errors.UserError] = [
     errors.TooManyOpen(10),
     errors.ReferencesGone(),
     errors.ImagesNotYours(),
+    image_errors.ImageGone(),
     errors.TooManyImages(),
     errors.TooManyImagesWaiting(),
     errors.TooManyImages(("ninth.png", "tenth.png")),

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 
-from bot.domain import errors, privacy_errors
+from bot.domain import errors, image_errors, privacy_errors
 from bot.domain.settings import PROMPT_MAX, REFERENCES_MAX, CheaperOption
 from bot.domain.states import Failure
 from bot.generation.references import SOURCE_MAX_BYTES
@@ -115,6 +115,7 @@ _FIXED: Mapping[type[errors.UserError], str] = {
     errors.ImagesNotYours: (
         f"Someone else attached these images privately. Attach images of your own with /imagine. {NOTHING_CHARGED}"
     ),
+    image_errors.ImageGone: f"This image no longer exists on Discord. Make it again with /imagine. {NOTHING_CHARGED}",
     errors.NotYours: "Only the person who requested this can do that.",
     privacy_errors.BeingErased: f"Data is being erased right now. Try again in a few minutes. {NOTHING_CHARGED}",
     errors.TooLateToCancel: "Too late to cancel: it's already being made.",

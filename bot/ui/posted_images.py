@@ -1,0 +1,66 @@
+"""Images that were posted, found again: their message is fetched from Discord, else KIE may still have them."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
+
+import discord
+import structlog
+
+from bot.domain.generation import Image, Source
+from bot.domain.ids import DIRECT_MESSAGES, TaskId, UserId
+from bot.domain.image_errors import ImageGone
+from bot.generation.results import Results
+from bot.runtime import Runtime
+from bot.ui.discord_errors import DISCORD_ERRORS
+from bot.ui.message_images import images_of
+
+log = structlog.stdlib.get_logger(__name__)
+
+_FETCH_TIMEOUT: Final = 10.0
+"""Seconds."""
+
+
+class PostedImages:
+    """Finds posted images again. Discord's addresses expire after about a day, so none is stored."""
+
+    def __init__(self, runtime: Runtime, results: Results, client: Callable[[], discord.Client]) -> None:
+        """``client`` is asked for when an image is: it is made after what it uses."""
+        self._store = runtime.store
+        self._results = results
+        self._client = client
+
+    async def source(self, image: Image, viewer: UserId) -> Source:
+        """Where a member can have an image from now; raises ImageGone.
+
+        A private generation is for its requester alone. That others may see the message is not checked. No bot can
+        fetch an ephemeral message: of that, and of one that was deleted, it is KIE's address, for as long as KIE keeps
+        results.
+        """
+        async with self._store.read() as tx:
+            generation = await tx.generations.get(image.generation_id)
+        if generation is None:
+            raise ImageGone
+        request, requester = generation.request, generation.request.account.user_id
+        # What could not be posted in its channel was sent to the requester directly.
+        private = request.destination.private or image.channel_id != request.destination.channel_id
+        if private and requester != viewer:
+            raise ImageGone
+        owner = requester if private or request.account.guild_id == DIRECT_MESSAGES else None
+        source = await self._on_discord(image, viewer)
+        if source is None:
+            if (address := await self._results.address(generation.task(TaskId(image.id)))) is None:
+                raise ImageGone
+            source = Source(address, image.filename, at_kie=True)
+        return replace(source, owner=owner, spoiler=source.spoiler or request.spoiler)
+
+    async def _on_discord(self, image: Image, viewer: UserId) -> Source | None:
+        channel = self._client().get_partial_messageable(image.channel_id)
+        try:
+            async with asyncio.timeout(_FETCH_TIMEOUT):
+                message = await channel.fetch_message(image.message_id)
+        except DISCORD_ERRORS as error:
+            log.info("posted image not found on Discord", image=image.id, error=type(error).__name__)
+            return None
+        return next((source for source in images_of(message, viewer) if source.filename == image.filename), None)
