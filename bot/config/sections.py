@@ -116,7 +116,7 @@ class ReferencesConfig(Section):
 
 
 class PreviewsConfig(Section):
-    """How much of the small pictures in /history is kept."""
+    """How many previews of images /history has."""
 
     keep_megabytes: Annotated[int, Field(ge=0, le=1_000_000)] = 200
 

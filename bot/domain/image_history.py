@@ -49,7 +49,7 @@ class HistoryEntry:
 
 
 def search_words(text: str) -> tuple[str, ...]:
-    """The words of a search, in lower case, without what stands between them; together SEARCH_MAX characters at most."""
+    """The words of a search in lower case, in SEARCH_MAX characters at most with a space between two."""
     words: list[str] = []
     for word in _WORD.findall(text.lower()):
         if len(" ".join([*words, word])) > SEARCH_MAX:

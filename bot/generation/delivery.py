@@ -191,10 +191,7 @@ class DeliveryWorker:
             await tx.tasks.delivered(delivered, now)
             await tx.generations.mark_delivered(generation.id, None if card.late else posted.message_id)
             await tx.images.add(
-                [
-                    Image(ImageId(image.task_id), generation.id, parent, *place, image.filename, now)
-                    for image in images
-                ]
+                [Image(ImageId(image.task_id), generation.id, parent, *place, image.filename, now) for image in images]
             )
         self._posted.pop(generation.id, None)
         self.failing_since.pop(generation.id, None)

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from bot.domain.errors import GenerationGone, NoSavedImage
 from bot.domain.ids import ImageId, MessageId, UserId
+from bot.domain.image_errors import ImageGone, NoSavedImage
 from bot.domain.image_history import HistoryEntry, HistoryFilter
 from bot.runtime import Runtime
 
@@ -30,7 +30,7 @@ class ImageHistory:
     async def page(
         self, wanted: HistoryFilter, *, before: ImageId | None = None, after: ImageId | None = None
     ) -> HistoryPage:
-        """The newest page, or the one before or after an image, which need not exist any more."""
+        """The newest page, or the one before or after an image, which may be deleted by now."""
         async with self._store.read() as tx:
             found = await tx.image_history.entries(wanted, PAGE + 1, before=before, after=after)
         more = len(found) > PAGE
@@ -52,11 +52,11 @@ class ImageHistory:
         return entries
 
     async def entry(self, image: ImageId, user: UserId) -> HistoryEntry:
-        """An image as this member may see it; raises GenerationGone."""
+        """An image as this member may see it; raises ImageGone."""
         async with self._store.read() as tx:
             entry = await tx.image_history.get(image, user)
         if entry is None:
-            raise GenerationGone
+            raise ImageGone
         return entry
 
     async def save(self, user: UserId, entries: list[HistoryEntry]) -> None:
@@ -66,7 +66,7 @@ class ImageHistory:
                 await tx.favourites.add(user, entry.image.id, self._clock.now())
 
     async def toggle(self, user: UserId, image: ImageId) -> bool:
-        """Make an image a favourite, or no favourite any more; whether it is one now."""
+        """Make an image a favourite, or take it out; whether it is one now."""
         async with self._store.write() as tx:
             if await tx.favourites.contains(user, image):
                 await tx.favourites.remove(user, image)

@@ -19,13 +19,14 @@ log = structlog.stdlib.get_logger(__name__)
 _WAITING_MAX: Final = 64
 """Images that wait for their previews, each of them a file on disk; those beyond get none."""
 
+_EVICT_EVERY: Final = 50
+"""Previews: looking for the oldest takes a millisecond or two. The first of a process looks, too."""
+
 
 class Previews:
     """Makes a small WebP of each image that is posted, and keeps the newest of them in the database."""
 
-    def __init__(
-        self, runtime: Runtime, *, results: Results, sandbox: DecodeSandbox, folder: Path, keep: int
-    ) -> None:
+    def __init__(self, runtime: Runtime, *, results: Results, sandbox: DecodeSandbox, folder: Path, keep: int) -> None:
         """``folder`` is for files in progress; ``keep`` is how many previews are kept."""
         self._store = runtime.store
         self._results = results
@@ -33,6 +34,7 @@ class Previews:
         self._folder = folder
         self._keep = keep
         self._waiting = 0
+        self._evict_in = 0
 
     async def make_of(self, images: Sequence[ImageFile], tasks: Sequence[Task]) -> None:
         """The previews of images that were just posted, whose files then go; a failure is only logged."""
@@ -50,7 +52,11 @@ class Previews:
             made = {ImageId(image.task_id): data for image in images if (data := await self._preview(image))}
             if made:
                 async with self._store.write() as tx:
-                    await tx.previews.add(made, self._keep)
+                    await tx.previews.add(made)
+                    if self._evict_in <= 0:
+                        await tx.previews.evict(self._keep)
+                        self._evict_in = _EVICT_EVERY
+                    self._evict_in -= len(made)
         except (OSError, RuntimeError, StoreUnavailable) as error:
             log.warning("previews not made", error=str(error))
         finally:

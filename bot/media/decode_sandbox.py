@@ -19,6 +19,7 @@ import threading
 from collections import defaultdict
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -168,9 +169,7 @@ class _Lane:
         self._idle_timer: asyncio.TimerHandle | None = None
         self._is_closed = False
 
-    async def run(
-        self, source: Path, target: Path, member: UserId | None, *, preview: bool = False
-    ) -> tuple[int, str]:
+    async def run(self, source: Path, target: Path, member: UserId | None, *, preview: bool = False) -> tuple[int, str]:
         """The exit code and the output of the process that sanitizes this member's image, or makes a preview."""
         async with self._turns.turn(member):
             if self._is_closed:
@@ -196,7 +195,7 @@ class _Lane:
             self._idle_timer.cancel()
         loop = asyncio.get_running_loop()
         server = self._server = self._server or _ForkServerClient()
-        responding = loop.run_in_executor(None, server.request, source, target, self._limits, preview)
+        responding = loop.run_in_executor(None, partial(server.request, source, target, self._limits, preview=preview))
         try:
             response = await asyncio.shield(responding)
         except BaseException:
@@ -233,15 +232,16 @@ class _ForkServerClient:
         self._process: subprocess.Popen[bytes] | None = None
         self._is_stopped = False
 
-    def request(self, source: Path, target: Path, limits: TimeLimits, preview: bool) -> tuple[int, str] | None:
-        """Have an image sanitized, or a preview made; returns its process's exit code and output, or None if the server has died."""
+    def request(self, source: Path, target: Path, limits: TimeLimits, *, preview: bool) -> tuple[int, str] | None:
+        """An image is sanitized, or a preview made: its process's exit code and output; None if the server has died."""
         with self._lock:
             if self._is_stopped:
                 return None
             process = self._process = self._process or start_module("bot.media.fork_server")
         if process.stdin is None or process.stdout is None:
             raise AssertionError("the fork server was started without pipes")
-        line = json.dumps([str(source.absolute()), str(target.absolute()), limits.processor, limits.total, preview])
+        request = (str(source.absolute()), str(target.absolute()), limits.processor, limits.total, preview)
+        line = json.dumps(request)
         try:
             process.stdin.write(f"{line}\n".encode())
             process.stdin.flush()

@@ -4,8 +4,8 @@ A new Python for each image would take a tenth of a second of processor time, an
 Python lock until the new program runs, which blocks the event loop for some milliseconds.
 
 For each image it reads a line of JSON, ``[source, target, seconds of processor time, seconds in all, whether a preview
-is wanted]``, and writes a line, ``[exit code, output of the fork]``; the output of one that took longer is ``too_slow``. When its input ends, as
-it does with the bot, it kills the fork at work and ends.
+is wanted]``, and writes a line, ``[exit code, output of the fork]``; the output of one that took longer is
+``too_slow``. When its input ends, as it does with the bot, it kills the fork at work and ends.
 
 It is started with an environment of its own and never reads the configuration, so that no fork of it holds a secret.
 """

@@ -3,7 +3,7 @@
 Blocking code that trusts nothing in the file. :mod:`bot.media.decode_sandbox` runs it in a process for each image,
 which writes its result as one word: a fork of :mod:`bot.media.fork_server` or, where processes cannot fork,
 ``python -m bot.media.sanitize SOURCE TARGET PROCESSOR_SECONDS [preview]``. The decoders are imported when they are
-needed, so that they are loaded in that process only and never in the bot's own. Previews of results are made there, too.
+needed, so that they are loaded in that process only and never in the bot's own. It also makes previews of results.
 """
 
 import contextlib
@@ -14,7 +14,16 @@ from pathlib import Path
 
 from bot.domain.errors import ReferenceProblem
 from bot.media.confinement import confine
-from bot.media.formats import (FILE_TYPES, HEAD_BYTES, PREVIEW_MAX_BYTES, WEBP, FileType, Format, ImageRejected, detect_format)
+from bot.media.formats import (
+    FILE_TYPES,
+    HEAD_BYTES,
+    PREVIEW_MAX_BYTES,
+    WEBP,
+    FileType,
+    Format,
+    ImageRejected,
+    detect_format,
+)
 from bot.media.headers import read_bmp_head, read_tiff_head
 
 REFERENCE_MAX_BYTES = 10_000_000
@@ -93,7 +102,7 @@ def _convert(source: Path, target: Path, image_format: Format) -> FileType:
 
 
 def write_preview(source: Path, target: Path) -> Sanitized | ReferenceProblem:
-    """Write a preview of a JPEG, PNG or WebP to ``target``: a WebP of PREVIEW_SIDE pixels and PREVIEW_MAX_BYTES at most."""
+    """Write to ``target`` a preview of a JPEG, PNG or WebP: a WebP of at most PREVIEW_SIDE and PREVIEW_MAX_BYTES."""
     with source.open("rb") as file:
         image_format = detect_format(file.read(HEAD_BYTES))
     if image_format not in {Format.JPEG, Format.PNG, Format.WEBP}:

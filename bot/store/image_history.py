@@ -13,26 +13,27 @@ from sqlalchemy import (
     bindparam,
     column,
     exists,
-    func,
-    literal_column,
+    not_,
     or_,
     select,
     table,
     text,
+    true,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.derived_requests import LARGER_PROMPT
 from bot.domain.generation import Image
-from bot.domain.ids import ImageId
+from bot.domain.ids import DIRECT_MESSAGES, ImageId
 from bot.domain.image_history import HistoryEntry, HistoryFilter
-from bot.domain.states import TaskState
-from bot.store.clauses import in_constants
 from bot.store.images import image_from
-from bot.store.tables import favourites, generations, images, previews, tasks
+from bot.store.previews import PreviewRepository
+from bot.store.tables import favourites, generations, images, tasks
 
 _F, _G, _I, _T = favourites.c, generations.c, images.c, tasks.c
-_SHOWN = (_G.user_id, _G.guild_id, _G.prompt, _G.model, _G.private, _G.spoiler)
+# What could not be posted in its channel was sent to the requester directly.
+_PRIVATE = or_(_G.private, _G.guild_id == DIRECT_MESSAGES, _I.channel_id != _G.channel_id)
+_SHOWN = (_G.user_id, _G.guild_id, _G.prompt, _G.model, _PRIVATE.label("private"), _G.spoiler)
 _USER = bindparam("user", type_=_G.user_id.type)
 _SAVED = exists().where(_F.user_id == _USER, _F.image_id == _I.id)
 _OWN = (
@@ -40,14 +41,15 @@ _OWN = (
     .select_from(tasks)
     .join(images, _I.id == _T.id)
     .join(generations, _G.id == _T.generation_id)
-    .where(in_constants(_T.state, [TaskState.DELIVERED]), _T.user_id == _USER)
+    # Written out, as in its index.
+    .where(text("tasks.state = 'delivered'"), _T.user_id == _USER)
 )
 _FAVOURITES = (
-    select(*_I, *_SHOWN, literal_column("1").label("favourite"))
+    select(*_I, *_SHOWN, true().label("favourite"))
     .select_from(favourites)
     .join(images, _I.id == _F.image_id)
     .join(generations, _G.id == _I.generation_id)
-    .where(_F.user_id == _USER, or_(~_G.private, _G.user_id == _USER))
+    .where(_F.user_id == _USER, or_(not_(_PRIVATE), _G.user_id == _USER))
 )
 _ONE = (
     select(*_I, *_SHOWN, _SAVED.label("favourite"))
@@ -103,7 +105,7 @@ class ImageHistoryRepository:
             return None
         return (await self._complete([row]))[0]
 
-    def _of(self, wanted: HistoryFilter) -> tuple[Select[*tuple[Any, ...]], ColumnElement[int]]:
+    def _of(self, wanted: HistoryFilter) -> tuple[Select[*tuple[Any, ...]], ColumnElement[Any]]:
         """The statement without what narrows it further, and the column that it is ordered by."""
         on_sqlite = self._connection.dialect.name == "sqlite"
         if wanted.favourites:
@@ -122,11 +124,9 @@ class ImageHistoryRepository:
         return " ".join(f'"{word}"' for word in words) if self._connection.dialect.name == "sqlite" else " ".join(words)
 
     async def _complete(self, rows: Sequence[RowMapping]) -> list[HistoryEntry]:
-        ids = [row["id"] for row in rows]
-        found = await self._connection.execute(
-            select(previews.c.image_id, previews.c.data).where(previews.c.image_id.in_(ids))
-        )
-        kept: dict[int, bytes] = {image: data for image, data in found}
+        if not rows:
+            return []
+        kept = await PreviewRepository(self._connection).of([row["id"] for row in rows])
         return [_entry(row, image_from(row), kept.get(row["id"])) for row in rows]
 
 

@@ -40,7 +40,7 @@ class ImageRepository:
     async def get(self, image_id: ImageId) -> Image | None:
         """An image, or None when it is not known, or no longer."""
         row = (await self._connection.execute(_BY_ID, {"image": image_id})).mappings().one_or_none()
-        return None if row is None else _image(row)
+        return None if row is None else image_from(row)
 
     async def in_message(self, message_id: MessageId) -> list[Image]:
         """The images that a message shows, in their order; none for a message that is not the bot's."""

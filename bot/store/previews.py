@@ -18,15 +18,18 @@ class PreviewRepository:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def add(self, made: Mapping[ImageId, bytes], keep: int) -> None:
-        """Store previews of images that are still known, and of all the newest ``keep``."""
+    async def add(self, made: Mapping[ImageId, bytes]) -> None:
+        """Store previews of images that are still known."""
         known = await self._connection.scalars(select(images.c.id).where(images.c.id.in_(made)))
         if rows := [{"image_id": image, "data": made[image]} for image in known]:
             await self._connection.execute(insert(previews).on_conflict_do_nothing(), rows)
+
+    async def evict(self, keep: int) -> None:
+        """Delete all but the newest ``keep``."""
         oldest = select(_C.image_id).order_by(_C.image_id.desc()).offset(keep).limit(1).scalar_subquery()
         await self._connection.execute(delete(previews).where(_C.image_id <= oldest))
 
     async def of(self, ids: Sequence[ImageId]) -> dict[ImageId, bytes]:
         """Those that are kept for these images."""
         rows = await self._connection.execute(select(_C.image_id, _C.data).where(_C.image_id.in_(ids)))
-        return {image: data for image, data in rows}
+        return dict(rows.all())

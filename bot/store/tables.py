@@ -216,7 +216,14 @@ Index(
 references = Table("generation_references", metadata, _ReferenceColumns)
 
 tasks = Table("tasks", metadata, _TaskColumns)
-Index("ix_tasks_state_user_id_id", tasks.c.state, tasks.c.user_id, tasks.c.id)
+Index("ix_tasks_state_user_id", tasks.c.state, tasks.c.user_id)
+Index(
+    "ix_tasks_delivered",
+    tasks.c.user_id,
+    tasks.c.id,
+    sqlite_where=text("state = 'delivered'"),
+    postgresql_where=text("state = 'delivered'"),
+)
 Index("ix_tasks_submitted_at", tasks.c.submitted_at)
 Index(
     "ix_tasks_orphans",

@@ -6,7 +6,7 @@ from typing import Any
 import discord
 from discord import ui
 
-from bot.domain.ids import CreditRequestId, DraftId, GenerationId, UserId
+from bot.domain.ids import CreditRequestId, DraftId, GenerationId, ImageId, UserId
 from bot.ui.custom_ids import Action, CustomId, in_thousandths
 from bot.ui.texts import cards, privacy, quota
 
@@ -61,6 +61,23 @@ def decision_buttons(request_id: CreditRequestId) -> list[ui.Button[Any]]:
 def privacy_buttons(member: UserId, *actions: Action) -> list[ui.Button[Any]]:
     """Buttons of /privacy, which work only for this member."""
     return [_button(CustomId(action, member), _LABELS[action]) for action in actions]
+
+
+def image_button(image_id: ImageId, label: str) -> ui.Button[Any]:
+    """The button that opens an image's private menu."""
+    return _button(CustomId(Action.IMAGE, image_id), label)
+
+
+def favourite_button(image_id: ImageId, label: str, extra: int = 0) -> ui.Button[Any]:
+    """The button that saves an image, or takes it out again."""
+    return _button(CustomId(Action.FAVOURITE, image_id, extra), label)
+
+
+def turn_button(custom_id: CustomId, label: str, *, enabled: bool) -> ui.Button[Any]:
+    """The button to another page of the history."""
+    button = _button(custom_id, label)
+    button.disabled = not enabled
+    return button
 
 
 def page_buttons(

@@ -39,6 +39,12 @@ class Action(StrEnum):
     """Shows what erasing means."""
     ERASE_ALL = "eraseall"
     KEEP = "keep"
+    IMAGE = "image"
+    """Opens an image's private menu. Of an image."""
+    FAVOURITE = "fav"
+    """Saves an image, or takes it out again. Of an image; the second number is 1 in the answer to "Save image"."""
+    HISTORY = "history"
+    """Of the member whose history it is; the second number is an image, and the text the filter."""
 
 
 def in_thousandths(price: Decimal) -> int:
@@ -46,7 +52,9 @@ def in_thousandths(price: Decimal) -> int:
     return int(price * 1000)
 
 
-TEMPLATE = re.compile(r"easel:(?P<action>[a-z0-9]{1,16}):(?P<number>[0-9a-z]{1,13})(:(?P<extra>[0-9a-z]{1,13}))?")
+TEMPLATE = re.compile(
+    r"easel:(?P<action>[a-z0-9]{1,16}):(?P<number>[0-9a-z]{1,13})(:(?P<extra>[0-9a-z]{1,13})(:(?P<text>[^:\n]{1,54}))?)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +64,13 @@ class CustomId:
     action: Action
     number: int
     extra: int = 0
+    text: str = ""
+    """At most 54 characters, no colon among them."""
 
     def __str__(self) -> str:
-        extra = f":{to_base36(self.extra)}" if self.extra else ""
-        return f"easel:{self.action.value}:{to_base36(self.number)}{extra}"
+        extra = f":{to_base36(self.extra)}" if self.extra or self.text else ""
+        text = f":{self.text}" if self.text else ""
+        return f"easel:{self.action.value}:{to_base36(self.number)}{extra}{text}"
 
     @classmethod
     def parse(cls, text: str) -> "CustomId | None":
@@ -68,6 +79,7 @@ class CustomId:
         if match is None:
             return None
         try:
-            return cls(Action(match["action"]), from_base36(match["number"]), from_base36(match["extra"] or "0"))
+            numbers = from_base36(match["number"]), from_base36(match["extra"] or "0")
+            return cls(Action(match["action"]), *numbers, match["text"] or "")
         except ValueError:
             return None

@@ -26,7 +26,9 @@ pytestmark = sqlite_only
 
 def schema(file: Path) -> dict[str, object]:
     """Columns, keys and indexes, with the conditions of partial ones."""
-    tables = [name for (name,) in rows(file, "SELECT name FROM sqlite_master WHERE type = 'table'")]
+    # But for the full-text table with its own, of which SQLAlchemy knows nothing.
+    listed = "SELECT name FROM sqlite_master WHERE type = 'table' AND name NOT LIKE 'image_words%'"
+    tables = [name for (name,) in rows(file, listed)]
     described: dict[str, object] = {
         table: (
             rows(file, 'SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info(?)', [table]),
@@ -45,7 +47,8 @@ def test_the_migrations_create_the_tables_of_the_code(file: Path, url: str, tmp_
     migrate(url)
     engine = create_engine(url)
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        known = {"include_name": lambda name, *_: not str(name).startswith("image_words")}
+        assert compare_metadata(MigrationContext.configure(connection, opts=known), metadata) == []
     engine.dispose()
 
     other = tmp_path / "other.db"

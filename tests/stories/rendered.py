@@ -8,7 +8,7 @@ from simcord import ResponseMessage
 
 @dataclass(frozen=True, slots=True)
 class RenderedImage:
-    """An image of a gallery."""
+    """An image of a gallery, or beside a text."""
 
     url: str
     alt_text: str | None
@@ -22,6 +22,8 @@ class Rendered:
     colour: int | None
     texts: tuple[str, ...]
     images: tuple[RenderedImage, ...]
+    previews: tuple[RenderedImage, ...]
+    """Small images beside a text."""
     buttons: tuple[str, ...]
     ephemeral: bool
     thinking: bool
@@ -53,6 +55,7 @@ def rendered(message: discord.Message | ResponseMessage) -> Rendered:
     shown = message.message if isinstance(message, ResponseMessage) else message
     texts: list[str] = []
     images: list[RenderedImage] = []
+    previews: list[RenderedImage] = []
     buttons: list[str] = []
     colour: int | None = None
     components = list(shown.components)
@@ -65,6 +68,10 @@ def rendered(message: discord.Message | ResponseMessage) -> Rendered:
                 components[:0] = children
             case discord.TextDisplay(content=content):
                 texts.append(content.replace("\N{NO-BREAK SPACE}", " "))
+            case discord.SectionComponent(children=children, accessory=accessory):
+                components[:0] = [*children, accessory]
+            case discord.ThumbnailComponent(media=media, description=description):
+                previews.append(RenderedImage(media.url, description))
             case discord.MediaGalleryComponent(items=items):
                 images += [RenderedImage(item.media.url, item.description) for item in items]
             case discord.Button(label=label):
@@ -78,6 +85,7 @@ def rendered(message: discord.Message | ResponseMessage) -> Rendered:
         colour,
         tuple(texts),
         tuple(images),
+        tuple(previews),
         tuple(buttons),
         ephemeral=shown.flags.ephemeral,
         thinking=shown.flags.loading,
