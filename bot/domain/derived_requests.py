@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from bot.domain.credits import Requester
 from bot.domain.errors import ImagesNotYours, WordsDeleted
-from bot.domain.generation import Destination, Generation, GenerationRequest, Origin
+from bot.domain.generation import Destination, Generation, GenerationRequest, Origin, Reference
 from bot.domain.ids import UserId
-from bot.domain.settings import AspectRatio, Resolution, Settings
+from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 
 LARGER_PROMPT = (
     "Redraw image 1 exactly as it is, with the same composition, content, colours and style, "
@@ -15,18 +15,37 @@ LARGER_PROMPT = (
 """KIE has no upscaler among the FLUX.2 models, so a larger size is an edit that changes nothing."""
 
 
-def again(
-    generation: Generation, requester: Requester, destination: Destination, prompt: str | None = None
-) -> GenerationRequest:
-    """The same request by another requester, perhaps with another prompt; its references have to be renewed.
+def again(generation: Generation, requester: Requester, destination: Destination) -> GenerationRequest:
+    """The same request, whose references have to be renewed; raises ImagesNotYours or WordsDeleted."""
+    check_repeatable(generation, requester.account.user_id, other_prompt=False)
+    return replace(generation.request, requester=requester, destination=destination, references=())
 
-    Raises ImagesNotYours or WordsDeleted.
+
+def remixed(
+    generation: Generation, requester: Requester, destination: Destination, prompt: str, settings: Settings
+) -> tuple[GenerationRequest, tuple[Reference, ...]]:
+    """A request in other words, and the references to renew for it; raises WordsDeleted.
+
+    Of flex it keeps steps and guidance. Without its references it is no edit, and has no image to take its shape from.
     """
-    check_repeatable(generation, requester.account.user_id, other_prompt=prompt is not None)
-    earlier = generation.request
-    return replace(
-        earlier, requester=requester, destination=destination, references=(), prompt=prompt or earlier.prompt
+    earlier, references = generation.request, usable_references(generation, requester.account.user_id)
+    if settings.model is Model.FLEX and earlier.settings.model is Model.FLEX:
+        settings = replace(settings, steps=earlier.settings.steps, guidance=earlier.settings.guidance)
+    if not references and settings.aspect_ratio is AspectRatio.AUTO:
+        settings = replace(settings, aspect_ratio=AspectRatio.SQUARE)
+    request = replace(
+        earlier, requester=requester, destination=destination, prompt=prompt, settings=settings, references=()
     )
+    return (request if references else replace(request, origin=None)), references
+
+
+def usable_references(generation: Generation, by: UserId) -> tuple[Reference, ...]:
+    """Those that a member may use with a prompt of their own: all or none; raises WordsDeleted."""
+    try:
+        check_repeatable(generation, by, other_prompt=True)
+    except ImagesNotYours:
+        return ()
+    return generation.request.references
 
 
 def check_repeatable(generation: Generation, by: UserId, *, other_prompt: bool) -> None:

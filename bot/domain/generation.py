@@ -168,6 +168,8 @@ class Image:
     message_id: MessageId
     filename: str
     posted_at: datetime
+    shared: bool = False
+    """Its requester, who alone could see it, has posted a copy for all; that is where it is now."""
 
 
 class Delivery(StrEnum):

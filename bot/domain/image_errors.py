@@ -9,3 +9,11 @@ class NoSavedImage(UserError):
 
 class ImageGone(UserError):
     """A posted image is neither on Discord nor at KIE, or not for this member."""
+
+
+class AlreadyShared(UserError):
+    """A copy of this private image was posted before."""
+
+
+class MayNotShare(UserError):
+    """The member may not post images in this channel themselves."""

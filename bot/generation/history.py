@@ -5,8 +5,8 @@ from datetime import timedelta
 
 from bot.domain.derived_requests import LARGER_PROMPT
 from bot.domain.errors import DraftGone, GenerationGone, NotYours, QuestionGone
-from bot.domain.generation import Draft, Generation, Origin, Source
-from bot.domain.ids import DraftId, GenerationId, MessageId, UserId
+from bot.domain.generation import Draft, Generation, Image, Origin, Source
+from bot.domain.ids import DraftId, GenerationId, ImageId, MessageId, UserId
 from bot.runtime import Runtime
 
 DRAFTS_KEPT_FOR = timedelta(days=1)
@@ -32,27 +32,52 @@ class History:
             images = await tx.images.in_message(message_id)
         if generation is None:
             raise GenerationGone
-        if generation.request.destination.private and generation.request.account.user_id != to:
+        shown = [image for image in images if image.generation_id == generation_id]
+        if not _may_see(generation, to) and not any(image.shared for image in shown):
             raise GenerationGone
-        posted_here = any(image.generation_id == generation_id for image in images)
-        if generation.request.destination.message_id != message_id and not posted_here:
+        if generation.request.destination.message_id != message_id and not shown:
             raise GenerationGone
         return generation
 
-    async def words_of(self, generation: Generation) -> str:
-        """What a member last wrote: of a 2K redraw the prompt of the image that it redraws, empty if that has none."""
-        prompts = [*await self.earlier_prompts(generation), generation.request.prompt]
-        return next((prompt for prompt in reversed(prompts) if prompt not in ("", LARGER_PROMPT)), "")
+    async def image(self, image_id: ImageId, to: UserId) -> tuple[Image, Generation]:
+        """A posted image that a member may see, and what it belongs to; raises GenerationGone.
 
-    async def earlier_prompts(self, generation: Generation) -> list[str]:
-        """The prompts of the images that were edited, the first one first; raises StoreUnavailable."""
+        Whether the member has come to it in a rightful way is for the caller to check: its id can be forged.
+        """
+        async with self._store.read() as tx:
+            image = await tx.images.get(image_id)
+            generation = await tx.generations.get(image.generation_id) if image is not None else None
+        if image is None or generation is None or not (image.shared or _may_see(generation, to)):
+            raise GenerationGone
+        return image, generation
+
+    async def images_in(self, message_id: MessageId) -> list[Image]:
+        """The images that a message of ours shows, in their order."""
+        async with self._store.read() as tx:
+            return await tx.images.in_message(message_id)
+
+    async def worded(self, generation: Generation, to: UserId) -> Generation:
+        """The generation whose words and settings a member would change: of a 2K redraw, what it redraws."""
+        for earlier in (generation, *reversed(await self._earlier(generation))):
+            if earlier.request.prompt != LARGER_PROMPT:
+                return earlier if _may_see(earlier, to) else generation
+        return generation
+
+    async def earlier_prompts(self, generation: Generation, to: UserId) -> list[str]:
+        """The prompts of the images that were edited, the first one first; raises StoreUnavailable.
+
+        Those of private generations are for their requester alone.
+        """
+        return [earlier.request.prompt for earlier in await self._earlier(generation) if _may_see(earlier, to)]
+
+    async def _earlier(self, generation: Generation) -> list[Generation]:
         origin = generation.request.origin
         if origin is None or origin.image_id is None:
             return []
         async with self._store.read() as tx:
             images = await tx.images.lineage(origin.image_id)
             generations = [await tx.generations.get(image.generation_id) for image in reversed(images)]
-        return [earlier.request.prompt for earlier in generations if earlier is not None]
+        return [earlier for earlier in generations if earlier is not None]
 
     def new_draft(self, user_id: UserId, origin: Origin, sources: Sequence[Source]) -> Draft:
         """A draft whose id goes into the modal's custom id; :meth:`keep` it before the modal is opened."""
@@ -104,3 +129,8 @@ class History:
         """Every question that is not closed."""
         async with self._store.read() as tx:
             return await tx.drafts.questions()
+
+
+def _may_see(generation: Generation, member: UserId) -> bool:
+    """A private generation is for its requester alone."""
+    return not generation.request.destination.private or generation.request.account.user_id == member

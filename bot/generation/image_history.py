@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bot.domain.ids import ImageId, MessageId, UserId
-from bot.domain.image_errors import ImageGone, NoSavedImage
+from bot.domain.image_errors import NoSavedImage
 from bot.domain.image_history import HistoryEntry, HistoryFilter
 from bot.runtime import Runtime
 
@@ -50,14 +50,6 @@ class ImageHistory:
         if not entries:
             raise NoSavedImage
         return entries
-
-    async def entry(self, image: ImageId, user: UserId) -> HistoryEntry:
-        """An image as this member may see it; raises ImageGone."""
-        async with self._store.read() as tx:
-            entry = await tx.image_history.get(image, user)
-        if entry is None:
-            raise ImageGone
-        return entry
 
     async def save(self, user: UserId, entries: list[HistoryEntry]) -> None:
         """Make these images favourites."""

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import RowMapping, func, or_, select
+from sqlalchemy import RowMapping, and_, func, not_, or_, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.credit_requests import CreditRequestState
@@ -107,7 +107,7 @@ class ExportRepository:
 
     async def favourites(self, user: UserId, before: int, limit: int) -> list[ExportedFavourite]:
         """Saved images, newest first, with ids below ``before``."""
-        place = (_G.guild_id, images.c.channel_id, images.c.message_id, _G.private)
+        place = (_G.guild_id, images.c.channel_id, images.c.message_id, and_(_G.private, not_(images.c.shared)))
         own = (
             select(_F.image_id, _F.saved_at, *place)
             .join(images, images.c.id == _F.image_id)

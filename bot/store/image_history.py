@@ -10,6 +10,7 @@ from sqlalchemy import (
     ColumnElement,
     RowMapping,
     Select,
+    and_,
     bindparam,
     column,
     exists,
@@ -32,7 +33,7 @@ from bot.store.tables import favourites, generations, images, tasks
 
 _F, _G, _I, _T = favourites.c, generations.c, images.c, tasks.c
 # What could not be posted in its channel was sent to the requester directly.
-_PRIVATE = or_(_G.private, _G.guild_id == DIRECT_MESSAGES, _I.channel_id != _G.channel_id)
+_PRIVATE = and_(or_(_G.private, _G.guild_id == DIRECT_MESSAGES, _I.channel_id != _G.channel_id), not_(_I.shared))
 _SHOWN = (_G.user_id, _G.guild_id, _G.prompt, _G.model, _PRIVATE.label("private"), _G.spoiler)
 _USER = bindparam("user", type_=_G.user_id.type)
 _SAVED = exists().where(_F.user_id == _USER, _F.image_id == _I.id)

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import RowMapping, bindparam, select
+from sqlalchemy import RowMapping, bindparam, select, true, update
 from sqlalchemy.dialects.postgresql import insert  # compiles for SQLite, too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -20,6 +20,16 @@ _ADD = (
 )
 _BY_ID = select(images).where(images.c.id == bindparam("image"))
 _IN_MESSAGE = select(images).where(images.c.message_id == bindparam("message")).order_by(images.c.id)
+_SHARE = (
+    update(images)
+    .where(images.c.id == bindparam("new_id"), ~images.c.shared)
+    .values(
+        channel_id=bindparam("new_channel_id"),
+        message_id=bindparam("new_message_id"),
+        filename=bindparam("new_filename"),
+        shared=true(),
+    )
+)
 _NEWEST = select(images).where(images.c.id == bindparam("image")).cte("lineage", recursive=True)
 _LINEAGE = _NEWEST.union_all(select(images).join(_NEWEST, _NEWEST.c.parent_id == images.c.id))
 # A parent is older than the images edited from it, so its id is smaller.
@@ -47,6 +57,10 @@ class ImageRepository:
         rows = await self._connection.execute(_IN_MESSAGE, {"message": message_id})
         return [image_from(row) for row in rows.mappings()]
 
+    async def mark_shared(self, copy: Image) -> None:
+        """A copy of an image was posted for all; the first one counts."""
+        await self._connection.execute(_SHARE, {f"new_{name}": value for name, value in _values(copy).items()})
+
     async def lineage(self, image_id: ImageId) -> list[Image]:
         """The image, its parent, that image's parent and so on, back to the first."""
         rows = await self._connection.execute(_NEWEST_FIRST, {"image": image_id})
@@ -62,6 +76,7 @@ def _values(image: Image) -> dict[str, object]:
         "message_id": image.message_id,
         "filename": image.filename,
         "posted_at": image.posted_at,
+        "shared": image.shared,
     }
 
 
@@ -75,4 +90,5 @@ def image_from(row: RowMapping) -> Image:
         message_id=row["message_id"],
         filename=row["filename"],
         posted_at=row["posted_at"],
+        shared=row["shared"],
     )

@@ -123,6 +123,7 @@ class _ImageColumns(TypedColumns):
     message_id: Named[MessageId] = column(BigInteger, index=True)
     filename: Named[str] = column(PlainText)
     posted_at: Named[datetime] = column(UtcTime)
+    shared: Named[bool] = column(Boolean, server_default=false())
 
 
 class _UndeliveredColumns(TypedColumns):

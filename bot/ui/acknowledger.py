@@ -36,7 +36,7 @@ class Acknowledger:
         self._clock = clock
 
     async def acknowledge(self, interaction: discord.Interaction[Any], *, private: bool) -> Destination:
-        """Answer Discord with "thinking…", which gives 15 minutes for the rest.
+        """Answer Discord with a card, or "thinking…", which gives 15 minutes for the rest.
 
         Raises MayNotPost, without having opened a card.
         """
@@ -59,7 +59,7 @@ class Acknowledger:
         )
         with metrics.ACKNOWLEDGEMENT.labels("interaction").time():
             await self._pending_cards.record(pending)
-            message_id = await _defer(interaction, private=private)
+            message_id = await _open_card(interaction, private=private)
         return await self._with_message(pending, message_id)
 
     @asynccontextmanager
@@ -115,11 +115,11 @@ class Acknowledger:
         return destination
 
 
-async def _defer(interaction: discord.Interaction[Any], *, private: bool) -> int:
+async def _open_card(interaction: discord.Interaction[Any], *, private: bool) -> int:
     """Acknowledge, and return the message's id; when only Discord's answer was lost, do not acknowledge twice."""
     response = None
     try:
-        response = await interaction.response.defer(ephemeral=private, thinking=True)
+        response = await _respond(interaction, private=private)
     except discord.HTTPException as error:
         if error.code != ALREADY_ACKNOWLEDGED:
             raise
@@ -129,7 +129,17 @@ async def _defer(interaction: discord.Interaction[Any], *, private: bool) -> int
         except discord.NotFound as error:
             if fault_of(error) is DiscordFault.LATER:
                 raise
-            response = await interaction.response.defer(ephemeral=private, thinking=True)
+            response = await _respond(interaction, private=private)
     if response is not None and response.message_id is not None:
         return response.message_id
     return (await interaction.original_response()).id
+
+
+async def _respond(
+    interaction: discord.Interaction[Any], *, private: bool
+) -> "discord.InteractionCallbackResponse[Any] | None":
+    """Say "thinking…", beside which Discord shows who used a command; of a button it does not, so the card does."""
+    if interaction.message is None:
+        return await interaction.response.defer(ephemeral=private, thinking=True)
+    view = received_view(UserId(interaction.user.id))
+    return await interaction.response.send_message(view=view, ephemeral=private, allowed_mentions=_NOBODY)

@@ -8,7 +8,17 @@ import discord
 from discord import ui
 
 from bot.domain.errors import GenerationGone
-from bot.ui import card_buttons, credit_requests, favourites, history, ops_panels, privacy, question_handlers
+from bot.ui import (
+    card_buttons,
+    credit_requests,
+    favourites,
+    history,
+    image_actions,
+    image_menu,
+    ops_panels,
+    privacy,
+    question_handlers,
+)
 from bot.ui.custom_ids import TEMPLATE, Action, CustomId
 from bot.ui.panels import turn_ledger_page
 from bot.ui.services import Services
@@ -61,9 +71,17 @@ _BUTTONS: Mapping[Action, _Handler] = {
     Action.CANCEL: card_buttons.cancel,
     Action.AGAIN: card_buttons.again,
     Action.EDIT: card_buttons.open_edit,
-    Action.EDIT_PROMPT: card_buttons.open_prompt,
-    Action.LARGER: card_buttons.open_larger,
-    Action.DELETE: card_buttons.delete,
+    Action.EDIT_PROMPT: card_buttons.open_remix,
+    Action.REMIX: card_buttons.open_remix,
+    Action.LARGER: card_buttons.larger,
+    Action.MORE: image_menu.open_more,
+    Action.IMAGE: image_menu.open_image,
+    Action.PROMPT: image_actions.show_prompt,
+    Action.ORIGINAL: image_actions.send_original,
+    Action.SHARE: image_actions.share,
+    Action.REMOVE: image_actions.ask_to_delete,
+    Action.DELETE: image_actions.delete,
+    Action.CLOSE: image_actions.close,
     Action.LOG: turn_ledger_page,
     Action.SERVERS: ops_panels.turn_servers_page,
     Action.ASK: credit_requests.ask,
@@ -80,8 +98,8 @@ _BUTTONS: Mapping[Action, _Handler] = {
 }
 _MODALS: Mapping[Action, _Handler] = {
     Action.EDIT: card_buttons.edit,
-    Action.EDIT_PROMPT: card_buttons.other_prompt,
-    Action.LARGER: card_buttons.larger,
+    Action.EDIT_PROMPT: card_buttons.remix,
+    Action.REMIX: card_buttons.remix,
     Action.DRAFT: card_buttons.edit_draft,
     Action.APPROVE: credit_requests.approve,
 }

@@ -8,7 +8,7 @@ from discord import ui
 
 from bot.domain.ids import CreditRequestId, DraftId, GenerationId, ImageId, UserId
 from bot.ui.custom_ids import Action, CustomId, in_thousandths
-from bot.ui.texts import cards, privacy, quota
+from bot.ui.texts import cards, history, privacy, quota
 
 _LABELS = {
     Action.CANCEL: cards.CANCEL,
@@ -16,10 +16,18 @@ _LABELS = {
     Action.EDIT: cards.EDIT,
     Action.EDIT_PROMPT: cards.EDIT_PROMPT,
     Action.DELETE: cards.DELETE,
+    Action.REMIX: cards.REMIX,
+    Action.MORE: cards.MORE,
+    Action.CLOSE: cards.KEEP,
+    Action.PROMPT: cards.FULL_PROMPT,
+    Action.ORIGINAL: cards.ORIGINAL,
+    Action.SHARE: cards.SHARE,
+    Action.REMOVE: cards.DELETE,
     Action.ASK: quota.ASK,
     Action.APPROVE: quota.APPROVE,
     Action.DENY: quota.DENY,
     Action.DISMISS: cards.DISMISS,
+    Action.FAVOURITE: history.FAVOURITE,
     Action.EXPORT: privacy.EXPORT,
     Action.ERASE: privacy.ERASE,
     Action.ERASE_ALL: privacy.ERASE_ALL,
@@ -40,6 +48,19 @@ def card_button(action: Action, generation_id: GenerationId) -> ui.Button[Any]:
 def larger_button(generation_id: GenerationId, price: Decimal) -> ui.Button[Any]:
     """The button that redraws an image in 2K, at this price."""
     return _button(CustomId(Action.LARGER, generation_id), cards.larger(price))
+
+
+def number_button(position: int, image_id: ImageId) -> ui.Button[Any]:
+    """The button of an image among several, by its position, which is 1 for the first."""
+    return _button(CustomId(Action.IMAGE, image_id), str(position))
+
+
+def menu_button(action: Action, image_id: ImageId, viewer: UserId, *, price: Decimal | None = None) -> ui.Button[Any]:
+    """A button about an image in a private message to this member, for whom alone it works."""
+    button = _button(CustomId(action, image_id, viewer), _LABELS[action] if price is None else cards.larger(price))
+    if action is Action.DELETE:
+        button.style = discord.ButtonStyle.danger
+    return button
 
 
 def question_buttons(draft_id: DraftId, price: Decimal, *, edits: bool) -> list[ui.Button[Any]]:
@@ -63,18 +84,8 @@ def privacy_buttons(member: UserId, *actions: Action) -> list[ui.Button[Any]]:
     return [_button(CustomId(action, member), _LABELS[action]) for action in actions]
 
 
-def image_button(image_id: ImageId, label: str) -> ui.Button[Any]:
-    """The button that opens an image's private menu."""
-    return _button(CustomId(Action.IMAGE, image_id), label)
-
-
-def favourite_button(image_id: ImageId, label: str, extra: int = 0) -> ui.Button[Any]:
-    """The button that saves an image, or takes it out again."""
-    return _button(CustomId(Action.FAVOURITE, image_id, extra), label)
-
-
-def turn_button(custom_id: CustomId, label: str, *, enabled: bool) -> ui.Button[Any]:
-    """The button to another page of the history."""
+def labelled_button(custom_id: CustomId, label: str, *, enabled: bool = True) -> ui.Button[Any]:
+    """A button whose label depends on more than what it does."""
     button = _button(custom_id, label)
     button.disabled = not enabled
     return button

@@ -1,4 +1,7 @@
-"""The buttons of a card, and the modals that they open. The member who uses one pays for what is made."""
+"""The buttons of a card and of an image's menu that lead to a new image. The member who uses one pays for it.
+
+What each is about is found by :mod:`bot.ui.targets`.
+"""
 
 from dataclasses import replace
 from functools import partial
@@ -7,30 +10,35 @@ from typing import Any
 import discord
 
 from bot.domain import derived_requests
-from bot.domain.errors import GenerationGone, NoSourceImage, NotYours
-from bot.domain.generation import Destination, Generation, GenerationRequest, Origin, Source
-from bot.domain.ids import ChannelId, DraftId, GenerationId, MessageId, UserId
+from bot.domain.errors import NoSourceImage
+from bot.domain.generation import GenerationRequest
+from bot.domain.ids import DraftId, GenerationId, MessageId, UserId
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
-from bot.ui.custom_ids import CustomId
+from bot.ui.cards import choice_view
+from bot.ui.custom_ids import Action, CustomId
 from bot.ui.discord_errors import leave_out_words
-from bot.ui.interactions import delete_message, requester
+from bot.ui.interactions import requester
 from bot.ui.message_images import images_of
-from bot.ui.modals import Form, edit_modal, prompt_modal, read_form, which_modal
+from bot.ui.modals import Form, edit_modal, read_form, remix_modal
 from bot.ui.prompts import typed_prompt
 from bot.ui.services import Services
+from bot.ui.targets import ImageTarget, Target, message_of, new_card, source_of, target_of
 from bot.ui.undelivered import tell_passed_over
+
+_NOBODY = discord.AllowedMentions.none()
 
 
 async def cancel(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """The delivery worker then updates the card."""
     await interaction.response.defer()
-    await services.generations.cancel(GenerationId(button.number), _user(interaction))
+    await services.generations.cancel(GenerationId(button.number), UserId(interaction.user.id))
 
 
 async def again(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """Make the same again."""
-    generation = await _shown_generation(services, interaction, button)
-    destination = await _new_card(services, interaction)
+    target = await target_of(services.history, interaction, button)
+    generation = target.generation
+    destination = await new_card(services, interaction, target)
     request = derived_requests.again(generation, requester(interaction), destination)
     # Earlier versions kept prompts as Discord sent them.
     request = replace(request, prompt=typed_prompt(interaction, request.prompt))
@@ -38,94 +46,78 @@ async def again(services: Services, interaction: discord.Interaction[Any], butto
 
 
 async def open_edit(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
-    """Open the form that changes one of the card's images."""
-    generation = await _shown_generation(services, interaction, button)
-    earlier = generation.request
-    settings = replace(earlier.settings, aspect_ratio=AspectRatio.AUTO)
-    images = images_of(_card(interaction), _user(interaction))
-    if not images:
-        raise NoSourceImage
-    prompt = await services.history.words_of(generation)
-    await leave_out_words(
-        lambda words: interaction.response.send_modal(
-            edit_modal(button, images, prompt if words else "", settings, services.prices)
-        )
-    )
+    """Open the form that changes an image; of several on a card, let the member choose."""
+    target = await target_of(services.history, interaction, button)
+    if not await _one_is_meant(services, interaction, target):
+        return
+    settings = replace(target.generation.request.settings, aspect_ratio=AspectRatio.AUTO)
+    await interaction.response.send_modal(edit_modal(button, settings, services.prices))
 
 
 async def edit(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
-    """Change the chosen image."""
+    """Change the image."""
     form = read_form(interaction)
-    generation = await _shown_generation(services, interaction, modal)
-    source = _chosen_image(interaction, form)
-    destination = await _new_card(services, interaction)
-    settings = _settings(form, generation.request.settings.model)
-    origin, spoiler = _origin(interaction), generation.request.spoiler
+    target = await target_of(services.history, interaction, modal)
+    destination = await new_card(services, interaction, target)
+    source, origin = await source_of(services, interaction, target)
+    earlier = target.generation.request
+    settings, spoiler = _settings(form, earlier.settings.model), earlier.spoiler
     request = GenerationRequest(requester(interaction), form.prompt, settings, 1, (), destination, origin, spoiler)
     await services.generations.accept(request, [source, *form.files])
 
 
-async def open_prompt(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
-    """Open the form of a failed request, filled in."""
-    generation = await _shown_generation(services, interaction, button)
-    derived_requests.check_repeatable(generation, _user(interaction), other_prompt=True)
-    prompt, settings = await services.history.words_of(generation), generation.request.settings
+async def open_remix(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    """Open the form that starts anew from the words and settings of a request."""
+    target = await target_of(services.history, interaction, button)
+    user = UserId(interaction.user.id)
+    generation = await services.history.worded(target.generation, user)
+    if button.action is Action.EDIT_PROMPT:
+        # Of a request that failed there is nothing but its words and references.
+        derived_requests.check_repeatable(generation, user, other_prompt=True)
+    request = generation.request
+    if request.prompt == derived_requests.LARGER_PROMPT:
+        # Of an image that is not ours there are no words.
+        request = replace(request, prompt="")
+    dropped = len(request.references) - len(derived_requests.usable_references(generation, user))
     await leave_out_words(
         lambda words: interaction.response.send_modal(
-            prompt_modal(button, prompt if words else "", settings, services.prices)
+            remix_modal(button, request if words else replace(request, prompt=""), services.prices, dropped=dropped)
         )
     )
 
 
-async def other_prompt(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
-    """Try a request again with other words and settings."""
+async def remix(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
+    """Make an image from the changed words and settings, with the references if the member may use them."""
     form = read_form(interaction)
-    generation = await _shown_generation(services, interaction, modal)
-    destination = await _new_card(services, interaction)
-    earlier = generation.request.settings
-    settings = _settings(form, earlier.model, earlier.aspect_ratio)
-    if settings.model is Model.FLEX and earlier.model is Model.FLEX:
-        settings = replace(settings, steps=earlier.steps, guidance=earlier.guidance)
-    request = replace(
-        derived_requests.again(generation, requester(interaction), destination, form.prompt), settings=settings
+    target = await target_of(services.history, interaction, modal)
+    user = UserId(interaction.user.id)
+    generation = await services.history.worded(target.generation, user)
+    if modal.action is Action.EDIT_PROMPT:
+        derived_requests.check_repeatable(generation, user, other_prompt=True)
+    destination = await new_card(services, interaction, target)
+    earlier = generation.request
+    settings = _settings(form, earlier.settings.model, earlier.settings.aspect_ratio)
+    request, references = derived_requests.remixed(
+        generation, requester(interaction), destination, form.prompt, settings
     )
-    await services.generations.accept(request, generation.request.references)
+    await services.generations.accept(replace(request, count=form.count or earlier.count), references)
 
 
-async def open_larger(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
-    """Redraw the image in 2K, or ask which of several."""
-    images = images_of(_card(interaction), _user(interaction))
-    if len(images) <= 1:
-        await larger(services, interaction, button)
+async def larger(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    """Redraw the image in 2K; of several on a card, let the member choose."""
+    target = await target_of(services.history, interaction, button)
+    if not await _one_is_meant(services, interaction, target):
         return
-    await _shown_generation(services, interaction, button)
-    await interaction.response.send_modal(which_modal(button, images))
-
-
-async def larger(services: Services, interaction: discord.Interaction[Any], custom_id: CustomId) -> None:
-    """From the button on a card with one image, or from the modal that asks which."""
-    generation = await _shown_generation(services, interaction, custom_id)
-    is_modal = interaction.type is discord.InteractionType.modal_submit
-    source = _chosen_image(interaction, read_form(interaction) if is_modal else None)
-    destination = await _new_card(services, interaction)
-    request = derived_requests.larger(generation, requester(interaction), destination, _origin(interaction))
+    destination = await new_card(services, interaction, target)
+    source, origin = await source_of(services, interaction, target)
+    request = derived_requests.larger(target.generation, requester(interaction), destination, origin)
     await services.generations.accept(request, [source])
-
-
-async def delete(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
-    """For the requester, and for those who may manage messages here."""
-    if interaction.guild_id is None or not interaction.permissions.manage_messages:
-        generation = await _shown_generation(services, interaction, button)
-        if generation.request.account.user_id != interaction.user.id:
-            raise NotYours
-    await interaction.response.defer()
-    await delete_message(interaction)
 
 
 async def edit_draft(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
     """Change the images of any message, from its menu."""
     form = read_form(interaction)
-    draft = await services.history.draft(DraftId(modal.number), _user(interaction))
+    draft = await services.history.draft(DraftId(modal.number), UserId(interaction.user.id))
     # As private as the message that its images are in.
     private = interaction.guild_id is not None and any(source.owner is not None for source in draft.sources)
     destination = await services.acknowledger.acknowledge(interaction, private=private)
@@ -134,40 +126,20 @@ async def edit_draft(services: Services, interaction: discord.Interaction[Any], 
     await services.generations.accept(request, [*draft.sources, *form.files], tell)
 
 
-async def _shown_generation(
-    services: Services, interaction: discord.Interaction[Any], custom_id: CustomId
-) -> Generation:
-    message_id, generation_id = MessageId(_card(interaction).id), GenerationId(custom_id.number)
-    return await services.history.shown_in(message_id, generation_id, _user(interaction))
-
-
-def _user(interaction: discord.Interaction[Any]) -> UserId:
-    return UserId(interaction.user.id)
-
-
-def _card(interaction: discord.Interaction[Any]) -> discord.Message:
-    if interaction.message is None:
-        raise GenerationGone
-    return interaction.message
-
-
-async def _new_card(services: Services, interaction: discord.Interaction[Any]) -> Destination:
-    """A message below the card, and as private as that."""
-    return await services.acknowledger.acknowledge(interaction, private=_card(interaction).flags.ephemeral)
-
-
-def _origin(interaction: discord.Interaction[Any]) -> Origin:
-    card = _card(interaction)
-    return Origin(ChannelId(card.channel.id), MessageId(card.id))
-
-
-def _chosen_image(interaction: discord.Interaction[Any], form: Form | None) -> Source:
-    """The card's image, or that of several which was chosen."""
-    chosen = form.image if form else None
-    for image in images_of(_card(interaction), _user(interaction)):
-        if chosen is None or image.filename == chosen:
-            return image
-    raise NoSourceImage
+async def _one_is_meant(services: Services, interaction: discord.Interaction[Any], target: Target) -> bool:
+    """Whether it is clear which image a button is about: cards of earlier versions have one for several images."""
+    message = message_of(interaction)
+    if isinstance(target, ImageTarget):
+        return True
+    sources = images_of(message, UserId(interaction.user.id))
+    if not sources:
+        raise NoSourceImage
+    if len(sources) == 1:
+        return True
+    images = await services.history.images_in(MessageId(message.id))
+    view = choice_view([image.id for image in images])
+    await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=_NOBODY)
+    return False
 
 
 def _settings(form: Form, model: Model = Model.PRO, ratio: AspectRatio = AspectRatio.AUTO) -> Settings:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import datetime
+from decimal import Decimal
 from typing import Any, Final
 
 from discord import ui
@@ -9,13 +10,13 @@ from discord import ui
 from bot.domain.credits import PriceList
 from bot.domain.derived_requests import LARGER_PROMPT
 from bot.domain.generation import Generation
-from bot.domain.ids import UserId, message_link
+from bot.domain.ids import ImageId, UserId, message_link
 from bot.domain.ports import Card, ImageFile
 from bot.domain.settings import Resolution, Settings
 from bot.domain.states import TaskState
-from bot.ui.buttons import card_button, larger_button
+from bot.ui.buttons import card_button, larger_button, number_button
 from bot.ui.custom_ids import Action
-from bot.ui.texts import amounts, refusals
+from bot.ui.texts import amounts, menus, refusals
 from bot.ui.texts import cards as texts
 
 PROMPT_SHOWN: Final = 300
@@ -67,8 +68,33 @@ def outcome_view(
     items += [ui.TextDisplay(headline(generation, words=words)), _small_print(generation, facts)]
     if notes := _notes(card, len(images)):
         items.append(ui.TextDisplay("\n".join(notes)))
-    items.append(ui.ActionRow(*_buttons(generation, prices, has_images=bool(images))))
+    if images:
+        items += _result_buttons(generation, [ImageId(image.task_id) for image in images], prices)
+    else:
+        actions = (Action.AGAIN, Action.EDIT_PROMPT, Action.DELETE)
+        items.append(ui.ActionRow(*(card_button(action, generation.id) for action in actions)))
     return finished_view(_outcome_colour(card, len(images)), *items)
+
+
+def shared_view(
+    generation: Generation, image: ImageFile, alt_text: str, prices: PriceList, *, words: bool = True
+) -> ui.LayoutView:
+    """A copy for all of an image that its requester alone could see; ``words``: as for :func:`progress_view`."""
+    request = generation.request
+    settings = texts.settings(request.settings, 1, len(request.references))
+    row = _result_buttons(generation, [ImageId(image.task_id)], prices, again=False)
+    return finished_view(
+        GREEN,
+        gallery(generation, [image], alt_text),
+        ui.TextDisplay(headline(generation, words=words)),
+        ui.TextDisplay(small([texts.member(request.account.user_id), *settings, texts.SHARED])),
+        *row,
+    )
+
+
+def choice_view(images: Sequence[ImageId]) -> ui.LayoutView:
+    """Which of a card's images is meant."""
+    return finished_view(BLURPLE, ui.TextDisplay(menus.CHOOSE), _numbers(images))
 
 
 def received_view(requester: UserId) -> ui.LayoutView:
@@ -148,15 +174,29 @@ def _notes(card: Card, images: int) -> list[str]:
     return [*reasons[:-1], f"{reasons[-1]} {refusals.NOTHING_CHARGED}"]
 
 
-def _buttons(generation: Generation, prices: PriceList, *, has_images: bool) -> list[ui.Button[Any]]:
-    if not has_images:
-        return [card_button(action, generation.id) for action in (Action.AGAIN, Action.EDIT_PROMPT, Action.DELETE)]
+def _result_buttons(
+    generation: Generation, images: Sequence[ImageId], prices: PriceList, *, again: bool = True
+) -> list[ui.Item[Any]]:
+    """What can be done with a result. With several images, what is done with one is in its own menu."""
+    actions = [Action.AGAIN, Action.EDIT, Action.REMIX, Action.MORE]
+    if len(images) > 1:
+        actions.remove(Action.EDIT)
+    buttons = [card_button(action, generation.id) for action in (actions if again else actions[1:])]
+    if len(images) == 1 and (price := larger_price(generation, prices)) is not None:
+        buttons.insert(-1, larger_button(generation.id, price))
+    return [*([_numbers(images)] if len(images) > 1 else []), ui.ActionRow(*buttons)]
+
+
+def larger_price(generation: Generation, prices: PriceList) -> Decimal | None:
+    """What a redraw in 2K costs; None if the images are as large as that."""
     settings = generation.request.settings
-    buttons = [card_button(action, generation.id) for action in (Action.AGAIN, Action.EDIT, Action.DELETE)]
-    if settings.resolution is Resolution.ONE_K:
-        price = prices.of(Settings(settings.model, resolution=Resolution.TWO_K))
-        buttons.insert(2, larger_button(generation.id, price))
-    return buttons
+    if settings.resolution is not Resolution.ONE_K:
+        return None
+    return prices.of(Settings(settings.model, resolution=Resolution.TWO_K))
+
+
+def _numbers(images: Sequence[ImageId]) -> ui.ActionRow[Any]:
+    return ui.ActionRow(*(number_button(position, image) for position, image in enumerate(images, start=1)))
 
 
 def _result_facts(card: Card, *, link: bool) -> list[str]:
@@ -173,13 +213,13 @@ def _result_facts(card: Card, *, link: bool) -> list[str]:
 def _small_print(generation: Generation, facts: Sequence[str]) -> ui.TextDisplay[Any]:
     request = generation.request
     settings = texts.settings(request.settings, len(generation.tasks), len(request.references))
-    return ui.TextDisplay(_small([texts.member(request.account.user_id), *settings, *facts]))
+    return ui.TextDisplay(small([texts.member(request.account.user_id), *settings, *facts]))
 
 
 def _requester_line(requester: UserId) -> ui.TextDisplay[Any]:
-    return ui.TextDisplay(_small([texts.member(requester)]))
+    return ui.TextDisplay(small([texts.member(requester)]))
 
 
-def _small(pieces: Sequence[str]) -> str:
+def small(pieces: Sequence[str]) -> str:
     """Discord's small print, which wraps between the pieces on a phone, not within them."""
     return "-# " + " · ".join(piece.replace(" ", "\N{NO-BREAK SPACE}") for piece in pieces)

@@ -9,7 +9,11 @@ from bot.domain.ids import from_base36, to_base36
 
 
 class Action(StrEnum):
-    """What a button or modal does. The number beside it is a generation's id unless noted otherwise."""
+    """What a button or modal does. The number beside it is a generation's id unless noted otherwise.
+
+    Instead of a generation's it may be an image's, which is never the same number; the second number is then the member
+    whose private message the button is on (:mod:`bot.ui.targets`).
+    """
 
     CANCEL = "cancel"
     AGAIN = "again"
@@ -17,6 +21,18 @@ class Action(StrEnum):
     EDIT_PROMPT = "words"
     LARGER = "2k"
     DELETE = "delete"
+    REMIX = "remix"
+    MORE = "more"
+    IMAGE = "image"
+    """Of an image, whose private menu it opens; also on a card. So are the next six, in private messages."""
+    FAVOURITE = "fav"
+    """Saves the image, or takes it out again; the text is there in the answer to "Save image"."""
+    PROMPT = "prompt"
+    ORIGINAL = "file"
+    SHARE = "share"
+    REMOVE = "remove"
+    """Asks whether to delete."""
+    CLOSE = "close"
     DRAFT = "draft"
     """Of a draft."""
     CONFIRM = "confirm"
@@ -39,10 +55,6 @@ class Action(StrEnum):
     """Shows what erasing means."""
     ERASE_ALL = "eraseall"
     KEEP = "keep"
-    IMAGE = "image"
-    """Opens an image's private menu. Of an image."""
-    FAVOURITE = "fav"
-    """Saves an image, or takes it out again. Of an image; the second number is 1 in the answer to "Save image"."""
     HISTORY = "history"
     """Of the member whose history it is; the second number is an image, and the text the filter."""
 

@@ -152,6 +152,8 @@ async def _answer(interaction: discord.Interaction[Any], text: str, *, can_ask: 
     view.stop()  # else discord.py keeps the view in memory
     nobody = discord.AllowedMentions.none()
     thinking = interaction.response.type is discord.InteractionResponseType.deferred_channel_message
+    # The card of a request that a button or form began, which names who it is for.
+    received = interaction.response.type is discord.InteractionResponseType.channel_message
     if not interaction.response.is_done():
         try:
             await interaction.response.send_message(text, ephemeral=True, allowed_mentions=nobody, view=view)
@@ -159,12 +161,14 @@ async def _answer(interaction: discord.Interaction[Any], text: str, *, can_ask: 
             if error.code != ALREADY_ACKNOWLEDGED:
                 raise
             # Discord took the acknowledgement, but its answer was lost.
-            thinking = (await interaction.original_response()).flags.loading
+            original = await interaction.original_response()
+            thinking = original.flags.loading
+            received = not thinking and interaction.message is not None and interaction.message.id != original.id
         else:
             return
     if thinking:
         # The next follow-up would replace a "thinking…" that everybody sees, unless that has become a message.
         await interaction.edit_original_response(content=refusals.TOLD_PRIVATELY, allowed_mentions=nobody)
     await interaction.followup.send(text, ephemeral=True, allowed_mentions=nobody, view=view)
-    if thinking:
+    if thinking or received:
         await interaction.delete_original_response()

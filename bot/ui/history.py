@@ -13,7 +13,7 @@ from bot.domain.ids import DIRECT_MESSAGES, GuildId, ImageId, UserId, from_base3
 from bot.domain.image_history import HistoryEntry, HistoryFilter
 from bot.domain.settings import Model
 from bot.generation.image_history import HistoryPage, ImageHistory
-from bot.ui.buttons import image_button, turn_button
+from bot.ui.buttons import labelled_button
 from bot.ui.cards import BLURPLE, finished_view
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.discord_errors import leave_out_words, retry_later
@@ -72,8 +72,8 @@ def page_message(page: HistoryPage, wanted: HistoryFilter, *, words: bool = True
         items.append(_section(text, entry, files, words=words) if entry.preview else ui.TextDisplay[Any](text))
     if page.entries:
         items.append(ui.TextDisplay[Any](texts.OPEN))
-        numbered = [image_button(entry.image.id, str(number)) for number, entry in enumerate(page.entries, 1)]
-        items.append(ui.ActionRow[Any](*numbered))
+        opening = [CustomId(Action.IMAGE, entry.image.id, wanted.user) for entry in page.entries]
+        items.append(ui.ActionRow[Any](*(labelled_button(one, str(n)) for n, one in enumerate(opening, 1))))
     else:
         items.append(ui.TextDisplay[Any](texts.nothing(wanted)))
     if page.newer or page.older:
@@ -93,8 +93,8 @@ def _section(text: str, entry: HistoryEntry, files: list[discord.File], *, words
 def _turns(page: HistoryPage, wanted: HistoryFilter) -> list[ui.Button[Any]]:
     """The way to newer and older entries: from the first one of this page, and from its last."""
     ends = (page.entries[0].image.id, page.entries[-1].image.id) if page.entries else (0, 0)
-    newer = turn_button(_custom_id(wanted, ends[0], newer=True), texts.NEWER, enabled=page.newer)
-    older = turn_button(_custom_id(wanted, ends[1], newer=False), texts.OLDER, enabled=page.older)
+    newer = labelled_button(_custom_id(wanted, ends[0], newer=True), texts.NEWER, enabled=page.newer)
+    older = labelled_button(_custom_id(wanted, ends[1], newer=False), texts.OLDER, enabled=page.older)
     return [newer, older]
 
 

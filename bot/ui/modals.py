@@ -1,6 +1,6 @@
 """Modals: what they ask, and what was submitted. Their custom ids alone tell what to do with an answer."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar, cast
@@ -9,18 +9,19 @@ import discord
 from discord import ui
 
 from bot.domain.credits import PriceList
-from bot.domain.generation import Source
+from bot.domain.generation import GenerationRequest, Source
 from bot.domain.ids import UserId
-from bot.domain.settings import PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, Resolution, Settings
-from bot.ui.custom_ids import CustomId
+from bot.domain.settings import COUNT_MAX, PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, Resolution, Settings
+from bot.ui.custom_ids import Action, CustomId
 from bot.ui.message_images import submitted_source
 from bot.ui.prompts import typed_prompt
 from bot.ui.texts import forms as texts
 from bot.ui.texts.commands import aspect_ratio_choice, model_choice, resolution_choice
 from bot.ui.texts.forms import PROMPT_SHOWN_MAX
 
-_PROMPT, _IMAGE, _MODEL, _RATIO, _RESOLUTION, _FILES = "prompt", "image", "model", "ratio", "resolution", "files"
-_AMOUNT = "amount"
+_PROMPT, _MODEL, _RATIO, _RESOLUTION, _FILES = "prompt", "model", "ratio", "resolution", "files"
+_COUNT, _AMOUNT = "count", "amount"
+_COUNTS = range(1, COUNT_MAX + 1)
 _AMOUNT_SUGGESTED = "50"
 _AMOUNT_LENGTH_MAX = 12
 
@@ -32,28 +33,20 @@ class Form:
     """What a member submitted. What the modal did not ask is None."""
 
     prompt: str
-    image: str | None
-    """The file name of the chosen image."""
     model: Model | None
     aspect_ratio: AspectRatio | None
     resolution: Resolution | None
+    count: int | None
     files: tuple[Source, ...]
 
 
-def edit_modal(
-    custom_id: CustomId, images: Sequence[Source], prompt: str, settings: Settings, prices: PriceList
-) -> ui.Modal:
-    """Edit one of a card's images. With several it asks which, instead of the shape: a modal holds five fields."""
-    which = [_which(images)] if len(images) > 1 else []
-    ratio = [] if which else [_ratio(settings.aspect_ratio)]
+def edit_modal(custom_id: CustomId, settings: Settings, prices: PriceList) -> ui.Modal:
+    """Edit one image of ours: what to change is left to write."""
     return _modal(
         custom_id,
         texts.EDIT_TITLE,
-        _prompt(prompt, texts.change_hint(1)),
-        *which,
-        _model(settings.model, prices),
-        *ratio,
-        _resolution(settings.resolution),
+        _prompt("", texts.change_hint(1)),
+        *_settings(settings, prices),
         _files(used=1),
     )
 
@@ -67,14 +60,16 @@ def draft_modal(custom_id: CustomId, images: int, prices: PriceList) -> ui.Modal
     )
 
 
-def prompt_modal(custom_id: CustomId, prompt: str, settings: Settings, prices: PriceList) -> ui.Modal:
-    """Try a failed request again with another prompt."""
-    return _modal(custom_id, texts.EDIT_PROMPT_TITLE, _prompt(prompt, texts.PROMPT_HINT), *_settings(settings, prices))
-
-
-def which_modal(custom_id: CustomId, images: Sequence[Source]) -> ui.Modal:
-    """Choose which of a card's images to redraw in 2K."""
-    return _modal(custom_id, texts.LARGER_TITLE, _which(images))
+def remix_modal(custom_id: CustomId, request: GenerationRequest, prices: PriceList, *, dropped: int = 0) -> ui.Modal:
+    """Start anew from a request's words and settings; ``dropped`` references are somebody else's."""
+    failed = custom_id.action is Action.EDIT_PROMPT
+    return _modal(
+        custom_id,
+        texts.EDIT_PROMPT_TITLE if failed else texts.REMIX_TITLE,
+        _prompt(request.prompt, texts.without_images(dropped) if dropped else texts.PROMPT_HINT, texts.NEW_PLACEHOLDER),
+        *_settings(request.settings, prices),
+        _count(request.count),
+    )
 
 
 def amount_modal(custom_id: CustomId, title: str, label: str) -> ui.Modal:
@@ -95,10 +90,10 @@ def read_form(interaction: discord.Interaction[Any]) -> Form:
     owner = UserId(interaction.user.id)
     return Form(
         prompt=typed_prompt(interaction, str(answers.get(_PROMPT) or "")),
-        image=_first(answers.get(_IMAGE)),
         model=_known(Model, answers.get(_MODEL)),
         aspect_ratio=_known(AspectRatio, answers.get(_RATIO)),
         resolution=_known(Resolution, answers.get(_RESOLUTION)),
+        count=next((number for number in _COUNTS if str(number) == _first(answers.get(_COUNT))), None),
         files=tuple(
             submitted_source(attachments[file_id], owner)
             for file_id in answers.get(_FILES) or ()
@@ -119,27 +114,17 @@ def _settings(chosen: Settings, prices: PriceList) -> list[ui.Label[Any]]:
     return [_model(chosen.model, prices), _ratio(chosen.aspect_ratio), _resolution(chosen.resolution)]
 
 
-def _prompt(prompt: str, hint: str) -> ui.Label[Any]:
+def _prompt(prompt: str, hint: str, placeholder: str = texts.PROMPT_PLACEHOLDER) -> ui.Label[Any]:
     field = ui.TextInput[Any](
         custom_id=_PROMPT,
         style=discord.TextStyle.paragraph,
         default=prompt[:PROMPT_SHOWN_MAX] or None,
-        placeholder=texts.PROMPT_PLACEHOLDER,
+        placeholder=placeholder,
         min_length=PROMPT_MIN,
         max_length=PROMPT_SHOWN_MAX,
     )
     description = hint if len(prompt) <= PROMPT_SHOWN_MAX else texts.PROMPT_CUT_HINT
     return ui.Label[Any](text=texts.PROMPT, description=description, component=field)
-
-
-def _which(images: Sequence[Source]) -> ui.Label[Any]:
-    options = [
-        discord.SelectOption(
-            label=texts.image_choice(position, len(images)), value=image.filename, default=position == 1
-        )
-        for position, image in enumerate(images, start=1)
-    ]
-    return _select(_IMAGE, texts.IMAGE, options)
 
 
 def _model(chosen: Model, prices: PriceList) -> ui.Label[Any]:
@@ -154,6 +139,14 @@ def _ratio(chosen: AspectRatio) -> ui.Label[Any]:
 def _resolution(chosen: Resolution) -> ui.Label[Any]:
     options = [_option(resolution, resolution_choice(resolution), chosen) for resolution in Resolution]
     return _select(_RESOLUTION, texts.RESOLUTION, options)
+
+
+def _count(chosen: int) -> ui.Label[Any]:
+    options = [
+        discord.SelectOption(label=texts.images(number), value=str(number), default=number == chosen)
+        for number in _COUNTS
+    ]
+    return _select(_COUNT, texts.COUNT, options)
 
 
 def _select(custom_id: str, label: str, options: list[discord.SelectOption]) -> ui.Label[Any]:

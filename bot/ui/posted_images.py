@@ -1,17 +1,25 @@
 """Images that were posted, found again: their message is fetched from Discord, else KIE may still have them."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 import discord
 import structlog
 
+from bot.domain.delivery_errors import ResultUnavailable
 from bot.domain.generation import Image, Source
-from bot.domain.ids import DIRECT_MESSAGES, TaskId, UserId
+from bot.domain.ids import DIRECT_MESSAGES, ChannelId, MessageId, TaskId, UserId
 from bot.domain.image_errors import ImageGone
+from bot.domain.ports import ImageFile
 from bot.generation.results import Results
+from bot.media.fetch import FetchFailed, FetchRefused, SourceFetcher
+from bot.media.fitting import ImageThreads, fit
+from bot.media.spool import RESULT_MAX_BYTES
 from bot.runtime import Runtime
 from bot.ui.discord_errors import DISCORD_ERRORS
 from bot.ui.message_images import images_of
@@ -20,16 +28,30 @@ log = structlog.stdlib.get_logger(__name__)
 
 _FETCH_TIMEOUT: Final = 10.0
 """Seconds."""
+_DOWNLOADS_AT_ONCE: Final = 4
 
 
 class PostedImages:
     """Finds posted images again. Discord's addresses expire after about a day, so none is stored."""
 
-    def __init__(self, runtime: Runtime, results: Results, client: Callable[[], discord.Client]) -> None:
-        """``client`` is asked for when an image is: it is made after what it uses."""
+    def __init__(
+        self,
+        runtime: Runtime,
+        *,
+        results: Results,
+        fetcher: SourceFetcher,
+        threads: ImageThreads,
+        folder: Path,
+        client: Callable[[], discord.Client],
+    ) -> None:
+        """``folder`` is for files in progress; ``client`` is asked for when an image is: it is made after this."""
         self._store = runtime.store
         self._results = results
+        self._fetcher = fetcher
+        self._threads = threads
+        self._folder = folder
         self._client = client
+        self._downloads = asyncio.Semaphore(_DOWNLOADS_AT_ONCE)
 
     async def source(self, image: Image, viewer: UserId) -> Source:
         """Where a member can have an image from now; raises ImageGone.
@@ -44,7 +66,8 @@ class PostedImages:
             raise ImageGone
         request, requester = generation.request, generation.request.account.user_id
         # What could not be posted in its channel was sent to the requester directly.
-        private = request.destination.private or image.channel_id != request.destination.channel_id
+        elsewhere = image.channel_id != request.destination.channel_id
+        private = (request.destination.private or elsewhere) and not image.shared
         if private and requester != viewer:
             raise ImageGone
         owner = requester if private or request.account.guild_id == DIRECT_MESSAGES else None
@@ -54,6 +77,26 @@ class PostedImages:
                 raise ImageGone
             source = Source(address, image.filename, at_kie=True)
         return replace(source, owner=owner, spoiler=source.spoiler or request.spoiler)
+
+    @asynccontextmanager
+    async def file(self, image: Image, viewer: UserId, limit: int) -> AsyncGenerator[ImageFile, None]:
+        """The image as it was posted, in at most ``limit`` bytes, for as long as the block lasts; raises ImageGone."""
+        async with self._downloads:
+            source = await self.source(image, viewer)
+            with TemporaryDirectory(prefix="easel-", dir=self._folder) as folder:
+                path = Path(folder) / "image"
+                try:
+                    await self._fetcher.to_file(source, path, RESULT_MAX_BYTES)
+                    fitted, kind = await self._threads.run(fit, path, limit)
+                except (FetchFailed, FetchRefused, ResultUnavailable) as error:
+                    log.info("posted image not fetched", image=image.id, error=type(error).__name__)
+                    raise ImageGone from error
+                yield ImageFile(fitted, f"easel-{image.id}.{kind.suffix}", TaskId(image.id))
+
+    async def mark_shared(self, image: Image, channel: ChannelId, message: MessageId, filename: str) -> None:
+        """A copy for all was posted; raises StoreUnavailable."""
+        async with self._store.write() as tx:
+            await tx.images.mark_shared(replace(image, channel_id=channel, message_id=message, filename=filename))
 
     async def _on_discord(self, image: Image, viewer: UserId) -> Source | None:
         channel = self._client().get_partial_messageable(image.channel_id)

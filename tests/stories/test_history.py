@@ -4,7 +4,6 @@ import io
 from datetime import timedelta
 
 import discord
-import pytest
 import simcord
 from PIL import Image
 
@@ -24,8 +23,6 @@ from tests.stories.components import (
 from tests.stories.images import fetched
 from tests.stories.rendered import Rendered, rendered
 from tests.stories.story_world import StoryWorld, bot_with, response_of
-
-GONE = "This image no longer exists on Discord. Make it again with /imagine. Nothing was charged."
 
 
 async def history(
@@ -76,6 +73,7 @@ async def test_entries_have_previews_words_time_model_and_place(world: StoryWorl
     assert not list((world.files / "spool").iterdir())
 
 
+@bot_with(credits=100)
 async def test_pages_are_turned_to_the_end_and_back_in_the_next_process(world: StoryWorld) -> None:
     for _ in range(3):
         await world.delivered("four birds", count=4)
@@ -107,7 +105,7 @@ async def test_pages_are_turned_to_the_end_and_back_in_the_next_process(world: S
 async def test_search_and_filters(world: StoryWorld) -> None:
     await world.delivered("A red fox, sleeping; in the snow-covered garden")
     await world.delivered("a red Lighthouse by Café Fox/Hound", model="flex")
-    await world.outcome(await world.alice.dm("imagine", prompt="an owl in a red coat"))
+    await world.outcome(await world.alice.user.slash("imagine", prompt="an owl in a red coat"))
     fox, light, owl = (
         "A red fox, sleeping; in the snow\\-covered garden",
         "a red Lighthouse by Café Fox/Hound",
@@ -152,7 +150,7 @@ async def test_members_save_images_of_others_and_take_them_out(world: StoryWorld
     await save(world, world.alice, card)
     assert await listed(world, favourites=True) == ["four otters"] * 4
     # The image stays known when its message is deleted.
-    await world.alice.click(card, label="Delete")
+    world.env.backend.delete_message(world.channel.id, card.id)
     assert await listed(world, by=world.bob, command="favourites") == ["four otters"] * 2
 
 
@@ -164,8 +162,8 @@ async def test_what_is_no_image_of_ours_or_private_cannot_be_saved(world: StoryW
     await world.outcome(private)
     (image,) = execute(world.folder, "SELECT id FROM images")[0]
     card = await new_card(world, "a public hill", by=world.bob)
-    forge(world, card, "Delete", str(CustomId(Action.FAVOURITE, image)))
-    assert private_answer(await world.bob.click(card, label="Delete")).text == GONE
+    forge(world, card, "Again", str(CustomId(Action.FAVOURITE, image)))
+    assert private_answer(await world.bob.click(card, label="Again")).text == EXPIRED
     assert execute(world.folder, "SELECT 1 FROM favourites") == []
 
 
@@ -173,15 +171,15 @@ async def test_a_button_that_names_an_image_of_others_counts_only_where_that_is_
     hidden = await new_card(world, "of alice's")
     card = await new_card(world, "of bob's", by=world.bob)
     ids = [image for (image,) in execute(world.folder, "SELECT id FROM images ORDER BY id")]
-    forge(world, card, "Delete", str(CustomId(Action.FAVOURITE, ids[0])))
-    assert private_answer(await world.bob.click(card, label="Delete")).text == GONE
+    forge(world, card, "Again", str(CustomId(Action.FAVOURITE, ids[0])))
+    assert private_answer(await world.bob.click(card, label="Again")).text == EXPIRED
     # Alice's own image may be saved by her from anywhere, and by Bob from its card; the second press takes it out.
-    assert "Saved" in private_answer(await world.alice.click(card, label="Delete")).text
-    forge(world, hidden, "Delete", str(CustomId(Action.FAVOURITE, ids[0])))
-    assert "Saved" in private_answer(await world.bob.click(hidden, label="Delete")).text
-    assert private_answer(await world.bob.click(hidden, label="Delete")).text == texts.UNSAVED
+    assert "Saved" in private_answer(await world.alice.click(card, label="Again")).text
+    forge(world, hidden, "Again", str(CustomId(Action.FAVOURITE, ids[0])))
+    assert "Saved" in private_answer(await world.bob.click(hidden, label="Again")).text
+    assert private_answer(await world.bob.click(hidden, label="Again")).text == texts.UNSAVED
     execute(world.folder, "DELETE FROM images WHERE id = ?", [ids[0]])
-    assert private_answer(await world.alice.click(hidden, label="Delete")).text == GONE
+    assert private_answer(await world.alice.click(hidden, label="Again")).text == EXPIRED
 
 
 async def test_a_page_is_turned_by_its_member_alone_and_never_on_a_public_message(world: StoryWorld) -> None:
@@ -193,13 +191,29 @@ async def test_a_page_is_turned_by_its_member_alone_and_never_on_a_public_messag
     assert private_answer(await press_forged(world, world.bob, panel, older)).text == NOT_YOURS
     assert rendered(panel) == before
     card = world.messages()[0]
-    forge(world, card, "Delete", older)
-    assert private_answer(await world.alice.click(card, label="Delete")).text == EXPIRED
+    forge(world, card, "Again", older)
+    assert private_answer(await world.alice.click(card, label="Again")).text == EXPIRED
     for text in ("", "zz.x", "1", "nonsense", "1.a:b"):
         forged = f"easel:history:{to_base36(world.alice.id)}:5:{text}"
         message = world.env.backend.get_message(world.channel.id, panel.id)
         assert message is not None
         await press_forged(world, world.alice, panel, forged)
+
+
+async def test_each_entry_opens_its_images_menu_from_which_it_is_saved_and_taken_out(world: StoryWorld) -> None:
+    await world.delivered("a fox")
+    await world.delivered("an owl")
+    panel = await history(world)
+    menu = response_of(await world.alice.click(panel, label="2"))
+    assert rendered(menu).ephemeral
+    assert "a fox" in rendered(menu).text
+    assert "Saved" in private_answer(await world.alice.click(menu, label="⭐ Favourite")).text
+    assert await listed(world, command="favourites") == ["a fox"]
+    await world.restart()
+    assert private_answer(await world.alice.click(menu, label="⭐ Favourite")).text == texts.UNSAVED
+    assert await listed(world, command="favourites") == []
+    for label in ("1", "2"):
+        assert private_answer(await press_forged(world, world.bob, panel, custom_id_of(panel, label))).text == NOT_YOURS
 
 
 @bot_with(previews=1)

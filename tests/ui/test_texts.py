@@ -87,6 +87,8 @@ REFUSALS: list[errors.UserError] = [
     errors.BackupFailed("easel.db has 0.4 GB free, but needs 1.3 GB"),
     errors.NotYours(),
     image_errors.NoSavedImage(),
+    image_errors.AlreadyShared(),
+    image_errors.MayNotShare(),
     privacy_errors.BeingErased(),
     privacy_errors.ExportTooSoon(datetime(2026, 1, 1, tzinfo=UTC)),
     errors.TooLateToCancel(),

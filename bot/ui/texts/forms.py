@@ -1,20 +1,23 @@
 """The words of modals."""
 
+from bot.ui.texts.amounts import counted
+
 PROMPT_SHOWN_MAX = 4000
 """Discord's limit on a modal's text input; KIE takes a thousand more."""
 
 EDIT_TITLE = "Edit this image"
 EDIT_PROMPT_TITLE = "Edit prompt"
-LARGER_TITLE = "Redraw in 2K"
+REMIX_TITLE = "Remix"
 
 PROMPT = "Prompt"
 PROMPT_HINT = "What the image should show."
 PROMPT_CUT_HINT = f"Discord shows {PROMPT_SHOWN_MAX:,} characters here, so the end of the prompt was cut off."
-PROMPT_PLACEHOLDER = "make it winter, keep everything else"
-IMAGE = "Which image"
+PROMPT_PLACEHOLDER = "make it winter…"
+NEW_PLACEHOLDER = "a red fox in snow, morning light"
 MODEL = "Model"
 ASPECT_RATIO = "Shape"
 RESOLUTION = "Size"
+COUNT = "How many (each costs credits)"
 FILES = "More images to work from"
 
 
@@ -25,6 +28,11 @@ def change_hint(images: int) -> str:
     return f"What to change. These are images 1 to {images}; images you add come after them."
 
 
-def image_choice(position: int, count: int) -> str:
-    """One of several images of a card, by its position."""
-    return f"Image {position} of {count}"
+def without_images(count: int) -> str:
+    """Why a remix leaves the images out that the original was made from."""
+    return f"Made without the {counted(count, 'image')} of the original: someone else attached them privately."
+
+
+def images(count: int) -> str:
+    """A choice of how many images to make."""
+    return counted(count, "image")

@@ -8,6 +8,7 @@ from bot.ui.texts.amounts import counted, prompt, relative
 from bot.ui.texts.cards import LARGER_HEADLINE, PROMPT_HIDDEN, member
 
 NEWER, OLDER = "Newer", "Older"
+FAVOURITE = "⭐ Favourite"
 OPEN = "-# Press a number to open that image."
 NOTHING_FOUND = "Nothing found. Search for whole words of your prompt, or with fewer filters."
 NO_IMAGES = "You have no images yet. Make one with /imagine."

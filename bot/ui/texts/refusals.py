@@ -117,6 +117,10 @@ _FIXED: Mapping[type[errors.UserError], str] = {
     ),
     image_errors.ImageGone: f"This image no longer exists on Discord. Make it again with /imagine. {NOTHING_CHARGED}",
     image_errors.NoSavedImage: "There's no image of mine in this message. Use this on a message with an image I made.",
+    image_errors.AlreadyShared: "You've already shared this image, so nothing was posted.",
+    image_errors.MayNotShare: (
+        "You're not allowed to post images in this channel, so nothing was shared. Try it in another one."
+    ),
     errors.NotYours: "Only the person who requested this can do that.",
     privacy_errors.BeingErased: f"Data is being erased right now. Try again in a few minutes. {NOTHING_CHARGED}",
     errors.TooLateToCancel: "Too late to cancel: it's already being made.",

@@ -8,7 +8,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision: str = "0018"
-down_revision: str | None = "0016"
+down_revision: str | None = "0017"
 
 # The member is a word, too: what somebody searches for is looked up among their own images.
 _SQLITE = (

@@ -1,0 +1,116 @@
+"""An image's private menu, which only the member sees who opened it: what can be done with that image."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import discord
+from discord import ui
+
+from bot.domain.credits import PriceList
+from bot.domain.derived_requests import LARGER_PROMPT
+from bot.domain.errors import GenerationGone
+from bot.domain.generation import Generation, Image, Source
+from bot.domain.ids import ImageId, MessageId, UserId
+from bot.ui.buttons import menu_button
+from bot.ui.cards import BLURPLE, finished_view, headline, larger_price, small
+from bot.ui.custom_ids import Action, CustomId
+from bot.ui.discord_errors import leave_out_words
+from bot.ui.message_images import images_of
+from bot.ui.services import Services
+from bot.ui.targets import ImageTarget, can_delete, can_share, image_target_of, message_of, target_of
+from bot.ui.texts import cards as card_texts
+from bot.ui.texts import menus as texts
+
+_NOBODY = discord.AllowedMentions.none()
+
+
+@dataclass(frozen=True, slots=True)
+class _Menu:
+    """What a menu shows: the image or card that it is about, and its rows of buttons."""
+
+    generation: Generation
+    about: str
+    shown: Source | None
+    """The image, if the message shows it from which the menu was opened."""
+    rows: tuple[list[ui.Button[Any]], ...]
+    hint: str | None = None
+
+    def view(self, *, words: bool) -> ui.LayoutView:
+        """The message."""
+        request = self.generation.request
+        facts = [self.about, card_texts.member(request.account.user_id), *card_texts.settings(request.settings, 1, 0)]
+        text = f"{headline(self.generation, words=words)}\n{small([fact for fact in facts if fact])}"
+        top: list[ui.Item[Any]] = [ui.TextDisplay(text)]
+        if self.shown is not None:
+            thumbnail = ui.Thumbnail[Any](self.shown.url, spoiler=request.spoiler)
+            top = [ui.Section(text, accessory=thumbnail)]
+        hint = [ui.TextDisplay[Any](f"-# {self.hint}")] if self.hint else []
+        return finished_view(BLURPLE, *top, *(ui.ActionRow[Any](*row) for row in self.rows if row), *hint)
+
+
+async def open_more(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    """A card's last button: what it has no button for; of several images, what is about all of them."""
+    target = await target_of(services.history, interaction, button)
+    images = await services.history.images_in(MessageId(message_of(interaction).id))
+    mine = [image for image in images if image.generation_id == target.generation.id]
+    if not mine:
+        raise GenerationGone
+    menu = _menu(interaction, ImageTarget(target.generation, mine[0]), mine, services.prices, on_card=True)
+    await _send(interaction, menu)
+
+
+async def open_image(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
+    """The button with an image's number on a card, or one of any private message of ours."""
+    target = await image_target_of(services.history, interaction, button)
+    await open_menu(services, interaction, target.image.id)
+
+
+async def open_menu(services: Services, interaction: discord.Interaction[Any], image_id: ImageId) -> None:
+    """Answer with the menu of an image. That the member may come to it is for the caller to check."""
+    image, generation = await services.history.image(image_id, UserId(interaction.user.id))
+    siblings = await services.history.images_in(image.message_id)
+    await _send(
+        interaction, _menu(interaction, ImageTarget(generation, image), siblings, services.prices, on_card=False)
+    )
+
+
+async def _send(interaction: discord.Interaction[Any], menu: _Menu) -> None:
+    await leave_out_words(
+        lambda words: interaction.response.send_message(
+            view=menu.view(words=words), ephemeral=True, allowed_mentions=_NOBODY
+        )
+    )
+
+
+def _menu(
+    interaction: discord.Interaction[Any],
+    target: ImageTarget,
+    siblings: list[Image],
+    prices: PriceList,
+    *,
+    on_card: bool,
+) -> _Menu:
+    """``on_card``: beside the buttons of a card, which has those for a new image and, of several, one for each."""
+    image, generation = target.image, target.generation
+    whole, viewer = on_card and len(siblings) > 1, UserId(interaction.user.id)
+    price = larger_price(generation, prices)
+    new = [menu_button(action, image.id, viewer) for action in (Action.EDIT, Action.REMIX)]
+    if price is not None:
+        new.append(menu_button(Action.LARGER, image.id, viewer, price=price))
+    offered = {
+        Action.FAVOURITE: not whole,
+        Action.PROMPT: generation.request.prompt not in ("", LARGER_PROMPT) or generation.request.origin is not None,
+        Action.ORIGINAL: not whole,
+        Action.SHARE: not whole and can_share(interaction, target),
+        Action.REMOVE: (whole or len(siblings) == 1) and can_delete(interaction, target),
+    }
+    more = [menu_button(action, image.id, viewer) for action, is_offered in offered.items() if is_offered]
+    shown = images_of(message_of(interaction), viewer) if interaction.message and not whole else []
+    number = [sibling.id for sibling in siblings].index(image.id) + 1 if image in siblings else 1
+    return _Menu(
+        generation,
+        "" if whole else texts.position(number, len(siblings)),
+        next((source for source in shown if source.filename == image.filename), None),
+        (more,) if on_card else (new, more),
+        None if interaction.guild_id is not None else texts.ONLY_YOU if target.hidden else texts.FORWARD,
+    )

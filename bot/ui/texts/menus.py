@@ -1,0 +1,33 @@
+"""The words of an image's private menu, and of what it does."""
+
+from collections.abc import Sequence
+
+CHOOSE = "Which image? Each number opens that image's own menu."
+FORWARD = "To share this, press and hold the message (or right-click it) and choose Forward."
+ONLY_YOU = "Only you can see this, so Discord can't forward it either. Make it without `private` to share it."
+GONE = "Deleted."
+DELETE_ONE = "Delete this image for everybody? Its credits aren't refunded."
+FILE_NAME = "prompt.txt"
+PROMPT_HIDDEN = "Discord doesn't accept this prompt here."
+
+
+def position(number: int, count: int) -> str:
+    """Which of a card's images a menu is about; nothing for the only one."""
+    return f"image {number} of {count}" if count > 1 else ""
+
+
+def delete(count: int) -> str:
+    """The question before a message with so many images is deleted."""
+    return DELETE_ONE if count == 1 else f"Delete all {count} images of this card? Their credits aren't refunded."
+
+
+def prompts(written: Sequence[str]) -> str:
+    """The whole prompt; of an edit the first prompt and the changes since, numbered."""
+    if len(written) == 1:
+        return written[0]
+    return "\n\n".join(f"{number}. {prompt}" for number, prompt in enumerate(written, start=1))
+
+
+def shared(link: str) -> str:
+    """A copy was posted for all."""
+    return f"Shared: {link}"
