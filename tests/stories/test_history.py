@@ -150,7 +150,7 @@ async def test_members_save_images_of_others_and_take_them_out(world: StoryWorld
     await save(world, world.alice, card)
     assert await listed(world, favourites=True) == ["four otters"] * 4
     # The image stays known when its message is deleted.
-    world.env.backend.delete_message(world.channel.id, card.id)
+    await world.admin.delete(card)
     assert await listed(world, by=world.bob, command="favourites") == ["four otters"] * 2
 
 
