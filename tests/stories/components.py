@@ -19,8 +19,8 @@ FormAnswers = Mapping[str, str | list[str]]
 
 EDIT_FORM: dict[str, Any] = {"model": ["pro"], "ratio": ["auto"], "resolution": ["1K"]}
 """What a member leaves unchanged when editing one image."""
-SEVERAL_FORM: dict[str, Any] = {"model": ["pro"], "resolution": ["1K"]}
-"""What a member leaves unchanged when editing one of several images."""
+REMIX_FORM: dict[str, Any] = {**EDIT_FORM, "count": ["1"]}
+"""What a member leaves unchanged when starting anew from the words of an image that was made of others."""
 
 EXPIRED = "These buttons have expired. Start again with /imagine."
 NOT_YOURS = "Only the person who requested this can do that."
@@ -54,6 +54,37 @@ async def edit(
     """Edit a card with one image by its button; the modal is submitted with these answers."""
     opened = await member.click(card, label="Edit")
     return await member.submit_modal(opened, {"prompt": prompt, **EDIT_FORM, **answers})
+
+
+async def menu_of(world: StoryWorld, member: Actor, card: Message, label: str = "⋯") -> simcord.ResponseMessage:
+    """The private menu that a card's last button opens, or that of the image with that number."""
+    opened = await member.click(card, label=label)
+    private_answer(opened)
+    return response_of(opened)
+
+
+async def delete(world: StoryWorld, member: Actor, card: Message) -> Rendered:
+    """Delete a card by its menu, with the second press; what the member reads then."""
+    asked = response_of(await member.click(await menu_of(world, member, card), label="Delete"))
+    await member.click(asked, label="Delete")
+    return rendered(asked)
+
+
+def with_earlier_buttons(world: StoryWorld, card: discord.Message) -> discord.Message:
+    """The card as earlier versions posted it: Again, Edit, 2K and Delete, also for several images."""
+    stored = world.env.backend.get_message(card.channel.id, card.id)
+    number = custom_id_of(card, "⋯").rpartition(":")[2]
+    (container,) = stored.components
+    rows = [part for part in container["components"] if part["type"] == ComponentType.ACTION_ROW]
+    old = [("Again", "again"), ("Edit", "edit"), ("2K · 7", "2k"), ("Delete", "delete")]
+    button = rows[-1]["components"][0]
+    rows[-1]["components"] = [
+        {**button, "id": 100 + place, "label": label, "custom_id": f"easel:{action}:{number}"}
+        for place, (label, action) in enumerate(old)
+    ]
+    if len(rows) > 1:
+        container["components"].remove(rows[0])
+    return next(message for message in world.messages() if message.id == card.id)
 
 
 def private_answer(press: simcord.InteractionResult) -> Rendered:

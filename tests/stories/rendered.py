@@ -8,7 +8,7 @@ from simcord import ResponseMessage
 
 @dataclass(frozen=True, slots=True)
 class RenderedImage:
-    """An image of a gallery, or beside a text."""
+    """An image of a gallery."""
 
     url: str
     alt_text: str | None
@@ -22,9 +22,9 @@ class Rendered:
     colour: int | None
     texts: tuple[str, ...]
     images: tuple[RenderedImage, ...]
-    previews: tuple[RenderedImage, ...]
-    """Small images beside a text."""
     buttons: tuple[str, ...]
+    files: tuple[str, ...]
+    """Their addresses."""
     ephemeral: bool
     thinking: bool
 
@@ -55,8 +55,8 @@ def rendered(message: discord.Message | ResponseMessage) -> Rendered:
     shown = message.message if isinstance(message, ResponseMessage) else message
     texts: list[str] = []
     images: list[RenderedImage] = []
-    previews: list[RenderedImage] = []
     buttons: list[str] = []
+    files: list[str] = []
     colour: int | None = None
     components = list(shown.components)
     while components:
@@ -71,7 +71,9 @@ def rendered(message: discord.Message | ResponseMessage) -> Rendered:
             case discord.SectionComponent(children=children, accessory=accessory):
                 components[:0] = [*children, accessory]
             case discord.ThumbnailComponent(media=media, description=description):
-                previews.append(RenderedImage(media.url, description))
+                images.append(RenderedImage(media.url, description))
+            case discord.FileComponent(media=media):
+                files.append(media.url)
             case discord.MediaGalleryComponent(items=items):
                 images += [RenderedImage(item.media.url, item.description) for item in items]
             case discord.Button(label=label):
@@ -85,8 +87,8 @@ def rendered(message: discord.Message | ResponseMessage) -> Rendered:
         colour,
         tuple(texts),
         tuple(images),
-        tuple(previews),
         tuple(buttons),
+        tuple(files),
         ephemeral=shown.flags.ephemeral,
         thinking=shown.flags.loading,
     )

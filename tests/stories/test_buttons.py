@@ -5,20 +5,20 @@ from decimal import Decimal
 import pytest
 
 from bot.domain.derived_requests import LARGER_PROMPT
-from bot.ui.cards import GREEN
 from bot.ui.texts.refusals import NOT_HERE
 from demo.kie import Fail
 from tests.stories.components import (
-    EDIT_FORM,
     NOT_YOURS,
-    SEVERAL_FORM,
+    REMIX_FORM,
     edit,
     fields_of,
+    menu_of,
     new_card,
     press,
     press_at_once,
     private_answer,
     selected,
+    with_earlier_buttons,
 )
 from tests.stories.images import fetched, pixels, png
 from tests.stories.kie_calls import references_used, task_bodies, uploads
@@ -51,12 +51,13 @@ async def test_again_with_references_needs_no_second_upload_within_a_day(world: 
     assert uploads(world.kie) == 2
 
 
-async def test_edit_shows_what_the_card_was_made_with(world: StoryWorld) -> None:
+async def test_edit_leaves_the_words_to_the_member_and_keeps_the_settings(world: StoryWorld) -> None:
     card = await new_card(world, model="flex", resolution="2K", aspect_ratio="2:3")
     fields = fields_of(await world.bob.click(card, label="Edit"))
 
     assert [*fields] == ["prompt", "model", "ratio", "resolution", "files"]
-    assert fields["prompt"]["value"] == "a red fox in snow"
+    assert "value" not in fields["prompt"]
+    assert fields["prompt"]["placeholder"] == "make it winter…"
     assert [selected(fields[name]) for name in ("model", "ratio", "resolution")] == [["flex"], ["auto"], ["2K"]]
     assert fields["files"]["max_values"] == 7
 
@@ -87,39 +88,12 @@ async def test_2k_redraws_the_image_for_the_price_on_the_button(
     assert body["input"]["prompt"] == LARGER_PROMPT
     assert (body["input"]["resolution"], body["input"]["aspect_ratio"]) == ("2K", "auto")
     assert larger.headline == "**same image, redrawn in 2K**"
-    assert larger.buttons == ("Again", "Edit", "Delete")
+    assert larger.buttons == ("Again", "Edit", "Remix", "⋯")
     assert world.ledger(world.bob) == [("reserve", Decimal(price)), ("settle", Decimal(0))]
     (image,) = rendered(card).images
     assert references_used(world.kie) == [pixels(await fetched(image.url))]
-    edit_form = fields_of(await world.alice.click(response_of(command), label="Edit"))
-    assert edit_form["prompt"]["value"] == "a red fox in snow"
-
-
-async def test_of_several_images_the_member_picks_one_to_edit(world: StoryWorld) -> None:
-    card = await new_card(world, count=3)
-    opened = await world.alice.click(card, label="Edit")
-    fields = fields_of(opened)
-    assert [*fields] == ["prompt", "image", "model", "resolution", "files"]
-    offered = [option["value"] for option in fields["image"]["options"]]
-    assert selected(fields["image"]) == offered[:1]
-    answers = {"prompt": "at night", "image": [offered[2]], **SEVERAL_FORM}
-    await world.outcome(await world.alice.submit_modal(opened, answers))
-
-    assert references_used(world.kie) == [pixels(await fetched(rendered(card).images[2].url))]
-
-
-async def test_of_several_images_the_member_picks_one_to_redraw_in_2k(world: StoryWorld) -> None:
-    card = await new_card(world, count=4)
-    opened = await world.bob.click(card, label="2K · 7")
-    fields = fields_of(opened)
-    assert [*fields] == ["image"]
-    assert len(fields["image"]["options"]) == 4
-    second = fields["image"]["options"][1]["value"]
-    larger = await world.outcome(await world.bob.submit_modal(opened, {"image": [second]}))
-
-    assert references_used(world.kie) == [pixels(await fetched(rendered(card).images[1].url))]
-    assert larger.colour == GREEN
-    assert sum(amount for _, amount in world.ledger(world.bob)) == -7
+    remix_form = fields_of(await world.alice.click(response_of(command), label="Remix"))
+    assert remix_form["prompt"]["value"] == "a red fox in snow"
 
 
 async def test_two_members_at_once_both_get_one_and_each_pays_once(world: StoryWorld) -> None:
@@ -148,16 +122,18 @@ async def test_pressing_repeatedly_spends_no_more_than_there_is(world: StoryWorl
     ] * 2
 
 
-async def test_a_card_is_deleted_by_its_requester_and_by_moderators(world: StoryWorld) -> None:
+async def test_a_card_of_an_earlier_version_is_deleted_at_once_by_its_requester_and_moderators(
+    world: StoryWorld,
+) -> None:
     for member in (world.alice, world.admin):
-        deleted = await member.click(await new_card(world), label="Delete")
+        deleted = await member.click(with_earlier_buttons(world, await new_card(world)), label="Delete")
         assert world.messages() == []
         assert deleted.followups == []
     assert world.ledger(world.alice) == PAID * 2
 
 
 async def test_deleting_twice_in_one_moment_is_no_trouble(world: StoryWorld) -> None:
-    card = await new_card(world)
+    card = with_earlier_buttons(world, await new_card(world))
     presses = await press_at_once(world, card, "Delete", world.alice, world.admin)
 
     assert world.messages() == []
@@ -173,22 +149,26 @@ async def test_a_card_that_cannot_be_deleted_is_answered_in_words(
     world: StoryWorld, status: int, code: int, times: int, text: str
 ) -> None:
     card = await new_card(world)
+    asked = response_of(await world.alice.click(await menu_of(world, world.alice, card), label="Delete"))
     world.expected_logs.extend([] if code else ["unexpected error"])
-    world.env.inject_error("DELETE", "/webhooks/*", status=status, code=code, times=times)
-    assert private_answer(await world.alice.click(card, label="Delete")).text.startswith(text)
-    world.env.inject_error("DELETE", "/webhooks/*", status=404)
-    await world.alice.click(card, label="Delete")
+    world.env.inject_error("DELETE", "/channels/*/messages/*", status=status, code=code, times=times)
+    assert private_answer(await world.alice.click(asked, label="Delete")).text.startswith(text)
+    world.env.inject_error("DELETE", "/channels/*/messages/*", status=404)
+    await world.alice.click(asked, label="Delete")
 
     assert world.messages() == [], "a proxy's page once is tried again"
+    assert rendered(asked).text == "Deleted."
 
 
 async def test_a_card_belongs_to_the_one_who_pressed_the_button(world: StoryWorld) -> None:
     card = await new_card(world)
     again = await world.bob.click(card, label="Again")
     await world.outcome(again)
-    assert private_answer(await world.bob.click(card, label="Delete")).text == NOT_YOURS
-    assert private_answer(await world.alice.click(response_of(again), label="Delete")).text == NOT_YOURS
-    await world.bob.click(response_of(again), label="Delete")
+    copy = response_of(again).message
+    for member, other in ((world.bob, card), (world.alice, copy)):
+        assert "Delete" not in rendered(await menu_of(world, member, other)).buttons
+        assert private_answer(await member.click(with_earlier_buttons(world, other), label="Delete")).text == NOT_YOURS
+    await world.bob.click(copy, label="Delete")
 
     assert [message.id for message in world.messages()] == [card.id]
 
@@ -212,10 +192,10 @@ async def test_a_failed_card_is_tried_again_with_the_same_or_another_prompt(worl
     assert len((await press(world, world.alice, card, "Again")).images) == 1
     opened = await world.alice.click(card, label="Edit prompt")
     fields = fields_of(opened)
-    assert [*fields] == ["prompt", "model", "ratio", "resolution"]
+    assert [*fields] == ["prompt", "model", "ratio", "resolution", "count"]
     assert fields["prompt"]["value"] == "something bad"
     assert selected(fields["ratio"]) == ["auto"]
-    answers = {**EDIT_FORM, "prompt": "something nice", "ratio": ["1:1"]}
+    answers = {**REMIX_FORM, "prompt": "something nice", "ratio": ["1:1"]}
     retried = await world.outcome(await world.alice.submit_modal(opened, answers))
 
     assert retried.headline == "**something nice**"

@@ -12,8 +12,8 @@ from bot.ui.custom_ids import Action
 from tests.database import execute
 from tests.kie.schema import caused
 from tests.stories.components import (
-    EDIT_FORM,
     EXPIRED,
+    REMIX_FORM,
     FormAnswers,
     edit,
     forge,
@@ -29,7 +29,7 @@ from tests.stories.story_world import StoryWorld, response_of
 from tests.waiting import until
 
 SECRET = "the hidden garden behind the seventh gate"
-FORM: FormAnswers = {"prompt": "somebody else's image", "amount": "500", **EDIT_FORM}
+FORM: FormAnswers = {"prompt": "somebody else's image", "amount": "500", **REMIX_FORM}
 IMAGE = ("a.png", png())
 UNKNOWN = [
     "easel:nonsense:7",
@@ -49,7 +49,7 @@ async def forged_press(
     world: StoryWorld, who: simcord.MemberActor, card: discord.Message, custom_id: str
 ) -> simcord.InteractionResult:
     # A press on what the message does not carry never reaches the bot's code.
-    forge(world, card, "Delete", custom_id)
+    forge(world, card, "⋯", custom_id)
     return await press_forged(world, who, card, custom_id)
 
 

@@ -63,8 +63,8 @@ async def test_entries_have_previews_words_time_model_and_place(world: StoryWorl
     assert private.endswith(":R> · FLUX.2 Flex · only you")
     link = f"https://discord.com/channels/{world.env.guild.id}/{world.channel.id}/"
     assert f":R> · FLUX.2 Pro · [message]({link}" in public
-    assert [preview.alt_text for preview in shown.previews] == ["a \\*secret\\* garden", "a red fox in snow"]
-    for preview in shown.previews:
+    assert [preview.alt_text for preview in shown.images] == ["a \\*secret\\* garden", "a red fox in snow"]
+    for preview in shown.images:
         data = await fetched(preview.url)
         assert len(data) <= 10_000
         with Image.open(io.BytesIO(data)) as image:

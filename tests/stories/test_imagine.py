@@ -32,7 +32,7 @@ async def test_a_prompt_alone_becomes_an_image(world: StoryWorld) -> None:
 
     assert card.headline == "**a red fox in snow**"
     assert card.colour == GREEN
-    assert card.buttons == ("Again", "Edit", "2K · 7", "Delete")
+    assert card.buttons == ("Again", "Edit", "Remix", "2K · 7", "⋯")
     assert not card.ephemeral
     (image,) = card.images
     assert image.alt_text == "a red fox in snow"

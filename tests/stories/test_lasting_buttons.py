@@ -9,14 +9,16 @@ from tests.database import ON_POSTGRESQL, execute
 from tests.stories.components import (
     EDIT_FORM,
     EXPIRED,
-    SEVERAL_FORM,
+    REMIX_FORM,
     custom_id_of,
+    delete,
     edit,
-    fields_of,
     forge,
+    menu_of,
     new_card,
     press,
     private_answer,
+    with_earlier_buttons,
 )
 from tests.stories.images import fetched, pixels, png
 from tests.stories.kie_calls import references_used, uploads
@@ -33,7 +35,7 @@ WORDS_DELETED = re.compile(
     r"This request was made <t:\d+:R>, and its words have been deleted since. "
     r"Start again with /imagine. Nothing was charged."
 )
-EVERY_BUTTON = pytest.mark.parametrize("label", ["Again", "Edit", "2K · 7", "Delete"])
+EVERY_BUTTON = pytest.mark.parametrize("label", ["Again", "Edit", "Remix", "2K · 7", "⋯"])
 
 
 @pytest.mark.parametrize("age", [0.0, MONTHS], ids=["young", "months old"])
@@ -47,7 +49,7 @@ async def test_buttons_work_in_the_next_process(world: StoryWorld, age: float) -
     edited = await world.outcome(await edit(world, world.bob, card))
 
     assert [len(result.images) for result in (again, larger, edited)] == [1, 1, 1]
-    await world.alice.click(card, label="Delete")
+    assert (await delete(world, world.alice, card)).text == "Deleted."
     assert len(world.messages()) == 3
 
 
@@ -103,7 +105,7 @@ async def test_of_a_card_whose_words_were_deleted_only_what_needs_no_words_works
     edited = await world.outcome(await edit(world, world.bob, card, "at night"))
     larger = await press(world, world.bob, card, "2K · 7")
     assert [len(result.images) for result in (edited, larger)] == [1, 1]
-    await world.alice.click(card, label="Delete")
+    await delete(world, world.alice, card)
 
 
 @EVERY_BUTTON
@@ -116,25 +118,35 @@ async def test_a_button_of_a_card_that_is_unknown_has_expired(world: StoryWorld,
     assert private_answer(await world.alice.submit_modal(opened, {"prompt": "at night", **EDIT_FORM})).text == EXPIRED
     assert [message.id for message in world.messages()] == [card.id]
     assert world.ledger(world.alice) == []
-    await world.admin.click(card, label="Delete")
+    await world.admin.click(with_earlier_buttons(world, card), label="Delete")
     assert world.messages() == []
 
 
-async def test_forms_opened_before_a_restart_are_taken_after_it(world: StoryWorld) -> None:
+async def test_forms_and_menus_opened_before_a_restart_work_after_it(world: StoryWorld) -> None:
     card = await new_card(world, count=2)
-    opened = [await world.alice.click(card, label=label) for label in ("Edit", "2K · 7")]
+    second = await menu_of(world, world.alice, card, "2")
+    opened = [await world.alice.click(second, label=label) for label in ("Edit", "Remix")]
     opened.append(await world.alice.context_menu(world.channel, "Edit image", card))
-    second = fields_of(opened[1])["image"]["options"][1]["value"]
     await world.restart()
-    answers = [
-        {"prompt": "at night", "image": [second], **SEVERAL_FORM},
-        {"image": [second]},
-        {"prompt": "at night", **EDIT_FORM},
-    ]
-    for modal, answer in zip(opened, answers, strict=True):
-        assert len((await world.outcome(await world.alice.submit_modal(modal, answer))).images) == 1
+    for modal, answer in zip(opened, (EDIT_FORM, REMIX_FORM | {"ratio": ["1:1"]}, EDIT_FORM), strict=True):
+        submitted = await world.alice.submit_modal(modal, {"prompt": "at night", **answer})
+        assert len((await world.outcome(submitted)).images) == 1
+    assert len((await world.outcome(await world.alice.click(second, label="2K · 7"))).images) == 1
 
-    assert references_used(world.kie) == [pixels(await fetched(image.url)) for image in rendered(card).images]
+    images = [pixels(await fetched(image.url)) for image in rendered(card).images]
+    assert references_used(world.kie) == [images[1]]
+
+
+@pytest.mark.parametrize("label", ["Edit", "2K · 7"])
+async def test_a_grid_of_an_earlier_version_asks_which_image_is_meant(world: StoryWorld, label: str) -> None:
+    card = with_earlier_buttons(world, await new_card(world, count=2))
+    choice = response_of(await world.bob.click(card, label=label))
+    assert rendered(choice).buttons == ("1", "2")
+    menu = response_of(await world.bob.click(choice, label="2"))
+    await press(world, world.bob, menu.message, "2K · 7")
+
+    assert references_used(world.kie) == [pixels(await fetched(rendered(card).images[1].url))]
+    assert world.ledger(world.alice) == PAID[:1] * 2 + PAID[1:] * 2
 
 
 @EVERY_BUTTON
@@ -156,8 +168,7 @@ async def test_what_is_made_from_a_private_card_is_private(world: StoryWorld) ->
 
     assert [result.ephemeral for result in (again, larger, edited)] == [True, True, True]
     assert world.messages() == []
-    await world.alice.click(secret, label="Delete")
-    assert secret.id not in {message.id for message in world.channel.history(viewer=world.alice)}
+    assert "Delete" not in rendered(await menu_of(world, world.alice, secret)).buttons, "Discord's Dismiss does it"
 
 
 async def test_in_direct_messages_a_press_is_paid_from_their_own_allowance(world: StoryWorld) -> None:
@@ -166,7 +177,7 @@ async def test_in_direct_messages_a_press_is_paid_from_their_own_allowance(world
     await world.outcome(command)
     again = await alice.click(command.response, label="Again")
     assert len((await world.outcome(again)).images) == 1
-    await alice.click(command.response, label="Delete")
+    await delete(world, alice, response_of(command))
 
     assert [message.id for message in alice.dm_channel.history()] == [again.response.id]
     assert world.ledger(alice, server=False) == PAID * 2
@@ -183,7 +194,7 @@ async def test_an_image_that_came_late_can_be_edited(world: StoryWorld) -> None:
     larger = await press(world, world.bob, late, "2K · 7")
 
     assert larger.small_print[-1] == f"edit of [this image]({late.jump_url})"
-    await world.alice.click(late, label="Delete")
+    await delete(world, world.alice, late)
     assert late.id not in {message.id for message in world.messages()}
 
 

@@ -7,7 +7,7 @@ import pytest
 from bot.domain.generation import Image, Source
 from bot.domain.ids import MessageId, UserId
 from bot.domain.image_errors import ImageGone
-from tests.stories.components import new_card
+from tests.stories.components import delete, new_card
 from tests.stories.images import fetched
 from tests.stories.rendered import rendered
 from tests.stories.story_world import StoryWorld, response_of
@@ -38,7 +38,7 @@ async def test_an_image_that_discord_no_longer_shows_is_found_at_kie_for_two_wee
     card = await new_card(world)
     shown = await fetched(rendered(card).images[0].url)
     image = await image_in(world, card.id)
-    await world.alice.click(card, label="Delete")
+    await delete(world, world.alice, card)
     found = await source(world, image, world.bob.id)
     assert found.at_kie
     assert await fetched(found.url) == shown

@@ -11,6 +11,7 @@ from tests.kie.schema import caused
 from tests.stories.components import (
     EDIT_FORM,
     EXPIRED,
+    REMIX_FORM,
     custom_id_of,
     edit,
     new_card,
@@ -26,7 +27,7 @@ from tests.waiting import until
 
 BROKEN: TaskOutcome = Fail("500", "Internal Error, Please try again later.")
 PHOTO = ("photo.png", png((200, 30, 60)))
-OTHERS_WORDS = {"prompt": "in other words", **EDIT_FORM}
+OTHERS_WORDS = {"prompt": "in other words", **REMIX_FORM}
 REFUSED = "Someone else attached these images privately. Attach images of your own with /imagine. Nothing was charged."
 ONE_AT_A_TIME = bot_with(new_tasks=1, new_tasks_window=600)
 
@@ -156,7 +157,7 @@ async def test_what_its_owner_cancelled_nobody_else_starts_again(world: StoryWor
     assert await cancelled(world, world.alice, await world.alice.click(card, label="Again"))
 
 
-@pytest.mark.parametrize("action", ["again", "edit", "words", "2k"])
+@pytest.mark.parametrize("action", ["again", "edit", "words", "2k", "remix", "more"])
 async def test_a_private_card_is_for_its_requester_whatever_discord_lets_through(
     world: StoryWorld, action: str
 ) -> None:
@@ -166,7 +167,7 @@ async def test_a_private_card_is_for_its_requester_whatever_discord_lets_through
     calls = len(caused(world.kie))
     custom_id = f"easel:{action}:{custom_id_of(card, 'Again').rpartition(':')[2]}"
     # A press on what the message does not carry never reaches the bot's code.
-    if action in {"again", "edit"}:
+    if action in {"again", "edit", "2k", "more"}:
         attack = await press_forged(world, world.bob, card, custom_id)
     else:
         attack = await submit_forged(world, world.bob, card, custom_id, OTHERS_WORDS)

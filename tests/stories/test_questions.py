@@ -88,7 +88,7 @@ async def test_a_yes_counts_once(world: StoryWorld) -> None:
 async def test_a_yes_forged_onto_another_message_replaces_nothing(world: StoryWorld) -> None:
     _, question = await asked(world)
     card, custom_id = world.messages()[1], custom_id_of(question, YES)
-    forge(world, card, "Delete", custom_id)
+    forge(world, card, "⋯", custom_id)
 
     assert private_answer(await press_forged(world, world.bob, card, custom_id)).text.startswith(CLOSED)
     assert world.ledger(world.bob) == []

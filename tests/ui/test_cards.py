@@ -176,9 +176,10 @@ def test_a_result_says_what_it_took() -> None:
 @pytest.mark.parametrize(
     ("settings", "images", "labels"),
     [
-        (Settings(), 1, ["Again", "Edit", "2K · 7", "Delete"]),
-        (Settings(Model.FLEX), 4, ["Again", "Edit", "2K · 24", "Delete"]),
-        (Settings(resolution=Resolution.TWO_K), 1, ["Again", "Edit", "Delete"]),
+        (Settings(), 1, ["Again", "Edit", "Remix", "2K · 7", "⋯"]),
+        (Settings(Model.FLEX), 1, ["Again", "Edit", "Remix", "2K · 24", "⋯"]),
+        (Settings(Model.FLEX), 4, ["1", "2", "3", "4", "Again", "Remix", "⋯"]),
+        (Settings(resolution=Resolution.TWO_K), 1, ["Again", "Edit", "Remix", "⋯"]),
         (Settings(), 0, ["Again", "Edit prompt", "Delete"]),
     ],
 )
@@ -189,7 +190,10 @@ def test_an_outcome_offers_what_can_be_done_with_it(settings: Settings, images: 
 
     assert [button.label for button in shown] == labels
     carried = [CustomId.parse(button.custom_id or "") for button in shown]
-    assert [custom_id.number for custom_id in carried if custom_id] == [ended.id] * len(labels)
+    numbers = list(range(images)) if images > 1 else []
+    assert [custom_id.number for custom_id in carried if custom_id] == numbers + [ended.id] * (
+        len(labels) - len(numbers)
+    )
 
 
 @pytest.mark.parametrize(("guild", "place"), [(GuildId(900), "900"), (DIRECT_MESSAGES, "@me")])

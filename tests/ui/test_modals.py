@@ -15,21 +15,21 @@ from bot.domain.generation import Source
 from bot.domain.ids import UserId
 from bot.domain.settings import REFERENCES_MAX, AspectRatio, Model, Resolution, Settings
 from bot.ui.custom_ids import Action, CustomId
-from bot.ui.modals import Form, amount_modal, draft_modal, edit_modal, prompt_modal, read_form, which_modal
+from bot.ui.modals import Form, amount_modal, draft_modal, edit_modal, read_form, remix_modal
 from bot.ui.texts import quota
+from tests.factories import make_request
 from tests.ui.messages import MessageMaker
 
 ID = CustomId(Action.EDIT, (1 << 63) - 1)
 PROMPTS = ["", "a red fox", "鷺" * 5000, "🦊" * 5000]
-IMAGES = [Source("https://cdn.discordapp.com/x", f"easel-{(1 << 63) - 1}-{n}.webp") for n in range(4)]
 PRICES = PriceList(KIE_PRICES)
 ALL_SETTINGS = [Settings(*chosen) for chosen in product(Model, AspectRatio, Resolution)]
 
 EVERY: dict[str, Callable[[str, Settings], ui.Modal]] = {
-    "edit": lambda prompt, settings: edit_modal(ID, IMAGES[:1], prompt, settings, PRICES),
-    "edit one of four": lambda prompt, settings: edit_modal(ID, IMAGES, prompt, settings, PRICES),
-    "another prompt": lambda prompt, settings: prompt_modal(ID, prompt, settings, PRICES),
-    "larger": lambda _prompt, _settings: which_modal(ID, IMAGES),
+    "edit": lambda _prompt, settings: edit_modal(ID, settings, PRICES),
+    "remix": lambda prompt, settings: remix_modal(
+        ID, make_request(prompt=prompt, settings=settings), PRICES, dropped=8
+    ),
     "amount": lambda _prompt, _settings: amount_modal(ID, quota.AMOUNT_TITLE, quota.AMOUNT_LABEL),
     "one image": lambda _prompt, _settings: draft_modal(ID, 1, PRICES),
     "seven images": lambda _prompt, _settings: draft_modal(ID, 7, PRICES),
@@ -53,33 +53,33 @@ def test_a_draft_takes_as_many_files_as_there_is_room_for(images: int) -> None:
 
 @pytest.mark.parametrize("settings", ALL_SETTINGS, ids=str)
 def test_a_modal_shows_the_settings_as_chosen(settings: Settings) -> None:
-    modal = prompt_modal(ID, "a red fox", settings, PRICES).to_dict()
+    modal = remix_modal(ID, make_request(settings=settings, count=3), PRICES).to_dict()
     fields = {field["custom_id"]: field for field in fields_of(modal)}
     selected = [
         [option["value"] for option in fields[name]["options"] if option["default"]]
-        for name in ("model", "ratio", "resolution")
+        for name in ("model", "ratio", "resolution", "count")
     ]
 
-    assert selected == [[settings.model], [settings.aspect_ratio], [settings.resolution]]
+    assert selected == [[settings.model], [settings.aspect_ratio], [settings.resolution], ["3"]]
 
 
 async def test_what_was_answered_is_read(messages: MessageMaker) -> None:
     answers = [
         label({"type": 4, "custom_id": "prompt", "value": "make it blue"}),
-        label({"type": 3, "custom_id": "image", "values": ["b.png"]}),
         label({"type": 3, "custom_id": "model", "values": ["flex"]}),
         label({"type": 3, "custom_id": "ratio", "values": ["16:9"]}),
         label({"type": 3, "custom_id": "resolution", "values": ["2K"]}),
+        label({"type": 3, "custom_id": "count", "values": ["3"]}),
         label({"type": 19, "custom_id": "files", "values": ["2", "1"]}),
     ]
     files = {str(n): {"id": str(n), "url": f"https://cdn/{n}", "filename": f"{n}.png", "size": n} for n in (1, 2)}
 
     assert await read(messages, answers, {"attachments": files}) == Form(
         "make it blue",
-        "b.png",
         Model.FLEX,
         AspectRatio.WIDE,
         Resolution.TWO_K,
+        3,
         tuple(Source(f"https://cdn/{n}", f"{n}.png", n, UserId(messages.alice.id)) for n in (2, 1)),
     )
 
@@ -102,6 +102,7 @@ NOTHING = Form("", None, None, None, None, ())
         [{"type": 3, "custom_id": "model", "value": "flex"}],
         [{"type": 3, "custom_id": "ratio", "values": [17]}],
         [{"type": 3, "custom_id": "resolution", "values": [None, "2K"]}],
+        [{"type": 3, "custom_id": "count", "values": ["5"]}],
         [{"type": 19, "custom_id": "files", "values": ["404"]}],
         [{"type": 19, "custom_id": "files"}],
     ],
