@@ -58,7 +58,7 @@ _ONE = (
     .where(_I.id == bindparam("image"))
 )
 _WORDS: Final = table("image_words", column("rowid"))
-"""SQLite's full-text index, whose rows are images; PostgreSQL has one on the prompts."""
+"""SQLite's full-text index, whose rows are images; PostgreSQL has a column beside the prompts."""
 _MATCHES = text("image_words MATCH :words")
 _FOUND = (
     select(*_I, *_SHOWN, _SAVED.label("favourite"))
@@ -67,10 +67,7 @@ _FOUND = (
     .join(generations, _G.id == _I.generation_id)
     .where(_MATCHES, _G.user_id == _USER)
 )
-_VECTOR = text(
-    "to_tsvector('simple', 'member' || CAST(generations.user_id AS text) || ' ' || "
-    "translate(generations.prompt, '-/.@_+<>&', '         ')) @@ plainto_tsquery('simple', :words)"
-)
+_HAS_WORDS = text("generations.words @@ plainto_tsquery('simple', :words)")
 
 
 class ImageHistoryRepository:
@@ -111,10 +108,10 @@ class ImageHistoryRepository:
         on_sqlite = self._connection.dialect.name == "sqlite"
         if wanted.favourites:
             matches = exists(select(1).select_from(_WORDS).where(_WORDS.c.rowid == _F.image_id, _MATCHES))
-            return _FAVOURITES.where(*self._if_words(wanted, matches if on_sqlite else _VECTOR)), _F.image_id
+            return _FAVOURITES.where(*self._if_words(wanted, matches if on_sqlite else _HAS_WORDS)), _F.image_id
         if wanted.words and on_sqlite:
             return _FOUND, _WORDS.c.rowid
-        return _OWN.where(*self._if_words(wanted, _VECTOR)), _T.id
+        return _OWN.where(*self._if_words(wanted, _HAS_WORDS)), _T.id
 
     def _if_words(self, wanted: HistoryFilter, condition: Any) -> Sequence[Any]:
         return (condition,) if wanted.words else ()
