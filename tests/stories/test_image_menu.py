@@ -296,6 +296,6 @@ async def test_what_a_button_starts_names_its_requester_from_the_first_moment_an
                 assert world.bob.mention in working.text
         if not refused:
             assert (await world.outcome(pressed)).small_print[0] == world.bob.mention
-        first = world.calls("POST", "/callback")[-1].json or {}
+        first: Any = world.calls("POST", "/callback")[-1].json
         assert (first["type"], f"<@{world.bob.id}>" in str(first)) == (4, True)
     assert len(world.messages()) == 3
