@@ -19,11 +19,13 @@ from bot.domain.ports import Clock
 from bot.folders import open_folders
 from bot.generation.delivery import DeliveryWorker
 from bot.generation.history import History
+from bot.generation.image_history import ImageHistory
 from bot.generation.notices import NoticeWorker
 from bot.generation.operator_pause import OperatorPauses
 from bot.generation.pending_card_table import PendingCardTable
 from bot.generation.pending_cards import PendingCardJournal, PendingCards
 from bot.generation.pipeline import Pipeline
+from bot.generation.previews import Previews
 from bot.generation.prompt_files import PromptFiles
 from bot.generation.reference_table import ReferenceTable
 from bot.generation.references import KeptReferences, ReferencePreparer
@@ -145,7 +147,14 @@ async def assemble(
         spool = Spool(folders.spool, downloads)
         results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
         undelivered = Undelivered(runtime, results, options.undelivered_kept_for(config))
-        delivery = DeliveryWorker(runtime, workload=workload, results=results)
+        previews = Previews(
+            runtime,
+            results=results,
+            sandbox=sandbox,
+            folder=folders.temporary,
+            keep=options.previews_kept(config),
+        )
+        delivery = DeliveryWorker(runtime, workload=workload, results=results, previews=previews)
         tracker = Tracker(
             runtime,
             api=api,
@@ -202,6 +211,7 @@ async def assemble(
             access=Access(options.access(config)),
             generations=generations,
             history=history,
+            image_history=ImageHistory(runtime),
             prompt_files=PromptFiles(attachments, folders.temporary),
             undelivered=undelivered,
             quotas=QuotaService(runtime, policy),

@@ -23,6 +23,7 @@ from bot.kie.client import KieOptions
 from bot.maintenance.backups import BackupOptions
 from bot.maintenance.retention import RetentionOptions
 from bot.media.fetch import AllowedHosts, Fetcher
+from bot.media.formats import PREVIEW_MAX_BYTES
 from bot.media.reference_cache import ReferenceCacheLimits
 from bot.polling.pace import Pace
 from bot.quota.balance_monitor import BalanceMonitorOptions
@@ -191,6 +192,11 @@ def reference_cache_limits(config: Config) -> ReferenceCacheLimits:
         unused_for=timedelta(days=kept.keep_days),
         evict_every=_CACHE_EVICTS_EVERY,
     )
+
+
+def previews_kept(config: Config) -> int:
+    """How many previews take the disk space that is set."""
+    return config.previews.keep_megabytes * 1_000_000 // PREVIEW_MAX_BYTES
 
 
 def kept_for(config: Config) -> KeptFor:

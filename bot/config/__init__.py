@@ -22,6 +22,7 @@ from bot.config.sections import (
     LogConfig,
     MetricsConfig,
     OperatorConfig,
+    PreviewsConfig,
     PricesConfig,
     QuotaConfig,
     ReferencesConfig,
@@ -44,6 +45,7 @@ class Config(Section):
     database: DatabaseConfig = DatabaseConfig()
     backup: BackupConfig = BackupConfig()
     references: ReferencesConfig = ReferencesConfig()
+    previews: PreviewsConfig = PreviewsConfig()
     retention: RetentionConfig = RetentionConfig()
     web: WebConfig = WebConfig()
     quota: QuotaConfig = QuotaConfig()

@@ -115,6 +115,12 @@ class ReferencesConfig(Section):
     keep_days: Annotated[float, Field(ge=0.01, le=3650)] = 90
 
 
+class PreviewsConfig(Section):
+    """How many previews of images /history has."""
+
+    keep_megabytes: Annotated[int, Field(ge=0, le=1_000_000)] = 200
+
+
 class RetentionConfig(Section):
     """After how many days what is deleted, or folded into sums; 0 for never."""
 

@@ -3,6 +3,10 @@
 from bot.domain.errors import UserError
 
 
+class NoSavedImage(UserError):
+    """A message shows no image of the bot's that this member could save."""
+
+
 class ImageGone(UserError):
     """A posted image is neither on Discord nor at KIE, or not for this member."""
 

@@ -19,6 +19,7 @@ from bot.domain.ids import GenerationId, ImageId
 from bot.domain.kie_account import DeliveryGivenUp
 from bot.domain.ports import Card, ImageFile, MessageSender, OperatorAlerts, Posted
 from bot.domain.states import Failure
+from bot.generation.previews import Previews
 from bot.generation.results import Results
 from bot.generation.workload import Workload
 from bot.runtime import Runtime
@@ -42,12 +43,13 @@ class _Unsure(Exception):
 class DeliveryWorker:
     """Shows progress, fetches finished images, posts the outcome once, and settles it in one transaction."""
 
-    def __init__(self, runtime: Runtime, *, workload: Workload, results: Results) -> None:
+    def __init__(self, runtime: Runtime, *, workload: Workload, results: Results, previews: Previews) -> None:
         self._store = runtime.store
         self._clock = runtime.clock
         self._background = runtime.background
         self._workload = workload
         self._results = results
+        self._previews = previews
         self._sender: asyncio.Future[MessageSender] = asyncio.get_running_loop().create_future()
         self._changed: set[GenerationId] = set()
         self._busy: set[GenerationId] = set()
@@ -182,29 +184,18 @@ class DeliveryWorker:
 
     async def _record_delivery(self, card: Card, images: Sequence[ImageFile], posted: Posted) -> None:
         generation, now = card.generation, self._clock.now()
-        origin = generation.request.origin
+        origin, place = generation.request.origin, (posted.channel_id, posted.message_id)
+        parent = origin.image_id if origin else None
         delivered = [generation.task(image.task_id) for image in images]
         async with self._store.write() as tx:
             await tx.tasks.delivered(delivered, now)
             await tx.generations.mark_delivered(generation.id, None if card.late else posted.message_id)
             await tx.images.add(
-                [
-                    Image(
-                        ImageId(image.task_id),
-                        generation.id,
-                        origin.image_id if origin else None,
-                        posted.channel_id,
-                        posted.message_id,
-                        image.filename,
-                        now,
-                    )
-                    for image in images
-                ]
+                [Image(ImageId(image.task_id), generation.id, parent, *place, image.filename, now) for image in images]
             )
         self._posted.pop(generation.id, None)
         self.failing_since.pop(generation.id, None)
-        for task in delivered:
-            self._results.forget(task)
+        self._background.start(self._previews.make_of(images, delivered))
         metrics.credits_moved(Movement.SETTLE, generation.unit_price * sum(not task.free for task in delivered))
         metrics.generation_ended(generation, "late" if card.late else "delivered", delivered)
         metrics.images_posted(delivered, now)

@@ -18,7 +18,7 @@ from bot.domain.privacy_errors import ExportTooSoon
 from bot.domain.text import as_cell
 from bot.quota.spending_report import BYTE_ORDER_MARK
 from bot.runtime import Runtime
-from bot.store.exports import ExportedMovement, ExportedRequest
+from bot.store.exports import ExportedFavourite, ExportedMovement, ExportedRequest
 from bot.store.store import Store, Transaction
 
 _PAUSE = timedelta(minutes=10)
@@ -33,10 +33,12 @@ _REQUEST_COLUMNS = (
     *("private", "server", "link", "edited_from"),
 )
 _MOVEMENT_COLUMNS = ("time", "server", "movement", "credits", "of_which_bonus", "request", "reason")
+_FAVOURITE_COLUMNS = ("saved", "server", "link")
 _README = """Everything that Easel stores about you.
 
 requests.json, requests.csv  what you asked for, newest first, with links to the messages on Discord
 credits.csv                  every movement of your credits, newest first
+favourites.csv               images you saved, newest first
 settings.json                limits that servers set for you, and your requests for more credits
 
 Times are in UTC. "server" is Discord's id of a server, and 0 for direct messages. There are no images in this file: the
@@ -121,6 +123,11 @@ async def _write_parts(tx: Transaction, user: UserId, folder: Path, requests: in
         while entries := await tx.exports.movements(user, before, min(_AT_ONCE, movements - rows)):
             await asyncio.to_thread(table.add, entries, _movement_row)
             rows, before = rows + len(entries), entries[-1].id
+    before = _NEWEST
+    with _Table(folder / "favourites.csv", _FAVOURITE_COLUMNS) as table:
+        while saved := await tx.exports.favourites(user, before, _AT_ONCE):
+            table.add(saved, _favourite_row)
+            before = saved[-1].image
     (folder / "settings.json").write_text(json.dumps(await _settings(tx, user), indent=2), encoding="utf-8")
     return written
 
@@ -235,6 +242,11 @@ def _request_row(request: ExportedRequest) -> tuple[object, ...]:
 def _movement_row(entry: ExportedMovement) -> tuple[object, ...]:
     amounts = (_plain(entry.credits), _plain(entry.bonus))
     return (entry.at.isoformat(), entry.guild_id, entry.movement, *amounts, entry.request or "", as_cell(entry.note))
+
+
+def _favourite_row(saved: ExportedFavourite) -> tuple[object, ...]:
+    link = "" if saved.private else message_link(saved.guild_id, saved.channel_id, saved.message_id)
+    return (saved.saved_at.isoformat(), saved.guild_id, link)
 
 
 def _link(request: ExportedRequest) -> str | None:

@@ -38,6 +38,9 @@ _ACCEPTING: Final = timedelta(hours=1)
 _DONE, _WORDS = "maintenance.done", "maintenance.words"
 """Keys of the last night that was finished, and of the first generation whose words may not have been deleted."""
 
+_WITH_WORDS: Final = {"prompts", "images", "generations"}
+"""Steps that delete what can be searched for."""
+
 _Step = Callable[[RetentionRepository, datetime, int], Awaitable[int]]
 
 
@@ -96,6 +99,8 @@ class NightlyMaintenance:
         """Delete and fold all that is too old now, and note that this night is done."""
         began = time.monotonic()
         done = {name: count async for name, count in self._steps() if count}
+        if done.keys() & _WITH_WORDS:
+            await self._drop_words()
         async with self._store.write() as tx:
             await tx.key_values.put(_DONE, night.isoformat())
         pages = await self._give_back()
@@ -127,6 +132,16 @@ class NightlyMaintenance:
 
     def _before(self, kept_for: timedelta | None) -> datetime | None:
         return None if kept_for is None else self._clock.forget_before(kept_for)
+
+    async def _drop_words(self) -> None:
+        """Deleted words leave the full-text index of SQLite."""
+        is_first, more = True, True
+        while more:
+            async with self._store.write() as tx:
+                began = time.monotonic()
+                more = await tx.image_words.merge(first=is_first)
+            is_first = False
+            await self._rest((time.monotonic() - began) * _SHARE)
 
     async def _all(self, step: _Step, before: datetime | None) -> int:
         """Repeat a step until nothing is left for it; how many rows it has handled."""

@@ -19,6 +19,7 @@ import threading
 from collections import defaultdict
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Final, Self
@@ -29,6 +30,7 @@ from bot.domain.errors import ReferenceProblem
 from bot.domain.ids import UserId
 from bot.media.child_process import run_module, start_module
 from bot.media.confinement import PARTS
+from bot.media.formats import PREVIEW_MAX_BYTES, Format, detect_format
 from bot.media.sanitize import REFERENCE_MAX_BYTES, Sanitized, parse_result
 
 log = structlog.stdlib.get_logger(__name__)
@@ -54,7 +56,7 @@ _SLOW: Final = TimeLimits(processor=10, total=30.0)
 
 
 class DecodeSandbox:
-    """Sanitizes one quick and one slow image at a time.
+    """Sanitizes one quick and one slow image at a time, and makes previews.
 
     Leaving the context ends what is at work.
     """
@@ -91,6 +93,19 @@ class DecodeSandbox:
                 break
         return result
 
+    async def preview(self, source: Path, target: Path) -> bytes | None:
+        """A small WebP of a JPEG, PNG or WebP, made by way of the file ``target``; None if it cannot be decoded.
+
+        It waits among the slow images, so that it holds up no member. Raises RuntimeError once the sandbox is closed.
+        """
+        _, output = await self._lanes[-1].run(source, target, None, preview=True)
+        if not isinstance(parse_result(output, target), Sanitized):
+            return None
+        if not await asyncio.to_thread(_is_usable, target, PREVIEW_MAX_BYTES):
+            return None
+        data = await asyncio.to_thread(target.read_bytes)
+        return data if detect_format(data) is Format.WEBP else None
+
     def _warn_of_missing_parts(self, output: str) -> None:
         missing = sorted(set(output.split()[1:]) & set(PARTS))
         if missing and not self._has_warned:
@@ -98,10 +113,10 @@ class DecodeSandbox:
             log.warning("image decoder is not fully confined: the system does not offer it", missing=missing)
 
 
-def _is_usable(target: Path) -> bool:
+def _is_usable(target: Path, max_bytes: int = REFERENCE_MAX_BYTES) -> bool:
     """Whether a process that may have been taken over left a file that the bot may read and upload."""
     status = target.lstat()
-    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and status.st_size <= REFERENCE_MAX_BYTES
+    return stat.S_ISREG(status.st_mode) and status.st_nlink == 1 and status.st_size <= max_bytes
 
 
 class _FairTurns:
@@ -154,33 +169,33 @@ class _Lane:
         self._idle_timer: asyncio.TimerHandle | None = None
         self._is_closed = False
 
-    async def run(self, source: Path, target: Path, member: UserId | None) -> tuple[int, str]:
-        """The exit code and the output of the process that sanitizes this member's image."""
+    async def run(self, source: Path, target: Path, member: UserId | None, *, preview: bool = False) -> tuple[int, str]:
+        """The exit code and the output of the process that sanitizes this member's image, or makes a preview."""
         async with self._turns.turn(member):
             if self._is_closed:
                 raise RuntimeError("the decode sandbox is closed")
             if sys.platform == "win32":
-                return await self._run_alone(source, target)
-            return await self._run_in_fork(source, target)
+                return await self._run_alone(source, target, preview=preview)
+            return await self._run_in_fork(source, target, preview=preview)
 
     async def close(self) -> None:
         """End what is at work, for good."""
         self._is_closed = True
         await self._stop_server()
 
-    async def _run_alone(self, source: Path, target: Path) -> tuple[int, str]:
-        arguments = (str(source), str(target), str(self._limits.processor))
+    async def _run_alone(self, source: Path, target: Path, *, preview: bool) -> tuple[int, str]:
+        arguments = (str(source), str(target), str(self._limits.processor), *(["preview"] if preview else []))
         process = await run_module("bot.media.sanitize", *arguments, seconds=self._limits.total)
         if process.timed_out:
             return 0, ReferenceProblem.TOO_SLOW.value
         return process.exit_code, process.stdout.decode(errors="replace")
 
-    async def _run_in_fork(self, source: Path, target: Path) -> tuple[int, str]:
+    async def _run_in_fork(self, source: Path, target: Path, *, preview: bool) -> tuple[int, str]:
         if self._idle_timer is not None:
             self._idle_timer.cancel()
         loop = asyncio.get_running_loop()
         server = self._server = self._server or _ForkServerClient()
-        responding = loop.run_in_executor(None, server.request, source, target, self._limits)
+        responding = loop.run_in_executor(None, partial(server.request, source, target, self._limits, preview=preview))
         try:
             response = await asyncio.shield(responding)
         except BaseException:
@@ -217,15 +232,16 @@ class _ForkServerClient:
         self._process: subprocess.Popen[bytes] | None = None
         self._is_stopped = False
 
-    def request(self, source: Path, target: Path, limits: TimeLimits) -> tuple[int, str] | None:
-        """Have an image sanitized; returns its process's exit code and output, or None if the server has died."""
+    def request(self, source: Path, target: Path, limits: TimeLimits, *, preview: bool) -> tuple[int, str] | None:
+        """An image is sanitized, or a preview made: its process's exit code and output; None if the server has died."""
         with self._lock:
             if self._is_stopped:
                 return None
             process = self._process = self._process or start_module("bot.media.fork_server")
         if process.stdin is None or process.stdout is None:
             raise AssertionError("the fork server was started without pipes")
-        line = json.dumps([str(source.absolute()), str(target.absolute()), limits.processor, limits.total])
+        request = (str(source.absolute()), str(target.absolute()), limits.processor, limits.total, preview)
+        line = json.dumps(request)
         try:
             process.stdin.write(f"{line}\n".encode())
             process.stdin.flush()

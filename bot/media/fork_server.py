@@ -3,9 +3,9 @@
 A new Python for each image would take a tenth of a second of processor time, and starting a process holds the bot's
 Python lock until the new program runs, which blocks the event loop for some milliseconds.
 
-For each image it reads a line of JSON, ``[source, target, seconds of processor time, seconds in all]``, and writes a
-line, ``[exit code, output of the fork]``; the output of one that took longer is ``too_slow``. When its input ends, as
-it does with the bot, it kills the fork at work and ends.
+For each image it reads a line of JSON, ``[source, target, seconds of processor time, seconds in all, whether a preview
+is wanted]``, and writes a line, ``[exit code, output of the fork]``; the output of one that took longer is
+``too_slow``. When its input ends, as it does with the bot, it kills the fork at work and ends.
 
 It is started with an environment of its own and never reads the configuration, so that no fork of it holds a secret.
 """
@@ -16,6 +16,8 @@ import select
 import signal
 import sys
 import time
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from bot.domain.errors import ReferenceProblem
@@ -35,8 +37,9 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         while True:
-            source, target, processor_seconds, seconds = json.loads(_read_line())
-            response = json.dumps(_sanitize_in_fork(Path(source), Path(target), processor_seconds, seconds))
+            source, target, processor_seconds, seconds, preview = json.loads(_read_line())
+            work = partial(sanitize_confined, Path(source), Path(target), processor_seconds, preview=preview)
+            response = json.dumps(_in_fork(work, seconds))
             os.write(_STDOUT, f"{response}\n".encode())
     except (_InputClosed, BrokenPipeError):
         return
@@ -52,13 +55,13 @@ def _read_line() -> bytes:
     return line
 
 
-def _sanitize_in_fork(source: Path, target: Path, processor_seconds: float, seconds: float) -> tuple[int, str]:
+def _in_fork(work: Callable[[], str], seconds: float) -> tuple[int, str]:
     """The fork's exit code and output; negative codes are signals."""
     read_end, write_end = os.pipe()
     pid = os.fork()
     if pid == 0:
         os.close(read_end)
-        _run_fork(source, target, processor_seconds, write_end)
+        _run_fork(work, write_end)
     os.close(write_end)
     try:
         output = _read_output(read_end, time.monotonic() + seconds)
@@ -81,14 +84,14 @@ def _read_output(read_end: int, deadline: float) -> str | None:
     return os.read(read_end, _READ_BYTES).decode(errors="replace") if ready else None
 
 
-def _run_fork(source: Path, target: Path, processor_seconds: float, write_end: int) -> None:
-    """Sanitize, write the result, and exit. What a decoder prints is discarded."""
+def _run_fork(work: Callable[[], str], write_end: int) -> None:
+    """Do the work, write its result, and exit. What a decoder prints is discarded."""
     exit_code = 1
     try:
         devnull = os.open(os.devnull, os.O_RDWR)
         os.dup2(devnull, _STDIN)
         os.dup2(devnull, _STDOUT)
-        os.write(write_end, sanitize_confined(source, target, processor_seconds).encode())
+        os.write(write_end, work().encode())
         exit_code = 0
     finally:
         os._exit(exit_code)

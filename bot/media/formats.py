@@ -131,6 +131,8 @@ WEBP_MAX_SIDE: Final = 16_383
 """Pixels (RFC 9649)."""
 DECODED_MAX_BYTES: Final = 200_000_000
 """Of an image once decoded: about 66 megapixels, 50 with transparency or if all must be in memory at once."""
+PREVIEW_MAX_BYTES: Final = 10_000
+"""Of a preview, which has some kilobytes."""
 JPEG_MAX_PIXELS: Final = 200_000_000
 """A JPEG is decoded at a fraction of its size, so even the largest phone cameras' are accepted."""
 INVISIBLE_ALPHA: Final = 3

@@ -2,8 +2,8 @@
 
 Blocking code that trusts nothing in the file. :mod:`bot.media.decode_sandbox` runs it in a process for each image,
 which writes its result as one word: a fork of :mod:`bot.media.fork_server` or, where processes cannot fork,
-``python -m bot.media.sanitize SOURCE TARGET PROCESSOR_SECONDS``. The decoders are imported when they are needed, so
-that they are loaded in that process only and never in the bot's own.
+``python -m bot.media.sanitize SOURCE TARGET PROCESSOR_SECONDS [preview]``. The decoders are imported when they are
+needed, so that they are loaded in that process only and never in the bot's own. It also makes previews of results.
 """
 
 import contextlib
@@ -14,11 +14,23 @@ from pathlib import Path
 
 from bot.domain.errors import ReferenceProblem
 from bot.media.confinement import confine
-from bot.media.formats import FILE_TYPES, HEAD_BYTES, FileType, Format, ImageRejected, detect_format
+from bot.media.formats import (
+    FILE_TYPES,
+    HEAD_BYTES,
+    PREVIEW_MAX_BYTES,
+    WEBP,
+    FileType,
+    Format,
+    ImageRejected,
+    detect_format,
+)
 from bot.media.headers import read_bmp_head, read_tiff_head
 
 REFERENCE_MAX_BYTES = 10_000_000
 """KIE accepts references of at most 10 MB (docs.kie.ai, market/flux2)."""
+PREVIEW_SIDE = 256
+"""Pixels of the longer side."""
+_PREVIEW_QUALITIES = (75, 55, 35)
 _TIFF_MAX_SCANS = 30
 """Of a progressive JPEG in a TIFF; cameras and editors write ten. libtiff allows 100 unless its environment says so."""
 _PADDED = {Format.BMP, Format.TIFF, Format.WEBP}
@@ -89,8 +101,32 @@ def _convert(source: Path, target: Path, image_format: Format) -> FileType:
     return encode.encode_to(target, encode.decoded_from_pixels(pixels), REFERENCE_MAX_BYTES)
 
 
-def sanitize_confined(source: Path, target: Path, processor_seconds: float) -> str:
-    """Confine this process for good, sanitize, and return the result in words for parse_result.
+def write_preview(source: Path, target: Path) -> Sanitized | ReferenceProblem:
+    """Write to ``target`` a preview of a JPEG, PNG or WebP: a WebP of at most PREVIEW_SIDE and PREVIEW_MAX_BYTES."""
+    with source.open("rb") as file:
+        image_format = detect_format(file.read(HEAD_BYTES))
+    if image_format not in {Format.JPEG, Format.PNG, Format.WEBP}:
+        return ReferenceProblem.NOT_AN_IMAGE
+    import pyvips
+
+    try:
+        for side in (PREVIEW_SIDE, PREVIEW_SIDE // 2):
+            shrunk = pyvips.Image.thumbnail(
+                str(source), side, height=side, size=pyvips.Size.DOWN, fail_on=pyvips.FailOn.ERROR
+            )
+            # It is read once, from the file's beginning to its end, and may have to be written twice.
+            image = shrunk.copy_memory()
+            for quality in _PREVIEW_QUALITIES:
+                image.webpsave(target, Q=quality, effort=4, keep=pyvips.ForeignKeep.NONE)
+                if target.stat().st_size <= PREVIEW_MAX_BYTES:
+                    return Sanitized(target, WEBP)
+    except (pyvips.Error, MemoryError, OSError):
+        pass
+    return ReferenceProblem.DAMAGED
+
+
+def sanitize_confined(source: Path, target: Path, processor_seconds: float, *, preview: bool) -> str:
+    """Confine this process for good, do the work, and return the result in words for parse_result.
 
     The first is the result; the others are the parts of the confinement that the system does not offer.
     """
@@ -98,7 +134,7 @@ def sanitize_confined(source: Path, target: Path, processor_seconds: float) -> s
     target.touch()
     not_offered = confine(processor_seconds=processor_seconds, readable=[source], writable=[target])
     os.environ["LIBTIFF_JPEG_MAX_ALLOWED_SCAN_NUMBER"] = str(_TIFF_MAX_SCANS)
-    result = sanitize(source, target)
+    result = write_preview(source, target) if preview else sanitize(source, target)
     word = result.file_type.suffix if isinstance(result, Sanitized) else result.value
     return " ".join([word, *not_offered])
 
@@ -112,4 +148,5 @@ def parse_result(output: str, target: Path) -> Sanitized | ReferenceProblem | No
 
 
 if __name__ == "__main__":
-    sys.stdout.write(sanitize_confined(Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])))
+    source_path, target_path, seconds = Path(sys.argv[1]), Path(sys.argv[2]), float(sys.argv[3])
+    sys.stdout.write(sanitize_confined(source_path, target_path, seconds, preview="preview" in sys.argv[4:]))

@@ -15,7 +15,7 @@ from bot.domain.states import OPEN, TaskState
 from bot.store.clauses import in_constants
 from bot.store.ledger import LedgerRepository
 from bot.store.quota_tables import credit_requests, ledger, ledger_totals, rules, servers
-from bot.store.tables import drafts, erasures, generations, images, references, tasks, undelivered, uploads
+from bot.store.tables import drafts, erasures, favourites, generations, images, references, tasks, undelivered, uploads
 from bot.store.types import Total
 from bot.store.unnaming import unname_account, unname_actors, unname_requests
 
@@ -164,6 +164,7 @@ class ErasureRepository:
         run, subject = self._connection.execute, erasure.subject
         if erasure.kind is ErasureKind.USER:
             await run(delete(drafts).where(drafts.c.user_id == subject))
+            await run(delete(favourites).where(favourites.c.user_id == subject))
             await run(delete(credit_requests).where(credit_requests.c.user_id == subject))
             whose = _L.user_id == subject
         else:

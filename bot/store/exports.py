@@ -5,20 +5,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import RowMapping, func, or_, select, text
+from sqlalchemy import RowMapping, and_, func, not_, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.credit_requests import CreditRequestState
 from bot.domain.credits import Allowance, Credits
-from bot.domain.ids import ChannelId, GuildId, MessageId, UserId
+from bot.domain.ids import ChannelId, GuildId, ImageId, MessageId, UserId
 from bot.domain.rules import Scope
 from bot.domain.settings import Settings
 from bot.domain.states import Failure, TaskState
 from bot.store.quota_tables import credit_requests, ledger, rules
-from bot.store.tables import generations, images, references, tasks
+from bot.store.tables import favourites, generations, images, references, tasks
 from bot.store.tasks import settings_from
 
-_G, _L = generations.c, ledger.c
+_F, _G, _L = favourites.c, generations.c, ledger.c
 # As in the index of what members can page through.
 _MOVES_CREDITS = text("movement <> 'settle'")
 
@@ -52,6 +52,18 @@ class ExportedRequest:
     references: tuple[str, ...]
     edited_from: tuple[ChannelId, MessageId] | None
     images: tuple[ExportedImage, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedFavourite:
+    """An image that the member saved: one of their own, or another member's."""
+
+    image: ImageId
+    saved_at: datetime
+    guild_id: GuildId
+    channel_id: ChannelId
+    message_id: MessageId
+    private: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +106,19 @@ class ExportRepository:
         own = select(_L.id, *columns).where(_L.user_id == user, _MOVES_CREDITS, _L.id < before)
         rows = await self._connection.execute(own.order_by(_L.id.desc()).limit(limit))
         return [ExportedMovement(*row[:3], row[3].value, *row[4:]) for row in rows]
+
+    async def favourites(self, user: UserId, before: int, limit: int) -> list[ExportedFavourite]:
+        """Saved images, newest first, with ids below ``before``."""
+        place = (_G.guild_id, images.c.channel_id, images.c.message_id, and_(_G.private, not_(images.c.shared)))
+        own = (
+            select(_F.image_id, _F.saved_at, *place)
+            .join(images, images.c.id == _F.image_id)
+            .join(generations, _G.id == images.c.generation_id)
+            .where(_F.user_id == user, _F.image_id < before)
+            .order_by(_F.image_id.desc())
+            .limit(limit)
+        )
+        return [ExportedFavourite(*row) for row in await self._connection.execute(own)]
 
     async def limits(self, user: UserId) -> list[tuple[GuildId, Allowance]]:
         """Limits that servers have set for the member."""

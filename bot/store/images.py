@@ -50,12 +50,12 @@ class ImageRepository:
     async def get(self, image_id: ImageId) -> Image | None:
         """An image, or None when it is not known, or no longer."""
         row = (await self._connection.execute(_BY_ID, {"image": image_id})).mappings().one_or_none()
-        return None if row is None else _image(row)
+        return None if row is None else image_from(row)
 
     async def in_message(self, message_id: MessageId) -> list[Image]:
         """The images that a message shows, in their order; none for a message that is not the bot's."""
         rows = await self._connection.execute(_IN_MESSAGE, {"message": message_id})
-        return [_image(row) for row in rows.mappings()]
+        return [image_from(row) for row in rows.mappings()]
 
     async def mark_shared(self, copy: Image) -> None:
         """A copy of an image was posted for all; the first one counts."""
@@ -64,7 +64,7 @@ class ImageRepository:
     async def lineage(self, image_id: ImageId) -> list[Image]:
         """The image, its parent, that image's parent and so on, back to the first."""
         rows = await self._connection.execute(_NEWEST_FIRST, {"image": image_id})
-        return [_image(row) for row in rows.mappings()]
+        return [image_from(row) for row in rows.mappings()]
 
 
 def _values(image: Image) -> dict[str, object]:
@@ -80,7 +80,8 @@ def _values(image: Image) -> dict[str, object]:
     }
 
 
-def _image(row: RowMapping) -> Image:
+def image_from(row: RowMapping) -> Image:
+    """A row of the table."""
     return Image(
         id=row["id"],
         generation_id=row["generation_id"],

@@ -21,7 +21,10 @@ from bot.store.credit_requests import CreditRequestRepository
 from bot.store.engines import kind_of
 from bot.store.erasures import ErasureRepository
 from bot.store.exports import ExportRepository
+from bot.store.favourites import FavouriteRepository
 from bot.store.generations import GenerationRepository
+from bot.store.image_history import ImageHistoryRepository
+from bot.store.image_words import ImageWordsRepository
 from bot.store.images import ImageRepository
 from bot.store.leases import LeaseRepository
 from bot.store.ledger import LedgerRepository
@@ -29,6 +32,7 @@ from bot.store.lookups import DraftRepository, KeyValueRepository, UndeliveredRe
 from bot.store.migrate import migrate
 from bot.store.notices import NoticeRepository
 from bot.store.pending_cards import PendingCardRepository
+from bot.store.previews import PreviewRepository
 from bot.store.reference_images import ReferenceImageRepository
 from bot.store.retention import RetentionRepository
 from bot.store.rules import RuleRepository
@@ -61,6 +65,10 @@ class Transaction:
         self.key_values = KeyValueRepository(connection)
         self.uploads = UploadRepository(connection)
         self.images = ImageRepository(connection)
+        self.previews = PreviewRepository(connection)
+        self.favourites = FavouriteRepository(connection)
+        self.image_history = ImageHistoryRepository(connection)
+        self.image_words = ImageWordsRepository(connection)
         self.drafts = DraftRepository(connection)
         self.costs = CostRepository(connection)
         self.rules = RuleRepository(connection)
@@ -184,7 +192,15 @@ class Store:
             raise
 
     async def drop_old_pages(self) -> None:
-        """Empty SQLite's write-ahead log, which holds what pages contained before; raises StoreUnavailable."""
+        """Empty SQLite's write-ahead log, which holds what pages contained before; raises StoreUnavailable.
+
+        Before that, deleted words leave the full-text index.
+        """
+        is_first, more = True, True
+        while more:
+            async with self.write() as tx:
+                more = await tx.image_words.merge(first=is_first)
+            is_first = False
         try:
             async with self._write_lock, self._writer.connect() as connection:
                 driver_connection: Any = (await connection.get_raw_connection()).driver_connection

@@ -189,6 +189,21 @@ class _ErasureColumns(TypedColumns):
     """The last row of the ledger that is from before."""
 
 
+class _PreviewColumns(TypedColumns):
+    image_id: Named[ImageId] = column(
+        BigInteger, ForeignKey("images.id", ondelete="CASCADE"), primary_key=True, autoincrement=False
+    )
+    data: Named[bytes] = column(LargeBinary)
+
+
+class _FavouriteColumns(TypedColumns):
+    user_id: Named[UserId] = column(BigInteger, primary_key=True, autoincrement=False)
+    image_id: Named[ImageId] = column(
+        BigInteger, ForeignKey("images.id", ondelete="CASCADE"), primary_key=True, autoincrement=False, index=True
+    )
+    saved_at: Named[datetime] = column(UtcTime)
+
+
 generations = Table("generations", metadata, _GenerationColumns)
 Index("ix_generations_user_id_id", generations.c.user_id, generations.c.id)
 Index(
@@ -203,6 +218,13 @@ references = Table("generation_references", metadata, _ReferenceColumns)
 
 tasks = Table("tasks", metadata, _TaskColumns)
 Index("ix_tasks_state_user_id", tasks.c.state, tasks.c.user_id)
+Index(
+    "ix_tasks_delivered",
+    tasks.c.user_id,
+    tasks.c.id,
+    sqlite_where=text("state = 'delivered'"),
+    postgresql_where=text("state = 'delivered'"),
+)
 Index("ix_tasks_submitted_at", tasks.c.submitted_at)
 Index(
     "ix_tasks_orphans",
@@ -241,3 +263,7 @@ pending_cards = Table("pending_cards", metadata, _PendingCardColumns)
 reference_images = Table("reference_images", metadata, _ReferenceImageColumns)
 
 erasures = Table("erasures", metadata, _ErasureColumns)
+
+previews = Table("previews", metadata, _PreviewColumns)
+
+favourites = Table("favourites", metadata, _FavouriteColumns)

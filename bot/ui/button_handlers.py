@@ -8,7 +8,17 @@ import discord
 from discord import ui
 
 from bot.domain.errors import GenerationGone
-from bot.ui import card_buttons, credit_requests, image_actions, image_menu, ops_panels, privacy, question_handlers
+from bot.ui import (
+    card_buttons,
+    credit_requests,
+    favourites,
+    history,
+    image_actions,
+    image_menu,
+    ops_panels,
+    privacy,
+    question_handlers,
+)
 from bot.ui.custom_ids import TEMPLATE, Action, CustomId
 from bot.ui.panels import turn_ledger_page
 from bot.ui.services import Services
@@ -83,6 +93,8 @@ _BUTTONS: Mapping[Action, _Handler] = {
     Action.ERASE: privacy.ask,
     Action.ERASE_ALL: privacy.erase,
     Action.KEEP: privacy.show,
+    Action.HISTORY: history.turn,
+    Action.FAVOURITE: favourites.toggle,
 }
 _MODALS: Mapping[Action, _Handler] = {
     Action.EDIT: card_buttons.edit,

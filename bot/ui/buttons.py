@@ -8,7 +8,7 @@ from discord import ui
 
 from bot.domain.ids import CreditRequestId, DraftId, GenerationId, ImageId, UserId
 from bot.ui.custom_ids import Action, CustomId, in_thousandths
-from bot.ui.texts import cards, privacy, quota
+from bot.ui.texts import cards, history, privacy, quota
 
 _LABELS = {
     Action.CANCEL: cards.CANCEL,
@@ -27,6 +27,7 @@ _LABELS = {
     Action.APPROVE: quota.APPROVE,
     Action.DENY: quota.DENY,
     Action.DISMISS: cards.DISMISS,
+    Action.FAVOURITE: history.FAVOURITE,
     Action.EXPORT: privacy.EXPORT,
     Action.ERASE: privacy.ERASE,
     Action.ERASE_ALL: privacy.ERASE_ALL,
@@ -81,6 +82,13 @@ def decision_buttons(request_id: CreditRequestId) -> list[ui.Button[Any]]:
 def privacy_buttons(member: UserId, *actions: Action) -> list[ui.Button[Any]]:
     """Buttons of /privacy, which work only for this member."""
     return [_button(CustomId(action, member), _LABELS[action]) for action in actions]
+
+
+def labelled_button(custom_id: CustomId, label: str, *, enabled: bool = True) -> ui.Button[Any]:
+    """A button whose label depends on more than what it does."""
+    button = _button(custom_id, label)
+    button.disabled = not enabled
+    return button
 
 
 def page_buttons(

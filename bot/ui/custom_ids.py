@@ -24,7 +24,9 @@ class Action(StrEnum):
     REMIX = "remix"
     MORE = "more"
     IMAGE = "image"
-    """Of an image, whose private menu it opens; also on a card. So are the next five, in private messages."""
+    """Of an image, whose private menu it opens; also on a card. So are the next six, in private messages."""
+    FAVOURITE = "fav"
+    """Saves the image, or takes it out again; the text is there in the answer to "Save image"."""
     PROMPT = "prompt"
     ORIGINAL = "file"
     SHARE = "share"
@@ -53,6 +55,8 @@ class Action(StrEnum):
     """Shows what erasing means."""
     ERASE_ALL = "eraseall"
     KEEP = "keep"
+    HISTORY = "history"
+    """Of the member whose history it is; the second number is an image, and the text the filter."""
 
 
 def in_thousandths(price: Decimal) -> int:
@@ -60,7 +64,9 @@ def in_thousandths(price: Decimal) -> int:
     return int(price * 1000)
 
 
-TEMPLATE = re.compile(r"easel:(?P<action>[a-z0-9]{1,16}):(?P<number>[0-9a-z]{1,13})(:(?P<extra>[0-9a-z]{1,13}))?")
+TEMPLATE = re.compile(
+    r"easel:(?P<action>[a-z0-9]{1,16}):(?P<number>[0-9a-z]{1,13})(:(?P<extra>[0-9a-z]{1,13})(:(?P<text>[^:\n]{1,54}))?)?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,10 +76,13 @@ class CustomId:
     action: Action
     number: int
     extra: int = 0
+    text: str = ""
+    """At most 54 characters, no colon among them."""
 
     def __str__(self) -> str:
-        extra = f":{to_base36(self.extra)}" if self.extra else ""
-        return f"easel:{self.action.value}:{to_base36(self.number)}{extra}"
+        extra = f":{to_base36(self.extra)}" if self.extra or self.text else ""
+        text = f":{self.text}" if self.text else ""
+        return f"easel:{self.action.value}:{to_base36(self.number)}{extra}{text}"
 
     @classmethod
     def parse(cls, text: str) -> "CustomId | None":
@@ -82,6 +91,7 @@ class CustomId:
         if match is None:
             return None
         try:
-            return cls(Action(match["action"]), from_base36(match["number"]), from_base36(match["extra"] or "0"))
+            numbers = from_base36(match["number"]), from_base36(match["extra"] or "0")
+            return cls(Action(match["action"]), *numbers, match["text"] or "")
         except ValueError:
             return None

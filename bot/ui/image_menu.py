@@ -92,6 +92,7 @@ def _menu(
     if price is not None:
         new.append(menu_button(Action.LARGER, image.id, viewer, price=price))
     offered = {
+        Action.FAVOURITE: not whole,
         Action.PROMPT: generation.request.prompt not in ("", LARGER_PROMPT) or generation.request.origin is not None,
         Action.ORIGINAL: not whole,
         Action.SHARE: not whole and can_share(interaction, target),

@@ -6,6 +6,7 @@ from bot.domain.credits import PriceList
 from bot.domain.erasure import KeptFor
 from bot.domain.ids import GuildId
 from bot.generation.history import History
+from bot.generation.image_history import ImageHistory
 from bot.generation.operator_pause import OperatorPauses
 from bot.generation.prompt_files import PromptFiles
 from bot.generation.service import GenerationService
@@ -55,6 +56,7 @@ class Services:
     access: Access
     generations: GenerationService
     history: History
+    image_history: ImageHistory
     prompt_files: PromptFiles
     undelivered: Undelivered
     quotas: QuotaService

@@ -24,6 +24,7 @@ from bot.domain.states import TaskState
 from bot.generation.delivery import DeliveryWorker
 from bot.generation.pending_cards import PendingCardJournal, PendingCards
 from bot.generation.pipeline import Pipeline
+from bot.generation.previews import Previews
 from bot.generation.recover import recover
 from bot.generation.references import ReferencePreparer
 from bot.generation.results import Results
@@ -243,13 +244,14 @@ class Installation:
         spool = Spool(folder / "spool", fetcher)
         results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
         undelivered = Undelivered(runtime, results)
-        delivery = DeliveryWorker(runtime, workload=workload, results=results)
+        sandbox = await stack.enter_async_context(DecodeSandbox())
+        previews = Previews(runtime, results=results, sandbox=sandbox, folder=folder, keep=tuning.previews)
+        delivery = DeliveryWorker(runtime, workload=workload, results=results, previews=previews)
         tracker = Tracker(runtime, api=api, workload=workload, delivery=delivery, pace=pace, options=tuning.tracker)
         submitter = Submitter(
             runtime, api=api, workload=workload, tracker=tracker, delivery=delivery, options=tuning.submitter
         )
         cache = ReferenceCache(folder / "references", ReferenceCacheLimits(100_000_000, timedelta(days=90)), self.clock)
-        sandbox = await stack.enter_async_context(DecodeSandbox())
         prices = PriceList(KIE_PRICES)
         pending_cards = stack.enter_context(PendingCardJournal(folder / "pending_cards.journal"))
         generations = GenerationService(

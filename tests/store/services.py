@@ -16,6 +16,7 @@ from bot.domain.ports import Progress, TaskInput, TaskReport
 from bot.domain.rules import ServerSettings
 from bot.generation.delivery import DeliveryWorker
 from bot.generation.pending_cards import PendingCardJournal
+from bot.generation.previews import Previews
 from bot.generation.references import ReferencePreparer
 from bot.generation.results import Results
 from bot.generation.service import GenerationService
@@ -122,7 +123,8 @@ async def open_services(
             spool = Spool(folder / "spool", fetcher)
             results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
             # Never started: nothing is delivered.
-            delivery = DeliveryWorker(runtime, workload=workload, results=results)
+            previews = Previews(runtime, results=results, sandbox=sandbox, folder=folder, keep=0)
+            delivery = DeliveryWorker(runtime, workload=workload, results=results, previews=previews)
             tracker = Tracker(
                 runtime,
                 api=api,

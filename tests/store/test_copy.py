@@ -101,6 +101,8 @@ async def fill(url: str) -> str:
             posted = Image(parent, made.id, None, ChannelId(5), MessageId(LARGEST), "easel.png", NOW)
             await tx.images.add([posted])
             await tx.images.add([replace(posted, id=child, parent_id=parent)])
+            await tx.previews.add({parent: b"\0RIFF\x89", child: b""})
+            await tx.favourites.add(UserId(LARGEST), parent, NOW)
             await tx.undelivered.add(made.id, ALICE.user_id, NOW)
             await tx.key_values.put("colour", "teal")
             await tx.uploads.remember("aa", "https://kie/aa", NOW)

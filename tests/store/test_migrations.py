@@ -24,9 +24,15 @@ from tests.store.stored import MIGRATIONS, keep, rows
 pytestmark = sqlite_only
 
 
+def is_known(name: str | None, *_: object) -> bool:
+    """Whether SQLAlchemy knows the table or its parts: not the full-text table and those that it has of its own."""
+    return not (name or "").startswith("image_words")
+
+
 def schema(file: Path) -> dict[str, object]:
     """Columns, keys and indexes, with the conditions of partial ones."""
-    tables = [name for (name,) in rows(file, "SELECT name FROM sqlite_master WHERE type = 'table'")]
+    listed = rows(file, "SELECT name FROM sqlite_master WHERE type = 'table'")
+    tables = [name for (name,) in listed if is_known(name)]
     described: dict[str, object] = {
         table: (
             rows(file, 'SELECT name, type, "notnull", dflt_value, pk FROM pragma_table_info(?)', [table]),
@@ -45,7 +51,8 @@ def test_the_migrations_create_the_tables_of_the_code(file: Path, url: str, tmp_
     migrate(url)
     engine = create_engine(url)
     with engine.connect() as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        context = MigrationContext.configure(connection, opts={"include_name": is_known})
+        assert compare_metadata(context, metadata) == []
     engine.dispose()
 
     other = tmp_path / "other.db"

@@ -10,7 +10,7 @@ import simcord
 from bot.app import Application
 from bot.assembly import assemble
 from bot.config import Config
-from bot.config.sections import DatabaseConfig, DiscordConfig, KieConfig, QuotaConfig, TrackerConfig
+from bot.config.sections import DatabaseConfig, DiscordConfig, KieConfig, PreviewsConfig, QuotaConfig, TrackerConfig
 from bot.domain.ports import Clock
 from demo.simulation import ignore_idle_connections
 from tests.waiting import until
@@ -31,6 +31,8 @@ class BotOptions:
     give_up_submitting: float = 180
     sees_all: bool = False
     """Whether Discord grants the message-content intent."""
+    previews: int = 0
+    """Megabytes: few stories look at them."""
 
 
 def config_of(options: BotOptions, kie_url: str, database: DatabaseConfig) -> Config:
@@ -49,6 +51,7 @@ def config_of(options: BotOptions, kie_url: str, database: DatabaseConfig) -> Co
             }
         ),
         database=database,
+        previews=PreviewsConfig(keep_megabytes=options.previews),
         quota=QuotaConfig(credits=options.credits, open_generations=options.open_generations),
         tracker=TrackerConfig(
             poll_every=_POLL_INTERVAL,

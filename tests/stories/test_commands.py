@@ -49,12 +49,16 @@ def listed(item: Definition, part: str) -> list[Definition]:
     return parts
 
 
-def test_the_message_menu_has_one_entry(definitions: list[Definition]) -> None:
-    (entry,) = [command for command in definitions if command.get("type", _SLASH) != _SLASH]
+def test_the_message_menu_has_two_entries(definitions: list[Definition]) -> None:
+    entries = [command for command in definitions if command.get("type", _SLASH) != _SLASH]
 
-    assert (entry["type"], entry["name"]) == (_MESSAGE, "Edit image")
-    assert not entry.get("description")
-    assert not entry.get("options")
+    assert sorted((entry["type"], entry["name"]) for entry in entries) == [
+        (_MESSAGE, "Edit image"),
+        (_MESSAGE, "Save image"),
+    ]
+    for entry in entries:
+        assert not entry.get("description")
+        assert not entry.get("options")
 
 
 def test_names_and_descriptions_fit(commands: list[Definition]) -> None:
@@ -109,8 +113,9 @@ def test_imagine_needs_a_prompt_and_nothing_else(commands: list[Definition]) -> 
 
 
 async def test_members_find_the_commands(world: StoryWorld) -> None:
-    assert sorted(world.bob.available_commands(world.channel)) == ["balance", "imagine", "privacy"]
-    assert sorted(world.bob.user.available_commands()) == ["balance", "imagine", "privacy"]
+    everybodys = ["balance", "favourites", "history", "imagine", "privacy"]
+    assert sorted(world.bob.available_commands(world.channel)) == everybodys
+    assert sorted(world.bob.user.available_commands()) == everybodys
 
 
 async def test_commands_are_sent_only_when_they_changed(kie: KieStandIn, tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ def test_what_is_written_is_read(action: Action) -> None:
 @pytest.mark.parametrize(
     "text",
     [
-        *("", "easel", "easel:again", "easel:again:", "easel::1", "easel:again:1:2:3"),
+        *("", "easel", "easel:again", "easel:again:", "easel::1", "easel:again:1:2:", "easel:again:1:2:3:4"),
         *("easel:again:1 ", "easel:again:1\n", " easel:again:1", "easel:again:-1", "easel:again:+1", "easel:again:1_0"),
         *("easel:AGAIN:1", "easel:again:A", "easel:again:٣", "easel:nonsense:1", "other:again:1"),
         *("easel:again:1y2p0ij32e8e8", "easel:again:zzzzzzzzzzzzz", "easel:again:00000000000001"),

@@ -86,6 +86,7 @@ REFUSALS: list[errors.UserError] = [
     errors.BadAmount("lots"),
     errors.BackupFailed("easel.db has 0.4 GB free, but needs 1.3 GB"),
     errors.NotYours(),
+    image_errors.NoSavedImage(),
     image_errors.AlreadyShared(),
     image_errors.MayNotShare(),
     privacy_errors.BeingErased(),

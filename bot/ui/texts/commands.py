@@ -20,6 +20,15 @@ GUIDANCE = "flex only: how closely to follow the prompt"
 
 BALANCE = "Show your credits, the prices and your recent activity"
 
+SAVE_IMAGE = "Save image"
+"""The entry in the menu of a message."""
+HISTORY = "Look through the images you made, in all servers"
+FAVOURITES = "Look through the images you saved"
+SEARCH = "Whole words of the prompt, for example: red fox"
+ONLY_FAVOURITES = "Only images you saved"
+THIS_SERVER = "Only images made in this server"
+OF_MODEL = "Only images by this model"
+
 PRIVACY = "See what I store about you, download it or erase it"
 
 OPS = "Look after the bot"

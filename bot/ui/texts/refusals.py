@@ -120,6 +120,7 @@ _FIXED: Mapping[type[errors.UserError], str] = {
         f"Someone else attached these images privately. Attach images of your own with /imagine. {NOTHING_CHARGED}"
     ),
     image_errors.ImageGone: f"This image no longer exists on Discord. Make it again with /imagine. {NOTHING_CHARGED}",
+    image_errors.NoSavedImage: "There's no image of mine in this message. Use this on a message with an image I made.",
     image_errors.AlreadyShared: "You've already shared this image, so nothing was posted.",
     image_errors.MayNotShare: (
         "You're not allowed to post images in this channel, so nothing was shared. Try it in another one."

@@ -1,0 +1,67 @@
+"""What /history and /favourites show, page by page, and what members save."""
+
+from dataclasses import dataclass
+
+from bot.domain.ids import ImageId, MessageId, UserId
+from bot.domain.image_errors import NoSavedImage
+from bot.domain.image_history import HistoryEntry, HistoryFilter
+from bot.runtime import Runtime
+
+PAGE = 5
+"""Entries: a row of buttons, one for each."""
+
+
+@dataclass(frozen=True, slots=True)
+class HistoryPage:
+    """Some entries, newest first, and whether there are newer and older ones."""
+
+    entries: list[HistoryEntry]
+    newer: bool
+    older: bool
+
+
+class ImageHistory:
+    """Members' own images in all servers, and those that they saved."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._store = runtime.store
+        self._clock = runtime.clock
+
+    async def page(
+        self, wanted: HistoryFilter, *, before: ImageId | None = None, after: ImageId | None = None
+    ) -> HistoryPage:
+        """The newest page, or the one before or after an image, which may be deleted by now."""
+        async with self._store.read() as tx:
+            found = await tx.image_history.entries(wanted, PAGE + 1, before=before, after=after)
+        more = len(found) > PAGE
+        if after is None:
+            return HistoryPage(found[:PAGE], newer=before is not None, older=more)
+        if not more:
+            # The newest page is always a full one.
+            return await self.page(wanted)
+        return HistoryPage(found[1:], newer=True, older=True)
+
+    async def of_message(self, message: MessageId, user: UserId) -> list[HistoryEntry]:
+        """The images that a message of the bot shows to a member; raises NoSavedImage if there are none."""
+        async with self._store.read() as tx:
+            images = await tx.images.in_message(message)
+            found = [await tx.image_history.get(image.id, user) for image in images]
+        entries = [entry for entry in found if entry is not None]
+        if not entries:
+            raise NoSavedImage
+        return entries
+
+    async def save(self, user: UserId, entries: list[HistoryEntry]) -> None:
+        """Make these images favourites."""
+        async with self._store.write() as tx:
+            for entry in entries:
+                await tx.favourites.add(user, entry.image.id, self._clock.now())
+
+    async def toggle(self, user: UserId, image: ImageId) -> bool:
+        """Make an image a favourite, or take it out; whether it is one now."""
+        async with self._store.write() as tx:
+            if await tx.favourites.contains(user, image):
+                await tx.favourites.remove(user, image)
+                return False
+            await tx.favourites.add(user, image, self._clock.now())
+            return True

@@ -1,0 +1,146 @@
+"""A member's images page by page, by their words, and among what they saved.
+
+Pages are found by the id of the image that they begin after, so a late one takes no longer than the first.
+"""
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+from sqlalchemy import (
+    ColumnElement,
+    RowMapping,
+    Select,
+    and_,
+    bindparam,
+    column,
+    exists,
+    not_,
+    or_,
+    select,
+    table,
+    text,
+    true,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from bot.domain.derived_requests import LARGER_PROMPT
+from bot.domain.generation import Image
+from bot.domain.ids import DIRECT_MESSAGES, ImageId
+from bot.domain.image_history import HistoryEntry, HistoryFilter
+from bot.store.images import image_from
+from bot.store.previews import PreviewRepository
+from bot.store.tables import favourites, generations, images, tasks
+
+_F, _G, _I, _T = favourites.c, generations.c, images.c, tasks.c
+# What could not be posted in its channel was sent to the requester directly.
+_PRIVATE = and_(or_(_G.private, _G.guild_id == DIRECT_MESSAGES, _I.channel_id != _G.channel_id), not_(_I.shared))
+_SHOWN = (_G.user_id, _G.guild_id, _G.prompt, _G.model, _PRIVATE.label("private"), _G.spoiler)
+_USER = bindparam("user", type_=_G.user_id.type)
+_SAVED = exists().where(_F.user_id == _USER, _F.image_id == _I.id)
+_OWN = (
+    select(*_I, *_SHOWN, _SAVED.label("favourite"))
+    .select_from(tasks)
+    .join(images, _I.id == _T.id)
+    .join(generations, _G.id == _T.generation_id)
+    # Written out, as in its index.
+    .where(text("tasks.state = 'delivered'"), _T.user_id == _USER)
+)
+_FAVOURITES = (
+    select(*_I, *_SHOWN, true().label("favourite"))
+    .select_from(favourites)
+    .join(images, _I.id == _F.image_id)
+    .join(generations, _G.id == _I.generation_id)
+    .where(_F.user_id == _USER, or_(not_(_PRIVATE), _G.user_id == _USER))
+)
+_ONE = (
+    select(*_I, *_SHOWN, _SAVED.label("favourite"))
+    .join(generations, _G.id == _I.generation_id)
+    .where(_I.id == bindparam("image"))
+)
+_WORDS: Final = table("image_words", column("rowid"))
+"""SQLite's full-text index, whose rows are images; PostgreSQL has a column beside the prompts."""
+_MATCHES = text("image_words MATCH :words")
+_FOUND = (
+    select(*_I, *_SHOWN, _SAVED.label("favourite"))
+    .select_from(_WORDS)
+    .join(images, _I.id == _WORDS.c.rowid)
+    .join(generations, _G.id == _I.generation_id)
+    .where(_MATCHES, _G.user_id == _USER)
+)
+_HAS_WORDS = text("generations.words @@ plainto_tsquery('simple', :words)")
+# Prepared for any words, the statement would look at each image of a member for words that none has.
+_PLAN_FOR_THESE_WORDS = text("SET LOCAL plan_cache_mode = force_custom_plan")
+
+
+class ImageHistoryRepository:
+    """Posted images with what they were made from."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def entries(
+        self, wanted: HistoryFilter, limit: int, *, before: ImageId | None = None, after: ImageId | None = None
+    ) -> list[HistoryEntry]:
+        """At most ``limit``, newest first: those before an image, or the first after one, or the newest of all."""
+        statement, key = self._of(wanted)
+        values: dict[str, Any] = {"user": wanted.user}
+        if wanted.words:
+            values["words"] = self._query(wanted)
+            if self._connection.dialect.name == "postgresql":
+                await self._connection.execute(_PLAN_FOR_THESE_WORDS)
+            statement = statement.where(_G.prompt != LARGER_PROMPT)
+        if wanted.guild is not None:
+            statement = statement.where(_G.guild_id == wanted.guild)
+        if wanted.model is not None:
+            statement = statement.where(_G.model == wanted.model)
+        if after is not None:
+            statement = statement.where(key > after).order_by(key)
+        else:
+            statement = (statement if before is None else statement.where(key < before)).order_by(key.desc())
+        rows = (await self._connection.execute(statement.limit(limit), values)).mappings().all()
+        return await self._complete(rows if after is None else rows[::-1])
+
+    async def get(self, image: ImageId, user: int) -> HistoryEntry | None:
+        """One image as this member may see it: their own, or one that is not private."""
+        row = (await self._connection.execute(_ONE, {"image": image, "user": user})).mappings().one_or_none()
+        if row is None or (row["private"] and row["user_id"] != user):
+            return None
+        return (await self._complete([row]))[0]
+
+    def _of(self, wanted: HistoryFilter) -> tuple[Select[*tuple[Any, ...]], ColumnElement[Any]]:
+        """The statement without what narrows it further, and the column that it is ordered by."""
+        on_sqlite = self._connection.dialect.name == "sqlite"
+        if wanted.favourites:
+            matches = exists(select(1).select_from(_WORDS).where(_WORDS.c.rowid == _F.image_id, _MATCHES))
+            return _FAVOURITES.where(*self._if_words(wanted, matches if on_sqlite else _HAS_WORDS)), _F.image_id
+        if wanted.words and on_sqlite:
+            return _FOUND, _WORDS.c.rowid
+        return _OWN.where(*self._if_words(wanted, _HAS_WORDS)), _T.id
+
+    def _if_words(self, wanted: HistoryFilter, condition: Any) -> Sequence[Any]:
+        return (condition,) if wanted.words else ()
+
+    def _query(self, wanted: HistoryFilter) -> str:
+        member = () if wanted.favourites else (f"member{wanted.user}",)
+        words = (*member, *wanted.words)
+        return " ".join(f'"{word}"' for word in words) if self._connection.dialect.name == "sqlite" else " ".join(words)
+
+    async def _complete(self, rows: Sequence[RowMapping]) -> list[HistoryEntry]:
+        if not rows:
+            return []
+        kept = await PreviewRepository(self._connection).of([row["id"] for row in rows])
+        return [_entry(row, image_from(row), kept.get(row["id"])) for row in rows]
+
+
+def _entry(row: RowMapping, image: Image, preview: bytes | None) -> HistoryEntry:
+    return HistoryEntry(
+        image=image,
+        owner=row["user_id"],
+        guild_id=row["guild_id"],
+        prompt=row["prompt"],
+        model=row["model"],
+        private=row["private"],
+        spoiler=row["spoiler"],
+        favourite=bool(row["favourite"]),
+        preview=preview,
+    )
