@@ -73,11 +73,15 @@ async def share(services: Services, interaction: discord.Interaction[Any], butto
     target = await image_target_of(services.history, interaction, button)
     await _check_sharing(services, interaction, target)
     await interaction.response.defer(ephemeral=True, thinking=True)
-    limit = interaction.filesize_limit - _REQUEST_OVERHEAD
-    async with services.posted_images.file(target.image, target.requester, limit) as image:
-        message = await _post_copy(services, interaction, target, image)
-    channel, message_id = ChannelId(message.channel.id), MessageId(message.id)
-    await services.posted_images.mark_shared(target.image, channel, message_id, image.filename)
+    limit, images = interaction.filesize_limit - _REQUEST_OVERHEAD, services.posted_images
+    async with images.sharing(target.image):
+        target = await image_target_of(services.history, interaction, button)
+        if target.image.shared:
+            raise AlreadyShared
+        async with images.file(target.image, target.requester, limit) as image:
+            message = await _post_copy(services, interaction, target, image)
+        channel, message_id = ChannelId(message.channel.id), MessageId(message.id)
+        await images.mark_shared(target.image, channel, message_id, image.filename)
     link = message_link(GuildId(interaction.guild_id or 0), channel, message_id)
     await edit_answer(interaction, lambda _: finished_view(GREEN, ui.TextDisplay(texts.shared(link))))
 
@@ -149,7 +153,7 @@ async def _check_sharing(services: Services, interaction: discord.Interaction[An
 async def _post_copy(
     services: Services, interaction: discord.Interaction[Any], target: ImageTarget, image: ImageFile
 ) -> discord.Message:
-    """The nonce makes two presses in one moment one message."""
+    """The nonce makes two presses in one moment one message, also in two processes."""
     described = await services.alt_texts.of(target.generation, shared=True)
     channel = interaction.client.get_partial_messageable(interaction.channel_id or 0)
 

@@ -7,13 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Final
+from weakref import WeakValueDictionary
 
 import discord
 import structlog
 
 from bot.domain.delivery_errors import ResultUnavailable
 from bot.domain.generation import Image, Source
-from bot.domain.ids import DIRECT_MESSAGES, ChannelId, MessageId, TaskId, UserId
+from bot.domain.ids import DIRECT_MESSAGES, ChannelId, ImageId, MessageId, TaskId, UserId
 from bot.domain.image_errors import ImageGone
 from bot.domain.ports import ImageFile
 from bot.generation.results import Results
@@ -51,6 +52,7 @@ class PostedImages:
         self._threads = threads
         self._folder = folder
         self._client = client
+        self._sharing: WeakValueDictionary[ImageId, asyncio.Lock] = WeakValueDictionary()
         self._downloads = asyncio.Semaphore(_DOWNLOADS_AT_ONCE)
 
     async def source(self, image: Image, viewer: UserId) -> Source:
@@ -92,6 +94,10 @@ class PostedImages:
                     log.info("posted image not fetched", image=image.id, error=type(error).__name__)
                     raise ImageGone from error
                 yield ImageFile(fitted, f"easel-{image.id}.{kind.suffix}", TaskId(image.id))
+
+    def sharing(self, image: Image) -> asyncio.Lock:
+        """To be held while an image is shared, so that two presses in one moment post one copy."""
+        return self._sharing.setdefault(image.id, asyncio.Lock())
 
     async def mark_shared(self, image: Image, channel: ChannelId, message: MessageId, filename: str) -> None:
         """A copy for all was posted; raises StoreUnavailable."""
