@@ -9,13 +9,12 @@ from discord import ui
 from bot.domain.credits import PriceList
 from bot.domain.derived_requests import LARGER_PROMPT
 from bot.domain.errors import GenerationGone
-from bot.domain.generation import Generation, Image, Source
+from bot.domain.generation import Generation, Image
 from bot.domain.ids import ImageId, MessageId, UserId
 from bot.ui.buttons import menu_button
 from bot.ui.cards import BLURPLE, finished_view, headline, larger_price, small
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.discord_errors import leave_out_words
-from bot.ui.message_images import images_of
 from bot.ui.services import Services
 from bot.ui.targets import ImageTarget, can_delete, can_share, image_target_of, message_of, target_of, viewer_of
 from bot.ui.texts import cards as card_texts
@@ -30,8 +29,6 @@ class _Menu:
 
     generation: Generation
     about: str
-    shown: Source | None
-    """The image, if the message shows it from which the menu was opened."""
     rows: tuple[list[ui.Button[Any]], ...]
     hint: str | None = None
 
@@ -40,12 +37,9 @@ class _Menu:
         request = self.generation.request
         facts = [self.about, card_texts.member(request.account.user_id), *card_texts.settings(request.settings, 1, 0)]
         text = f"{headline(self.generation, words=words)}\n{small([fact for fact in facts if fact])}"
-        top: list[ui.Item[Any]] = [ui.TextDisplay(text)]
-        if self.shown is not None:
-            thumbnail = ui.Thumbnail[Any](self.shown.url, spoiler=request.spoiler)
-            top = [ui.Section(text, accessory=thumbnail)]
         hint = [ui.TextDisplay[Any](f"-# {self.hint}")] if self.hint else []
-        return finished_view(BLURPLE, *top, *(ui.ActionRow[Any](*row) for row in self.rows if row), *hint)
+        rows = [ui.ActionRow[Any](*row) for row in self.rows if row]
+        return finished_view(BLURPLE, ui.TextDisplay(text), *rows, *hint)
 
 
 async def open_more(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
@@ -113,12 +107,10 @@ def _menu(
         Action.REMOVE: (whole or len(siblings) == 1) and can_delete(interaction, target),
     }
     more = [menu_button(action, image.id, viewer) for action, is_offered in offered.items() if is_offered]
-    shown = images_of(message_of(interaction), viewer) if interaction.message and not whole else []
     number = [sibling.id for sibling in siblings].index(image.id) + 1 if image in siblings else 1
     return _Menu(
         generation,
         "" if whole else texts.position(number, len(siblings)),
-        next((source for source in shown if source.filename == image.filename), None),
         (more,) if on_card else (new, more),
         None if interaction.guild_id is not None else texts.ONLY_YOU if target.hidden else texts.FORWARD,
     )
