@@ -111,7 +111,11 @@ def write_preview(source: Path, target: Path) -> Sanitized | ReferenceProblem:
 
     try:
         for side in (PREVIEW_SIDE, PREVIEW_SIDE // 2):
-            image = pyvips.Image.thumbnail(str(source), side, height=side, size=pyvips.Size.DOWN)
+            shrunk = pyvips.Image.thumbnail(
+                str(source), side, height=side, size=pyvips.Size.DOWN, fail_on=pyvips.FailOn.ERROR
+            )
+            # It is read once, from the file's beginning to its end, and may have to be written twice.
+            image = shrunk.copy_memory()
             for quality in _PREVIEW_QUALITIES:
                 image.webpsave(target, Q=quality, effort=4, keep=pyvips.ForeignKeep.NONE)
                 if target.stat().st_size <= PREVIEW_MAX_BYTES:

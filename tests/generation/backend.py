@@ -245,7 +245,7 @@ class Installation:
         results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
         undelivered = Undelivered(runtime, results)
         sandbox = await stack.enter_async_context(DecodeSandbox())
-        previews = Previews(runtime, results=results, sandbox=sandbox, folder=folder, keep=0)
+        previews = Previews(runtime, results=results, sandbox=sandbox, folder=folder, keep=tuning.previews)
         delivery = DeliveryWorker(runtime, workload=workload, results=results, previews=previews)
         tracker = Tracker(runtime, api=api, workload=workload, delivery=delivery, pace=pace, options=tuning.tracker)
         submitter = Submitter(

@@ -34,6 +34,8 @@ class Tuning:
     download_seconds: float = 5
     credits: int = 10_000
     open_limit: int = 1000
+    previews: int = 0
+    """How many are kept."""
 
 
 def tuned(**changes: Any) -> Tuning:

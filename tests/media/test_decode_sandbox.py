@@ -1,6 +1,7 @@
 """The decode sandbox: whatever an image does to its process, it does nothing to the bot."""
 
 import asyncio
+import io
 import os
 import signal
 import time
@@ -15,7 +16,7 @@ from bot.domain.errors import ReferenceProblem
 from bot.domain.ids import UserId
 from bot.media import decode_sandbox
 from bot.media.decode_sandbox import DecodeSandbox, TimeLimits
-from bot.media.formats import PNG
+from bot.media.formats import PNG, PREVIEW_MAX_BYTES
 from bot.media.sanitize import Sanitized
 from tests.media.hostile import scan_bomb, tiff_of_jpeg
 from tests.media.images import encoded, noise
@@ -53,6 +54,23 @@ async def fork_at_work() -> int:
     """The process that is decoding."""
     (fork,) = await until(grandchildren, what="the fork to start")
     return fork
+
+
+async def test_a_preview_is_small_and_what_cannot_be_decoded_has_none(
+    sandbox: DecodeSandbox, tmp_path: Path, target: Path
+) -> None:
+    large, broken, other = (tmp_path / name for name in ("large", "broken", "other"))
+    large.write_bytes(encoded(noise(1200, 900), "JPEG"))
+    broken.write_bytes(large.read_bytes()[:200])
+    other.write_text("<svg/>")
+    for file in (broken, other, tmp_path / "missing"):
+        assert await sandbox.preview(file, target) is None
+    data = await sandbox.preview(large, target)
+    assert data is not None
+    assert len(data) <= PREVIEW_MAX_BYTES
+    with Image.open(io.BytesIO(data)) as preview:
+        assert preview.format == "WEBP"
+        assert preview.size in {(256, 192), (128, 96)}
 
 
 async def test_an_image_is_sanitized(sandbox: DecodeSandbox, image: Path, target: Path) -> None:

@@ -16,7 +16,7 @@ NO_FAVOURITES = (
     "You haven't saved any images yet. Open an image's ⋯ menu, or hold or right-click a message: Apps, Save image."
 )
 WORDS_DELETED = "words deleted"
-NO_PREVIEW = "no preview kept"
+NO_PREVIEW = "no preview"
 ALT_TEXT_HIDDEN = "preview of an image"
 UNSAVED = "Taken out of your favourites."
 _PROMPT_SHOWN, _ALT_TEXT_SHOWN = 120, 200

@@ -1,0 +1,172 @@
+"""/history with 10,000 images of a member, and with a million images of which 10,000 are theirs, beside ten images.
+
+    python -m tests.bench.image_history                         # a minute and 1 GB of disk
+    python -m tests.bench.image_history --postgresql --rounds 3
+
+Times of a whole page in milliseconds, without Discord: the entries, their previews, and which of them are favourites.
+Every hundredth image is a favourite. Each round takes a path in each store, one after the other; in brackets the range
+over the rounds, and after it the ratio to the store with ten images.
+"""
+
+import asyncio
+import sys
+import tempfile
+import time
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack
+from dataclasses import dataclass, replace
+from pathlib import Path
+from statistics import median
+from typing import Any, Final, cast
+
+import psycopg
+from sqlalchemy import text
+
+from bot import log
+from bot.domain.ids import ImageId
+from bot.domain.image_history import HistoryFilter
+from bot.domain.settings import Model
+from bot.generation.image_history import HistoryPage, ImageHistory
+from bot.runtime import BackgroundTasks, Runtime, SystemClock
+from bot.store.engines import kind_of
+from bot.store.migrate import migrate
+from bot.store.store import Store
+from tests.bench.command_line import parse_options, print_line
+from tests.bench.table import MedianRange, ratio_text
+from tests.database import server, stop_server
+from tests.factories import ALICE, NOW
+
+_RUNS: Final = 30
+_OWN: Final = HistoryFilter(ALICE.user_id)
+_ROWS: Final = (
+    """INSERT INTO generations (id, user_id, guild_id, created_at, prompt, model, aspect_ratio, resolution,
+        reference_count, unit_price, channel_id, application_id, interaction_token, token_expires_at, private,
+        upload_limit, delivery, spoiler)
+    SELECT 2 * n, CASE WHEN n % :share = 0 THEN :alice ELSE 1000 + n % 5000 END, 900, :now,
+        'a lighthouse in a storm, number ' || n || ', oil on canvas, warm light' ||
+        CASE WHEN n % (50 * :share) = 0 THEN ', a heron' ELSE '' END,
+        CASE WHEN n % (20 * :share) = 0 THEN 'flex' ELSE 'pro' END, '1:1', '1K', 0, 5000, 5, 6, '', :now, false,
+        1000000, 'done', false FROM numbers""",
+    """INSERT INTO tasks (id, generation_id, user_id, position, state, created_at, free)
+    SELECT 2 * n + 1, 2 * n, CASE WHEN n % :share = 0 THEN :alice ELSE 1000 + n % 5000 END, 0, 'delivered', :now, false
+    FROM numbers""",
+    """INSERT INTO images (id, generation_id, channel_id, message_id, filename, posted_at, shared)
+    SELECT 2 * n + 1, 2 * n, 5, n, 'easel.png', :now, false FROM numbers""",
+    """INSERT INTO favourites (user_id, image_id, saved_at)
+    SELECT :alice, 2 * n + 1, :now FROM numbers WHERE n % (100 * :share) = 0""",
+)
+_NUMBERS: Final = "WITH RECURSIVE numbers(n) AS (SELECT 1 UNION ALL SELECT n + 1 FROM numbers WHERE n < :count)"
+
+
+@dataclass(frozen=True)
+class ImageHistoryOptions:
+    """``images`` of the largest store, and ``own`` of the member there and in the one before."""
+
+    images: int = 1_000_000
+    own: int = 10_000
+    rounds: int = 5
+    postgresql: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class _Filled:
+    name: str
+    history: ImageHistory
+    middle: ImageId
+
+
+_PATHS: Final[dict[str, Callable[[_Filled], Awaitable[HistoryPage]]]] = {
+    "first page": lambda store: store.history.page(_OWN),
+    "a page in the middle": lambda store: store.history.page(_OWN, before=store.middle),
+    "back from there": lambda store: store.history.page(_OWN, after=store.middle),
+    "the last page": lambda store: store.history.page(_OWN, before=ImageId(300)),
+    "words of every prompt": lambda store: store.history.page(replace(_OWN, words=("lighthouse", "storm"))),
+    "the same in the middle": lambda store: store.history.page(
+        replace(_OWN, words=("lighthouse", "storm")), before=store.middle
+    ),
+    "a word of one in 50": lambda store: store.history.page(replace(_OWN, words=("heron", "storm"))),
+    "a word that is nowhere": lambda store: store.history.page(replace(_OWN, words=("unicorn",))),
+    "one in 20 by flex": lambda store: store.history.page(replace(_OWN, model=Model.FLEX)),
+    "favourites": lambda store: store.history.page(replace(_OWN, favourites=True)),
+    "favourites with a word": lambda store: store.history.page(replace(_OWN, favourites=True, words=("heron",))),
+    "favourites, word nowhere": lambda store: store.history.page(replace(_OWN, favourites=True, words=("unicorn",))),
+}
+
+
+def fill(url: str, images: int, share: int) -> None:
+    """So many images, of which one in ``share`` is Alice's."""
+    engine = kind_of(url).create_sync(url)
+    values = {"count": images, "share": share, "alice": ALICE.user_id, "now": NOW.replace(tzinfo=None).isoformat(" ")}
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.execute(text("SET LOCAL statement_timeout = 0"))
+        for statement in _ROWS:
+            into, select = statement.split("SELECT", 1)
+            connection.execute(text(f"{into} {_NUMBERS} SELECT {select}"), values)
+    if engine.dialect.name == "postgresql":
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("SET statement_timeout = 0"))
+            connection.execute(text("VACUUM ANALYZE"))
+    engine.dispose()
+
+
+def _database(number: int) -> str:
+    with psycopg.connect(server().get_uri(), autocommit=True) as connection:
+        connection.execute(cast("Any", f"CREATE DATABASE bench_{number}"))
+    return server().get_uri(database=f"bench_{number}")
+
+
+async def median_ms(path: Callable[[_Filled], Awaitable[HistoryPage]], store: _Filled) -> float:
+    """Of one round."""
+    runs: list[float] = []
+    for _ in range(_RUNS):
+        began = time.perf_counter()
+        await path(store)
+        runs.append((time.perf_counter() - began) * 1000)
+    return median(runs)
+
+
+async def compare(options: ImageHistoryOptions, folder: Path) -> None:
+    """Print all figures."""
+    sizes = {"10": (10, 1), f"{options.own:,}": (options.own, 1)}
+    sizes[f"{options.own:,} of {options.images:,}"] = (options.images, max(options.images // options.own, 1))
+    async with AsyncExitStack() as stack:
+        stores: list[_Filled] = []
+        for number, (name, (images, share)) in enumerate(sizes.items()):
+            place = folder / str(number)
+            place.mkdir()
+            url = _database(number) if options.postgresql else f"sqlite:///{place / 'easel.db'}"
+            migrate(url)
+            began = time.perf_counter()
+            fill(url, images, share)
+            print_line(f"{name}: filled in {time.perf_counter() - began:.0f} s")
+            store = await stack.enter_async_context(Store.open(url, migrated=True))
+            runtime = Runtime(store, SystemClock(), BackgroundTasks("bench", grace=0), lambda: 0)
+            stores.append(_Filled(name, ImageHistory(runtime), ImageId(images)))
+        print_line("{:<26}".format("") + "".join(f"{store.name:>36}" for store in stores))
+        for name, path in _PATHS.items():
+            for store in stores:
+                await path(store)
+            rounds = [[await median_ms(path, store) for store in stores] for _ in range(options.rounds)]
+            print_line(f"{name:<26}" + "".join(f"{cell:>36}" for cell in _cells(list(zip(*rounds, strict=True)))))
+
+
+def _cells(times: Sequence[Sequence[float]]) -> list[str]:
+    base = times[0]
+    return [MedianRange.of(one).text() + ("" if one is base else f" {ratio_text(base, one)}") for one in times]
+
+
+def main() -> int:
+    """Run the benchmark."""
+    options = parse_options(ImageHistoryOptions(), __doc__)
+    log.set_up("error", "console", [])
+    try:
+        with tempfile.TemporaryDirectory(prefix="easel-bench-") as folder:
+            asyncio.run(compare(options, Path(folder)))
+    finally:
+        stop_server()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
