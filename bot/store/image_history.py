@@ -59,7 +59,8 @@ _ONE = _POSTED.where(_I.id == bindparam("image"))
 # Others' images are found where the viewer may read, or where they have been before.
 _VISIBLE = or_(_G.user_id == _USER, and_(not_(_PRIVATE), or_(in_parameter(_I.channel_id, "channels"), _SAVED)))
 _OF_LINE = _POSTED.where(in_parameter(_I.id, "images"), or_(_I.id == bindparam("image"), _VISIBLE))
-_EDITS = _POSTED.where(_I.parent_id == bindparam("image"), _VISIBLE).order_by(_I.id.desc())
+_IS_EDIT = and_(_I.parent_id == bindparam("image"), _I.id > bindparam("image"))
+_EDITS = _POSTED.where(_IS_EDIT, _VISIBLE).order_by(_I.id.desc())
 _WORDS: Final = table("image_words", column("rowid"))
 """SQLite's full-text index, whose rows are images; PostgreSQL has one on the prompts."""
 _MATCHES = text("image_words MATCH :words")

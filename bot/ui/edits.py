@@ -62,7 +62,7 @@ def edits_message(edits: ImageEdits, viewer: UserId, *, words: bool = True) -> H
         text = history_texts.entry(step.number, step.entry, own=step.entry.owner == viewer, words=words)
         text = f"{text} · {texts.THIS}" if step is last else text
         items.append(entry_item(text, step.entry, files, words=words))
-        row.append(_open_button(step.image, viewer, f"{step.number:,}"))
+        row.append(_open_button(step.image, viewer, str(step.number)))
     if len(edits.steps) > 1 and edits.steps[-2].entry is not None:
         row.append(menu_button(Action.COMPARE, last.image, viewer))
     items.append(ui.ActionRow[Any](*row))

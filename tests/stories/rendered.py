@@ -68,6 +68,10 @@ def rendered(message: discord.Message | ResponseMessage) -> Rendered:
                 components[:0] = children
             case discord.TextDisplay(content=content):
                 texts.append(content.replace("\N{NO-BREAK SPACE}", " "))
+            case discord.SectionComponent(children=children, accessory=accessory):
+                components[:0] = [*children, accessory]
+            case discord.ThumbnailComponent(media=media, description=description):
+                images.append(RenderedImage(media.url, description))
             case discord.FileComponent(media=media):
                 files.append(media.url)
             case discord.MediaGalleryComponent(items=items):
