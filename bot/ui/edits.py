@@ -59,8 +59,8 @@ def edits_message(edits: ImageEdits, viewer: UserId, *, words: bool = True) -> H
         if step.entry is None:
             items.append(ui.TextDisplay[Any](texts.hidden(step.number)))
             continue
-        text = history_texts.entry(step.number, step.entry, own=step.entry.owner == viewer, words=words)
-        text = f"{text} · {texts.THIS}" if step is last else text
+        mark, own = texts.THIS if step is last else "", step.entry.owner == viewer
+        text = history_texts.entry(step.number, step.entry, own=own, words=words, mark=mark)
         items.append(entry_item(text, step.entry, files, words=words))
         row.append(_open_button(step.image, viewer, str(step.number)))
     if len(edits.steps) > 1 and edits.steps[-2].entry is not None:
@@ -97,7 +97,7 @@ async def compare(services: Services, interaction: discord.Interaction[Any], but
 
 def _edits(edits: ImageEdits, viewer: UserId, files: list[discord.File], *, words: bool) -> list[ui.Item[Any]]:
     """A page of what was made from the image, by letters."""
-    items: list[ui.Item[Any]] = [ui.TextDisplay[Any](texts.made_from_it(edits.page))]
+    items: list[ui.Item[Any]] = [ui.Separator[Any](), ui.TextDisplay[Any](texts.made_from_it(edits.page))]
     row: list[ui.Button[Any]] = []
     for letter, entry in zip(ascii_uppercase, edits.edits, strict=False):
         text = history_texts.entry(letter, entry, own=entry.owner == viewer, words=words)

@@ -40,9 +40,9 @@ def nothing(wanted: HistoryFilter) -> str:
     return NO_FAVOURITES if wanted.favourites else NO_IMAGES
 
 
-def entry(label: int | str, shown: HistoryEntry, *, own: bool, words: bool) -> str:
+def entry(label: int | str, shown: HistoryEntry, *, own: bool, words: bool, mark: str = "") -> str:
     """One image: its label, which is on its button; its words; when it was posted, by which model, and where."""
-    facts = [relative(shown.made_at), model(shown.model)]
+    facts = [*filter(None, [mark]), relative(shown.made_at), model(shown.model)]
     if shown.favourite:
         facts.append("⭐")
     if not own:
