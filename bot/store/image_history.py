@@ -62,7 +62,7 @@ _OF_LINE = _POSTED.where(in_parameter(_I.id, "images"), or_(_I.id == bindparam("
 _IS_EDIT = and_(_I.parent_id == bindparam("image"), _I.id > bindparam("image"))
 _EDITS = _POSTED.where(_IS_EDIT, _VISIBLE).order_by(_I.id.desc())
 _WORDS: Final = table("image_words", column("rowid"))
-"""SQLite's full-text index, whose rows are images; PostgreSQL has one on the prompts."""
+"""SQLite's full-text index, whose rows are images; PostgreSQL has a column beside the prompts."""
 _MATCHES = text("image_words MATCH :words")
 _FOUND = (
     select(*_I, *_SHOWN, _SAVED.label("favourite"))
@@ -71,10 +71,7 @@ _FOUND = (
     .join(generations, _G.id == _I.generation_id)
     .where(_MATCHES, _G.user_id == _USER)
 )
-_VECTOR = text(
-    "to_tsvector('simple', 'member' || CAST(generations.user_id AS text) || ' ' || "
-    "translate(generations.prompt, '-/.@_+<>&', '         ')) @@ plainto_tsquery('simple', :words)"
-)
+_HAS_WORDS = text("generations.words @@ plainto_tsquery('simple', :words)")
 
 
 class ImageHistoryRepository:
@@ -129,10 +126,10 @@ class ImageHistoryRepository:
         on_sqlite = self._connection.dialect.name == "sqlite"
         if wanted.favourites:
             matches = exists(select(1).select_from(_WORDS).where(_WORDS.c.rowid == _F.image_id, _MATCHES))
-            return _FAVOURITES.where(*self._if_words(wanted, matches if on_sqlite else _VECTOR)), _F.image_id
+            return _FAVOURITES.where(*self._if_words(wanted, matches if on_sqlite else _HAS_WORDS)), _F.image_id
         if wanted.words and on_sqlite:
             return _FOUND, _WORDS.c.rowid
-        return _OWN.where(*self._if_words(wanted, _VECTOR)), _T.id
+        return _OWN.where(*self._if_words(wanted, _HAS_WORDS)), _T.id
 
     def _if_words(self, wanted: HistoryFilter, condition: Any) -> Sequence[Any]:
         return (condition,) if wanted.words else ()

@@ -67,7 +67,7 @@ async def edit(services: Services, interaction: discord.Interaction[Any], modal:
 
 
 async def open_remix(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
-    """Open the form that starts anew from the words and settings of a request."""
+    """Open the form for a new request from the words and settings of an earlier one."""
     target = await target_of(services.history, interaction, button)
     user = UserId(interaction.user.id)
     generation = await services.history.worded(target.generation, user)

@@ -61,7 +61,7 @@ def draft_modal(custom_id: CustomId, images: int, prices: PriceList) -> ui.Modal
 
 
 def remix_modal(custom_id: CustomId, request: GenerationRequest, prices: PriceList, *, dropped: int = 0) -> ui.Modal:
-    """Start anew from a request's words and settings; ``dropped`` references are somebody else's."""
+    """A new request from the words and settings of an earlier one; ``dropped`` references are somebody else's."""
     failed = custom_id.action is Action.EDIT_PROMPT
     return _modal(
         custom_id,

@@ -82,7 +82,7 @@ async def _menus(visitor: Visitor) -> None:
     await visitor.shows("Share")
     await visitor.stop("private-menu")
     await visitor.press("Share")
-    await visitor.shows("Shared")
+    await visitor.shows("shared")
     await visitor.stop("shared")
     await visitor.press("⋯")
     await visitor.press("Delete")

@@ -158,6 +158,10 @@ class MemberLoad:
 
     async def _edit(self, member: MemberActor) -> None:
         card = self._finished_card(member)
+        if card is not None and "1" in rendered(card).buttons:
+            # Of several images each has a menu.
+            menu = await self._click(member, card, "1")
+            card = menu.response.message if menu is not None and menu.response is not None else None
         if card is not None and (modal := await self._click(member, card, "Edit")) is not None:
             self._start(self._submit(member, modal))
 
@@ -282,9 +286,7 @@ def tag_of(shown: Rendered) -> str | None:
 
 
 def _values(modal: InteractionResult, prompt: str) -> dict[str, Any]:
-    """What a member submits who changes only the prompt; with several images the modal asks which, not the shape."""
+    """What a member submits who changes only the prompt."""
     fields = {part["component"]["custom_id"]: part["component"] for part in (modal.modal or {})["components"]}
     values = modal_values(prompt)
-    if "image" in fields:
-        values["image"] = [fields["image"]["options"][0]["value"]]
     return {name: value for name, value in values.items() if name in fields}

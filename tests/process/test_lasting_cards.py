@@ -3,10 +3,9 @@
 import signal
 from collections import Counter
 
-from simcord import MemberActor
+import discord
+from simcord import MemberActor, ResponseMessage
 
-from bot.domain.errors import NotYours
-from bot.ui.texts.refusals import refusal
 from tests.process.deployment import Deployment, modal_values
 from tests.process.images import GREEN, RED, plain_image
 from tests.stories.rendered import rendered
@@ -32,9 +31,10 @@ async def test_buttons_of_an_earlier_process(deployment: Deployment) -> None:
         again = await bob.click(card, label="Again")
         for interaction in (edited, larger, again):
             await deployment.wait_for_image(interaction)
-        await deployment.wait_for_text(await bob.click(card, label="Delete"), refusal(NotYours()))
-        await deployment.alice.click(card, label="Delete")
-        await wait_for_deletions(deployment, 1)
+        assert "Delete" not in rendered(await menu_of(deployment, bob, card)).buttons
+        asked = await ask_to_delete(deployment, card)
+        await deployment.alice.click(asked, label="Delete")
+        await wait_for_deletions(deployment, card, 1)
         await until(lambda: len(deployment.ledger()) == 8, what="the ledger to be settled")
 
     assert card.id not in {post.id for post in deployment.channel.history()}
@@ -75,20 +75,41 @@ async def test_delete_clicked_twice_deletes_once(deployment: Deployment) -> None
     async with deployment.bot() as bot:
         original = await deployment.imagine("a hill")
         await deployment.wait_for_image(original)
+        await deployment.wait_until_settled()
+        card = deployment.card(original)
+        asked = await ask_to_delete(deployment, card)
         bot.send(signal.SIGSTOP)
-        clicks = [await deployment.alice.click(deployment.card(original), label="Delete") for _ in range(2)]
+        clicks = [await deployment.alice.click(asked, label="Delete") for _ in range(2)]
         bot.send(signal.SIGCONT)
-        await wait_for_deletions(deployment, 2)
+        await wait_for_deletions(deployment, card, 2)
+        await until(lambda: rendered(asked).text == "Deleted.", what="the question to say so")
 
     assert deployment.posts() == []
     assert [interaction.followups for interaction in clicks] == [[], []]
     assert deployment.logged_errors() == []
 
 
-async def wait_for_deletions(deployment: Deployment, count: int) -> None:
+async def menu_of(deployment: Deployment, member: MemberActor, card: discord.Message) -> ResponseMessage:
+    """The private menu of a card, from its last button."""
+    opened = await member.click(card, label="⋯")
+    await deployment.wait_for_text(opened, "FLUX.2")
+    assert opened.response is not None
+    return opened.response
+
+
+async def ask_to_delete(deployment: Deployment, card: discord.Message) -> ResponseMessage:
+    """The question that Alice is asked before her card is deleted."""
+    asked = await deployment.alice.click(await menu_of(deployment, deployment.alice, card), label="Delete")
+    await deployment.wait_for_text(asked, "for everybody?")
+    assert asked.response is not None
+    return asked.response
+
+
+async def wait_for_deletions(deployment: Deployment, card: discord.Message, count: int) -> None:
     """Wait until Discord was asked so often to delete a card, and has answered."""
+    calls = f"/messages/{card.id}"
     await until(
-        lambda: sum(bool(call.answered_at) for call in deployment.front.calls("DELETE", "/@original")) == count,
+        lambda: sum(bool(call.answered_at) for call in deployment.front.calls("DELETE", calls)) == count,
         what="the card to be deleted",
     )
 

@@ -73,3 +73,14 @@ async def test_two_edits_of_one_image_share_its_lineage(store: Store) -> None:
 async def test_an_edit_of_an_image_that_is_forgotten_meanwhile_has_no_parent(store: Store) -> None:
     (edit,) = await post(store, 1, ImageId(404))
     assert await lineage(store, edit.id) == [replace(edit, parent_id=None)]
+
+
+async def test_the_first_copy_of_a_private_image_is_where_it_is_from_then_on(store: Store) -> None:
+    first, other = await post(store, 1, count=2)
+    copy = replace(first, channel_id=ChannelId(6), message_id=MessageId(2), filename="easel-1.webp")
+    async with store.write() as tx:
+        await tx.images.mark_shared(copy)
+        await tx.images.mark_shared(replace(copy, message_id=MessageId(3)))
+        assert await tx.images.get(first.id) == replace(copy, shared=True)
+        assert await tx.images.in_message(MessageId(1)) == [other]
+        assert await tx.images.get(ImageId(7)) is None

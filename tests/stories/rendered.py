@@ -8,7 +8,7 @@ from simcord import ResponseMessage
 
 @dataclass(frozen=True, slots=True)
 class RenderedImage:
-    """An image of a gallery."""
+    """An image of a gallery, or beside a text."""
 
     url: str
     alt_text: str | None

@@ -270,3 +270,32 @@ async def test_somebody_elses_image_is_not_reached_by_its_id_alone(world: StoryW
         )
         assert private_answer(forged).text == EXPIRED
     assert len(world.messages()) == 2
+
+
+@bot_with(credits=12)
+async def test_what_a_button_starts_names_its_requester_from_the_first_moment_and_vanishes_when_refused(
+    world: StoryWorld,
+) -> None:
+    card = await new_card(world)
+    menu = await menu_of(world, world.bob, card)
+    remix = await world.bob.click(card, label="Remix")
+    ways = [
+        lambda: world.bob.click(card, label="Again"),
+        lambda: edit(world, world.bob, card),
+        lambda: world.bob.submit_modal(remix, {"prompt": "a blue fox", **REMIX_FORM, "ratio": ["1:1"]}),
+        lambda: world.bob.click(card, label="2K · 7"),
+    ]
+    assert rendered(menu).ephemeral
+    for refused, way in ((False, ways[0]), (False, ways[1]), (True, ways[2]), (True, ways[3])):
+        with world.unfinished():
+            pressed = await way()
+            if refused:
+                assert world.refusal(pressed).text.startswith("This costs")
+            else:
+                working = rendered(await world.in_progress(pressed))
+                assert world.bob.mention in working.text
+        if not refused:
+            assert (await world.outcome(pressed)).small_print[0] == world.bob.mention
+        first: Any = world.calls("POST", "/callback")[-1].json
+        assert (first["type"], f"<@{world.bob.id}>" in str(first)) == (4, True)
+    assert len(world.messages()) == 3

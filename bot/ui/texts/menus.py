@@ -30,4 +30,4 @@ def prompts(written: Sequence[str]) -> str:
 
 def shared(link: str) -> str:
     """A copy was posted for all."""
-    return f"Shared: {link}"
+    return f"Shared. [See it]({link})"
