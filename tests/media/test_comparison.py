@@ -14,10 +14,10 @@ RED, BLUE = (250, 10, 10), (10, 10, 250)
 
 def written(folder: Path, before: tuple[int, int], after: tuple[int, int]) -> Image.Image:
     """A red and a blue image of these sizes, compared."""
-    paths = [folder / "before.jpg", folder / "after.png"]
-    Image.new("RGB", before, RED).save(paths[0], quality=95)
-    Image.new("RGBA", after, (*BLUE, 255)).save(paths[1])
-    write_comparison(*paths, folder / "both", LABELS)
+    first, second = folder / "before.jpg", folder / "after.png"
+    Image.new("RGB", before, RED).save(first, quality=95)
+    Image.new("RGBA", after, (*BLUE, 255)).save(second)
+    write_comparison(first, second, folder / "both", LABELS)
     with Image.open(folder / "both") as both:
         assert both.format == "JPEG"
         return both.convert("RGB")
