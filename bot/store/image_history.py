@@ -72,6 +72,8 @@ _FOUND = (
     .where(_MATCHES, _G.user_id == _USER)
 )
 _HAS_WORDS = text("generations.words @@ plainto_tsquery('simple', :words)")
+# Prepared for any words, the statement would look at each image of a member for words that none has.
+_PLAN_FOR_THESE_WORDS = text("SET LOCAL plan_cache_mode = force_custom_plan")
 
 
 class ImageHistoryRepository:
@@ -88,6 +90,8 @@ class ImageHistoryRepository:
         values: dict[str, Any] = {"user": wanted.user}
         if wanted.words:
             values["words"] = self._query(wanted)
+            if self._connection.dialect.name == "postgresql":
+                await self._connection.execute(_PLAN_FOR_THESE_WORDS)
             statement = statement.where(_G.prompt != LARGER_PROMPT)
         if wanted.guild is not None:
             statement = statement.where(_G.guild_id == wanted.guild)
