@@ -11,6 +11,14 @@ class ImageGone(UserError):
     """A posted image is neither on Discord nor at KIE, or not for this member."""
 
 
+class NothingBefore(UserError):
+    """An image was not edited from one that this member may see."""
+
+
+class ComparisonGone(UserError):
+    """Of an image and what it was edited from, one is gone, and no preview of it is kept."""
+
+
 class AlreadyShared(UserError):
     """A copy of this private image was posted before."""
 

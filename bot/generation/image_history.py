@@ -2,13 +2,17 @@
 
 from dataclasses import dataclass
 
+from bot.domain.generation import Image
 from bot.domain.ids import ImageId, MessageId, UserId
-from bot.domain.image_errors import NoSavedImage
+from bot.domain.image_edits import EditStep, ImageEdits, ImageViewer
+from bot.domain.image_errors import NoSavedImage, NothingBefore
 from bot.domain.image_history import HistoryEntry, HistoryFilter
 from bot.runtime import Runtime
 
 PAGE = 5
 """Entries: a row of buttons, one for each."""
+STEPS, EDITS_PAGE = 4, 3
+"""Of an image's edits: steps that led to it, and images made from it. A message has at most 40 parts."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,35 @@ class ImageHistory:
             # The newest page is always a full one.
             return await self.page(wanted)
         return HistoryPage(found[1:], newer=True, older=True)
+
+    async def edits(self, image: Image, viewer: ImageViewer, page: int) -> ImageEdits:
+        """What led to an image that the viewer has come to, and a page of what was made from it, 0 being the newest."""
+        async with self._store.read() as tx:
+            line = await tx.images.line(image.id)
+            numbers = range(1, len(line) + 1)
+            shown = list(zip(numbers, line, strict=True))
+            if len(shown) > STEPS:
+                shown = [shown[0], *shown[1 - STEPS :]]
+            entries = await tx.image_history.of_line(image.id, [one for _, one in shown], viewer)
+            found = await tx.image_history.edits(image.id, viewer, EDITS_PAGE + 1, page * EDITS_PAGE)
+        steps = [EditStep(number, one, entries.get(one)) for number, one in shown]
+        return ImageEdits(steps, found[:EDITS_PAGE], page, len(found) > EDITS_PAGE)
+
+    async def has_edits(self, image: Image, viewer: ImageViewer) -> bool:
+        """Whether an image was edited from another one, or others were made from it that the viewer may see."""
+        if image.parent_id is not None:
+            return True
+        async with self._store.read() as tx:
+            return bool(await tx.image_history.edits(image.id, viewer, 1))
+
+    async def before_and_after(self, image: Image, viewer: ImageViewer) -> tuple[HistoryEntry, HistoryEntry]:
+        """An image and what it was edited from; raises NothingBefore unless the viewer may see that."""
+        pair = [one for one in (image.parent_id, image.id) if one is not None]
+        async with self._store.read() as tx:
+            entries = await tx.image_history.of_line(image.id, pair, viewer)
+        if len(entries) < 2 or image.parent_id is None:
+            raise NothingBefore
+        return entries[image.parent_id], entries[image.id]
 
     async def of_message(self, message: MessageId, user: UserId) -> list[HistoryEntry]:
         """The images that a message of the bot shows to a member; raises NoSavedImage if there are none."""

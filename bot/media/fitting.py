@@ -16,11 +16,11 @@ from bot.domain.delivery_errors import InvalidImage, ResultUnavailable
 from bot.domain.errors import DiskError
 from bot.media.formats import JPEG, PNG, WEBP, WEBP_MAX_SIDE, FileType
 
-_MAX_PIXELS = 50_000_000
+MAX_PIXELS = 50_000_000
 _THREADS = 2
 _QUALITIES = (95, 90, 85, 80, 70, 60, 45, 30)
 _MIN_SIDE = 256
-_PILLOW_FORMATS = ("JPEG", "PNG", "WEBP")
+PILLOW_FORMATS = ("JPEG", "PNG", "WEBP")
 _FILE_TYPES = {"JPEG": JPEG, "MPO": JPEG, "PNG": PNG, "WEBP": WEBP}
 
 _P = ParamSpec("_P")
@@ -51,9 +51,9 @@ def fit(path: Path, limit: int) -> tuple[Path, FileType]:
     fit, and DiskError if the disk fails.
     """
     try:
-        with Image.open(path, formats=_PILLOW_FORMATS) as image:
+        with Image.open(path, formats=PILLOW_FORMATS) as image:
             file_type = _FILE_TYPES.get(image.format or "")
-            if file_type is None or image.width * image.height > _MAX_PIXELS:
+            if file_type is None or image.width * image.height > MAX_PIXELS:
                 raise InvalidImage("not an image that Easel accepts")
             if path.stat().st_size <= limit:
                 if file_type is not JPEG:

@@ -26,7 +26,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.domain.derived_requests import LARGER_PROMPT
 from bot.domain.generation import Image
 from bot.domain.ids import DIRECT_MESSAGES, ImageId
+from bot.domain.image_edits import ImageViewer
 from bot.domain.image_history import HistoryEntry, HistoryFilter
+from bot.store.clauses import in_parameter
 from bot.store.images import image_from
 from bot.store.previews import PreviewRepository
 from bot.store.tables import favourites, generations, images, tasks
@@ -52,11 +54,13 @@ _FAVOURITES = (
     .join(generations, _G.id == _I.generation_id)
     .where(_F.user_id == _USER, or_(not_(_PRIVATE), _G.user_id == _USER))
 )
-_ONE = (
-    select(*_I, *_SHOWN, _SAVED.label("favourite"))
-    .join(generations, _G.id == _I.generation_id)
-    .where(_I.id == bindparam("image"))
-)
+_POSTED = select(*_I, *_SHOWN, _SAVED.label("favourite")).join(generations, _G.id == _I.generation_id)
+_ONE = _POSTED.where(_I.id == bindparam("image"))
+# Others' images are found where the viewer may read, or where they have been before.
+_VISIBLE = or_(_G.user_id == _USER, and_(not_(_PRIVATE), or_(in_parameter(_I.channel_id, "channels"), _SAVED)))
+_OF_LINE = _POSTED.where(in_parameter(_I.id, "images"), or_(_I.id == bindparam("image"), _VISIBLE))
+_IS_EDIT = and_(_I.parent_id == bindparam("image"), _I.id > bindparam("image"))
+_EDITS = _POSTED.where(_IS_EDIT, _VISIBLE).order_by(_I.id.desc())
 _WORDS: Final = table("image_words", column("rowid"))
 """SQLite's full-text index, whose rows are images; PostgreSQL has a column beside the prompts."""
 _MATCHES = text("image_words MATCH :words")
@@ -107,6 +111,20 @@ class ImageHistoryRepository:
             return None
         return (await self._complete([row]))[0]
 
+    async def of_line(
+        self, image: ImageId, line: Sequence[ImageId], viewer: ImageViewer
+    ) -> dict[ImageId, HistoryEntry]:
+        """Of these images those that the viewer may see; ``image``, which they have come to, in any case."""
+        values = {"image": image, "images": line, **_values(viewer)}
+        rows = (await self._connection.execute(_OF_LINE, values)).mappings().all()
+        return {entry.image.id: entry for entry in await self._complete(rows)}
+
+    async def edits(self, image: ImageId, viewer: ImageViewer, limit: int, offset: int = 0) -> list[HistoryEntry]:
+        """At most ``limit`` images that were edited from this one and that the viewer may see, newest first."""
+        statement = _EDITS.limit(limit).offset(offset)
+        rows = (await self._connection.execute(statement, {"image": image, **_values(viewer)})).mappings().all()
+        return await self._complete(rows)
+
     def _of(self, wanted: HistoryFilter) -> tuple[Select[*tuple[Any, ...]], ColumnElement[Any]]:
         """The statement without what narrows it further, and the column that it is ordered by."""
         on_sqlite = self._connection.dialect.name == "sqlite"
@@ -130,6 +148,10 @@ class ImageHistoryRepository:
             return []
         kept = await PreviewRepository(self._connection).of([row["id"] for row in rows])
         return [_entry(row, image_from(row), kept.get(row["id"])) for row in rows]
+
+
+def _values(viewer: ImageViewer) -> dict[str, object]:
+    return {"user": viewer.user, "channels": list(viewer.channels)}
 
 
 def _entry(row: RowMapping, image: Image, preview: bytes | None) -> HistoryEntry:

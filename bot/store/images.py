@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import RowMapping, bindparam, select, true, update
+from sqlalchemy import RowMapping, and_, bindparam, select, true, update
 from sqlalchemy.dialects.postgresql import insert  # compiles for SQLite, too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -31,9 +31,11 @@ _SHARE = (
     )
 )
 _NEWEST = select(images).where(images.c.id == bindparam("image")).cte("lineage", recursive=True)
-_LINEAGE = _NEWEST.union_all(select(images).join(_NEWEST, _NEWEST.c.parent_id == images.c.id))
-# A parent is older than the images edited from it, so its id is smaller.
+# A parent is older than the images edited from it, so its id is smaller, and no wrong row makes this endless.
+_IS_PARENT = and_(images.c.id == _NEWEST.c.parent_id, images.c.id < _NEWEST.c.id)
+_LINEAGE = _NEWEST.union_all(select(images).join(_NEWEST, _IS_PARENT))
 _NEWEST_FIRST = select(_LINEAGE).order_by(_LINEAGE.c.id.desc())
+_IDS_FIRST_FIRST = select(_LINEAGE.c.id).order_by(_LINEAGE.c.id)
 
 
 class ImageRepository:
@@ -60,6 +62,10 @@ class ImageRepository:
     async def mark_shared(self, copy: Image) -> None:
         """A copy of an image was posted for all; the first one counts."""
         await self._connection.execute(_SHARE, {f"new_{name}": value for name, value in _values(copy).items()})
+
+    async def line(self, image_id: ImageId) -> list[ImageId]:
+        """The ids of the image and of all that led to it, the first one first."""
+        return list(await self._connection.scalars(_IDS_FIRST_FIRST, {"image": image_id}))
 
     async def lineage(self, image_id: ImageId) -> list[Image]:
         """The image, its parent, that image's parent and so on, back to the first."""

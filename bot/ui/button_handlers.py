@@ -11,6 +11,7 @@ from bot.domain.errors import GenerationGone
 from bot.ui import (
     card_buttons,
     credit_requests,
+    edits,
     favourites,
     history,
     image_actions,
@@ -79,6 +80,8 @@ _BUTTONS: Mapping[Action, _Handler] = {
     Action.PROMPT: image_actions.show_prompt,
     Action.ORIGINAL: image_actions.send_original,
     Action.SHARE: image_actions.share,
+    Action.EDITS: edits.show,
+    Action.COMPARE: edits.compare,
     Action.REMOVE: image_actions.ask_to_delete,
     Action.DELETE: image_actions.delete,
     Action.CLOSE: image_actions.close,

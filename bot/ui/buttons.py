@@ -8,7 +8,7 @@ from discord import ui
 
 from bot.domain.ids import CreditRequestId, DraftId, GenerationId, ImageId, UserId
 from bot.ui.custom_ids import Action, CustomId, in_thousandths
-from bot.ui.texts import cards, history, privacy, quota
+from bot.ui.texts import cards, edits, history, privacy, quota
 
 _LABELS = {
     Action.CANCEL: cards.CANCEL,
@@ -23,6 +23,8 @@ _LABELS = {
     Action.ORIGINAL: cards.ORIGINAL,
     Action.SHARE: cards.SHARE,
     Action.REMOVE: cards.DELETE,
+    Action.EDITS: edits.EDITS,
+    Action.COMPARE: edits.COMPARE,
     Action.ASK: quota.ASK,
     Action.APPROVE: quota.APPROVE,
     Action.DENY: quota.DENY,

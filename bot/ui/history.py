@@ -69,7 +69,7 @@ def page_message(page: HistoryPage, wanted: HistoryFilter, *, words: bool = True
     files: list[discord.File] = []
     for number, entry in enumerate(page.entries, 1):
         text = texts.entry(number, entry, own=entry.owner == wanted.user, words=words)
-        items.append(_section(text, entry, files, words=words) if entry.preview else ui.TextDisplay[Any](text))
+        items.append(entry_item(text, entry, files, words=words))
     if page.entries:
         items.append(ui.TextDisplay[Any](texts.OPEN))
         opening = [CustomId(Action.IMAGE, entry.image.id, wanted.user) for entry in page.entries]
@@ -81,10 +81,12 @@ def page_message(page: HistoryPage, wanted: HistoryFilter, *, words: bool = True
     return HistoryMessage(finished_view(BLURPLE, *items), files)
 
 
-def _section(text: str, entry: HistoryEntry, files: list[discord.File], *, words: bool) -> ui.Section[Any]:
-    """An entry with its preview, whose file is added to ``files``."""
+def entry_item(text: str, entry: HistoryEntry, files: list[discord.File], *, words: bool) -> ui.Item[Any]:
+    """An entry with its preview, if that is kept; its file is added to ``files``."""
+    if entry.preview is None:
+        return ui.TextDisplay[Any](text)
     alt_text = texts.alt_text(entry, words=words)
-    file = discord.File(io.BytesIO(entry.preview or b""), f"preview-{entry.image.id}.webp", description=alt_text)
+    file = discord.File(io.BytesIO(entry.preview), f"preview-{entry.image.id}.webp", description=alt_text)
     files.append(file)
     thumbnail = ui.Thumbnail[Any](f"attachment://{file.filename}", description=alt_text, spoiler=entry.spoiler)
     return ui.Section[Any](ui.TextDisplay[Any](text), accessory=thumbnail)

@@ -16,7 +16,7 @@ from bot.ui.cards import BLURPLE, finished_view, headline, larger_price, small
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.discord_errors import leave_out_words
 from bot.ui.services import Services
-from bot.ui.targets import ImageTarget, can_delete, can_share, image_target_of, message_of, target_of
+from bot.ui.targets import ImageTarget, can_delete, can_share, image_target_of, message_of, target_of, viewer_of
 from bot.ui.texts import cards as card_texts
 from bot.ui.texts import menus as texts
 
@@ -49,8 +49,7 @@ async def open_more(services: Services, interaction: discord.Interaction[Any], b
     mine = [image for image in images if image.generation_id == target.generation.id]
     if not mine:
         raise GenerationGone
-    menu = _menu(interaction, ImageTarget(target.generation, mine[0]), mine, services.prices, on_card=True)
-    await _send(interaction, menu)
+    await _send(services, interaction, ImageTarget(target.generation, mine[0]), mine, on_card=True)
 
 
 async def open_image(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
@@ -63,12 +62,19 @@ async def open_menu(services: Services, interaction: discord.Interaction[Any], i
     """Answer with the menu of an image. That the member may come to it is for the caller to check."""
     image, generation = await services.history.image(image_id, UserId(interaction.user.id))
     siblings = await services.history.images_in(image.message_id)
-    await _send(
-        interaction, _menu(interaction, ImageTarget(generation, image), siblings, services.prices, on_card=False)
-    )
+    await _send(services, interaction, ImageTarget(generation, image), siblings, on_card=False)
 
 
-async def _send(interaction: discord.Interaction[Any], menu: _Menu) -> None:
+async def _send(
+    services: Services,
+    interaction: discord.Interaction[Any],
+    target: ImageTarget,
+    siblings: list[Image],
+    *,
+    on_card: bool,
+) -> None:
+    has_edits = await services.image_history.has_edits(target.image, viewer_of(interaction))
+    menu = _menu(interaction, target, siblings, services.prices, on_card=on_card, has_edits=has_edits)
     await leave_out_words(
         lambda words: interaction.response.send_message(
             view=menu.view(words=words), ephemeral=True, allowed_mentions=_NOBODY
@@ -83,6 +89,7 @@ def _menu(
     prices: PriceList,
     *,
     on_card: bool,
+    has_edits: bool,
 ) -> _Menu:
     """``on_card``: beside the buttons of a card, which has those for a new image and, of several, one for each."""
     image, generation = target.image, target.generation
@@ -95,6 +102,7 @@ def _menu(
         Action.FAVOURITE: not whole,
         Action.PROMPT: generation.request.prompt not in ("", LARGER_PROMPT) or generation.request.origin is not None,
         Action.ORIGINAL: not whole,
+        Action.EDITS: not whole and has_edits,
         Action.SHARE: not whole and can_share(interaction, target),
         Action.REMOVE: (whole or len(siblings) == 1) and can_delete(interaction, target),
     }

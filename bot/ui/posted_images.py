@@ -15,9 +15,11 @@ import structlog
 from bot.domain.delivery_errors import ResultUnavailable
 from bot.domain.generation import Image, Source
 from bot.domain.ids import DIRECT_MESSAGES, ChannelId, ImageId, MessageId, TaskId, UserId
-from bot.domain.image_errors import ImageGone
+from bot.domain.image_errors import ComparisonGone, ImageGone
+from bot.domain.image_history import HistoryEntry
 from bot.domain.ports import ImageFile
 from bot.generation.results import Results
+from bot.media.comparison import write_comparison
 from bot.media.fetch import FetchFailed, FetchRefused, SourceFetcher
 from bot.media.fitting import ImageThreads, fit
 from bot.media.spool import RESULT_MAX_BYTES
@@ -84,16 +86,55 @@ class PostedImages:
     async def file(self, image: Image, viewer: UserId, limit: int) -> AsyncGenerator[ImageFile, None]:
         """The image as it was posted, in at most ``limit`` bytes, for as long as the block lasts; raises ImageGone."""
         async with self._downloads:
-            source = await self.source(image, viewer)
             with TemporaryDirectory(prefix="easel-", dir=self._folder) as folder:
                 path = Path(folder) / "image"
+                await self._download(image, viewer, path)
                 try:
-                    await self._fetcher.to_file(source, path, RESULT_MAX_BYTES)
                     fitted, kind = await self._threads.run(fit, path, limit)
-                except (FetchFailed, FetchRefused, ResultUnavailable) as error:
-                    log.info("posted image not fetched", image=image.id, error=type(error).__name__)
+                except ResultUnavailable as error:
                     raise ImageGone from error
                 yield ImageFile(fitted, f"easel-{image.id}.{kind.suffix}", TaskId(image.id))
+
+    @asynccontextmanager
+    async def comparison(
+        self, pair: tuple[HistoryEntry, HistoryEntry], viewer: UserId, labels: tuple[str, str]
+    ) -> AsyncGenerator[tuple[ImageFile, bool], None]:
+        """Two images side by side, for as long as the block lasts; whether a preview stands in for one that is gone.
+
+        Raises ComparisonGone if no preview of one that is gone is kept.
+        """
+        async with self._downloads:
+            with TemporaryDirectory(prefix="easel-", dir=self._folder) as folder:
+                before, after, both = (Path(folder) / name for name in ("before", "after", "both"))
+                found = [
+                    await self._or_preview(entry, viewer, path)
+                    for entry, path in zip(pair, (before, after), strict=True)
+                ]
+                try:
+                    await self._threads.run(write_comparison, before, after, both, labels)
+                except ResultUnavailable as error:
+                    raise ComparisonGone from error
+                image = pair[1].image.id
+                yield ImageFile(both, f"before-after-{image}.jpg", TaskId(image)), not all(found)
+
+    async def _or_preview(self, entry: HistoryEntry, viewer: UserId, path: Path) -> bool:
+        """Write an image to a file, or its preview if it is gone; whether it is the image."""
+        try:
+            await self._download(entry.image, viewer, path)
+        except ImageGone as error:
+            if entry.preview is None:
+                raise ComparisonGone from error
+            await asyncio.to_thread(path.write_bytes, entry.preview)
+            return False
+        return True
+
+    async def _download(self, image: Image, viewer: UserId, path: Path) -> None:
+        source = await self.source(image, viewer)
+        try:
+            await self._fetcher.to_file(source, path, RESULT_MAX_BYTES)
+        except (FetchFailed, FetchRefused) as error:
+            log.info("posted image not fetched", image=image.id, error=type(error).__name__)
+            raise ImageGone from error
 
     def sharing(self, image: Image) -> asyncio.Lock:
         """To be held while an image is shared, so that two presses in one moment post one copy."""

@@ -10,6 +10,7 @@ import discord
 from bot.domain.errors import GenerationGone, NotYours
 from bot.domain.generation import Destination, Generation, Image, Origin, Source
 from bot.domain.ids import ChannelId, GenerationId, ImageId, MessageId, UserId
+from bot.domain.image_edits import ImageViewer
 from bot.generation.history import History
 from bot.ui.custom_ids import CustomId
 from bot.ui.message_images import images_of
@@ -86,6 +87,21 @@ def may_post_images(interaction: discord.Interaction[Any]) -> bool:
     return granted.attach_files and (granted.send_messages_in_threads if in_thread else granted.send_messages)
 
 
+def viewer_of(interaction: discord.Interaction[Any]) -> ImageViewer:
+    """The member, and where they may read in this server: here, and in channels and open threads that we see, too."""
+    readable = {ChannelId(interaction.channel_id or 0)}
+    member, guild = interaction.user, interaction.guild
+    if guild is not None and isinstance(member, discord.Member):
+        threads = [thread for thread in guild.threads if thread.parent is not None and not thread.is_private()]
+        readable.update(ChannelId(one.id) for one in (*guild.channels, *threads) if _may_read(one, member))
+    return ImageViewer(UserId(member.id), frozenset(readable))
+
+
+def _may_read(channel: discord.abc.GuildChannel | discord.Thread, member: discord.Member) -> bool:
+    granted = channel.permissions_for(member)
+    return granted.view_channel and granted.read_message_history
+
+
 def message_of(interaction: discord.Interaction[Any]) -> discord.Message:
     """The message whose button was pressed, also for a form that it opened; raises GenerationGone without one."""
     if interaction.message is None:
@@ -111,7 +127,11 @@ async def source_of(services: Services, interaction: discord.Interaction[Any], t
     sources = images_of(message, user)
     if len(sources) != 1:
         raise GenerationGone
-    return sources[0], Origin(ChannelId(message.channel.id), MessageId(message.id))
+    # A private image that was shared is known by its copy, and no longer by this message.
+    shown = (
+        ImageId(task.id) for task in target.generation.tasks if sources[0].filename.startswith(f"easel-{task.id}.")
+    )
+    return sources[0], Origin(ChannelId(message.channel.id), MessageId(message.id), next(shown, None))
 
 
 def _custom_ids(message: discord.Message) -> Iterator[str | None]:

@@ -23,6 +23,7 @@ async def walk(visitor: Visitor, demo: Demo) -> None:
     await visitor.stop("arrival")
     await _images(visitor)
     await _menus(visitor)
+    await _edits(visitor)
     await _failures(visitor)
     await _panel(visitor)
     await _cancel(visitor, demo)
@@ -90,6 +91,28 @@ async def _menus(visitor: Visitor) -> None:
     await visitor.press("Delete")
     await visitor.shows("Deleted.")
     await visitor.stop("deleted")
+
+
+async def _edits(visitor: Visitor) -> None:
+    await visitor.command("imagine", prompt="a lighthouse at noon")
+    await visitor.finished("a lighthouse at noon")
+    for change in ("make it stormy", "add a sailing boat"):
+        await visitor.press("Edit")
+        await visitor.fill("the prompt", change)
+        await visitor.submit()
+        await visitor.finished(change)
+    await visitor.press("⋯")
+    await visitor.shows("Edits")
+    await visitor.press("Edits")
+    await visitor.shows("this image")
+    await visitor.stop("edits")
+    await visitor.press("Before and after")
+    await visitor.shows("After")
+    await visitor.stop("before-and-after")
+    await visitor.press("2")
+    await visitor.press("Edits")
+    await visitor.shows("Made from this image")
+    await visitor.stop("edits-of-a-step")
 
 
 async def _failures(visitor: Visitor) -> None:

@@ -16,6 +16,7 @@ from bot.domain.credits import Credits, Period, Requester, period_around
 from bot.domain.erasure import Erasure, ErasureKind
 from bot.domain.generation import Draft, Image, Origin
 from bot.domain.ids import ChannelId, CreditRequestId, DraftId, ImageId, KieTaskId, MessageId, RoleId, UserId
+from bot.domain.image_edits import ImageViewer
 from bot.domain.image_history import HistoryFilter
 from bot.domain.rules import Scope
 from bot.domain.states import OPEN, TaskState
@@ -33,6 +34,7 @@ TASK = GENERATION.tasks[0]
 IMAGE = Image(ImageId(TASK.id), GENERATION.id, None, ChannelId(5), MessageId(6), "a.png", NOW)
 DRAFT = Draft(DraftId(1), ALICE.user_id, NOW, Origin(ChannelId(5), MessageId(6)), ())
 ERASURE = Erasure(ErasureKind.USER, ALICE.user_id, NOW, through=1 << 62)
+VIEWER = ImageViewer(ALICE.user_id, frozenset({ChannelId(5), ChannelId(7)}))
 OWN = HistoryFilter(ALICE.user_id)
 MONTH = period_around(Period.MONTH, NOW)
 
@@ -73,6 +75,9 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "a member's images by words": lambda tx: tx.image_history.entries(replace(OWN, words=("a", "b")), 6),
     "a member's favourites": lambda tx: tx.image_history.entries(replace(OWN, favourites=True), 6, before=IMAGE.id),
     "favourites by words": lambda tx: tx.image_history.entries(replace(OWN, favourites=True, words=("a",)), 6),
+    "the ids of a lineage": lambda tx: tx.images.line(IMAGE.id),
+    "images of a lineage": lambda tx: tx.image_history.of_line(IMAGE.id, [IMAGE.id, ImageId(1)], VIEWER),
+    "an image's edits": lambda tx: tx.image_history.edits(IMAGE.id, VIEWER, 4, 3),
     "an image": lambda tx: tx.image_history.get(IMAGE.id, ALICE.user_id),
     "saving an image": lambda tx: tx.favourites.add(ALICE.user_id, IMAGE.id, NOW),
     "a preview": lambda tx: tx.previews.add({IMAGE.id: b"webp"}),

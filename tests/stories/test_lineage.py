@@ -3,7 +3,8 @@
 import discord
 
 from bot.domain.ids import MessageId
-from tests.stories.components import edit, new_card, press
+from tests.database import execute
+from tests.stories.components import delete, edit, menu_of, new_card, press
 from tests.stories.images import Pixels, fetched, pixels, png
 from tests.stories.kie_calls import references_used
 from tests.stories.rendered import rendered
@@ -60,6 +61,21 @@ async def test_the_same_again_has_the_same_parent(world: StoryWorld) -> None:
     assert result.small_print[-1] == f"edit of [this image]({card.jump_url})"
     assert (await line(world, response_of(again).message))[1:] == [MessageId(card.id)]
     assert [image.alt_text for image in result.images] == ["a red fox in snow, edited: colder"]
+
+
+async def test_edits_from_a_grid_and_from_the_history_belong_to_the_line_also_when_the_message_is_gone(
+    world: StoryWorld,
+) -> None:
+    grid = await new_card(world, count=2)
+    parents = [row[0] for row in execute(world.folder, "SELECT id FROM images ORDER BY id")]
+    await world.outcome(await edit(world, world.bob, await menu_of(world, world.bob, grid, "2")))
+    found = response_of(await world.alice.slash(world.channel, "history"))
+    menu = await menu_of(world, world.alice, found, "2")
+    await world.outcome(await edit(world, world.alice, menu))
+    await delete(world, world.alice, grid)
+    await world.outcome(await edit(world, world.alice, menu))
+    rows = execute(world.folder, "SELECT parent_id FROM images WHERE parent_id IS NOT NULL ORDER BY id")
+    assert [parent for (parent,) in rows] == [parents[1], parents[0], parents[0]]
 
 
 async def test_somebody_elses_image_begins_a_line(world: StoryWorld) -> None:

@@ -88,6 +88,8 @@ REFUSALS: list[errors.UserError] = [
     errors.NotYours(),
     image_errors.NoSavedImage(),
     image_errors.AlreadyShared(),
+    image_errors.ComparisonGone(),
+    image_errors.NothingBefore(),
     image_errors.MayNotShare(),
     privacy_errors.BeingErased(),
     privacy_errors.ExportTooSoon(datetime(2026, 1, 1, tzinfo=UTC)),

@@ -40,9 +40,9 @@ def nothing(wanted: HistoryFilter) -> str:
     return NO_FAVOURITES if wanted.favourites else NO_IMAGES
 
 
-def entry(number: int, shown: HistoryEntry, *, own: bool, words: bool) -> str:
-    """One image: its words; when it was posted, by which model, and where."""
-    facts = [relative(shown.made_at), model(shown.model)]
+def entry(label: int | str, shown: HistoryEntry, *, own: bool, words: bool, mark: str = "") -> str:
+    """One image: its label, which is on its button; its words; when it was posted, by which model, and where."""
+    facts = [*filter(None, [mark]), relative(shown.made_at), model(shown.model)]
     if shown.favourite:
         facts.append("⭐")
     if not own:
@@ -54,7 +54,7 @@ def entry(number: int, shown: HistoryEntry, *, own: bool, words: bool) -> str:
     else:
         facts.append(f"[message]({message_link(shown.guild_id, shown.image.channel_id, shown.image.message_id)})")
     line = _words(shown) if words else PROMPT_HIDDEN
-    return f"**{number}** {f'||{line}||' if shown.spoiler else line}\n-# {' · '.join(facts)}"
+    return f"**{label}** {f'||{line}||' if shown.spoiler else line}\n-# {' · '.join(facts)}"
 
 
 def alt_text(shown: HistoryEntry, *, words: bool) -> str:

@@ -121,6 +121,10 @@ _FIXED: Mapping[type[errors.UserError], str] = {
     ),
     image_errors.ImageGone: f"This image no longer exists on Discord. Make it again with /imagine. {NOTHING_CHARGED}",
     image_errors.NoSavedImage: "There's no image of mine in this message. Use this on a message with an image I made.",
+    image_errors.NothingBefore: "There's no image before this one that you can see.",
+    image_errors.ComparisonGone: (
+        "One of the two images no longer exists, and no preview of it was kept. There's nothing to compare."
+    ),
     image_errors.AlreadyShared: "You've already shared this image, so nothing was posted.",
     image_errors.MayNotShare: (
         "You're not allowed to post images in this channel, so nothing was shared. Try it in another one."
