@@ -29,7 +29,7 @@ _AT_ONCE = 200
 _NEWEST: Final = (1 << 63) - 1
 _T = TypeVar("_T")
 _REQUEST_COLUMNS = (
-    *("time", "prompt", "model", "shape", "resolution", "images", "delivered", "credits_per_image"),
+    *("time", "prompt", "style", "model", "shape", "resolution", "images", "delivered", "credits_per_image"),
     *("private", "server", "link", "edited_from"),
 )
 _MOVEMENT_COLUMNS = ("time", "server", "movement", "credits", "of_which_bonus", "request", "reason")
@@ -191,6 +191,7 @@ def _request_object(request: ExportedRequest) -> dict[str, Any]:
         "link": _link(request),
         "private": request.private,
         "prompt": request.prompt,
+        "style": request.style,
         "model": settings.model.value,
         "shape": settings.aspect_ratio.value,
         "resolution": settings.resolution.value,
@@ -219,6 +220,7 @@ def _request_row(request: ExportedRequest) -> tuple[object, ...]:
     return (
         request.requested_at.isoformat(),
         as_cell(request.prompt),
+        as_cell(request.style or ""),
         settings.model.value,
         settings.aspect_ratio.value,
         settings.resolution.value,

@@ -37,7 +37,7 @@ from bot.store import backup, postgres, sqlite
 from bot.store.audit import audit, audit_ledger
 from bot.store.engines import kind_of
 from bot.store.migrate import migrate, require_newest
-from bot.store.quota_tables import metadata
+from bot.store.style_tables import metadata
 from bot.store.tables import leases, pending_cards, reference_images
 from bot.store.types import CreditAmount, UtcTime
 from bot.store.unavailable import one_line

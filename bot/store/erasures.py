@@ -29,6 +29,8 @@ _HAS_ENDED = and_(
 )
 _BLANK: dict[str, Any] = {
     "prompt": "",
+    "style": None,
+    "template": None,
     "channel_id": 0,
     "application_id": 0,
     "interaction_token": "",

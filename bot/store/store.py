@@ -31,6 +31,7 @@ from bot.store.retention import RetentionRepository
 from bot.store.rules import RuleRepository
 from bot.store.server_spending import ServerSpendingRepository
 from bot.store.spending import SpendingRepository
+from bot.store.styles import ReferenceSetRepository, StyleRepository
 from bot.store.tasks import TaskRepository
 from bot.store.unavailable import UNAVAILABLE, unavailable
 
@@ -67,6 +68,8 @@ class Transaction:
         self.reference_images = ReferenceImageRepository(connection)
         self.erasures = ErasureRepository(connection, self.ledger)
         self.exports = ExportRepository(connection)
+        self.styles = StyleRepository(connection)
+        self.reference_sets = ReferenceSetRepository(connection)
         self.retention = RetentionRepository(connection)
 
     async def size(self) -> int:
