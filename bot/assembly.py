@@ -134,7 +134,7 @@ async def assemble(
             kept_references = ReferenceTable(images, kept_for, clock)
         else:
             pending_cards = stack.enter_context(PendingCardJournal(folders.journal))
-            kept_references = ReferenceCache(folders.references, kept_for, clock)
+            kept_references = ReferenceCache(folders.references, kept_for, clock, runtime.store.images_in_sets)
         workload = Workload(options.kie_limits(config), durations=pace.durations, leadership=leader or OnlyProcess())
         spool = Spool(folders.spool, downloads)
         results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)

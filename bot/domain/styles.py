@@ -5,9 +5,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final, TypeVar
 
+from bot.domain.credits import Account
 from bot.domain.generation import Reference
-from bot.domain.ids import GuildId, ReferenceSetId, StyleId, UserId
+from bot.domain.ids import DIRECT_MESSAGES, GuildId, ReferenceSetId, StyleId, UserId
 from bot.domain.settings import AspectRatio, Model
+from bot.domain.style_errors import NameMissing
 from bot.domain.text import clean
 
 NAME_MAX: Final = 40
@@ -116,6 +118,20 @@ def find(saved: Iterable[_Saved], text: str) -> _Saved | None:
     kind, _, name = text.partition(":")
     chosen = [one for one in options if one.owner.shared == kind.strip() and one.key == key_of(name)]
     return next(iter([*chosen, *(one for one in options if one.key == key_of(text))]), None)
+
+
+def owners(account: Account) -> list[Owner]:
+    """Whose styles and sets a member can use in a place."""
+    mine = [Owner.member(account.user_id)]
+    return mine if account.guild_id == DIRECT_MESSAGES else [Owner.server(account.guild_id), *mine]
+
+
+def valid_name(text: str) -> str:
+    """A name on one line, without what cannot be seen. Raises NameMissing."""
+    name = clean(text)[:NAME_MAX].strip()
+    if not name:
+        raise NameMissing
+    return name
 
 
 def key_of(name: str) -> str:

@@ -31,6 +31,7 @@ from bot.domain.prompts import without_spoiler_marks
 from bot.domain.queue import QueuedTask
 from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, TaskClass
 from bot.domain.states import TaskState
+from bot.domain.style_errors import TooLongWithStyle
 from bot.generation.delivery import DeliveryWorker
 from bot.generation.leader_report import read_report
 from bot.generation.operator_pause import read_operator_pause
@@ -291,6 +292,8 @@ def _validate(request: GenerationRequest, sources: Sequence[Source | Reference])
     length = len(request.prompt)
     if len(request.prompt.strip()) < PROMPT_MIN or length > PROMPT_MAX:
         raise PromptLength(length if length > PROMPT_MAX else len(request.prompt.strip()), PROMPT_MIN, PROMPT_MAX)
+    if (surplus := len(request.full_prompt) - PROMPT_MAX) > 0:
+        raise TooLongWithStyle(request.style or "", length, length - surplus)
     settings = request.settings
     if settings.aspect_ratio is AspectRatio.AUTO and not images:
         raise AutoNeedsReference

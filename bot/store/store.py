@@ -150,6 +150,11 @@ class Store:
             asyncio.get_running_loop().call_later(_COLLECT_GARBAGE_AFTER, gc.collect)
             raise
 
+    async def images_in_sets(self) -> frozenset[str]:
+        """The digests of the images of all reference sets. Raises StoreUnavailable."""
+        async with self.read() as tx:
+            return await tx.reference_sets.digests()
+
     async def drop_old_pages(self) -> None:
         """Empty SQLite's write-ahead log, which holds what pages contained before; raises StoreUnavailable."""
         try:
