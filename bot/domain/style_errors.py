@@ -19,6 +19,10 @@ class NoSuchSet(UserError):
     name: str
 
 
+class BuiltInStyle(UserError):
+    """A style that is built in cannot be changed or removed."""
+
+
 @dataclass(eq=False)
 class TooLongWithStyle(UserError):
     """Prompt and template together are longer than KIE takes."""

@@ -56,8 +56,12 @@ class ReferenceSets:
         async with self._store.read() as tx:
             return await tx.reference_sets.get(set_id)
 
-    async def add(self, account: Account, owner: Owner, name: str, sources: Sequence[Source]) -> ReferenceSet:
-        """Save images under a name, with those that are there; an image that is there already is not added again.
+    async def add(
+        self, account: Account, owner: Owner, name: str, sources: Sequence[Source]
+    ) -> tuple[ReferenceSet, int, list[str]]:
+        """Save images under a name, with those that are there; one that is there already is not added again.
+
+        Returns the set, how many images are new in it, and the names of files that are no images.
 
         Raises NameMissing, TooManySets, SetFull, SetsTooLarge, BeingErased, DiskError, or what images cannot be used.
         """
@@ -86,7 +90,9 @@ class ReferenceSets:
             except EaselError:
                 await self._undo(saved, before)
                 raise
-        return saved
+        left_out = set(sources) - {image.source for image in images}
+        new = len(saved.images) - len(base.images)
+        return saved, new, [source.filename for source in sources if source in left_out]
 
     async def remove(self, saved: ReferenceSet) -> None:
         """Delete a set and those of its images that nothing else has. Raises NoSuchSet."""
@@ -108,7 +114,7 @@ class ReferenceSets:
 def _with(saved: ReferenceSet, images: Sequence[SanitizedSource]) -> tuple[SavedImage, ...]:
     by_digest = {image.digest: image for image in saved.images}
     for image in images:
-        new = SavedImage(image.filename, image.digest, image.image.path.stat().st_size)
+        new = SavedImage(image.source.filename, image.digest, image.image.path.stat().st_size)
         by_digest.setdefault(image.digest, new)
     if len(by_digest) > REFERENCES_MAX:
         raise SetFull(saved.name, len(saved.images))

@@ -77,8 +77,8 @@ class Prepared:
 class SanitizedSource:
     """An image on Discord as KIE may see it, in a file; and its digest, as of a reference."""
 
+    source: Source
     image: Sanitized
-    filename: str
     digest: str
 
 
@@ -200,7 +200,7 @@ class ReferencePreparer:
     async def _sanitize(self, source: Source, path: Path, turns: _Turns) -> SanitizedSource:
         async with turns.not_too_long(), turns.files:
             image = await self._sanitized(source, path, turns)
-        return SanitizedSource(image, source.filename, await asyncio.to_thread(_file_sha256, image.path))
+        return SanitizedSource(source, image, await asyncio.to_thread(_file_sha256, image.path))
 
     async def _sanitized(self, source: Source, path: Path, turns: _Turns) -> Sanitized:
         try:

@@ -39,6 +39,12 @@ class Action(StrEnum):
     """Shows what erasing means."""
     ERASE_ALL = "eraseall"
     KEEP = "keep"
+    STYLE = "style"
+    """Of a style, 0 for a new one; the second number is 1 for a new one of the server's."""
+    STYLES = "styles"
+    """The second number is the page."""
+    REFERENCES = "refs"
+    """Of a draft whose images are to be saved."""
 
 
 def in_thousandths(price: Decimal) -> int:

@@ -8,8 +8,10 @@ from bot.domain.ids import GuildId
 from bot.generation.history import History
 from bot.generation.operator_pause import OperatorPauses
 from bot.generation.prompt_files import PromptFiles
+from bot.generation.reference_sets import ReferenceSets
 from bot.generation.service import GenerationService
 from bot.generation.status import StatusBoard
+from bot.generation.styles import Styles
 from bot.generation.undelivered import Undelivered
 from bot.maintenance.backups import Backups
 from bot.maintenance.erasure import Eraser
@@ -23,6 +25,7 @@ from bot.ui.acknowledger import Acknowledger
 from bot.ui.alt_text import AltTexts
 from bot.ui.errors import ErrorReporter
 from bot.ui.questions import Questions
+from bot.ui.style_options import StyleOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,4 +68,7 @@ class Services:
     alt_texts: AltTexts
     chart_renderer: ChartRenderer
     privacy: Privacy
+    styles: Styles
+    reference_sets: ReferenceSets
+    style_options: StyleOptions
     prices: PriceList
