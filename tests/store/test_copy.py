@@ -150,7 +150,12 @@ def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def run(source: str, target: str, tell: Callable[[str, int], object] = "{} {}".format) -> Copied:
-    return copy(source, target, NOW, tell)
+    return copy(source, target, NOW, tell, (folder_of(source), folder_of(target)))
+
+
+def folder_of(url: str) -> Path:
+    """Where members' images lie beside a file."""
+    return Path("/nowhere") if postgres.is_url(url) else sqlite.database_file(url).parent / "references"
 
 
 @pytest.mark.parametrize(
@@ -172,7 +177,7 @@ async def test_every_row_of_every_table_is_copied_but_those_of_processes(
     assert contents(new) == before | {table: [] for table in NOT_COPIED}
     before = {table: rows for table, rows in before.items() if table not in NOT_COPIED}
     assert told == {table: len(rows) for table, rows in before.items()}
-    assert copied == Copied(sum(told.values()), 0, [])
+    assert copied == Copied(sum(told.values()), 0, 0, [])
     async with Store.open(new) as store:
         # The ledger goes on after its last entry, and the one writer's work fits together.
         await keep(store, make_generation(request=make_request(account=BOB)))

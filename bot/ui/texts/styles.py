@@ -92,7 +92,8 @@ def style_entry(style: Style, references: ReferenceSet | None) -> str:
         facts.append(style.aspect_ratio.value)
     if references:
         facts.append(f"images: {plain(references.name, NAME_MAX)}")
-    template = style.template.replace(WORDS, "…")
+    # What only adds to the words is shown without them.
+    template = style.template.removeprefix(f"{WORDS}\n").removeprefix("Style: ").replace(WORDS, "…")
     return f"**{plain(style.name, NAME_MAX)}** · {' · '.join(facts)}\n-# {plain(template, _TEMPLATE_SHOWN)}"
 
 
