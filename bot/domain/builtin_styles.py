@@ -49,7 +49,7 @@ BUILT_IN: Final = (
     _style(
         "3D render",
         "A polished 3D render of a small sculpted scene: rounded shapes of matte clay and soft-touch plastic, "
-        "subsurface scattering, three-point studio light with gentle ambient occlusion, pastel colours on a seamless "
+        "subsurface scattering, three soft lights with gentle ambient occlusion, pastel colours on a seamless "
         "single-colour backdrop, isometric view from slightly above, like a miniature on a table.",
     ),
     _style(

@@ -47,7 +47,7 @@ class Styles:
         return style
 
     async def get(self, style_id: StyleId) -> Style:
-        """A style that is not built in, whoever may use it; raises NoSuchStyle."""
+        """Anybody's style that is not built in; raises NoSuchStyle."""
         async with self._store.read() as tx:
             style = await tx.styles.get(style_id)
         if style is None:

@@ -129,7 +129,10 @@ class Eraser:
             owner = Owner.server(GuildId(erasure.subject))
         async with self._store.read() as tx:
             sets = [saved.id for saved in await tx.reference_sets.of(owner)]
+            styles = await tx.styles.of(owner)
             digests = await tx.reference_sets.only_in(sets)
+        if not sets and not styles:
+            return
         # First, since the rows tell which files there are.
         await self._references.remove(digests)
         async with self._store.write() as tx:

@@ -126,6 +126,8 @@ class ReferenceSetRepository:
     async def _select(self, condition: ColumnElement[bool]) -> list[ReferenceSet]:
         found = select(reference_sets).where(condition).order_by(_R.key)
         rows = (await self._connection.execute(found)).mappings().all()
+        if not rows:
+            return []
         of_these = select(_I.set_id, _I.filename, _I.digest, _I.size).where(_I.set_id.in_([row["id"] for row in rows]))
         images: dict[ReferenceSetId, list[SavedImage]] = {}
         for set_id, filename, digest, size in await self._connection.execute(of_these.order_by(_I.set_id, _I.position)):

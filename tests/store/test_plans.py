@@ -14,9 +14,21 @@ from bot.domain.credit_requests import CreditRequestState
 from bot.domain.credits import Credits, Period, Requester, period_around
 from bot.domain.erasure import Erasure, ErasureKind
 from bot.domain.generation import Draft, Image, Origin
-from bot.domain.ids import ChannelId, CreditRequestId, DraftId, ImageId, KieTaskId, MessageId, RoleId, UserId
+from bot.domain.ids import (
+    ChannelId,
+    CreditRequestId,
+    DraftId,
+    ImageId,
+    KieTaskId,
+    MessageId,
+    ReferenceSetId,
+    RoleId,
+    StyleId,
+    UserId,
+)
 from bot.domain.rules import Scope
 from bot.domain.states import OPEN, TaskState
+from bot.domain.styles import owners
 from bot.store.migrate import migrate
 from bot.store.store import Store, Transaction
 from tests.database import sqlite_only
@@ -32,6 +44,7 @@ IMAGE = Image(ImageId(TASK.id), GENERATION.id, None, ChannelId(5), MessageId(6),
 DRAFT = Draft(DraftId(1), ALICE.user_id, NOW, Origin(ChannelId(5), MessageId(6)), ())
 ERASURE = Erasure(ErasureKind.USER, ALICE.user_id, NOW, through=1 << 62)
 MONTH = period_around(Period.MONTH, NOW)
+OWNERS = owners(ALICE)
 
 HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "a member's open generations": lambda tx: tx.generations.open_count(ALICE.user_id),
@@ -84,6 +97,13 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "images to be erased": lambda tx: tx.erasures.digests([GENERATION.id]),
     "erasing requests": lambda tx: tx.erasures.blank([GENERATION.id], ["ab" * 32]),
     "images that others repeat": lambda tx: tx.erasures.lent(ALICE.user_id),
+    "styles that can be used": lambda tx: tx.styles.of(*OWNERS),
+    "a style": lambda tx: tx.styles.get(StyleId(1)),
+    "reference sets that can be used": lambda tx: tx.reference_sets.of(*OWNERS),
+    "the size of reference sets": lambda tx: tx.reference_sets.size(OWNERS[1]),
+    "images that only these sets have": lambda tx: tx.reference_sets.only_in([ReferenceSetId(1)]),
+    "removing a reference set": lambda tx: tx.reference_sets.remove([ReferenceSetId(1)], ["ab" * 32]),
+    "whether an image is used": lambda tx: tx.erasures.is_used_by_others("ab" * 32, ALICE.user_id),
     "old words": lambda tx: tx.retention.forget_old_words(GENERATION.id, NOW, 5),
     "old generations": lambda tx: tx.retention.fold_old_generations(NOW, 5),
     "old drafts": lambda tx: tx.retention.delete_old_drafts(NOW, 5),
@@ -92,13 +112,14 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
 }
 
 SMALL_SCANS = {
+    "SCAN CONSTANT ROW",
     "SCAN lineage",
     "SCAN newest",
     "SCAN sums",
     "SCAN credit_requests USING INDEX ix_credit_requests_untold",
     "SCAN drafts USING INDEX ix_drafts_questions",
 }
-"""Not of growing tables: a recursion's own rows, an account's newest rows, and exactly the rows that are wanted."""
+"""Not of growing tables: an answer or a recursion's own rows, an account's newest rows, exactly the rows wanted."""
 
 
 @contextmanager

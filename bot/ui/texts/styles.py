@@ -51,7 +51,7 @@ PREVIOUS = "Previous"
 NEXT = "Next"
 NO_SETS = "There are none yet. Save images with /references add, or with Apps, Save as references in a message's menu."
 WORDS_HIDDEN = "The names are not shown: Discord doesn't accept them here."
-_TEMPLATE_SHOWN = 160
+_TEMPLATE_SHOWN = 90
 _WHOSE = {Shared.SERVER: "this server", Shared.OWN: "yours", Shared.BUILT_IN: "built-in"}
 _CHOICE_MAX = 100
 """Discord's limit on a choice."""
@@ -150,7 +150,7 @@ def _of_request(error: UserError) -> str | None:
             )
         case errors.TooManyWithSet(name=name, images=images, attached=attached):
             return (
-                f"{_quoted(name)} has {counted(images, 'image')} and you attached {attached}, but I can work from "
+                f"The set {_quoted(name)} has {counted(images, 'image')} and you attached {attached}, but I can work from "
                 f"{REFERENCES_MAX} at most. Attach fewer. {NOTHING_CHARGED}"
             )
         case errors.SetImagesGone(name=name):
