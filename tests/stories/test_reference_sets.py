@@ -107,7 +107,8 @@ async def test_eight_images_at_most_and_a_set_of_a_style(world: StoryWorld) -> N
     await save(world, world.alice, "Sheet", *sketches[:7])
     refused = await world.imagine(references="Sheet", image=("a.png", CAT), image2=("b.png", PAW))
     assert world.refusal(refused).text == (
-        "The set “Sheet” has 7 images and you attached 2, but I can work from 8 at most. Attach fewer. Nothing was charged."
+        "The set “Sheet” has 7 images and you attached 2, but I can work from 8 at most. Attach fewer. "
+        "Nothing was charged."
     )
     full = await world.alice.slash(
         world.channel, "references add", name="sheet", image=("a.png", CAT), image2=("b.png", PAW)

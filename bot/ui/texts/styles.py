@@ -150,8 +150,8 @@ def _of_request(error: UserError) -> str | None:
             )
         case errors.TooManyWithSet(name=name, images=images, attached=attached):
             return (
-                f"The set {_quoted(name)} has {counted(images, 'image')} and you attached {attached}, but I can work from "
-                f"{REFERENCES_MAX} at most. Attach fewer. {NOTHING_CHARGED}"
+                f"The set {_quoted(name)} has {counted(images, 'image')} and you attached {attached}, but I can work "
+                f"from {REFERENCES_MAX} at most. Attach fewer. {NOTHING_CHARGED}"
             )
         case errors.SetImagesGone(name=name):
             return f"The images of {_quoted(name)} are lost. Remove it and save them again. {NOTHING_CHARGED}"
