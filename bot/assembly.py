@@ -196,7 +196,8 @@ async def assemble(
             options=options.status_options(config),
         )
         quotas = QuotaService(runtime, policy)
-        styles, reference_sets = Styles(runtime), ReferenceSets(runtime, references, kept_references)
+        room = options.reference_sets_size(config)
+        styles, reference_sets = Styles(runtime), ReferenceSets(runtime, references, kept_references, room)
         services = Services(
             access=Access(options.access(config)),
             generations=generations,

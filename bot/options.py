@@ -211,6 +211,11 @@ def kept_for(config: Config) -> KeptFor:
     )
 
 
+def reference_sets_size(config: Config) -> int:
+    """How many bytes the images of all reference sets may have."""
+    return config.references.set_megabytes * 1_000_000
+
+
 def retention_options(config: Config) -> RetentionOptions:
     """How long what is kept."""
     kept = config.retention

@@ -137,6 +137,7 @@ class Imagine(commands.Cog):
             count,
             (),
             destination,
+            spoiler=saved is not None and any(image.spoiler for image in saved.images),
             style=chosen.name if chosen else None,
             template=chosen.template if chosen else None,
         )

@@ -71,6 +71,10 @@ class SetsTooLarge(UserError):
     """The images of all sets of the member, or the server, would be too large together."""
 
 
+class NoRoomForSets(UserError):
+    """The images of all sets, of everybody, would take more room than the operator gives them."""
+
+
 @dataclass(eq=False)
 class SetFull(UserError):
     """A set would have more images than KIE takes."""

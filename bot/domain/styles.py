@@ -93,6 +93,8 @@ class SavedImage:
     filename: str
     digest: str
     size: int
+    spoiler: bool = False
+    """It was hidden on Discord, so what is made from it is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from bot.domain.generation import Source
 from bot.domain.ids import ReferenceSetId
 from bot.domain.privacy_errors import BeingErased
 from bot.domain.settings import REFERENCES_MAX
-from bot.domain.style_errors import NoSuchSet, SetFull, SetsTooLarge, TooManySets
+from bot.domain.style_errors import NoRoomForSets, NoSuchSet, SetFull, SetsTooLarge, TooManySets
 from bot.domain.styles import (
     SERVER_SETS_MAX,
     SET_BYTES_MAX,
@@ -32,7 +32,11 @@ class ReferenceSets:
     The rows decide which images are kept, so they are written first.
     """
 
-    def __init__(self, runtime: Runtime, references: ReferencePreparer, kept: KeptReferences) -> None:
+    def __init__(
+        self, runtime: Runtime, references: ReferencePreparer, kept: KeptReferences, max_bytes: int = 2_000_000_000
+    ) -> None:
+        """``max_bytes`` of all sets together."""
+        self._max_bytes = max_bytes
         self._store = runtime.store
         self._new_id = runtime.new_id
         self._references = references
@@ -63,7 +67,8 @@ class ReferenceSets:
 
         Returns the set, how many images are new in it, and the names of files that are no images.
 
-        Raises NameMissing, TooManySets, SetFull, SetsTooLarge, BeingErased, DiskError, or what images cannot be used.
+        Raises NameMissing, TooManySets, SetFull, SetsTooLarge, NoRoomForSets, BeingErased, DiskError, or what
+        :meth:`ReferencePreparer.sanitized` raises.
         """
         name = valid_name(name)
         async with self._store.read() as tx:
@@ -83,6 +88,8 @@ class ReferenceSets:
                 saved = replace(base, images=_with(base, images))
                 if await tx.reference_sets.size(owner) + _size(saved) - _size(base) > SET_BYTES_MAX:
                     raise SetsTooLarge
+                if await tx.reference_sets.total_size() + _size(saved) - _size(base) > self._max_bytes:
+                    raise NoRoomForSets
                 await tx.reference_sets.put(saved)
             try:
                 for image in images:
@@ -114,7 +121,7 @@ class ReferenceSets:
 def _with(saved: ReferenceSet, images: Sequence[SanitizedSource]) -> tuple[SavedImage, ...]:
     by_digest = {image.digest: image for image in saved.images}
     for image in images:
-        new = SavedImage(image.source.filename, image.digest, image.image.path.stat().st_size)
+        new = SavedImage(image.source.filename, image.digest, image.image.path.stat().st_size, image.source.spoiler)
         by_digest.setdefault(image.digest, new)
     if len(by_digest) > REFERENCES_MAX:
         raise SetFull(saved.name, len(saved.images))

@@ -1,6 +1,6 @@
 """The tables of styles and reference sets, of members and of servers."""
 
-from sqlalchemy import BigInteger, ForeignKey, Index, Integer, Named, String, Table, TypedColumns
+from sqlalchemy import BigInteger, Boolean, ForeignKey, Index, Integer, Named, String, Table, TypedColumns
 
 from bot.domain.ids import GuildId, ReferenceSetId, StyleId, UserId
 from bot.domain.settings import AspectRatio, Model
@@ -24,6 +24,7 @@ class _SetImageColumns(TypedColumns):
     filename: Named[str] = column(PlainText)
     digest: Named[str] = column(String(64), index=True)
     size: Named[int] = column(Integer)
+    spoiler: Named[bool] = column(Boolean)
 
 
 class _StyleColumns(TypedColumns):

@@ -90,6 +90,7 @@ class ReferenceSetRepository:
                 "filename": image.filename,
                 "digest": image.digest,
                 "size": image.size,
+                "spoiler": image.spoiler,
             }
             for position, image in enumerate(saved.images)
         ]
@@ -99,6 +100,10 @@ class ReferenceSetRepository:
         """The bytes of all images in the sets of a member or a server."""
         total = select(func.sum(_I.size)).join(reference_sets, _R.id == _I.set_id).where(_of(_R, [owner]))
         return await self._connection.scalar(total) or 0
+
+    async def total_size(self) -> int:
+        """The bytes of all images in sets; looks at every row."""
+        return await self._connection.scalar(select(func.sum(_I.size))) or 0
 
     async def digests(self) -> frozenset[str]:
         """The images of all sets."""
@@ -128,10 +133,14 @@ class ReferenceSetRepository:
         rows = (await self._connection.execute(found)).mappings().all()
         if not rows:
             return []
-        of_these = select(_I.set_id, _I.filename, _I.digest, _I.size).where(_I.set_id.in_([row["id"] for row in rows]))
+        of_these = select(_I.set_id, _I.filename, _I.digest, _I.size, _I.spoiler).where(
+            _I.set_id.in_([row["id"] for row in rows])
+        )
         images: dict[ReferenceSetId, list[SavedImage]] = {}
-        for set_id, filename, digest, size in await self._connection.execute(of_these.order_by(_I.set_id, _I.position)):
-            images.setdefault(set_id, []).append(SavedImage(filename, digest, size))
+        for set_id, filename, digest, size, spoiler in await self._connection.execute(
+            of_these.order_by(_I.set_id, _I.position)
+        ):
+            images.setdefault(set_id, []).append(SavedImage(filename, digest, size, spoiler))
         return [ReferenceSet(_owner(row), row["name"], row["id"], tuple(images.get(row["id"], ()))) for row in rows]
 
 

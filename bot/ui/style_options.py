@@ -112,5 +112,7 @@ def account_of(interaction: _Interaction) -> Account:
 
 def _choices(labelled: Sequence[tuple[str, Saved]], typed: str) -> _Choices:
     wanted = typed.strip().casefold()
-    matching = [(label, saved) for label, saved in labelled if wanted in label.casefold() or wanted == saved.choice]
+    matching = [
+        (label, saved) for label, saved in labelled if wanted in label.casefold() or wanted == saved.choice.casefold()
+    ]
     return [app_commands.Choice(name=label, value=saved.choice) for label, saved in matching[:_CHOICES_MAX]]

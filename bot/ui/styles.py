@@ -69,7 +69,11 @@ async def open_style(services: Services, interaction: _Interaction, owner: Owner
     new = texts.ADD_SERVER_TITLE if owner.shared is Shared.SERVER else texts.ADD_TITLE
     custom_id = CustomId(Action.STYLE, style.id if style else 0, int(owner.shared is Shared.SERVER))
     title = texts.EDIT_TITLE if style else new
-    await interaction.response.send_modal(style_modal(custom_id, title, style, sets, services.prices))
+    await leave_out_words(
+        lambda words: interaction.response.send_modal(
+            style_modal(custom_id, title, style if words else None, sets if words else [], services.prices)
+        )
+    )
 
 
 async def submit_style(services: Services, interaction: _Interaction, modal: CustomId) -> None:
@@ -84,8 +88,7 @@ async def submit_style(services: Services, interaction: _Interaction, modal: Cus
     account = _account(owner, interaction)
     style = await services.styles.save(account, read_style(interaction, style_id, owner))
     price = services.prices.of(Settings(style.model or Model.PRO))
-    view = finished_view(GREEN, ui.TextDisplay[Any](texts.style_saved(style, price)))
-    await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=_NOBODY)
+    await _say(interaction, GREEN, texts.style_saved(style, price))
 
 
 async def show_styles(services: Services, interaction: _Interaction) -> None:
@@ -133,20 +136,19 @@ async def show_sets(services: Services, interaction: _Interaction) -> None:
     """/references list."""
     found = await services.reference_sets.visible(account_of(interaction))
     text = "\n".join([texts.sets_title(), *(map(texts.set_entry, found) if found else [texts.NO_SETS])])
-    await leave_out_words(
-        lambda words: interaction.response.send_message(
-            view=_text(BLURPLE, text if words else texts.WORDS_HIDDEN), ephemeral=True, allowed_mentions=_NOBODY
-        )
-    )
+    await _say(interaction, BLURPLE, text)
 
 
 async def say_removed(interaction: _Interaction, saved: Saved) -> None:
     """After something was removed."""
+    await _say(interaction, GREEN, texts.removed(saved))
+
+
+async def _say(interaction: _Interaction, colour: int, text: str) -> None:
+    """Answer privately; without the text if Discord refuses its words."""
     await leave_out_words(
         lambda words: interaction.response.send_message(
-            view=_text(GREEN, texts.removed(saved) if words else texts.WORDS_HIDDEN),
-            ephemeral=True,
-            allowed_mentions=_NOBODY,
+            view=_text(colour, text if words else texts.WORDS_HIDDEN), ephemeral=True, allowed_mentions=_NOBODY
         )
     )
 

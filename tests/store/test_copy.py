@@ -123,7 +123,9 @@ async def fill(url: str) -> str:
             await tx.images.add([posted])
             await tx.images.add([replace(posted, id=child, parent_id=parent)])
             owner = Owner.member(ALICE.user_id)
-            saved = ReferenceSet(owner, "Cat", ReferenceSetId(1), (SavedImage("cat.png", DIGEST, len(CAT)),))
+            saved = ReferenceSet(
+                owner, "Cat", ReferenceSetId(1), (SavedImage("cat.png", DIGEST, len(CAT), spoiler=True),)
+            )
             await tx.reference_sets.put(saved)
             style = Style(owner, "“Ink”", StyleId(LARGEST), "{prompt},\n✨", Model.FLEX, AspectRatio.TALL, saved.id)
             await tx.styles.put(style)

@@ -49,12 +49,14 @@ def listed(item: Definition, part: str) -> list[Definition]:
     return parts
 
 
-def test_the_message_menu_has_one_entry(definitions: list[Definition]) -> None:
-    (entry,) = [command for command in definitions if command.get("type", _SLASH) != _SLASH]
+def test_the_message_menu_has_these_entries(definitions: list[Definition]) -> None:
+    entries = [command for command in definitions if command.get("type", _SLASH) != _SLASH]
 
-    assert (entry["type"], entry["name"]) == (_MESSAGE, "Edit image")
-    assert not entry.get("description")
-    assert not entry.get("options")
+    assert {(entry["type"], entry["name"]) for entry in entries} == {
+        (_MESSAGE, "Edit image"),
+        (_MESSAGE, "Save as references"),
+    }
+    assert not any(entry.get("description") or entry.get("options") for entry in entries)
 
 
 def test_names_and_descriptions_fit(commands: list[Definition]) -> None:
@@ -109,8 +111,9 @@ def test_imagine_needs_a_prompt_and_nothing_else(commands: list[Definition]) -> 
 
 
 async def test_members_find_the_commands(world: StoryWorld) -> None:
-    assert sorted(world.bob.available_commands(world.channel)) == ["balance", "imagine", "privacy"]
-    assert sorted(world.bob.user.available_commands()) == ["balance", "imagine", "privacy"]
+    commands = ["balance", "imagine", "privacy", "references", "style"]
+    for found in (world.bob.available_commands(world.channel), world.bob.user.available_commands()):
+        assert sorted({name.partition(" ")[0] for name in found}) == commands
 
 
 async def test_commands_are_sent_only_when_they_changed(kie: KieStandIn, tmp_path: Path) -> None:

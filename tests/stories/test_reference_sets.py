@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import simcord
 
+from bot.config.sections import ReferencesConfig
 from bot.store.tables import metadata
 from demo.kie import Fail
 from tests.database import ON_POSTGRESQL, execute
@@ -125,6 +126,21 @@ async def test_eight_images_at_most_and_a_set_of_a_style(world: StoryWorld) -> N
     assert await used(world, style="Ours") == list(map(pixels, sketches))
     await world.alice.slash(world.channel, "references remove", name="Sheet")
     assert await world.delivered("a lighthouse", style="Ours")
+
+
+async def test_a_set_of_spoilers_makes_spoilers(world: StoryWorld) -> None:
+    await world.alice.slash(world.channel, "references add", name="Ending", image=("SPOILER_end.png", CAT))
+    card = await new_card(world, "the murderer", references="Ending")
+    assert rendered(card).headline == "||**the murderer**||"
+
+
+async def test_there_is_no_room_beyond_what_the_operator_gives(world: StoryWorld) -> None:
+    references = ReferencesConfig(set_megabytes=0)
+    world.bot.config = world.bot.config.model_copy(update={"references": references})
+    await world.restart()
+    refused = await world.alice.slash(world.channel, "references add", name="Cat", image=("cat.png", CAT))
+    assert world.refusal(refused).text.startswith("I have no room for more saved images; nothing was saved.")
+    assert kept_images(world) == 0
 
 
 async def test_an_image_that_kie_refuses_costs_nothing(world: StoryWorld) -> None:

@@ -74,6 +74,7 @@ async def test_a_style_stays_with_what_was_made_with_it(world: StoryWorld) -> No
     fields = fields_of(opened)
     assert [fields[name]["value"] for name in ("name", "template")] == ["Linocut", TEMPLATE]
     assert [selected(fields[name]) for name in ("model", "ratio")] == [["flex"], ["16:9"]]
+    await world.restart()
     changed = {"name": "Woodcut", "template": "A woodcut of {prompt}", **ANY}
     assert "**Woodcut** is saved" in private_answer(await world.alice.submit_modal(opened, changed)).text
     removed = await world.alice.slash(world.channel, "style remove", name="own:woodcut")

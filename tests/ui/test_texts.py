@@ -97,6 +97,7 @@ REFUSALS: list[errors.UserError] = [
     style_errors.TooManyStyles(25),
     style_errors.TooManySets(10),
     style_errors.SetsTooLarge(),
+    style_errors.NoRoomForSets(),
     style_errors.SetFull("my cat", 8),
     privacy_errors.BeingErased(),
     privacy_errors.ExportTooSoon(datetime(2026, 1, 1, tzinfo=UTC)),

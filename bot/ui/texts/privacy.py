@@ -24,6 +24,7 @@ _STAYS = """**What stays**
 - What images cost, without words: under your Discord id until this month is over, since erasing must not refill your \
 credits, then without it
 - Limits that a server's admins set for you
+- Styles and reference sets that you saved for a whole server
 - Backups that the bot's owner made before, until they are replaced"""
 
 

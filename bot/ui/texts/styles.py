@@ -50,7 +50,7 @@ SAVE_FOR = "For"
 PREVIOUS = "Previous"
 NEXT = "Next"
 NO_SETS = "There are none yet. Save images with /references add, or with Apps, Save as references in a message's menu."
-WORDS_HIDDEN = "The names are not shown: Discord doesn't accept them here."
+WORDS_HIDDEN = "Done, but the names are not shown: Discord doesn't accept them here."
 _TEMPLATE_SHOWN = 90
 _WHOSE = {Shared.SERVER: "this server", Shared.OWN: "yours", Shared.BUILT_IN: "built-in"}
 _CHOICE_MAX = 100
@@ -185,6 +185,8 @@ def _of_set(error: UserError) -> str | None:
             return f"There are already {limit} reference sets, which is the limit. Remove one with /references remove."
         case errors.SetsTooLarge():
             return f"All sets together may have {size(SET_BYTES_MAX)}. Remove one first with /references remove."
+        case errors.NoRoomForSets():
+            return "I have no room for more saved images; nothing was saved. Please let the bot's owner know."
         case errors.SetFull(name=name, images=images):
             return (
                 f"A set has at most {REFERENCES_MAX} images, and {_quoted(name)} has {images} already; "

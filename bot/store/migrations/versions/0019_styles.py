@@ -27,6 +27,7 @@ def upgrade() -> None:
         sa.Column("filename", sa.Text(), nullable=False),
         sa.Column("digest", sa.String(64), nullable=False),
         sa.Column("size", sa.Integer(), nullable=False),
+        sa.Column("spoiler", sa.Boolean(), nullable=False),
         sa.ForeignKeyConstraint(["set_id"], ["reference_sets.id"], name="fk_reference_set_images_set_id"),
         sa.PrimaryKeyConstraint("set_id", "position", name="pk_reference_set_images"),
     )
