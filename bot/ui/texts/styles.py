@@ -116,10 +116,10 @@ def sets_title() -> str:
 
 def set_entry(saved: ReferenceSet) -> str:
     """A set in /references list."""
-    bytes_ = size(sum(image.size for image in saved.images))
+    amount = size(sum(image.size for image in saved.images)).replace(" ", "\N{NO-BREAK SPACE}")
     files = some([plain(image.filename, 30) for image in saved.images], 2)
-    head = f"**{plain(saved.name, NAME_MAX)}** · {_WHOSE[saved.owner.shared]}"
-    return f"{head} · {counted(len(saved.images), 'image')} · {bytes_}\n-# {files}"
+    facts = [_WHOSE[saved.owner.shared], counted(len(saved.images), "image"), amount]
+    return f"**{plain(saved.name, NAME_MAX)}** · {' · '.join(facts)}\n-# {files}"
 
 
 def set_saved(saved: ReferenceSet, added: int, left_out: Sequence[str]) -> str:
