@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from bot.domain.credits import Account
-from bot.domain.errors import EaselError
+from bot.domain.errors import EaselError, TooManyImages
 from bot.domain.generation import Source
 from bot.domain.ids import ReferenceSetId
 from bot.domain.privacy_errors import BeingErased
@@ -23,6 +23,7 @@ from bot.domain.styles import (
     valid_name,
 )
 from bot.generation.references import KeptReferences, ReferencePreparer, SanitizedSource
+from bot.generation.validation import surplus
 from bot.runtime import Runtime
 
 
@@ -71,6 +72,8 @@ class ReferenceSets:
         :meth:`ReferencePreparer.sanitized` raises.
         """
         name = valid_name(name)
+        if len(sources) > 2 * REFERENCES_MAX:
+            raise TooManyImages(surplus(sources))
         async with self._store.read() as tx:
             before = find(await tx.reference_sets.of(owner), f"{owner.shared.value}:{name}")
         if before is not None and len(before.images) >= REFERENCES_MAX:
