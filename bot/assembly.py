@@ -27,11 +27,13 @@ from bot.generation.pending_cards import PendingCardJournal, PendingCards
 from bot.generation.pipeline import Pipeline
 from bot.generation.previews import Previews
 from bot.generation.prompt_files import PromptFiles
+from bot.generation.reference_sets import ReferenceSets
 from bot.generation.reference_table import ReferenceTable
 from bot.generation.references import KeptReferences, ReferencePreparer
 from bot.generation.results import Results
 from bot.generation.service import GenerationService
 from bot.generation.status import StatusBoard
+from bot.generation.styles import Styles
 from bot.generation.submitter import Submitter
 from bot.generation.tracker import Tracker
 from bot.generation.undelivered import Undelivered
@@ -70,6 +72,7 @@ from bot.ui.message_sender import DiscordMessageSender
 from bot.ui.posted_images import PostedImages
 from bot.ui.questions import Questions
 from bot.ui.services import OperatorServices, Privacy, Services
+from bot.ui.style_options import StyleOptions
 
 _BACKGROUND_GRACE = 6.0
 """Seconds that background tasks get to end at shutdown; container engines kill a process after ten in all."""
@@ -142,7 +145,7 @@ async def assemble(
             kept_references = ReferenceTable(images, kept_for, clock)
         else:
             pending_cards = stack.enter_context(PendingCardJournal(folders.journal))
-            kept_references = ReferenceCache(folders.references, kept_for, clock)
+            kept_references = ReferenceCache(folders.references, kept_for, clock, runtime.store.images_in_sets)
         workload = Workload(options.kie_limits(config), durations=pace.durations, leadership=leader or OnlyProcess())
         spool = Spool(folders.spool, downloads)
         results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
@@ -207,6 +210,9 @@ async def assemble(
             workers=workers,
             options=options.status_options(config),
         )
+        quotas = QuotaService(runtime, policy)
+        room = options.reference_sets_size(config)
+        styles, reference_sets = Styles(runtime), ReferenceSets(runtime, references, kept_references, room)
         services = Services(
             access=Access(options.access(config)),
             generations=generations,
@@ -214,7 +220,7 @@ async def assemble(
             image_history=ImageHistory(runtime),
             prompt_files=PromptFiles(attachments, folders.temporary),
             undelivered=undelivered,
-            quotas=QuotaService(runtime, policy),
+            quotas=quotas,
             credit_requests=CreditRequests(runtime, policy),
             operator=OperatorServices(
                 guild_id=command_options.operator_guild,
@@ -237,6 +243,9 @@ async def assemble(
             alt_texts=AltTexts(history),
             chart_renderer=ChartRenderer(folders.temporary),
             privacy=Privacy(eraser, Exporter(runtime, folders.temporary), options.kept_for(config)),
+            styles=styles,
+            reference_sets=reference_sets,
+            style_options=StyleOptions(styles, reference_sets, quotas, prices),
             prices=prices,
         )
         client = EaselClient(

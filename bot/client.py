@@ -32,6 +32,8 @@ _COG_NAMES: Final = (
     "imagine",
     "edit",
     "mentions",
+    "styles",
+    "references",
     "balance",
     "history",
     "privacy",

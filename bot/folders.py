@@ -6,11 +6,15 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
+from typing import Final
 
 from filelock import FileLock, Timeout
 
 from bot.domain.errors import OperatorError
 from bot.permissions import JOURNAL
+
+REFERENCES: Final = "references"
+"""The folder of members' images in the data folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +61,7 @@ def _own_folder(data: Path) -> Generator[Path, None, None]:
 
 
 def _prepare(data: Path, *, shared: bool) -> Folders:
-    folders = Folders(data / "spool", data / "references", data / "tmp", data / JOURNAL)
+    folders = Folders(data / "spool", data / REFERENCES, data / "tmp", data / JOURNAL)
     folders.spool.mkdir(exist_ok=True)
     if not shared:
         folders.references.mkdir(exist_ok=True)

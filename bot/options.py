@@ -16,6 +16,7 @@ from bot.domain.erasure import KeptFor
 from bot.domain.ids import ChannelId, GuildId
 from bot.domain.kie_limits import KieLimits
 from bot.domain.settings import Model, Resolution
+from bot.folders import REFERENCES
 from bot.generation.status import StatusOptions
 from bot.generation.submitter import SubmitterOptions
 from bot.generation.tracker import TrackerOptions
@@ -55,6 +56,13 @@ def kie_limits(config: Config) -> KieLimits:
 def fetcher(session: aiohttp.ClientSession, hosts: Iterable[str], config: Config) -> Fetcher:
     """Downloads from these hosts alone."""
     return Fetcher(session, AllowedHosts(hosts), seconds=config.kie.download_timeout)
+
+
+def reference_folders(config: Config, target: str) -> tuple[Path, Path]:
+    """Where members' images lie, and where those of a copy of the database do."""
+    beside = Path() if postgres.is_url(target) else sqlite.database_file(target).parent
+    folder = Path(config.database.folder) if config.database.folder else beside
+    return data_folder(config) / REFERENCES, folder / REFERENCES
 
 
 def prices(config: Config) -> PriceList:
@@ -207,6 +215,11 @@ def kept_for(config: Config) -> KeptFor:
         prompts=_days(config.retention.prompts),
         undelivered=undelivered_kept_for(config),
     )
+
+
+def reference_sets_size(config: Config) -> int:
+    """How many bytes the images of all reference sets may have."""
+    return config.references.set_megabytes * 1_000_000
 
 
 def retention_options(config: Config) -> RetentionOptions:

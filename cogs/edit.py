@@ -8,13 +8,10 @@ from discord.ext import commands
 
 from bot.client import EaselClient
 from bot.domain.credits import PriceList
-from bot.domain.errors import NoSourceImage, StickerUnreadable, TooManyImages
-from bot.domain.generation import Origin
-from bot.domain.ids import ChannelId, MessageId, UserId
-from bot.domain.settings import REFERENCES_MAX
+from bot.domain.ids import UserId
 from bot.generation.history import History
 from bot.ui.custom_ids import Action, CustomId
-from bot.ui.message_images import animations, images_of
+from bot.ui.message_images import images_to_use, origin_of
 from bot.ui.modals import draft_modal
 from bot.ui.texts.commands import EDIT_IMAGE
 
@@ -40,14 +37,8 @@ class Edit(commands.Cog):
     async def edit_image(self, interaction: discord.Interaction[Any], message: discord.Message) -> None:
         """Ask what to change; the draft remembers which images the modal is about."""
         user = UserId(interaction.user.id)
-        images = images_of(message, user)
-        if not images:
-            raise StickerUnreadable if animations(message) else NoSourceImage
-        certain = [image for image in images if not image.uncertain]
-        if len(certain) > REFERENCES_MAX:
-            raise TooManyImages(tuple(image.filename for image in certain[REFERENCES_MAX:]))
-        origin = Origin(ChannelId(message.channel.id), MessageId(message.id))
-        draft = self._history.new_draft(user, origin, images)
+        images = images_to_use(message, user)
+        draft = self._history.new_draft(user, origin_of(message), images)
         await self._history.keep(draft)
         modal = draft_modal(CustomId(Action.DRAFT, draft.id), len(images), self._prices)
         await interaction.response.send_modal(modal)

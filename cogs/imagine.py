@@ -12,7 +12,8 @@ from discord.ext import commands
 
 from bot.client import EaselClient
 from bot.domain.credits import PriceList
-from bot.domain.generation import GenerationRequest
+from bot.domain.errors import ReferencesGone
+from bot.domain.generation import GenerationRequest, Reference, Source
 from bot.domain.ids import UserId
 from bot.domain.settings import (
     COUNT_MAX,
@@ -27,12 +28,15 @@ from bot.domain.settings import (
     Resolution,
     Settings,
 )
+from bot.domain.style_errors import SetImagesGone
 from bot.generation.service import GenerationService
 from bot.ui.acknowledger import Acknowledger
 from bot.ui.interactions import requester
 from bot.ui.message_images import source_of
 from bot.ui.prompts import typed_prompt
+from bot.ui.style_options import StyleOptions
 from bot.ui.texts import commands as texts
+from bot.ui.texts.styles import IMAGINE_REFERENCES, IMAGINE_STYLE
 
 Tree = app_commands.CommandTree[EaselClient]
 Command = app_commands.Command[Any, ..., None]
@@ -46,11 +50,13 @@ _FLEX_CONTROLS: Final = {"steps": texts.STEPS, "guidance": texts.GUIDANCE}
 _DESCRIPTIONS: Final = {
     "prompt": texts.PROMPT,
     "image": texts.image(1),
+    "style": IMAGINE_STYLE,
     "model": texts.MODEL,
     "aspect_ratio": texts.ASPECT_RATIO,
     "resolution": texts.RESOLUTION,
     "count": texts.COUNT,
     "private": texts.PRIVATE,
+    "references": IMAGINE_REFERENCES,
     **_FLEX_CONTROLS,
     **{f"image{number}": texts.image(number) for number in range(2, REFERENCES_MAX + 1)},
 }
@@ -64,6 +70,7 @@ class Imagine(commands.Cog):
         self,
         generations: GenerationService,
         acknowledger: Acknowledger,
+        style_options: StyleOptions,
         prices: PriceList,
         tree: Tree,
         *,
@@ -71,8 +78,11 @@ class Imagine(commands.Cog):
     ) -> None:
         self._generations = generations
         self._acknowledger = acknowledger
+        self._style_options = style_options
         self._tree = tree
         self._command = _command(MethodType(_callback(flex_controls=flex_controls), self), prices)
+        self._command.autocomplete("style")(style_options.offer_styles)
+        self._command.autocomplete("references")(style_options.offer_sets)
 
     async def cog_load(self) -> None:
         """Register the command, which discord.py finds in a cog only if a decorator made it."""
@@ -87,13 +97,15 @@ class Imagine(commands.Cog):
         interaction: discord.Interaction[Any],
         prompt: _Prompt,
         image: _Image = None,
-        model: str = Model.PRO.value,
+        style: str | None = None,
+        model: str | None = None,
         aspect_ratio: str | None = None,
         resolution: str = Resolution.ONE_K.value,
         count: _Count = 1,
         private: bool = False,
         steps: _Steps | None = None,
         guidance: _Guidance | None = None,
+        references: str | None = None,
         image2: _Image = None,
         image3: _Image = None,
         image4: _Image = None,
@@ -102,16 +114,37 @@ class Imagine(commands.Cog):
         image7: _Image = None,
         image8: _Image = None,
     ) -> None:
-        """The command; unless a shape is chosen, it is that of the first image, or square without one."""
+        """The command. What is not chosen is as the style says; the shape else that of the first image, or square."""
         attachments = (image, image2, image3, image4, image5, image6, image7, image8)
         owner = UserId(interaction.user.id)
-        sources = [source_of(attachment, owner) for attachment in attachments if attachment is not None]
-        ratio = aspect_ratio or (AspectRatio.AUTO if sources else AspectRatio.SQUARE)
-        settings = Settings(Model(model), AspectRatio(ratio), Resolution(resolution), steps, guidance)
+        attached = [source_of(attachment, owner) for attachment in attachments if attachment is not None]
         destination = await self._acknowledger.acknowledge(interaction, private=private)
-        words = typed_prompt(interaction, prompt)
-        request = GenerationRequest(requester(interaction), words, settings, count, (), destination)
-        await self._generations.accept(request, sources)
+        chosen = await self._style_options.style(interaction, style)
+        saved = await self._style_options.reference_set(interaction, references, chosen, len(attached))
+        sources: list[Source | Reference] = [*attached, *(saved.references if saved else ())]
+        shape = AspectRatio.AUTO if sources else AspectRatio.SQUARE
+        settings = Settings(
+            Model(model) if model else (chosen and chosen.model) or Model.PRO,
+            AspectRatio(aspect_ratio) if aspect_ratio else (chosen and chosen.aspect_ratio) or shape,
+            Resolution(resolution),
+            steps,
+            guidance,
+        )
+        request = GenerationRequest(
+            requester(interaction),
+            typed_prompt(interaction, prompt),
+            settings,
+            count,
+            (),
+            destination,
+            spoiler=saved is not None and any(image.spoiler for image in saved.images),
+            style=chosen.name if chosen else None,
+            template=chosen.template if chosen else None,
+        )
+        try:
+            await self._generations.accept(request, sources)
+        except ReferencesGone as error:
+            raise SetImagesGone(saved.name if saved else "") from error
 
 
 def _callback(*, flex_controls: bool) -> Callable[..., Coroutine[Any, Any, None]]:
@@ -150,5 +183,12 @@ async def setup(bot: EaselClient) -> None:
     services = bot.services
     flex_controls = bot.command_options.flex_controls
     await bot.add_cog(
-        Imagine(services.generations, services.acknowledger, services.prices, bot.tree, flex_controls=flex_controls)
+        Imagine(
+            services.generations,
+            services.acknowledger,
+            services.style_options,
+            services.prices,
+            bot.tree,
+            flex_controls=flex_controls,
+        )
     )

@@ -18,7 +18,7 @@ def _give_up(_number: int, _frame: FrameType | None) -> None:
 
 def perform(options: argparse.Namespace, config: Config) -> int:
     """Carry out ``options.action``; the exit code, 1 for a damaged database. Raises OperatorError."""
-    from bot.options import database_url
+    from bot.options import database_url, reference_folders
 
     signal.signal(signal.SIGTERM, _give_up)
     try:
@@ -27,7 +27,7 @@ def perform(options: argparse.Namespace, config: Config) -> int:
         if options.action == "compact":
             return _compact(database_url(config))
         if options.action == "copy":
-            return _copy(database_url(config), options.url)
+            return _copy(database_url(config), options.url, reference_folders(config, options.url))
         return _change(options.action, getattr(options, "file", None), database_url(config))
     except StoreUnavailable as error:
         raise OperatorError(f"the database cannot be used now ({error}): try again.") from error
@@ -66,7 +66,7 @@ def _change(action: str, file: Path | None, url: str) -> int:
     return 0
 
 
-def _copy(source: str, target: str) -> int:
+def _copy(source: str, target: str, folders: tuple[Path, Path]) -> int:
     from bot.log import Redactor
     from bot.store import backup
     from bot.store.copy import CopyDiffers, copy
@@ -75,7 +75,9 @@ def _copy(source: str, target: str) -> int:
 
     names = f"{kind_of(source).describe(source)} was not copied to {kind_of(target).describe(target)}"
     try:
-        copied = copy(source, target, datetime.now(UTC), lambda table, rows: print(f"{table}: {rows:,}", flush=True))
+        copied = copy(
+            source, target, datetime.now(UTC), lambda table, rows: print(f"{table}: {rows:,}", flush=True), folders
+        )
     except backup.DamagedDatabase as error:
         print(f"{names}: it is damaged: {error}.")
         return 1
@@ -87,8 +89,12 @@ def _copy(source: str, target: str) -> int:
     print(f"{copied.rows:,} rows were copied; their counts and the sums of credits are equal in both databases.")
     if copied.nuls:
         print(f"{copied.nuls:,} NUL characters were left out of texts: PostgreSQL does not store them.")
+    if copied.lost:
+        print(f"{copied.lost:,} images of reference sets were not found: members have to save them again.")
     found = f"found {len(copied.findings):,} problems in both" if copied.findings else "found nothing"
-    print(f"The audit of the ledger {found}. Leases and members' images were not copied. Next, in config.toml:")
+    print(
+        f"The audit of the ledger {found}. Leases and members' images in no set were not copied. Next, in config.toml:"
+    )
     print(f'[database]\nurl = "{Redactor(passwords_in(target))(target)}"')
     return 0
 

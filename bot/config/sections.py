@@ -113,6 +113,7 @@ class ReferencesConfig(Section):
 
     keep_megabytes: Annotated[int, Field(ge=0, le=100_000_000)] = 2000
     keep_days: Annotated[float, Field(ge=0.01, le=3650)] = 90
+    set_megabytes: Annotated[int, Field(ge=0, le=100_000_000)] = 2000
 
 
 class PreviewsConfig(Section):

@@ -61,6 +61,8 @@ class StoredData:
     """Over all servers."""
     erasure: Erasure | None
     """The latest one, until their id is gone."""
+    styles: int = 0
+    reference_sets: int = 0
 
 
 def ids_needed_until(now: datetime) -> datetime:

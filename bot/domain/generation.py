@@ -16,6 +16,7 @@ from bot.domain.ids import (
     TaskId,
     UserId,
 )
+from bot.domain.prompts import in_template
 from bot.domain.settings import Settings, TaskClass
 from bot.domain.states import OPEN, REFUNDED, Failure, TaskState
 
@@ -128,6 +129,15 @@ class GenerationRequest:
     """What is edited, if anything."""
     spoiler: bool = False
     """An image or words that it was made from are hidden on Discord, so the results are, too."""
+    style: str | None = None
+    """The name of the style, as it was then."""
+    template: str | None = None
+    """That style's template as it was then, since a style may be changed or removed later."""
+
+    @property
+    def full_prompt(self) -> str:
+        """What KIE is sent, and what rules about words apply to: the template with the member's words in it."""
+        return in_template(self.template, self.prompt)
 
     @property
     def account(self) -> Account:

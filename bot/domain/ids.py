@@ -19,6 +19,8 @@ PendingCardId = NewType("PendingCardId", int)
 """Discord's id of the interaction or message that the card answers."""
 CreditRequestId = NewType("CreditRequestId", int)
 """Of a member's request for more credits."""
+StyleId = NewType("StyleId", int)
+ReferenceSetId = NewType("ReferenceSetId", int)
 
 DIRECT_MESSAGES = GuildId(0)
 """The server id of accounts in direct messages, which have an allowance of their own."""

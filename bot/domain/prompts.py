@@ -36,6 +36,8 @@ _PAGES: Final = {
     "linked-roles": "Linked Roles",
 }
 _SOME_TIME: Final = "some time"
+WORDS: Final = "{prompt}"
+"""Stands in a style's template for the member's own words."""
 _FENCE: Final = re.compile(r"```(?:[\w+-]+\n)?(.*?)```", re.DOTALL)
 _ESCAPE: Final = re.compile(r"\\([*_~`>#@<:\[\]()-])")
 """A backslash that keeps Discord from reading the next character as Markdown. Those of JSON stay."""
@@ -74,6 +76,11 @@ def without_spoiler_marks(prompt: str) -> tuple[str, bool]:
     """A prompt without the bars by which Discord hides words, and whether there were any: ``||a fox||``."""
     words, hidden = _SPOILER.subn(r"\1", prompt)
     return words.replace("\\|", "|").strip(), bool(hidden)
+
+
+def in_template(template: str | None, words: str) -> str:
+    """The template with the words in it; the words alone without a template."""
+    return words if template is None else template.replace(WORDS, words, 1)
 
 
 def _words(token: re.Match[str], name_of: NameOf) -> str:

@@ -3,13 +3,13 @@
 import asyncio
 import hashlib
 import tempfile
-from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Collection, Coroutine, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol, TypeVar
 from weakref import WeakValueDictionary
 
 from bot.domain.errors import (
@@ -42,11 +42,18 @@ _TIMEOUT = 180.0
 """Seconds for all references of a request."""
 
 
+_T = TypeVar("_T")
+
+
 class KeptReferences(Protocol):
     """Sanitized images, for requests that are repeated after KIE has deleted their uploads."""
 
     async def keep(self, image: Path, digest: str, file_type: FileType) -> None:
         """Keep a copy of an image by the SHA-256 of its bytes in hex; raises nothing when that is not possible."""
+        ...
+
+    async def keep_for_set(self, image: Path, digest: str, file_type: FileType) -> None:
+        """Keep a copy for as long as a stored reference set has the image; raises DiskError or StoreUnavailable."""
         ...
 
     async def load(self, digest: str) -> tuple[bytes, FileType] | None:
@@ -64,6 +71,15 @@ class Prepared:
 
     references: tuple[Reference, ...]
     passed_over: tuple[Source, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SanitizedSource:
+    """An image on Discord as KIE may see it, in a file; and its digest, as of a reference."""
+
+    source: Source
+    image: Sanitized
+    digest: str
 
 
 class _Turns:
@@ -121,6 +137,41 @@ class ReferencePreparer:
         Raises ReferenceRefused for an image that cannot be used, ReferencesGone if an earlier reference is no longer
         kept, TooManyImagesWaiting, or UploadFailed.
         """
+        async with self._turn(sources, user) as (turns, folder):
+            outcomes = await _at_once(
+                self._renew(source)
+                if isinstance(source, Reference)
+                else _or_passed_over(source, self._prepare(source, folder / str(number), turns))
+                for number, source in enumerate(sources)
+            )
+        passed_over = zip(sources, outcomes, strict=True)
+        return Prepared(
+            _used(outcomes),
+            tuple(
+                source
+                for source, outcome in passed_over
+                if isinstance(source, Source) and isinstance(outcome, ReferenceRefused)
+            ),
+        )
+
+    @asynccontextmanager
+    async def sanitized(
+        self, sources: Sequence[Source], user: UserId
+    ) -> AsyncGenerator[tuple[SanitizedSource, ...], None]:
+        """Images on Discord in files that are deleted at the end; nothing is uploaded. Raises as :meth:`prepare`."""
+        async with self._turn(sources, user) as (turns, folder):
+            yield _used(
+                await _at_once(
+                    _or_passed_over(source, self._sanitize(source, folder / str(number), turns))
+                    for number, source in enumerate(sources)
+                )
+            )
+
+    @asynccontextmanager
+    async def _turn(
+        self, sources: Sequence[Source | Reference], user: UserId
+    ) -> AsyncGenerator[tuple[_Turns, Path], None]:
+        """A request's turn, with a folder for its files. Raises what :meth:`prepare` raises."""
         for source in sources:
             if isinstance(source, Source) and source.size > SOURCE_MAX_BYTES and not source.uncertain:
                 raise ReferenceRefused(source.filename, ReferenceProblem.TOO_LARGE)
@@ -132,58 +183,24 @@ class ReferencePreparer:
                     async with turns.not_too_long():
                         await self._requests.acquire()
                     try:
-                        return await self._prepare_all(sources, turns)
+                        with tempfile.TemporaryDirectory(prefix="easel-", dir=self._folder) as folder:
+                            yield turns, Path(folder)
                     finally:
                         self._requests.release()
             except TimeoutError as error:
                 raise UploadFailed from error
 
-    async def _prepare_all(self, sources: Sequence[Source | Reference], turns: _Turns) -> Prepared:
-        with tempfile.TemporaryDirectory(prefix="easel-", dir=self._folder) as folder:
-            try:
-                async with asyncio.TaskGroup() as group:
-                    tasks = [
-                        group.create_task(
-                            self._renew(source)
-                            if isinstance(source, Reference)
-                            else self._prepare_or_pass_over(source, Path(folder) / str(number), turns)
-                        )
-                        for number, source in enumerate(sources)
-                    ]
-            except ExceptionGroup as errors:
-                raise errors.exceptions[0] from None
-        outcomes = [task.result() for task in tasks]
-        references = tuple(outcome for outcome in outcomes if isinstance(outcome, Reference))
-        refusals = [outcome for outcome in outcomes if isinstance(outcome, ReferenceRefused)]
-        if refusals and not references:
-            raise refusals[0]
-        passed_over = zip(sources, outcomes, strict=True)
-        return Prepared(
-            references,
-            tuple(
-                source
-                for source, outcome in passed_over
-                if isinstance(source, Source) and isinstance(outcome, ReferenceRefused)
-            ),
-        )
-
-    async def _prepare_or_pass_over(self, source: Source, path: Path, turns: _Turns) -> Reference | ReferenceRefused:
-        """The reference; or why it is none, if that need not refuse the whole request."""
-        try:
-            return await self._prepare(source, path, turns)
-        except ReferenceRefused as refusal:
-            if source.uncertain:
-                return refusal
-            raise
-
     async def _prepare(self, source: Source, path: Path, turns: _Turns) -> Reference:
         """Download the image to ``path``, sanitize and upload it, and keep it for later requests."""
+        made = await self._sanitize(source, path, turns)
+        url = await self._upload(made.digest, partial(_load, made.image))
+        await self._cache.keep(made.image.path, made.digest, made.image.file_type)
+        return Reference(url, source.filename, made.digest, source.owner)
+
+    async def _sanitize(self, source: Source, path: Path, turns: _Turns) -> SanitizedSource:
         async with turns.not_too_long(), turns.files:
             image = await self._sanitized(source, path, turns)
-        digest = await asyncio.to_thread(_file_sha256, image.path)
-        url = await self._upload(digest, partial(_load, image))
-        await self._cache.keep(image.path, digest, image.file_type)
-        return Reference(url, source.filename, digest, source.owner)
+        return SanitizedSource(source, image, await asyncio.to_thread(_file_sha256, image.path))
 
     async def _sanitized(self, source: Source, path: Path, turns: _Turns) -> Sanitized:
         try:
@@ -229,6 +246,35 @@ class ReferencePreparer:
             async with self._store.write() as tx:
                 await tx.uploads.remember(digest, url, self._clock.now())
             return url
+
+
+async def _at_once(work: Iterable[Coroutine[Any, Any, _T | ReferenceRefused]]) -> list[_T | ReferenceRefused]:
+    """The outcomes of all; the first error ends the others."""
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(one) for one in work]
+    except ExceptionGroup as errors:
+        raise errors.exceptions[0] from None
+    return [task.result() for task in tasks]
+
+
+async def _or_passed_over(source: Source, work: Awaitable[_T]) -> _T | ReferenceRefused:
+    """What comes of an image; or why nothing does, if that need not refuse the whole request."""
+    try:
+        return await work
+    except ReferenceRefused as refusal:
+        if source.uncertain:
+            return refusal
+        raise
+
+
+def _used(outcomes: Sequence[_T | ReferenceRefused]) -> tuple[_T, ...]:
+    """What is there to be used; raises ReferenceRefused when nothing is."""
+    used = tuple(outcome for outcome in outcomes if not isinstance(outcome, ReferenceRefused))
+    refusals = [outcome for outcome in outcomes if isinstance(outcome, ReferenceRefused)]
+    if refusals and not used:
+        raise refusals[0]
+    return used
 
 
 async def _load(image: Sanitized) -> tuple[bytes, FileType]:

@@ -12,12 +12,9 @@ import structlog
 from bot import metrics
 from bot.domain.credits import Credits, PriceList, Requester
 from bot.domain.errors import (
-    AutoNeedsReference,
-    ControlsNeedFlex,
     GenerationGone,
     Ignored,
     NotYours,
-    PromptLength,
     RequestsPaused,
     TooLateToCancel,
     TooManyImages,
@@ -29,13 +26,14 @@ from bot.domain.ledger import LedgerEntry
 from bot.domain.privacy_errors import BeingErased
 from bot.domain.prompts import without_spoiler_marks
 from bot.domain.queue import QueuedTask
-from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, TaskClass
+from bot.domain.settings import REFERENCES_MAX, TaskClass
 from bot.domain.states import TaskState
 from bot.generation.delivery import DeliveryWorker
 from bot.generation.leader_report import read_report
 from bot.generation.operator_pause import read_operator_pause
 from bot.generation.pending_cards import PendingCards
 from bot.generation.references import ReferencePreparer
+from bot.generation.validation import surplus, validate
 from bot.generation.workload import Workload
 from bot.quota.policy import MemberQuota, QuotaPolicy
 from bot.runtime import Runtime
@@ -45,8 +43,6 @@ from bot.store.store import Transaction
 log = structlog.stdlib.get_logger(__name__)
 
 _RECENT_ENTRIES = 8
-_SOURCES_MAX = 2 * REFERENCES_MAX
-"""Files that a request may come with before it is known which of them are images."""
 
 TellPassedOver = Callable[[Sequence[str]], Awaitable[None]]
 """Tells the member which files of a message were no images, by name; raises nothing."""
@@ -112,7 +108,7 @@ class GenerationService:
         self._accepting.add(current)
         try:
             with metrics.accepting(request.settings.model):
-                _validate(request, sources)
+                validate(request, sources)
                 await self.check_new(request.destination.pending_card)
                 await self._check_not_paused()
                 generation_id, passed_over = await self._accept(request, sources)
@@ -169,7 +165,7 @@ class GenerationService:
             prepared = await self._references.prepare(sources, request.account.user_id)
             references = (*request.references, *prepared.references)
             if len(references) > REFERENCES_MAX:
-                raise TooManyImages(_surplus(references))
+                raise TooManyImages(surplus(references))
             used = [source for source in sources if source not in prepared.passed_over]
             spoiler = request.spoiler or any(isinstance(source, Source) and source.spoiler for source in used)
             request = replace(request, references=references, origin=origin, spoiler=spoiler)
@@ -273,26 +269,3 @@ async def _resolve_origin(
     images = {image.filename: image.id for image in await tx.images.in_message(origin.message_id)}
     parents = (images[source.filename] for source in sources if source.filename in images)
     return replace(origin, image_id=next(parents, None))
-
-
-def _surplus(images: Sequence[Source | Reference]) -> tuple[str, ...]:
-    """The names of the images beyond the limit."""
-    return tuple(image.filename for image in images[REFERENCES_MAX:])
-
-
-def _validate(request: GenerationRequest, sources: Sequence[Source | Reference]) -> None:
-    """Raise a UserError for what is wrong with the request itself."""
-    images = [*request.references, *sources]
-    certain = [image for image in images if isinstance(image, Reference) or not image.uncertain]
-    if len(certain) > REFERENCES_MAX:
-        raise TooManyImages(_surplus(certain))
-    if len(images) > _SOURCES_MAX:
-        raise TooManyImages(_surplus(images))
-    length = len(request.prompt)
-    if len(request.prompt.strip()) < PROMPT_MIN or length > PROMPT_MAX:
-        raise PromptLength(length if length > PROMPT_MAX else len(request.prompt.strip()), PROMPT_MIN, PROMPT_MAX)
-    settings = request.settings
-    if settings.aspect_ratio is AspectRatio.AUTO and not images:
-        raise AutoNeedsReference
-    if settings.model is not Model.FLEX and (settings.steps is not None or settings.guidance is not None):
-        raise ControlsNeedFlex

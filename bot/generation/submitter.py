@@ -290,4 +290,4 @@ def _task_input(generation: Generation, task_id: TaskId) -> TaskInput:
     request = generation.request
     urls = tuple(reference.url for reference in request.references)
     # Earlier versions kept prompts as Discord sent them, and some may still wait.
-    return TaskInput(task_id, readable_prompt(request.prompt), request.settings, urls)
+    return TaskInput(task_id, readable_prompt(request.full_prompt), request.settings, urls)

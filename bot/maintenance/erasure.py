@@ -9,7 +9,8 @@ import structlog
 from bot.domain.credits import ZERO, Account
 from bot.domain.erasure import Erasure, ErasureKind, StoredData
 from bot.domain.errors import GenerationGone, NotYours, TooLateToCancel
-from bot.domain.ids import GenerationId, UserId
+from bot.domain.ids import GenerationId, GuildId, UserId
+from bot.domain.styles import Owner
 from bot.generation.references import KeptReferences
 from bot.generation.service import GenerationService
 from bot.generation.undelivered import Undelivered
@@ -54,7 +55,9 @@ class Eraser:
             erasure = await tx.erasures.find(ErasureKind.USER, user)
             whose = Erasure(ErasureKind.USER, user, self._clock.now())
             bonus = sum((await tx.erasures.bonuses(whose)).values(), ZERO)
-        return StoredData(requests, waiting, bonus, erasure)
+            styles = len(await tx.styles.of(Owner.member(user)))
+            sets = len(await tx.reference_sets.of(Owner.member(user)))
+        return StoredData(requests, waiting, bonus, erasure, styles, sets)
 
     async def request(self, kind: ErasureKind, subject: int) -> None:
         """Ask for an erasure; one that goes on already stays."""
@@ -90,6 +93,7 @@ class Eraser:
 
     async def _erase_what_has_ended(self, erasure: Erasure) -> bool:
         await self._end_what_is_open(erasure)
+        await self._forget_saved(erasure)
         last = 0
         while ids := await self._blank_some(erasure, last):
             last = ids[-1]
@@ -116,6 +120,24 @@ class Eraser:
                 await self._generations.cancel(generation, user)
         if undelivered:
             await self._undelivered.drop(undelivered)
+
+    async def _forget_saved(self, erasure: Erasure) -> None:
+        """Styles and reference sets, with the images that nothing else has; the rest go with the requests."""
+        if erasure.kind is ErasureKind.USER:
+            owner = Owner.member(UserId(erasure.subject))
+        else:
+            owner = Owner.server(GuildId(erasure.subject))
+        async with self._store.read() as tx:
+            sets = [saved.id for saved in await tx.reference_sets.of(owner)]
+            styles = await tx.styles.of(owner)
+            digests = await tx.reference_sets.only_in(sets)
+        if not sets and not styles:
+            return
+        # First, since the rows tell which files there are.
+        await self._references.remove(digests)
+        async with self._store.write() as tx:
+            await tx.styles.remove_all(owner)
+            await tx.reference_sets.remove(sets, digests)
 
     async def _blank_some(self, erasure: Erasure, after: int) -> Sequence[int]:
         async with self._store.read() as tx:

@@ -15,6 +15,7 @@ from typing import Any, Final, Self, TypeVar
 from bot.domain.credits import Credits
 from bot.domain.ids import UserId, message_link
 from bot.domain.privacy_errors import ExportTooSoon
+from bot.domain.styles import Owner
 from bot.domain.text import as_cell
 from bot.quota.spending_report import BYTE_ORDER_MARK
 from bot.runtime import Runtime
@@ -29,7 +30,7 @@ _AT_ONCE = 200
 _NEWEST: Final = (1 << 63) - 1
 _T = TypeVar("_T")
 _REQUEST_COLUMNS = (
-    *("time", "prompt", "model", "shape", "resolution", "images", "delivered", "credits_per_image"),
+    *("time", "prompt", "style", "model", "shape", "resolution", "images", "delivered", "credits_per_image"),
     *("private", "server", "link", "edited_from"),
 )
 _MOVEMENT_COLUMNS = ("time", "server", "movement", "credits", "of_which_bonus", "request", "reason")
@@ -39,6 +40,7 @@ _README = """Everything that Easel stores about you.
 requests.json, requests.csv  what you asked for, newest first, with links to the messages on Discord
 credits.csv                  every movement of your credits, newest first
 favourites.csv               images you saved, newest first
+saved.json                   your styles, and your reference sets with the names of their images
 settings.json                limits that servers set for you, and your requests for more credits
 
 Times are in UTC. "server" is Discord's id of a server, and 0 for direct messages. There are no images in this file: the
@@ -128,7 +130,8 @@ async def _write_parts(tx: Transaction, user: UserId, folder: Path, requests: in
         while saved := await tx.exports.favourites(user, before, _AT_ONCE):
             table.add(saved, _favourite_row)
             before = saved[-1].image
-    (folder / "settings.json").write_text(json.dumps(await _settings(tx, user), indent=2), encoding="utf-8")
+    for name, values in (("settings.json", await _settings(tx, user)), ("saved.json", await _saved(tx, user))):
+        (folder / name).write_text(json.dumps(values, indent=2, ensure_ascii=False), encoding="utf-8")
     return written
 
 
@@ -142,6 +145,26 @@ async def _settings(tx: Transaction, user: UserId) -> dict[str, Any]:
         "credit_requests": [
             {"time": asked_at.isoformat(), "server": str(guild), "state": state.value}
             for asked_at, guild, state in asked
+        ],
+    }
+
+
+async def _saved(tx: Transaction, user: UserId) -> dict[str, Any]:
+    styles, sets = await tx.styles.of(Owner.member(user)), await tx.reference_sets.of(Owner.member(user))
+    names = {saved.id: saved.name for saved in sets}
+    return {
+        "styles": [
+            {
+                "name": style.name,
+                "template": style.template,
+                "model": style.model,
+                "shape": style.aspect_ratio,
+                "reference_set": names[style.reference_set] if style.reference_set else None,
+            }
+            for style in styles
+        ],
+        "reference_sets": [
+            {"name": saved.name, "images": [image.filename for image in saved.images]} for saved in sets
         ],
     }
 
@@ -198,6 +221,7 @@ def _request_object(request: ExportedRequest) -> dict[str, Any]:
         "link": _link(request),
         "private": request.private,
         "prompt": request.prompt,
+        "style": request.style,
         "model": settings.model.value,
         "shape": settings.aspect_ratio.value,
         "resolution": settings.resolution.value,
@@ -226,6 +250,7 @@ def _request_row(request: ExportedRequest) -> tuple[object, ...]:
     return (
         request.requested_at.isoformat(),
         as_cell(request.prompt),
+        as_cell(request.style or ""),
         settings.model.value,
         settings.aspect_ratio.value,
         settings.resolution.value,

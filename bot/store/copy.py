@@ -35,9 +35,10 @@ from bot.domain.credits import ZERO
 from bot.domain.errors import OperatorError, StoreUnavailable
 from bot.store import backup, postgres, sqlite
 from bot.store.audit import audit, audit_ledger
+from bot.store.copy_set_images import copy_set_images
 from bot.store.engines import kind_of
 from bot.store.migrate import migrate, require_newest
-from bot.store.quota_tables import metadata
+from bot.store.style_tables import metadata
 from bot.store.tables import leases, pending_cards, reference_images
 from bot.store.types import CreditAmount, UtcTime
 from bot.store.unavailable import one_line
@@ -66,14 +67,23 @@ class Copied:
 
     rows: int
     nuls: int
+    lost: int
+    """Images of reference sets whose bytes were not found."""
     findings: Sequence[str]
     """What the audit of the ledger finds in both databases."""
 
 
-def copy(source: str, target: str, now: datetime, tell: Callable[[str, int], object]) -> Copied:
+def copy(
+    source: str,
+    target: str,
+    now: datetime,
+    tell: Callable[[str, int], object],
+    folders: tuple[Path, Path],
+) -> Copied:
     """Copy one moment of a database that nobody uses, all of it or nothing.
 
-    Leases, pending cards and members' images for *Again* stay behind.
+    Leases, pending cards and members' images for *Again* stay behind. The images of reference sets are in ``folders``
+    of source and target, where those are SQLite.
 
     ``tell`` is called with each table's name and number of rows. Takes little memory. Raises CopyDiffers,
     DamagedDatabase, or OperatorError when one of the databases cannot be used or the target is not empty.
@@ -88,7 +98,8 @@ def copy(source: str, target: str, now: datetime, tell: Callable[[str, int], obj
             _require_unused(reading, source)
             with _about_target(), _empty(target) as writing, _as_sentences():
                 rows, nuls = _fill(reading, writing, tell)
-                return Copied(rows, nuls, _verify(reading, writing, source, now))
+                findings = _verify(reading, writing, source, now)
+                return Copied(rows, nuls, copy_set_images(reading, writing, folders, now), findings)
 
 
 def _require_unused(reading: Connection, source: str) -> None:

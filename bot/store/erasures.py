@@ -15,6 +15,7 @@ from bot.domain.states import OPEN, TaskState
 from bot.store.clauses import in_constants
 from bot.store.ledger import LedgerRepository
 from bot.store.quota_tables import credit_requests, ledger, ledger_totals, rules, servers
+from bot.store.style_tables import set_images
 from bot.store.tables import drafts, erasures, favourites, generations, images, references, tasks, undelivered, uploads
 from bot.store.types import Total
 from bot.store.unnaming import unname_account, unname_actors, unname_requests
@@ -29,6 +30,8 @@ _HAS_ENDED = and_(
 )
 _BLANK: dict[str, Any] = {
     "prompt": "",
+    "style": None,
+    "template": None,
     "channel_id": 0,
     "application_id": 0,
     "interaction_token": "",
@@ -119,9 +122,12 @@ class ErasureRepository:
         return bool(await self._connection.scalar(select(exists().where(_of(erasure), _HAS_WORDS))))
 
     async def digests(self, ids: Sequence[GenerationId]) -> list[str]:
-        """Of the members' images that only these requests used."""
+        """Of the members' images that only these requests used, and that are in no reference set."""
         others = references.alias()
-        shared = exists().where(others.c.digest == _R.digest, others.c.generation_id.not_in(ids))
+        shared = or_(
+            exists().where(others.c.digest == _R.digest, others.c.generation_id.not_in(ids)),
+            exists().where(set_images.c.digest == _R.digest),
+        )
         of_these = select(_R.digest).distinct().where(_R.generation_id.in_(ids), _R.digest.is_not(None), ~shared)
         return [digest for digest in await self._connection.scalars(of_these) if digest]
 
@@ -143,9 +149,9 @@ class ErasureRepository:
         return [(generation, position, digest or "") for generation, position, digest in rows]
 
     async def is_used_by_others(self, digest: str, user: UserId) -> bool:
-        """Whether somebody else gave the same image."""
+        """Whether somebody else gave the same image, or a reference set has it."""
         theirs = exists().where(_R.digest == digest, or_(_R.owner_id.is_(None), _R.owner_id != user))
-        return bool(await self._connection.scalar(select(theirs)))
+        return bool(await self._connection.scalar(select(or_(theirs, exists().where(set_images.c.digest == digest)))))
 
     async def take_back(self, generation: GenerationId, position: int) -> None:
         """Remove a member's image from another's request, which then cannot be repeated."""

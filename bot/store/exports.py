@@ -46,6 +46,7 @@ class ExportedRequest:
     message_id: MessageId | None
     private: bool
     prompt: str
+    style: str | None
     settings: Settings
     price: Credits
     """Per image."""
@@ -166,6 +167,7 @@ def _request(row: RowMapping, made: Sequence[ExportedImage], given: Sequence[str
         message_id=row["message_id"],
         private=row["private"],
         prompt=row["prompt"],
+        style=row["style"],
         settings=settings_from(row),
         price=row["unit_price"],
         references=tuple(given),

@@ -210,6 +210,8 @@ def _generation_values(generation: Generation) -> dict[str, object]:
         "event_id": destination.pending_card,
         "roles": sorted(request.requester.roles),
         "spoiler": request.spoiler,
+        "style": request.style,
+        "template": request.template,
     }
 
 
@@ -233,6 +235,8 @@ def _generation(
         ),
         origin=_origin(row),
         spoiler=row["spoiler"],
+        style=row["style"],
+        template=row["template"],
     )
     return Generation(
         id=row["id"],

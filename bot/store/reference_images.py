@@ -3,10 +3,11 @@
 from collections.abc import Collection
 from datetime import datetime
 
-from sqlalchemy import delete, func, or_, select, update
+from sqlalchemy import delete, exists, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from bot.store.style_tables import set_images
 from bot.store.tables import reference_images
 
 _c = reference_images.c
@@ -39,10 +40,14 @@ class ReferenceImageRepository:
         await self._connection.execute(delete(reference_images).where(_c.digest.in_(digests)))
 
     async def evict(self, max_bytes: int, unused_since: datetime) -> None:
-        """Delete what was not used since then, and then the least recently used until the rest has ``max_bytes``."""
+        """Delete what was not used since then, and then the least recently used until the rest has ``max_bytes``.
+
+        Images of reference sets stay, and do not count.
+        """
+        in_no_set = ~exists().where(set_images.c.digest == _c.digest)
         total = func.sum(_c.size).over(order_by=(_c.used_at.desc(), _c.digest)).label("total")
-        ranked = select(_c.digest, total).subquery()
+        ranked = select(_c.digest, total).where(in_no_set).subquery()
         too_many = select(ranked.c.digest).where(ranked.c.total > max_bytes)
         await self._connection.execute(
-            delete(reference_images).where(or_(_c.used_at < unused_since, _c.digest.in_(too_many)))
+            delete(reference_images).where(in_no_set, or_(_c.used_at < unused_since, _c.digest.in_(too_many)))
         )

@@ -108,9 +108,8 @@ class RetentionRepository:
     async def forget_words(self, ids: Collection[GenerationId]) -> None:
         """Delete what members wrote and attached for these generations, and the tokens of their interactions."""
         if ids:
-            await self._connection.execute(
-                update(generations).where(_G.id.in_(ids)).values(prompt="", interaction_token="")
-            )
+            words = {"prompt": "", "style": None, "template": None, "interaction_token": ""}
+            await self._connection.execute(update(generations).where(_G.id.in_(ids)).values(words))
             await self._connection.execute(delete(references).where(references.c.generation_id.in_(ids)))
 
     async def delete_old_images(self, before: datetime, limit: int) -> int:

@@ -38,6 +38,7 @@ from bot.store.retention import RetentionRepository
 from bot.store.rules import RuleRepository
 from bot.store.server_spending import ServerSpendingRepository
 from bot.store.spending import SpendingRepository
+from bot.store.styles import ReferenceSetRepository, StyleRepository
 from bot.store.tasks import TaskRepository
 from bot.store.unavailable import UNAVAILABLE, one_line, unavailable
 
@@ -82,6 +83,8 @@ class Transaction:
         self.reference_images = ReferenceImageRepository(connection)
         self.erasures = ErasureRepository(connection, self.ledger)
         self.exports = ExportRepository(connection)
+        self.styles = StyleRepository(connection)
+        self.reference_sets = ReferenceSetRepository(connection)
         self.retention = RetentionRepository(connection)
 
     async def size(self) -> int:
@@ -190,6 +193,11 @@ class Store:
             if error.connection_invalidated:
                 raise OutcomeUnknown(one_line(error.orig)) from error
             raise
+
+    async def images_in_sets(self) -> frozenset[str]:
+        """The digests of the images of all reference sets. Raises StoreUnavailable."""
+        async with self.read() as tx:
+            return await tx.reference_sets.digests()
 
     async def drop_old_pages(self) -> None:
         """Empty SQLite's write-ahead log, which holds what pages contained before; raises StoreUnavailable.

@@ -86,6 +86,8 @@ class _GenerationColumns(TypedColumns):
     event_id: Named[int | None] = column(BigInteger)
     """The interaction or message that asked for it: each is one order, however often Discord sends it."""
     spoiler: Named[bool] = column(Boolean, server_default=false())
+    style: Named[str | None] = column(PlainText)
+    template: Named[str | None] = column(PlainText)
 
 
 class _ReferenceColumns(TypedColumns):

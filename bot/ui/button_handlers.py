@@ -19,6 +19,7 @@ from bot.ui import (
     ops_panels,
     privacy,
     question_handlers,
+    styles,
 )
 from bot.ui.custom_ids import TEMPLATE, Action, CustomId
 from bot.ui.panels import turn_ledger_page
@@ -98,6 +99,7 @@ _BUTTONS: Mapping[Action, _Handler] = {
     Action.KEEP: privacy.show,
     Action.HISTORY: history.turn,
     Action.FAVOURITE: favourites.toggle,
+    Action.STYLES: styles.turn_page,
 }
 _MODALS: Mapping[Action, _Handler] = {
     Action.EDIT: card_buttons.edit,
@@ -105,4 +107,6 @@ _MODALS: Mapping[Action, _Handler] = {
     Action.REMIX: card_buttons.remix,
     Action.DRAFT: card_buttons.edit_draft,
     Action.APPROVE: credit_requests.approve,
+    Action.STYLE: styles.submit_style,
+    Action.REFERENCES: styles.submit_references,
 }

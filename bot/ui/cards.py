@@ -50,7 +50,7 @@ def progress_view(card: Card, now: datetime, *, words: bool = True) -> ui.Layout
         status.append(texts.ready(card.ready_at, now))
     items: list[ui.Item[Any]] = [
         ui.TextDisplay(headline(generation, words=words)),
-        _small_print(generation, [amounts.price(generation.price)]),
+        _small_print(generation, [amounts.price(generation.price)], words=words),
         ui.TextDisplay(" · ".join(status)),
     ]
     if generation.cancellable:
@@ -65,7 +65,7 @@ def outcome_view(
     generation = card.generation
     items: list[ui.Item[Any]] = [gallery(generation, images, alt_text)] if images else []
     facts = _result_facts(card, link=words) if images else []
-    items += [ui.TextDisplay(headline(generation, words=words)), _small_print(generation, facts)]
+    items += [ui.TextDisplay(headline(generation, words=words)), _small_print(generation, facts, words=words)]
     if notes := _notes(card, len(images)):
         items.append(ui.TextDisplay("\n".join(notes)))
     if images:
@@ -210,10 +210,11 @@ def _result_facts(card: Card, *, link: bool) -> list[str]:
     return facts
 
 
-def _small_print(generation: Generation, facts: Sequence[str]) -> ui.TextDisplay[Any]:
+def _small_print(generation: Generation, facts: Sequence[str], *, words: bool) -> ui.TextDisplay[Any]:
     request = generation.request
     settings = texts.settings(request.settings, len(generation.tasks), len(request.references))
-    return ui.TextDisplay(small([texts.member(request.account.user_id), *settings, *facts]))
+    style = [texts.style(request.style)] if words and request.style is not None else []
+    return ui.TextDisplay(small([texts.member(request.account.user_id), *settings, *style, *facts]))
 
 
 def _requester_line(requester: UserId) -> ui.TextDisplay[Any]:

@@ -60,6 +60,12 @@ class Action(StrEnum):
     KEEP = "keep"
     HISTORY = "history"
     """Of the member whose history it is; the second number is an image, and the text the filter."""
+    STYLE = "style"
+    """Of a style, 0 for a new one; the second number is 1 for a new one of the server's."""
+    STYLES = "styles"
+    """The second number is the page."""
+    REFERENCES = "refs"
+    """Of a draft whose images are to be saved."""
 
 
 def in_thousandths(price: Decimal) -> int:

@@ -11,8 +11,10 @@ from urllib.parse import unquote
 
 import discord
 
-from bot.domain.generation import Source
-from bot.domain.ids import UserId
+from bot.domain.errors import NoSourceImage, StickerUnreadable, TooManyImages
+from bot.domain.generation import Origin, Source
+from bot.domain.ids import ChannelId, MessageId, UserId
+from bot.domain.settings import REFERENCES_MAX
 from bot.media.formats import UNTYPED, is_readable
 
 _TYPES_BY_SUFFIX = mimetypes.MimeTypes().types_map[True]
@@ -46,6 +48,22 @@ def images_of(message: discord.Message, viewer: UserId) -> list[Source]:
             if source.spoiler and not first.spoiler:
                 sources[file] = replace(first, spoiler=True)
     return list(sources.values())
+
+
+def images_to_use(message: discord.Message, viewer: UserId) -> list[Source]:
+    """The images of a message, of any. Raises NoSourceImage, StickerUnreadable, or TooManyImages."""
+    images = images_of(message, viewer)
+    if not images:
+        raise StickerUnreadable if animations(message) else NoSourceImage
+    certain = [image for image in images if not image.uncertain]
+    if len(certain) > REFERENCES_MAX:
+        raise TooManyImages(tuple(image.filename for image in certain[REFERENCES_MAX:]))
+    return images
+
+
+def origin_of(message: discord.Message) -> Origin:
+    """A message as what an edit was made from."""
+    return Origin(ChannelId(message.channel.id), MessageId(message.id))
 
 
 def attached_images(message: discord.Message) -> list[Source]:

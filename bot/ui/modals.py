@@ -80,13 +80,13 @@ def amount_modal(custom_id: CustomId, title: str, label: str) -> ui.Modal:
 
 def read_amount(interaction: discord.Interaction[Any]) -> str:
     """What was typed as an amount."""
-    answers, _ = _submitted(interaction)
+    answers, _ = submitted_answers(interaction)
     return str(answers.get(_AMOUNT) or "")
 
 
 def read_form(interaction: discord.Interaction[Any]) -> Form:
     """What was submitted. A choice that the modal did not offer counts as none."""
-    answers, attachments = _submitted(interaction)
+    answers, attachments = submitted_answers(interaction)
     owner = UserId(interaction.user.id)
     return Form(
         prompt=typed_prompt(interaction, str(answers.get(_PROMPT) or "")),
@@ -162,7 +162,7 @@ def _files(*, used: int) -> ui.Label[Any]:
     return ui.Label[Any](text=texts.FILES, component=field)
 
 
-def _submitted(interaction: discord.Interaction[Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
+def submitted_answers(interaction: discord.Interaction[Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:
     """The answers by their fields' custom ids, and the attachments by their ids."""
     data = cast("dict[str, Any]", interaction.data or {})
     return dict(_answers(data.get("components", ()))), data.get("resolved", {}).get("attachments", {})

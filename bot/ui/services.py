@@ -9,8 +9,10 @@ from bot.generation.history import History
 from bot.generation.image_history import ImageHistory
 from bot.generation.operator_pause import OperatorPauses
 from bot.generation.prompt_files import PromptFiles
+from bot.generation.reference_sets import ReferenceSets
 from bot.generation.service import GenerationService
 from bot.generation.status import StatusBoard
+from bot.generation.styles import Styles
 from bot.generation.undelivered import Undelivered
 from bot.maintenance.backups import Backups
 from bot.maintenance.erasure import Eraser
@@ -25,6 +27,7 @@ from bot.ui.alt_text import AltTexts
 from bot.ui.errors import ErrorReporter
 from bot.ui.posted_images import PostedImages
 from bot.ui.questions import Questions
+from bot.ui.style_options import StyleOptions
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,4 +72,7 @@ class Services:
     alt_texts: AltTexts
     chart_renderer: ChartRenderer
     privacy: Privacy
+    styles: Styles
+    reference_sets: ReferenceSets
+    style_options: StyleOptions
     prices: PriceList

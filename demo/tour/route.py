@@ -28,6 +28,7 @@ async def walk(visitor: Visitor, demo: Demo) -> None:
     await _panel(visitor)
     await _cancel(visitor, demo)
     await _admin(visitor)
+    await _styles(visitor)
     await _privacy(visitor)
 
 
@@ -182,6 +183,24 @@ async def _admin(visitor: Visitor) -> None:
         if name == "log":
             await visitor.press("Older")
             await visitor.stop("quota-log-older")
+
+
+async def _styles(visitor: Visitor) -> None:
+    await visitor.be("alice")
+    await visitor.command("style list")
+    await visitor.shows("Watercolour")
+    await visitor.stop("styles")
+    await visitor.command("style add")
+    await visitor.fill("the template", "a linocut of {prompt}, two colours")
+    await visitor.page.type("all('#modal-root input')[0]", "Linocut", "the name")
+    await visitor.stop("style-form")
+    await visitor.submit()
+    await visitor.shows("is saved")
+    await visitor.command("imagine", prompt="a red fox in snow", style="Linocut")
+    await visitor.finished("Linocut")
+    await visitor.stop("with-a-style")
+    await visitor.command("references list")
+    await visitor.stop("reference-sets")
 
 
 async def _privacy(visitor: Visitor) -> None:

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from bot.domain.errors import DiskError
+from bot.domain.ids import GuildId, ReferenceSetId
+from bot.domain.styles import Owner, ReferenceSet, SavedImage
 from bot.generation.reference_table import ReferenceTable
 from bot.media.formats import PNG, WEBP
 from bot.media.reference_cache import ReferenceCacheLimits
@@ -67,8 +70,20 @@ async def test_a_database_out_of_reach_keeps_nothing_and_stops_nothing(image: Pa
         await ReferenceTable(rows, ROOM_FOR_THREE, ShiftedClock()).keep(image, DIGESTS[0], PNG)
 
 
-async def test_nothing_is_kept_without_room(postgresql: str, shared_store: Store, image: Path) -> None:
+async def test_only_images_of_sets_are_kept_without_room(postgresql: str, shared_store: Store, image: Path) -> None:
+    owner = Owner.server(GuildId(7))
+    saved = ReferenceSet(owner, "Logo", ReferenceSetId(1), (SavedImage("logo.png", DIGESTS[1], len(IMAGE)),))
     async with AutocommitStore.open(postgresql, name="test", seconds=5) as rows:
         table = ReferenceTable(rows, ReferenceCacheLimits(0, timedelta(days=90)), ShiftedClock())
+        async with shared_store.write() as tx:
+            await tx.reference_sets.put(saved)
+        await table.keep_for_set(image, DIGESTS[1], PNG)
+        await table.keep(image, DIGESTS[0], PNG)
+        assert await kept(table) == [1]
+        with pytest.raises(DiskError):
+            await table.keep_for_set(image.with_name("missing"), DIGESTS[2], PNG)
+
+        async with shared_store.write() as tx:
+            await tx.reference_sets.remove([saved.id])
         await table.keep(image, DIGESTS[0], PNG)
         assert await kept(table) == []

@@ -14,11 +14,22 @@ from bot.domain.delivery_errors import Undeliverable
 from bot.domain.erasure import ERASED_MEMBER, ErasureKind, ids_needed_until
 from bot.domain.errors import StoreUnavailable
 from bot.domain.generation import Draft, Image, Origin, Reference
-from bot.domain.ids import ChannelId, CreditRequestId, DraftId, GuildId, ImageId, MessageId, UserId
+from bot.domain.ids import (
+    ChannelId,
+    CreditRequestId,
+    DraftId,
+    GuildId,
+    ImageId,
+    MessageId,
+    ReferenceSetId,
+    StyleId,
+    UserId,
+)
 from bot.domain.ledger import RequestApproved, RuleSet
 from bot.domain.privacy_errors import BeingErased
 from bot.domain.rules import Rule, Scope, ServerSettings
 from bot.domain.states import TaskState
+from bot.domain.styles import Owner, ReferenceSet, SavedImage, Style
 from bot.maintenance.erasure import Eraser
 from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
 from bot.store.audit import audit
@@ -118,6 +129,13 @@ async def everything_of_a_member(backend: Backend) -> None:
         await tx.credit_requests.add(CreditRequest(CreditRequestId(1), OWN, now, ChannelId(5)))
         draft = Draft(DraftId(1), MEMBER, now, Origin(ChannelId(5), MessageId(6)), (), "a heron that waits")
         await tx.drafts.add(draft)
+        for number, owner in enumerate((Owner.member(MEMBER), Owner.server(GUILD)), start=1):
+            digest = f"{number:064x}"
+            (backend.folder / "references" / f"{digest}.png").write_bytes(b"of a set")
+            images = (SavedImage("heron.png", digest, 8),) if owner.user_id else (SavedImage("logo.png", digest, 8),)
+            await tx.reference_sets.put(ReferenceSet(owner, images[0].filename, ReferenceSetId(number), images))
+            template = f"{{prompt}}, as {images[0].filename}"
+            await tx.styles.put(Style(owner, "Ink", StyleId(number), template, reference_set=ReferenceSetId(number)))
     await made(backend, OWN, "heron three", bonus=5)
     await made(backend, OWN, "heron four", bonus=5)
 
@@ -129,7 +147,7 @@ async def test_a_members_words_go_at_once_and_the_id_when_quotas_no_longer_need_
     await eraser.work()
 
     assert mentions(idle.folder, "heron") == {}
-    assert files(idle) == [b"of bob's"]
+    assert files(idle) == [b"of a set", b"of bob's"], "a server's set is the server's"
     async with idle.store.read() as tx:
         span = period_around(Period.DAY, idle.clock.now())
         assert await tx.ledger.spent(OWN, span) == 5
@@ -154,7 +172,9 @@ async def test_a_server_goes_with_its_settings_and_its_sums_stay(idle: Backend) 
     await eraser.work()
 
     elsewhere = ("generations", "generation_references", "uploads", "images", "drafts")
-    assert mentions(idle.folder, "heron") == dict.fromkeys(elsewhere, 1)
+    own = ("styles", "reference_sets", "reference_set_images")
+    assert mentions(idle.folder, "heron") == dict.fromkeys((*elsewhere, *own), 1)
+    assert mentions(idle.folder, "logo") == {}
     assert mentions(idle.folder, "of bob's") | mentions(idle.folder, "Berlin") == {}
     assert execute(idle.folder, "SELECT * FROM rules") == []
     check_ledger(idle)

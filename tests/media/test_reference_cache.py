@@ -2,11 +2,13 @@
 
 import os
 import time
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
+from bot.domain.errors import DiskError
 from bot.media.formats import JPEG, PNG, WEBP, FileType
 from bot.media.reference_cache import ReferenceCache, ReferenceCacheLimits
 from tests.generation.doubles import ShiftedClock
@@ -93,6 +95,31 @@ async def test_an_image_unused_for_too_long_is_evicted(folder: Path, image: Path
     cache.evict()
 
     assert names(folder) == {f"{DIGESTS[0]}.png"}
+
+
+@pytest.mark.parametrize("max_bytes", [0, 300])
+async def test_an_image_of_a_set_is_never_evicted_and_takes_no_room(folder: Path, image: Path, max_bytes: int) -> None:
+    in_sets = {DIGESTS[0]}
+
+    async def digests() -> frozenset[str]:
+        return frozenset(in_sets)
+
+    cache = ReferenceCache(folder, replace(THREE_IMAGES, max_bytes=max_bytes), ShiftedClock(), digests)
+    await cache.keep_for_set(image, DIGESTS[0], PNG)
+    age(folder, DIGESTS[0], days=1000)
+    for digest in DIGESTS[1:]:
+        await cache.keep(image, digest, PNG)
+    others = {f"{digest}.png" for digest in DIGESTS[1:]} if max_bytes else set[str]()
+    assert names(folder) == {f"{DIGESTS[0]}.png", *others}
+
+    in_sets.clear()
+    await cache.keep(image, DIGESTS[1], PNG)
+    assert names(folder) == others
+
+
+async def test_an_image_of_a_set_that_cannot_be_stored_is_an_error(folder: Path, tmp_path: Path) -> None:
+    with pytest.raises(DiskError, match="No such file"):
+        await ReferenceCache(folder, ROOMY, ShiftedClock()).keep_for_set(tmp_path / "missing", DIGESTS[0], PNG)
 
 
 async def test_nothing_is_evicted_by_its_age_when_the_clock_was_set_forward(folder: Path, image: Path) -> None:

@@ -20,10 +20,22 @@ from bot.domain.credits import Allowance, Credits, Period, Requester
 from bot.domain.erasure import ErasureKind
 from bot.domain.errors import OperatorError
 from bot.domain.generation import Draft, Image, Origin, Reference, Source
-from bot.domain.ids import ChannelId, CreditRequestId, DraftId, ImageId, MessageId, RoleId, UserId
+from bot.domain.ids import (
+    ChannelId,
+    CreditRequestId,
+    DraftId,
+    ImageId,
+    MessageId,
+    ReferenceSetId,
+    RoleId,
+    StyleId,
+    UserId,
+)
 from bot.domain.ledger import RequestApproved, RuleSet
 from bot.domain.rules import Rule, Scope, ServerSettings
+from bot.domain.settings import AspectRatio, Model
 from bot.domain.states import TaskState
+from bot.domain.styles import Owner, ReferenceSet, SavedImage, Style
 from bot.store import copy as copying
 from bot.store import postgres, sqlite
 from bot.store.backup import DamagedDatabase
@@ -44,6 +56,7 @@ ADMIN = UserId(9)
 LARGEST = (1 << 63) - 1
 PROMPT = 'a "lighthouse"\tin\\n a storm,\n✨ \\N'
 NOT_COPIED = {"leases", "pending_cards", "reference_images"}
+DIGEST, CAT = "cd" * 32, b"\x89PNG\0cat"
 RULE = Rule(Scope.MEMBER, ALICE.user_id, Allowance(Credits("12.345"), Period.DAY))
 ENGINES = ("sqlite", "postgresql")
 
@@ -88,7 +101,15 @@ async def fill(url: str) -> str:
             Reference("https://k/2", "2"),
         )
         asker = Requester(ALICE, frozenset({RoleId(7), RoleId(LARGEST)}))
-        request = replace(make_request(), requester=asker, prompt=PROMPT, references=references, spoiler=True)
+        request = replace(
+            make_request(),
+            requester=asker,
+            prompt=PROMPT,
+            references=references,
+            spoiler=True,
+            style="Ink",
+            template="{prompt}",
+        )
         made = await keep(store, make_generation(request=request, states=[TaskState.RESERVED] * 3))
         for number in range(2):
             late = NOW + timedelta(days=number, microseconds=1)
@@ -103,6 +124,13 @@ async def fill(url: str) -> str:
             await tx.images.add([replace(posted, id=child, parent_id=parent)])
             await tx.previews.add({parent: b"\0RIFF\x89", child: b""})
             await tx.favourites.add(UserId(LARGEST), parent, NOW)
+            owner = Owner.member(ALICE.user_id)
+            saved = ReferenceSet(
+                owner, "Cat", ReferenceSetId(1), (SavedImage("cat.png", DIGEST, len(CAT), spoiler=True),)
+            )
+            await tx.reference_sets.put(saved)
+            style = Style(owner, "“Ink”", StyleId(LARGEST), "{prompt},\n✨", Model.FLEX, AspectRatio.TALL, saved.id)
+            await tx.styles.put(style)
             await tx.undelivered.add(made.id, ALICE.user_id, NOW)
             await tx.key_values.put("colour", "teal")
             await tx.uploads.remember("aa", "https://kie/aa", NOW)
@@ -124,8 +152,12 @@ async def fill(url: str) -> str:
         lease = {"name": "kie:1", "term": 1, "until": NOW, "told": None}
         connection.execute(insert(leases).values(lease))
         connection.execute(insert(pending_cards).values(id=1, lease="kie:1", term=1, card={}))
-        image = {"digest": "ab", "suffix": "png", "data": b"\0\x89", "size": 2, "used_at": NOW}
-        connection.execute(insert(reference_images).values(image))
+        for digest, data in (("ab", b"\0\x89"), (DIGEST, CAT)):
+            image = {"digest": digest, "suffix": "png", "data": data, "size": len(data), "used_at": NOW}
+            connection.execute(insert(reference_images).values(image))
+    if not postgres.is_url(url):
+        folder_of(url).mkdir()
+        (folder_of(url) / f"{DIGEST}.png").write_bytes(CAT)
     empty = [table for table, rows in contents(url).items() if not rows]
     assert not empty, "give these tables rows, so that a copy of them is tested"
     return url
@@ -152,7 +184,19 @@ def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def run(source: str, target: str, tell: Callable[[str, int], object] = "{} {}".format) -> Copied:
-    return copy(source, target, NOW, tell)
+    return copy(source, target, NOW, tell, (folder_of(source), folder_of(target)))
+
+
+def set_images(url: str, rows: dict[str, list[tuple[Any, ...]]]) -> list[bytes]:
+    """The images of members that there are, all of them in sets."""
+    if postgres.is_url(url):
+        return [row[2] for row in rows["reference_images"]]
+    return [file.read_bytes() for file in folder_of(url).iterdir()]
+
+
+def folder_of(url: str) -> Path:
+    """Where members' images lie beside a file."""
+    return Path("/nowhere") if postgres.is_url(url) else sqlite.database_file(url).parent / "references"
 
 
 @pytest.mark.parametrize(
@@ -171,10 +215,12 @@ async def test_every_row_of_every_table_is_copied_but_those_of_processes(
     told: dict[str, int] = {}
     copied = run(old, new, told.__setitem__)
     before = contents(old)
-    assert contents(new) == before | {table: [] for table in NOT_COPIED}
+    after = contents(new)
+    assert set_images(new, after) == [CAT]
+    assert after == before | {table: [] for table in NOT_COPIED} | {"reference_images": after["reference_images"]}
     before = {table: rows for table, rows in before.items() if table not in NOT_COPIED}
     assert told == {table: len(rows) for table, rows in before.items()}
-    assert copied == Copied(sum(told.values()), 0, [])
+    assert copied == Copied(sum(told.values()), 0, 0, [])
     async with Store.open(new) as store:
         # The ledger goes on after its last entry, and the one writer's work fits together.
         await keep(store, make_generation(request=make_request(account=BOB)))

@@ -15,11 +15,23 @@ from bot.domain.credit_requests import CreditRequestState
 from bot.domain.credits import Credits, Period, Requester, period_around
 from bot.domain.erasure import Erasure, ErasureKind
 from bot.domain.generation import Draft, Image, Origin
-from bot.domain.ids import ChannelId, CreditRequestId, DraftId, ImageId, KieTaskId, MessageId, RoleId, UserId
+from bot.domain.ids import (
+    ChannelId,
+    CreditRequestId,
+    DraftId,
+    ImageId,
+    KieTaskId,
+    MessageId,
+    ReferenceSetId,
+    RoleId,
+    StyleId,
+    UserId,
+)
 from bot.domain.image_edits import ImageViewer
 from bot.domain.image_history import HistoryFilter
 from bot.domain.rules import Scope
 from bot.domain.states import OPEN, TaskState
+from bot.domain.styles import owners
 from bot.store.migrate import migrate
 from bot.store.store import Store, Transaction
 from tests.database import sqlite_only
@@ -37,6 +49,7 @@ ERASURE = Erasure(ErasureKind.USER, ALICE.user_id, NOW, through=1 << 62)
 VIEWER = ImageViewer(ALICE.user_id, frozenset({ChannelId(5), ChannelId(7)}))
 OWN = HistoryFilter(ALICE.user_id)
 MONTH = period_around(Period.MONTH, NOW)
+OWNERS = owners(ALICE)
 
 HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "a member's open generations": lambda tx: tx.generations.open_count(ALICE.user_id),
@@ -100,6 +113,13 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "images to be erased": lambda tx: tx.erasures.digests([GENERATION.id]),
     "erasing requests": lambda tx: tx.erasures.blank([GENERATION.id], ["ab" * 32]),
     "images that others repeat": lambda tx: tx.erasures.lent(ALICE.user_id),
+    "styles that can be used": lambda tx: tx.styles.of(*OWNERS),
+    "a style": lambda tx: tx.styles.get(StyleId(1)),
+    "reference sets that can be used": lambda tx: tx.reference_sets.of(*OWNERS),
+    "the size of reference sets": lambda tx: tx.reference_sets.size(OWNERS[1]),
+    "images that only these sets have": lambda tx: tx.reference_sets.only_in([ReferenceSetId(1)]),
+    "removing a reference set": lambda tx: tx.reference_sets.remove([ReferenceSetId(1)], ["ab" * 32]),
+    "whether an image is used": lambda tx: tx.erasures.is_used_by_others("ab" * 32, ALICE.user_id),
     "pending notifications": lambda tx: tx.credit_requests.pending_notifications(),
 }
 NIGHTLY: dict[str, Callable[[Transaction], Awaitable[object]]] = {
@@ -111,13 +131,14 @@ NIGHTLY: dict[str, Callable[[Transaction], Awaitable[object]]] = {
 ALL = HOT | NIGHTLY
 
 SMALL_SCANS = {
+    "SCAN CONSTANT ROW",
     "SCAN lineage",
     "SCAN newest",
     "SCAN sums",
     "SCAN credit_requests USING INDEX ix_credit_requests_untold",
     "SCAN drafts USING INDEX ix_drafts_questions",
 }
-"""Not of growing tables: a recursion's own rows, an account's newest rows, and exactly the rows that are wanted.
+"""Not of growing tables: an answer or a recursion's own rows, an account's newest rows, exactly the rows wanted.
 
 A full-text table is always scanned by SQLite's account, and with ``M1`` only for what matches.
 """

@@ -201,7 +201,7 @@ async def test_words_and_references_go_and_everything_else_stays(store: Store, t
         assert await tx.retention.first_with_words(FIRST, CUTOFF) == first_snowflake(CUTOFF)
     assert before[0] is not None
     destination = replace(before[0].request.destination, token=None)
-    forgotten = replace(before[0].request, prompt="", references=(), destination=destination)
+    forgotten = replace(before[0].request, prompt="", style=None, template=None, references=(), destination=destination)
     assert [first, second] == [replace(before[0], request=forgotten), before[1]]
     assert findings(tmp_path) == []
 

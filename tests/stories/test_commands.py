@@ -49,16 +49,15 @@ def listed(item: Definition, part: str) -> list[Definition]:
     return parts
 
 
-def test_the_message_menu_has_two_entries(definitions: list[Definition]) -> None:
+def test_the_message_menu_has_these_entries(definitions: list[Definition]) -> None:
     entries = [command for command in definitions if command.get("type", _SLASH) != _SLASH]
 
     assert sorted((entry["type"], entry["name"]) for entry in entries) == [
         (_MESSAGE, "Edit image"),
+        (_MESSAGE, "Save as references"),
         (_MESSAGE, "Save image"),
     ]
-    for entry in entries:
-        assert not entry.get("description")
-        assert not entry.get("options")
+    assert not any(entry.get("description") or entry.get("options") for entry in entries)
 
 
 def test_names_and_descriptions_fit(commands: list[Definition]) -> None:
@@ -113,9 +112,9 @@ def test_imagine_needs_a_prompt_and_nothing_else(commands: list[Definition]) -> 
 
 
 async def test_members_find_the_commands(world: StoryWorld) -> None:
-    everybodys = ["balance", "favourites", "history", "imagine", "privacy"]
-    assert sorted(world.bob.available_commands(world.channel)) == everybodys
-    assert sorted(world.bob.user.available_commands()) == everybodys
+    commands = ["balance", "favourites", "history", "imagine", "privacy", "references", "style"]
+    for found in (world.bob.available_commands(world.channel), world.bob.user.available_commands()):
+        assert sorted({name.partition(" ")[0] for name in found}) == commands
 
 
 async def test_commands_are_sent_only_when_they_changed(kie: KieStandIn, tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain import errors, image_errors, privacy_errors
+from bot.domain import errors, image_errors, privacy_errors, style_errors
 from bot.domain.credits import KIE_PRICES, Period, PriceList
 from bot.domain.ids import ChannelId, UserId
 from bot.domain.ledger import RequestApproved
@@ -65,6 +65,11 @@ UNCHARGED: list[errors.UserError] = [
     errors.QuestionGone(),
     errors.PriceChanged(),
     errors.WordsDeleted(MOMENT),
+    style_errors.NoSuchStyle("Linocut"),
+    style_errors.NoSuchSet("my cat"),
+    style_errors.TooLongWithStyle("Linocut", 4001, 4000),
+    style_errors.TooManyWithSet("my cat", 7, 2),
+    style_errors.SetImagesGone("my cat"),
     *NOT_ENOUGH,
     errors.NotEnoughCredits(Decimal(5), Decimal(0), Decimal(0), MOMENT),
     *CAPS,
@@ -91,6 +96,15 @@ REFUSALS: list[errors.UserError] = [
     image_errors.ComparisonGone(),
     image_errors.NothingBefore(),
     image_errors.MayNotShare(),
+    style_errors.BuiltInStyle(),
+    *(style_errors.BadTemplate(places, length) for places, length in ((2, 20), (1, 2001), (1, 8))),
+    style_errors.NameMissing(),
+    style_errors.NameTaken("Linocut"),
+    style_errors.TooManyStyles(25),
+    style_errors.TooManySets(10),
+    style_errors.SetsTooLarge(),
+    style_errors.NoRoomForSets(),
+    style_errors.SetFull("my cat", 8),
     privacy_errors.BeingErased(),
     privacy_errors.ExportTooSoon(datetime(2026, 1, 1, tzinfo=UTC)),
     errors.TooLateToCancel(),

@@ -9,6 +9,7 @@ from bot.domain.rules import Cap
 from bot.domain.settings import Settings
 from bot.domain.text import clean, isolate
 
+NOTHING_CHARGED: Final = "Nothing was charged."
 AMOUNT_MAX: Final = 1_000_000
 """Most credits that a rule or a grant can name."""
 ERASED: Final = "erased member"

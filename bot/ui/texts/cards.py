@@ -8,7 +8,8 @@ from bot.domain.erasure import ERASED_MEMBER
 from bot.domain.ids import UserId
 from bot.domain.settings import AspectRatio, Settings
 from bot.domain.states import Failure
-from bot.ui.texts.amounts import ERASED, counted, in_credits, number, relative
+from bot.domain.styles import NAME_MAX
+from bot.ui.texts.amounts import ERASED, counted, in_credits, number, plain, relative
 
 CANCEL = "Cancel"
 AGAIN = "Again"
@@ -144,6 +145,11 @@ def larger(price: Decimal) -> str:
 def edit_of(link: str) -> str:
     """Where the image came from."""
     return f"edit of [this image]({link})"
+
+
+def style(name: str) -> str:
+    """With which style it was made."""
+    return f"style: {plain(name, NAME_MAX)}"
 
 
 def edited(original: str, changes: Collection[str]) -> str:

@@ -24,6 +24,7 @@ _STAYS = """**What stays**
 - What images cost, without your prompts. Your Discord id stays with it until this month ends, because erasing must \
 not refill your credits
 - Limits that a server's admins set for you
+- Styles and reference sets that you saved for a whole server
 - Earlier backups of the bot's owner, until they are deleted"""
 
 
@@ -32,8 +33,9 @@ def stored(data: StoredData, kept_for: KeptFor) -> str:
     requests = (
         f"- **Your {counted(data.requests, 'request')}:** prompt, settings, time, outcome and a link to the result."
     )
-    kept = (f"{requests} {_until(kept_for.prompts)}", _references(kept_for.references), _short(kept_for.undelivered))
-    return "\n".join(["### Your data", *kept, _CREDITS])
+    images, short = _references(kept_for.references), _short(kept_for.undelivered)
+    lines = [f"{requests} {_until(kept_for.prompts)}", *_saved(data), images, short, _CREDITS]
+    return "\n".join(["### Your data", *lines])
 
 
 def erasure_state(data: StoredData) -> list[str]:
@@ -52,6 +54,8 @@ def question(data: StoredData) -> list[str]:
     """What erasing does, before the second press."""
     requests = f"**{counted(data.requests, 'request')}** in all servers and direct messages"
     goes = [f"Your {requests}: prompts, attached images and links", "Your open requests for more credits"]
+    if saved := _counts(data):
+        goes.append(f"Your {saved}, with their images")
     if data.waiting:
         goes.append(f"What hasn't started ({counted(data.waiting, 'request')}) is cancelled and refunded")
     if data.bonus:
@@ -70,6 +74,17 @@ def exported(requests: int, total: int) -> str:
         return f"### Your data\n{counted(total, 'request')} and your credits, as a ZIP file."
     left_out = "Discord takes no larger file from me. Ask the bot's owner if you need the rest."
     return f"### Your data\nThe newest **{requests:,}** of your {counted(total, 'request')}: {left_out}"
+
+
+def _saved(data: StoredData) -> list[str]:
+    saved = _counts(data)
+    return [f"- **Your {saved}:** until you remove them"] if saved else []
+
+
+def _counts(data: StoredData) -> str:
+    """What the member has saved under a name."""
+    counts = ((data.styles, "style"), (data.reference_sets, "reference set"))
+    return " and ".join(counted(number, noun) for number, noun in counts if number)
 
 
 def _until(prompts: timedelta | None) -> str:

@@ -6,10 +6,21 @@ from bot.domain import errors, image_errors, privacy_errors
 from bot.domain.settings import PROMPT_MAX, REFERENCES_MAX, CheaperOption
 from bot.domain.states import Failure
 from bot.generation.references import SOURCE_MAX_BYTES
-from bot.ui.texts.amounts import AMOUNT_MAX, CAPS, counted, in_credits, number, plain, relative, sentence, some
+from bot.ui.texts import styles
+from bot.ui.texts.amounts import (
+    AMOUNT_MAX,
+    CAPS,
+    NOTHING_CHARGED,
+    counted,
+    in_credits,
+    number,
+    plain,
+    relative,
+    sentence,
+    some,
+)
 from bot.ui.texts.commands import EDIT_IMAGE, NONE, PERIOD_CHOICES, UNLIMITED
 
-NOTHING_CHARGED = "Nothing was charged."
 _MEGABYTE = 1_000_000
 _CHANNELS_NAMED = 5
 _FILES_NAMED = 5
@@ -164,7 +175,7 @@ def _file(name: str) -> str:
 def refusal(error: errors.UserError) -> str:
     """What to tell the member about an error."""
     fixed = _FIXED.get(type(error), f"That didn't work. Please try again. {NOTHING_CHARGED}")
-    return _of_pause(error) or _of_request(error) or _of_other_command(error) or fixed
+    return _of_pause(error) or _of_request(error) or styles.refusal(error) or _of_other_command(error) or fixed
 
 
 def _of_pause(error: errors.UserError) -> str | None:
