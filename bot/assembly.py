@@ -24,6 +24,7 @@ from bot.generation.operator_pause import OperatorPauses
 from bot.generation.pending_card_table import PendingCardTable
 from bot.generation.pending_cards import PendingCardJournal, PendingCards
 from bot.generation.pipeline import Pipeline
+from bot.generation.preferences import MemberPreferences
 from bot.generation.prompt_files import PromptFiles
 from bot.generation.reference_table import ReferenceTable
 from bot.generation.references import KeptReferences, ReferencePreparer
@@ -196,6 +197,7 @@ async def assemble(
             access=Access(options.access(config)),
             generations=generations,
             history=history,
+            preferences=MemberPreferences(runtime),
             prompt_files=PromptFiles(attachments, folders.temporary),
             undelivered=undelivered,
             quotas=QuotaService(runtime, policy),

@@ -12,7 +12,7 @@ from discord.ext import commands
 
 from bot.client import EaselClient
 from bot.domain.credits import PriceList
-from bot.domain.generation import GenerationRequest
+from bot.domain.generation import Chosen, GenerationRequest
 from bot.domain.ids import UserId
 from bot.domain.settings import (
     COUNT_MAX,
@@ -27,11 +27,13 @@ from bot.domain.settings import (
     Resolution,
     Settings,
 )
+from bot.generation.preferences import MemberPreferences
 from bot.generation.service import GenerationService
 from bot.ui.acknowledger import Acknowledger
 from bot.ui.interactions import requester
 from bot.ui.message_images import source_of
 from bot.ui.prompts import typed_prompt
+from bot.ui.questions import Questions
 from bot.ui.texts import commands as texts
 
 Tree = app_commands.CommandTree[EaselClient]
@@ -63,6 +65,8 @@ class Imagine(commands.Cog):
     def __init__(
         self,
         generations: GenerationService,
+        preferences: MemberPreferences,
+        questions: Questions,
         acknowledger: Acknowledger,
         prices: PriceList,
         tree: Tree,
@@ -70,6 +74,9 @@ class Imagine(commands.Cog):
         flex_controls: bool,
     ) -> None:
         self._generations = generations
+        self._preferences = preferences
+        self._questions = questions
+        self._prices = prices
         self._acknowledger = acknowledger
         self._tree = tree
         self._command = _command(MethodType(_callback(flex_controls=flex_controls), self), prices)
@@ -87,11 +94,11 @@ class Imagine(commands.Cog):
         interaction: discord.Interaction[Any],
         prompt: _Prompt,
         image: _Image = None,
-        model: str = Model.PRO.value,
+        model: str | None = None,
         aspect_ratio: str | None = None,
-        resolution: str = Resolution.ONE_K.value,
-        count: _Count = 1,
-        private: bool = False,
+        resolution: str | None = None,
+        count: _Count | None = None,
+        private: bool | None = None,
         steps: _Steps | None = None,
         guidance: _Guidance | None = None,
         image2: _Image = None,
@@ -102,14 +109,27 @@ class Imagine(commands.Cog):
         image7: _Image = None,
         image8: _Image = None,
     ) -> None:
-        """The command; unless a shape is chosen, it is that of the first image, or square without one."""
+        """The command; what is not chosen is the member's preference, and the shape that of the first image."""
         attachments = (image, image2, image3, image4, image5, image6, image7, image8)
         owner = UserId(interaction.user.id)
         sources = [source_of(attachment, owner) for attachment in attachments if attachment is not None]
-        ratio = aspect_ratio or (AspectRatio.AUTO if sources else AspectRatio.SQUARE)
-        settings = Settings(Model(model), AspectRatio(ratio), Resolution(resolution), steps, guidance)
-        destination = await self._acknowledger.acknowledge(interaction, private=private)
+        preferences = await self._preferences.of(owner)
+        preferred = preferences.settings(has_images=bool(sources))
+        settings = Settings(
+            Model(model or preferred.model),
+            AspectRatio(aspect_ratio or preferred.aspect_ratio),
+            Resolution(resolution or preferred.resolution),
+            steps,
+            guidance,
+        )
+        count = count or preferences.images
+        private = preferences.private if private is None else private
         words = typed_prompt(interaction, prompt)
+        if preferences.asks_about(self._prices.of(settings) * count):
+            chosen = Chosen(settings, count, private)
+            await self._questions.ask_about_command(interaction, words, sources, chosen)
+            return
+        destination = await self._acknowledger.acknowledge(interaction, private=private)
         request = GenerationRequest(requester(interaction), words, settings, count, (), destination)
         await self._generations.accept(request, sources)
 
@@ -150,5 +170,13 @@ async def setup(bot: EaselClient) -> None:
     services = bot.services
     flex_controls = bot.command_options.flex_controls
     await bot.add_cog(
-        Imagine(services.generations, services.acknowledger, services.prices, bot.tree, flex_controls=flex_controls)
+        Imagine(
+            services.generations,
+            services.preferences,
+            services.questions,
+            services.acknowledger,
+            services.prices,
+            bot.tree,
+            flex_controls=flex_controls,
+        )
     )

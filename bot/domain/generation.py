@@ -57,19 +57,31 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a command asks for beside its prompt and images."""
+
+    settings: Settings
+    count: int
+    private: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
-    """A request that a member has not made yet: a modal that they have open, or a question to them in a message."""
+    """A request that a member has not made yet: a modal that they have open, or a question to them."""
 
     id: DraftId
     user_id: UserId
     created_at: datetime
     origin: Origin
-    """The message that the images are from; of a question without images, the one that it answers."""
-    sources: tuple[Source, ...]
+    """The message that the images are from; of a question without images, the one that it answers; none for a
+    command."""
+    sources: tuple[Source | Reference, ...]
     prompt: str | None = None
     """What a question is about; None for a modal."""
     question: MessageId | None = None
-    """The message with the question, in the origin's channel; None for a modal."""
+    """The message with the question, in the origin's channel; None for a modal, or if only the member sees it."""
+    chosen: Chosen | None = None
+    """Of a command; None for a message, which is made by the member's preferences."""
 
 
 @dataclass(frozen=True, slots=True)

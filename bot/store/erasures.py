@@ -15,7 +15,17 @@ from bot.domain.states import OPEN, TaskState
 from bot.store.clauses import in_constants
 from bot.store.ledger import LedgerRepository
 from bot.store.quota_tables import credit_requests, ledger, ledger_totals, rules, servers
-from bot.store.tables import drafts, erasures, generations, images, references, tasks, undelivered, uploads
+from bot.store.tables import (
+    drafts,
+    erasures,
+    generations,
+    images,
+    preferences,
+    references,
+    tasks,
+    undelivered,
+    uploads,
+)
 from bot.store.types import Total
 from bot.store.unnaming import unname_account, unname_actors
 
@@ -163,8 +173,8 @@ class ErasureRepository:
         """Remove everything else that has words. Limits that admins set for a member stay."""
         run, subject = self._connection.execute, erasure.subject
         if erasure.kind is ErasureKind.USER:
-            await run(delete(drafts).where(drafts.c.user_id == subject))
-            await run(delete(credit_requests).where(credit_requests.c.user_id == subject))
+            for table in (drafts, credit_requests, preferences):
+                await run(delete(table).where(table.c.user_id == subject))
             whose = _L.user_id == subject
         else:
             for table in (rules, servers, credit_requests):

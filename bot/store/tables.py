@@ -153,6 +153,8 @@ class _DraftColumns(TypedColumns):
     sources: Named[list[dict[str, Any]]] = column(JSON)
     prompt: Named[str | None] = column(PlainText)
     question_id: Named[MessageId | None] = column(BigInteger)
+    chosen: Named[dict[str, Any] | None] = column(JSON(none_as_null=True))
+    """What a command asked for beside the prompt, while it waits for its member's yes."""
 
 
 class _LeaseColumns(TypedColumns):
@@ -186,6 +188,17 @@ class _ErasureColumns(TypedColumns):
     unname_at: Named[datetime | None] = column(UtcTime)
     through: Named[int] = column(BigInteger)
     """The last row of the ledger that is from before."""
+
+
+class _PreferenceColumns(TypedColumns):
+    user_id: Named[UserId] = column(BigInteger, primary_key=True, autoincrement=False)
+    model: Named[Model | None] = column(choice(Model))
+    aspect_ratio: Named[AspectRatio | None] = column(choice(AspectRatio))
+    resolution: Named[Resolution | None] = column(choice(Resolution))
+    count: Named[int | None] = column(Integer)
+    private: Named[bool] = column(Boolean)
+    ping: Named[bool] = column(Boolean)
+    confirm_above: Named[Decimal | None] = column(CreditAmount)
 
 
 generations = Table("generations", metadata, _GenerationColumns)
@@ -240,3 +253,5 @@ pending_cards = Table("pending_cards", metadata, _PendingCardColumns)
 reference_images = Table("reference_images", metadata, _ReferenceImageColumns)
 
 erasures = Table("erasures", metadata, _ErasureColumns)
+
+preferences = Table("preferences", metadata, _PreferenceColumns)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import discord
 from discord import ui
@@ -14,7 +14,7 @@ from bot.domain.errors import GenerationGone, NoSourceImage, NotYours
 from bot.domain.generation import Destination, Generation, GenerationRequest, Origin, Source
 from bot.domain.ids import ChannelId, DraftId, GenerationId, MessageId, UserId
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
-from bot.ui import credit_requests, privacy, question_handlers
+from bot.ui import credit_requests, preferences, privacy, question_handlers
 from bot.ui.custom_ids import TEMPLATE, Action, CustomId
 from bot.ui.discord_errors import leave_out_words
 from bot.ui.interactions import check_manager, delete_message, requester
@@ -29,10 +29,10 @@ from bot.ui.undelivered import tell_passed_over
 _Handler = Callable[[Services, discord.Interaction[Any], CustomId], Awaitable[None]]
 
 
-class CardButton(ui.DynamicItem[ui.Button[Any]], template=TEMPLATE):
-    """Every button of ours, on messages of any age and from any process."""
+class CardButton(ui.DynamicItem[ui.Item[Any]], template=TEMPLATE):
+    """Every button and select of ours, on messages of any age and from any process."""
 
-    def __init__(self, item: ui.Button[Any], custom_id: CustomId | None) -> None:
+    def __init__(self, item: ui.Item[Any], custom_id: CustomId | None) -> None:
         super().__init__(item)
         self._parsed_id = custom_id
 
@@ -40,11 +40,11 @@ class CardButton(ui.DynamicItem[ui.Button[Any]], template=TEMPLATE):
     async def from_custom_id(
         cls, interaction: discord.Interaction[Any], item: ui.Item[Any], match: re.Match[str], /
     ) -> Self:
-        """Called by discord.py when a button is pressed."""
-        return cls(cast("ui.Button[Any]", item), CustomId.parse(match.string))
+        """Called by discord.py when a button is pressed, or something is selected."""
+        return cls(item, CustomId.parse(match.string))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Do what the button says. discord.py only logs errors of such callbacks, so they are reported here."""
+        """Do what it says. discord.py only logs errors of such callbacks, so they are reported here."""
         services: Services = interaction.client.services
         async with services.errors.for_interaction(interaction):
             await _handle(_BUTTONS, services, interaction, self._parsed_id)
@@ -208,6 +208,8 @@ _BUTTONS: Mapping[Action, _Handler] = {
     Action.ERASE: privacy.ask,
     Action.ERASE_ALL: privacy.erase,
     Action.KEEP: privacy.show,
+    Action.PREFER: preferences.choose,
+    Action.SWITCH: preferences.switch,
 }
 _MODALS: Mapping[Action, _Handler] = {
     Action.EDIT: _edit,

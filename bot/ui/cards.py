@@ -85,6 +85,18 @@ def question_view(text: str, buttons: Sequence[ui.Button[Any]]) -> ui.LayoutView
     return view
 
 
+def command_question_view(prompt: str, facts: Sequence[str], buttons: Sequence[ui.Button[Any]]) -> ui.LayoutView:
+    """Whether a command may cost as much as it does; without its prompt if Discord refuses that."""
+    shown = f"**{amounts.prompt(prompt, PROMPT_SHOWN) if prompt else texts.PROMPT_HIDDEN}**"
+    return finished_view(
+        AMBER,
+        ui.TextDisplay(shown),
+        ui.TextDisplay(_small(facts)),
+        ui.TextDisplay(texts.COMMAND_QUESTION),
+        ui.ActionRow[Any](*buttons),
+    )
+
+
 def interrupted_view(requester: UserId) -> ui.LayoutView:
     """The card of a request that was lost in a restart."""
     return finished_view(RED, ui.TextDisplay(texts.INTERRUPTED), _requester_line(requester))

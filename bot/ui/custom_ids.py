@@ -39,6 +39,10 @@ class Action(StrEnum):
     """Shows what erasing means."""
     ERASE_ALL = "eraseall"
     KEEP = "keep"
+    PREFER = "prefer"
+    """A select of the member whose preferences it shows; the second number is its place in :class:`Preference`."""
+    SWITCH = "switch"
+    """A switch of that member; the second number is twice its place, and one more to switch it on."""
 
 
 def in_thousandths(price: Decimal) -> int:

@@ -7,9 +7,10 @@ import discord
 from discord import ui
 
 from bot.domain.credits import Account, Requester
-from bot.domain.errors import MayNotPost, NotAManager, NotReadyYet
+from bot.domain.errors import GenerationGone, MayNotPost, NotAManager, NotReadyYet, NotYours
 from bot.domain.ids import DIRECT_MESSAGES, ChannelId, GuildId, RoleId, UserId
 from bot.quota.service import QuotaService
+from bot.ui.custom_ids import CustomId
 from bot.ui.discord_errors import DiscordFault, fault_of, leave_out_words, retry_later
 
 
@@ -33,6 +34,18 @@ def requester_of(user: discord.User | discord.Member, guild_id: int | None) -> R
 def parent_of(channel: object) -> ChannelId | None:
     """The channel that a thread belongs to."""
     return ChannelId(channel.parent_id) if isinstance(channel, discord.Thread) else None
+
+
+def owner_of(interaction: discord.Interaction[Any], custom_id: CustomId) -> UserId:
+    """The member whose panel it is. Raises NotYours, or GenerationGone on a message that everybody sees.
+
+    A custom id can be forged; who presses it comes from Discord.
+    """
+    if interaction.user.id != custom_id.number:
+        raise NotYours
+    if interaction.message is None or not interaction.message.flags.ephemeral:
+        raise GenerationGone
+    return UserId(custom_id.number)
 
 
 async def check_manager(quotas: QuotaService, interaction: discord.Interaction[Any]) -> GuildId:

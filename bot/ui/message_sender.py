@@ -96,6 +96,24 @@ class DiscordMessageSender:
         except NETWORK_ERRORS as error:
             raise DeliveryFailed(type(error).__name__) from error
 
+    async def ping(self, card: Card) -> None:
+        """Mention the requester below the card, once: an answer that is lost may have been posted."""
+        generation = card.generation
+        destination, user = generation.request.destination, discord.Object(generation.request.account.user_id)
+        text = texts.ping(user.id, made=bool(generation.ready))
+        pings = discord.AllowedMentions(everyone=False, users=[user], roles=False, replied_user=False)
+        try:
+            async with asyncio.timeout(_PROGRESS_TIMEOUT), self._leadership.while_sure():
+                if (token := destination.token) is not None:
+                    webhook = discord.Webhook.partial(token.application_id, token.value, client=self._client)
+                    await webhook.send(text, ephemeral=destination.private, allowed_mentions=pings)
+                else:
+                    channel = self._client.get_partial_messageable(destination.channel_id)
+                    card_message = channel.get_partial_message(destination.message_id or 0)
+                    await card_message.reply(text, nonce=f"ping-{to_base36(generation.id)}", allowed_mentions=pings)
+        except (*DISCORD_ERRORS, StoreUnavailable) as error:
+            log.info("requester not pinged", generation=generation.id, error=type(error).__name__)
+
     async def show_interrupted(self, card: PendingCard) -> None:
         """Say on a card that its request was lost in a restart, if it can be reached."""
         await show_interrupted(self._client, card, token_alive=self._is_editable(card.destination))

@@ -7,6 +7,7 @@ from bot.domain.erasure import KeptFor
 from bot.domain.ids import GuildId
 from bot.generation.history import History
 from bot.generation.operator_pause import OperatorPauses
+from bot.generation.preferences import MemberPreferences
 from bot.generation.prompt_files import PromptFiles
 from bot.generation.service import GenerationService
 from bot.generation.status import StatusBoard
@@ -54,6 +55,7 @@ class Services:
     access: Access
     generations: GenerationService
     history: History
+    preferences: MemberPreferences
     prompt_files: PromptFiles
     undelivered: Undelivered
     quotas: QuotaService

@@ -10,15 +10,17 @@ EDIT_IMAGE = "Edit image"
 
 IMAGINE = f"Make an image from a prompt, or from a prompt and up to {REFERENCES_MAX} images"
 PROMPT = f"What the image should show ({PROMPT_MIN} to {PROMPT_MAX:,} characters)"
-MODEL = "Model to use (default: pro)"
-ASPECT_RATIO = "Shape of the image (default: 1:1, or the shape of your first image)"
-RESOLUTION = "Size of the image (default: 1K)"
+MODEL = "Model to use (default: yours in /preferences, or pro)"
+ASPECT_RATIO = "Shape of the image (default: that of your first image, yours in /preferences, or 1:1)"
+RESOLUTION = "Size of the image (default: yours in /preferences, or 1K)"
 COUNT = "How many images to make (each costs credits)"
 PRIVATE = "Only you can see the result"
 STEPS = "flex only: how many refinement steps"
 GUIDANCE = "flex only: how closely to follow the prompt"
 
 BALANCE = "Show your credits, the prices and your recent activity"
+
+PREFERENCES = "Choose what I use when you don't say otherwise, and when I ask or ping you"
 
 PRIVACY = "See what I store about you, download it or erase it"
 

@@ -19,6 +19,7 @@ This takes about a minute. If an image is still being made, I finish and post it
 until then. Use /privacy to see whether it's done."""
 _CREDITS = """- **Credits:** what each image cost and what you were given. If you erase your data, the amounts stay \
 without your name"""
+_PREFERENCES = "- **Your /preferences:** until you erase them"
 _STAYS = """**What stays**
 - **Images on Discord.** I can't delete them for you afterwards: first press Delete below those that should go
 - What images cost, without words: under your Discord id until this month is over, since erasing must not refill your \
@@ -32,7 +33,7 @@ def stored(data: StoredData, kept_for: KeptFor) -> str:
     requests = (
         f"- **Your {counted(data.requests, 'request')}:** prompt, settings, time, outcome and a link to the result."
     )
-    kept = (f"{requests} {_until(kept_for.prompts)}", _references(kept_for.references), _short(kept_for.undelivered))
+    kept = (f"{requests} {_until(kept_for.prompts)}", _references(kept_for.references), _PREFERENCES, _short(kept_for.undelivered))
     return "\n".join(["### Your data", *kept, _CREDITS])
 
 
@@ -51,7 +52,7 @@ def erasure_state(data: StoredData) -> list[str]:
 def question(data: StoredData) -> list[str]:
     """What erasing does, before the second press."""
     requests = f"**{counted(data.requests, 'request')}** in all servers and direct messages"
-    goes = [f"Your {requests}: prompts, attached images and links", "Your open requests for more credits"]
+    goes = [f"Your {requests}: prompts, attached images and links", "Your open requests for more credits, and your /preferences"]
     if data.waiting:
         goes.append(f"What hasn't started ({counted(data.waiting, 'request')}) is cancelled and refunded")
     if data.bonus:

@@ -1,0 +1,77 @@
+"""The words of /preferences."""
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final
+
+from bot.domain.credits import Credits, PriceList
+from bot.domain.preferences import PING_AFTER, Preferences
+from bot.domain.settings import AspectRatio, Model, Resolution, Settings
+from bot.ui.texts import cards
+from bot.ui.texts.amounts import counted, in_credits, number
+from bot.ui.texts.commands import aspect_ratio_choice, model_choice, resolution_choice
+
+TITLE = """### Your preferences
+I use these in every server when you don't say otherwise. Each choice is saved at once."""
+SWITCHES = f"""-# **Private**: only you see what a command makes, but messages are answered for all to see.
+-# **Ping**: I mention you when a request took more than {PING_AFTER:.0f} seconds."""
+DEFAULT: Final = "default"
+"""The value of the choice that leaves it to the bot."""
+_BOTS = Settings()
+
+
+def models(prices: PriceList) -> list[tuple[str, str]]:
+    """Values and labels of a select; so are the next ones."""
+    return [
+        (DEFAULT, f"Model: bot's default ({_BOTS.model.value})"),
+        *((model.value, f"Model: {model_choice(model, prices)}") for model in Model),
+    ]
+
+
+def shapes() -> list[tuple[str, str]]:
+    """Without the shape that takes an image to work from."""
+    ratios = [ratio for ratio in AspectRatio if ratio is not AspectRatio.AUTO]
+    return [
+        (DEFAULT, f"Shape: bot's default ({_BOTS.aspect_ratio.value})"),
+        *((ratio.value, f"Shape: {aspect_ratio_choice(ratio)}") for ratio in ratios),
+    ]
+
+
+def sizes() -> list[tuple[str, str]]:
+    """The resolutions."""
+    return [
+        (DEFAULT, f"Size: bot's default ({_BOTS.resolution.value})"),
+        *((resolution.value, f"Size: {resolution_choice(resolution)}") for resolution in Resolution),
+    ]
+
+
+def counts(most: int) -> list[tuple[str, str]]:
+    """How many images."""
+    return [
+        (DEFAULT, "How many: bot's default (1 image)"),
+        *((str(count), f"How many: {counted(count, 'image')}") for count in range(1, most + 1)),
+    ]
+
+
+def confirmations(amounts: Sequence[Credits]) -> list[tuple[str, str]]:
+    """From which price a command or message is asked about first."""
+    return [
+        (DEFAULT, "Ask me first: bot's default (never)"),
+        *((number(amount), f"Ask me first: {_above(amount)}") for amount in amounts),
+    ]
+
+
+def switch(name: str, *, on: bool) -> str:
+    """A button that says whether something is on, and turns it."""
+    return f"{name}: {'on' if on else 'off'}"
+
+
+def result(chosen: Preferences, price: Decimal) -> str:
+    """What a request is like with these preferences."""
+    settings = " · ".join(cards.settings(chosen.settings(has_images=False), chosen.images, 0))
+    shape = "-# With images to work from, the shape is that of the first."
+    return f"A prompt alone now makes **{settings}** for **{in_credits(price)}**.\n{shape}"
+
+
+def _above(amount: Credits) -> str:
+    return f"above {in_credits(amount)}" if amount else "always"
