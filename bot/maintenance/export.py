@@ -129,9 +129,7 @@ async def _settings(tx: Transaction, user: UserId) -> dict[str, Any]:
     limits, asked = await tx.exports.limits(user), await tx.exports.credit_requests(user)
     chosen = await tx.exports.preferences(user)
     return {
-        "preferences": {
-            name: _plain(value) if isinstance(value, Credits) else value for name, value in chosen.items()
-        },
+        "preferences": {name: _plain(value) if isinstance(value, Credits) else value for name, value in chosen.items()},
         "limits": [
             {"server": str(guild), "credits": _plain(limit.credits), "per": limit.period.value}
             for guild, limit in limits

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
@@ -40,27 +40,33 @@ class Acknowledger:
 
         Raises MayNotPost, without having opened a card.
         """
-        received = self._clock.now()
-        if not private:
-            check_place(interaction)
-        pending = PendingCard(
-            PendingCardId(interaction.id),
-            UserId(interaction.user.id),
-            received,
-            Destination(
-                channel_id=ChannelId(interaction.channel_id or 0),
-                token=InteractionToken(interaction.application_id, interaction.token, received + TOKEN_LIFE),
-                message_id=None,
-                private=private,
-                upload_limit=interaction.filesize_limit,
-                parent_channel_id=parent_of(interaction.channel),
-                pending_card=PendingCardId(interaction.id),
-            ),
-        )
+        pending = self._pending(interaction, private=private)
         with metrics.ACKNOWLEDGEMENT.labels("interaction").time():
             await self._pending_cards.record(pending)
             message_id = await _defer(interaction, private=private)
         return await self._with_message(pending, message_id)
+
+    @asynccontextmanager
+    async def confirmed_command(
+        self, interaction: discord.Interaction[Any], *, private: bool
+    ) -> AsyncGenerator[Destination, None]:
+        """Answer a press on a private question with a card in its place, which goes away if the block raises.
+
+        Raises MayNotPost, without having opened a card.
+        """
+        pending = self._pending(interaction, private=private)
+        await self._pending_cards.record(pending)
+        await interaction.response.defer()
+        view = received_view(pending.user_id)
+        card = await interaction.followup.send(view=view, ephemeral=private, allowed_mentions=_NOBODY, wait=True)
+        try:
+            with suppress(*DISCORD_ERRORS):
+                await interaction.delete_original_response()
+            yield await self._with_message(pending, card.id)
+        except Exception:
+            with suppress(*DISCORD_ERRORS):
+                await card.delete()
+            raise
 
     @asynccontextmanager
     async def reply(self, message: discord.Message) -> AsyncGenerator[tuple[discord.Message, Destination], None]:
@@ -108,6 +114,22 @@ class Acknowledger:
     def close(self, answered: int) -> None:
         """The card says how the request ended; ``answered`` is the interaction or message that it answers."""
         self._pending_cards.remove(PendingCardId(answered))
+
+    def _pending(self, interaction: discord.Interaction[Any], *, private: bool) -> PendingCard:
+        """A card that answers an interaction. Raises MayNotPost."""
+        received, pending_id = self._clock.now(), PendingCardId(interaction.id)
+        if not private:
+            check_place(interaction)
+        destination = Destination(
+            channel_id=ChannelId(interaction.channel_id or 0),
+            token=InteractionToken(interaction.application_id, interaction.token, received + TOKEN_LIFE),
+            message_id=None,
+            private=private,
+            upload_limit=interaction.filesize_limit,
+            parent_channel_id=parent_of(interaction.channel),
+            pending_card=pending_id,
+        )
+        return PendingCard(pending_id, UserId(interaction.user.id), received, destination)
 
     async def _with_message(self, pending: PendingCard, message_id: int) -> Destination:
         destination = replace(pending.destination, message_id=MessageId(message_id))

@@ -106,6 +106,7 @@ class DiscordMessageSender:
             async with asyncio.timeout(_PROGRESS_TIMEOUT), self._leadership.while_sure():
                 if (token := destination.token) is not None:
                     webhook = discord.Webhook.partial(token.application_id, token.value, client=self._client)
+                    webhook.type = discord.WebhookType.application  # discord.py lets no other one send privately
                     await webhook.send(text, ephemeral=destination.private, allowed_mentions=pings)
                 else:
                     channel = self._client.get_partial_messageable(destination.channel_id)

@@ -1,6 +1,5 @@
 """What the buttons of a question do: the member who is asked says yes or no."""
 
-from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -11,7 +10,6 @@ from bot.domain.generation import Draft, GenerationRequest
 from bot.domain.ids import DraftId, MessageId, UserId
 from bot.ui import replies
 from bot.ui.custom_ids import CustomId, in_thousandths
-from bot.ui.discord_errors import DISCORD_ERRORS
 from bot.ui.interactions import check_place, delete_message, requester
 from bot.ui.mentions import generation_request, price_for
 from bot.ui.prompts import typed_prompt
@@ -41,18 +39,16 @@ async def confirm(services: Services, interaction: discord.Interaction[Any], but
 
 async def _confirm_command(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """The request gets a card of its own, as public as the command asked for; the question goes away."""
-    question, draft = await _take(services, interaction, button)
+    _, draft = await _take(services, interaction, button)
     if draft.chosen is None:
         raise QuestionGone
     settings, count = draft.chosen.settings, draft.chosen.count
-    destination = await services.acknowledger.acknowledge(interaction, private=draft.chosen.private)
-    with suppress(*DISCORD_ERRORS):
-        await interaction.followup.delete_message(question.id)
     if button.extra != in_thousandths(services.prices.of(settings) * count):
         raise PriceChanged
-    prompt = typed_prompt(interaction, draft.prompt or "")
-    request = GenerationRequest(requester(interaction), prompt, settings, count, (), destination)
-    await services.generations.accept(request, draft.sources)
+    member, prompt = requester(interaction), typed_prompt(interaction, draft.prompt or "")
+    async with services.acknowledger.confirmed_command(interaction, private=draft.chosen.private) as destination:
+        request = GenerationRequest(member, prompt, settings, count, (), destination)
+        await services.generations.accept(request, draft.sources)
 
 
 async def dismiss(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:

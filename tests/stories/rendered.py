@@ -23,6 +23,8 @@ class Rendered:
     texts: tuple[str, ...]
     images: tuple[RenderedImage, ...]
     buttons: tuple[str, ...]
+    selected: tuple[str, ...]
+    """What each select shows."""
     ephemeral: bool
     thinking: bool
 
@@ -54,6 +56,7 @@ def rendered(message: discord.Message | ResponseMessage) -> Rendered:
     texts: list[str] = []
     images: list[RenderedImage] = []
     buttons: list[str] = []
+    selected: list[str] = []
     colour: int | None = None
     components = list(shown.components)
     while components:
@@ -69,6 +72,8 @@ def rendered(message: discord.Message | ResponseMessage) -> Rendered:
                 images += [RenderedImage(item.media.url, item.description) for item in items]
             case discord.Button(label=label):
                 buttons.append(label or "")
+            case discord.SelectMenu(options=options):
+                selected += [option.label for option in options if option.default]
             case discord.SeparatorComponent():
                 pass
             case other:
@@ -79,6 +84,7 @@ def rendered(message: discord.Message | ResponseMessage) -> Rendered:
         tuple(texts),
         tuple(images),
         tuple(buttons),
+        tuple(selected),
         ephemeral=shown.flags.ephemeral,
         thinking=shown.flags.loading,
     )

@@ -33,7 +33,12 @@ def stored(data: StoredData, kept_for: KeptFor) -> str:
     requests = (
         f"- **Your {counted(data.requests, 'request')}:** prompt, settings, time, outcome and a link to the result."
     )
-    kept = (f"{requests} {_until(kept_for.prompts)}", _references(kept_for.references), _PREFERENCES, _short(kept_for.undelivered))
+    kept = (
+        f"{requests} {_until(kept_for.prompts)}",
+        _references(kept_for.references),
+        _PREFERENCES,
+        _short(kept_for.undelivered),
+    )
     return "\n".join(["### Your data", *kept, _CREDITS])
 
 
@@ -52,7 +57,10 @@ def erasure_state(data: StoredData) -> list[str]:
 def question(data: StoredData) -> list[str]:
     """What erasing does, before the second press."""
     requests = f"**{counted(data.requests, 'request')}** in all servers and direct messages"
-    goes = [f"Your {requests}: prompts, attached images and links", "Your open requests for more credits, and your /preferences"]
+    goes = [
+        f"Your {requests}: prompts, attached images and links",
+        "Your open requests for more credits, and your /preferences",
+    ]
     if data.waiting:
         goes.append(f"What hasn't started ({counted(data.waiting, 'request')}) is cancelled and refunded")
     if data.bonus:
