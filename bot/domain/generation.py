@@ -9,6 +9,7 @@ from bot.domain.ids import (
     ChannelId,
     DraftId,
     GenerationId,
+    GuildId,
     ImageId,
     KieTaskId,
     MessageId,
@@ -110,6 +111,8 @@ class Destination:
     """The channel of a thread; known only while the request is being accepted."""
     pending_card: PendingCardId | None = None
     """The card's entry in the journal; known only while the request is being accepted."""
+    outside: GuildId | None = None
+    """The server, if the bot is not in it: a user has installed it to their own account, which pays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +146,11 @@ class GenerationRequest:
     def account(self) -> Account:
         """The account that pays."""
         return self.requester.account
+
+    @property
+    def place(self) -> GuildId:
+        """The server where it is shown, or :data:`DIRECT_MESSAGES`."""
+        return self.destination.outside or self.account.guild_id
 
 
 @dataclass(frozen=True, slots=True)

@@ -48,6 +48,7 @@ _BLANK: dict[str, Any] = {
     "origin_image_id": None,
     "roles": None,
     "event_id": None,
+    "outside_guild_id": None,
 }
 
 

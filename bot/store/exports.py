@@ -141,7 +141,7 @@ def _request(row: RowMapping, made: Sequence[ExportedImage], given: Sequence[str
     return ExportedRequest(
         id=row["id"],
         requested_at=row["created_at"],
-        guild_id=row["guild_id"],
+        guild_id=row["outside_guild_id"] or row["guild_id"],
         channel_id=row["channel_id"],
         message_id=row["message_id"],
         private=row["private"],

@@ -210,6 +210,7 @@ def _generation_values(generation: Generation) -> dict[str, object]:
         "event_id": destination.pending_card,
         "roles": sorted(request.requester.roles),
         "spoiler": request.spoiler,
+        "outside_guild_id": destination.outside,
     }
 
 
@@ -230,6 +231,7 @@ def _generation(
             message_id=row["message_id"],
             private=row["private"],
             upload_limit=row["upload_limit"],
+            outside=row["outside_guild_id"],
         ),
         origin=_origin(row),
         spoiler=row["spoiler"],

@@ -86,6 +86,8 @@ class _GenerationColumns(TypedColumns):
     event_id: Named[int | None] = column(BigInteger)
     """The interaction or message that asked for it: each is one order, however often Discord sends it."""
     spoiler: Named[bool] = column(Boolean, server_default=false())
+    outside_guild_id: Named[GuildId | None] = column(BigInteger)
+    """The server where it is shown, if the bot is not in it and the account is the member's own."""
 
 
 class _ReferenceColumns(TypedColumns):

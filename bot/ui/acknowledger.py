@@ -12,14 +12,14 @@ import structlog
 
 from bot import metrics
 from bot.domain.generation import Destination, InteractionToken, PendingCard
-from bot.domain.ids import ChannelId, MessageId, PendingCardId, UserId
+from bot.domain.ids import ChannelId, GuildId, MessageId, PendingCardId, UserId
 from bot.domain.ports import Clock
 from bot.generation.pending_cards import PendingCards
 from bot.network import NETWORK_ERRORS
 from bot.ui import replies
 from bot.ui.cards import received_view
 from bot.ui.discord_errors import ALREADY_ACKNOWLEDGED, DISCORD_ERRORS, DiscordFault, fault_of
-from bot.ui.interactions import check_place, parent_of
+from bot.ui.interactions import for_member_alone, is_outside, parent_of
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -43,7 +43,7 @@ class Acknowledger:
         pending = self._pending(interaction, private=private)
         with metrics.ACKNOWLEDGEMENT.labels("interaction").time():
             await self._pending_cards.record(pending)
-            message_id = await _defer(interaction, private=private)
+            message_id = await _defer(interaction, private=pending.destination.private)
         return await self._with_message(pending, message_id)
 
     @asynccontextmanager
@@ -57,8 +57,8 @@ class Acknowledger:
         pending = self._pending(interaction, private=private)
         await self._pending_cards.record(pending)
         await interaction.response.defer()
-        view = received_view(pending.user_id)
-        card = await interaction.followup.send(view=view, ephemeral=private, allowed_mentions=_NOBODY, wait=True)
+        view, ephemeral = received_view(pending.user_id), pending.destination.private
+        card = await interaction.followup.send(view=view, ephemeral=ephemeral, allowed_mentions=_NOBODY, wait=True)
         try:
             with suppress(*DISCORD_ERRORS):
                 await interaction.delete_original_response()
@@ -118,16 +118,15 @@ class Acknowledger:
     def _pending(self, interaction: discord.Interaction[Any], *, private: bool) -> PendingCard:
         """A card that answers an interaction. Raises MayNotPost."""
         received, pending_id = self._clock.now(), PendingCardId(interaction.id)
-        if not private:
-            check_place(interaction)
         destination = Destination(
             channel_id=ChannelId(interaction.channel_id or 0),
             token=InteractionToken(interaction.application_id, interaction.token, received + TOKEN_LIFE),
             message_id=None,
-            private=private,
+            private=for_member_alone(interaction, private=private),
             upload_limit=interaction.filesize_limit,
             parent_channel_id=parent_of(interaction.channel),
             pending_card=pending_id,
+            outside=GuildId(interaction.guild_id) if interaction.guild_id and is_outside(interaction) else None,
         )
         return PendingCard(pending_id, UserId(interaction.user.id), received, destination)
 

@@ -177,8 +177,7 @@ def _result_facts(card: Card, *, link: bool) -> list[str]:
     facts = [f"{round(card.seconds)} s"] if card.seconds is not None else []
     facts.append(amounts.price(generation.charged))
     if link and (origin := generation.request.origin) is not None:
-        guild = generation.request.account.guild_id
-        facts.append(texts.edit_of(message_link(guild, origin.channel_id, origin.message_id)))
+        facts.append(texts.edit_of(message_link(generation.request.place, origin.channel_id, origin.message_id)))
     return facts
 
 

@@ -16,7 +16,7 @@ from bot.domain.credits import PriceList
 from bot.domain.delivery_errors import DeliveryFailed, TooLargeToPost, Undeliverable
 from bot.domain.errors import StoreUnavailable
 from bot.domain.generation import Destination, PendingCard
-from bot.domain.ids import ChannelId, MessageId, to_base36
+from bot.domain.ids import DIRECT_MESSAGES, ChannelId, MessageId, to_base36
 from bot.domain.ports import Card, Clock, ImageFile, Posted
 from bot.network import NETWORK_ERRORS
 from bot.ui.alt_text import AltTexts
@@ -138,12 +138,16 @@ class DiscordMessageSender:
                     raise
 
     def _ways(self, card: Card) -> "list[Callable[[_Outcome], Awaitable[Posted]]]":
-        """Where the outcome may be posted, the best first. A new message also reopens an archived thread."""
+        """Where the outcome may be posted, the best first. A new message also reopens an archived thread.
+
+        What no server pays for is perhaps in a place that the bot is not in: there it can only edit its answer.
+        """
         destination = card.generation.request.destination
+        in_server = card.generation.request.account.guild_id != DIRECT_MESSAGES
         on_card = not card.late and destination.message_id is not None and self._is_editable(destination)
         return [
             *([self._edit_card] if on_card else []),
-            *([] if destination.private else [partial(self._post_message, private=False)]),
+            *([partial(self._post_message, private=False)] if in_server and not destination.private else []),
             partial(self._post_message, private=True),
         ]
 

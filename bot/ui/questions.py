@@ -22,7 +22,7 @@ from bot.ui import replies
 from bot.ui.buttons import question_buttons
 from bot.ui.cards import command_question_view, question_view
 from bot.ui.discord_errors import DISCORD_ERRORS
-from bot.ui.interactions import check_place, edit_answer
+from bot.ui.interactions import edit_answer, for_member_alone
 from bot.ui.mentions import MentionRequest, has_words, price_for
 from bot.ui.texts import cards as texts
 from bot.ui.texts.amounts import in_credits
@@ -71,8 +71,7 @@ class Questions:
 
         Raises MayNotPost.
         """
-        if not chosen.private:
-            check_place(interaction)
+        for_member_alone(interaction, private=chosen.private)
         await interaction.response.defer(ephemeral=True, thinking=True)
         origin = Origin(ChannelId(interaction.channel_id or 0), MessageId(0))
         draft = self._history.new_draft(UserId(interaction.user.id), origin, sources)

@@ -1,6 +1,7 @@
 """Who wants to be asked before a request costs more than they named is asked, and pays nothing without a yes."""
 
 from decimal import Decimal
+from typing import Any
 
 import pytest
 import simcord
@@ -29,7 +30,7 @@ TWO_PAID = [("reserve", Decimal(-5))] * 2 + [("settle", Decimal(0))] * 2
 QUESTION = "Make this? You asked me to check first, in /preferences. Nothing is charged yet."
 
 
-async def ask(world: StoryWorld, **options: object) -> simcord.ResponseMessage:
+async def ask(world: StoryWorld, **options: Any) -> simcord.ResponseMessage:
     """Alice wants to be asked above 5 credits, and asks for images that cost 10."""
     await prefer(world, world.alice, {"confirm_above": "5"})
     return response_of(await world.imagine("a **castle**", count=2, **options))

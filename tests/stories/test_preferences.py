@@ -43,11 +43,8 @@ async def open_panel(world: StoryWorld, member: simcord.MemberActor) -> simcord.
 
 def custom_id(member: simcord.MemberActor, name: str, *, on: bool | None = None) -> str:
     """Of a select, or of a button that switches something on or off."""
-    place = NAMES.index(name)
-    found = (
-        CustomId(Action.PREFER, member.id, place) if on is None else CustomId(Action.SWITCH, member.id, 2 * place + on)
-    )
-    return str(found)
+    action, place = (Action.PREFER, NAMES.index(name)) if on is None else (Action.SWITCH, 2 * NAMES.index(name) + on)
+    return str(CustomId(action, member.id, place))
 
 
 async def prefer(
@@ -173,7 +170,10 @@ async def test_who_wants_it_is_mentioned_once_when_a_request_took_long(
         other = await world.imagine(by=world.bob)
         await world.in_progress(other)
         world.clock.advance(31)
-    await world.outcome(command) if command else await world.answer(message)
+    if command:
+        await world.outcome(command)
+    if message:
+        await world.answer(message)
     await world.outcome(other)
     await world.delivered()
 

@@ -1,4 +1,4 @@
-"""Members' preferences, and requests of commands that wait for their member's yes."""
+"""Members' preferences, commands that wait for their member's yes, and places that the bot is not in."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -21,3 +21,4 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("user_id", name="pk_preferences"),
     )
     op.add_column("drafts", sa.Column("chosen", sa.JSON()))
+    op.add_column("generations", sa.Column("outside_guild_id", sa.BigInteger()))
