@@ -47,6 +47,14 @@ _OPERATOR_FINGERPRINT: Final = "commands.synced.operator"
 
 _SYNC_HEAD_START = 10.0
 """Seconds."""
+_ANY_SERVER: Final = (
+    "any server can invite this bot and spend your KIE credits: set discord.guilds or limits.daily_budget, "
+    "or switch Public Bot off in Discord's developer portal"
+)
+_ANY_USER: Final = (
+    "anybody can install this bot to their account and spend your KIE credits: set limits.daily_budget, "
+    "or switch Public Bot off in Discord's developer portal"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,12 +155,7 @@ class EaselClient(commands.AutoShardedBot):
         else:
             self._sync_task = asyncio.create_task(self.sync_commands(), name="command sync")
         if self.application is not None and self.application.bot_public and self.services.access.unprotected:
-            by_users = self.services.access.user_install
-            log.warning(
-                f"{'anybody can install' if by_users else 'any server can invite'} this bot and spend your KIE credits: "
-                f"set {'' if by_users else 'discord.guilds or '}limits.daily_budget, "
-                "or switch Public Bot off in Discord's developer portal"
-            )
+            log.warning(_ANY_USER if self.services.access.user_install else _ANY_SERVER)
         self._logged_in.set()
 
     async def connect(self, *, reconnect: bool = True) -> None:

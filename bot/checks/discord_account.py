@@ -29,6 +29,9 @@ _CONTENT_FLAGS: Final = 1 << 18 | 1 << 19
 (https://discord.com/developers/docs/resources/application#application-object-application-flags)."""
 _TO_POST: Final = {"View Channel": VIEW_CHANNEL, "Send Messages": SEND_MESSAGES}
 _TO_POST_IN_THREAD: Final = {"View Channel": VIEW_CHANNEL, "Send Messages in Threads": SEND_MESSAGES_IN_THREADS}
+_BY_USERS: Final = "1"
+"""A way to install an application
+(https://discord.com/developers/docs/resources/application#application-object-application-integration-types)."""
 _THREADS: Final = {10, 11, 12}
 """Types of channels (https://discord.com/developers/docs/resources/channel#channel-object-channel-types)."""
 
@@ -114,13 +117,10 @@ def _protection(config: Config) -> str:
 
 
 def _about_user_install(application: dict[str, Any], config: Config) -> CheckLine:
-    """Discord lists the ways of installing an application, with 1 for users' accounts
-    (https://discord.com/developers/docs/resources/application#application-object-application-integration-types).
-    """
     name, ways = "user install", application.get("integration_types_config")
     if ways is None:
         return skipped(name, "Discord does not say whether the application's Installation page allows it")
-    if "1" not in ways:
+    if _BY_USERS not in ways:
         fix = f"switch User Install on, on the application's Installation page at {_PORTAL}"
         return failed(name, "discord.user_install is on, but the application does not allow it", fix)
     where = "" if options.access(config).direct_messages else "in servers alone, since direct messages are off: "
