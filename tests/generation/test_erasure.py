@@ -16,6 +16,7 @@ from bot.domain.errors import StoreUnavailable
 from bot.domain.generation import Draft, Image, Origin, Reference
 from bot.domain.ids import ChannelId, CreditRequestId, DraftId, GuildId, ImageId, MessageId, UserId
 from bot.domain.ledger import RequestApproved, RuleSet
+from bot.domain.preferences import Preferences
 from bot.domain.privacy_errors import BeingErased
 from bot.domain.rules import Rule, Scope, ServerSettings
 from bot.domain.states import TaskState
@@ -116,6 +117,7 @@ async def everything_of_a_member(backend: Backend) -> None:
         await tx.credit_requests.add(CreditRequest(CreditRequestId(1), OWN, now, ChannelId(5)))
         draft = Draft(DraftId(1), MEMBER, now, Origin(ChannelId(5), MessageId(6)), (), "a heron that waits")
         await tx.drafts.add(draft)
+        await tx.preferences.put(MEMBER, Preferences(ping=True))
 
 
 async def test_a_members_words_go_at_once_and_the_id_when_quotas_no_longer_need_it(idle: Backend) -> None:

@@ -15,6 +15,7 @@ from bot.domain.credits import Credits, Period, Requester, period_around
 from bot.domain.erasure import Erasure, ErasureKind
 from bot.domain.generation import Draft, Image, Origin
 from bot.domain.ids import ChannelId, CreditRequestId, DraftId, ImageId, KieTaskId, MessageId, RoleId, UserId
+from bot.domain.preferences import Preferences
 from bot.domain.rules import Scope
 from bot.domain.states import OPEN, TaskState
 from bot.store.migrate import migrate
@@ -65,6 +66,8 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "undelivered outcomes": lambda tx: tx.generations.unfinished(),
     "images in a message": lambda tx: tx.images.in_message(IMAGE.message_id),
     "a lineage": lambda tx: tx.images.lineage(IMAGE.id),
+    "a member's preferences": lambda tx: tx.preferences.get(ALICE.user_id),
+    "other preferences": lambda tx: tx.preferences.put(ALICE.user_id, Preferences(ping=True)),
     "a draft": lambda tx: tx.drafts.get(DRAFT.id),
     "a member's questions in a channel": lambda tx: tx.drafts.remove_questions(ALICE.user_id, ChannelId(5)),
     "all questions": lambda tx: tx.drafts.questions(),

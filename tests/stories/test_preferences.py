@@ -1,5 +1,6 @@
 """/preferences: a panel that saves each choice, and what commands, messages and forms make of it."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.stories.components import (
 from tests.stories.images import png
 from tests.stories.rendered import rendered
 from tests.stories.story_world import StoryWorld, bot_with, response_of
+from tests.stories.test_privacy import erase, exported, panel_once_erased
 from tests.waiting import until
 
 NAMES = ("model", "aspect_ratio", "resolution", "count", "confirm_above", "private", "ping")
@@ -218,3 +220,15 @@ async def test_ones_own_cancellation_and_a_message_that_mentions_anyway_need_no_
 
     (post,) = pings(world)
     assert post["content"] is None, "the card itself, as a new message"
+
+
+async def test_they_are_exported_and_erased_with_everything_else(world: StoryWorld) -> None:
+    await prefer(world, world.alice, {**CHOICES, "confirm_above": "20"}, "Ping: off")
+    await prefer(world, world.bob, CHOICES)
+    settings = json.loads((await exported(world, world.alice))["settings.json"])
+    others = {"count": 2, "private": False, "ping": True, "confirm_above": "20"}
+    assert settings["preferences"] == CHOICES | others
+    await erase(world, world.alice)
+    await panel_once_erased(world, world.alice)
+
+    assert execute(world.folder, "SELECT user_id FROM preferences") == [(world.bob.id,)]
