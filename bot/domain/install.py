@@ -25,7 +25,7 @@ def missing_permissions(granted: int, needed: Mapping[str, int] = PERMISSIONS) -
 
 
 def user_install_link(application_id: int) -> str:
-    """Installs the commands to the account of whoever opens it."""
+    """Installs the commands to the account of the user who opens it."""
     return (
         f"https://discord.com/oauth2/authorize?client_id={application_id}"
         "&scope=applications.commands&integration_type=1"

@@ -30,11 +30,11 @@ from tests.waiting import until
 NAMES = ("model", "aspect_ratio", "resolution", "count", "confirm_above", "private", "ping")
 CHOICES = {"model": "flex", "aspect_ratio": "16:9", "resolution": "2K", "count": "2"}
 BOTS = (
-    "Model: bot's default (pro)",
-    "Shape: bot's default (1:1)",
-    "Size: bot's default (1K)",
-    "How many: bot's default (1 image)",
-    "Ask me first: bot's default (never)",
+    "Model: default (pro)",
+    "Shape: default (1:1)",
+    "Size: default (1K)",
+    "Images: default (1)",
+    "Ask first: default (never)",
 )
 OFF, ON = ("Private: off", "Ping: off"), ("Private: on", "Ping: on")
 
@@ -84,8 +84,8 @@ async def test_the_panel_shows_what_is_chosen_also_after_a_restart(world: StoryW
         "Model: flex",
         "Shape: 16:9",
         "Size: 2K",
-        "How many: 2 images",
-        "Ask me first: above 20 credits",
+        "Images: 2",
+        "Ask first: over 20 credits",
     ]
     assert panel.buttons == ON
     assert "makes **2 × FLUX.2 Flex · 16:9 · 2K** for **48 credits**" in panel.text
@@ -188,6 +188,21 @@ async def test_who_wants_it_is_mentioned_once_when_a_request_took_long(
     await world.restart()
     await world.rest()
     assert len(pings(world)) == 1
+
+
+async def test_a_ping_that_fails_is_not_repeated(world: StoryWorld) -> None:
+    await prefer(world, world.alice, {}, "Ping: off")
+    with world.unfinished():
+        message = await world.mention_bot("a castle")
+        await until(lambda: len(world.kie.tasks) == 1, what="the task")
+        world.clock.advance(31)
+        world.env.inject_error("POST", f"/channels/{world.channel.id}/messages", status=403, code=50013, times=None)
+    assert rendered(await world.answer(message)).images
+    await world.restart()
+    await world.rest()
+
+    assert len(pings(world)) == 1
+    assert [answer.id for answer in world.answers(message)] == [world.messages()[1].id]
 
 
 async def test_a_failure_is_told_in_the_same_way(world: StoryWorld) -> None:

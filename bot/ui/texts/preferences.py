@@ -8,12 +8,13 @@ from bot.domain.credits import Credits, PriceList
 from bot.domain.preferences import PING_AFTER, Preferences
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.ui.texts import cards
-from bot.ui.texts.amounts import counted, in_credits, number
+from bot.ui.texts.amounts import in_credits, number
 from bot.ui.texts.commands import aspect_ratio_choice, model_choice, resolution_choice
 
 TITLE = """### Your preferences
-I use these in every server when you don't say otherwise. Each choice is saved at once."""
-SWITCHES = f"""-# **Private**: only you see what a command makes, but messages are answered for all to see.
+I use these everywhere when you don't say otherwise; “default” is what I use for all. Each choice is saved at once."""
+SWITCHES = f"""-# **Ask first**: before a command or a message to me costs more than that. Forms and cards show prices.
+-# **Private**: only you see what a command makes, but messages are answered for all to see.
 -# **Ping**: I mention you when a request took more than {PING_AFTER:.0f} seconds."""
 DEFAULT: Final = "default"
 """The value of the choice that leaves it to the bot."""
@@ -23,7 +24,7 @@ _BOTS = Settings()
 def models(prices: PriceList) -> list[tuple[str, str]]:
     """Values and labels of a select; so are the next ones."""
     return [
-        (DEFAULT, f"Model: bot's default ({_BOTS.model.value})"),
+        (DEFAULT, f"Model: default ({_BOTS.model.value})"),
         *((model.value, f"Model: {model_choice(model, prices)}") for model in Model),
     ]
 
@@ -32,7 +33,7 @@ def shapes() -> list[tuple[str, str]]:
     """Without the shape that takes an image to work from."""
     ratios = [ratio for ratio in AspectRatio if ratio is not AspectRatio.AUTO]
     return [
-        (DEFAULT, f"Shape: bot's default ({_BOTS.aspect_ratio.value})"),
+        (DEFAULT, f"Shape: default ({_BOTS.aspect_ratio.value})"),
         *((ratio.value, f"Shape: {aspect_ratio_choice(ratio)}") for ratio in ratios),
     ]
 
@@ -40,7 +41,7 @@ def shapes() -> list[tuple[str, str]]:
 def sizes() -> list[tuple[str, str]]:
     """The resolutions."""
     return [
-        (DEFAULT, f"Size: bot's default ({_BOTS.resolution.value})"),
+        (DEFAULT, f"Size: default ({_BOTS.resolution.value})"),
         *((resolution.value, f"Size: {resolution_choice(resolution)}") for resolution in Resolution),
     ]
 
@@ -48,16 +49,16 @@ def sizes() -> list[tuple[str, str]]:
 def counts(most: int) -> list[tuple[str, str]]:
     """How many images."""
     return [
-        (DEFAULT, "How many: bot's default (1 image)"),
-        *((str(count), f"How many: {counted(count, 'image')}") for count in range(1, most + 1)),
+        (DEFAULT, "Images: default (1)"),
+        *((str(count), f"Images: {count}") for count in range(1, most + 1)),
     ]
 
 
 def confirmations(amounts: Sequence[Credits]) -> list[tuple[str, str]]:
     """From which price a command or message is asked about first."""
     return [
-        (DEFAULT, "Ask me first: bot's default (never)"),
-        *((number(amount), f"Ask me first: {_above(amount)}") for amount in amounts),
+        (DEFAULT, "Ask first: default (never)"),
+        *((number(amount), f"Ask first: {_above(amount)}") for amount in amounts),
     ]
 
 
@@ -74,4 +75,4 @@ def result(chosen: Preferences, price: Decimal) -> str:
 
 
 def _above(amount: Credits) -> str:
-    return f"above {in_credits(amount)}" if amount else "always"
+    return f"over {in_credits(amount)}" if amount else "always"
