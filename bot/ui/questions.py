@@ -67,7 +67,7 @@ class Questions:
     async def ask_about_command(
         self, interaction: discord.Interaction[Any], prompt: str, sources: Sequence[Source | Reference], chosen: Chosen
     ) -> None:
-        """Ask the member who used a command, privately, whether it may cost that much; without a yes nothing is charged.
+        """Ask the member who used a command, privately, whether it may cost that much; only a yes charges anything.
 
         Raises MayNotPost.
         """
