@@ -5,7 +5,8 @@ from decimal import Decimal
 import discord
 import pytest
 import simcord
-from simcord.enums import InteractionType
+from simcord.backend import serializers
+from simcord.enums import ComponentType, InteractionType
 
 from bot.domain.errors import DirectMessagesOff, NotAManager, NotInServer
 from bot.ui.custom_ids import Action, CustomId
@@ -163,6 +164,29 @@ async def test_commands_that_a_server_has_without_the_bot_are_not_the_members_ow
     owners = {"0": str(outside.guild.id)}
 
     assert private_answer(await outside.emit(InteractionType.APPLICATION_COMMAND, data, owners=owners)).text == NOT_HERE
+
+
+@ANYWHERE
+@pytest.mark.parametrize("kind", ["server", "group"])
+async def test_an_image_of_any_message_there_can_be_edited_as_privately_as_it_is(world: StoryWorld, kind: str) -> None:
+    outside = await place(world, kind)
+    private = response_of(await outside.slash("imagine", prompt="a castle", private=True))
+    await until(lambda: rendered(private).images, what="the image")
+    await world.rest()
+    stored = world.env.backend.get_message(outside.channel_id, private.id)
+    shown = dict(serializers.message_payload(world.env.backend, stored))
+    data = {"id": "2", "name": "Edit image", "type": 3, "target_id": str(private.id)}
+    data |= {"resolved": {"messages": {str(private.id): shown}}}
+    opened = await outside.emit(InteractionType.APPLICATION_COMMAND, data)
+    assert opened.modal is not None
+    field = {"type": ComponentType.TEXT_INPUT, "custom_id": "prompt", "value": "at night"}
+    label = {"type": ComponentType.LABEL, "component": field}
+    form = {"custom_id": opened.modal["custom_id"], "components": [label]}
+    edited = await world.outcome(await outside.emit(InteractionType.MODAL_SUBMIT, form))
+
+    assert edited.images
+    assert edited.ephemeral
+    assert own_ledger(world, world.alice) == PAID * 2
 
 
 @ANYWHERE
