@@ -43,7 +43,8 @@ class Acknowledger:
         pending = self._pending(interaction, private=private)
         with metrics.ACKNOWLEDGEMENT.labels("interaction").time():
             await self._pending_cards.record(pending)
-            message_id = await _defer(interaction, private=pending.destination.private)
+            message_id, private = await _defer(interaction, private=pending.destination.private)
+        pending = replace(pending, destination=replace(pending.destination, private=private))
         return await self._with_message(pending, message_id)
 
     @asynccontextmanager
@@ -136,8 +137,11 @@ class Acknowledger:
         return destination
 
 
-async def _defer(interaction: discord.Interaction[Any], *, private: bool) -> int:
-    """Acknowledge, and return the message's id; when only Discord's answer was lost, do not acknowledge twice."""
+async def _defer(interaction: discord.Interaction[Any], *, private: bool) -> tuple[int, bool]:
+    """Acknowledge, once even if Discord's answer was lost; returns the message's id, and whether it is private.
+
+    Where a server's admins do not let users' own apps post, Discord makes every answer private.
+    """
     response = None
     try:
         response = await interaction.response.defer(ephemeral=private, thinking=True)
@@ -146,11 +150,15 @@ async def _defer(interaction: discord.Interaction[Any], *, private: bool) -> int
             raise
     except NETWORK_ERRORS:
         try:
-            return (await interaction.original_response()).id
+            return _seen(await interaction.original_response())
         except discord.NotFound as error:
             if fault_of(error) is DiscordFault.LATER:
                 raise
             response = await interaction.response.defer(ephemeral=private, thinking=True)
     if response is not None and response.message_id is not None:
-        return response.message_id
-    return (await interaction.original_response()).id
+        return response.message_id, response.is_ephemeral()
+    return _seen(await interaction.original_response())
+
+
+def _seen(message: discord.Message) -> tuple[int, bool]:
+    return message.id, message.flags.ephemeral

@@ -71,6 +71,22 @@ async def test_where_the_app_may_not_post_the_result_is_private(
 
 
 @ANYWHERE
+async def test_what_discord_makes_private_is_known_to_be_so(world: StoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A server's admins may let no user's own app post, which its permissions do not say."""
+
+    def is_ephemeral(_: object) -> bool:
+        return True
+
+    monkeypatch.setattr(discord.InteractionCallbackResponse, "is_ephemeral", is_ephemeral)
+    outside = await foreign_server(world)
+    await world.outcome(await outside.slash("imagine", prompt="a castle"))
+
+    assert execute(world.folder, "SELECT private, guild_id, outside_guild_id FROM generations") == [
+        (True, 0, outside.guild.id if outside.guild else 0)
+    ]
+
+
+@ANYWHERE
 @pytest.mark.parametrize("kind", ["server", "group"])
 async def test_the_cards_buttons_work_for_everybody_there_also_after_a_restart(world: StoryWorld, kind: str) -> None:
     outside = await place(world, kind)

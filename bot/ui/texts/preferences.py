@@ -12,7 +12,7 @@ from bot.ui.texts.amounts import in_credits, number
 from bot.ui.texts.commands import aspect_ratio_choice, model_choice, resolution_choice
 
 TITLE = """### Your preferences
-I use these everywhere when you don't say otherwise; “default” is what I use for all. Each choice is saved at once."""
+I use these, everywhere, unless you say otherwise. “Default” leaves it to the bot. Each choice is saved at once."""
 SWITCHES = f"""-# **Ask first**: before a command or a message to me costs more than that. Forms and cards show prices.
 -# **Private**: only you see what a command makes, but messages are answered for all to see.
 -# **Ping**: I mention you when a request took more than {PING_AFTER:.0f} seconds."""
