@@ -76,7 +76,7 @@ async def _ask(rest: DiscordRest, config: Config, lines: list[CheckLine]) -> Non
 
 
 def _not_tried(reason: str) -> CheckLine:
-    return skipped("application", f"not tried, nor servers and channels: {reason}")
+    return skipped("application", f"not checked, and neither are servers and channels: {reason}")
 
 
 def _parted(problem: str) -> tuple[str, str]:
@@ -86,13 +86,15 @@ def _parted(problem: str) -> tuple[str, str]:
 
 
 def _about_application(application: dict[str, Any], config: Config) -> Iterable[CheckLine]:
-    name = "application"
+    name, by_users = "application", config.discord.user_install
     if not application.get("bot_public"):
         yield ok(name, "private: only its owner can add it to servers")
     elif options.access(config).unprotected:
-        others = "limits.daily_budget" if config.discord.user_install else "discord.guilds or limits.daily_budget"
-        fix = f"switch Public Bot off on the Bot page, or set {others}"
-        who = "anybody can install it" if config.discord.user_install else "any server can add it"
+        fix = (
+            "set Install Link to None on the Installation page, then switch Public Bot off on the Bot page; "
+            f"or set {'limits.daily_budget' if by_users else 'discord.guilds or limits.daily_budget'}"
+        )
+        who = "anybody can install it" if by_users else "any server can add it"
         yield failed(name, f"public: {who} and spend your KIE credits", fix)
     else:
         yield ok(name, f"public: any server can add it, but {_protection(config)}")
@@ -107,7 +109,7 @@ def _about_application(application: dict[str, Any], config: Config) -> Iterable[
     else:
         yield skipped(
             "message content",
-            "the intent is off, so replies to other members' images do nothing: it is on the Bot page",
+            "the intent is off, so replies to other members' images do nothing; it can be switched on, on the Bot page",
         )
 
 
@@ -129,7 +131,7 @@ def _about_user_install(application: dict[str, Any], config: Config) -> CheckLin
 
 def _about_servers(guilds: list[dict[str, Any]], link: str) -> Iterable[CheckLine]:
     if not guilds:
-        yield failed("servers", "the bot is in none", f"open {link}")
+        yield failed("servers", "the bot is in no server", f"open {link}")
         return
     lacking = [(guild, missing) for guild in guilds if (missing := missing_permissions(int(guild["permissions"])))]
     for guild, missing in lacking[:_SHOWN]:
@@ -139,7 +141,7 @@ def _about_servers(guilds: list[dict[str, Any]], link: str) -> Iterable[CheckLin
         yield failed("servers", f"permissions are missing in {len(lacking) - _SHOWN:,} more", "see those above")
     fine = len(guilds) - len(lacking)
     if fine:
-        yield ok("servers", f"the bot has every permission it needs in {fine:,} of {len(guilds):,}")
+        yield ok("servers", f"the bot has all the permissions it needs in {fine:,} of {len(guilds):,}")
 
 
 def _about_own_server(guilds: list[dict[str, Any]], config: Config, link: str) -> Iterable[CheckLine]:
@@ -162,9 +164,9 @@ def _about_listed(guilds: list[dict[str, Any]], config: Config) -> Iterable[Chec
         return
     joined = {int(guild["id"]): clean(str(guild["name"])) for guild in guilds}
     if leaving := [f"{name} ({guild})" for guild, name in joined.items() if guild not in allowed]:
-        yield skipped("discord.guilds", f"the bot will leave what it does not name: {some(leaving, _NAMED)}")
+        yield skipped("discord.guilds", f"the bot will leave servers that are not listed: {some(leaving, _NAMED)}")
     if absent := [str(guild) for guild in config.discord.guilds if guild not in joined]:
-        yield skipped("discord.guilds", f"the bot is not in {some(absent, _NAMED)}")
+        yield skipped("discord.guilds", f"listed, but the bot is not in them: {some(absent, _NAMED)}")
 
 
 async def _about_alert_channel(rest: DiscordRest, config: Config, bot_id: int) -> CheckLine:
