@@ -40,33 +40,16 @@ def servers_charged(world: StoryWorld) -> int:
 
 
 @ANYWHERE
-@pytest.mark.parametrize("kind", ["server", "group"])
-async def test_a_result_is_posted_there_and_paid_from_the_personal_allowance(world: StoryWorld, kind: str) -> None:
-    outside = await place(world, kind)
-    command = await outside.slash("imagine", prompt="a castle")
-    card = await world.outcome(command)
-
-    assert card.images
-    assert not card.ephemeral
-    assert own_ledger(world, world.alice) == PAID
-    assert servers_charged(world) == 0
-    assert "**45** of 50 credits" in rendered(response_of(await outside.slash("balance"))).text
-
-
-@ANYWHERE
-@pytest.mark.parametrize("granted", MAY_NOT_POST)
-async def test_where_the_app_may_not_post_the_result_is_private(
-    world: StoryWorld, granted: discord.Permissions
-) -> None:
+async def test_where_the_app_may_not_post_the_result_is_private(world: StoryWorld) -> None:
     outside = await foreign_server(world)
-    command = await outside.slash("imagine", prompt="a castle", may=granted)
-    card = await world.outcome(command)
-    assert card.images
-    assert card.ephemeral
+    for granted in MAY_NOT_POST:
+        card = await world.outcome(await outside.slash("imagine", prompt="a castle", may=granted))
+        assert card.images
+        assert card.ephemeral
 
     public = await outside.slash("imagine", prompt="a castle", may=discord.Permissions(attach_files=True))
     assert not (await world.outcome(public)).ephemeral, "Discord names those permissions alone that an answer needs"
-    again = await outside.press(response_of(public), custom_id_of(response_of(public), "Again"), may=granted)
+    again = await outside.press(response_of(public), custom_id_of(response_of(public), "Again"), may=MAY_NOT_POST[0])
     assert (await world.outcome(again)).ephemeral
 
 
@@ -88,10 +71,15 @@ async def test_what_discord_makes_private_is_known_to_be_so(world: StoryWorld, m
 
 @ANYWHERE
 @pytest.mark.parametrize("kind", ["server", "group"])
-async def test_the_cards_buttons_work_for_everybody_there_also_after_a_restart(world: StoryWorld, kind: str) -> None:
+async def test_a_result_and_its_buttons_are_for_all_there_and_each_pays_for_themselves(
+    world: StoryWorld, kind: str
+) -> None:
     outside = await place(world, kind)
     command = await outside.slash("imagine", prompt="a castle")
-    await world.outcome(command)
+    posted = await world.outcome(command)
+    assert posted.images
+    assert not posted.ephemeral
+    assert "**45** of 50 credits" in rendered(response_of(await outside.slash("balance"))).text
     await outside.restart()
     card = response_of(command)
     deletes = await outside.press(card, custom_id_of(card, "Delete"), by=world.bob)
@@ -168,24 +156,16 @@ async def test_what_is_for_servers_is_not_done_elsewhere(world: StoryWorld) -> N
     log = str(CustomId(Action.LOG, 0))
     stored.components[0]["components"][-1]["components"][0]["custom_id"] = log
     assert private_answer(await outside.press(shown, log)).text == refusal(NotAManager())
+    data, server = {"id": "1", "name": "balance", "type": 1}, outside.guild.id if outside.guild else 0
+    by_server = await outside.emit(InteractionType.APPLICATION_COMMAND, data, owners={"0": str(server)})
+    assert private_answer(by_server).text == NOT_HERE, "the server has its commands, without the bot"
 
     assert servers_charged(world) == 0
 
 
 @ANYWHERE
-async def test_commands_that_a_server_has_without_the_bot_are_not_the_members_own(world: StoryWorld) -> None:
-    outside = await foreign_server(world)
-    assert outside.guild is not None
-    data = {"id": "1", "name": "balance", "type": 1}
-    owners = {"0": str(outside.guild.id)}
-
-    assert private_answer(await outside.emit(InteractionType.APPLICATION_COMMAND, data, owners=owners)).text == NOT_HERE
-
-
-@ANYWHERE
-@pytest.mark.parametrize("kind", ["server", "group"])
-async def test_an_image_of_any_message_there_can_be_edited_as_privately_as_it_is(world: StoryWorld, kind: str) -> None:
-    outside = await place(world, kind)
+async def test_an_image_of_any_message_there_can_be_edited_as_privately_as_it_is(world: StoryWorld) -> None:
+    outside = group_chat(world)
     private = response_of(await outside.slash("imagine", prompt="a castle", private=True))
     await until(lambda: rendered(private).images, what="the image")
     await world.rest()
