@@ -25,6 +25,7 @@ from bot.generation.operator_pause import OperatorPauses
 from bot.generation.pending_card_table import PendingCardTable
 from bot.generation.pending_cards import PendingCardJournal, PendingCards
 from bot.generation.pipeline import Pipeline
+from bot.generation.preferences import MemberPreferences
 from bot.generation.previews import Previews
 from bot.generation.prompt_files import PromptFiles
 from bot.generation.reference_sets import ReferenceSets
@@ -210,7 +211,7 @@ async def assemble(
             workers=workers,
             options=options.status_options(config),
         )
-        quotas = QuotaService(runtime, policy)
+        quotas, preferences = QuotaService(runtime, policy), MemberPreferences(runtime)
         room = options.reference_sets_size(config)
         styles, reference_sets = Styles(runtime), ReferenceSets(runtime, references, kept_references, room)
         services = Services(
@@ -218,6 +219,7 @@ async def assemble(
             generations=generations,
             history=history,
             image_history=ImageHistory(runtime),
+            preferences=preferences,
             prompt_files=PromptFiles(attachments, folders.temporary),
             undelivered=undelivered,
             quotas=quotas,
@@ -245,7 +247,7 @@ async def assemble(
             privacy=Privacy(eraser, Exporter(runtime, folders.temporary), options.kept_for(config)),
             styles=styles,
             reference_sets=reference_sets,
-            style_options=StyleOptions(styles, reference_sets, quotas, prices),
+            style_options=StyleOptions(styles, reference_sets, quotas, preferences, prices),
             prices=prices,
         )
         client = EaselClient(

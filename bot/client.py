@@ -36,6 +36,7 @@ _COG_NAMES: Final = (
     "references",
     "balance",
     "history",
+    "preferences",
     "privacy",
     "quota",
     "ops",
@@ -49,6 +50,14 @@ _OPERATOR_FINGERPRINT: Final = "commands.synced.operator"
 
 _SYNC_HEAD_START = 10.0
 """Seconds."""
+_ANY_SERVER: Final = (
+    "any server can invite this bot and spend your KIE credits: set discord.guilds or limits.daily_budget, "
+    "or switch Public Bot off in Discord's developer portal"
+)
+_ANY_USER: Final = (
+    "anybody can install this bot to their account and spend your KIE credits: set limits.daily_budget, "
+    "or switch Public Bot off in Discord's developer portal"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +110,7 @@ class EaselClient(commands.AutoShardedBot):
         """``reads_messages``: the message-content intent is granted, although the application's flags do not say so."""
         # Easel does not speak: discord.py need not say which packages that would take.
         discord.VoiceClient.warn_nacl = discord.VoiceClient.warn_dave = False
-        self._reads_messages = reads_messages
+        self._reads_messages, access = reads_messages, services.access
         self._requested_intents = discord.Intents(guilds=True, guild_messages=True, dm_messages=True)
         super().__init__(
             command_prefix=commands.when_mentioned,
@@ -113,9 +122,11 @@ class EaselClient(commands.AutoShardedBot):
             chunk_guilds_at_startup=False,
             guild_ready_timeout=0.5,
             max_messages=None,
-            allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
+            allowed_installs=app_commands.AppInstallationType(guild=True, user=access.user_install),
             allowed_contexts=app_commands.AppCommandContext(
-                guild=True, dm_channel=services.access.direct_messages, private_channel=False
+                guild=True,
+                dm_channel=access.direct_messages,
+                private_channel=access.direct_messages and access.user_install,
             ),
         )
         self.command_options = options
@@ -147,10 +158,7 @@ class EaselClient(commands.AutoShardedBot):
         else:
             self._sync_task = asyncio.create_task(self.sync_commands(), name="command sync")
         if self.application is not None and self.application.bot_public and self.services.access.unprotected:
-            log.warning(
-                "any server can invite this bot and spend your KIE credits: set discord.guilds or limits.daily_budget, "
-                "or switch Public Bot off in Discord's developer portal"
-            )
+            log.warning(_ANY_USER if self.services.access.user_install else _ANY_SERVER)
         self._logged_in.set()
 
     async def connect(self, *, reconnect: bool = True) -> None:

@@ -158,7 +158,12 @@ def access(config: Config) -> AccessOptions:
     limits = config.limits
     # No limit at all is what the example file of earlier versions set.
     budget_chosen = "daily_budget" in limits.model_fields_set and limits.daily_budget > 0
-    return AccessOptions(guilds=listed | own, direct_messages=directly, unprotected=not listed and not budget_chosen)
+    return AccessOptions(
+        guilds=listed | own,
+        direct_messages=directly,
+        user_install=discord.user_install,
+        unprotected=not budget_chosen and (discord.user_install or not listed),
+    )
 
 
 def alert_channel(config: Config) -> ChannelId | None:

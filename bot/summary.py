@@ -9,7 +9,7 @@ from bot import VERSION, options
 from bot.app import Application
 from bot.config import Config
 from bot.domain.credits import PriceList
-from bot.domain.install import install_link
+from bot.domain.install import install_link, user_install_link
 from bot.domain.settings import Model, Resolution, Settings
 from bot.log import STARTED, release
 from bot.store import postgres
@@ -47,6 +47,9 @@ def _facts(config: Config, app: Application, port: int) -> Iterator[tuple[str, s
         only = ", and only those in discord.guilds are served" if access.guilds else ""
         yield "servers", f"{len(client.guilds):,}{only}"
         yield "direct_messages", "on" if access.direct_messages else "off"
+        if access.user_install:
+            where = "" if access.direct_messages else ", but not in direct messages and group chats"
+            yield "user_install", f"on{where}: {user_install_link(client.application_id or 0)}"
         content = "on" if client.intents.message_content else "off: replies to other members' images do nothing"
         yield "message_content", content
         shards = client.gateway.live

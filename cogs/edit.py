@@ -10,6 +10,7 @@ from bot.client import EaselClient
 from bot.domain.credits import PriceList
 from bot.domain.ids import UserId
 from bot.generation.history import History
+from bot.generation.preferences import MemberPreferences
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.message_images import images_to_use, origin_of
 from bot.ui.modals import draft_modal
@@ -20,8 +21,11 @@ from bot.ui.texts.commands import EDIT_IMAGE
 class Edit(commands.Cog):
     """The way to work from the images of any message; buttons on cards are handled by :class:`CardButton`."""
 
-    def __init__(self, history: History, prices: PriceList, client: EaselClient) -> None:
+    def __init__(
+        self, history: History, preferences: MemberPreferences, prices: PriceList, client: EaselClient
+    ) -> None:
         self._history = history
+        self._preferences = preferences
         self._prices = prices
         self._client = client
         self._menu = app_commands.ContextMenu(name=EDIT_IMAGE, callback=self.edit_image)
@@ -40,10 +44,11 @@ class Edit(commands.Cog):
         images = images_to_use(message, user)
         draft = self._history.new_draft(user, origin_of(message), images)
         await self._history.keep(draft)
-        modal = draft_modal(CustomId(Action.DRAFT, draft.id), len(images), self._prices)
+        settings = (await self._preferences.of(user)).settings(has_images=True)
+        modal = draft_modal(CustomId(Action.DRAFT, draft.id), len(images), settings, self._prices)
         await interaction.response.send_modal(modal)
 
 
 async def setup(bot: EaselClient) -> None:
     """Called by discord.py."""
-    await bot.add_cog(Edit(bot.services.history, bot.services.prices, bot))
+    await bot.add_cog(Edit(bot.services.history, bot.services.preferences, bot.services.prices, bot))

@@ -12,8 +12,7 @@ from discord.ext import commands
 
 from bot.client import EaselClient
 from bot.domain.credits import PriceList
-from bot.domain.errors import ReferencesGone
-from bot.domain.generation import GenerationRequest, Reference, Source
+from bot.domain.generation import Chosen, Reference, Source
 from bot.domain.ids import UserId
 from bot.domain.settings import (
     COUNT_MAX,
@@ -28,12 +27,14 @@ from bot.domain.settings import (
     Resolution,
     Settings,
 )
-from bot.domain.style_errors import SetImagesGone
+from bot.generation.preferences import MemberPreferences
 from bot.generation.service import GenerationService
 from bot.ui.acknowledger import Acknowledger
 from bot.ui.interactions import requester
 from bot.ui.message_images import source_of
 from bot.ui.prompts import typed_prompt
+from bot.ui.questions import Questions
+from bot.ui.requests import accept_command
 from bot.ui.style_options import StyleOptions
 from bot.ui.texts import commands as texts
 from bot.ui.texts.styles import IMAGINE_REFERENCES, IMAGINE_STYLE
@@ -69,6 +70,8 @@ class Imagine(commands.Cog):
     def __init__(
         self,
         generations: GenerationService,
+        preferences: MemberPreferences,
+        questions: Questions,
         acknowledger: Acknowledger,
         style_options: StyleOptions,
         prices: PriceList,
@@ -77,6 +80,9 @@ class Imagine(commands.Cog):
         flex_controls: bool,
     ) -> None:
         self._generations = generations
+        self._preferences = preferences
+        self._questions = questions
+        self._prices = prices
         self._acknowledger = acknowledger
         self._style_options = style_options
         self._tree = tree
@@ -100,9 +106,9 @@ class Imagine(commands.Cog):
         style: str | None = None,
         model: str | None = None,
         aspect_ratio: str | None = None,
-        resolution: str = Resolution.ONE_K.value,
-        count: _Count = 1,
-        private: bool = False,
+        resolution: str | None = None,
+        count: _Count | None = None,
+        private: bool | None = None,
         steps: _Steps | None = None,
         guidance: _Guidance | None = None,
         references: str | None = None,
@@ -114,37 +120,37 @@ class Imagine(commands.Cog):
         image7: _Image = None,
         image8: _Image = None,
     ) -> None:
-        """The command. What is not chosen is as the style says; the shape else that of the first image, or square."""
+        """The command. What is not chosen is as the style says, else as the member prefers."""
         attachments = (image, image2, image3, image4, image5, image6, image7, image8)
         owner = UserId(interaction.user.id)
         attached = [source_of(attachment, owner) for attachment in attachments if attachment is not None]
-        destination = await self._acknowledger.acknowledge(interaction, private=private)
-        chosen = await self._style_options.style(interaction, style)
-        saved = await self._style_options.reference_set(interaction, references, chosen, len(attached))
+        preferences = await self._preferences.of(owner)
+        styled = await self._style_options.style(interaction, style)
+        saved = await self._style_options.reference_set(interaction, references, styled, len(attached))
         sources: list[Source | Reference] = [*attached, *(saved.references if saved else ())]
-        shape = AspectRatio.AUTO if sources else AspectRatio.SQUARE
+        preferred = preferences.settings(has_images=bool(sources))
         settings = Settings(
-            Model(model) if model else (chosen and chosen.model) or Model.PRO,
-            AspectRatio(aspect_ratio) if aspect_ratio else (chosen and chosen.aspect_ratio) or shape,
-            Resolution(resolution),
+            Model(model) if model else (styled and styled.model) or preferred.model,
+            AspectRatio(aspect_ratio) if aspect_ratio else (styled and styled.aspect_ratio) or preferred.aspect_ratio,
+            Resolution(resolution) if resolution else preferred.resolution,
             steps,
             guidance,
         )
-        request = GenerationRequest(
-            requester(interaction),
-            typed_prompt(interaction, prompt),
+        chosen = Chosen(
             settings,
-            count,
-            (),
-            destination,
+            count or preferences.images,
+            preferences.private if private is None else private,
+            style=styled.name if styled else None,
+            template=styled.template if styled else None,
+            reference_set=saved.name if saved else None,
             spoiler=saved is not None and any(image.spoiler for image in saved.images),
-            style=chosen.name if chosen else None,
-            template=chosen.template if chosen else None,
         )
-        try:
-            await self._generations.accept(request, sources)
-        except ReferencesGone as error:
-            raise SetImagesGone(saved.name if saved else "") from error
+        words = typed_prompt(interaction, prompt)
+        if preferences.asks_about(self._prices.of(settings) * chosen.count):
+            await self._questions.ask_about_command(interaction, words, sources, chosen)
+            return
+        destination = await self._acknowledger.acknowledge(interaction, private=chosen.private)
+        await accept_command(self._generations, requester(interaction), words, sources, chosen, destination)
 
 
 def _callback(*, flex_controls: bool) -> Callable[..., Coroutine[Any, Any, None]]:
@@ -185,6 +191,8 @@ async def setup(bot: EaselClient) -> None:
     await bot.add_cog(
         Imagine(
             services.generations,
+            services.preferences,
+            services.questions,
             services.acknowledger,
             services.style_options,
             services.prices,

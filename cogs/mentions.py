@@ -8,10 +8,13 @@ import discord
 from discord.ext import commands
 
 from bot.client import EaselClient
+from bot.domain.credits import PriceList
 from bot.domain.errors import MayNotPost, UserError
 from bot.domain.generation import Source
-from bot.domain.ids import ChannelId, GuildId, PendingCardId
+from bot.domain.ids import ChannelId, GuildId, PendingCardId, UserId
+from bot.domain.preferences import Preferences
 from bot.domain.rules import ReplyMode
+from bot.generation.preferences import MemberPreferences
 from bot.generation.prompt_files import PromptFiles
 from bot.generation.service import GenerationService
 from bot.quota.service import QuotaService
@@ -25,6 +28,7 @@ from bot.ui.mentions import (
     MentionRequest,
     Response,
     generation_request,
+    price_for,
     prompt_of,
     read_mention,
 )
@@ -45,6 +49,8 @@ class Mentions(commands.Cog):
         acknowledger: Acknowledger,
         questions: Questions,
         errors: ErrorReporter,
+        preferences: MemberPreferences,
+        prices: PriceList,
         client: EaselClient,
     ) -> None:
         self._generations = generations
@@ -53,6 +59,8 @@ class Mentions(commands.Cog):
         self._acknowledger = acknowledger
         self._questions = questions
         self._errors = errors
+        self._preferences = preferences
+        self._prices = prices
         self._client = client
 
     @commands.Cog.listener()
@@ -94,18 +102,21 @@ class Mentions(commands.Cog):
                 await self._questions.change(payload.message_id, "")
 
     async def _respond(self, message: discord.Message, mention: MentionRequest) -> None:
-        match await self._response(message, mention):
-            case Response.START:
-                await self._start(message, mention)
-            case Response.ASK:
-                try:
-                    mention = await self._with_file(message, mention)
-                except UserError as error:
-                    await replies.say(message, refusal(error))
-                else:
-                    await self._questions.ask(message, mention)
-            case Response.IGNORE:
-                pass
+        response = await self._response(message, mention)
+        if response is Response.IGNORE:
+            return
+        preferences = await self._preferences.of(UserId(message.author.id))
+        asks = preferences.asks_about(price_for(self._prices, preferences, mention.sources))
+        try:
+            replies.check_place(message)
+            if response is Response.START and not asks:
+                await self._start(message, mention, preferences)
+            else:
+                if mention.note is not None and response is Response.START:
+                    await replies.say(message, mention.note)
+                await self._questions.ask(message, await self._with_file(message, mention), preferences)
+        except UserError as error:
+            await replies.say(message, refusal(error))
 
     async def _response(self, message: discord.Message, mention: MentionRequest) -> Response:
         """What the server's admins want, who are not asked about a clear order; never a question out of place."""
@@ -124,12 +135,7 @@ class Mentions(commands.Cog):
                 return Response.IGNORE
         return response
 
-    async def _start(self, message: discord.Message, mention: MentionRequest) -> None:
-        try:
-            replies.check_place(message)
-        except MayNotPost as error:
-            await replies.say(message, refusal(error))
-            return
+    async def _start(self, message: discord.Message, mention: MentionRequest, preferences: Preferences) -> None:
         await self._generations.check_new(PendingCardId(message.id))
         async with self._acknowledger.reply(message) as (card, destination):
             refuse = partial(replies.refuse, card, message.author)
@@ -138,7 +144,9 @@ class Mentions(commands.Cog):
                     await replies.say(message, mention.note)
                 mention = await self._with_file(message, mention)
                 requester = requester_of(message.author, message.guild.id if message.guild else None)
-                request = generation_request(requester, mention.prompt, mention.sources, mention.origin, destination)
+                request = generation_request(
+                    requester, mention.prompt, mention.sources, mention.origin, destination, preferences
+                )
                 await self._generations.accept(request, mention.sources, partial(replies.tell_passed_over, message))
 
     async def _with_file(self, message: discord.Message, mention: MentionRequest) -> MentionRequest:
@@ -163,6 +171,8 @@ async def setup(bot: EaselClient) -> None:
             services.acknowledger,
             services.questions,
             services.errors,
+            services.preferences,
+            services.prices,
             bot,
         )
     )

@@ -30,6 +30,7 @@ class Ops(commands.Cog):
         name="ops",
         description=texts.OPS,
         guild_only=True,
+        allowed_installs=app_commands.AppInstallationType(guild=True, user=False),
         allowed_contexts=app_commands.AppCommandContext(guild=True, dm_channel=False, private_channel=False),
         default_permissions=discord.Permissions(administrator=True),
     )

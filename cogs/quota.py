@@ -39,6 +39,7 @@ _period_choices = app_commands.choices(
 
 @final
 @app_commands.guild_only()
+@app_commands.allowed_installs(guilds=True, users=False)
 @app_commands.allowed_contexts(guilds=True, dms=False, private_channels=False)
 @app_commands.default_permissions(manage_guild=True)
 class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA):

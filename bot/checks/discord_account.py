@@ -8,7 +8,14 @@ from bot import options
 from bot.checks.discord_rest import DiscordRefused, DiscordRest, DiscordUnreachable
 from bot.checks.lines import CheckLine, failed, ok, skipped
 from bot.config import Config, secret_problem
-from bot.domain.install import SEND_MESSAGES, SEND_MESSAGES_IN_THREADS, VIEW_CHANNEL, install_link, missing_permissions
+from bot.domain.install import (
+    SEND_MESSAGES,
+    SEND_MESSAGES_IN_THREADS,
+    VIEW_CHANNEL,
+    install_link,
+    missing_permissions,
+    user_install_link,
+)
 from bot.domain.text import clean
 from bot.ui.texts.amounts import some
 
@@ -22,6 +29,9 @@ _CONTENT_FLAGS: Final = 1 << 18 | 1 << 19
 (https://discord.com/developers/docs/resources/application#application-object-application-flags)."""
 _TO_POST: Final = {"View Channel": VIEW_CHANNEL, "Send Messages": SEND_MESSAGES}
 _TO_POST_IN_THREAD: Final = {"View Channel": VIEW_CHANNEL, "Send Messages in Threads": SEND_MESSAGES_IN_THREADS}
+_BY_USERS: Final = "1"
+"""A way to install an application
+(https://discord.com/developers/docs/resources/application#application-object-application-integration-types)."""
 _THREADS: Final = {10, 11, 12}
 """Types of channels (https://discord.com/developers/docs/resources/channel#channel-object-channel-types)."""
 
@@ -58,6 +68,8 @@ async def _ask(rest: DiscordRest, config: Config, lines: list[CheckLine]) -> Non
     lines += _about_application(application, config)
     link = install_link(int(application["id"]))
     lines.append(ok("install link", link))
+    if config.discord.user_install:
+        lines.append(_about_user_install(await rest.get("/applications/@me"), config))
     guilds = [guild async for guild in rest.guilds()]
     lines += [*_about_servers(guilds, link), *_about_own_server(guilds, config, link), *_about_listed(guilds, config)]
     lines.append(await _about_alert_channel(rest, config, int(me["id"])))
@@ -74,15 +86,16 @@ def _parted(problem: str) -> tuple[str, str]:
 
 
 def _about_application(application: dict[str, Any], config: Config) -> Iterable[CheckLine]:
-    name = "application"
+    name, by_users = "application", config.discord.user_install
     if not application.get("bot_public"):
         yield ok(name, "private: only its owner can add it to servers")
     elif options.access(config).unprotected:
         fix = (
             "set Install Link to None on the Installation page, then switch Public Bot off on the Bot page; "
-            "or set discord.guilds or limits.daily_budget"
+            f"or set {'limits.daily_budget' if by_users else 'discord.guilds or limits.daily_budget'}"
         )
-        yield failed(name, "public: any server can add it and spend your KIE credits", fix)
+        who = "anybody can install it" if by_users else "any server can add it"
+        yield failed(name, f"public: {who} and spend your KIE credits", fix)
     else:
         yield ok(name, f"public: any server can add it, but {_protection(config)}")
     if application.get("bot_require_code_grant"):
@@ -101,8 +114,19 @@ def _about_application(application: dict[str, Any], config: Config) -> Iterable[
 
 
 def _protection(config: Config) -> str:
-    listed = "only those in discord.guilds may use it"
-    return listed if config.discord.guilds else "limits.daily_budget limits what all of them spend"
+    listed = config.discord.guilds and not config.discord.user_install
+    return "only those in discord.guilds may use it" if listed else "limits.daily_budget limits what all of them spend"
+
+
+def _about_user_install(application: dict[str, Any], config: Config) -> CheckLine:
+    name, ways = "user install", application.get("integration_types_config")
+    if ways is None:
+        return skipped(name, "Discord does not say whether the application's Installation page allows it")
+    if _BY_USERS not in ways:
+        fix = f"switch User Install on, on the application's Installation page at {_PORTAL}"
+        return failed(name, "discord.user_install is on, but the application does not allow it", fix)
+    where = "" if options.access(config).direct_messages else "in servers alone, since direct messages are off: "
+    return ok(name, f"{where}{user_install_link(int(application['id']))}")
 
 
 def _about_servers(guilds: list[dict[str, Any]], link: str) -> Iterable[CheckLine]:

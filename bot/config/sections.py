@@ -60,6 +60,7 @@ class DiscordConfig(Section):
     token_file: str = ""
     guilds: tuple[Annotated[int, Field(gt=0, lt=1 << 63)], ...] = ()
     direct_messages: Literal["auto", "on", "off"] = "auto"
+    user_install: bool = False
     api_url: HttpUrl = "https://discord.com/api/v10"
     gateway_url: OptionalWebsocketUrl = ""
     cdn_hosts: tuple[Host, ...] = (

@@ -9,6 +9,7 @@ from bot.domain.ids import (
     ChannelId,
     DraftId,
     GenerationId,
+    GuildId,
     ImageId,
     KieTaskId,
     MessageId,
@@ -60,19 +61,38 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class Chosen:
+    """What a command asks for beside its prompt and images."""
+
+    settings: Settings
+    count: int
+    private: bool
+    style: str | None = None
+    template: str | None = None
+    """As of the request."""
+    reference_set: str | None = None
+    """The name of the set whose images are used."""
+    spoiler: bool = False
+    """An image of that set is hidden on Discord."""
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
-    """A request that a member has not made yet: a modal that they have open, or a question to them in a message."""
+    """A request that a member has not made yet: a modal that they have open, or a question to them."""
 
     id: DraftId
     user_id: UserId
     created_at: datetime
     origin: Origin
-    """The message that the images are from; of a question without images, the one that it answers."""
-    sources: tuple[Source, ...]
+    """The message that the images are from; of a question without images, the one that it answers; none for a
+    command."""
+    sources: tuple[Source | Reference, ...]
     prompt: str | None = None
     """What a question is about; None for a modal."""
     question: MessageId | None = None
-    """The message with the question, in the origin's channel; None for a modal."""
+    """The message with the question, in the origin's channel; None for a modal, or if only the member sees it."""
+    chosen: Chosen | None = None
+    """Of a command; None for a message, which is made by the member's preferences."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +121,8 @@ class Destination:
     """The channel of a thread; known only while the request is being accepted."""
     pending_card: PendingCardId | None = None
     """The card's entry in the journal; known only while the request is being accepted."""
+    outside: GuildId | None = None
+    """The server, if the bot is not in it: a user has installed it to their own account, which pays."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +165,11 @@ class GenerationRequest:
     def account(self) -> Account:
         """The account that pays."""
         return self.requester.account
+
+    @property
+    def place(self) -> GuildId:
+        """The server where it is shown, or :data:`DIRECT_MESSAGES`."""
+        return self.destination.outside or self.account.guild_id
 
 
 @dataclass(frozen=True, slots=True)

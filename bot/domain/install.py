@@ -24,6 +24,14 @@ def missing_permissions(granted: int, needed: Mapping[str, int] = PERMISSIONS) -
     return [] if granted & ADMINISTRATOR else [name for name, bit in needed.items() if not granted & bit]
 
 
+def user_install_link(application_id: int) -> str:
+    """Installs the commands to the account of the user who opens it."""
+    return (
+        f"https://discord.com/oauth2/authorize?client_id={application_id}"
+        "&scope=applications.commands&integration_type=1"
+    )
+
+
 def install_link(application_id: int, guild_id: int | None = None) -> str:
     """Adds the bot to a server, or adds missing permissions where it is already; ``guild_id`` chooses the server."""
     link = (

@@ -135,6 +135,10 @@ class MessageSender(Protocol):
         """
         ...
 
+    async def ping(self, card: Card) -> None:
+        """Mention the requester below the card, which shows the outcome. Tried once; a failure raises nothing."""
+        ...
+
     async def show_interrupted(self, card: PendingCard, /) -> None:
         """Tell on a card that its request was lost in a restart; a card that cannot be reached raises nothing."""
         ...

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
-from pathlib import Path
 
 import structlog
 
@@ -19,8 +18,9 @@ from bot.domain.ids import GenerationId, ImageId
 from bot.domain.kie_account import DeliveryGivenUp
 from bot.domain.ports import Card, ImageFile, MessageSender, OperatorAlerts, Posted
 from bot.domain.states import Failure
+from bot.generation.preferences import wants_ping
 from bot.generation.previews import Previews
-from bot.generation.results import Results
+from bot.generation.results import Results, size_of_largest
 from bot.generation.workload import Workload
 from bot.runtime import Runtime
 
@@ -129,7 +129,7 @@ class DeliveryWorker:
 
     async def _synchronize(self, sender: MessageSender, generation_id: GenerationId) -> None:
         if (unrecorded := self._posted.get(generation_id)) is not None:
-            await self._record_delivery(*unrecorded)
+            await self._record_delivery(sender, *unrecorded)
         async with self._store.read() as tx:
             generation = await tx.generations.get(generation_id)
             undelivered = await tx.undelivered.contains(generation_id)
@@ -167,8 +167,8 @@ class DeliveryWorker:
                     return
                 await asyncio.sleep(_BACKOFF[min(attempt, len(_BACKOFF) - 1)])
             except TooLargeToPost:
-                largest = await asyncio.to_thread(_largest, images)
-                limit = min(limit, largest) * 3 // 4
+                size = await asyncio.to_thread(size_of_largest, images)
+                limit = min(limit, size) * 3 // 4
                 log.warning("files too large for their channel", generation=generation.id, limit=limit)
                 images = await self._images(sender, generation, limit)
                 if images is None:
@@ -179,10 +179,12 @@ class DeliveryWorker:
                 return
             else:
                 self._posted[generation.id] = card, images, posted
-                await self._record_delivery(card, images, posted)
+                await self._record_delivery(sender, card, images, posted)
                 return
 
-    async def _record_delivery(self, card: Card, images: Sequence[ImageFile], posted: Posted) -> None:
+    async def _record_delivery(
+        self, sender: MessageSender, card: Card, images: Sequence[ImageFile], posted: Posted
+    ) -> None:
         generation, now = card.generation, self._clock.now()
         origin, place = generation.request.origin, (posted.channel_id, posted.message_id)
         parent = origin.image_id if origin else None
@@ -193,6 +195,7 @@ class DeliveryWorker:
             await tx.images.add(
                 [Image(ImageId(image.task_id), generation.id, parent, *place, image.filename, now) for image in images]
             )
+            pings = await wants_ping(tx, card, posted)
         self._posted.pop(generation.id, None)
         self.failing_since.pop(generation.id, None)
         self._background.start(self._previews.make_of(images, delivered))
@@ -200,6 +203,8 @@ class DeliveryWorker:
         metrics.generation_ended(generation, "late" if card.late else "delivered", delivered)
         metrics.images_posted(delivered, now)
         log.info("generation delivered", generation=generation.id, images=len(images), late=card.late)
+        if pings:
+            await sender.ping(card)
 
     def _has_failed_for_a_day(self, generation: Generation) -> bool:
         """Whether errors have kept the outcome from being posted for a day, in earlier processes too."""
@@ -284,7 +289,3 @@ class DeliveryWorker:
         """To be called before each message; raises _Unsure."""
         if not self._workload.leadership.is_sure:
             raise _Unsure
-
-
-def _largest(images: Sequence[ImageFile]) -> int:
-    return max((Path(image.path).stat().st_size for image in images), default=0)

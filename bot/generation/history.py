@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from bot.domain.derived_requests import LARGER_PROMPT
 from bot.domain.errors import DraftGone, GenerationGone, NotYours, QuestionGone
-from bot.domain.generation import Draft, Generation, Image, Origin, Source
+from bot.domain.generation import Draft, Generation, Image, Origin, Reference, Source
 from bot.domain.ids import DraftId, GenerationId, ImageId, MessageId, UserId
 from bot.runtime import Runtime
 
@@ -79,7 +79,7 @@ class History:
             generations = [await tx.generations.get(image.generation_id) for image in reversed(images)]
         return [earlier for earlier in generations if earlier is not None]
 
-    def new_draft(self, user_id: UserId, origin: Origin, sources: Sequence[Source]) -> Draft:
+    def new_draft(self, user_id: UserId, origin: Origin, sources: Sequence[Source | Reference]) -> Draft:
         """A draft whose id goes into the modal's custom id; :meth:`keep` it before the modal is opened."""
         return Draft(DraftId(self._new_id()), user_id, self._clock.now(), origin, tuple(sources))
 
@@ -109,11 +109,14 @@ class History:
         async with self._store.write() as tx:
             await tx.drafts.set_prompt(draft_id, prompt)
 
-    async def take_question(self, draft_id: DraftId, shown_in: MessageId, user_id: UserId) -> Draft:
-        """A member's own question, which is closed by that: it is taken once. Raises QuestionGone or NotYours."""
+    async def take_question(self, draft_id: DraftId, shown_in: MessageId | None, user_id: UserId) -> Draft:
+        """A member's own question, which is closed by that: it is taken once. Raises QuestionGone or NotYours.
+
+        ``shown_in``: None for a question that only its member sees.
+        """
         async with self._store.write() as tx:
             draft = await tx.drafts.get(draft_id)
-            if draft is None or draft.question != shown_in:
+            if draft is None or draft.prompt is None or draft.question != shown_in:
                 raise QuestionGone
             if draft.user_id != user_id:
                 raise NotYours

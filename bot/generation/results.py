@@ -1,8 +1,10 @@
 """Finished images at KIE: fetched with patience, since KIE is paid for each whether or not it arrives."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import structlog
 
@@ -204,3 +206,8 @@ class Results:
             self._reported_hosts.add(error.host)
             log.error("result on a host that is not allowed", host=error.host)
             self.alert(UnknownResultHost(error.host))
+
+
+def size_of_largest(images: Sequence[ImageFile]) -> int:
+    """In bytes; 0 without any."""
+    return max((Path(image.path).stat().st_size for image in images), default=0)

@@ -41,7 +41,7 @@ requests.json, requests.csv  what you asked for, newest first, with links to the
 credits.csv                  every movement of your credits, newest first
 favourites.csv               images you saved, newest first
 saved.json                   your styles, and your reference sets with the names of their images
-settings.json                limits that servers set for you, and your requests for more credits
+settings.json                your preferences, limits that servers set for you, and your requests for more credits
 
 Times are in UTC. "server" is Discord's id of a server, and 0 for direct messages. There are no images in this file: the
 finished ones are on Discord, where the links lead, and of those that you attached it has the names.
@@ -137,7 +137,9 @@ async def _write_parts(tx: Transaction, user: UserId, folder: Path, requests: in
 
 async def _settings(tx: Transaction, user: UserId) -> dict[str, Any]:
     limits, asked = await tx.exports.limits(user), await tx.exports.credit_requests(user)
+    chosen = await tx.exports.preferences(user)
     return {
+        "preferences": {name: _plain(value) if isinstance(value, Credits) else value for name, value in chosen.items()},
         "limits": [
             {"server": str(guild), "credits": _plain(limit.credits), "per": limit.period.value}
             for guild, limit in limits

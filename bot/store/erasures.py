@@ -16,7 +16,18 @@ from bot.store.clauses import in_constants
 from bot.store.ledger import LedgerRepository
 from bot.store.quota_tables import credit_requests, ledger, ledger_totals, rules, servers
 from bot.store.style_tables import set_images
-from bot.store.tables import drafts, erasures, favourites, generations, images, references, tasks, undelivered, uploads
+from bot.store.tables import (
+    drafts,
+    erasures,
+    favourites,
+    generations,
+    images,
+    preferences,
+    references,
+    tasks,
+    undelivered,
+    uploads,
+)
 from bot.store.types import Total
 from bot.store.unnaming import unname_account, unname_actors, unname_requests
 
@@ -41,6 +52,7 @@ _BLANK: dict[str, Any] = {
     "origin_image_id": None,
     "roles": None,
     "event_id": None,
+    "outside_guild_id": None,
 }
 
 
@@ -169,9 +181,8 @@ class ErasureRepository:
         """Remove everything else that has words. Limits that admins set for a member stay."""
         run, subject = self._connection.execute, erasure.subject
         if erasure.kind is ErasureKind.USER:
-            await run(delete(drafts).where(drafts.c.user_id == subject))
-            await run(delete(favourites).where(favourites.c.user_id == subject))
-            await run(delete(credit_requests).where(credit_requests.c.user_id == subject))
+            for table in (drafts, favourites, credit_requests, preferences):
+                await run(delete(table).where(table.c.user_id == subject))
             whose = _L.user_id == subject
         else:
             for table in (rules, servers, credit_requests):

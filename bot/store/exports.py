@@ -4,6 +4,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import RowMapping, and_, func, not_, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -15,7 +16,7 @@ from bot.domain.rules import Scope
 from bot.domain.settings import Settings
 from bot.domain.states import Failure, TaskState
 from bot.store.quota_tables import credit_requests, ledger, rules
-from bot.store.tables import favourites, generations, images, references, tasks
+from bot.store.tables import favourites, generations, images, preferences, references, tasks
 from bot.store.tasks import settings_from
 
 _F, _G, _L = favourites.c, generations.c, ledger.c
@@ -133,6 +134,12 @@ class ExportRepository:
         own = select(c.asked_at, c.guild_id, c.state).where(c.user_id == user).order_by(c.id)
         return [(at, guild, state) for at, guild, state in await self._connection.execute(own)]
 
+    async def preferences(self, user: UserId) -> dict[str, Any]:
+        """What the member has chosen, by the names of the columns; empty if nothing."""
+        columns = [column for column in preferences.c if column.name != "user_id"]
+        own = select(*columns).where(preferences.c.user_id == user)
+        return dict((await self._connection.execute(own)).mappings().one_or_none() or {})
+
     async def _images(self, ids: Sequence[int]) -> defaultdict[int, list[ExportedImage]]:
         place = (images.c.posted_at, images.c.filename, images.c.channel_id, images.c.message_id)
         statement = (
@@ -162,7 +169,7 @@ def _request(row: RowMapping, made: Sequence[ExportedImage], given: Sequence[str
     return ExportedRequest(
         id=row["id"],
         requested_at=row["created_at"],
-        guild_id=row["guild_id"],
+        guild_id=row["outside_guild_id"] or row["guild_id"],
         channel_id=row["channel_id"],
         message_id=row["message_id"],
         private=row["private"],

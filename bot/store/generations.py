@@ -212,6 +212,7 @@ def _generation_values(generation: Generation) -> dict[str, object]:
         "spoiler": request.spoiler,
         "style": request.style,
         "template": request.template,
+        "outside_guild_id": destination.outside,
     }
 
 
@@ -232,6 +233,7 @@ def _generation(
             message_id=row["message_id"],
             private=row["private"],
             upload_limit=row["upload_limit"],
+            outside=row["outside_guild_id"],
         ),
         origin=_origin(row),
         spoiler=row["spoiler"],

@@ -2,11 +2,13 @@
 
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any, Final
 
+from pydantic import TypeAdapter
 from sqlalchemy import RowMapping, bindparam, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.generation import Draft, Origin, Source
+from bot.domain.generation import Chosen, Draft, Origin, Reference, Source
 from bot.domain.ids import ChannelId, DraftId, GenerationId, MessageId, UserId
 from bot.store.tables import drafts, key_values, undelivered, uploads
 
@@ -21,6 +23,7 @@ _UNDELIVERED_OF = (
     .where(undelivered.c.user_id == bindparam("user"))
     .order_by(undelivered.c.generation_id)
 )
+_CHOSEN: Final = TypeAdapter[Chosen | None](Chosen | None)
 _IS_UNDELIVERED = select(exists().where(undelivered.c.generation_id == bindparam("generation")))
 
 
@@ -74,6 +77,7 @@ class DraftRepository:
                 sources=[asdict(source) for source in draft.sources],
                 prompt=draft.prompt,
                 question_id=draft.question,
+                chosen=_CHOSEN.dump_python(draft.chosen, mode="json"),
             )
         )
 
@@ -112,10 +116,15 @@ def _draft(row: RowMapping) -> Draft:
         user_id=row["user_id"],
         created_at=row["created_at"],
         origin=Origin(row["channel_id"], row["message_id"]),
-        sources=tuple(Source(**source) for source in row["sources"]),
+        sources=tuple(_image(source) for source in row["sources"]),
         prompt=row["prompt"],
         question=row["question_id"],
+        chosen=_CHOSEN.validate_python(row["chosen"]),
     )
+
+
+def _image(stored: dict[str, Any]) -> Source | Reference:
+    return Reference(**stored) if "digest" in stored else Source(**stored)
 
 
 class UndeliveredRepository:

@@ -32,6 +32,7 @@ from bot.store.lookups import DraftRepository, KeyValueRepository, UndeliveredRe
 from bot.store.migrate import migrate
 from bot.store.notices import NoticeRepository
 from bot.store.pending_cards import PendingCardRepository
+from bot.store.preferences import PreferencesRepository
 from bot.store.previews import PreviewRepository
 from bot.store.reference_images import ReferenceImageRepository
 from bot.store.retention import RetentionRepository
@@ -80,6 +81,7 @@ class Transaction:
         self.leases = LeaseRepository(connection)
         self.notices = NoticeRepository(connection)
         self.pending_cards = PendingCardRepository(connection)
+        self.preferences = PreferencesRepository(connection)
         self.reference_images = ReferenceImageRepository(connection)
         self.erasures = ErasureRepository(connection, self.ledger)
         self.exports = ExportRepository(connection)

@@ -88,6 +88,8 @@ class _GenerationColumns(TypedColumns):
     spoiler: Named[bool] = column(Boolean, server_default=false())
     style: Named[str | None] = column(PlainText)
     template: Named[str | None] = column(PlainText)
+    outside_guild_id: Named[GuildId | None] = column(BigInteger)
+    """The server where it is shown, if the bot is not in it and the account is the member's own."""
 
 
 class _ReferenceColumns(TypedColumns):
@@ -156,6 +158,8 @@ class _DraftColumns(TypedColumns):
     sources: Named[list[dict[str, Any]]] = column(JSON)
     prompt: Named[str | None] = column(PlainText)
     question_id: Named[MessageId | None] = column(BigInteger)
+    chosen: Named[dict[str, Any] | None] = column(JSON(none_as_null=True))
+    """What a command asked for beside the prompt, while it waits for its member's yes."""
 
 
 class _LeaseColumns(TypedColumns):
@@ -204,6 +208,17 @@ class _FavouriteColumns(TypedColumns):
         BigInteger, ForeignKey("images.id", ondelete="CASCADE"), primary_key=True, autoincrement=False, index=True
     )
     saved_at: Named[datetime] = column(UtcTime)
+
+
+class _PreferenceColumns(TypedColumns):
+    user_id: Named[UserId] = column(BigInteger, primary_key=True, autoincrement=False)
+    model: Named[Model | None] = column(choice(Model))
+    aspect_ratio: Named[AspectRatio | None] = column(choice(AspectRatio))
+    resolution: Named[Resolution | None] = column(choice(Resolution))
+    count: Named[int | None] = column(Integer)
+    private: Named[bool] = column(Boolean)
+    ping: Named[bool] = column(Boolean)
+    confirm_above: Named[Decimal | None] = column(CreditAmount)
 
 
 generations = Table("generations", metadata, _GenerationColumns)
@@ -269,3 +284,5 @@ erasures = Table("erasures", metadata, _ErasureColumns)
 previews = Table("previews", metadata, _PreviewColumns)
 
 favourites = Table("favourites", metadata, _FavouriteColumns)
+
+preferences = Table("preferences", metadata, _PreferenceColumns)

@@ -7,6 +7,7 @@ import discord
 
 from bot.domain.errors import DirectMessagesOff, Ignored, NotInServer, ServerNotAllowed
 from bot.domain.ids import GuildId
+from bot.ui.interactions import is_outside
 
 _REMEMBERED: Final = 20_000
 """Ids of interactions and messages: more than a gateway session replays when it is resumed."""
@@ -18,8 +19,10 @@ class AccessOptions:
 
     guilds: frozenset[GuildId]
     direct_messages: bool
+    user_install: bool
+    """Users may install the bot to their own account, and use it in group chats and in servers that it is not in."""
     unprotected: bool
-    """The operator has limited neither the servers nor what all of them may spend."""
+    """The operator has limited neither who may use the bot nor what all of them may spend."""
 
 
 class Access:
@@ -40,6 +43,11 @@ class Access:
         """As in :class:`AccessOptions`."""
         return self._options.direct_messages
 
+    @property
+    def user_install(self) -> bool:
+        """As in :class:`AccessOptions`."""
+        return self._options.user_install
+
     def allows(self, guild_id: int) -> bool:
         """Whether a server may use the bot."""
         return not self._options.guilds or guild_id in self._options.guilds
@@ -47,15 +55,13 @@ class Access:
     def check(self, interaction: discord.Interaction[Any]) -> None:
         """Raises Ignored for a duplicate, ServerNotAllowed, NotInServer or DirectMessagesOff."""
         self._check_new(interaction.id)
-        self._check_place(interaction.guild_id)
-        if interaction.guild_id is None:
-            group = isinstance(interaction.channel, discord.GroupChannel) or interaction.context.private_channel
-            in_server_or_dm = not group
-        else:
-            # Discord names every server that the bot is in before it sends anything from there.
-            by_user = interaction.is_user_integration() and not interaction.is_guild_integration()
-            in_server_or_dm = interaction.client.get_guild(interaction.guild_id) is not None and not by_user
-        if not in_server_or_dm:
+        outside = is_outside(interaction)
+        if not outside:
+            self._check_place(interaction.guild_id)
+        group = isinstance(interaction.channel, discord.GroupChannel) or interaction.context.private_channel
+        # A server can have the commands without the bot, but then they are not the user's own.
+        by_server = interaction.is_guild_integration() and not interaction.is_user_integration()
+        if (outside or group) and (by_server or not self._options.user_install):
             raise NotInServer
 
     def check_message(self, message: discord.Message) -> None:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any, Final
@@ -12,14 +12,14 @@ import structlog
 
 from bot import metrics
 from bot.domain.generation import Destination, InteractionToken, PendingCard
-from bot.domain.ids import ChannelId, MessageId, PendingCardId, UserId
+from bot.domain.ids import ChannelId, GuildId, MessageId, PendingCardId, UserId
 from bot.domain.ports import Clock
 from bot.generation.pending_cards import PendingCards
 from bot.network import NETWORK_ERRORS
 from bot.ui import replies
 from bot.ui.cards import received_view
 from bot.ui.discord_errors import ALREADY_ACKNOWLEDGED, DISCORD_ERRORS, DiscordFault, fault_of
-from bot.ui.interactions import check_place, parent_of
+from bot.ui.interactions import for_member_alone, is_outside, parent_of
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -40,27 +40,34 @@ class Acknowledger:
 
         Raises MayNotPost, without having opened a card.
         """
-        received = self._clock.now()
-        if not private:
-            check_place(interaction)
-        pending = PendingCard(
-            PendingCardId(interaction.id),
-            UserId(interaction.user.id),
-            received,
-            Destination(
-                channel_id=ChannelId(interaction.channel_id or 0),
-                token=InteractionToken(interaction.application_id, interaction.token, received + TOKEN_LIFE),
-                message_id=None,
-                private=private,
-                upload_limit=interaction.filesize_limit,
-                parent_channel_id=parent_of(interaction.channel),
-                pending_card=PendingCardId(interaction.id),
-            ),
-        )
+        pending = self._pending(interaction, private=private)
         with metrics.ACKNOWLEDGEMENT.labels("interaction").time():
             await self._pending_cards.record(pending)
-            message_id = await _open_card(interaction, private=private)
+            message_id, private = await _open_card(interaction, private=pending.destination.private)
+        pending = replace(pending, destination=replace(pending.destination, private=private))
         return await self._with_message(pending, message_id)
+
+    @asynccontextmanager
+    async def confirmed_command(
+        self, interaction: discord.Interaction[Any], *, private: bool
+    ) -> AsyncGenerator[Destination, None]:
+        """Answer a press on a private question with a card in its place, which goes away if the block raises.
+
+        Raises MayNotPost, without having opened a card.
+        """
+        pending = self._pending(interaction, private=private)
+        await self._pending_cards.record(pending)
+        await interaction.response.defer()
+        view, ephemeral = received_view(pending.user_id), pending.destination.private
+        card = await interaction.followup.send(view=view, ephemeral=ephemeral, allowed_mentions=_NOBODY, wait=True)
+        try:
+            with suppress(*DISCORD_ERRORS):
+                await interaction.delete_original_response()
+            yield await self._with_message(pending, card.id)
+        except Exception:
+            with suppress(*DISCORD_ERRORS):
+                await card.delete()
+            raise
 
     @asynccontextmanager
     async def reply(self, message: discord.Message) -> AsyncGenerator[tuple[discord.Message, Destination], None]:
@@ -109,14 +116,32 @@ class Acknowledger:
         """The card says how the request ended; ``answered`` is the interaction or message that it answers."""
         self._pending_cards.remove(PendingCardId(answered))
 
+    def _pending(self, interaction: discord.Interaction[Any], *, private: bool) -> PendingCard:
+        """A card that answers an interaction. Raises MayNotPost."""
+        received, pending_id = self._clock.now(), PendingCardId(interaction.id)
+        destination = Destination(
+            channel_id=ChannelId(interaction.channel_id or 0),
+            token=InteractionToken(interaction.application_id, interaction.token, received + TOKEN_LIFE),
+            message_id=None,
+            private=for_member_alone(interaction, private=private),
+            upload_limit=interaction.filesize_limit,
+            parent_channel_id=parent_of(interaction.channel),
+            pending_card=pending_id,
+            outside=GuildId(interaction.guild_id) if interaction.guild_id and is_outside(interaction) else None,
+        )
+        return PendingCard(pending_id, UserId(interaction.user.id), received, destination)
+
     async def _with_message(self, pending: PendingCard, message_id: int) -> Destination:
         destination = replace(pending.destination, message_id=MessageId(message_id))
         await self._pending_cards.record(replace(pending, destination=destination))
         return destination
 
 
-async def _open_card(interaction: discord.Interaction[Any], *, private: bool) -> int:
-    """Acknowledge, and return the message's id; when only Discord's answer was lost, do not acknowledge twice."""
+async def _open_card(interaction: discord.Interaction[Any], *, private: bool) -> tuple[int, bool]:
+    """Acknowledge, once even if Discord's answer was lost; returns the message's id, and whether it is private.
+
+    Where a server's admins do not let users' own apps post, Discord makes every answer private.
+    """
     response = None
     try:
         response = await _respond(interaction, private=private)
@@ -125,14 +150,18 @@ async def _open_card(interaction: discord.Interaction[Any], *, private: bool) ->
             raise
     except NETWORK_ERRORS:
         try:
-            return (await interaction.original_response()).id
+            return _seen(await interaction.original_response())
         except discord.NotFound as error:
             if fault_of(error) is DiscordFault.LATER:
                 raise
             response = await _respond(interaction, private=private)
     if response is not None and response.message_id is not None:
-        return response.message_id
-    return (await interaction.original_response()).id
+        return response.message_id, response.is_ephemeral()
+    return _seen(await interaction.original_response())
+
+
+def _seen(message: discord.Message) -> tuple[int, bool]:
+    return message.id, message.flags.ephemeral
 
 
 async def _respond(

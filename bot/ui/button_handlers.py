@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Awaitable, Callable, Mapping
-from typing import Any, Self, cast
+from typing import Any, Self
 
 import discord
 from discord import ui
@@ -17,6 +17,7 @@ from bot.ui import (
     image_actions,
     image_menu,
     ops_panels,
+    preferences,
     privacy,
     question_handlers,
     styles,
@@ -28,10 +29,10 @@ from bot.ui.services import Services
 _Handler = Callable[[Services, discord.Interaction[Any], CustomId], Awaitable[None]]
 
 
-class CardButton(ui.DynamicItem[ui.Button[Any]], template=TEMPLATE):
-    """Every button of ours, on messages of any age and from any process."""
+class CardButton(ui.DynamicItem[ui.Item[Any]], template=TEMPLATE):
+    """Every button and select of ours, on messages of any age and from any process."""
 
-    def __init__(self, item: ui.Button[Any], custom_id: CustomId | None) -> None:
+    def __init__(self, item: ui.Item[Any], custom_id: CustomId | None) -> None:
         super().__init__(item)
         self._parsed_id = custom_id
 
@@ -39,11 +40,11 @@ class CardButton(ui.DynamicItem[ui.Button[Any]], template=TEMPLATE):
     async def from_custom_id(
         cls, interaction: discord.Interaction[Any], item: ui.Item[Any], match: re.Match[str], /
     ) -> Self:
-        """Called by discord.py when a button is pressed."""
-        return cls(cast("ui.Button[Any]", item), CustomId.parse(match.string))
+        """Called by discord.py when a button is pressed, or something is selected."""
+        return cls(item, CustomId.parse(match.string))
 
     async def callback(self, interaction: discord.Interaction[Any]) -> None:
-        """Do what the button says. discord.py only logs errors of such callbacks, so they are reported here."""
+        """Do what it says. discord.py only logs errors of such callbacks, so they are reported here."""
         services: Services = interaction.client.services
         async with services.errors.for_interaction(interaction):
             await _handle(_BUTTONS, services, interaction, self._parsed_id)
@@ -100,6 +101,8 @@ _BUTTONS: Mapping[Action, _Handler] = {
     Action.HISTORY: history.turn,
     Action.FAVOURITE: favourites.toggle,
     Action.STYLES: styles.turn_page,
+    Action.PREFER: preferences.choose,
+    Action.SWITCH: preferences.switch,
 }
 _MODALS: Mapping[Action, _Handler] = {
     Action.EDIT: card_buttons.edit,

@@ -119,7 +119,8 @@ async def edit_draft(services: Services, interaction: discord.Interaction[Any], 
     form = read_form(interaction)
     draft = await services.history.draft(DraftId(modal.number), UserId(interaction.user.id))
     # As private as the message that its images are in.
-    private = interaction.guild_id is not None and any(source.owner is not None for source in draft.sources)
+    others_see = interaction.guild_id is not None or interaction.context.private_channel
+    private = others_see and any(source.owner is not None for source in draft.sources)
     destination = await services.acknowledger.acknowledge(interaction, private=private)
     request = GenerationRequest(requester(interaction), form.prompt, _settings(form), 1, (), destination, draft.origin)
     tell = partial(tell_passed_over, interaction)

@@ -111,6 +111,18 @@ def question_view(text: str, buttons: Sequence[ui.Button[Any]]) -> ui.LayoutView
     return view
 
 
+def command_question_view(prompt: str, facts: Sequence[str], buttons: Sequence[ui.Button[Any]]) -> ui.LayoutView:
+    """Whether a command may cost as much as it does; without its prompt if Discord refuses that."""
+    shown = f"**{amounts.prompt(prompt, PROMPT_SHOWN) if prompt else texts.PROMPT_HIDDEN}**"
+    return finished_view(
+        AMBER,
+        ui.TextDisplay(shown),
+        ui.TextDisplay(small(facts)),
+        ui.TextDisplay(texts.COMMAND_QUESTION),
+        ui.ActionRow[Any](*buttons),
+    )
+
+
 def interrupted_view(requester: UserId) -> ui.LayoutView:
     """The card of a request that was lost in a restart."""
     return finished_view(RED, ui.TextDisplay(texts.INTERRUPTED), _requester_line(requester))
@@ -205,8 +217,7 @@ def _result_facts(card: Card, *, link: bool) -> list[str]:
     facts = [f"{round(card.seconds)} s"] if card.seconds is not None else []
     facts.append(amounts.price(generation.charged))
     if link and (origin := generation.request.origin) is not None:
-        guild = generation.request.account.guild_id
-        facts.append(texts.edit_of(message_link(guild, origin.channel_id, origin.message_id)))
+        facts.append(texts.edit_of(message_link(generation.request.place, origin.channel_id, origin.message_id)))
     return facts
 
 

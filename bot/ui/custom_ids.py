@@ -66,6 +66,10 @@ class Action(StrEnum):
     """The second number is the page."""
     REFERENCES = "refs"
     """Of a draft whose images are to be saved."""
+    PREFER = "prefer"
+    """A select of the member whose preferences it shows; the second number is its place in :class:`Preference`."""
+    SWITCH = "switch"
+    """A switch of that member; the second number is twice its place, and one more to switch it on."""
 
 
 def in_thousandths(price: Decimal) -> int:

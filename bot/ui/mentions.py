@@ -8,11 +8,12 @@ from typing import Final
 
 import discord
 
-from bot.domain.credits import Requester
-from bot.domain.generation import Destination, GenerationRequest, Origin, Source
+from bot.domain.credits import Credits, PriceList, Requester
+from bot.domain.generation import Destination, GenerationRequest, Origin, Reference, Source
 from bot.domain.ids import ChannelId, MessageId, UserId
+from bot.domain.preferences import Preferences
 from bot.domain.rules import ReplyMode
-from bot.domain.settings import PROMPT_MIN, AspectRatio, Settings
+from bot.domain.settings import PROMPT_MIN
 from bot.ui.message_images import animations, attached_images, images_of, other_files, prompt_file, sticker_images
 from bot.ui.prompts import written_prompt
 from bot.ui.texts import refusals
@@ -135,16 +136,22 @@ def has_words(prompt: str) -> bool:
     return len(prompt) >= PROMPT_MIN and not _is_reaction(prompt)
 
 
-def settings_for(sources: Sequence[Source]) -> Settings:
-    """How an image is made for a message: the defaults of the command."""
-    return Settings(aspect_ratio=AspectRatio.AUTO) if sources else Settings()
-
-
 def generation_request(
-    requester: Requester, prompt: str, sources: Sequence[Source], origin: Origin | None, destination: Destination
+    requester: Requester,
+    prompt: str,
+    sources: Sequence[Source | Reference],
+    origin: Origin | None,
+    destination: Destination,
+    preferences: Preferences,
 ) -> GenerationRequest:
     """The request that a message stands for; its sources are handed over beside it."""
-    return GenerationRequest(requester, prompt, settings_for(sources), 1, (), destination, origin)
+    settings = preferences.settings(has_images=bool(sources))
+    return GenerationRequest(requester, prompt, settings, preferences.images, (), destination, origin)
+
+
+def price_for(prices: PriceList, preferences: Preferences, sources: Sequence[Source | Reference]) -> Credits:
+    """What a message costs that comes with these images."""
+    return prices.of(preferences.settings(has_images=bool(sources))) * preferences.images
 
 
 def _address(message: discord.Message, bot_id: int, role: discord.Role | None, *, has_images: bool) -> Address | None:

@@ -16,7 +16,7 @@ from bot.domain.credits import PriceList
 from bot.domain.delivery_errors import DeliveryFailed, TooLargeToPost, Undeliverable
 from bot.domain.errors import StoreUnavailable
 from bot.domain.generation import Destination, PendingCard
-from bot.domain.ids import ChannelId, MessageId, to_base36
+from bot.domain.ids import DIRECT_MESSAGES, ChannelId, MessageId, to_base36
 from bot.domain.ports import Card, Clock, ImageFile, Posted
 from bot.network import NETWORK_ERRORS
 from bot.ui.alt_text import AltTexts
@@ -96,6 +96,25 @@ class DiscordMessageSender:
         except NETWORK_ERRORS as error:
             raise DeliveryFailed(type(error).__name__) from error
 
+    async def ping(self, card: Card) -> None:
+        """Mention the requester below the card, once: an answer that is lost may have been posted."""
+        generation = card.generation
+        destination, user = generation.request.destination, discord.Object(generation.request.account.user_id)
+        text = texts.ping(user.id, made=bool(generation.ready))
+        pings = discord.AllowedMentions(everyone=False, users=[user], roles=False, replied_user=False)
+        try:
+            async with asyncio.timeout(_PROGRESS_TIMEOUT), self._leadership.while_sure():
+                if (token := destination.token) is not None:
+                    webhook = discord.Webhook.partial(token.application_id, token.value, client=self._client)
+                    webhook.type = discord.WebhookType.application  # discord.py lets no other one send privately
+                    await webhook.send(text, ephemeral=destination.private, allowed_mentions=pings)
+                else:
+                    channel = self._client.get_partial_messageable(destination.channel_id)
+                    card_message = channel.get_partial_message(destination.message_id or 0)
+                    await card_message.reply(text, nonce=f"ping-{to_base36(generation.id)}", allowed_mentions=pings)
+        except (*DISCORD_ERRORS, StoreUnavailable) as error:
+            log.info("requester not pinged", generation=generation.id, error=type(error).__name__)
+
     async def show_interrupted(self, card: PendingCard) -> None:
         """Say on a card that its request was lost in a restart, if it can be reached."""
         await show_interrupted(self._client, card, token_alive=self._is_editable(card.destination))
@@ -119,12 +138,16 @@ class DiscordMessageSender:
                     raise
 
     def _ways(self, card: Card) -> "list[Callable[[_Outcome], Awaitable[Posted]]]":
-        """Where the outcome may be posted, the best first. A new message also reopens an archived thread."""
+        """Where the outcome may be posted, the best first. A new message also reopens an archived thread.
+
+        What no server pays for is perhaps in a place that the bot is not in: there it can only edit its answer.
+        """
         destination = card.generation.request.destination
+        in_server = card.generation.request.account.guild_id != DIRECT_MESSAGES
         on_card = not card.late and destination.message_id is not None and self._is_editable(destination)
         return [
             *([self._edit_card] if on_card else []),
-            *([] if destination.private else [partial(self._post_message, private=False)]),
+            *([partial(self._post_message, private=False)] if in_server and not destination.private else []),
             partial(self._post_message, private=True),
         ]
 

@@ -51,9 +51,8 @@ def edit_modal(custom_id: CustomId, settings: Settings, prices: PriceList) -> ui
     )
 
 
-def draft_modal(custom_id: CustomId, images: int, prices: PriceList) -> ui.Modal:
+def draft_modal(custom_id: CustomId, images: int, settings: Settings, prices: PriceList) -> ui.Modal:
     """Edit the images of any message, all of which are used."""
-    settings = Settings(aspect_ratio=AspectRatio.AUTO)
     files = [_files(used=images)] if images < REFERENCES_MAX else []
     return _modal(
         custom_id, texts.EDIT_TITLE, _prompt("", texts.change_hint(images)), *_settings(settings, prices), *files

@@ -6,12 +6,12 @@ import discord
 from discord import ui
 
 from bot.domain.erasure import ErasureKind
-from bot.domain.errors import GenerationGone, NotYours
 from bot.domain.ids import UserId
 from bot.ui.buttons import privacy_buttons
 from bot.ui.cards import AMBER, BLURPLE, GREEN, RED, finished_view
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.discord_errors import retry_later
+from bot.ui.interactions import owner_of
 from bot.ui.services import Privacy, Services
 from bot.ui.texts import privacy as texts
 
@@ -34,13 +34,13 @@ async def panel(services: Privacy, user: UserId) -> ui.LayoutView:
 
 async def show(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """Back to the panel: nothing was erased."""
-    user = _owner(interaction, button)
+    user = owner_of(interaction, button)
     await interaction.response.edit_message(view=await panel(services.privacy, user), allowed_mentions=_NOBODY)
 
 
 async def ask(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """Say what erasing means, and ask for the second press."""
-    user = _owner(interaction, button)
+    user = owner_of(interaction, button)
     data = await services.privacy.eraser.stored(user)
     view = _view(RED, texts.question(data), privacy_buttons(user, Action.ERASE_ALL, Action.KEEP))
     await interaction.response.edit_message(view=view, allowed_mentions=_NOBODY)
@@ -48,14 +48,14 @@ async def ask(services: Services, interaction: discord.Interaction[Any], button:
 
 async def erase(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """The second press."""
-    user = _owner(interaction, button)
+    user = owner_of(interaction, button)
     await services.privacy.eraser.request(ErasureKind.USER, user)
     await interaction.response.edit_message(view=_view(AMBER, [texts.ERASING]), allowed_mentions=_NOBODY)
 
 
 async def export(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """Send the member their data as a file, which they alone see."""
-    user = _owner(interaction, button)
+    user = owner_of(interaction, button)
     await interaction.response.defer(ephemeral=True, thinking=True)
     async with services.privacy.exporter.export(user, interaction.filesize_limit - _REQUEST_OVERHEAD) as exported:
 
@@ -68,18 +68,6 @@ async def export(services: Services, interaction: discord.Interaction[Any], butt
                 await interaction.edit_original_response(view=view, attachments=[file], allowed_mentions=_NOBODY)
 
         await retry_later(send)
-
-
-def _owner(interaction: discord.Interaction[Any], button: CustomId) -> UserId:
-    """The member whose panel it is. Raises NotYours, or GenerationGone on a message that everybody sees.
-
-    A custom id can be forged; who presses it comes from Discord.
-    """
-    if interaction.user.id != button.number:
-        raise NotYours
-    if interaction.message is None or not interaction.message.flags.ephemeral:
-        raise GenerationGone
-    return UserId(button.number)
 
 
 def _view(colour: int, blocks: list[str], buttons: list[ui.Button[Any]] | None = None) -> ui.LayoutView:

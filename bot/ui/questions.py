@@ -1,27 +1,31 @@
 """Questions whether a message was meant as a request: small replies that name the price, and go away by themselves."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import Final, final
+from typing import Any, Final, final
 
 import discord
 import structlog
 
 from bot.domain.credits import PriceList
 from bot.domain.errors import StoreUnavailable
-from bot.domain.generation import Draft, Origin
+from bot.domain.generation import Chosen, Draft, Origin, Reference, Source
 from bot.domain.ids import ChannelId, MessageId, UserId
 from bot.domain.ports import Clock
+from bot.domain.preferences import Preferences
 from bot.generation.history import History
 from bot.runtime import BackgroundTasks, retry_until_available
 from bot.ui import replies
 from bot.ui.buttons import question_buttons
-from bot.ui.cards import question_view
+from bot.ui.cards import command_question_view, question_view
 from bot.ui.discord_errors import DISCORD_ERRORS
-from bot.ui.mentions import MentionRequest, has_words, settings_for
+from bot.ui.interactions import edit_answer, for_member_alone
+from bot.ui.mentions import MentionRequest, has_words, price_for
 from bot.ui.texts import cards as texts
+from bot.ui.texts.amounts import in_credits
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -41,13 +45,13 @@ class Questions:
         self._about: dict[int, tuple[Draft, discord.Message]] = {}
         """The questions of this process by the messages that they are about."""
 
-    async def ask(self, message: discord.Message, mention: MentionRequest) -> None:
+    async def ask(self, message: discord.Message, mention: MentionRequest, preferences: Preferences) -> None:
         """Ask the author of a message whether it was meant as a request; nothing is made or charged without a yes."""
         origin = mention.origin or Origin(ChannelId(message.channel.id), MessageId(message.id))
         draft = self._history.new_draft(UserId(message.author.id), origin, mention.sources)
-        price = self._prices.of(settings_for(mention.sources))
+        price = price_for(self._prices, preferences, mention.sources)
         buttons = question_buttons(draft.id, price, edits=bool(mention.sources))
-        text = texts.EDIT_QUESTION if mention.sources else texts.MAKE_QUESTION
+        text = texts.question(preferences.images, edits=bool(mention.sources))
         question = await replies.ask(message, question_view(text, buttons))
         draft = replace(draft, prompt=mention.prompt, question=MessageId(question.id))
         try:
@@ -59,6 +63,28 @@ class Questions:
         self.timers.start(self._forget_later(message.id, draft, question))
         for message_id in replaced:
             await _delete(discord.PartialMessage(channel=question.channel, id=message_id))
+
+    async def ask_about_command(
+        self, interaction: discord.Interaction[Any], prompt: str, sources: Sequence[Source | Reference], chosen: Chosen
+    ) -> None:
+        """Ask the member who used a command, privately, whether it may cost that much; only a yes charges anything.
+
+        Raises MayNotPost.
+        """
+        for_member_alone(interaction, private=chosen.private)
+        await interaction.response.defer(ephemeral=True, thinking=True)
+        origin = Origin(ChannelId(interaction.channel_id or 0), MessageId(0))
+        draft = self._history.new_draft(UserId(interaction.user.id), origin, sources)
+        await self._history.keep(replace(draft, prompt=prompt, chosen=chosen))
+        price = self._prices.of(chosen.settings) * chosen.count
+        await edit_answer(
+            interaction,
+            lambda words: command_question_view(
+                prompt if words else "",
+                [*texts.settings(chosen.settings, chosen.count, len(sources)), in_credits(price)],
+                question_buttons(draft.id, price, edits=False),
+            ),
+        )
 
     def is_about(self, message_id: int) -> bool:
         """Whether a question about a message was asked within the last minute."""

@@ -8,6 +8,7 @@ from bot.domain.ids import GuildId
 from bot.generation.history import History
 from bot.generation.image_history import ImageHistory
 from bot.generation.operator_pause import OperatorPauses
+from bot.generation.preferences import MemberPreferences
 from bot.generation.prompt_files import PromptFiles
 from bot.generation.reference_sets import ReferenceSets
 from bot.generation.service import GenerationService
@@ -60,6 +61,7 @@ class Services:
     generations: GenerationService
     history: History
     image_history: ImageHistory
+    preferences: MemberPreferences
     prompt_files: PromptFiles
     undelivered: Undelivered
     quotas: QuotaService

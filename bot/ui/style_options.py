@@ -12,13 +12,15 @@ from bot.domain.builtin_styles import BUILT_IN
 from bot.domain.credits import Account, Credits, PriceList
 from bot.domain.errors import NotAManager, StoreUnavailable
 from bot.domain.ids import DIRECT_MESSAGES, GuildId, UserId
+from bot.domain.preferences import Preferences
 from bot.domain.settings import COUNT_MAX, REFERENCES_MAX, Model, Resolution, Settings
 from bot.domain.style_errors import TooManyWithSet
 from bot.domain.styles import ReferenceSet, Saved, Shared, Style
+from bot.generation.preferences import MemberPreferences
 from bot.generation.reference_sets import ReferenceSets
 from bot.generation.styles import Styles
 from bot.quota.service import QuotaService
-from bot.ui.interactions import check_manager
+from bot.ui.interactions import check_manager, is_outside
 from bot.ui.texts import styles as texts
 
 _CHOICES_MAX: Final = 25
@@ -33,19 +35,29 @@ _Choices = list[app_commands.Choice[str]]
 class StyleOptions:
     """Serves ``style`` and ``references`` of /imagine, and the names that /style and /references take."""
 
-    def __init__(self, styles: Styles, sets: ReferenceSets, quotas: QuotaService, prices: PriceList) -> None:
+    def __init__(
+        self,
+        styles: Styles,
+        sets: ReferenceSets,
+        quotas: QuotaService,
+        preferences: MemberPreferences,
+        prices: PriceList,
+    ) -> None:
         self._styles = styles
         self._sets = sets
         self._quotas = quotas
+        self._preferences = preferences
         self._prices = prices
 
     async def offer_styles(self, interaction: _Interaction, typed: str) -> _Choices:
         """Autocompletion: what can be used here, each with what the image costs with the options chosen so far."""
-        found = list(BUILT_IN)
+        found, preferences = list(BUILT_IN), Preferences()
         with suppress(StoreUnavailable, TimeoutError):
             async with asyncio.timeout(_SECONDS):
-                found = await self._styles.visible(account_of(interaction))
-        return _choices([(texts.style_choice(style, self._price(interaction, style)), style) for style in found], typed)
+                account = account_of(interaction)
+                found, preferences = await self._styles.visible(account), await self._preferences.of(account.user_id)
+        priced = [(texts.style_choice(style, self._price(interaction, style, preferences)), style) for style in found]
+        return _choices(priced, typed)
 
     async def offer_sets(self, interaction: _Interaction, typed: str) -> _Choices:
         """Autocompletion: the sets that can be used here."""
@@ -95,19 +107,19 @@ class StyleOptions:
                 found = [one for one in await visible(account_of(interaction)) if one.owner.shared in mine]
         return _choices([(texts.named(one), one) for one in found], typed)
 
-    def _price(self, interaction: _Interaction, style: Style) -> Credits:
+    def _price(self, interaction: _Interaction, style: Style, preferences: Preferences) -> Credits:
         """What /imagine costs with this style. What is typed into other options need not be valid yet."""
-        typed = vars(interaction.namespace)
-        model = next((one for one in Model if one == typed.get("model")), style.model or Model.PRO)
-        resolution = next((one for one in Resolution if one == typed.get("resolution")), Resolution.ONE_K)
-        count = next((one for one in range(1, COUNT_MAX + 1) if one == typed.get("count")), 1)
+        typed, preferred = vars(interaction.namespace), preferences.settings(has_images=False)
+        model = next((one for one in Model if one == typed.get("model")), style.model or preferred.model)
+        resolution = next((one for one in Resolution if one == typed.get("resolution")), preferred.resolution)
+        count = next((one for one in range(1, COUNT_MAX + 1) if one == typed.get("count")), preferences.images)
         return self._prices.of(Settings(model, resolution=resolution)) * count
 
 
 def account_of(interaction: _Interaction) -> Account:
     """Who uses a command, and where."""
-    guild_id = DIRECT_MESSAGES if interaction.guild_id is None else GuildId(interaction.guild_id)
-    return Account(UserId(interaction.user.id), guild_id)
+    outside = interaction.guild_id is None or is_outside(interaction)
+    return Account(UserId(interaction.user.id), DIRECT_MESSAGES if outside else GuildId(interaction.guild_id or 0))
 
 
 def _choices(labelled: Sequence[tuple[str, Saved]], typed: str) -> _Choices:

@@ -120,7 +120,8 @@ async def submit_references(services: Services, interaction: _Interaction, modal
     owner = await owner_for(services.quotas, interaction, form.shared)
     draft = await services.history.draft(DraftId(modal.number), UserId(interaction.user.id))
     await interaction.response.defer(ephemeral=True, thinking=True)
-    await save_references(services, interaction, owner, form.name, draft.sources)
+    images = [source for source in draft.sources if isinstance(source, Source)]
+    await save_references(services, interaction, owner, form.name, images)
 
 
 async def save_references(

@@ -112,6 +112,43 @@ async def test_what_is_off_or_elsewhere_is_no_failure(surroundings: Surroundings
     assert await surroundings.failures() == []
 
 
+@pytest.mark.parametrize(
+    ("ways", "direct", "outcome", "detail"),
+    [
+        ({"0": {}, "1": {}}, "on", CheckOutcome.OK, "https://discord.com/oauth2/authorize?client_id="),
+        ({"0": {}, "1": {}}, "off", CheckOutcome.OK, "in servers alone, since direct messages are off: https://"),
+        ({"0": {}}, "on", CheckOutcome.FAILED, "the application does not allow it"),
+        (None, "on", CheckOutcome.SKIPPED, "Discord does not say"),
+    ],
+)
+async def test_whether_users_may_install_it_is_asked_of_discord_if_they_may(
+    surroundings: Surroundings, ways: object, direct: str, outcome: CheckOutcome, detail: str
+) -> None:
+    assert "user install" not in {line.name for line in await surroundings.check()}
+    surroundings.settings["discord"] |= {"user_install": True, "direct_messages": direct}
+    surroundings.front.application["integration_types_config"] = ways
+    (line,) = [line for line in await surroundings.check() if line.name == "user install"]
+    assert line.outcome is outcome
+    assert detail in line.detail
+    assert ("Installation page" in line.fix) == (outcome is CheckOutcome.FAILED)
+
+
+@pytest.mark.parametrize("guilds", [[], [77]])
+async def test_a_public_bot_that_users_may_install_needs_a_budget(
+    surroundings: Surroundings, guilds: list[int]
+) -> None:
+    surroundings.settings["discord"] |= {"user_install": True, "guilds": guilds}
+    surroundings.front.application["integration_types_config"] = {"1": {}}
+    found = {line.name: line.detail for line in await surroundings.check()}
+    assert found["application"] == (
+        "public: any server can add it, but limits.daily_budget limits what all of them spend"
+    )
+    surroundings.settings["limits"] = {}
+    (line,) = await surroundings.failures()
+    assert line.detail == "public: anybody can install it and spend your KIE credits"
+    assert "discord.guilds" not in line.fix
+
+
 async def test_a_short_rate_limit_is_waited_for(surroundings: Surroundings) -> None:
     surroundings.front.faults.on("GET", "/users/@me", rate_limited(0.01), times=2)
     assert await surroundings.failures() == []

@@ -160,6 +160,8 @@ class Rest:
             case "GET", ["gateway", "bot"]:
                 starts = {"total": 1000, "remaining": 1000, "reset_after": 0, "max_concurrency": self.max_concurrency}
                 return {"url": self.gateway_url, "shards": self.shards, "session_start_limit": starts}
+            case "GET", ["applications", "@me"]:
+                return {"id": str(self._backend.application_id)} | self.application
             case "GET", ["oauth2", "applications", "@me"]:
                 application = self._dispatch(http, request, uploads)
                 return application | {"flags": self._options.application_flags} | self.application

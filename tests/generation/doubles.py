@@ -61,6 +61,7 @@ class RecordingSender:
         self.next_show: deque[Exception] = deque()
         self.next_deliver: deque[Reaction] = deque()
         self.always: Reaction | None = None
+        self.pinged: list[GenerationId] = []
         self.interrupted: list[PendingCard] = []
 
     async def show(self, card: Card) -> None:
@@ -81,6 +82,9 @@ class RecordingSender:
         positions = tuple(card.generation.task(image.task_id).position for image in images)
         self.posts.append(Post(card, positions, files, tuple(image.filename for image in images)))
         return Posted(ChannelId(5), MessageId(1000 + len(self.posts)))
+
+    async def ping(self, card: Card) -> None:
+        self.pinged.append(card.generation.id)
 
     async def show_interrupted(self, card: PendingCard, /) -> None:
         self.interrupted.append(card)

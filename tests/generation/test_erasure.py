@@ -26,6 +26,7 @@ from bot.domain.ids import (
     UserId,
 )
 from bot.domain.ledger import RequestApproved, RuleSet
+from bot.domain.preferences import Preferences
 from bot.domain.privacy_errors import BeingErased
 from bot.domain.rules import Rule, Scope, ServerSettings
 from bot.domain.states import TaskState
@@ -136,6 +137,7 @@ async def everything_of_a_member(backend: Backend) -> None:
             await tx.reference_sets.put(ReferenceSet(owner, images[0].filename, ReferenceSetId(number), images))
             template = f"{{prompt}}, as {images[0].filename}"
             await tx.styles.put(Style(owner, "Ink", StyleId(number), template, reference_set=ReferenceSetId(number)))
+        await tx.preferences.put(MEMBER, Preferences(ping=True))
     await made(backend, OWN, "heron three", bonus=5)
     await made(backend, OWN, "heron four", bonus=5)
 

@@ -19,7 +19,7 @@ from bot.domain.credit_requests import CreditRequest, CreditRequestState
 from bot.domain.credits import Allowance, Credits, Period, Requester
 from bot.domain.erasure import ErasureKind
 from bot.domain.errors import OperatorError
-from bot.domain.generation import Draft, Image, Origin, Reference, Source
+from bot.domain.generation import Chosen, Draft, Image, Origin, Reference, Source
 from bot.domain.ids import (
     ChannelId,
     CreditRequestId,
@@ -32,8 +32,9 @@ from bot.domain.ids import (
     UserId,
 )
 from bot.domain.ledger import RequestApproved, RuleSet
+from bot.domain.preferences import Preferences
 from bot.domain.rules import Rule, Scope, ServerSettings
-from bot.domain.settings import AspectRatio, Model
+from bot.domain.settings import AspectRatio, Model, Settings
 from bot.domain.states import TaskState
 from bot.domain.styles import Owner, ReferenceSet, SavedImage, Style
 from bot.store import copy as copying
@@ -136,7 +137,9 @@ async def fill(url: str) -> str:
             await tx.uploads.remember("aa", "https://kie/aa", NOW)
             sources = (Source("https://cdn/1?a=b&c='", "“1” ✨.png", 1 << 40, None),)
             draft = Draft(DraftId(LARGEST), ALICE.user_id, NOW, Origin(ChannelId(5), MessageId(1)), sources)
-            await tx.drafts.add(draft)
+            chosen = Chosen(Settings(Model.FLEX, guidance=2.5), count=2, private=True)
+            await tx.drafts.add(replace(draft, chosen=chosen))
+            await tx.preferences.put(UserId(LARGEST), Preferences(model=Model.FLEX, confirm_above=Credits("0.001")))
             await tx.rules.put(ALICE.guild_id, RULE)
             await tx.rules.put_settings(
                 ALICE.guild_id, ServerSettings("Europe/Berlin", channels=frozenset({ChannelId(5)}))

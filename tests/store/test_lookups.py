@@ -5,8 +5,11 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot.domain.generation import Draft, Generation, Origin, Source
+from bot.domain.credits import Credits
+from bot.domain.generation import Chosen, Draft, Generation, Origin, Reference, Source
 from bot.domain.ids import ChannelId, DraftId, MessageId
+from bot.domain.preferences import Preferences
+from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.store.store import Store
 from tests.factories import ALICE, BOB, NOW, make_generation, make_request
 from tests.store.stored import keep
@@ -52,6 +55,35 @@ async def test_a_draft_comes_back_unchanged(store: Store, count: int) -> None:
         await tx.drafts.add(stored)
         assert await tx.drafts.get(stored.id) == stored
         assert await tx.drafts.get(DraftId(1)) is None
+
+
+async def test_a_command_that_waits_for_a_yes_comes_back_unchanged(store: Store) -> None:
+    settings = Settings(Model.FLEX, AspectRatio.WIDE, Resolution.TWO_K, steps=20, guidance=2.5)
+    images = (
+        Reference("https://kie/a", "a.png", "ab" * 32, BOB.user_id),
+        Source("https://cdn/b", "b.png", spoiler=True),
+    )
+    stored = replace(draft(1), sources=images, prompt="a castle", chosen=Chosen(settings, count=4, private=True))
+    async with store.write() as tx:
+        await tx.drafts.add(stored)
+        assert await tx.drafts.get(stored.id) == stored
+        assert await tx.drafts.questions() == [], "nothing to withdraw: only its member sees it"
+
+
+ALL_CHOSEN = Preferences(
+    Model.FLEX, AspectRatio.WIDE, Resolution.TWO_K, count=4, private=True, ping=True, confirm_above=Credits("0.5")
+)
+
+
+async def test_preferences_are_the_last_ones_of_their_member(store: Store) -> None:
+    async with store.write() as tx:
+        for chosen in (ALL_CHOSEN, Preferences(ping=True), ALL_CHOSEN):
+            await tx.preferences.put(ALICE.user_id, chosen)
+            assert await tx.preferences.get(ALICE.user_id) == chosen
+        assert await tx.preferences.get(BOB.user_id) == Preferences()
+        assert (await tx.exports.preferences(ALICE.user_id))["aspect_ratio"] is AspectRatio.WIDE
+        await tx.preferences.put(ALICE.user_id, Preferences())
+        assert await tx.exports.preferences(ALICE.user_id) == {}
 
 
 async def test_a_member_has_one_question_per_channel(store: Store) -> None:

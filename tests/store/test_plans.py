@@ -29,6 +29,7 @@ from bot.domain.ids import (
 )
 from bot.domain.image_edits import ImageViewer
 from bot.domain.image_history import HistoryFilter
+from bot.domain.preferences import Preferences
 from bot.domain.rules import Scope
 from bot.domain.states import OPEN, TaskState
 from bot.domain.styles import owners
@@ -94,6 +95,8 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "an image": lambda tx: tx.image_history.get(IMAGE.id, ALICE.user_id),
     "saving an image": lambda tx: tx.favourites.add(ALICE.user_id, IMAGE.id, NOW),
     "a preview": lambda tx: tx.previews.add({IMAGE.id: b"webp"}),
+    "a member's preferences": lambda tx: tx.preferences.get(ALICE.user_id),
+    "other preferences": lambda tx: tx.preferences.put(ALICE.user_id, Preferences(ping=True)),
     "a draft": lambda tx: tx.drafts.get(DRAFT.id),
     "a member's questions in a channel": lambda tx: tx.drafts.remove_questions(ALICE.user_id, ChannelId(5)),
     "all questions": lambda tx: tx.drafts.questions(),

@@ -115,9 +115,9 @@ def custom_id_of(card: Message, label: str) -> str:
     return button.custom_id
 
 
-def forge(world: StoryWorld, card: discord.Message, label: str, custom_id: str) -> None:
+def forge(world: StoryWorld, card: Message, label: str, custom_id: str) -> None:
     """Make a button carry something else."""
-    stored = world.env.backend.get_message(card.channel.id, card.id)
+    stored = world.env.backend.get_message(_channel_of(card), card.id)
     for component in walk_components(stored.components):
         if component.get("label") == label:
             component["custom_id"] = custom_id
@@ -172,7 +172,7 @@ def _press_of(custom_id: str) -> tuple[InteractionType, dict[str, Any]]:
 def _emit(
     world: StoryWorld, who: Actor, kind: InteractionType, data: Mapping[str, Any], card: Message
 ) -> simcord.InteractionResult:
-    channel_id = card.channel_id if isinstance(card, simcord.ResponseMessage) else card.channel.id
+    channel_id = _channel_of(card)
     guild_id = who.guild.id if isinstance(who, simcord.MemberActor) else None
     return _emit_in(world, who, kind, data, channel_id, guild_id, card.id)
 
@@ -204,3 +204,7 @@ def _buttons_in(component: object) -> list[discord.Button]:
         return [component]
     children = component.children if isinstance(component, (discord.Container, discord.ActionRow)) else []
     return [button for child in children for button in _buttons_in(child)]
+
+
+def _channel_of(card: Message) -> int:
+    return card.channel_id if isinstance(card, simcord.ResponseMessage) else card.channel.id

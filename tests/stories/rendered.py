@@ -25,6 +25,8 @@ class Rendered:
     buttons: tuple[str, ...]
     files: tuple[str, ...]
     """Their addresses."""
+    selected: tuple[str, ...]
+    """What each select shows."""
     ephemeral: bool
     thinking: bool
 
@@ -57,6 +59,7 @@ def rendered(message: discord.Message | ResponseMessage) -> Rendered:
     images: list[RenderedImage] = []
     buttons: list[str] = []
     files: list[str] = []
+    selected: list[str] = []
     colour: int | None = None
     components = list(shown.components)
     while components:
@@ -78,6 +81,8 @@ def rendered(message: discord.Message | ResponseMessage) -> Rendered:
                 images += [RenderedImage(item.media.url, item.description) for item in items]
             case discord.Button(label=label):
                 buttons.append(label or "")
+            case discord.SelectMenu(options=options):
+                selected += [option.label for option in options if option.default]
             case discord.SeparatorComponent():
                 pass
             case other:
@@ -89,6 +94,7 @@ def rendered(message: discord.Message | ResponseMessage) -> Rendered:
         tuple(images),
         tuple(buttons),
         tuple(files),
+        tuple(selected),
         ephemeral=shown.flags.ephemeral,
         thinking=shown.flags.loading,
     )

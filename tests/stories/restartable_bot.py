@@ -3,7 +3,7 @@
 import asyncio
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from typing import final
+from typing import Literal, final
 
 import simcord
 
@@ -33,12 +33,16 @@ class BotOptions:
     """Whether Discord grants the message-content intent."""
     previews: int = 0
     """Megabytes: few stories look at them."""
+    user_install: bool = False
+    direct_messages: Literal["auto", "on", "off"] = "auto"
 
 
 def config_of(options: BotOptions, kie_url: str, database: DatabaseConfig) -> Config:
     """The bot's configuration with these options."""
     return Config(
-        discord=DiscordConfig(cdn_hosts=("127.0.0.1",)),
+        discord=DiscordConfig(
+            cdn_hosts=("127.0.0.1",), user_install=options.user_install, direct_messages=options.direct_messages
+        ),
         kie=KieConfig.model_validate(
             {
                 "api_key": "test-key",

@@ -11,7 +11,7 @@ LARGEST = (1 << 63) - 1
 
 @pytest.mark.parametrize("action", Action)
 def test_what_is_written_is_read(action: Action) -> None:
-    for numbers in [(0,), (1,), (35,), (36, 36), (LARGEST, 0), (LARGEST, LARGEST)]:
+    for numbers in [(0, 0), (1, 0), (35, 0), (36, 36), (LARGEST, 0), (LARGEST, LARGEST)]:
         custom_id = CustomId(action, *numbers)
         assert len(str(custom_id)) <= 100
         assert TEMPLATE.fullmatch(str(custom_id))

@@ -31,9 +31,9 @@ EVERY: dict[str, Callable[[str, Settings], ui.Modal]] = {
         ID, make_request(prompt=prompt, settings=settings), PRICES, dropped=8
     ),
     "amount": lambda _prompt, _settings: amount_modal(ID, quota.AMOUNT_TITLE, quota.AMOUNT_LABEL),
-    "one image": lambda _prompt, _settings: draft_modal(ID, 1, PRICES),
-    "seven images": lambda _prompt, _settings: draft_modal(ID, 7, PRICES),
-    "eight images": lambda _prompt, _settings: draft_modal(ID, 8, PRICES),
+    "one image": lambda _prompt, settings: draft_modal(ID, 1, settings, PRICES),
+    "seven images": lambda _prompt, settings: draft_modal(ID, 7, settings, PRICES),
+    "eight images": lambda _prompt, settings: draft_modal(ID, 8, settings, PRICES),
 }
 
 
@@ -46,7 +46,7 @@ def test_a_modal_keeps_within_discords_limits(kind: str, settings: Settings) -> 
 
 @pytest.mark.parametrize("images", range(1, REFERENCES_MAX + 1))
 def test_a_draft_takes_as_many_files_as_there_is_room_for(images: int) -> None:
-    fields = {field["custom_id"]: field for field in fields_of(draft_modal(ID, images, PRICES).to_dict())}
+    fields = {field["custom_id"]: field for field in fields_of(draft_modal(ID, images, Settings(), PRICES).to_dict())}
 
     assert fields.get("files", {"max_values": 0})["max_values"] == REFERENCES_MAX - images
 

@@ -29,8 +29,7 @@ FETCHING = "✅ finished · fetching it from the image service"
 LATE = "This took too long, so it's free."
 INTERRUPTED = "I was restarted before I could start on this. Nothing was charged. Please send it again."
 RECEIVED = "Got it, one moment…"
-EDIT_QUESTION = "Edit this image?"
-MAKE_QUESTION = "Make an image from this?"
+COMMAND_QUESTION = "Make this? You asked me to check first, in /preferences. Nothing is charged yet."
 PROMPT_HIDDEN = "prompt not shown: Discord doesn't accept it here"
 ALT_TEXT_HIDDEN = "image"
 LARGER_HEADLINE = "same image, redrawn in 2K"
@@ -130,6 +129,18 @@ def settings(chosen: Settings, count: int, references: int) -> list[str]:
     if references:
         pieces.append(f"from {counted(references, 'image')}")
     return pieces
+
+
+def question(images: int, *, edits: bool) -> str:
+    """Whether a message was meant as a request."""
+    if edits:
+        return "Edit this image?" if images == 1 else f"Edit this image, in {images} versions?"
+    return f"Make {'an image' if images == 1 else counted(images, 'image')} from this?"
+
+
+def ping(user: int, *, made: bool) -> str:
+    """Below a card whose requester wants to be told."""
+    return f"<@{user}>, your image is ready." if made else f"<@{user}>, your request has ended without an image."
 
 
 def confirm(price: Decimal, *, edits: bool) -> str:

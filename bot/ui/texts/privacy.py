@@ -19,6 +19,7 @@ This takes about a minute. If an image is still being made, I finish and post it
 new ones. Use /privacy to see whether it's done."""
 _CREDITS = """- **Credits:** what each image cost and what you were given. If you erase your data, the amounts stay, \
 without your name"""
+_PREFERENCES = "- **Your /preferences:** until you erase them"
 _STAYS = """**What stays**
 - **Images on Discord.** I can't delete them for you afterwards, so first press Delete below those you want gone
 - What images cost, without your prompts. Your Discord id stays with it until this month ends, because erasing must \
@@ -34,7 +35,7 @@ def stored(data: StoredData, kept_for: KeptFor) -> str:
         f"- **Your {counted(data.requests, 'request')}:** prompt, settings, time, outcome and a link to the result."
     )
     images, short = _references(kept_for.references), _short(kept_for.undelivered)
-    lines = [f"{requests} {_until(kept_for.prompts)}", *_saved(data), images, short, _CREDITS]
+    lines = [f"{requests} {_until(kept_for.prompts)}", *_saved(data), images, _PREFERENCES, short, _CREDITS]
     return "\n".join(["### Your data", *lines])
 
 
@@ -53,7 +54,10 @@ def erasure_state(data: StoredData) -> list[str]:
 def question(data: StoredData) -> list[str]:
     """What erasing does, before the second press."""
     requests = f"**{counted(data.requests, 'request')}** in all servers and direct messages"
-    goes = [f"Your {requests}: prompts, attached images and links", "Your open requests for more credits"]
+    goes = [
+        f"Your {requests}: prompts, attached images and links",
+        "Your open requests for more credits, and your /preferences",
+    ]
     if saved := _counts(data):
         goes.append(f"Your {saved}, with their images")
     if data.waiting:

@@ -95,7 +95,7 @@ _FIXED: Mapping[type[errors.UserError], str] = {
     errors.QuestionGone: (
         f"This question is closed. Mention me in a reply if you want to change an image. {NOTHING_CHARGED}"
     ),
-    errors.PriceChanged: f"The price has changed since I asked. Reply again to see the new one. {NOTHING_CHARGED}",
+    errors.PriceChanged: f"The price has changed since I asked. Send it again to see the new one. {NOTHING_CHARGED}",
     errors.DraftGone: f"This form was open for too long and has expired. Open it again. {NOTHING_CHARGED}",
     errors.UploadFailed: f"The image service didn't accept your image. Try again in a while. {NOTHING_CHARGED}",
     errors.TooManyImagesWaiting: (
