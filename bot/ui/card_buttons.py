@@ -10,7 +10,7 @@ from typing import Any
 import discord
 
 from bot.domain import derived_requests
-from bot.domain.errors import NoSourceImage
+from bot.domain.errors import GenerationGone, NoSourceImage
 from bot.domain.generation import GenerationRequest
 from bot.domain.ids import DraftId, GenerationId, MessageId, UserId
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
@@ -137,6 +137,8 @@ async def _one_is_meant(services: Services, interaction: discord.Interaction[Any
     if len(sources) == 1:
         return True
     images = await services.history.images_in(MessageId(message.id))
+    if not images:
+        raise GenerationGone
     view = choice_view([image.id for image in images])
     await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=_NOBODY)
     return False

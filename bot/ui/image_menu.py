@@ -99,10 +99,11 @@ def _menu(
         Action.REMOVE: (whole or len(siblings) == 1) and can_delete(interaction, target),
     }
     more = [menu_button(action, image.id, viewer) for action, is_offered in offered.items() if is_offered]
+    in_direct_message = interaction.guild_id is None and image.channel_id == interaction.channel_id
     number = [sibling.id for sibling in siblings].index(image.id) + 1 if image in siblings else 1
     return _Menu(
         generation,
         "" if whole else texts.position(number, len(siblings)),
         (more,) if on_card else (new, more),
-        None if interaction.guild_id is not None else texts.ONLY_YOU if target.hidden else texts.FORWARD,
+        (texts.ONLY_YOU if target.hidden else texts.FORWARD) if in_direct_message else None,
     )

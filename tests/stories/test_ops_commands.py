@@ -8,7 +8,16 @@ from bot.store import sqlite
 from bot.ui.cards import AMBER, BLURPLE
 from bot.ui.custom_ids import Action, CustomId
 from tests.database import ON_POSTGRESQL
-from tests.stories.components import EDIT_FORM, custom_id_of, edit, forge, new_card, press_forged, private_answer
+from tests.stories.components import (
+    EDIT_FORM,
+    REMIX_FORM,
+    custom_id_of,
+    edit,
+    forge,
+    new_card,
+    press_forged,
+    private_answer,
+)
 from tests.stories.images import png
 from tests.stories.operator_setup import FORBIDDEN, OperatorSetup
 from tests.stories.rendered import rendered
@@ -39,14 +48,15 @@ async def test_a_pause_refuses_every_way_to_an_image_and_outlives_a_restart(
     await world.restart()
 
     alice, form = world.alice, {"prompt": "wider", **EDIT_FORM}
-    new_form = {"prompt": "a crow", **EDIT_FORM, "ratio": ["1:1"]}
+    new_form = {"prompt": "a crow", **REMIX_FORM, "ratio": ["1:1"]}
     menu = await alice.context_menu(world.channel, "Edit image", photo)
-    retry = await alice.click(failed, label="Edit prompt")
+    retry, remix = await alice.click(failed, label="Edit prompt"), await alice.click(card, label="Remix")
     commands = {
         "/imagine": await world.imagine(),
         "Again": await alice.click(card, label="Again"),
         "2K": await alice.click(card, label="2K · 7"),
         "Edit": await edit(world, alice, card),
+        "Remix": await alice.submit_modal(remix, form | {"count": ["1"]}),
         "Edit prompt": await alice.submit_modal(retry, new_form),
         "the menu": await alice.submit_modal(menu, form),
     }

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import discord
 import pytest
 
-from tests.stories.components import edit, new_card, press
+from tests.stories.components import REMIX_FORM, edit, menu_of, new_card, press
 from tests.stories.images import png
 from tests.stories.kie_calls import task_bodies
 from tests.stories.rendered import rendered
@@ -32,6 +32,20 @@ async def test_whatever_is_made_from_a_spoiler_stays_one(world: StoryWorld) -> N
         assert [image.alt_text for image in rendered(message).images] == [HIDDEN]
         assert rendered(message).headline.startswith("||**")
     assert rendered(reply).headline == "||**colder**||"
+
+
+async def test_a_shared_spoiler_stays_one(world: StoryWorld) -> None:
+    command = await world.imagine("||the murderer||", private=True)
+    await world.outcome(command)
+    menu = await menu_of(world, world.alice, response_of(command))
+    await world.alice.click(menu, label="Share")
+    (copy,) = world.messages()
+    remixed = await world.alice.click(copy, label="Remix")
+    await world.outcome(await world.alice.submit_modal(remixed, {"prompt": "his cat", **REMIX_FORM, "ratio": ["1:1"]}))
+
+    for message in world.messages():
+        assert [item.spoiler for item in galleries(message)] == [True]
+        assert rendered(message).headline.startswith("||**")
 
 
 async def test_hidden_words_make_a_hidden_image(world: StoryWorld) -> None:
