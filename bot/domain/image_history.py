@@ -26,6 +26,11 @@ class HistoryFilter:
     """Where it was asked for; DIRECT_MESSAGES is one of these places."""
     model: Model | None = None
 
+    @property
+    def is_narrow(self) -> bool:
+        """Whether not all of them are wanted."""
+        return bool(self.words) or self.guild is not None or self.model is not None
+
 
 @dataclass(frozen=True, slots=True)
 class HistoryEntry:

@@ -88,10 +88,11 @@ class ImageHistoryRepository:
         """At most ``limit``, newest first: those before an image, or the first after one, or the newest of all."""
         statement, key = self._of(wanted)
         values: dict[str, Any] = {"user": wanted.user}
-        if wanted.words:
+        if wanted.is_narrow:
             values["words"] = self._query(wanted)
             if self._connection.dialect.name == "postgresql":
                 await self._connection.execute(_PLAN_FOR_THESE_WORDS)
+        if wanted.words:
             statement = statement.where(_G.prompt != LARGER_PROMPT)
         if wanted.guild is not None:
             statement = statement.where(_G.guild_id == wanted.guild)
@@ -130,17 +131,20 @@ class ImageHistoryRepository:
         on_sqlite = self._connection.dialect.name == "sqlite"
         if wanted.favourites:
             matches = exists(select(1).select_from(_WORDS).where(_WORDS.c.rowid == _F.image_id, _MATCHES))
-            return _FAVOURITES.where(*self._if_words(wanted, matches if on_sqlite else _HAS_WORDS)), _F.image_id
-        if wanted.words and on_sqlite:
+            condition = matches if on_sqlite else _HAS_WORDS
+            return (_FAVOURITES.where(condition) if wanted.is_narrow else _FAVOURITES), _F.image_id
+        if wanted.is_narrow and on_sqlite:
             return _FOUND, _WORDS.c.rowid
-        return _OWN.where(*self._if_words(wanted, _HAS_WORDS)), _T.id
-
-    def _if_words(self, wanted: HistoryFilter, condition: Any) -> Sequence[Any]:
-        return (condition,) if wanted.words else ()
+        return (_OWN.where(_HAS_WORDS) if wanted.is_narrow else _OWN), _T.id
 
     def _query(self, wanted: HistoryFilter) -> str:
-        member = () if wanted.favourites else (f"member{wanted.user}",)
-        words = (*member, *wanted.words)
+        words = list(wanted.words)
+        if not wanted.favourites:
+            words.append(f"member{wanted.user}")
+        if wanted.guild is not None:
+            words.append(f"server{wanted.guild}")
+        if wanted.model is not None:
+            words.append(f"model{wanted.model.value}")
         return " ".join(f'"{word}"' for word in words) if self._connection.dialect.name == "sqlite" else " ".join(words)
 
     async def _complete(self, rows: Sequence[RowMapping]) -> list[HistoryEntry]:

@@ -19,6 +19,7 @@ from bot.domain.ids import ChannelId, CreditRequestId, DraftId, ImageId, KieTask
 from bot.domain.image_edits import ImageViewer
 from bot.domain.image_history import HistoryFilter
 from bot.domain.rules import Scope
+from bot.domain.settings import Model
 from bot.domain.states import OPEN, TaskState
 from bot.store.migrate import migrate
 from bot.store.store import Store, Transaction
@@ -73,6 +74,9 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "a member's images": lambda tx: tx.image_history.entries(OWN, 6, before=IMAGE.id),
     "a member's newer images": lambda tx: tx.image_history.entries(OWN, 6, after=IMAGE.id),
     "a member's images by words": lambda tx: tx.image_history.entries(replace(OWN, words=("a", "b")), 6),
+    "a member's images by server and model": lambda tx: tx.image_history.entries(
+        replace(OWN, guild=ALICE.guild_id, model=Model.PRO), 6
+    ),
     "a member's favourites": lambda tx: tx.image_history.entries(replace(OWN, favourites=True), 6, before=IMAGE.id),
     "favourites by words": lambda tx: tx.image_history.entries(replace(OWN, favourites=True, words=("a",)), 6),
     "the prompts of a lineage": lambda tx: tx.images.prompts(IMAGE.id, ALICE.user_id),
@@ -165,6 +169,7 @@ INDEXES: dict[str, set[str]] = {
     "a member's images": {"ix_tasks_delivered"},
     "a member's newer images": {"ix_tasks_delivered"},
     "a member's images by words": {"ix_generations_user_id_id"},
+    "a member's images by server and model": {"ix_generations_user_id_id"},
     "a member's favourites": set(),
     "favourites by words": set(),
     "a member's questions in a channel": {"ix_drafts_questions"},

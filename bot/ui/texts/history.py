@@ -35,7 +35,7 @@ def heading(wanted: HistoryFilter) -> str:
 
 def nothing(wanted: HistoryFilter) -> str:
     """Why there are no entries."""
-    if wanted.words or wanted.guild is not None or wanted.model is not None:
+    if wanted.is_narrow:
         return NOTHING_FOUND
     return NO_FAVOURITES if wanted.favourites else NO_IMAGES
 

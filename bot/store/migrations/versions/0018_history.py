@@ -11,7 +11,7 @@ from alembic import op
 revision: str = "0018"
 down_revision: str | None = "0017"
 
-# The member is a word, too: what somebody searches for is looked up among their own images.
+# Member, server and model are words, too: what somebody looks for is found among their own images.
 _SQLITE = (
     """
     CREATE VIRTUAL TABLE image_words
@@ -19,31 +19,33 @@ _SQLITE = (
     """,
     """
     INSERT INTO image_words (rowid, words)
-    SELECT i.id, 'member' || g.user_id || ' ' || g.prompt FROM images i JOIN generations g ON g.id = i.generation_id
-    WHERE g.prompt <> '' ORDER BY i.id
+    SELECT i.id, 'member' || g.user_id || ' server' || g.guild_id || ' model' || g.model || ' ' || g.prompt
+    FROM images i JOIN generations g ON g.id = i.generation_id ORDER BY i.id
     """,
     """
     CREATE TRIGGER images_words_added AFTER INSERT ON images BEGIN
         INSERT INTO image_words (rowid, words)
-        SELECT new.id, 'member' || g.user_id || ' ' || g.prompt FROM generations g
-        WHERE g.id = new.generation_id AND g.prompt <> '';
+        SELECT new.id, 'member' || g.user_id || ' server' || g.guild_id || ' model' || g.model || ' ' || g.prompt
+        FROM generations g WHERE g.id = new.generation_id;
     END
     """,
     """
     CREATE TRIGGER images_words_deleted AFTER DELETE ON images BEGIN
         INSERT INTO image_words (image_words, rowid, words)
-        SELECT 'delete', old.id, 'member' || g.user_id || ' ' || g.prompt FROM generations g
-        WHERE g.id = old.generation_id AND g.prompt <> '';
+        SELECT 'delete', old.id,
+            'member' || g.user_id || ' server' || g.guild_id || ' model' || g.model || ' ' || g.prompt
+        FROM generations g WHERE g.id = old.generation_id;
     END
     """,
     """
     CREATE TRIGGER generations_words_changed AFTER UPDATE OF prompt, user_id ON generations BEGIN
         INSERT INTO image_words (image_words, rowid, words)
-        SELECT 'delete', i.id, 'member' || old.user_id || ' ' || old.prompt FROM images i
-        WHERE i.generation_id = old.id AND old.prompt <> '';
+        SELECT 'delete', i.id,
+            'member' || old.user_id || ' server' || old.guild_id || ' model' || old.model || ' ' || old.prompt
+        FROM images i WHERE i.generation_id = old.id;
         INSERT INTO image_words (rowid, words)
-        SELECT i.id, 'member' || new.user_id || ' ' || new.prompt FROM images i
-        WHERE i.generation_id = new.id AND new.prompt <> '';
+        SELECT i.id, 'member' || new.user_id || ' server' || new.guild_id || ' model' || new.model || ' ' || new.prompt
+        FROM images i WHERE i.generation_id = new.id;
     END
     """,
 )
@@ -51,7 +53,8 @@ _SQLITE = (
 _POSTGRESQL = (
     """
     ALTER TABLE generations ADD COLUMN words tsvector GENERATED ALWAYS AS (to_tsvector('simple',
-        'member' || CAST(user_id AS text) || ' ' || translate(prompt, '-/.@_+<>&', '         '))) STORED
+        'member' || CAST(user_id AS text) || ' server' || CAST(guild_id AS text) || ' model' || model || ' ' ||
+        translate(prompt, '-/.@_+<>&', '         '))) STORED
     """,
     "CREATE INDEX ix_generations_words ON generations USING gin (words)",
 )
