@@ -58,9 +58,14 @@ class History:
 
     async def worded(self, generation: Generation, to: UserId) -> Generation:
         """The generation whose words and settings a member would change: of a 2K redraw, what it redraws."""
-        for earlier in (generation, *reversed(await self._earlier(generation))):
-            if earlier.request.prompt != LARGER_PROMPT:
-                return earlier if _may_see(earlier, to) else generation
+        origin = generation.request.origin
+        if generation.request.prompt != LARGER_PROMPT or origin is None or origin.image_id is None:
+            return generation
+        async with self._store.read() as tx:
+            for image in await tx.images.lineage(origin.image_id):
+                earlier = await tx.generations.get(image.generation_id)
+                if earlier is not None and earlier.request.prompt != LARGER_PROMPT:
+                    return earlier if _may_see(earlier, to) else generation
         return generation
 
     async def earlier_prompts(self, generation: Generation, to: UserId) -> list[str]:
@@ -68,16 +73,11 @@ class History:
 
         Those of private generations are for their requester alone.
         """
-        return [earlier.request.prompt for earlier in await self._earlier(generation) if _may_see(earlier, to)]
-
-    async def _earlier(self, generation: Generation) -> list[Generation]:
         origin = generation.request.origin
         if origin is None or origin.image_id is None:
             return []
         async with self._store.read() as tx:
-            images = await tx.images.lineage(origin.image_id)
-            generations = [await tx.generations.get(image.generation_id) for image in reversed(images)]
-        return [earlier for earlier in generations if earlier is not None]
+            return await tx.images.prompts(origin.image_id, to)
 
     def new_draft(self, user_id: UserId, origin: Origin, sources: Sequence[Source | Reference]) -> Draft:
         """A draft whose id goes into the modal's custom id; :meth:`keep` it before the modal is opened."""

@@ -48,7 +48,7 @@ class ImageHistory:
     async def edits(self, image: Image, viewer: ImageViewer, page: int) -> ImageEdits:
         """What led to an image that the viewer has come to, and a page of what was made from it, 0 being the newest."""
         async with self._store.read() as tx:
-            line = await tx.images.line(image.id)
+            line = [one.id for one in reversed(await tx.images.lineage(image.id))]
             numbers = range(1, len(line) + 1)
             shown = list(zip(numbers, line, strict=True))
             if len(shown) > STEPS:

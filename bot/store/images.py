@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import RowMapping, and_, bindparam, select, true, update
+from sqlalchemy import RowMapping, and_, bindparam, not_, or_, select, true, update
 from sqlalchemy.dialects.postgresql import insert  # compiles for SQLite, too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.generation import Image
-from bot.domain.ids import ImageId, MessageId
-from bot.store.tables import images
+from bot.domain.ids import ImageId, MessageId, UserId
+from bot.store.tables import generations, images
 
 # Another process may have posted them in the same message, and come first.
 _PARENT = images.alias("parent")
@@ -35,7 +35,12 @@ _NEWEST = select(images).where(images.c.id == bindparam("image")).cte("lineage",
 _IS_PARENT = and_(images.c.id == _NEWEST.c.parent_id, images.c.id < _NEWEST.c.id)
 _LINEAGE = _NEWEST.union_all(select(images).join(_NEWEST, _IS_PARENT))
 _NEWEST_FIRST = select(_LINEAGE).order_by(_LINEAGE.c.id.desc())
-_IDS_FIRST_FIRST = select(_LINEAGE.c.id).order_by(_LINEAGE.c.id)
+_PROMPTS = (
+    select(generations.c.prompt)
+    .join(_LINEAGE, _LINEAGE.c.generation_id == generations.c.id)
+    .where(or_(not_(generations.c.private), generations.c.user_id == bindparam("reader")))
+    .order_by(_LINEAGE.c.id)
+)
 
 
 class ImageRepository:
@@ -63,14 +68,14 @@ class ImageRepository:
         """A copy of an image was posted for all; the first one counts."""
         await self._connection.execute(_SHARE, {f"new_{name}": value for name, value in _values(copy).items()})
 
-    async def line(self, image_id: ImageId) -> list[ImageId]:
-        """The ids of the image and of all that led to it, the first one first."""
-        return list(await self._connection.scalars(_IDS_FIRST_FIRST, {"image": image_id}))
-
     async def lineage(self, image_id: ImageId) -> list[Image]:
         """The image, its parent, that image's parent and so on, back to the first."""
         rows = await self._connection.execute(_NEWEST_FIRST, {"image": image_id})
         return [image_from(row) for row in rows.mappings()]
+
+    async def prompts(self, image_id: ImageId, reader: UserId) -> list[str]:
+        """The prompts of a lineage, the first one first; those of private generations for their requester alone."""
+        return list(await self._connection.scalars(_PROMPTS, {"image": image_id, "reader": reader}))
 
 
 def _values(image: Image) -> dict[str, object]:
