@@ -209,6 +209,18 @@ async def test_the_list_has_pages(world: StoryWorld) -> None:
     assert private_answer(forged).text == EXPIRED
 
 
+async def test_ones_own_style_works_in_direct_messages(world: StoryWorld) -> None:
+    await add_style(world, world.alice)
+    await add_style(world, world.admin, "House", options=SERVER)
+    names = [choice["name"] for choice in await world.alice.user.autocomplete("imagine", "style", "")]
+    assert names[0] == "Linocut · yours · 5 credits"
+    assert len(names) == 1 + len(BUILT_IN)
+    command = await world.alice.user.slash("imagine", prompt="a red fox", style="Linocut")
+    assert "style: Linocut" in (await world.outcome(command)).small_print
+    refused = await world.alice.user.slash("imagine", prompt="a red fox", style="server:House")
+    assert world.refusal(refused).text.startswith("There's no style “House”.")
+
+
 async def test_an_edit_of_a_styled_image_is_described_by_words_alone(world: StoryWorld) -> None:
     card = await new_card(world, "a red fox", style="Watercolour")
     edited = await world.outcome(await edit(world, world.alice, card, "at night"))
