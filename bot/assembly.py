@@ -18,6 +18,7 @@ from bot.domain.ids import IdMaker
 from bot.domain.ports import Clock
 from bot.folders import open_folders
 from bot.generation.delivery import DeliveryWorker
+from bot.generation.greetings import Greetings
 from bot.generation.history import History
 from bot.generation.notices import NoticeWorker
 from bot.generation.operator_pause import OperatorPauses
@@ -62,6 +63,7 @@ from bot.store.store import AutocommitStore, Store
 from bot.ui.access import Access
 from bot.ui.acknowledger import Acknowledger
 from bot.ui.alt_text import AltTexts
+from bot.ui.command_mentions import CommandMentions
 from bot.ui.errors import ErrorReporter
 from bot.ui.message_sender import DiscordMessageSender
 from bot.ui.questions import Questions
@@ -213,6 +215,8 @@ async def assemble(
             alt_texts=AltTexts(history),
             chart_renderer=ChartRenderer(folders.temporary),
             privacy=Privacy(eraser, Exporter(runtime, folders.temporary), options.kept_for(config)),
+            greetings=Greetings(runtime),
+            command_mentions=CommandMentions(clock),
             prices=prices,
         )
         client = EaselClient(

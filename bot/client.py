@@ -28,7 +28,10 @@ from bot.ui.services import Services
 
 log = structlog.stdlib.get_logger(__name__)
 
-_COG_NAMES: Final = ("imagine", "edit", "mentions", "balance", "privacy", "quota", "ops", "undelivered", "servers")
+_COG_NAMES: Final = (
+    *("imagine", "edit", "mentions", "balance", "privacy", "help", "quota", "ops"),
+    *("undelivered", "servers", "greeting"),
+)
 COGS: Final = tuple(f"cogs.{name}" for name in _COG_NAMES)
 _GLOBAL_FINGERPRINT: Final = "commands.synced"
 _OPERATOR_FINGERPRINT: Final = "commands.synced.operator"

@@ -15,7 +15,17 @@ from bot.domain.states import OPEN, TaskState
 from bot.store.clauses import in_constants
 from bot.store.ledger import LedgerRepository
 from bot.store.quota_tables import credit_requests, ledger, ledger_totals, rules, servers
-from bot.store.tables import drafts, erasures, generations, images, references, tasks, undelivered, uploads
+from bot.store.tables import (
+    drafts,
+    erasures,
+    generations,
+    greetings,
+    images,
+    references,
+    tasks,
+    undelivered,
+    uploads,
+)
 from bot.store.types import Total
 from bot.store.unnaming import unname_account, unname_actors
 
@@ -167,7 +177,7 @@ class ErasureRepository:
             await run(delete(credit_requests).where(credit_requests.c.user_id == subject))
             whose = _L.user_id == subject
         else:
-            for table in (rules, servers, credit_requests):
+            for table in (rules, servers, credit_requests, greetings):
                 await run(delete(table).where(table.c.guild_id == subject))
             whose = _L.guild_id == subject
         await run(update(ledger).where(whose, _L.note != "").values(note=""))

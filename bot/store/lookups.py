@@ -1,4 +1,4 @@
-"""Small tables that are looked up by one key: key-values, uploads, drafts and undelivered generations."""
+"""Small tables that are looked up by one key: key-values, uploads, drafts, undelivered generations and greetings."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -7,8 +7,8 @@ from sqlalchemy import RowMapping, bindparam, delete, exists, insert, select, up
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.generation import Draft, Origin, Source
-from bot.domain.ids import ChannelId, DraftId, GenerationId, MessageId, UserId
-from bot.store.tables import drafts, key_values, undelivered, uploads
+from bot.domain.ids import ChannelId, DraftId, GenerationId, GuildId, MessageId, UserId
+from bot.store.tables import drafts, greetings, key_values, undelivered, uploads
 
 _VALUE = select(key_values.c.value).where(key_values.c.key == bindparam("name"))
 _DELETE_VALUE = delete(key_values).where(key_values.c.key == bindparam("name"))
@@ -147,3 +147,19 @@ class UndeliveredRepository:
     async def remove(self, generation: GenerationId) -> None:
         """Remove a generation that has been shown to its member."""
         await self._connection.execute(delete(undelivered).where(undelivered.c.generation_id == generation))
+
+
+class GreetingRepository:
+    """Which servers were greeted."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def joined_at(self, guild: GuildId) -> datetime | None:
+        """When the bot had joined the server that was greeted; None for one that never was."""
+        return await self._connection.scalar(select(greetings.c.joined_at).where(greetings.c.guild_id == guild))
+
+    async def put(self, guild: GuildId, joined_at: datetime) -> None:
+        """Store a greeting, replacing an earlier one."""
+        await self._connection.execute(delete(greetings).where(greetings.c.guild_id == guild))
+        await self._connection.execute(insert(greetings).values(guild_id=guild, joined_at=joined_at))

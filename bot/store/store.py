@@ -22,7 +22,13 @@ from bot.store.generations import GenerationRepository
 from bot.store.images import ImageRepository
 from bot.store.leases import LeaseRepository
 from bot.store.ledger import LedgerRepository
-from bot.store.lookups import DraftRepository, KeyValueRepository, UndeliveredRepository, UploadRepository
+from bot.store.lookups import (
+    DraftRepository,
+    GreetingRepository,
+    KeyValueRepository,
+    UndeliveredRepository,
+    UploadRepository,
+)
 from bot.store.migrate import migrate
 from bot.store.notices import NoticeRepository
 from bot.store.pending_cards import PendingCardRepository
@@ -55,6 +61,7 @@ class Transaction:
         self.uploads = UploadRepository(connection)
         self.images = ImageRepository(connection)
         self.drafts = DraftRepository(connection)
+        self.greetings = GreetingRepository(connection)
         self.costs = CostRepository(connection)
         self.rules = RuleRepository(connection)
         self.credit_requests = CreditRequestRepository(connection)

@@ -188,6 +188,12 @@ class _ErasureColumns(TypedColumns):
     """The last row of the ledger that is from before."""
 
 
+class _GreetingColumns(TypedColumns):
+    guild_id: Named[GuildId] = column(BigInteger, primary_key=True, autoincrement=False)
+    joined_at: Named[datetime] = column(UtcTime)
+    """When the bot had joined the server that was greeted, by Discord's clock."""
+
+
 generations = Table("generations", metadata, _GenerationColumns)
 Index("ix_generations_user_id_id", generations.c.user_id, generations.c.id)
 Index(
@@ -240,3 +246,5 @@ pending_cards = Table("pending_cards", metadata, _PendingCardColumns)
 reference_images = Table("reference_images", metadata, _ReferenceImageColumns)
 
 erasures = Table("erasures", metadata, _ErasureColumns)
+
+greetings = Table("greetings", metadata, _GreetingColumns)

@@ -14,7 +14,7 @@ from bot.domain.errors import GenerationGone, NoSourceImage, NotYours
 from bot.domain.generation import Destination, Generation, GenerationRequest, Origin, Source
 from bot.domain.ids import ChannelId, DraftId, GenerationId, MessageId, UserId
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
-from bot.ui import credit_requests, privacy, question_handlers
+from bot.ui import credit_requests, help_pages, privacy, question_handlers
 from bot.ui.custom_ids import TEMPLATE, Action, CustomId
 from bot.ui.discord_errors import leave_out_words
 from bot.ui.interactions import check_manager, delete_message, requester
@@ -208,6 +208,7 @@ _BUTTONS: Mapping[Action, _Handler] = {
     Action.ERASE: privacy.ask,
     Action.ERASE_ALL: privacy.erase,
     Action.KEEP: privacy.show,
+    Action.HELP: help_pages.turn_page,
 }
 _MODALS: Mapping[Action, _Handler] = {
     Action.EDIT: _edit,

@@ -63,6 +63,11 @@ def privacy_buttons(member: UserId, *actions: Action) -> list[ui.Button[Any]]:
     return [_button(CustomId(action, member), _LABELS[action]) for action in actions]
 
 
+def help_button(page: int, label: str) -> ui.Button[Any]:
+    """The button to another page of /help."""
+    return _button(CustomId(Action.HELP, page), label)
+
+
 def page_buttons(
     action: Action, subject: int, page: int, labels: tuple[str, str], *, more: bool
 ) -> list[ui.Button[Any]]:

@@ -39,6 +39,8 @@ class Action(StrEnum):
     """Shows what erasing means."""
     ERASE_ALL = "eraseall"
     KEEP = "keep"
+    HELP = "help"
+    """Of a page of /help: 0 for members, 1 for admins."""
 
 
 def in_thousandths(price: Decimal) -> int:

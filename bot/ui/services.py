@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from bot.domain.credits import PriceList
 from bot.domain.erasure import KeptFor
 from bot.domain.ids import GuildId
+from bot.generation.greetings import Greetings
 from bot.generation.history import History
 from bot.generation.operator_pause import OperatorPauses
 from bot.generation.prompt_files import PromptFiles
@@ -21,6 +22,7 @@ from bot.quota.service import QuotaService
 from bot.ui.access import Access
 from bot.ui.acknowledger import Acknowledger
 from bot.ui.alt_text import AltTexts
+from bot.ui.command_mentions import CommandMentions
 from bot.ui.errors import ErrorReporter
 from bot.ui.questions import Questions
 
@@ -65,4 +67,6 @@ class Services:
     alt_texts: AltTexts
     chart_renderer: ChartRenderer
     privacy: Privacy
+    greetings: Greetings
+    command_mentions: CommandMentions
     prices: PriceList

@@ -14,7 +14,7 @@ from bot.domain.delivery_errors import Undeliverable
 from bot.domain.erasure import ERASED_MEMBER, ErasureKind, ids_needed_until
 from bot.domain.errors import StoreUnavailable
 from bot.domain.generation import Draft, Image, Origin, Reference
-from bot.domain.ids import ChannelId, CreditRequestId, DraftId, GuildId, ImageId, MessageId, UserId
+from bot.domain.ids import ChannelId, CreditRequestId, DraftId, GuildId, ImageId, MessageId, UserId, snowflake_time
 from bot.domain.ledger import RequestApproved, RuleSet
 from bot.domain.privacy_errors import BeingErased
 from bot.domain.rules import Rule, Scope, ServerSettings
@@ -145,6 +145,7 @@ async def test_a_server_goes_with_its_settings_and_its_sums_stay(idle: Backend) 
     await everything_of_a_member(idle)
     async with idle.store.write() as tx:
         await tx.rules.put_settings(GUILD, ServerSettings("Europe/Berlin"))
+        await tx.greetings.put(GUILD, snowflake_time(GUILD))
     before, eraser = total(idle), eraser_of(idle)
     await eraser.request(ErasureKind.SERVER, GUILD)
     await eraser.work()
@@ -152,7 +153,7 @@ async def test_a_server_goes_with_its_settings_and_its_sums_stay(idle: Backend) 
     elsewhere = ("generations", "generation_references", "uploads", "images", "drafts")
     assert mentions(idle.folder, "heron") == dict.fromkeys(elsewhere, 1)
     assert mentions(idle.folder, "of bob's") | mentions(idle.folder, "Berlin") == {}
-    assert execute(idle.folder, "SELECT * FROM rules") == []
+    assert execute(idle.folder, "SELECT * FROM rules") == execute(idle.folder, "SELECT * FROM greetings") == []
     check_ledger(idle)
 
     await months_later(idle, eraser)

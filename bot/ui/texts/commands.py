@@ -22,6 +22,8 @@ BALANCE = "Show your credits, the prices and your recent activity"
 
 PRIVACY = "See what I store about you, download it or erase it"
 
+HELP = "See how to make images, what they cost here, and what I store"
+
 OPS = "Look after the bot"
 OPS_STATUS = "Show how the bot is doing: Discord, KIE, work, money, database and process"
 OPS_SERVERS = "Show the servers by what they spend, with members, images and last use"

@@ -27,10 +27,7 @@ WORDS_BLOCKED = f"Discord blocked the words of this. {NOTHING_CHARGED} Try rewor
 UNKNOWN_CHOICE = "That member, role or channel isn't in this server. Choose one from the list."
 OUTDATED = "This command has changed. Reload Discord and try again."
 
-HOW_TO = (
-    "Mention me with a prompt to make an image, add images or reply to one to edit it, or use /imagine. "
-    + NOTHING_CHARGED
-)
+HOW_TO = "Mention me with a prompt to make an image; /help shows everything else."
 NO_IMAGE = f"I don't see an image in what you attached. Try a JPEG, PNG or WebP, or leave it out. {NOTHING_CHARGED}"
 NO_IMAGE_ABOVE = (
     "I don't see an image in the message that you replied to. Attach one, or mention me without replying. "
