@@ -8,6 +8,7 @@ from functools import partial
 
 from bot import options
 from bot.app import Application
+from bot.assistant import Assistant
 from bot.client import EaselClient
 from bot.cluster.blocks import GatewayBlock, all_shards
 from bot.cluster.identify import IdentifyTurns
@@ -185,6 +186,7 @@ async def assemble(
         )
         eraser = Eraser(runtime, generations=generations, undelivered=undelivered, references=kept_references)
         history = History(runtime)
+        assistant = options.assistant_options(config)
         command_options, backed_up = options.command_options(config), options.backed_up_file(config)
         status = StatusBoard(
             runtime,
@@ -217,6 +219,7 @@ async def assemble(
             privacy=Privacy(eraser, Exporter(runtime, folders.temporary), options.kept_for(config)),
             greetings=Greetings(runtime),
             command_mentions=CommandMentions(clock),
+            assistant=Assistant(await enter(client_session()), assistant, clock) if assistant is not None else None,
             prices=prices,
         )
         client = EaselClient(

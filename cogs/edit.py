@@ -49,7 +49,8 @@ class Edit(commands.Cog):
         origin = Origin(ChannelId(message.channel.id), MessageId(message.id))
         draft = self._history.new_draft(user, origin, images)
         await self._history.keep(draft)
-        modal = draft_modal(CustomId(Action.DRAFT, draft.id), len(images), self._prices)
+        improves = self._client.services.assistant is not None
+        modal = draft_modal(CustomId(Action.DRAFT, draft.id), len(images), self._prices, improves=improves)
         await interaction.response.send_modal(modal)
 
 

@@ -57,6 +57,22 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class SubmittedForm:
+    """What a form asks for whose words its member still chooses; the draft has the sources, and what they wrote."""
+
+    settings: Settings
+    count: int
+    private: bool
+    spoiler: bool
+    origin: Origin | None
+    references: tuple[Reference, ...]
+    """Of an earlier request that is made again."""
+    rewordings: tuple[str, ...]
+    used: frozenset[int] = frozenset()
+    """Which of them, or 0 for the member's own words,, have started a request."""
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A request that a member has not made yet: a modal that they have open, or a question to them in a message."""
 
@@ -70,6 +86,8 @@ class Draft:
     """What a question is about; None for a modal."""
     question: MessageId | None = None
     """The message with the question, in the origin's channel; None for a modal."""
+    form: SubmittedForm | None = None
+    """A form that was submitted and whose words its member still chooses."""
 
 
 @dataclass(frozen=True, slots=True)

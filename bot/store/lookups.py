@@ -2,14 +2,17 @@
 
 from dataclasses import asdict
 from datetime import datetime
+from typing import Any, Final
 
+from pydantic import TypeAdapter
 from sqlalchemy import RowMapping, bindparam, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.generation import Draft, Origin, Source
+from bot.domain.generation import Draft, Origin, Source, SubmittedForm
 from bot.domain.ids import ChannelId, DraftId, GenerationId, GuildId, MessageId, UserId
 from bot.store.tables import drafts, greetings, key_values, undelivered, uploads
 
+_FORM: Final[TypeAdapter[SubmittedForm]] = TypeAdapter(SubmittedForm)
 _VALUE = select(key_values.c.value).where(key_values.c.key == bindparam("name"))
 _DELETE_VALUE = delete(key_values).where(key_values.c.key == bindparam("name"))
 _UPLOAD_URL = select(uploads.c.url).where(
@@ -74,6 +77,7 @@ class DraftRepository:
                 sources=[asdict(source) for source in draft.sources],
                 prompt=draft.prompt,
                 question_id=draft.question,
+                form=_stored(draft.form),
             )
         )
 
@@ -86,6 +90,10 @@ class DraftRepository:
     async def set_prompt(self, draft_id: DraftId, prompt: str) -> None:
         """Change what a question is about."""
         await self._connection.execute(update(drafts).where(drafts.c.id == draft_id).values(prompt=prompt))
+
+    async def set_form(self, draft_id: DraftId, form: SubmittedForm) -> None:
+        """Change what a member chooses from."""
+        await self._connection.execute(update(drafts).where(drafts.c.id == draft_id).values(form=_stored(form)))
 
     async def remove(self, draft_id: DraftId) -> bool:
         """Delete a draft; False when there was none."""
@@ -115,7 +123,12 @@ def _draft(row: RowMapping) -> Draft:
         sources=tuple(Source(**source) for source in row["sources"]),
         prompt=row["prompt"],
         question=row["question_id"],
+        form=None if row["form"] is None else _FORM.validate_python(row["form"]),
     )
+
+
+def _stored(form: SubmittedForm | None) -> dict[str, Any] | None:
+    return None if form is None else _FORM.dump_python(form, mode="json")
 
 
 class UndeliveredRepository:

@@ -153,6 +153,7 @@ class _DraftColumns(TypedColumns):
     sources: Named[list[dict[str, Any]]] = column(JSON)
     prompt: Named[str | None] = column(PlainText)
     question_id: Named[MessageId | None] = column(BigInteger)
+    form: Named[dict[str, Any] | None] = column(JSON(none_as_null=True))
 
 
 class _LeaseColumns(TypedColumns):

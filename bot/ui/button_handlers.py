@@ -14,7 +14,7 @@ from bot.domain.errors import GenerationGone, NoSourceImage, NotYours
 from bot.domain.generation import Destination, Generation, GenerationRequest, Origin, Source
 from bot.domain.ids import ChannelId, DraftId, GenerationId, MessageId, UserId
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
-from bot.ui import credit_requests, help_pages, privacy, question_handlers
+from bot.ui import credit_requests, help_pages, privacy, prompt_helper, question_handlers
 from bot.ui.custom_ids import TEMPLATE, Action, CustomId
 from bot.ui.discord_errors import leave_out_words
 from bot.ui.interactions import check_manager, delete_message, requester
@@ -95,7 +95,7 @@ async def _open_edit(services: Services, interaction: discord.Interaction[Any], 
     prompt = await services.history.words_of(generation)
     await leave_out_words(
         lambda words: interaction.response.send_modal(
-            edit_modal(button, images, prompt if words else "", settings, services.prices)
+            edit_modal(button, images, prompt if words else "", settings, services.prices, improves=_improves(services))
         )
     )
 
@@ -104,11 +104,11 @@ async def _edit(services: Services, interaction: discord.Interaction[Any], modal
     form = read_form(interaction)
     generation = await _shown_generation(services, interaction, modal)
     source = _chosen_image(interaction, form)
-    destination = await _new_card(services, interaction)
+    destination = prompt_helper.unplaced(interaction, private=_card(interaction).flags.ephemeral)
     settings = _settings(form, generation.request.settings.model)
     origin, spoiler = _origin(interaction), generation.request.spoiler
     request = GenerationRequest(requester(interaction), form.prompt, settings, 1, (), destination, origin, spoiler)
-    await services.generations.accept(request, [source, *form.files])
+    await prompt_helper.start(services, interaction, form, request, [source, *form.files])
 
 
 async def _open_prompt(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
@@ -117,7 +117,7 @@ async def _open_prompt(services: Services, interaction: discord.Interaction[Any]
     prompt, settings = await services.history.words_of(generation), generation.request.settings
     await leave_out_words(
         lambda words: interaction.response.send_modal(
-            prompt_modal(button, prompt if words else "", settings, services.prices)
+            prompt_modal(button, prompt if words else "", settings, services.prices, improves=_improves(services))
         )
     )
 
@@ -125,7 +125,7 @@ async def _open_prompt(services: Services, interaction: discord.Interaction[Any]
 async def _other_prompt(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
     form = read_form(interaction)
     generation = await _shown_generation(services, interaction, modal)
-    destination = await _new_card(services, interaction)
+    destination = prompt_helper.unplaced(interaction, private=_card(interaction).flags.ephemeral)
     earlier = generation.request.settings
     settings = _settings(form, earlier.model, earlier.aspect_ratio)
     if settings.model is Model.FLEX and earlier.model is Model.FLEX:
@@ -133,7 +133,7 @@ async def _other_prompt(services: Services, interaction: discord.Interaction[Any
     request = replace(
         derived_requests.again(generation, requester(interaction), destination, form.prompt), settings=settings
     )
-    await services.generations.accept(request, generation.request.references)
+    await prompt_helper.start(services, interaction, form, request, generation.request.references)
 
 
 async def _open_larger(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
@@ -184,10 +184,10 @@ async def _edit_draft(services: Services, interaction: discord.Interaction[Any],
     draft = await services.history.draft(DraftId(modal.number), _user(interaction))
     # As private as the message that its images are in.
     private = interaction.guild_id is not None and any(source.owner is not None for source in draft.sources)
-    destination = await services.acknowledger.acknowledge(interaction, private=private)
+    destination = prompt_helper.unplaced(interaction, private=private)
     request = GenerationRequest(requester(interaction), form.prompt, _settings(form), 1, (), destination, draft.origin)
     tell = partial(tell_passed_over, interaction)
-    await services.generations.accept(request, [*draft.sources, *form.files], tell)
+    await prompt_helper.start(services, interaction, form, request, [*draft.sources, *form.files], tell)
 
 
 _BUTTONS: Mapping[Action, _Handler] = {
@@ -209,6 +209,7 @@ _BUTTONS: Mapping[Action, _Handler] = {
     Action.ERASE_ALL: privacy.erase,
     Action.KEEP: privacy.show,
     Action.HELP: help_pages.turn_page,
+    Action.WORDING: prompt_helper.choose,
 }
 _MODALS: Mapping[Action, _Handler] = {
     Action.EDIT: _edit,
@@ -224,6 +225,10 @@ async def _shown_generation(
 ) -> Generation:
     message_id, generation_id = MessageId(_card(interaction).id), GenerationId(custom_id.number)
     return await services.history.shown_in(message_id, generation_id, _user(interaction))
+
+
+def _improves(services: Services) -> bool:
+    return services.assistant is not None
 
 
 def _user(interaction: discord.Interaction[Any]) -> UserId:

@@ -1,5 +1,6 @@
 """Buttons as they are sent. All that they need is in their custom id; :mod:`bot.ui.button_handlers` answers presses."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +9,7 @@ from discord import ui
 
 from bot.domain.ids import CreditRequestId, DraftId, GenerationId, UserId
 from bot.ui.custom_ids import Action, CustomId, in_thousandths
-from bot.ui.texts import cards, privacy, quota
+from bot.ui.texts import cards, forms, privacy, quota
 
 _LABELS = {
     Action.CANCEL: cards.CANCEL,
@@ -61,6 +62,14 @@ def decision_buttons(request_id: CreditRequestId) -> list[ui.Button[Any]]:
 def privacy_buttons(member: UserId, *actions: Action) -> list[ui.Button[Any]]:
     """Buttons of /privacy, which work only for this member."""
     return [_button(CustomId(action, member), _LABELS[action]) for action in actions]
+
+
+def wording_buttons(draft_id: DraftId, numbers: Sequence[int]) -> list[ui.Button[Any]]:
+    """One button for each wording of a prompt; 0 are the member's own words."""
+    return [
+        _button(CustomId(Action.WORDING, draft_id, number), str(number) if number else forms.KEEP_MINE)
+        for number in numbers
+    ]
 
 
 def help_button(page: int, label: str) -> ui.Button[Any]:

@@ -23,6 +23,8 @@ class Action(StrEnum):
     """Of a draft that is a question; the second number is the price that it names, in thousandths of a credit."""
     DISMISS = "dismiss"
     """Of a draft that is a question."""
+    WORDING = "wording"
+    """Of a draft whose words its member chooses; the second number is the wording's, 0 for the member's own words."""
     LOG = "log"
     """Of a member, 0 for all; the second number is the page."""
     SERVERS = "servers"

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from bot.assistant import Assistant
 from bot.domain.credits import PriceList
 from bot.domain.erasure import KeptFor
 from bot.domain.ids import GuildId
@@ -69,4 +70,6 @@ class Services:
     privacy: Privacy
     greetings: Greetings
     command_mentions: CommandMentions
+    assistant: Assistant | None
+    """None unless the operator has configured a prompt helper."""
     prices: PriceList

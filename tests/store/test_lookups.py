@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from bot.domain.generation import Draft, Generation, Origin, Source
-from bot.domain.ids import ChannelId, DraftId, MessageId
+from bot.domain.generation import Draft, Generation, Origin, Reference, Source, SubmittedForm
+from bot.domain.ids import ChannelId, DraftId, ImageId, MessageId
+from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.store.store import Store
 from tests.factories import ALICE, BOB, NOW, make_generation, make_request
 from tests.store.stored import keep
@@ -47,7 +48,11 @@ async def test_a_draft_comes_back_unchanged(store: Store, count: int) -> None:
         Source(f"https://cdn/{n}?a=b&c='", f"“{n}” ✨.png", n << 40, BOB.user_id if n % 2 else None)
         for n in range(count)
     )
-    stored = draft(LARGEST_ID, sources=sources)
+    origin, reference = Origin(ChannelId(5), MessageId(6), ImageId(7)), Reference("https://k", "“k”.png", "ab" * 32)
+    settings = Settings(Model.FLEX, AspectRatio.WIDE, Resolution.TWO_K, 20, 2.5)
+    used = frozenset(range(count))
+    form = SubmittedForm(settings, 2, True, False, origin, (reference,) * count, ("a “fox”",) * count, used)
+    stored = replace(draft(LARGEST_ID, sources=sources), form=form if count != 1 else None)
     async with store.write() as tx:
         await tx.drafts.add(stored)
         assert await tx.drafts.get(stored.id) == stored

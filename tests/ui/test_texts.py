@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from bot.domain import errors, privacy_errors
+from bot.domain.assistant import WordingUsed
 from bot.domain.credits import KIE_PRICES, Period, PriceList
 from bot.domain.ids import ChannelId, UserId
 from bot.domain.ledger import RequestApproved
@@ -87,6 +88,7 @@ REFUSALS: list[errors.UserError] = [
     errors.NotYours(),
     privacy_errors.BeingErased(),
     privacy_errors.ExportTooSoon(datetime(2026, 1, 1, tzinfo=UTC)),
+    WordingUsed(),
     errors.TooLateToCancel(),
     errors.GenerationGone(),
 ]

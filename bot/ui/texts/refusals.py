@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bot.domain import errors, privacy_errors
+from bot.domain.assistant import WordingUsed
 from bot.domain.settings import PROMPT_MAX, REFERENCES_MAX, CheaperOption
 from bot.domain.states import Failure
 from bot.generation.references import SOURCE_MAX_BYTES
@@ -114,6 +115,7 @@ _FIXED: Mapping[type[errors.UserError], str] = {
     ),
     errors.NotYours: "Only the person who requested this can do that.",
     privacy_errors.BeingErased: f"Data is being erased right now. Try again in a few minutes. {NOTHING_CHARGED}",
+    WordingUsed: "I've started that one already. Press another number, or open the form again.",
     errors.TooLateToCancel: "Too late to cancel: it's already being made.",
     errors.GenerationGone: "These buttons have expired. Start again with /imagine.",
 }

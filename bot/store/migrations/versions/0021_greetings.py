@@ -1,4 +1,4 @@
-"""Which servers were greeted, and when the bot had joined them."""
+"""Which servers were greeted, and when the bot had joined them; forms whose words their members still choose."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -14,3 +14,4 @@ def upgrade() -> None:
         sa.Column("joined_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("guild_id", name="pk_greetings"),
     )
+    op.add_column("drafts", sa.Column("form", sa.JSON(), nullable=True))
