@@ -51,7 +51,16 @@ async def test_a_draft_comes_back_unchanged(store: Store, count: int) -> None:
     origin, reference = Origin(ChannelId(5), MessageId(6), ImageId(7)), Reference("https://k", "“k”.png", "ab" * 32)
     settings = Settings(Model.FLEX, AspectRatio.WIDE, Resolution.TWO_K, 20, 2.5)
     used = frozenset(range(count))
-    form = SubmittedForm(settings, 2, True, False, origin, (reference,) * count, ("a “fox”",) * count, used)
+    form = SubmittedForm(
+        settings,
+        2,
+        private=True,
+        spoiler=False,
+        origin=origin,
+        references=(reference,) * count,
+        rewordings=("a “fox”",) * count,
+        used=used,
+    )
     stored = replace(draft(LARGEST_ID, sources=sources), form=form if count != 1 else None)
     async with store.write() as tx:
         await tx.drafts.add(stored)
