@@ -216,7 +216,12 @@ async def assemble(
             questions=Questions(history, prices, clock),
             alt_texts=AltTexts(history),
             chart_renderer=ChartRenderer(folders.temporary),
-            privacy=Privacy(eraser, Exporter(runtime, folders.temporary), options.kept_for(config)),
+            privacy=Privacy(
+                eraser,
+                Exporter(runtime, folders.temporary),
+                options.kept_for(config),
+                text_service=assistant is not None,
+            ),
             greetings=Greetings(runtime),
             command_mentions=CommandMentions(clock),
             assistant=Assistant(await enter(client_session()), assistant, clock) if assistant is not None else None,

@@ -47,7 +47,7 @@ def assistant(session: aiohttp.ClientSession, stand_in: AssistantStandIn) -> Ass
         f"Here you are:\n```json\n{json.dumps({'prompts': THREE}, indent=1)}\n```\nEnjoy!",
         "<think>[maybe] 1. this</think>" + json.dumps(THREE),
         "Sure!\n1. a fox in snow\n2) a fox at dawn\n  3. a fox asleep\n",
-        json.dumps([THREE[0], "ab", 5, "x" * 601, THREE[0], "a fox\nat\u202e dawn", "a fox asleep", "a fourth"]),
+        json.dumps([THREE[0], "ab", 5, "x" * 501, THREE[0], "a fox\nat\u202e dawn", "a fox asleep", "a fourth"]),
     ],
     ids=["a list", "a list in an object", "after thoughts", "numbered lines", "with what is unusable"],
 )

@@ -12,7 +12,7 @@ from bot.domain.settings import PROMPT_MIN
 from bot.domain.text import clean
 
 REWORDINGS: Final = 3
-REWORDING_MAX: Final = 600
+REWORDING_MAX: Final = 500
 """Characters; three of these fit into one message of Discord's with all their marks escaped."""
 OWN_WORDS: Final = 0
 """Stands beside the numbers of the rewordings, which begin with 1."""

@@ -78,11 +78,10 @@ class History:
 
         Raises DraftGone or WordingUsed.
         """
-        draft = await self.draft(draft_id, user_id)
+        await self.draft(draft_id, user_id)
         async with self._store.write() as tx:
-            draft = await tx.drafts.get(draft_id) or draft
-            form = draft.form
-            if form is None or number > len(form.rewordings):
+            draft = await tx.drafts.get(draft_id)
+            if draft is None or (form := draft.form) is None or number > len(form.rewordings):
                 raise DraftGone
             if number in form.used:
                 raise WordingUsed

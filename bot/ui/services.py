@@ -48,6 +48,8 @@ class Privacy:
     eraser: Eraser
     exporter: Exporter
     kept_for: KeptFor
+    text_service: bool
+    """Whether members can have their prompts reworded by one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -109,8 +109,8 @@ def test_imagine_needs_a_prompt_and_nothing_else(commands: list[Definition]) -> 
 
 
 async def test_members_find_the_commands(world: StoryWorld) -> None:
-    assert sorted(world.bob.available_commands(world.channel)) == ["balance", "imagine", "privacy"]
-    assert sorted(world.bob.user.available_commands()) == ["balance", "imagine", "privacy"]
+    assert sorted(world.bob.available_commands(world.channel)) == ["balance", "help", "imagine", "privacy"]
+    assert sorted(world.bob.user.available_commands()) == ["balance", "help", "imagine", "privacy"]
 
 
 async def test_commands_are_sent_only_when_they_changed(kie: KieStandIn, tmp_path: Path) -> None:

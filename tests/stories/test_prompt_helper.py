@@ -168,6 +168,12 @@ async def test_another_prompt_for_a_failed_request_keeps_its_references_and_coun
     assert len(references_used(kie)) == 1
 
 
+async def test_privacy_says_who_gets_a_prompt(world: StoryWorld) -> None:
+    assert (
+        "A text service gets your prompt" in rendered(response_of(await world.bob.slash(world.channel, "privacy"))).text
+    )
+
+
 async def test_the_message_menu_offers_it_too(world: StoryWorld) -> None:
     above = await world.alice.send(world.channel, "look", attachments=[("boat.png", png())])
     opened = await world.bob.context_menu(world.channel, "Edit image", above)
@@ -182,7 +188,7 @@ async def test_the_message_menu_offers_it_too(world: StoryWorld) -> None:
     [
         "I can't help with that.",
         json.dumps(THREE[:2]),
-        json.dumps(["x" * 601] * 3),
+        json.dumps(["x" * 501] * 3),
         web.Response(status=302, headers={"Location": "/v1/elsewhere"}),
         web.Response(status=401),
         web.Response(status=429),

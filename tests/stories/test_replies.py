@@ -259,7 +259,7 @@ async def test_in_direct_messages_no_mention_is_needed(world: StoryWorld) -> Non
     (question,) = inbox.history()[1:]
     assert rendered(question).buttons == ("Make · 5 credits", "No")
     await alice.send_dm("help")
-    assert inbox.history()[-1].content.startswith(HOW_TO)
+    assert inbox.history()[-1].content.startswith("Send me a prompt to make an image; </help:")
     assert world.ledger(alice, server=False) == []
     message = await alice.send_dm("make it winter", attachments=world.env.backend.store_attachments(inbox.id, BOAT))
     card = await answered_in(world, inbox)

@@ -64,5 +64,5 @@ def help_page(mention: str, account: Balance, prices: PriceList, *, direct_messa
 
 def admin_page(allowance: Allowance) -> list[str]:
     """What those who manage a server can do."""
-    now = f"Members without a limit of their own get {per_period(allowance)} now."
-    return [f"### For admins\n**First**\n{_FIRST_SETTINGS}\n{now}", f"{_LATER}\n{_RIGHTS}"]
+    now = f"Members without a limit of their own get {per_period(allowance)}."
+    return [f"### For admins\n{now}", f"**First**\n{_FIRST_SETTINGS}", _LATER, _RIGHTS]

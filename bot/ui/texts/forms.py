@@ -52,7 +52,7 @@ def image_choice(position: int, count: int) -> str:
 
 def rewordings(prompts: Sequence[str], *, words: bool) -> list[str]:
     """What a member can choose from; without ``words`` only the numbers, since Discord blocks what they say."""
-    lines = [f"**{number}** · {shown(text, REWORDING_MAX)}" for number, text in enumerate(prompts, start=1)]
+    lines = [f"**{number}** · {shown(text, REWORDING_MAX)}\n" for number, text in enumerate(prompts, start=1)]
     return ["### Choose your prompt", *(lines if words else ["Discord doesn't let me show the proposals here."])]
 
 
@@ -64,4 +64,4 @@ def no_rewordings(problem: AssistantProblem) -> str:
 def own_words(prompt: str, price: Decimal, *, words: bool) -> str:
     """What the member wrote, and what a press costs."""
     own = f"-# Yours: {shown(prompt, _OWN_SHOWN)}\n" if words else ""
-    return f"{own}-# The button you press makes the image: {priced(price)}. These words cost nothing."
+    return f"{own}-# The button you press makes the image: {priced(price)}. Proposals are free."

@@ -29,6 +29,7 @@ UNKNOWN_CHOICE = "That member, role or channel isn't in this server. Choose one 
 OUTDATED = "This command has changed. Reload Discord and try again."
 
 HOW_TO = "Mention me with a prompt to make an image; /help shows everything else."
+HOW_TO_DIRECTLY = "Send me a prompt to make an image; /help shows everything else."
 NO_IMAGE = f"I don't see an image in what you attached. Try a JPEG, PNG or WebP, or leave it out. {NOTHING_CHARGED}"
 NO_IMAGE_ABOVE = (
     "I don't see an image in the message that you replied to. Attach one, or mention me without replying. "
