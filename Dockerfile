@@ -25,7 +25,7 @@ FROM base
 LABEL org.opencontainers.image.title="Easel" \
       org.opencontainers.image.description="A self-hosted Discord bot that makes and edits images with KIE.ai's FLUX.2 models" \
       org.opencontainers.image.licenses="MIT" \
-      org.opencontainers.image.base.name="docker.io/library/python:3.11.16-slim-trixie"
+      org.opencontainers.image.base.name="python:3.11.16-slim-trixie"
 COPY --from=build /opt/easel /opt/easel
 COPY --from=build /app /app
 # SQLite's temporary files go where the bot can write, also with `docker run --read-only`.

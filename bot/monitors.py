@@ -65,7 +65,7 @@ class DiskMonitor:
             log.error("disk nearly full", folder=folder, free_megabytes=free // 1_000_000)
             self._runtime.background.start(alerts.send(DiskLow(folder, free)))
         else:
-            log.info("the disk has room again", folder=folder, free_megabytes=free // 1_000_000)
+            log.info("disk no longer nearly full", folder=folder, free_megabytes=free // 1_000_000)
         try:
             async with self._runtime.store.write() as tx:
                 await tx.key_values.put(_LOW_KEY, "yes" if is_low else "")

@@ -64,7 +64,7 @@ async def run(config: Config) -> bool:
         if app.block is not None:
             parts.add(_supervised(stack, app.block.hold(), "shards"))
         ended, _ = await asyncio.wait(parts, return_when=asyncio.FIRST_COMPLETED)
-        log.info("stopping", reason=[task.get_name() for task in ended])
+        log.info("stopping", reason=", ".join(sorted(task.get_name() for task in ended)))
         died = [task for task in ended if task is not stopping]
         # Drain while Discord and KIE can still be reached; also when a part died, since others do not depend on it.
         await app.client.services.generations.drain(_DRAIN_SECONDS)

@@ -78,7 +78,7 @@ def test_an_invalid_or_missing_file(easel: Easel, tmp_path: Path) -> None:
 def test_help_and_version(easel: Easel) -> None:
     done = easel()
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith("usage: easel")
+    assert done.stdout.startswith("usage: python -m bot")
     assert "examples:" in done.stdout
     assert easel("--version").stdout == f"easel {VERSION}\n"
 
@@ -211,7 +211,7 @@ def test_a_backup_is_made_and_restored_over_a_damaged_database(easel: Easel, tmp
     assert "nothing to restore" in error_of(easel("db", "restore", "nowhere.db"))
     easel("db", "migrate")
 
-    assert re.fullmatch(r"data/easel\.db was .* MB and is .* MB now; .* by itself\.\n", easel("db", "compact").stdout)
+    assert re.fullmatch(r"data/easel\.db shrank from .* MB to .* MB; .* by itself\.\n", easel("db", "compact").stdout)
     made = easel("db", "backup", "one.db")
     assert (made.returncode, made.stdout) == (0, "data/easel.db was backed up to one.db; the copy was checked.\n")
     assert re.search(r"one\.db .*exists", error_of(easel("db", "backup", "one.db")))
@@ -254,4 +254,4 @@ def test_work_on_the_database_that_is_ended_is_not_taken_for_done(tmp_path: Path
 def test_unknown_arguments(easel: Easel, arguments: list[str]) -> None:
     done = easel(*arguments)
     assert done.returncode == 2
-    assert done.stderr.startswith("usage: easel")
+    assert done.stderr.startswith("usage: python -m bot")

@@ -57,14 +57,14 @@ def _about_database(url: str) -> CheckLine:
 
 def _schema(state: DatabaseState) -> str:
     if state.schema is None:
-        return "no schema yet, which the next start creates"
-    return f"schema {state.schema}" + ("" if state.schema == NEWEST else f", which the next start brings to {NEWEST}")
+        return "no schema yet: the next start creates it"
+    return f"schema {state.schema}" + ("" if state.schema == NEWEST else f", which the next start upgrades to {NEWEST}")
 
 
 def _about_disk(folder: Path) -> CheckLine:
     free = shutil.disk_usage(_existing(folder)).free
     if free < LOW_DISK:
-        return failed("disk", f"{_bytes(free)} free for {folder}", "make room: below 1 GB images soon have no place")
+        return failed("disk", f"{_bytes(free)} free for {folder}", "make room before the disk is full")
     return ok("disk", f"{_bytes(free)} free for {folder}")
 
 
@@ -75,7 +75,7 @@ def _about_modes(path: Path) -> CheckLine:
     except OSError as error:
         return failed("file modes", f"{folder} cannot be read: {error.strerror}", "run this as the bot's user")
     if exposed:
-        fix = "`python -m bot db check` takes that away, as the next start does"
+        fix = "`python -m bot db check` corrects that, and so does the next start"
         return failed("file modes", f"other users can read {exposed[0]}", fix)
     return ok("file modes", f"only this user can read what is in {folder}")
 
@@ -88,7 +88,7 @@ def _about_backup(path: Path, now: datetime, every: timedelta) -> CheckLine:
         return skipped("backup", f"none in {folder}: `python -m bot db backup` makes one")
     age = now - made[-1]
     if every and age > 2 * every:
-        advice = "`python -m bot db backup` makes one; if the bot runs, its log says why it made none"
+        advice = "`python -m bot db backup` makes one; if the bot is running, its log says why it made none"
         return failed("backup", f"the newest in {folder} is {_age(age)} old", advice)
     return ok("backup", f"the newest in {folder} is {_age(age)} old")
 

@@ -64,7 +64,7 @@ async def _ask(rest: DiscordRest, config: Config, lines: list[CheckLine]) -> Non
 
 
 def _not_tried(reason: str) -> CheckLine:
-    return skipped("application", f"not tried, nor servers and channels: {reason}")
+    return skipped("application", f"not checked, and neither are servers and channels: {reason}")
 
 
 def _parted(problem: str) -> tuple[str, str]:
@@ -78,7 +78,10 @@ def _about_application(application: dict[str, Any], config: Config) -> Iterable[
     if not application.get("bot_public"):
         yield ok(name, "private: only its owner can add it to servers")
     elif options.access(config).unprotected:
-        fix = "switch Public Bot off on the Bot page, or set discord.guilds or limits.daily_budget"
+        fix = (
+            "set Install Link to None on the Installation page, then switch Public Bot off on the Bot page; "
+            "or set discord.guilds or limits.daily_budget"
+        )
         yield failed(name, "public: any server can add it and spend your KIE credits", fix)
     else:
         yield ok(name, f"public: any server can add it, but {_protection(config)}")
@@ -93,7 +96,7 @@ def _about_application(application: dict[str, Any], config: Config) -> Iterable[
     else:
         yield skipped(
             "message content",
-            "the intent is off, so replies to other members' images do nothing: it is on the Bot page",
+            "the intent is off, so replies to other members' images do nothing; it can be switched on, on the Bot page",
         )
 
 
@@ -104,7 +107,7 @@ def _protection(config: Config) -> str:
 
 def _about_servers(guilds: list[dict[str, Any]], link: str) -> Iterable[CheckLine]:
     if not guilds:
-        yield failed("servers", "the bot is in none", f"open {link}")
+        yield failed("servers", "the bot is in no server", f"open {link}")
         return
     lacking = [(guild, missing) for guild in guilds if (missing := missing_permissions(int(guild["permissions"])))]
     for guild, missing in lacking[:_SHOWN]:
@@ -114,7 +117,7 @@ def _about_servers(guilds: list[dict[str, Any]], link: str) -> Iterable[CheckLin
         yield failed("servers", f"permissions are missing in {len(lacking) - _SHOWN:,} more", "see those above")
     fine = len(guilds) - len(lacking)
     if fine:
-        yield ok("servers", f"the bot has every permission it needs in {fine:,} of {len(guilds):,}")
+        yield ok("servers", f"the bot has all the permissions it needs in {fine:,} of {len(guilds):,}")
 
 
 def _about_own_server(guilds: list[dict[str, Any]], config: Config, link: str) -> Iterable[CheckLine]:
@@ -137,9 +140,9 @@ def _about_listed(guilds: list[dict[str, Any]], config: Config) -> Iterable[Chec
         return
     joined = {int(guild["id"]): clean(str(guild["name"])) for guild in guilds}
     if leaving := [f"{name} ({guild})" for guild, name in joined.items() if guild not in allowed]:
-        yield skipped("discord.guilds", f"the bot will leave what it does not name: {some(leaving, _NAMED)}")
+        yield skipped("discord.guilds", f"the bot will leave servers that are not listed: {some(leaving, _NAMED)}")
     if absent := [str(guild) for guild in config.discord.guilds if guild not in joined]:
-        yield skipped("discord.guilds", f"the bot is not in {some(absent, _NAMED)}")
+        yield skipped("discord.guilds", f"listed, but the bot is not in them: {some(absent, _NAMED)}")
 
 
 async def _about_alert_channel(rest: DiscordRest, config: Config, bot_id: int) -> CheckLine:

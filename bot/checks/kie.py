@@ -42,9 +42,14 @@ async def check_kie(session: aiohttp.ClientSession, config: Config) -> list[Chec
         return [line, skipped("KIE credits", "not tried: the key does not work")]
     except PollFailed as error:
         fix = "try again later; see this machine's network, and kie.base_url"
-        line = failed("KIE key", f"KIE cannot be reached ({error.detail}), so the key was not tried", fix)
+        line = failed("KIE key", f"KIE cannot be reached ({reason(error)}), so the key was not tried", fix)
         return [line, skipped("KIE credits", "not tried: KIE cannot be reached")]
     return [ok("KIE key", "KIE knows it"), _about(balance)]
+
+
+def reason(error: PollFailed) -> str:
+    """Why KIE cannot be reached, in words."""
+    return describe(error.__cause__) if error.__cause__ else error.detail
 
 
 def _about(balance: Decimal) -> CheckLine:
@@ -94,7 +99,7 @@ async def _try_host(session: aiohttp.ClientSession, entry: str) -> CheckLine:
     if telling:
         fix = f"{_NETWORK}kie.result_hosts"
         return failed("result hosts", f"{entry} cannot be reached: {telling[0]}", fix)
-    return skipped("result hosts", f"{entry}: no host of this domain is known, so nothing was tried")
+    return skipped("result hosts", f"{entry}: not tried, as no host of this domain is known")
 
 
 async def _problem(session: aiohttp.ClientSession, address: str) -> str | None:
@@ -104,6 +109,6 @@ async def _problem(session: aiohttp.ClientSession, address: str) -> str | None:
         async with session.get(address, timeout=timeout, allow_redirects=False):
             return None
     except AddressNotPublic:
-        return "its name leads to an address that is not public"
+        return "its name resolves to an address that is not public"
     except NETWORK_ERRORS as error:
         return describe(error)

@@ -38,9 +38,9 @@ async def check_web(session: aiohttp.ClientSession, config: Config) -> list[Chec
         number = error.errno if isinstance(error, OSError) and not isinstance(error, socket.gaierror) else None
         if number == errno.EADDRINUSE:
             if await asyncio.to_thread(is_healthy, host, port):
-                line = ok("port", f"{address} is in use by an Easel that runs")
+                line = ok("port", f"{address} is in use by a running Easel")
                 return [line, await _about_callbacks(session, config, "GET", "/healthz", "ok")]
-            detail, fix = f"{address} is in use by another program", "end that, or set another web.port"
+            detail, fix = f"{address} is in use by another program", "stop that program, or set another web.port"
         else:
             reason = os.strerror(number) if number else "this machine has no such address"
             detail, fix = f"{address} cannot be used: {reason}", "see web.host and web.port"
@@ -69,7 +69,7 @@ async def _about_callbacks(
     """Whether ``expected`` comes back as the status from a path below the callback address."""
     name, url = "callbacks", config.kie.callback_url
     if not url:
-        return skipped(name, "off, as kie.callback_url is not set: KIE is asked for results instead")
+        return skipped(name, "off, as kie.callback_url is not set: the bot polls KIE for results instead")
     if not config.kie.callback_key.get_secret_value():
         fix = "set it to the key on KIE's settings page: without it anybody could send callbacks"
         return failed(name, "kie.callback_key is missing", fix)

@@ -108,9 +108,9 @@ def _compact(url: str) -> int:
 
     name = kind_of(url).describe(url)
     if postgres.is_url(url):
-        raise OperatorError("database.url: this is PostgreSQL, which uses free space again by itself.")
+        raise OperatorError("database.url: this is PostgreSQL, which reuses free space by itself.")
     before, after = sqlite_space.compact(url)
-    print(f"{name} was {before / 1e6:,.1f} MB and is {after / 1e6:,.1f} MB now; from now on it gets smaller by itself.")
+    print(f"{name} shrank from {before / 1e6:,.1f} MB to {after / 1e6:,.1f} MB; from now on it shrinks by itself.")
     return 0
 
 

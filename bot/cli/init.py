@@ -16,6 +16,7 @@ from pydantic import SecretStr, ValidationError
 
 from bot import options
 from bot.checks.discord_rest import DiscordRefused, DiscordRest, DiscordUnreachable
+from bot.checks.kie import reason
 from bot.cli.settings import DEFAULT
 from bot.config import Config, load, secret_problem
 from bot.config.sections import DiscordConfig
@@ -40,6 +41,12 @@ api_key = {key}
 # Your own server: its administrators can use /ops there. 0 for none.
 guild = {guild}
 """
+_INTRODUCTION: Final = """\
+This writes {file}. You need two things; what you paste is not shown:
+
+  the bot's token  from the Bot page of your application at https://discord.com/developers/applications
+  KIE's API key    from https://kie.ai/api-key
+"""
 _SHOWN: Final = 25
 
 
@@ -57,10 +64,11 @@ def perform(file: Path | None) -> int:
     file = file or DEFAULT
     if file.exists():
         raise OperatorError(
-            f"{file} exists, and nothing is overwritten: `python -m bot check` says what is wrong in it."
+            f"{file} already exists and was not changed: `python -m bot check` checks it. "
+            "To start again, move it away first."
         )
     config = load(None)
-    print(f"This writes {file}. What you paste is not shown.\n")
+    print(_INTRODUCTION.format(file=file))
     try:
         token = _ask_secret("The bot's token: ", "discord.token", lambda token: _try_token(config, token))
         key = _ask_secret("KIE's API key: ", "kie.api_key", lambda key: _try_key(config, key))
@@ -132,7 +140,7 @@ def _try_key(config: Config, key: str) -> str:
             raise OperatorError("KIE refused it: copy it again from https://kie.ai/api-key.") from error
         return f"KIE refused the account ({error.detail}): see https://kie.ai/api-key."
     except PollFailed as error:
-        return f"KIE cannot be reached ({error.detail}), so it was not checked."
+        return f"KIE cannot be reached ({reason(error)}), so it was not checked."
     return f"KIE knows it: {in_credits(balance)}."
 
 
@@ -156,11 +164,11 @@ def _ask_server(config: Config, token: str) -> int:
         while not bot.servers:
             print("\nThe bot is in no server yet. Open this link to add it to yours:\n")
             print(f"  {install_link(bot.application_id)}\n")
-            if _read("Then press Enter; or type 0 to do it later: ") == "0":
+            if _read("Press Enter once it is in your server, or type 0 to do this later: ") == "0":
                 return 0
             bot = asyncio.run(_look_up(config, token))
     except (DiscordRefused, DiscordUnreachable, EOFError):
-        print("\nNo server was chosen: enter your own one's id as operator.guild to have /ops there.")
+        print("\nNo server was chosen. To have /ops later, set operator.guild to the id of your own server.")
         return 0
     print("\nThe bot is in:")
     for number, (_, name) in enumerate(bot.servers[:_SHOWN], start=1):
@@ -173,7 +181,9 @@ def _choose(servers: list[tuple[int, str]]) -> int:
     default = 1 if len(ids) == 1 else 0
     while True:
         try:
-            answer = _read(f"Which one is yours? You will have /ops there. Its number or id, 0 for none [{default}]: ")
+            answer = _read(
+                f"Which one is your own, where you will have /ops? Its number or id, 0 for none [{default}]: "
+            )
         except EOFError:
             return 0
         choice = int(answer) if answer.isdecimal() else -1 if answer else default

@@ -92,7 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--config", type=Path, metavar="FILE", help="configuration file (default: config.toml, if it exists)"
     )
     parser = argparse.ArgumentParser(
-        prog="easel",
+        prog="python -m bot",
         description="A Discord bot that makes and edits images with FLUX.2.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

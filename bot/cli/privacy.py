@@ -56,8 +56,8 @@ async def _erase(url: str, kind: ErasureKind, subject: int) -> int:
     async with Store.open(url, migrated=True) as store, store.write() as tx:
         await tx.erasures.request(kind, subject, datetime.now(UTC))
     print(
-        f"The data of {kind} {subject} will be erased by the bot: within a minute if it is running, else when it is "
-        "started.\nWhat waits is cancelled; what is being made is finished first. Amounts stay without words, and from "
-        "next month on without the id."
+        f"The bot will erase the data of {kind} {subject}: within a minute if it is running, otherwise at its next "
+        "start.\nWaiting requests are cancelled; images that are being made are finished first. Amounts stay, without "
+        "prompts, and from next month on without the id."
     )
     return 0

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import RowMapping, func, or_, select
+from sqlalchemy import RowMapping, func, or_, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.credit_requests import CreditRequestState
@@ -19,6 +19,8 @@ from bot.store.tables import generations, images, references, tasks
 from bot.store.tasks import settings_from
 
 _G, _L = generations.c, ledger.c
+# As in the index of what members can page through.
+_MOVES_CREDITS = text("movement <> 'settle'")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class ExportRepository:
     async def sizes(self, user: UserId) -> tuple[int, int]:
         """How many requests and ledger rows there are."""
         of_member = select(func.count()).where(_G.user_id == user, _G.channel_id != 0)
-        rows = select(func.count()).where(_L.user_id == user)
+        rows = select(func.count()).where(_L.user_id == user, _MOVES_CREDITS)
         return await self._connection.scalar(of_member) or 0, await self._connection.scalar(rows) or 0
 
     async def requests(self, user: UserId, before: int, limit: int) -> list[ExportedRequest]:
@@ -87,10 +89,10 @@ class ExportRepository:
         return [_request(row, made[row["id"]], given[row["id"]]) for row in rows]
 
     async def movements(self, user: UserId, before: int, limit: int) -> list[ExportedMovement]:
-        """Ledger rows, newest first, with ids below ``before``."""
+        """Ledger rows without settlements, newest first, with ids below ``before``."""
         columns = (_L.at, _L.guild_id, _L.movement, _L.credits, _L.bonus, _L.generation_id, _L.note)
-        own = select(_L.id, *columns).where(_L.user_id == user, _L.id < before).order_by(_L.id.desc()).limit(limit)
-        rows = await self._connection.execute(own)
+        own = select(_L.id, *columns).where(_L.user_id == user, _MOVES_CREDITS, _L.id < before)
+        rows = await self._connection.execute(own.order_by(_L.id.desc()).limit(limit))
         return [ExportedMovement(*row[:3], row[3].value, *row[4:]) for row in rows]
 
     async def limits(self, user: UserId) -> list[tuple[GuildId, Allowance]]:

@@ -61,7 +61,7 @@ def status_view(status: Status, discord_: texts.DiscordStatus, *, words: bool = 
 def paused_view(pause: OperatorPause, *, words: bool) -> ui.LayoutView:
     """/ops pause: what members read from now on, unless Discord refuses these ``words``."""
     read = [texts.MEMBERS_READ, texts.members_read(pause)] if words else [texts.REASON_REFUSED]
-    return panel(AMBER, [texts.PAUSED, *read, f"-# {texts.HOW_TO_RESUME}"])
+    return panel(AMBER, [texts.PAUSED], read, [f"-# {texts.HOW_TO_RESUME}"])
 
 
 async def servers_answer(

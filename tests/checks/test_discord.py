@@ -56,7 +56,7 @@ def _mute_in_thread(world: Surroundings) -> None:
             "what answered is not Discord",
             "discord.api_url",
         ),
-        (setting("limits.daily_budget", 0), "application", "public: any server can add it", "switch Public Bot off"),
+        (setting("limits.daily_budget", 0), "application", "public: any server can add it", "set Install Link to None"),
         (application(bot_require_code_grant=True), "application", "requires a code grant", "switch"),
         (application(interactions_endpoint_url="https://x"), "application", "interactions endpoint", "empty"),
         (_lacks_attach_files, "server Studio", "missing: Attach Files", "&guild_id="),
@@ -82,7 +82,7 @@ async def test_without_a_server_the_link_is_the_fix(surroundings: Surroundings) 
     backend = surroundings.front.env.backend
     backend.remove_guild(surroundings.guild.id)
     (servers,) = [line for line in await surroundings.failures() if line.name == "servers"]
-    assert (servers.detail, servers.fix) == ("the bot is in none", f"open {install_link(backend.application_id)}")
+    assert (servers.detail, servers.fix) == ("the bot is in no server", f"open {install_link(backend.application_id)}")
 
 
 async def test_every_page_of_servers_is_read_and_some_have_a_line(surroundings: Surroundings) -> None:
@@ -90,7 +90,7 @@ async def test_every_page_of_servers_is_read_and_some_have_a_line(surroundings: 
     for number in range(210):
         backend.create_guild(f"Server {number}", owner_id=backend.bot_user.id)
     lines = {line.name: line for line in await surroundings.check()}
-    assert lines["servers"].detail == "the bot has every permission it needs in 211 of 211"
+    assert lines["servers"].detail == "the bot has all the permissions it needs in 211 of 211"
     for guild in backend.guilds.values():
         guild.owner_id = 1
         for role in guild.roles.values():
@@ -108,7 +108,7 @@ async def test_what_is_off_or_elsewhere_is_no_failure(surroundings: Surroundings
     assert "replies to other members' images do nothing" in skipped["message content"]
     assert "no server has /ops" in skipped["operator.guild"]
     assert skipped["operator.alert_channel"].startswith("not set: alerts go to the application's owner")
-    assert skipped["discord.guilds"] == "the bot is not in 77"
+    assert skipped["discord.guilds"] == "listed, but the bot is not in them: 77"
     assert await surroundings.failures() == []
 
 

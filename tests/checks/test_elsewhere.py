@@ -73,7 +73,12 @@ async def test_everything_works(surroundings: Surroundings) -> None:
             _refused,
             *("KIE key", "KIE refused the account (code 403)", "addresses that may use the key"),
         ),
-        (setting("kie.base_url", "http://127.0.0.1:1"), "KIE key", "KIE cannot be reached", "kie.base_url"),
+        (
+            setting("kie.base_url", "http://127.0.0.1:1"),
+            "KIE key",
+            "KIE cannot be reached (no connection to 127.0.0.1:1: ",
+            "kie.base_url",
+        ),
         (_no_credits, "KIE credits", "4.5 credits, which is not enough for one image", "top up"),
         (setting("kie.upload_url", "http://127.0.0.1:1"), "upload host", "cannot be reached", "kie.upload_url"),
         (setting("kie.result_hosts", ["127.0.0.1:1"]), "result hosts", "127.0.0.1:1 cannot", "kie.result_hosts"),
@@ -141,13 +146,13 @@ async def test_the_age_of_the_newest_backup(surroundings: Surroundings) -> None:
 async def test_a_port_of_another_program_and_of_a_running_bot(surroundings: Surroundings) -> None:
     surroundings.settings["web"]["port"] = int(surroundings.kie.base_url.rpartition(":")[2])
     (line,) = await surroundings.failures()
-    assert (line.name, line.fix) == ("port", "end that, or set another web.port")
+    assert (line.name, line.fix) == ("port", "stop that program, or set another web.port")
     async with serve("127.0.0.1", 0, ready=dict, callback=None) as port:
         surroundings.settings["web"]["port"] = port
         surroundings.settings["kie"] |= {"callback_url": f"http://127.0.0.1:{port}", "callback_key": "test-hmac-key"}
         lines = {line.name: line.detail for line in await surroundings.check()}
         assert await surroundings.failures() == []
-    assert lines["port"].endswith("is in use by an Easel that runs")
+    assert lines["port"].endswith("is in use by a running Easel")
     assert lines["callbacks"].endswith("reaches this bot")
 
 

@@ -56,7 +56,7 @@ async def test_what_is_written_is_what_was_checked(
     assert "KIE knows it: 1,000 credits." in capsys.readouterr().out
     text = written(file)
     assert text
-    with pytest.raises(OperatorError, match="exists, and nothing is overwritten"):
+    with pytest.raises(OperatorError, match="already exists and was not changed"):
         await answer(surroundings.front.token, KIE_KEY)
     assert written(file) == text
 

@@ -23,7 +23,7 @@ def test_the_image_has_one_base_by_its_digest() -> None:
     bases = re.findall(r"^FROM (\S+)", DOCKERFILE, re.MULTILINE)
     ((name, _),) = [base.split("@sha256:") for base in bases if base != "base"]
     assert re.search(rf"^FROM {name}@sha256:[0-9a-f]{{64}} AS base$", DOCKERFILE, re.MULTILINE)
-    assert f'image.base.name="docker.io/library/{name}"' in DOCKERFILE
+    assert f'image.base.name="{name}"' in DOCKERFILE
 
 
 def test_the_image_names_its_licence_and_contains_it() -> None:
@@ -52,19 +52,21 @@ def test_a_release_needs_its_tag_and_a_date_and_has_its_section_as_notes(tmp_pat
     (tmp_path / "bot" / "__init__.py").write_text((ROOT / "bot" / "__init__.py").read_text())
     (step,) = [step for step in yaml.safe_load(RELEASE.read_text())["jobs"]["release"]["steps"] if "awk" in str(step)]
 
-    def succeeds(tag: str, date: str) -> bool:
+    def succeeds(tag: str, date: str, registry: str = "registry.example") -> bool:
         (tmp_path / "CHANGELOG.md").write_text(
             f"# Changelog\n\n## [{VERSION}] - {date}\n\nNew.\n\n## [0.0.1] - 2026-01-01\n\nOld.\n"
         )
         given = {"GITHUB_REF_NAME": tag, "GITHUB_REPOSITORY": "Owner/Easel", "GITHUB_OUTPUT": str(tmp_path / "output")}
+        given["REGISTRY"] = registry
         command = [BASH, "-eo", "pipefail", "-c", step["run"]]
         return subprocess.run(command, cwd=tmp_path, env={**os.environ, **given}, check=False).returncode == 0
 
     assert not succeeds(f"v{VERSION}", "unreleased")
     assert not succeeds("v99.0.0", "2026-12-01")
+    assert not succeeds(f"v{VERSION}", "2026-12-01", registry="")
     assert succeeds(f"v{VERSION}", "2026-12-01")
     assert (tmp_path / "notes.md").read_text().split() == ["New."]
-    assert (tmp_path / "output").read_text() == "image=ghcr.io/owner/easel\n"
+    assert (tmp_path / "output").read_text() == "image=registry.example/owner/easel\n"
 
 
 def unit() -> dict[str, list[str]]:

@@ -53,5 +53,5 @@ async def test_from_a_clone_to_a_bot_that_is_ready(deployment: Deployment, tmp_p
         await until(is_ready, within=30, what="the bot to be ready")
         assert bot.returncode is None, bot.output()
         code, printed = await run("check", "--config", str(config))
-        assert (code, "is in use by an Easel that runs" in printed) == (0, True), printed
+        assert (code, "is in use by a running Easel" in printed) == (0, True), printed
         assert await bot.terminate(within=20) == 0

@@ -124,7 +124,7 @@ async def test_a_refusal_that_names_a_file_is_told_without_the_name(world: Story
     command = await world.imagine("at night", image=attached[0])
 
     for refusal in (answer, world.refusal(command)):
-        assert refusal.text.startswith("Discord blocked the words of this. Nothing was charged. Try rewording it.")
+        assert refusal.text.startswith("Discord blocked the words in this. Nothing was charged. Try rewording it.")
     world.check_nothing_started()
 
 

@@ -38,10 +38,10 @@ async def test_the_whole_at_a_glance(world: StoryWorld, ops: OperatorSetup) -> N
     assert connection[0] == "**Discord**"
     assert connection[1].startswith("connected (")
     assert connection[2] == f"1 server · {len(world.env.backend.get_guild(world.env.guild.id).members)} members"
-    assert kie[:2] == ["**KIE**", "▶️ taking tasks"]
+    assert kie[:2] == ["**KIE**", "▶️ accepting tasks"]
     assert kie[2].startswith("**976 credits** · read <t:")
-    assert kie[2].endswith("lasts about 51 days at the rate of the last 7 days")
-    assert kie[3] == "3 of 20 new tasks in 10 s"
+    assert kie[3] == "lasts about 51 days at the last 7 days' rate"
+    assert kie[4] == "3 of 20 new tasks in the last 10 s"
     assert work == [
         "**Work**",
         "0 waiting · 1 at KIE · 1 open task",
@@ -53,7 +53,7 @@ async def test_the_whole_at_a_glance(world: StoryWorld, ops: OperatorSetup) -> N
     workers = "submitter, tracker, delivery, balance monitor, undelivered, erasure" + (
         ", notices" if ON_POSTGRESQL else ""
     )
-    assert process[2] == f"running: {workers}"
+    assert process[2] == f"workers running: {workers}"
     assert money[1:] == [
         "26 of 500 credits spent today across all servers",
         "-# charges compared with KIE's costs, last 30 days:",

@@ -35,7 +35,7 @@ async def test_a_pause_refuses_every_way_to_an_image_and_outlives_a_restart(
     assert f"> {REFUSED}" in answer.text.splitlines()
     await world.outcome(accepted)
     before = world.ledger(world.alice), world.ledger(world.bob), len(world.kie.tasks)
-    assert before[1] == PAID, "what was accepted goes on"
+    assert before[1] == PAID, "accepted requests continue"
     await world.restart()
 
     alice, form = world.alice, {"prompt": "wider", **EDIT_FORM}
@@ -64,13 +64,13 @@ async def test_a_pause_refuses_every_way_to_an_image_and_outlives_a_restart(
     status = await ops.status()
     assert status.colour == AMBER
     assert status.texts[0].splitlines()[1] == f"> {REASON}"
-    assert (await ops.command("pause", reason="Closed for today!")).texts[0].splitlines()[2:3] == [
+    assert (await ops.command("pause", reason="Closed for today!")).texts[1].splitlines()[1:2] == [
         "> Image making is paused: Closed for today! Nothing was charged."
     ]
     blank = await ops.operator.slash(world.channel, "ops pause", reason="\u200b \u200b")
     assert world.refusal(blank).text.startswith("You didn't choose anything")
     assert (await ops.command("resume")).text.startswith("▶️ Requests are accepted again. You had paused them <t:")
-    assert (await ops.command("resume")).text == "You had not paused requests."
+    assert (await ops.command("resume")).text == "You hadn't paused requests."
     assert (await world.delivered()).images
 
 
@@ -134,6 +134,6 @@ async def test_a_backup_is_made_and_checked(world: StoryWorld, ops: OperatorSetu
         assert "pg_dump" in text
         return
     (file,) = (world.folder / "backups").iterdir()
-    assert text.startswith(f"✅ Backed up to `{file}`: ")
+    assert text.startswith(f"✅ Backed up to `{file}` and checked: ")
     assert sqlite.integrity_problems(file) == []
     assert "newest backup: <t:" in (await ops.status()).text

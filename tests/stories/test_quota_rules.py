@@ -50,7 +50,7 @@ async def test_the_nearest_limit_applies_and_is_named(world: StoryWorld) -> None
     )
     assert await applies(world) == f"**30 credits a day** · Limit from {patron.mention}, the largest of their roles"
     assert (await quota(world, "clear", role=patron)).text == (
-        f"Limit for {patron.mention} removed. Members without a nearer limit get **10 credits a day** · "
+        f"Limit for {patron.mention} removed. Members with no other limit get **10 credits a day** · "
         "This server's default"
     )
     assert (await applies(world)).startswith("**140 credits a week** · ")

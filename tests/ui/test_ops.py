@@ -85,8 +85,8 @@ def with_database(**changes: Any) -> Status:
         (USUAL, BLURPLE, "1,312 servers · 1,204,511 members"),
         (USUAL, BLURPLE, f"Easel {VERSION} · started {WHEN} · 112.3 MB of memory"),
         (replace(USUAL, memory=None), BLURPLE, f"Easel {VERSION} · started {WHEN}"),
-        (USUAL, BLURPLE, "running: submitter, tracker"),
-        (USUAL, BLURPLE, "▶️ taking tasks"),
+        (USUAL, BLURPLE, "workers running: submitter, tracker"),
+        (USUAL, BLURPLE, "▶️ accepting tasks"),
         (USUAL, BLURPLE, "0 with unknown outcome · 0 waiting to be posted"),
         (USUAL, BLURPLE, "balance not read yet"),
         (USUAL, BLURPLE, "SQLite · 12.3 MB · 1,204.5 GB free on its disk"),
@@ -94,8 +94,12 @@ def with_database(**changes: Any) -> Status:
         (with_database(backed_up_at=MOMENT), BLURPLE, f"newest backup: {WHEN}"),
         (with_database(is_sqlite=False), BLURPLE, "PostgreSQL · 12.3 MB · 1,204.5 GB free on this disk"),
         (queue(waiting=3_000, at_kie=2), BLURPLE, "3,000 waiting · 2 at KIE · 0 open tasks"),
-        (queue(calls=7), BLURPLE, "7 of 20 new tasks in 10 s"),
-        (replace(USUAL, operator_pause=OperatorPause(MOMENT, "we move")), AMBER, f"⏸️ **You paused requests {WHEN}:**"),
+        (queue(calls=7), BLURPLE, "7 of 20 new tasks in the last 10 s"),
+        (
+            replace(USUAL, operator_pause=OperatorPause(MOMENT, "we move")),
+            AMBER,
+            f"⏸️ **You paused requests {WHEN}.** /ops resume ends the pause.",
+        ),
         (replace(USUAL, operator_pause=OperatorPause(MOMENT, "we move")), AMBER, "> we move"),
         (queue(pause=PAUSE), AMBER, f"⏸️ paused {WHEN}: KIE is out of credits"),
         (
@@ -106,7 +110,7 @@ def with_database(**changes: Any) -> Status:
         (
             replace(USUAL, workers={"submitter": True, "tracker": False}),
             RED,
-            "running: submitter · stopped: tracker",
+            "workers running: submitter · stopped: tracker",
         ),
         (
             replace(USUAL, open_tasks=1, orphans=2, awaiting_delivery=3),
@@ -117,7 +121,7 @@ def with_database(**changes: Any) -> Status:
         (
             replace(USUAL, balance=BalanceReading(Credits(12), MOMENT), days_left=0.6),
             BLURPLE,
-            f"**12 credits** · read {WHEN} · lasts about 1 day at the rate of the last 7 days",
+            "lasts about 1 day at the last 7 days' rate",
         ),
         (replace(USUAL, spent_today=Credits(1)), BLURPLE, "1 credit spent today across all servers"),
         (

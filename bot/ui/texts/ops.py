@@ -19,8 +19,8 @@ from bot.ui.texts.amounts import counted, in_credits, number, plain, relative, s
 
 NAME_HIDDEN = "a name that Discord doesn't let me show"
 RESULTS_MISSING = (
-    "Requests are paused: KIE finished several images in a row that can't be fetched. New requests are refused. "
-    "I keep trying to fetch these; requests resume when one arrives. Check the bot's network and kie.result_hosts."
+    "Requests are paused: several of KIE's finished images in a row couldn't be fetched. New requests are refused. "
+    "I keep trying, and requests resume once one arrives. Check the bot's network and kie.result_hosts."
 )
 _TOP_UP = "Top up the account at kie.ai."
 
@@ -36,7 +36,7 @@ def paused(alert: Paused) -> str:
     """KIE accepts no more tasks."""
     if alert.reason is Failure.KEY_REFUSED and alert.forbidden:
         return (
-            "Requests are paused: KIE knows the API key (kie.api_key) but doesn't allow what I ask with it (403). "
+            "Requests are paused: KIE knows the API key (kie.api_key) but doesn't allow what I use it for (403). "
             "New requests are refused. At https://kie.ai/api-key check the key's IP whitelist, permissions and limits, "
             "and whether the account is blocked. Requests resume automatically once KIE accepts the key."
         )
@@ -80,8 +80,8 @@ def unknown_host(alert: UnknownResultHost) -> str:
 def disk_low(alert: DiskLow) -> str:
     """The disk is nearly full."""
     return (
-        f"Only {alert.free / 1e9:,.2f} GB are free on the disk of {plain(alert.folder, 200)}. When it is full, no "
-        "request can be accepted and finished images wait. Make room: old backups, container images and logs first."
+        f"Only {alert.free / 1e9:,.2f} GB is free on the disk of {plain(alert.folder, 200)}. Once it is full, I can't "
+        "accept requests, and finished images wait. Make room: start with old backups, container images and logs."
     )
 
 
@@ -89,7 +89,7 @@ def gateway_away(alert: GatewayAway) -> str:
     """Discord's gateway is out of reach."""
     which = "" if alert.of == 1 else f" ({len(alert.shards)} of {alert.of} shards: {_shards(alert.shards)})"
     return (
-        f"I have no connection to Discord's gateway{which} since {relative(alert.since)}, so commands fail there. "
+        f"I lost the connection to Discord's gateway{which} {relative(alert.since)}, so commands fail there. "
         "I keep trying. Check https://discordstatus.com and this machine's network; "
         "the log has the reason: search it for `not connected to Discord`."
     )
@@ -99,8 +99,8 @@ def gateway_returned(alert: GatewayReturned) -> str:
     """Discord's gateway can be reached again."""
     minutes = counted(max(round((alert.until - alert.since).total_seconds() / 60), 1), "minute")
     return (
-        f"I'm connected to Discord's gateway again. It was away for {minutes}, from {relative(alert.since)}. "
-        "Commands that members sent meanwhile failed; requests that were accepted before went on."
+        f"I'm connected to Discord's gateway again. I lost the connection {relative(alert.since)}, for {minutes}. "
+        "Commands that members sent meanwhile failed; requests that I had accepted before continued."
     )
 
 

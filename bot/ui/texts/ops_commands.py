@@ -20,12 +20,12 @@ from bot.ui.texts.amounts import counted, in_credits, number, plain, relative, s
 from bot.ui.texts.commands import REPORT_PERIODS
 
 PREVIOUS, NEXT = "Previous", "Next"
-PAUSED = "⏸️ New requests are refused from now on, in all servers. What was accepted goes on."
+PAUSED = "⏸️ New requests are now refused in all servers. Requests that were already accepted continue."
 MEMBERS_READ = "Members read:"
 HOW_TO_RESUME = "/ops resume ends the pause."
-REASON_REFUSED = "Discord doesn't let me show your reason, so members would not see it: pause again with other words."
-NOT_PAUSED = "You had not paused requests."
-USE_PG_DUMP = "The database is PostgreSQL: back it up with pg_dump, or with what its provider offers."
+REASON_REFUSED = "Discord doesn't let me show your reason, so members won't see it. Pause again with a different one."
+NOT_PAUSED = "You hadn't paused requests."
+USE_PG_DUMP = "The database is PostgreSQL: back it up with pg_dump, or the way its provider offers."
 _NAME_LENGTH = 60
 _SHARDS_NAMED = 10
 _PAUSED: Mapping[Failure, str] = {
@@ -60,7 +60,7 @@ def operator_pause(pause: OperatorPause | None, *, words: bool) -> Sequence[str]
     if pause is None:
         return ()
     reason = f"> {pause.reason}" if words else REASON_REFUSED
-    return (f"⏸️ **You paused requests {relative(pause.since)}:**", reason, f"-# {HOW_TO_RESUME}")
+    return (f"⏸️ **You paused requests {relative(pause.since)}.** {HOW_TO_RESUME}", reason)
 
 
 def connection(discord: DiscordStatus) -> Sequence[str]:
@@ -87,14 +87,14 @@ def _shards(discord: DiscordStatus) -> str:
 
 def kie(status: Status) -> Sequence[str]:
     """Whether KIE takes tasks, what is left there and how long it lasts, and how much of its rate limit is used."""
-    pieces = ["balance not read yet"]
+    pieces, lasts = ["balance not read yet"], list[str]()
     if status.balance is not None:
         pieces = [f"**{in_credits(status.balance.balance)}**", f"read {relative(status.balance.at)}"]
         if status.days_left is not None:
-            pieces.append(f"lasts about {counted(round(status.days_left), 'day')} at the rate of the last 7 days")
+            lasts = [f"lasts about {counted(round(status.days_left), 'day')} at the last 7 days' rate"]
     state = status.queue
-    calls = f"{state.calls:,} of {state.calls_allowed:,} new tasks in {number(state.window)} s"
-    return (submitting(state), " · ".join(pieces), calls)
+    calls = f"{state.calls:,} of {state.calls_allowed:,} new tasks in the last {number(state.window)} s"
+    return (submitting(state), " · ".join(pieces), *lasts, calls)
 
 
 def submitting(state: QueueStatus) -> str:
@@ -104,7 +104,7 @@ def submitting(state: QueueStatus) -> str:
     elif state.pause is not None:
         paused = f"paused {relative(state.pause.since)}: {_PAUSED[state.pause.reason]}"
     else:
-        return "▶️ taking tasks"
+        return "▶️ accepting tasks"
     return f"⏸️ {paused}; trying one task at a time" if state.trying else f"⏸️ {paused}"
 
 
@@ -161,7 +161,7 @@ def process(status: Status, version: str) -> Sequence[str]:
         pieces.append(f"{size(status.memory)} of memory")
     running = [name for name, alive in status.workers.items() if alive]
     stopped = [name for name, alive in status.workers.items() if not alive]
-    workers = [f"running: {', '.join(running) or 'none'}"]
+    workers = [f"workers running: {', '.join(running) or 'none'}"]
     if stopped:
         workers.append(f"stopped: {', '.join(stopped)}")
     return (" · ".join(pieces), " · ".join(workers))
@@ -186,8 +186,8 @@ def still_refused(state: QueueStatus) -> str | None:
 def backed_up(backup: Backup) -> str:
     """Where the backup is."""
     return (
-        f"✅ Backed up to `{backup.path}`: {size(backup.size)} in {backup.seconds:,.1f} s, and checked. "
-        "I never delete it; that is up to you."
+        f"✅ Backed up to `{backup.path}` and checked: {size(backup.size)} in {backup.seconds:,.1f} s. "
+        "I won't delete this copy; that's up to you."
     )
 
 

@@ -12,20 +12,20 @@ ERASE_ALL = "Erase everything"
 KEEP = "Keep everything"
 
 ELSEWHERE = """**What others store**
-- The image service deletes images that you attach after a day, and results after 14 days
+- The image service keeps images that you attach for a day, and its results for 14 days
 - Images that I post are on Discord, not with me: delete one with the Delete button below it"""
 TEXT_SERVICE = """- A text service gets your prompt if you tick “Improve my prompt”, and only then"""
 ERASING = """### Erasing your data
-This takes about a minute. If an image is still being made, I finish and post it first, and you can't make new ones \
-until then. Use /privacy to see whether it's done."""
-_CREDITS = """- **Credits:** what each image cost and what you were given. If you erase your data, the amounts stay \
+This takes about a minute. If an image is still being made, I finish and post it first; until then, you can't make \
+new ones. Use /privacy to see whether it's done."""
+_CREDITS = """- **Credits:** what each image cost and what you were given. If you erase your data, the amounts stay, \
 without your name"""
 _STAYS = """**What stays**
-- **Images on Discord.** I can't delete them for you afterwards: first press Delete below those that should go
-- What images cost, without words: under your Discord id until this month is over, since erasing must not refill your \
-credits, then without it
+- **Images on Discord.** I can't delete them for you afterwards, so first press Delete below those you want gone
+- What images cost, without your prompts. Your Discord id stays with it until this month ends, because erasing must \
+not refill your credits
 - Limits that a server's admins set for you
-- Backups that the bot's owner made before, until they are replaced"""
+- Earlier backups of the bot's owner, until they are deleted"""
 
 
 def stored(data: StoredData, kept_for: KeptFor) -> str:
@@ -43,7 +43,7 @@ def erasure_state(data: StoredData) -> list[str]:
     if erasure is None:
         return []
     if erasure.erased_at is None or erasure.unname_at is None:
-        waits = "I'm waiting for what is still being made; until then you can't make new images."
+        waits = "I'm waiting for images that are still being made; until then, you can't make new ones."
         return [f"⏳ **Being erased** since {_moment(erasure.asked_at)}. {waits}"]
     amounts = f"Amounts from before stay under your Discord id until {_day(erasure.unname_at)}."
     return [f"✅ **Erased** {_moment(erasure.erased_at)}. {amounts}"]
@@ -57,7 +57,7 @@ def question(data: StoredData) -> list[str]:
         goes.append(f"What hasn't started ({counted(data.waiting, 'request')}) is cancelled and refunded")
     if data.bonus:
         goes.append(f"**Your {in_bonus_credits(data.bonus)}**")
-    goes.append("The buttons below your images: they stop working, Delete too")
+    goes.append("The buttons below your images, including Delete: they stop working")
     return [
         "### Erase everything?\nThis can't be undone. Download your data first if you want a copy.",
         "\n".join(["**What goes**", *(f"- {line}" for line in goes)]),
@@ -74,13 +74,13 @@ def exported(requests: int, total: int) -> str:
 
 
 def _until(prompts: timedelta | None) -> str:
-    return "Until you erase them" if prompts is None else f"For {_days(prompts)}"
+    return "Kept until you erase them" if prompts is None else f"Kept for {_days(prompts)}"
 
 
 def _references(kept: timedelta) -> str:
     if not kept:
         return "- **Images you attach:** not kept once the image service has them"
-    return f"- **Images you attach:** a copy, so that a request can be repeated. For {_days(kept)} after its last use"
+    return f"- **Images you attach:** a copy for repeating requests. Kept for {_days(kept)} after its last use"
 
 
 def _short(undelivered: timedelta | None) -> str:

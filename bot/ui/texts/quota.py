@@ -154,7 +154,7 @@ def now_applies(removed: str, scope: Scope, rule: Rule) -> str:
         case Scope.MEMBER:
             return f"{removed}. They now get **{amount}** · {allowance_source(rule, own=False)}"
         case Scope.ROLE:
-            return f"{removed}. Members without a nearer limit get **{amount}** · {allowance_source(rule, own=False)}"
+            return f"{removed}. Members with no other limit get **{amount}** · {allowance_source(rule, own=False)}"
         case Scope.POOL:
             return f"{removed}; only each member's own limit and the bot owner's limits apply"
         case _:
@@ -215,7 +215,7 @@ def log_line(entry: LedgerEntry) -> str:
         case _:
             event = f"−{number(abs(entry.credits))}"
     if entry.folded > 1:
-        event = f"{event}: {entry.folded:,} entries of that year together"
+        event = f"{event}: {entry.folded:,} entries of that year, combined"
     return f"-# {_exact(entry.at)} · {whose}{event}{_for_image(entry)}{by}"
 
 

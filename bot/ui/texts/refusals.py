@@ -24,7 +24,7 @@ NOT_HERE = (
     "Discord doesn't let me do that here, perhaps because the thread is archived or locked. "
     f"{NOTHING_CHARGED} Reopen it and try again, or try elsewhere."
 )
-WORDS_BLOCKED = f"Discord blocked the words of this. {NOTHING_CHARGED} Try rewording it."
+WORDS_BLOCKED = f"Discord blocked the words in this. {NOTHING_CHARGED} Try rewording it."
 UNKNOWN_CHOICE = "That member, role or channel isn't in this server. Choose one from the list."
 OUTDATED = "This command has changed. Reload Discord and try again."
 
@@ -186,7 +186,7 @@ def _of_request(error: errors.UserError) -> str | None:
             text = f"I can't read {_file(filename)} as a prompt. Paste it into /imagine instead. {NOTHING_CHARGED}"
         case errors.WordsDeleted(made_at=made_at):
             text = (
-                f"This request was made {relative(made_at)}, and its words have been deleted since. "
+                f"This request was made {relative(made_at)}, and its words have since been deleted. "
                 f"Start again with /imagine. {NOTHING_CHARGED}"
             )
         case errors.NotEnoughCredits():
