@@ -104,11 +104,11 @@ async def _edit(services: Services, interaction: discord.Interaction[Any], modal
     form = read_form(interaction)
     generation = await _shown_generation(services, interaction, modal)
     source = _chosen_image(interaction, form)
-    destination = prompt_helper.unplaced(interaction, private=_card(interaction).flags.ephemeral)
+    destination = await _new_card(services, interaction, form)
     settings = _settings(form, generation.request.settings.model)
     origin, spoiler = _origin(interaction), generation.request.spoiler
     request = GenerationRequest(requester(interaction), form.prompt, settings, 1, (), destination, origin, spoiler)
-    await prompt_helper.start(services, interaction, form, request, [source, *form.files])
+    await prompt_helper.accept(services, interaction, form, request, [source, *form.files])
 
 
 async def _open_prompt(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
@@ -125,7 +125,7 @@ async def _open_prompt(services: Services, interaction: discord.Interaction[Any]
 async def _other_prompt(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
     form = read_form(interaction)
     generation = await _shown_generation(services, interaction, modal)
-    destination = prompt_helper.unplaced(interaction, private=_card(interaction).flags.ephemeral)
+    destination = await _new_card(services, interaction, form)
     earlier = generation.request.settings
     settings = _settings(form, earlier.model, earlier.aspect_ratio)
     if settings.model is Model.FLEX and earlier.model is Model.FLEX:
@@ -133,7 +133,7 @@ async def _other_prompt(services: Services, interaction: discord.Interaction[Any
     request = replace(
         derived_requests.again(generation, requester(interaction), destination, form.prompt), settings=settings
     )
-    await prompt_helper.start(services, interaction, form, request, generation.request.references)
+    await prompt_helper.accept(services, interaction, form, request, generation.request.references)
 
 
 async def _open_larger(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
@@ -184,10 +184,10 @@ async def _edit_draft(services: Services, interaction: discord.Interaction[Any],
     draft = await services.history.draft(DraftId(modal.number), _user(interaction))
     # As private as the message that its images are in.
     private = interaction.guild_id is not None and any(source.owner is not None for source in draft.sources)
-    destination = prompt_helper.unplaced(interaction, private=private)
+    destination = await prompt_helper.acknowledge(services, interaction, form, private=private)
     request = GenerationRequest(requester(interaction), form.prompt, _settings(form), 1, (), destination, draft.origin)
     tell = partial(tell_passed_over, interaction)
-    await prompt_helper.start(services, interaction, form, request, [*draft.sources, *form.files], tell)
+    await prompt_helper.accept(services, interaction, form, request, [*draft.sources, *form.files], tell)
 
 
 _BUTTONS: Mapping[Action, _Handler] = {
@@ -241,9 +241,10 @@ def _card(interaction: discord.Interaction[Any]) -> discord.Message:
     return interaction.message
 
 
-async def _new_card(services: Services, interaction: discord.Interaction[Any]) -> Destination:
+async def _new_card(services: Services, interaction: discord.Interaction[Any], form: Form | None = None) -> Destination:
     """A message below the card, and as private as that."""
-    return await services.acknowledger.acknowledge(interaction, private=_card(interaction).flags.ephemeral)
+    private = _card(interaction).flags.ephemeral
+    return await prompt_helper.acknowledge(services, interaction, form, private=private)
 
 
 def _origin(interaction: discord.Interaction[Any]) -> Origin:

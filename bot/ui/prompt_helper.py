@@ -1,4 +1,4 @@
-"""Starts what a form asks for; a member who wants other words first chooses from three rewordings, in private."""
+"""Accepts what a form asks for; a member who wants other words first chooses from three rewordings, in private."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -26,13 +26,23 @@ from bot.ui.texts import forms as texts
 from bot.ui.undelivered import tell_passed_over
 
 
-def unplaced(interaction: discord.Interaction[Any], *, private: bool) -> Destination:
-    """Stands in a request for the card that :func:`start` opens: in this channel, and as private."""
+async def acknowledge(
+    services: Services, interaction: discord.Interaction[Any], form: Form | None, *, private: bool
+) -> Destination:
+    """Open the card of what a form asks for, or answer in private if its member wants other words first.
+
+    Raises MayNotPost, as the card will be posted here.
+    """
+    if form is None or _assistant(services, form) is None:
+        return await services.acknowledger.acknowledge(interaction, private=private)
+    if not private:
+        check_place(interaction)
+    await interaction.response.defer(ephemeral=True, thinking=True)
     channel = ChannelId(interaction.channel_id or 0)
     return Destination(channel, None, None, private, upload_limit=0, parent_channel_id=parent_of(interaction.channel))
 
 
-async def start(
+async def accept(
     services: Services,
     interaction: discord.Interaction[Any],
     form: Form,
@@ -40,13 +50,12 @@ async def start(
     sources: Sequence[Source | Reference],
     tell_about: TellPassedOver | None = None,
 ) -> None:
-    """Accept a request, whose destination is :func:`unplaced`, or propose other words for it if the form says so."""
-    private = request.destination.private
-    if form.improve and services.assistant is not None:
-        await _propose(services, services.assistant, interaction, request, sources)
-        return
-    destination = await services.acknowledger.acknowledge(interaction, private=private)
-    await services.generations.accept(replace(request, destination=destination), sources, tell_about)
+    """Accept a request at the destination of :func:`acknowledge`, or propose other words for it if the form says so."""
+    assistant = _assistant(services, form)
+    if assistant is None:
+        await services.generations.accept(request, sources, tell_about)
+    else:
+        await _propose(services, assistant, interaction, request, sources)
 
 
 async def choose(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
@@ -72,6 +81,10 @@ async def choose(services: Services, interaction: discord.Interaction[Any], butt
         raise
 
 
+def _assistant(services: Services, form: Form) -> Assistant | None:
+    return services.assistant if form.improve else None
+
+
 async def _propose(
     services: Services,
     assistant: Assistant,
@@ -79,9 +92,6 @@ async def _propose(
     request: GenerationRequest,
     sources: Sequence[Source | Reference],
 ) -> None:
-    if not request.destination.private:
-        check_place(interaction)
-    await interaction.response.defer(ephemeral=True, thinking=True)
     # Nobody waits for words that they cannot use.
     await services.quotas.check(request)
     user = request.account.user_id
