@@ -86,6 +86,15 @@ async def test_few_are_asked_at_once_and_none_waits_for_ever(
     assert failed.value.problem is AssistantProblem.UNREACHABLE
 
 
+async def test_a_redirect_is_not_followed(session: aiohttp.ClientSession, stand_in: AssistantStandIn) -> None:
+    async with AssistantStandIn() as other:
+        location = {"Location": f"{other.base_url}/chat/completions"}
+        stand_in.answer = web.Response(status=307, headers=location)
+        with pytest.raises(AssistantFailed):
+            await assistant(session, stand_in).reword(ALICE, "a fox", edits=False)
+        assert other.requests == []
+
+
 @pytest.mark.parametrize(
     ("answer", "detail", "fix"),
     [
