@@ -86,6 +86,32 @@ async def test_few_are_asked_at_once_and_none_waits_for_ever(
     assert failed.value.problem is AssistantProblem.UNREACHABLE
 
 
+@pytest.mark.parametrize(
+    ("answer", "problem"),
+    [
+        ("I can't help with that.", AssistantProblem.UNUSABLE),
+        (json.dumps(THREE[:2]), AssistantProblem.UNUSABLE),
+        (web.json_response({"choices": []}), AssistantProblem.UNUSABLE),
+        (web.Response(text="<html>"), AssistantProblem.UNUSABLE),
+        (web.Response(status=401), AssistantProblem.KEY_REFUSED),
+        (web.Response(status=403), AssistantProblem.KEY_REFUSED),
+        (web.Response(status=429), AssistantProblem.BUSY),
+        (web.Response(status=502, text="<html>"), AssistantProblem.UNREACHABLE),
+        (web.Response(body=b"x" * (1 << 17)), AssistantProblem.UNREACHABLE),
+    ],
+    ids=["declined", "two", "no choice", "a page", "key", "forbidden", "busy", "broken", "too large"],
+)
+async def test_what_is_wrong_with_an_answer(
+    session: aiohttp.ClientSession, stand_in: AssistantStandIn, answer: str | web.Response, problem: AssistantProblem
+) -> None:
+    stand_in.answer = answer
+    with pytest.raises(AssistantFailed) as failed:
+        await assistant(session, stand_in).reword(ALICE, "a secret fox", edits=False)
+
+    assert failed.value.problem is problem
+    assert "secret" not in str(failed.value)
+
+
 async def test_a_redirect_is_not_followed(session: aiohttp.ClientSession, stand_in: AssistantStandIn) -> None:
     async with AssistantStandIn() as other:
         location = {"Location": f"{other.base_url}/chat/completions"}

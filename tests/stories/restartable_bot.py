@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 import simcord
@@ -10,7 +10,7 @@ import simcord
 from bot.app import Application
 from bot.assembly import assemble
 from bot.config import Config
-from bot.config.sections import DatabaseConfig, DiscordConfig, KieConfig, QuotaConfig, TrackerConfig
+from bot.config.sections import AssistantConfig, DatabaseConfig, DiscordConfig, KieConfig, QuotaConfig, TrackerConfig
 from bot.domain.ports import Clock
 from demo.simulation import ignore_idle_connections
 from tests.waiting import until
@@ -31,6 +31,7 @@ class BotOptions:
     give_up_submitting: float = 180
     sees_all: bool = False
     """Whether Discord grants the message-content intent."""
+    assistant: AssistantConfig = field(default_factory=AssistantConfig)
 
 
 def config_of(options: BotOptions, kie_url: str, database: DatabaseConfig) -> Config:
@@ -49,6 +50,7 @@ def config_of(options: BotOptions, kie_url: str, database: DatabaseConfig) -> Co
             }
         ),
         database=database,
+        assistant=options.assistant,
         quota=QuotaConfig(credits=options.credits, open_generations=options.open_generations),
         tracker=TrackerConfig(
             poll_every=_POLL_INTERVAL,
