@@ -8,6 +8,7 @@ from functools import partial
 
 from bot import options
 from bot.app import Application
+from bot.assistant import Assistant
 from bot.client import EaselClient
 from bot.cluster.blocks import GatewayBlock, all_shards
 from bot.cluster.identify import IdentifyTurns
@@ -18,6 +19,7 @@ from bot.domain.ids import IdMaker
 from bot.domain.ports import Clock
 from bot.folders import open_folders
 from bot.generation.delivery import DeliveryWorker
+from bot.generation.greetings import Greetings
 from bot.generation.history import History
 from bot.generation.image_history import ImageHistory
 from bot.generation.notices import NoticeWorker
@@ -68,6 +70,7 @@ from bot.store.store import AutocommitStore, Store
 from bot.ui.access import Access
 from bot.ui.acknowledger import Acknowledger
 from bot.ui.alt_text import AltTexts
+from bot.ui.command_mentions import CommandMentions
 from bot.ui.errors import ErrorReporter
 from bot.ui.message_sender import DiscordMessageSender
 from bot.ui.posted_images import PostedImages
@@ -152,20 +155,11 @@ async def assemble(
         results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
         undelivered = Undelivered(runtime, results, options.undelivered_kept_for(config))
         previews = Previews(
-            runtime,
-            results=results,
-            sandbox=sandbox,
-            folder=folders.temporary,
-            keep=options.previews_kept(config),
+            runtime, results=results, sandbox=sandbox, folder=folders.temporary, keep=options.previews_kept(config)
         )
         delivery = DeliveryWorker(runtime, workload=workload, results=results, previews=previews)
         tracker = Tracker(
-            runtime,
-            api=api,
-            workload=workload,
-            delivery=delivery,
-            pace=pace,
-            options=options.tracker_options(config),
+            runtime, api=api, workload=workload, delivery=delivery, pace=pace, options=options.tracker_options(config)
         )
         submitter = Submitter(
             runtime,
@@ -183,12 +177,7 @@ async def assemble(
             options=options.balance_monitor_options(config),
         )
         references = ReferencePreparer(
-            runtime,
-            fetcher=sources,
-            sandbox=sandbox,
-            cache=kept_references,
-            api=api,
-            folder=folders.temporary,
+            runtime, fetcher=sources, sandbox=sandbox, cache=kept_references, api=api, folder=folders.temporary
         )
         generations = GenerationService(
             runtime,
@@ -202,6 +191,7 @@ async def assemble(
         )
         eraser = Eraser(runtime, generations=generations, undelivered=undelivered, references=kept_references)
         history = History(runtime)
+        assistant = options.assistant_options(config)
         command_options, backed_up = options.command_options(config), options.backed_up_file(config)
         status = StatusBoard(
             runtime,
@@ -244,10 +234,18 @@ async def assemble(
             questions=Questions(history, prices, clock),
             alt_texts=AltTexts(history),
             chart_renderer=ChartRenderer(folders.temporary),
-            privacy=Privacy(eraser, Exporter(runtime, folders.temporary), options.kept_for(config)),
+            privacy=Privacy(
+                eraser,
+                Exporter(runtime, folders.temporary),
+                options.kept_for(config),
+                text_service=assistant is not None,
+            ),
             styles=styles,
             reference_sets=reference_sets,
             style_options=StyleOptions(styles, reference_sets, quotas, preferences, prices),
+            greetings=Greetings(runtime),
+            command_mentions=CommandMentions(clock),
+            assistant=Assistant(await enter(client_session()), assistant, clock) if assistant is not None else None,
             prices=prices,
         )
         client = EaselClient(
@@ -270,11 +268,7 @@ async def assemble(
             gateway_monitor=GatewayMonitor(runtime, lambda: client.gateway.live, lambda: client.shard_count or 1),
             pending_cards=pending_cards,
             sender=DiscordMessageSender(
-                client,
-                clock,
-                prices=prices,
-                alt_texts=services.alt_texts,
-                leadership=workload.leadership,
+                client, clock, prices=prices, alt_texts=services.alt_texts, leadership=workload.leadership
             ),
             alerts=client.alerts,
             block=block,

@@ -38,10 +38,12 @@ _COG_NAMES: Final = (
     "history",
     "preferences",
     "privacy",
+    "help",
     "quota",
     "ops",
     "undelivered",
     "servers",
+    "greeting",
 )
 COGS: Final = tuple(f"cogs.{name}" for name in _COG_NAMES)
 _GLOBAL_FINGERPRINT: Final = "commands.synced"

@@ -29,6 +29,16 @@ def client_session(resolver: AbstractResolver | None = None, *, reuse: bool = Tr
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar(), trust_env=False)
 
 
+async def read_body(response: aiohttp.ClientResponse, limit: int) -> bytes:
+    """The body; raises ClientPayloadError above ``limit`` bytes."""
+    body = bytearray()
+    async for chunk in response.content.iter_chunked(1 << 16):
+        body += chunk
+        if len(body) > limit:
+            raise aiohttp.ClientPayloadError("the answer is too long")
+    return bytes(body)
+
+
 _ADDRESS_LIMIT = 8192
 """Characters; what servers accept as a request line."""
 _ADDRESS = re.compile(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import aiohttp
 
+from bot.assistant import AssistantOptions
 from bot.client import CommandOptions
 from bot.cluster.blocks import ClusterOptions
 from bot.cluster.leader import lease_name
@@ -51,6 +52,15 @@ def kie_limits(config: Config) -> KieLimits:
     """What KIE grants the account."""
     kie = config.kie
     return KieLimits(new_tasks=kie.new_tasks, window=kie.new_tasks_window, running_tasks=kie.running_tasks)
+
+
+def assistant_options(config: Config) -> AssistantOptions | None:
+    """Where prompts are reworded; None without a prompt helper."""
+    assistant = config.assistant
+    if not assistant.base_url:
+        return None
+    key = assistant.api_key.get_secret_value()
+    return AssistantOptions(assistant.base_url, key, assistant.model, assistant.per_hour)
 
 
 def fetcher(session: aiohttp.ClientSession, hosts: Iterable[str], config: Config) -> Fetcher:

@@ -20,6 +20,7 @@ from bot.generation.service import GenerationService
 from bot.quota.service import QuotaService
 from bot.ui import replies
 from bot.ui.acknowledger import Acknowledger
+from bot.ui.command_mentions import CommandMentions
 from bot.ui.errors import ErrorReporter
 from bot.ui.interactions import parent_of, requester_of
 from bot.ui.mentions import (
@@ -48,6 +49,7 @@ class Mentions(commands.Cog):
         quotas: QuotaService,
         acknowledger: Acknowledger,
         questions: Questions,
+        command_mentions: CommandMentions,
         errors: ErrorReporter,
         preferences: MemberPreferences,
         prices: PriceList,
@@ -58,6 +60,7 @@ class Mentions(commands.Cog):
         self._quotas = quotas
         self._acknowledger = acknowledger
         self._questions = questions
+        self._command_mentions = command_mentions
         self._errors = errors
         self._preferences = preferences
         self._prices = prices
@@ -79,7 +82,7 @@ class Mentions(commands.Cog):
                 return
             match mention:
                 case MentionHint(text):
-                    await replies.say(message, text)
+                    await replies.say(message, await self._command_mentions.link(self._client.tree, text))
                 case MentionRequest():
                     await self._respond(message, mention)
 
@@ -170,6 +173,7 @@ async def setup(bot: EaselClient) -> None:
             services.quotas,
             services.acknowledger,
             services.questions,
+            services.command_mentions,
             services.errors,
             services.preferences,
             services.prices,

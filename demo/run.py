@@ -18,9 +18,18 @@ from bot import log
 from bot.app import Application
 from bot.assembly import assemble
 from bot.config import Config
-from bot.config.sections import DatabaseConfig, DiscordConfig, KieConfig, LimitsConfig, QuotaConfig, TrackerConfig
+from bot.config.sections import (
+    AssistantConfig,
+    DatabaseConfig,
+    DiscordConfig,
+    KieConfig,
+    LimitsConfig,
+    QuotaConfig,
+    TrackerConfig,
+)
 from bot.domain.credits import Period
 from bot.domain.errors import OperatorError
+from demo.assistant import AssistantStandIn
 from demo.cdn import serve_cdn
 from demo.guild import DemoGuild, build_guild
 from demo.kie import KieStandIn
@@ -81,7 +90,9 @@ async def open_demo(port: int, folder: Path) -> AsyncGenerator[Demo, None]:
         enter = stack.enter_async_context
         listening = stack.enter_context(_listen(port))
         kie = await enter(KieStandIn(api_key=_API_KEY, durations=_task_seconds, credits=Decimal(100_000)))
-        app = await enter(assemble(_config(kie.base_url, folder), reads_messages=True))
+        assistant = await enter(AssistantStandIn())
+        config = _config(kie.base_url, assistant.base_url, folder)
+        app = await enter(assemble(config, reads_messages=True))
         env = await enter(simcord.run(app.client, shard_count=1, check_errors=False, settle_timeout=SETTLE_SECONDS))
         ignore_idle_connections()
         show_errors_as_discord_does(env)
@@ -133,7 +144,7 @@ def _task_seconds(model: str, resolution: str) -> float:
     return median * random.lognormvariate(0.0, _SPREAD)
 
 
-def _config(kie_url: str, folder: Path) -> Config:
+def _config(kie_url: str, assistant_url: str, folder: Path) -> Config:
     return Config(
         discord=DiscordConfig(cdn_hosts=("127.0.0.1",)),
         kie=KieConfig.model_validate(
@@ -142,5 +153,6 @@ def _config(kie_url: str, folder: Path) -> Config:
         database=DatabaseConfig(url=f"sqlite:///{folder / 'easel.db'}"),
         quota=QuotaConfig(credits=100, period=Period.DAY),
         limits=LimitsConfig(daily_budget=500),
+        assistant=AssistantConfig(base_url=assistant_url, model="demo"),
         tracker=TrackerConfig(poll_every=0.5, deadline=90, give_up_submitting=30),
     )

@@ -84,8 +84,10 @@ def test_backups_are_warned_about_only_where_they_were_asked_for_in_vain() -> No
 
 @pytest.mark.parametrize(("section", "name"), SETTINGS)
 def test_every_setting_takes_effect(section: str, name: str) -> None:
-    # The server period counts only where servers have a limit, and SQLite has no password.
+    # The server period counts only where servers have a limit, SQLite has no password, and a helper needs an address.
     base = with_setting("limits", "server_credits") if name == "server_period" else Config()
+    if section == "assistant" and name != "base_url":
+        base = with_setting("assistant", "base_url")
     if (section, name) == ("database", "password"):
         base = Config(database=DatabaseConfig(url="postgresql://easel@localhost/easel"))
     assert made(with_setting(section, name, base)) != made(base) or f"config.{section}.{name}" in SOURCES

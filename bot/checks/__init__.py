@@ -6,6 +6,7 @@ Each module looks after one area, and each thing in it is one line.
 import asyncio
 from datetime import UTC, datetime
 
+from bot.checks.assistant import check_assistant
 from bot.checks.database import check_database
 from bot.checks.discord_account import check_discord
 from bot.checks.discord_rest import DiscordRest
@@ -25,6 +26,7 @@ async def check_everything(config: Config) -> list[CheckLine]:
             check_discord(rest, config),
             check_kie(session, config),
             check_hosts(session, downloads, config),
+            check_assistant(session, config),
             asyncio.to_thread(check_database, config, datetime.now(UTC)),
             check_web(session, config),
         )

@@ -13,6 +13,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from bot.config.errors import describe, unknown_sources, variable_of
 from bot.config.sections import (
+    AssistantConfig,
     BackupConfig,
     ClusterConfig,
     DatabaseConfig,
@@ -52,6 +53,7 @@ class Config(Section):
     limits: LimitsConfig = LimitsConfig()
     prices: PricesConfig = PricesConfig()
     operator: OperatorConfig = OperatorConfig()
+    assistant: AssistantConfig = AssistantConfig()
     tracker: TrackerConfig = TrackerConfig()
     cluster: ClusterConfig = ClusterConfig()
     log: LogConfig = LogConfig()

@@ -1,6 +1,6 @@
 """The sections of config.toml: each setting with its bounds and its default."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
     AliasChoices,
@@ -208,6 +208,22 @@ class OperatorConfig(Section):
     alert_below: Annotated[
         float, Field(ge=0, le=1_000_000_000, validation_alias=AliasChoices("alert_below", "alarm_below"))
     ] = 500
+
+
+class AssistantConfig(Section):
+    """The prompt helper: an endpoint that speaks OpenAI's API, a model of it, and how often a member may use it."""
+
+    base_url: OptionalHttpUrl = ""
+    api_key: Secret = SecretStr("")
+    api_key_file: str = ""
+    model: Annotated[str, Field(max_length=200)] = ""
+    per_hour: Annotated[int, Field(ge=1, le=1000)] = 10
+
+    @model_validator(mode="after")
+    def _needs_a_model(self) -> Self:
+        if self.base_url and not self.model:
+            raise ValueError("model is missing: name one that the endpoint at base_url has")
+        return self
 
 
 class TrackerConfig(Section):

@@ -13,6 +13,7 @@ from bot.domain.errors import OperatorError
 SECRETS: Final = {
     "discord": ("token",),
     "kie": ("api_key", "callback_key"),
+    "assistant": ("api_key",),
     "database": ("password",),
     "metrics": ("token",),
     "sentry": ("dsn",),

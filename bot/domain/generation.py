@@ -77,6 +77,24 @@ class Chosen:
 
 
 @dataclass(frozen=True, slots=True)
+class SubmittedForm:
+    """What a form asks for whose words its member still chooses; the draft has the sources, and what they wrote."""
+
+    settings: Settings
+    count: int
+    private: bool
+    spoiler: bool
+    origin: Origin | None
+    references: tuple[Reference, ...]
+    """Of an earlier request that is made again."""
+    rewordings: tuple[str, ...]
+    style: str | None = None
+    template: str | None = None
+    used: frozenset[int] = frozenset()
+    """Which of them, or 0 for the member's own words, have started a request."""
+
+
+@dataclass(frozen=True, slots=True)
 class Draft:
     """A request that a member has not made yet: a modal that they have open, or a question to them."""
 
@@ -93,6 +111,8 @@ class Draft:
     """The message with the question, in the origin's channel; None for a modal, or if only the member sees it."""
     chosen: Chosen | None = None
     """Of a command; None for a message, which is made by the member's preferences."""
+    form: SubmittedForm | None = None
+    """A form that was submitted and whose words its member still chooses."""
 
 
 @dataclass(frozen=True, slots=True)

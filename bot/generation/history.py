@@ -1,11 +1,13 @@
 """Earlier generations, as buttons and modals find them: only by the message that shows them."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
+from bot.domain.assistant import WordingUsed
 from bot.domain.derived_requests import LARGER_PROMPT
 from bot.domain.errors import DraftGone, GenerationGone, NotYours, QuestionGone
-from bot.domain.generation import Draft, Generation, Image, Origin, Reference, Source
+from bot.domain.generation import Draft, Generation, Image, Origin, Reference, Source, SubmittedForm
 from bot.domain.ids import DraftId, GenerationId, ImageId, MessageId, UserId
 from bot.runtime import Runtime
 
@@ -95,6 +97,28 @@ class History:
         if draft is None or draft.user_id != user_id or draft.created_at < self._clock.forget_before(DRAFTS_KEPT_FOR):
             raise DraftGone
         return draft
+
+    async def take_wording(self, draft_id: DraftId, user_id: UserId, number: int) -> tuple[Draft, SubmittedForm, str]:
+        """A form whose words its member has chosen: one of the rewordings from 1 on, or their own; each is taken once.
+
+        Raises DraftGone or WordingUsed.
+        """
+        await self.draft(draft_id, user_id)
+        async with self._store.write() as tx:
+            draft = await tx.drafts.get(draft_id)
+            if draft is None or (form := draft.form) is None or number > len(form.rewordings):
+                raise DraftGone
+            if number in form.used:
+                raise WordingUsed
+            await tx.drafts.set_form(draft_id, replace(form, used=form.used | {number}))
+        return draft, form, form.rewordings[number - 1] if number else draft.prompt or ""
+
+    async def give_wording_back(self, draft_id: DraftId, number: int) -> None:
+        """The choice started no request: it can be made again."""
+        async with self._store.write() as tx:
+            draft = await tx.drafts.get(draft_id)
+            if draft is not None and draft.form is not None:
+                await tx.drafts.set_form(draft_id, replace(draft.form, used=draft.form.used - {number}))
 
     async def keep_question(self, draft: Draft) -> list[MessageId]:
         """Store a question; returns the messages of the member's earlier ones in that channel, which it replaces."""

@@ -21,7 +21,7 @@ from bot.domain.states import Failure
 from bot.kie import wire
 from bot.kie.catalogue import Catalogue
 from bot.kie.failures import create_error
-from bot.network import NETWORK_ERRORS
+from bot.network import NETWORK_ERRORS, read_body
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -152,7 +152,7 @@ class KieClient:
                 timeout=self._timeout(self._options.upload_seconds),
                 allow_redirects=False,
             ) as response:
-                answer = wire.envelope(await _read(response))
+                answer = wire.envelope(await read_body(response, _BODY_LIMIT))
             code = answer.code if answer else None
             answered(response.status, code)
         url = wire.uploaded_url(answer.data) if answer and code == HTTPStatus.OK else None
@@ -205,7 +205,7 @@ class KieClient:
                 timeout=self._timeout(seconds or self._options.request_seconds),
                 allow_redirects=False,
             ) as response:
-                answer = wire.envelope(await _read(response))
+                answer = wire.envelope(await read_body(response, _BODY_LIMIT))
             answered(response.status, answer.code if answer else None)
         return response.status, answer
 
@@ -245,13 +245,3 @@ def _error_without_envelope(status: int) -> ImageApiError:
     if HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR and status != HTTPStatus.REQUEST_TIMEOUT:
         return TaskRefused(Failure.UNAVAILABLE, f"HTTP {status}")
     return Ambiguous(f"HTTP {status}")
-
-
-async def _read(response: aiohttp.ClientResponse) -> bytes:
-    """The body; raises ClientPayloadError above the limit."""
-    body = bytearray()
-    async for chunk in response.content.iter_chunked(1 << 16):
-        body += chunk
-        if len(body) > _BODY_LIMIT:
-            raise aiohttp.ClientPayloadError("the answer is too long")
-    return bytes(body)

@@ -7,9 +7,10 @@ from datetime import datetime
 
 import structlog
 
-from bot.domain.credits import Account, Credits, Period, Requester, period_around
+from bot.domain.credits import Account, Allowance, Credits, Period, Requester, period_around
 from bot.domain.errors import NeedsManageServer
-from bot.domain.ids import GuildId, UserId
+from bot.domain.generation import GenerationRequest
+from bot.domain.ids import GuildId, RoleId, UserId
 from bot.domain.ledger import LedgerEntry, RuleRemoved, RuleSet, SettingsChanged
 from bot.domain.rules import Cap, CapState, Rule, Scope, ServerSettings
 from bot.quota.manager_limit import check_manager_limit
@@ -74,6 +75,17 @@ class QuotaService:
         async with self._store.read() as tx:
             quota = await self._policy.member_quota(tx, member)
             return Overview(quota, tuple(await self._policy.cap_states(tx, member.account.guild_id)))
+
+    async def check(self, request: GenerationRequest) -> None:
+        """Raises what :meth:`QuotaPolicy.authorize` raises: nothing is reserved."""
+        async with self._store.read() as tx:
+            await self._policy.authorize(tx, request)
+
+    async def default_allowance(self, guild_id: GuildId) -> Allowance:
+        """What those members of a server get who have no limit of their own, nor by a role but @everyone."""
+        newcomer = Requester(Account(_WHOLE_SERVER, guild_id), frozenset({RoleId(guild_id)}))
+        async with self._store.read() as tx:
+            return (await self._policy.member_quota(tx, newcomer)).rule.allowance
 
     async def put_rule(self, change: Change, rule: Rule) -> None:
         """Set a rule; it applies from the next request on. Open reservations keep their price."""

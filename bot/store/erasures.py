@@ -21,6 +21,7 @@ from bot.store.tables import (
     erasures,
     favourites,
     generations,
+    greetings,
     images,
     preferences,
     references,
@@ -185,7 +186,7 @@ class ErasureRepository:
                 await run(delete(table).where(table.c.user_id == subject))
             whose = _L.user_id == subject
         else:
-            for table in (rules, servers, credit_requests):
+            for table in (rules, servers, credit_requests, greetings):
                 await run(delete(table).where(table.c.guild_id == subject))
             whose = _L.guild_id == subject
         await run(update(ledger).where(whose, _L.note != "").values(note=""))

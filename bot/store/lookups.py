@@ -1,4 +1,4 @@
-"""Small tables that are looked up by one key: key-values, uploads, drafts and undelivered generations."""
+"""Small tables that are looked up by one key: key-values, uploads, drafts, undelivered generations and greetings."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -8,10 +8,11 @@ from pydantic import TypeAdapter
 from sqlalchemy import RowMapping, bindparam, delete, exists, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from bot.domain.generation import Chosen, Draft, Origin, Reference, Source
-from bot.domain.ids import ChannelId, DraftId, GenerationId, MessageId, UserId
-from bot.store.tables import drafts, key_values, undelivered, uploads
+from bot.domain.generation import Chosen, Draft, Origin, Reference, Source, SubmittedForm
+from bot.domain.ids import ChannelId, DraftId, GenerationId, GuildId, MessageId, UserId
+from bot.store.tables import drafts, greetings, key_values, undelivered, uploads
 
+_FORM: Final[TypeAdapter[SubmittedForm]] = TypeAdapter(SubmittedForm)
 _VALUE = select(key_values.c.value).where(key_values.c.key == bindparam("name"))
 _DELETE_VALUE = delete(key_values).where(key_values.c.key == bindparam("name"))
 _UPLOAD_URL = select(uploads.c.url).where(
@@ -78,6 +79,7 @@ class DraftRepository:
                 prompt=draft.prompt,
                 question_id=draft.question,
                 chosen=_CHOSEN.dump_python(draft.chosen, mode="json"),
+                form=_stored(draft.form),
             )
         )
 
@@ -90,6 +92,10 @@ class DraftRepository:
     async def set_prompt(self, draft_id: DraftId, prompt: str) -> None:
         """Change what a question is about."""
         await self._connection.execute(update(drafts).where(drafts.c.id == draft_id).values(prompt=prompt))
+
+    async def set_form(self, draft_id: DraftId, form: SubmittedForm) -> None:
+        """Change what a member chooses from."""
+        await self._connection.execute(update(drafts).where(drafts.c.id == draft_id).values(form=_stored(form)))
 
     async def remove(self, draft_id: DraftId) -> bool:
         """Delete a draft; False when there was none."""
@@ -120,11 +126,16 @@ def _draft(row: RowMapping) -> Draft:
         prompt=row["prompt"],
         question=row["question_id"],
         chosen=_CHOSEN.validate_python(row["chosen"]),
+        form=None if row["form"] is None else _FORM.validate_python(row["form"]),
     )
 
 
 def _image(stored: dict[str, Any]) -> Source | Reference:
     return Reference(**stored) if "digest" in stored else Source(**stored)
+
+
+def _stored(form: SubmittedForm | None) -> dict[str, Any] | None:
+    return None if form is None else _FORM.dump_python(form, mode="json")
 
 
 class UndeliveredRepository:
@@ -156,3 +167,19 @@ class UndeliveredRepository:
     async def remove(self, generation: GenerationId) -> None:
         """Remove a generation that has been shown to its member."""
         await self._connection.execute(delete(undelivered).where(undelivered.c.generation_id == generation))
+
+
+class GreetingRepository:
+    """Which servers were greeted."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def joined_at(self, guild: GuildId) -> datetime | None:
+        """When the bot had joined the server that was greeted; None for one that never was."""
+        return await self._connection.scalar(select(greetings.c.joined_at).where(greetings.c.guild_id == guild))
+
+    async def put(self, guild: GuildId, joined_at: datetime) -> None:
+        """Store a greeting, replacing an earlier one."""
+        await self._connection.execute(delete(greetings).where(greetings.c.guild_id == guild))
+        await self._connection.execute(insert(greetings).values(guild_id=guild, joined_at=joined_at))

@@ -28,7 +28,13 @@ from bot.store.image_words import ImageWordsRepository
 from bot.store.images import ImageRepository
 from bot.store.leases import LeaseRepository
 from bot.store.ledger import LedgerRepository
-from bot.store.lookups import DraftRepository, KeyValueRepository, UndeliveredRepository, UploadRepository
+from bot.store.lookups import (
+    DraftRepository,
+    GreetingRepository,
+    KeyValueRepository,
+    UndeliveredRepository,
+    UploadRepository,
+)
 from bot.store.migrate import migrate
 from bot.store.notices import NoticeRepository
 from bot.store.pending_cards import PendingCardRepository
@@ -72,6 +78,7 @@ class Transaction:
         self.image_history = ImageHistoryRepository(connection)
         self.image_words = ImageWordsRepository(connection)
         self.drafts = DraftRepository(connection)
+        self.greetings = GreetingRepository(connection)
         self.costs = CostRepository(connection)
         self.rules = RuleRepository(connection)
         self.credit_requests = CreditRequestRepository(connection)

@@ -160,6 +160,7 @@ class _DraftColumns(TypedColumns):
     question_id: Named[MessageId | None] = column(BigInteger)
     chosen: Named[dict[str, Any] | None] = column(JSON(none_as_null=True))
     """What a command asked for beside the prompt, while it waits for its member's yes."""
+    form: Named[dict[str, Any] | None] = column(JSON(none_as_null=True))
 
 
 class _LeaseColumns(TypedColumns):
@@ -219,6 +220,12 @@ class _PreferenceColumns(TypedColumns):
     private: Named[bool] = column(Boolean)
     ping: Named[bool] = column(Boolean)
     confirm_above: Named[Decimal | None] = column(CreditAmount)
+
+
+class _GreetingColumns(TypedColumns):
+    guild_id: Named[GuildId] = column(BigInteger, primary_key=True, autoincrement=False)
+    joined_at: Named[datetime] = column(UtcTime)
+    """When the bot had joined the server that was greeted, by Discord's clock."""
 
 
 generations = Table("generations", metadata, _GenerationColumns)
@@ -286,3 +293,5 @@ previews = Table("previews", metadata, _PreviewColumns)
 favourites = Table("favourites", metadata, _FavouriteColumns)
 
 preferences = Table("preferences", metadata, _PreferenceColumns)
+
+greetings = Table("greetings", metadata, _GreetingColumns)

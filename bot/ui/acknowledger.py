@@ -12,14 +12,14 @@ import structlog
 
 from bot import metrics
 from bot.domain.generation import Destination, InteractionToken, PendingCard
-from bot.domain.ids import ChannelId, GuildId, MessageId, PendingCardId, UserId
+from bot.domain.ids import ChannelId, MessageId, PendingCardId, UserId
 from bot.domain.ports import Clock
 from bot.generation.pending_cards import PendingCards
 from bot.network import NETWORK_ERRORS
 from bot.ui import replies
 from bot.ui.cards import received_view
 from bot.ui.discord_errors import ALREADY_ACKNOWLEDGED, DISCORD_ERRORS, DiscordFault, fault_of
-from bot.ui.interactions import for_member_alone, is_outside, parent_of
+from bot.ui.interactions import for_member_alone, outside_server, parent_of
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -127,7 +127,7 @@ class Acknowledger:
             upload_limit=interaction.filesize_limit,
             parent_channel_id=parent_of(interaction.channel),
             pending_card=pending_id,
-            outside=GuildId(interaction.guild_id) if interaction.guild_id and is_outside(interaction) else None,
+            outside=outside_server(interaction),
         )
         return PendingCard(pending_id, UserId(interaction.user.id), received, destination)
 

@@ -13,12 +13,14 @@ from bot.ui import (
     credit_requests,
     edits,
     favourites,
+    help_pages,
     history,
     image_actions,
     image_menu,
     ops_panels,
     preferences,
     privacy,
+    prompt_helper,
     question_handlers,
     styles,
 )
@@ -103,6 +105,8 @@ _BUTTONS: Mapping[Action, _Handler] = {
     Action.STYLES: styles.turn_page,
     Action.PREFER: preferences.choose,
     Action.SWITCH: preferences.switch,
+    Action.HELP: help_pages.turn_page,
+    Action.WORDING: prompt_helper.choose,
 }
 _MODALS: Mapping[Action, _Handler] = {
     Action.EDIT: card_buttons.edit,

@@ -1,5 +1,6 @@
 """Buttons as they are sent. All that they need is in their custom id; :mod:`bot.ui.button_handlers` answers presses."""
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +9,7 @@ from discord import ui
 
 from bot.domain.ids import CreditRequestId, DraftId, GenerationId, ImageId, UserId
 from bot.ui.custom_ids import Action, CustomId, in_thousandths
-from bot.ui.texts import cards, edits, history, privacy, quota
+from bot.ui.texts import cards, edits, forms, history, privacy, quota
 
 _LABELS = {
     Action.CANCEL: cards.CANCEL,
@@ -91,6 +92,19 @@ def labelled_button(custom_id: CustomId, label: str, *, enabled: bool = True) ->
     button = _button(custom_id, label)
     button.disabled = not enabled
     return button
+
+
+def wording_buttons(draft_id: DraftId, numbers: Sequence[int]) -> list[ui.Button[Any]]:
+    """One button for each wording of a prompt; 0 are the member's own words."""
+    return [
+        _button(CustomId(Action.WORDING, draft_id, number), str(number) if number else forms.KEEP_MINE)
+        for number in numbers
+    ]
+
+
+def help_button(page: int, label: str) -> ui.Button[Any]:
+    """The button to another page of /help."""
+    return _button(CustomId(Action.HELP, page), label)
 
 
 def page_buttons(

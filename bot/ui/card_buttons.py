@@ -14,6 +14,7 @@ from bot.domain.errors import GenerationGone, NoSourceImage
 from bot.domain.generation import GenerationRequest
 from bot.domain.ids import DraftId, GenerationId, MessageId, UserId
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
+from bot.ui import prompt_helper
 from bot.ui.cards import choice_view
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.discord_errors import leave_out_words
@@ -22,7 +23,7 @@ from bot.ui.message_images import images_of
 from bot.ui.modals import Form, edit_modal, read_form, remix_modal
 from bot.ui.prompts import typed_prompt
 from bot.ui.services import Services
-from bot.ui.targets import ImageTarget, Target, message_of, new_card, source_of, target_of
+from bot.ui.targets import ImageTarget, Target, is_private, message_of, new_card, source_of, target_of
 from bot.ui.undelivered import tell_passed_over
 
 _NOBODY = discord.AllowedMentions.none()
@@ -51,19 +52,22 @@ async def open_edit(services: Services, interaction: discord.Interaction[Any], b
     if not await _one_is_meant(services, interaction, target):
         return
     settings = replace(target.generation.request.settings, aspect_ratio=AspectRatio.AUTO)
-    await interaction.response.send_modal(edit_modal(button, settings, services.prices))
+    await interaction.response.send_modal(
+        edit_modal(button, settings, services.prices, improves=services.assistant is not None)
+    )
 
 
 async def edit(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
     """Change the image."""
     form = read_form(interaction)
     target = await target_of(services.history, interaction, modal)
-    destination = await new_card(services, interaction, target)
+    private = is_private(interaction, target)
+    destination = await prompt_helper.acknowledge(services, interaction, form, private=private)
     source, origin = await source_of(services, interaction, target)
     earlier = target.generation.request
     settings, spoiler = _settings(form, earlier.settings.model), earlier.spoiler
     request = GenerationRequest(requester(interaction), form.prompt, settings, 1, (), destination, origin, spoiler)
-    await services.generations.accept(request, [source, *form.files])
+    await prompt_helper.accept(services, interaction, form, request, [source, *form.files])
 
 
 async def open_remix(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
@@ -81,7 +85,13 @@ async def open_remix(services: Services, interaction: discord.Interaction[Any], 
     dropped = len(request.references) - len(derived_requests.usable_references(generation, user))
     await leave_out_words(
         lambda words: interaction.response.send_modal(
-            remix_modal(button, request if words else replace(request, prompt=""), services.prices, dropped=dropped)
+            remix_modal(
+                button,
+                request if words else replace(request, prompt=""),
+                services.prices,
+                dropped=dropped,
+                improves=services.assistant is not None,
+            )
         )
     )
 
@@ -94,13 +104,15 @@ async def remix(services: Services, interaction: discord.Interaction[Any], modal
     generation = await services.history.worded(target.generation, user)
     if modal.action is Action.EDIT_PROMPT:
         derived_requests.check_repeatable(generation, user, other_prompt=True)
-    destination = await new_card(services, interaction, target)
+    private = is_private(interaction, target)
+    destination = await prompt_helper.acknowledge(services, interaction, form, private=private)
     earlier = generation.request
     settings = _settings(form, earlier.settings.model, earlier.settings.aspect_ratio)
     request, references = derived_requests.remixed(
         generation, requester(interaction), destination, form.prompt, settings
     )
-    await services.generations.accept(replace(request, count=form.count or earlier.count), references)
+    request = replace(request, count=form.count or earlier.count)
+    await prompt_helper.accept(services, interaction, form, request, references)
 
 
 async def larger(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
@@ -121,10 +133,10 @@ async def edit_draft(services: Services, interaction: discord.Interaction[Any], 
     # As private as the message that its images are in.
     others_see = interaction.guild_id is not None or interaction.context.private_channel
     private = others_see and any(source.owner is not None for source in draft.sources)
-    destination = await services.acknowledger.acknowledge(interaction, private=private)
+    destination = await prompt_helper.acknowledge(services, interaction, form, private=private)
     request = GenerationRequest(requester(interaction), form.prompt, _settings(form), 1, (), destination, draft.origin)
     tell = partial(tell_passed_over, interaction)
-    await services.generations.accept(request, [*draft.sources, *form.files], tell)
+    await prompt_helper.accept(services, interaction, form, request, [*draft.sources, *form.files], tell)
 
 
 async def _one_is_meant(services: Services, interaction: discord.Interaction[Any], target: Target) -> bool:

@@ -42,6 +42,8 @@ class Action(StrEnum):
     """Of a draft that is a question; the second number is the price that it names, in thousandths of a credit."""
     DISMISS = "dismiss"
     """Of a draft that is a question."""
+    WORDING = "wording"
+    """Of a draft whose words its member chooses; the second number is the wording's, 0 for the member's own words."""
     LOG = "log"
     """Of a member, 0 for all; the second number is the page."""
     SERVERS = "servers"
@@ -70,6 +72,8 @@ class Action(StrEnum):
     """A select of the member whose preferences it shows; the second number is its place in :class:`Preference`."""
     SWITCH = "switch"
     """A switch of that member; the second number is twice its place, and one more to switch it on."""
+    HELP = "help"
+    """Of a page of /help: 0 for members, 1 for admins."""
 
 
 def in_thousandths(price: Decimal) -> int:

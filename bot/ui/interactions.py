@@ -30,6 +30,11 @@ def is_outside(interaction: discord.Interaction[Any]) -> bool:
     return by_user or interaction.client.get_guild(interaction.guild_id) is None
 
 
+def outside_server(interaction: discord.Interaction[Any]) -> GuildId | None:
+    """The server that an interaction comes from, if the bot is not in it."""
+    return GuildId(interaction.guild_id) if interaction.guild_id and is_outside(interaction) else None
+
+
 def requester_of(user: discord.User | discord.Member, guild_id: int | None) -> Requester:
     """A member as the one who pays; outside servers there are no roles. Raises NotReadyYet.
 

@@ -110,7 +110,7 @@ def _direct(
     too_short = address is Address.WORDS and len(prompt) < PROMPT_MIN
     says_nothing = too_short or _is_reaction(prompt) or prompt.casefold().rstrip("!?.") in _HELP
     if says_nothing and prompt_file(message) is None:
-        return MentionHint(refusals.HOW_TO)
+        return MentionHint(refusals.HOW_TO if message.guild else refusals.HOW_TO_DIRECTLY)
     above = _replied_to(message)
     above_images = _images_above(message, above)
     hidden = above is not None and not above_images and not sees_all and _is_hidden(above, bot_id)

@@ -1,6 +1,6 @@
 """Modals: what they ask, and what was submitted. Their custom ids alone tell what to do with an answer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar, cast
@@ -20,6 +20,7 @@ from bot.ui.texts.commands import aspect_ratio_choice, model_choice, resolution_
 from bot.ui.texts.forms import PROMPT_SHOWN_MAX
 
 _PROMPT, _MODEL, _RATIO, _RESOLUTION, _FILES = "prompt", "model", "ratio", "resolution", "files"
+_OPTIONS, _IMPROVE = "options", "improve"
 _COUNT, _AMOUNT = "count", "amount"
 _COUNTS = range(1, COUNT_MAX + 1)
 _AMOUNT_SUGGESTED = "50"
@@ -38,35 +39,46 @@ class Form:
     resolution: Resolution | None
     count: int | None
     files: tuple[Source, ...]
+    improve: bool = False
+    """The member wants to choose from other words first."""
 
 
-def edit_modal(custom_id: CustomId, settings: Settings, prices: PriceList) -> ui.Modal:
-    """Edit one image of ours: what to change is left to write."""
+def edit_modal(custom_id: CustomId, settings: Settings, prices: PriceList, *, improves: bool = False) -> ui.Modal:
+    """Edit one image of ours: what to change is left to write.
+
+    ``improves``: there is a prompt helper, which the member can ask for.
+    """
     return _modal(
         custom_id,
         texts.EDIT_TITLE,
         _prompt("", texts.change_hint(1)),
-        *_settings(settings, prices),
+        *_settings(settings, prices, improves=improves),
         _files(used=1),
     )
 
 
-def draft_modal(custom_id: CustomId, images: int, settings: Settings, prices: PriceList) -> ui.Modal:
-    """Edit the images of any message, all of which are used."""
+def draft_modal(
+    custom_id: CustomId, images: int, settings: Settings, prices: PriceList, *, improves: bool = False
+) -> ui.Modal:
+    """Edit the images of any message, all of which are used; ``improves`` as for :func:`edit_modal`."""
     files = [_files(used=images)] if images < REFERENCES_MAX else []
-    return _modal(
-        custom_id, texts.EDIT_TITLE, _prompt("", texts.change_hint(images)), *_settings(settings, prices), *files
-    )
+    fields = _settings(settings, prices, improves=improves)
+    return _modal(custom_id, texts.EDIT_TITLE, _prompt("", texts.change_hint(images)), *fields, *files)
 
 
-def remix_modal(custom_id: CustomId, request: GenerationRequest, prices: PriceList, *, dropped: int = 0) -> ui.Modal:
-    """A new request from the words and settings of an earlier one; ``dropped`` references are somebody else's."""
+def remix_modal(
+    custom_id: CustomId, request: GenerationRequest, prices: PriceList, *, dropped: int = 0, improves: bool = False
+) -> ui.Modal:
+    """A new request from the words and settings of an earlier one.
+
+    ``dropped`` references are somebody else's; ``improves`` as for :func:`edit_modal`.
+    """
     failed = custom_id.action is Action.EDIT_PROMPT
     return _modal(
         custom_id,
         texts.EDIT_PROMPT_TITLE if failed else texts.REMIX_TITLE,
         _prompt(request.prompt, texts.without_images(dropped) if dropped else texts.PROMPT_HINT, texts.NEW_PLACEHOLDER),
-        *_settings(request.settings, prices),
+        *_settings(request.settings, prices, improves=improves),
         _count(request.count),
     )
 
@@ -91,13 +103,14 @@ def read_form(interaction: discord.Interaction[Any]) -> Form:
         prompt=typed_prompt(interaction, str(answers.get(_PROMPT) or "")),
         model=_known(Model, answers.get(_MODEL)),
         aspect_ratio=_known(AspectRatio, answers.get(_RATIO)),
-        resolution=_known(Resolution, answers.get(_RESOLUTION)),
+        resolution=_size(answers),
         count=next((number for number in _COUNTS if str(number) == _first(answers.get(_COUNT))), None),
         files=tuple(
             submitted_source(attachments[file_id], owner)
             for file_id in answers.get(_FILES) or ()
             if file_id in attachments
         ),
+        improve=_IMPROVE in (_ticked(answers) or ()),
     )
 
 
@@ -109,8 +122,9 @@ def _modal(custom_id: CustomId, title: str, *fields: ui.Label[Any]) -> ui.Modal:
     return modal
 
 
-def _settings(chosen: Settings, prices: PriceList) -> list[ui.Label[Any]]:
-    return [_model(chosen.model, prices), _ratio(chosen.aspect_ratio), _resolution(chosen.resolution)]
+def _settings(chosen: Settings, prices: PriceList, *, improves: bool) -> list[ui.Label[Any]]:
+    size = _resolution(chosen.resolution, improves=improves)
+    return [_model(chosen.model, prices), _ratio(chosen.aspect_ratio), size]
 
 
 def _prompt(prompt: str, hint: str, placeholder: str = texts.PROMPT_PLACEHOLDER) -> ui.Label[Any]:
@@ -135,7 +149,16 @@ def _ratio(chosen: AspectRatio) -> ui.Label[Any]:
     return _select(_RATIO, texts.ASPECT_RATIO, options)
 
 
-def _resolution(chosen: Resolution) -> ui.Label[Any]:
+def _resolution(chosen: Resolution, *, improves: bool) -> ui.Label[Any]:
+    """The size; with a prompt helper one box to tick of two, since a modal holds five fields."""
+    if improves:
+        larger, asked = Resolution.TWO_K, chosen is Resolution.TWO_K
+        boxes = [
+            discord.CheckboxGroupOption(label=resolution_choice(larger), value=larger.value, default=asked),
+            discord.CheckboxGroupOption(label=texts.IMPROVE, value=_IMPROVE, description=texts.IMPROVE_HINT),
+        ]
+        group = ui.CheckboxGroup[Any](custom_id=_OPTIONS, required=False, min_values=0, options=boxes)
+        return ui.Label[Any](text=texts.OPTIONS, component=group)
     options = [_option(resolution, resolution_choice(resolution), chosen) for resolution in Resolution]
     return _select(_RESOLUTION, texts.RESOLUTION, options)
 
@@ -159,6 +182,18 @@ def _option(choice: StrEnum, label: str, chosen: StrEnum) -> discord.SelectOptio
 def _files(*, used: int) -> ui.Label[Any]:
     field = ui.FileUpload[Any](custom_id=_FILES, required=False, min_values=0, max_values=REFERENCES_MAX - used)
     return ui.Label[Any](text=texts.FILES, component=field)
+
+
+def _size(answers: Mapping[str, Any]) -> Resolution | None:
+    """Of a form with boxes to tick, 1K unless the other is ticked."""
+    if (ticked := _ticked(answers)) is not None:
+        return Resolution.TWO_K if Resolution.TWO_K.value in ticked else Resolution.ONE_K
+    return _known(Resolution, answers.get(_RESOLUTION))
+
+
+def _ticked(answers: Mapping[str, Any]) -> list[Any] | None:
+    ticked: Any = answers.get(_OPTIONS)
+    return cast("list[Any]", ticked) if isinstance(ticked, list) else None
 
 
 def submitted_answers(interaction: discord.Interaction[Any]) -> tuple[dict[str, Any], dict[str, dict[str, Any]]]:

@@ -87,7 +87,8 @@ async def _name(guild: discord.Guild, member: UserId) -> str | None:
         return None
 
 
-def panel(colour: int, *blocks: Sequence[str]) -> ui.LayoutView:
-    """Blocks of lines with separators between them."""
+def panel(colour: int, *blocks: Sequence[str], buttons: Sequence[ui.Button[Any]] = ()) -> ui.LayoutView:
+    """Blocks of lines with separators between them, and a row of buttons if there are any."""
     first, *others = (ui.TextDisplay[Any]("\n".join(block)) for block in blocks)
-    return finished_view(colour, first, *(item for block in others for item in (ui.Separator[Any](), block)))
+    row = [ui.ActionRow[Any](*buttons)] if buttons else []
+    return finished_view(colour, first, *(item for block in others for item in (ui.Separator[Any](), block)), *row)

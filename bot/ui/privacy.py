@@ -25,9 +25,10 @@ async def panel(services: Privacy, user: UserId) -> ui.LayoutView:
     data = await services.eraser.stored(user)
     going_on = data.erasure is not None and data.erasure.erased_at is None
     actions = (Action.EXPORT,) if going_on else (Action.EXPORT, Action.ERASE)
+    elsewhere = f"{texts.ELSEWHERE}\n{texts.TEXT_SERVICE}" if services.text_service else texts.ELSEWHERE
     return _view(
         AMBER if going_on else BLURPLE,
-        [texts.stored(data, services.kept_for), texts.ELSEWHERE, *texts.erasure_state(data)],
+        [texts.stored(data, services.kept_for), elsewhere, *texts.erasure_state(data)],
         privacy_buttons(user, *actions),
     )
 

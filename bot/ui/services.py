@@ -2,9 +2,11 @@
 
 from dataclasses import dataclass
 
+from bot.assistant import Assistant
 from bot.domain.credits import PriceList
 from bot.domain.erasure import KeptFor
 from bot.domain.ids import GuildId
+from bot.generation.greetings import Greetings
 from bot.generation.history import History
 from bot.generation.image_history import ImageHistory
 from bot.generation.operator_pause import OperatorPauses
@@ -25,6 +27,7 @@ from bot.quota.service import QuotaService
 from bot.ui.access import Access
 from bot.ui.acknowledger import Acknowledger
 from bot.ui.alt_text import AltTexts
+from bot.ui.command_mentions import CommandMentions
 from bot.ui.errors import ErrorReporter
 from bot.ui.posted_images import PostedImages
 from bot.ui.questions import Questions
@@ -51,6 +54,8 @@ class Privacy:
     eraser: Eraser
     exporter: Exporter
     kept_for: KeptFor
+    text_service: bool
+    """Whether members can have their prompts reworded by one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,4 +82,8 @@ class Services:
     styles: Styles
     reference_sets: ReferenceSets
     style_options: StyleOptions
+    greetings: Greetings
+    command_mentions: CommandMentions
+    assistant: Assistant | None
+    """None unless the operator has configured a prompt helper."""
     prices: PriceList

@@ -110,11 +110,15 @@ def message_of(interaction: discord.Interaction[Any]) -> discord.Message:
 
 
 async def new_card(services: Services, interaction: discord.Interaction[Any], target: Target) -> Destination:
-    """Acknowledge with a card that is as private as what it is made from; an image from elsewhere stays private."""
-    private = message_of(interaction).flags.ephemeral
+    """Acknowledge with a card that is as private as what it is made from."""
+    return await services.acknowledger.acknowledge(interaction, private=is_private(interaction, target))
+
+
+def is_private(interaction: discord.Interaction[Any], target: Target) -> bool:
+    """Whether what is made from it is for the member alone; so is what is made from an image that is elsewhere."""
     if isinstance(target, ImageTarget):
-        private = target.hidden or target.image.channel_id != interaction.channel_id
-    return await services.acknowledger.acknowledge(interaction, private=private)
+        return target.hidden or target.image.channel_id != interaction.channel_id
+    return message_of(interaction).flags.ephemeral
 
 
 async def source_of(services: Services, interaction: discord.Interaction[Any], target: Target) -> tuple[Source, Origin]:

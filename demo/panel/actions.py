@@ -149,7 +149,7 @@ def _modal_values(modal: Mapping[str, Any], answers: FormFields) -> dict[str, st
             match control["type"]:
                 case discord.ComponentType.text_input.value:
                     values[name] = text_of(answers, name)
-                case discord.ComponentType.select.value:
+                case discord.ComponentType.select.value | discord.ComponentType.checkbox_group.value:
                     values[name] = [text for text in answers.getall(name, []) if isinstance(text, str) and text]
                 case discord.ComponentType.file_upload.value:
                     values[name] = files_of(answers, name)

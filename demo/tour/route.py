@@ -57,6 +57,9 @@ async def _images(visitor: Visitor) -> None:
     await visitor.command("balance")
     await visitor.shows("Recent activity")
     await visitor.stop("balance")
+    await visitor.command("help")
+    await visitor.shows("How to make an image")
+    await visitor.stop("help")
 
 
 async def _menus(visitor: Visitor) -> None:
@@ -124,8 +127,12 @@ async def _failures(visitor: Visitor) -> None:
         await visitor.stop(marker)
     await visitor.press("Edit prompt")
     await visitor.fill("the prompt", "a crow in the rain")
+    await visitor.tick("Improve my prompt")
     await visitor.stop("edit-prompt-form")
     await visitor.submit()
+    await visitor.shows("Choose your prompt")
+    await visitor.stop("prompts")
+    await visitor.press("2")
     await visitor.shows("Again")
     await visitor.stop("after-edit-prompt")
     await visitor.command("imagine", prompt="four towers", model="flex", resolution="2K", count="4")
@@ -177,6 +184,10 @@ async def _cancel(visitor: Visitor, demo: Demo) -> None:
 
 async def _admin(visitor: Visitor) -> None:
     await visitor.be("Ada (admin)")
+    await visitor.command("help")
+    await visitor.press("For admins")
+    await visitor.shows("Back")
+    await visitor.stop("help-for-admins")
     for name, options in _QUOTA:
         await visitor.command(f"quota {name}", **options)
         await visitor.stop(f"quota-{name}")

@@ -103,6 +103,11 @@ class Visitor:
         """Write into a field of the channel's open form."""
         await self.page.type("all('#modal-root textarea, #modal-root input[type=text]')[0]", text, label)
 
+    async def tick(self, label: str) -> None:
+        """Tick a box of the channel's open form."""
+        box = f"all('#modal-root label').find((box) => box.innerText.includes({label!r}) && box.querySelector('input'))"
+        await self.page.click(box, label)
+
     async def submit(self) -> None:
         """Submit the channel's open form, and wait until it is closed."""
         await self.press("Submit")

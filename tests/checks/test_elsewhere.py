@@ -20,7 +20,7 @@ from tests.checks.surroundings import Break, Surroundings, setting
 NAMES = {
     *("token", "application", "message content", "install link", "servers", "operator.guild"),
     *("operator.alert_channel", "KIE key", "KIE credits", "upload host", "result hosts"),
-    *("database", "disk", "file modes", "backup", "port", "callbacks", "clock"),
+    *("assistant", "database", "disk", "file modes", "backup", "port", "callbacks", "clock"),
 }
 
 
@@ -52,7 +52,11 @@ async def test_everything_works(surroundings: Surroundings) -> None:
     before = (surroundings.folder / "easel.db").read_bytes()
     lines = {line.name: line for line in await surroundings.check()}
     assert {*lines} == NAMES
-    assert {name for name, line in lines.items() if line.outcome is CheckOutcome.SKIPPED} == {"backup", "callbacks"}
+    assert {name for name, line in lines.items() if line.outcome is CheckOutcome.SKIPPED} == {
+        "assistant",
+        "backup",
+        "callbacks",
+    }
     assert await surroundings.failures() == []
     assert lines["KIE credits"].detail == (
         "1,240 credits: 248 images with FLUX.2 Pro 1K (177 with Pro 2K, 88 with Flex 1K, 51 with Flex 2K)"

@@ -24,6 +24,7 @@ from bot.domain.ids import (
     ReferenceSetId,
     StyleId,
     UserId,
+    snowflake_time,
 )
 from bot.domain.ledger import RequestApproved, RuleSet
 from bot.domain.preferences import Preferences
@@ -169,6 +170,7 @@ async def test_a_server_goes_with_its_settings_and_its_sums_stay(idle: Backend) 
     await everything_of_a_member(idle)
     async with idle.store.write() as tx:
         await tx.rules.put_settings(GUILD, ServerSettings("Europe/Berlin"))
+        await tx.greetings.put(GUILD, snowflake_time(GUILD))
     before, eraser = total(idle), eraser_of(idle)
     await eraser.request(ErasureKind.SERVER, GUILD)
     await eraser.work()
@@ -178,7 +180,7 @@ async def test_a_server_goes_with_its_settings_and_its_sums_stay(idle: Backend) 
     assert mentions(idle.folder, "heron") == dict.fromkeys((*elsewhere, *own), 1)
     assert mentions(idle.folder, "logo") == {}
     assert mentions(idle.folder, "of bob's") | mentions(idle.folder, "Berlin") == {}
-    assert execute(idle.folder, "SELECT * FROM rules") == []
+    assert execute(idle.folder, "SELECT * FROM rules") == execute(idle.folder, "SELECT * FROM greetings") == []
     check_ledger(idle)
 
     await months_later(idle, eraser)

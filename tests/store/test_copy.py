@@ -134,6 +134,7 @@ async def fill(url: str) -> str:
             await tx.styles.put(style)
             await tx.undelivered.add(made.id, ALICE.user_id, NOW)
             await tx.key_values.put("colour", "teal")
+            await tx.greetings.put(ALICE.guild_id, NOW)
             await tx.uploads.remember("aa", "https://kie/aa", NOW)
             sources = (Source("https://cdn/1?a=b&c='", "“1” ✨.png", 1 << 40, None),)
             draft = Draft(DraftId(LARGEST), ALICE.user_id, NOW, Origin(ChannelId(5), MessageId(1)), sources)

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 import pytest
 
 from bot.domain.credits import Credits
-from bot.domain.generation import Chosen, Draft, Generation, Origin, Reference, Source
-from bot.domain.ids import ChannelId, DraftId, MessageId
+from bot.domain.generation import Chosen, Draft, Generation, Origin, Reference, Source, SubmittedForm
+from bot.domain.ids import ChannelId, DraftId, ImageId, MessageId
 from bot.domain.preferences import Preferences
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.store.store import Store
@@ -50,7 +50,20 @@ async def test_a_draft_comes_back_unchanged(store: Store, count: int) -> None:
         Source(f"https://cdn/{n}?a=b&c='", f"“{n}” ✨.png", n << 40, BOB.user_id if n % 2 else None)
         for n in range(count)
     )
-    stored = draft(LARGEST_ID, sources=sources)
+    origin, reference = Origin(ChannelId(5), MessageId(6), ImageId(7)), Reference("https://k", "“k”.png", "ab" * 32)
+    settings = Settings(Model.FLEX, AspectRatio.WIDE, Resolution.TWO_K, 20, 2.5)
+    used = frozenset(range(count))
+    form = SubmittedForm(
+        settings,
+        2,
+        private=True,
+        spoiler=False,
+        origin=origin,
+        references=(reference,) * count,
+        rewordings=("a “fox”",) * count,
+        used=used,
+    )
+    stored = replace(draft(LARGEST_ID, sources=sources), form=form if count != 1 else None)
     async with store.write() as tx:
         await tx.drafts.add(stored)
         assert await tx.drafts.get(stored.id) == stored

@@ -2,7 +2,7 @@
 
 import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, final
 
 import simcord
@@ -10,7 +10,15 @@ import simcord
 from bot.app import Application
 from bot.assembly import assemble
 from bot.config import Config
-from bot.config.sections import DatabaseConfig, DiscordConfig, KieConfig, PreviewsConfig, QuotaConfig, TrackerConfig
+from bot.config.sections import (
+    AssistantConfig,
+    DatabaseConfig,
+    DiscordConfig,
+    KieConfig,
+    PreviewsConfig,
+    QuotaConfig,
+    TrackerConfig,
+)
 from bot.domain.ports import Clock
 from demo.simulation import ignore_idle_connections
 from tests.waiting import until
@@ -35,6 +43,7 @@ class BotOptions:
     """Megabytes: few stories look at them."""
     user_install: bool = False
     direct_messages: Literal["auto", "on", "off"] = "auto"
+    assistant: AssistantConfig = field(default_factory=AssistantConfig)
 
 
 def config_of(options: BotOptions, kie_url: str, database: DatabaseConfig) -> Config:
@@ -56,6 +65,7 @@ def config_of(options: BotOptions, kie_url: str, database: DatabaseConfig) -> Co
         ),
         database=database,
         previews=PreviewsConfig(keep_megabytes=options.previews),
+        assistant=options.assistant,
         quota=QuotaConfig(credits=options.credits, open_generations=options.open_generations),
         tracker=TrackerConfig(
             poll_every=_POLL_INTERVAL,

@@ -112,7 +112,7 @@ def test_imagine_needs_a_prompt_and_nothing_else(commands: list[Definition]) -> 
 
 
 async def test_members_find_the_commands(world: StoryWorld) -> None:
-    commands = ["balance", "favourites", "history", "imagine", "preferences", "privacy", "references", "style"]
+    commands = ["balance", "favourites", "help", "history", "imagine", "preferences", "privacy", "references", "style"]
     for found in (world.bob.available_commands(world.channel), world.bob.user.available_commands()):
         assert sorted({name.partition(" ")[0] for name in found}) == commands
 

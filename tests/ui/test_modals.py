@@ -27,9 +27,14 @@ ALL_SETTINGS = [Settings(*chosen) for chosen in product(Model, AspectRatio, Reso
 
 EVERY: dict[str, Callable[[str, Settings], ui.Modal]] = {
     "edit": lambda _prompt, settings: edit_modal(ID, settings, PRICES),
+    "edit, improved": lambda _prompt, settings: edit_modal(ID, settings, PRICES, improves=True),
     "remix": lambda prompt, settings: remix_modal(
         ID, make_request(prompt=prompt, settings=settings), PRICES, dropped=8
     ),
+    "remix, improved": lambda prompt, settings: remix_modal(
+        ID, make_request(prompt=prompt, settings=settings), PRICES, improves=True
+    ),
+    "seven images, improved": lambda _prompt, settings: draft_modal(ID, 7, settings, PRICES, improves=True),
     "amount": lambda _prompt, _settings: amount_modal(ID, quota.AMOUNT_TITLE, quota.AMOUNT_LABEL),
     "one image": lambda _prompt, settings: draft_modal(ID, 1, settings, PRICES),
     "seven images": lambda _prompt, settings: draft_modal(ID, 7, settings, PRICES),
@@ -82,6 +87,24 @@ async def test_what_was_answered_is_read(messages: MessageMaker) -> None:
         3,
         tuple(Source(f"https://cdn/{n}", f"{n}.png", n, UserId(messages.alice.id)) for n in (2, 1)),
     )
+
+
+@pytest.mark.parametrize(
+    ("ticked", "resolution", "improve"),
+    [
+        ([], Resolution.ONE_K, False),
+        (["2K"], Resolution.TWO_K, False),
+        (["improve", 7], Resolution.ONE_K, True),
+        ("improve", None, False),
+        (7, None, False),
+    ],
+)
+async def test_boxes_that_were_ticked_are_read(
+    messages: MessageMaker, ticked: Any, resolution: Resolution | None, *, improve: bool
+) -> None:
+    form = await read(messages, [label({"type": 22, "custom_id": "options", "values": ticked})])
+
+    assert (form.resolution, form.improve) == (resolution, improve)
 
 
 NOTHING = Form("", None, None, None, None, ())
@@ -165,7 +188,10 @@ def check(modal: dict[str, Any]) -> None:
             assert len(field.get("value") or "") <= field["max_length"] <= 4000
         if field["type"] == discord.ComponentType.file_upload.value:
             assert 0 <= field["min_values"] <= field["max_values"] <= 10
-        check_options(field.get("options") or [])
+        if field["type"] == discord.ComponentType.checkbox_group.value:
+            assert all(len(box.get("description") or "") <= 100 for box in field["options"])
+        else:
+            check_options(field.get("options") or [])
 
 
 def check_options(options: list[dict[str, Any]]) -> None:

@@ -10,13 +10,14 @@ from pathlib import Path
 import pytest
 
 from bot.domain import errors, image_errors, privacy_errors, style_errors
+from bot.domain.assistant import REWORDING_MAX, REWORDINGS, AssistantProblem, WordingUsed
 from bot.domain.credits import KIE_PRICES, Period, PriceList
 from bot.domain.ids import ChannelId, UserId
 from bot.domain.ledger import RequestApproved
 from bot.domain.rules import Cap
 from bot.domain.settings import PROMPT_MAX, PROMPT_MIN, AspectRatio, CheaperOption, Model, Resolution, Settings
 from bot.domain.states import Failure
-from bot.ui.texts import amounts, cards, commands, quota, refusals
+from bot.ui.texts import amounts, cards, commands, forms, quota, refusals
 
 MOMENT = datetime(2026, 2, 3, 4, 5, 6, 789_000, tzinfo=UTC)
 TEXTS = Path(refusals.__file__).parent
@@ -107,6 +108,7 @@ REFUSALS: list[errors.UserError] = [
     style_errors.SetFull("my cat", 8),
     privacy_errors.BeingErased(),
     privacy_errors.ExportTooSoon(datetime(2026, 1, 1, tzinfo=UTC)),
+    WordingUsed(),
     errors.TooLateToCancel(),
     errors.GenerationGone(),
 ]
@@ -116,6 +118,7 @@ FIXED = [
     *(refusals.broken("7f3k"), refusals.FORBIDDEN, refusals.OUTDATED, refusals.UNKNOWN_CHOICE, refusals.NO_STORE),
     refusals.NOT_ANSWERED,
     *(refusals.TOLD_PRIVATELY, refusals.MESSAGE_GONE, refusals.HOW_TO, refusals.NO_IMAGE, refusals.CANNOT_SEE),
+    refusals.HOW_TO_DIRECTLY,
     *(
         refusals.REPLY_LOST,
         refusals.ROLE_HIDDEN,
@@ -125,6 +128,7 @@ FIXED = [
         cards.INTERRUPTED,
         cards.partly(1, 4),
     ),
+    *map(forms.no_rewordings, AssistantProblem),
     *(quota.ASKED, quota.DENIED, quota.DECIDED, quota.decided_for_you(APPROVED), quota.NO_RULE, quota.EMPTY_LOG),
 ]
 BANNED = re.compile(r"\b(wish(es)?|anew|paint\w*|pictures?|is told|any more|KIE)\b", re.IGNORECASE)
@@ -213,6 +217,13 @@ def test_no_text_uses_words_that_members_do_not_know(module: Path) -> None:
     shown = [str(string.value) for string in strings if id(string) not in docstrings]
 
     assert [text for text in shown if BANNED.search(text) and text != commands.OPS_STATUS] == []
+
+
+def test_the_proposals_of_the_prompt_helper_fit_into_one_message() -> None:
+    longest = ["*" * REWORDING_MAX] * REWORDINGS
+    shown = [*forms.rewordings(longest, words=True), forms.own_words("*" * 5000, Decimal("1234567.125"), words=True)]
+
+    assert sum(map(len, shown)) + len(shown) <= 4000
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,8 @@ PREFERENCES = "Choose what I use when you don't say otherwise, and when I ask or
 
 PRIVACY = "See what I store about you, download it or erase it"
 
+HELP = "See how to make images, what they cost here, and what I store"
+
 OPS = "Look after the bot"
 OPS_STATUS = "Show how the bot is doing: Discord, KIE, work, money, database and process"
 OPS_SERVERS = "Show what each server spends, with its members, images and last use"

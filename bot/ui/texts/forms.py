@@ -1,6 +1,13 @@
-"""The words of modals."""
+"""The words of modals, and of the prompt helper that some offer."""
 
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Final
+
+from bot.domain.assistant import REWORDING_MAX, AssistantProblem
 from bot.ui.texts.amounts import counted
+from bot.ui.texts.amounts import price as priced
+from bot.ui.texts.amounts import prompt as shown
 
 PROMPT_SHOWN_MAX = 4000
 """Discord's limit on a modal's text input; KIE takes a thousand more."""
@@ -19,6 +26,18 @@ ASPECT_RATIO = "Shape"
 RESOLUTION = "Size"
 COUNT = "How many (each costs credits)"
 FILES = "More images to work from"
+OPTIONS = "Options"
+IMPROVE = "Improve my prompt"
+IMPROVE_HINT = "Sends your words to a text service that proposes three others. You choose before anything is made."
+
+KEEP_MINE = "Keep mine"
+_OWN_SHOWN = 300
+_NOT_CHARGED = "Nothing was charged. Use your own words, or try again later."
+_UNAVAILABLE = "I can't get other words right now."
+_NO_REWORDINGS: Final = {
+    AssistantProblem.UNUSABLE: "I found no better words for this prompt.",
+    AssistantProblem.TOO_OFTEN: "You've asked for other words very often in the last hour.",
+}
 
 
 def change_hint(images: int) -> str:
@@ -36,3 +55,20 @@ def without_images(count: int) -> str:
 def images(count: int) -> str:
     """A choice of how many images to make."""
     return counted(count, "image")
+
+
+def rewordings(prompts: Sequence[str], *, words: bool) -> list[str]:
+    """What a member can choose from; without ``words`` only the numbers, since Discord blocks what they say."""
+    lines = [f"**{number}** · {shown(text, REWORDING_MAX)}\n" for number, text in enumerate(prompts, start=1)]
+    return ["### Choose your prompt", *(lines if words else ["Discord doesn't let me show the proposals here."])]
+
+
+def no_rewordings(problem: AssistantProblem) -> str:
+    """Why there is nothing to choose from."""
+    return f"{_NO_REWORDINGS.get(problem, _UNAVAILABLE)} {_NOT_CHARGED}"
+
+
+def own_words(prompt: str, price: Decimal, *, words: bool) -> str:
+    """What the member wrote, and what a press costs."""
+    own = f"-# Yours: {shown(prompt, _OWN_SHOWN)}\n" if words else ""
+    return f"{own}-# The button you press makes the image: {priced(price)}. Proposals are free."

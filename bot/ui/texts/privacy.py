@@ -14,6 +14,7 @@ KEEP = "Keep everything"
 ELSEWHERE = """**What others store**
 - The image service keeps images that you attach for a day, and its results for 14 days
 - Images that I post are on Discord, not with me: delete one with the Delete button below it"""
+TEXT_SERVICE = """- A text service gets your prompt if you tick “Improve my prompt”, and only then"""
 ERASING = """### Erasing your data
 This takes about a minute. If an image is still being made, I finish and post it first; until then, you can't make \
 new ones. Use /privacy to see whether it's done."""

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 from bot.domain import errors, image_errors, privacy_errors
+from bot.domain.assistant import WordingUsed
 from bot.domain.settings import PROMPT_MAX, REFERENCES_MAX, CheaperOption
 from bot.domain.states import Failure
 from bot.generation.references import SOURCE_MAX_BYTES
@@ -42,10 +43,8 @@ WORDS_BLOCKED = f"Discord blocked the words in this. {NOTHING_CHARGED} Try rewor
 UNKNOWN_CHOICE = "That member, role or channel isn't in this server. Choose one from the list."
 OUTDATED = "This command has changed. Reload Discord and try again."
 
-HOW_TO = (
-    "Mention me with a prompt to make an image, add images or reply to one to edit it, or use /imagine. "
-    + NOTHING_CHARGED
-)
+HOW_TO = "Mention me with a prompt to make an image; /help shows everything else."
+HOW_TO_DIRECTLY = "Send me a prompt to make an image; /help shows everything else."
 NO_IMAGE = f"I don't see an image in what you attached. Try a JPEG, PNG or WebP, or leave it out. {NOTHING_CHARGED}"
 NO_IMAGE_ABOVE = (
     "I don't see an image in the message that you replied to. Attach one, or mention me without replying. "
@@ -142,6 +141,7 @@ _FIXED: Mapping[type[errors.UserError], str] = {
     ),
     errors.NotYours: "Only the person who requested this can do that.",
     privacy_errors.BeingErased: f"Data is being erased right now. Try again in a few minutes. {NOTHING_CHARGED}",
+    WordingUsed: "I've started that one already. Press another number, or open the form again.",
     errors.TooLateToCancel: "Too late to cancel: it's already being made.",
     errors.GenerationGone: "These buttons have expired. Start again with /imagine.",
 }

@@ -3,7 +3,7 @@
 import { PanelError, requestJson } from "./api.js";
 import { create } from "./dom.js";
 
-const ROW = 1, SELECT = 3, TEXT = 4, NOTE = 10, LABEL = 18, FILES = 19, PARAGRAPH = 2;
+const ROW = 1, SELECT = 3, TEXT = 4, NOTE = 10, LABEL = 18, FILES = 19, BOXES = 22, PARAGRAPH = 2;
 
 /** The fields and notes of Discord's modal from top to bottom, out of their labels and rows. */
 function flatten(components) {
@@ -33,6 +33,12 @@ function control(field, id) {
       const none = max === 1 && !field.options.some((option) => option.default);
       const empty = none ? [create("option", { value: "", selected: true }, field.placeholder ?? "Choose")] : [];
       return create("select", { ...common, multiple: max > 1 }, ...empty, ...options);
+    }
+    case BOXES: {
+      const boxes = field.options.map((option) => create("label", { className: "check" },
+        create("input", { type: "checkbox", name: field.custom_id, value: option.value, checked: option.default ?? false }),
+        create("span", {}, option.label, create("small", {}, option.description ?? ""))));
+      return create("div", { id, required: common.required }, ...boxes);
     }
     case FILES: {
       const input = create("input", { ...common, type: "file", multiple: max > 1 });
