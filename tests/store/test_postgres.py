@@ -64,8 +64,10 @@ async def get(store: Store) -> str | None:
 
 def test_the_migrations_create_the_tables_of_the_code(address: str) -> None:
     migrate(address)
+    # What searches look through is PostgreSQL's own affair.
+    known = {"include_name": lambda name, *_: name not in {"words", "ix_generations_words"}}
     with postgres.snapshot(address) as connection:
-        assert compare_metadata(MigrationContext.configure(connection), metadata) == []
+        assert compare_metadata(MigrationContext.configure(connection, opts=known), metadata) == []
 
 
 async def test_processes_never_let_a_member_overspend(address: str, tmp_path: Path) -> None:

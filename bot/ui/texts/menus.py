@@ -1,6 +1,10 @@
 """The words of an image's private menu, and of what it does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from bot.domain import image_errors
+from bot.domain.errors import UserError
 
 CHOOSE = "Which image? Each number opens that image's own menu."
 FORWARD = "To share this, press and hold the message (or right-click it) and choose Forward."
@@ -9,6 +13,19 @@ GONE = "Deleted."
 DELETE_ONE = "Delete this image for everybody? Its credits aren't refunded."
 FILE_NAME = "prompt.txt"
 PROMPT_HIDDEN = "Discord doesn't accept this prompt here."
+
+REFUSALS: Final[Mapping[type[UserError], str]] = {
+    image_errors.NoSavedImage: "There's no image of mine in this message. Use this on a message with an image I made.",
+    image_errors.NothingBefore: "There's no image before this one that you can see.",
+    image_errors.ComparisonGone: (
+        "One of the two images no longer exists, and no preview of it was kept. There's nothing to compare."
+    ),
+    image_errors.AlreadyShared: "You've already shared this image, so nothing was posted.",
+    image_errors.MayNotShare: (
+        "You're not allowed to post images in this channel, so nothing was shared. Try it in another one."
+    ),
+}
+"""Where nothing would have been charged."""
 
 
 def position(number: int, count: int) -> str:

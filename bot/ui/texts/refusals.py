@@ -7,7 +7,7 @@ from bot.domain.assistant import WordingUsed
 from bot.domain.settings import PROMPT_MAX, REFERENCES_MAX, CheaperOption
 from bot.domain.states import Failure
 from bot.generation.references import SOURCE_MAX_BYTES
-from bot.ui.texts import styles
+from bot.ui.texts import menus, styles
 from bot.ui.texts.amounts import (
     AMOUNT_MAX,
     CAPS,
@@ -130,15 +130,7 @@ _FIXED: Mapping[type[errors.UserError], str] = {
         f"Someone else attached these images privately. Attach images of your own with /imagine. {NOTHING_CHARGED}"
     ),
     image_errors.ImageGone: f"This image no longer exists on Discord. Make it again with /imagine. {NOTHING_CHARGED}",
-    image_errors.NoSavedImage: "There's no image of mine in this message. Use this on a message with an image I made.",
-    image_errors.NothingBefore: "There's no image before this one that you can see.",
-    image_errors.ComparisonGone: (
-        "One of the two images no longer exists, and no preview of it was kept. There's nothing to compare."
-    ),
-    image_errors.AlreadyShared: "You've already shared this image, so nothing was posted.",
-    image_errors.MayNotShare: (
-        "You're not allowed to post images in this channel, so nothing was shared. Try it in another one."
-    ),
+    **menus.REFUSALS,
     errors.NotYours: "Only the person who requested this can do that.",
     privacy_errors.BeingErased: f"Data is being erased right now. Try again in a few minutes. {NOTHING_CHARGED}",
     WordingUsed: "I've started that one already. Press another number, or open the form again.",
