@@ -126,6 +126,7 @@ async def test_no_query_of_a_command_reads_a_big_table_to_its_end(url: str) -> N
                         raise _RollBack
                 assert len(statements) > 1, "the writers' turn is the first"
                 for statement, values in statements[1:]:
-                    found.setdefault(name, []).extend(scans(connection, statement, values))
+                    if not statement.startswith("SET "):
+                        found.setdefault(name, []).extend(scans(connection, statement, values))
             assert {name: scanned for name, scanned in found.items() if scanned} == {}
             assert [*scans(connection, "SELECT prompt FROM generations WHERE unit_price > %(n)s", {"n": 1})]
