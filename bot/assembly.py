@@ -95,7 +95,10 @@ async def assemble(
     async with AsyncExitStack() as stack:
         enter = stack.enter_async_context
         shared = postgres.is_url(url)
-        stack.enter_context(postgres.process_lock(url, shared=True) if shared else sqlite.process_lock(url))
+        if shared:
+            await retry_until_available(lambda: enter(postgres.shared_process_lock(url)))
+        else:
+            stack.enter_context(sqlite.process_lock(url))
         folders = stack.enter_context(open_folders(options.data_folder(config), shared=shared))
         await retry_until_available(lambda: asyncio.to_thread(migrate, url))
         ids = IdMaker(clock.now, start=secrets.randbits(22))
@@ -241,7 +244,7 @@ async def assemble(
             balance_monitor=balance_monitor,
             eraser=eraser,
             disk_monitor=DiskMonitor(runtime, options.watched_folders(config)),
-            gateway_monitor=GatewayMonitor(runtime, lambda: client.gateway.live),
+            gateway_monitor=GatewayMonitor(runtime, lambda: client.gateway.live, lambda: client.shard_count or 1),
             pending_cards=pending_cards,
             sender=DiscordMessageSender(
                 client,

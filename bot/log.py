@@ -167,11 +167,20 @@ def _one_line(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDi
     if str(event.get("logger", "")).partition(".")[0] in _OWN:
         del event["logger"]
     if event["event"] != STARTED:
-        event["event"] = "\\n".join(str(event["event"]).splitlines())
+        event["event"] = _printable(str(event["event"]))
         return event
     standing = {key: event.pop(key) for key in ("timestamp", "level")}
-    lines = (f"  {key.replace('_', ' '):<{_LABEL_WIDTH}}{value}" for key, value in event.items() if key != "event")
+    lines = (
+        f"  {key.replace('_', ' '):<{_LABEL_WIDTH}}{_printable(str(value))}"
+        for key, value in event.items()
+        if key != "event"
+    )
     return {**standing, "event": "\n".join((STARTED, *lines))}
+
+
+def _printable(text: str) -> str:
+    """Text that neither ends the line nor steers the terminal."""
+    return "".join(char if char.isprintable() else repr(char)[1:-1] for char in text)
 
 
 def _enum_values(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -3,6 +3,7 @@
 import asyncio
 import shutil
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -75,12 +76,19 @@ class DiskMonitor:
 
 
 class GatewayMonitor:
-    """Alerts the operator when shards of this process are away for five minutes, and when all are back after that."""
+    """Alerts the operator when shards of this process are away for five minutes, and when all are back after that.
 
-    def __init__(self, runtime: Runtime, live: Callable[[], Mapping[int, bool]]) -> None:
-        """``live`` tells of each shard whether it has a session; none while the process stands by."""
+    Of several processes the first one does.
+    """
+
+    def __init__(self, runtime: Runtime, live: Callable[[], Mapping[int, bool]], shards: Callable[[], int]) -> None:
+        """``live`` tells of each shard whether it has a session; none while the process stands by.
+
+        ``shards``: how many all processes have together.
+        """
         self._runtime = runtime
         self._live = live
+        self._shards = shards
         self._lost: dict[int, datetime] = {}
         """Since when a shard is away, by the steady clock."""
         self._known: set[int] = set()
@@ -90,9 +98,23 @@ class GatewayMonitor:
     async def run(self, alerts: OperatorAlerts) -> None:
         """Look every few seconds until cancelled."""
         while True:
-            if (alert := self.check()) is not None:
+            if (alert := self.check()) is not None and await self.is_news(alert):
                 self._runtime.background.start(alerts.send(alert))
             await asyncio.sleep(_GATEWAY_SECONDS)
+
+    async def is_news(self, alert: Alert) -> bool:
+        """Whether no other process has just said so: when Discord is away, it is so for all.
+
+        A process of its own takes longer than that from one alert to the next of its kind.
+        """
+        key, now = f"gateway.{type(alert).__name__}", self._runtime.now
+        with suppress(StoreUnavailable):
+            async with self._runtime.store.write() as tx:
+                said = await tx.key_values.get(key)
+                if said and abs(now - datetime.fromisoformat(said)) < AWAY_AFTER:
+                    return False
+                await tx.key_values.put(key, now.isoformat())
+        return True
 
     def check(self) -> Alert | None:
         """Look now; what the operator has to be told."""
@@ -107,7 +129,7 @@ class GatewayMonitor:
         if long and self._alerted_since is None:
             self._alerted_since = since = min(self._lost.values())
             log.error("away from Discord's gateway", shards=long, seconds=round((now - since).total_seconds()))
-            return GatewayAway(wall(since), tuple(long), len(live))
+            return GatewayAway(wall(since), tuple(long), max(self._shards(), len(live)))
         if away or self._alerted_since is None:
             return None
         since, self._alerted_since = self._alerted_since, None

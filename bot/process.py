@@ -48,17 +48,15 @@ async def run(config: Config) -> bool:
         log.warning("backup.every has no effect with PostgreSQL: use pg_dump (docs/backup.md), and set it to 0")
     asyncio.get_running_loop().call_later(HELD_SECONDS, release)
     async with AsyncExitStack() as stack:
-        app = await stack.enter_async_context(assemble(config))
-        if app.block is not None:
-            stack.push_async_callback(app.block.give_back)
-        await stack.enter_async_context(app.client)
-        # Before anything is sent or shown: with a wrong key every request would fail.
-        await app.balance_monitor.check_key()
+        stopping = _supervised(stack, stop.wait(), "stop signal")
+        app = await _opened(stack, config, stopping)
+        if app is None:
+            log.info("stopped", reason="stop signal during the start")
+            return True
         workers = _supervised(stack, app.work(), "workers")
         port = await _start_web_servers(stack, config, app, workers)
         connection = _supervised(stack, _connect(app, config), "discord")
         _supervised(stack, announce(config, app, port), "summary")
-        stopping = _supervised(stack, stop.wait(), "stop signal")
         _tune_garbage_collector()
         parts = {workers, connection, stopping}
         if app.block is not None:
@@ -76,6 +74,28 @@ async def run(config: Config) -> bool:
         log.critical("component failed", component=task.get_name(), exc_info=error)
     log.info("stopped")
     return not died
+
+
+async def _opened(stack: AsyncExitStack, config: Config, stopping: asyncio.Task[Any]) -> Application | None:
+    """Everything that has to be there before members are served; None when the process is asked to end first.
+
+    That may take long: a database that is out of reach is waited for.
+    """
+    try:
+        async with asyncio.timeout(None) as starting:
+            stopping.add_done_callback(end := lambda _: starting.reschedule(asyncio.get_running_loop().time()))
+            app = await stack.enter_async_context(assemble(config))
+            if app.block is not None:
+                stack.push_async_callback(app.block.give_back)
+            await stack.enter_async_context(app.client)
+            # Before anything is sent or shown: with a wrong key every request would fail.
+            await app.balance_monitor.check_key()
+            stopping.remove_done_callback(end)
+    except TimeoutError:
+        if not stopping.done():
+            raise
+        return None
+    return app
 
 
 async def sync(config: Config) -> None:

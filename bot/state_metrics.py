@@ -4,6 +4,7 @@ import asyncio
 import os
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Final, final
 
@@ -14,11 +15,14 @@ from prometheus_client.registry import Collector
 from bot import VERSION, metrics
 from bot.app import Application
 from bot.domain.credits import Credits
+from bot.domain.errors import StoreUnavailable
 from bot.domain.states import Failure
+from bot.generation.operator_pause import read_operator_pause
 
 _LOOK_EVERY: Final = 0.5
 _PAUSES: Final = (Failure.OUT_OF_CREDITS, Failure.KEY_REFUSED, Failure.UNAVAILABLE)
-"""Why no request is accepted; ``unavailable``: results cannot be fetched."""
+"""Why no request is accepted, but for the operator's own pause; ``unavailable``: results cannot be fetched."""
+_READ_SECONDS: Final = 1.0
 _PROC: Final = Path("/proc")
 
 
@@ -30,6 +34,13 @@ class StateCollector(Collector):
         """``alert_below``: the balance of which the operator is alerted."""
         self._app = app
         self._alert_below = alert_below
+        self._operator_pause = False
+
+    async def refresh(self) -> None:
+        """Read the operator's pause, which stands in the database; while that is unavailable, the last one counts."""
+        with suppress(StoreUnavailable, TimeoutError):
+            async with asyncio.timeout(_READ_SECONDS), self._app.runtime.store.read() as tx:
+                self._operator_pause = await read_operator_pause(tx) is not None
 
     def collect(self) -> Iterator[Metric]:
         """Call it in the event loop's thread."""
@@ -73,6 +84,7 @@ class StateCollector(Collector):
         paused = _family("paused", "1 while no request is accepted, by reason.", "reason")
         for reason in _PAUSES:
             paused.add_metric([reason], workload.pause is not None and workload.pause[1] is reason)
+        paused.add_metric(["operator"], self._operator_pause)
         yield paused
 
     def _balance(self) -> Iterator[Metric]:

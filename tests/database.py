@@ -4,8 +4,9 @@ import hashlib
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterable
-from contextlib import closing
+from collections.abc import Generator, Iterable
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import closing, contextmanager
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, cast
@@ -79,6 +80,30 @@ def stop_server() -> None:
         _template.cache_clear()
         _schema_of_template.cache_clear()
         server.cache_clear()
+
+
+@contextmanager
+def awaited_standby(url: str) -> Generator[None]:
+    """Commits wait for a synchronous standby, which is not there."""
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute("ALTER SYSTEM SET synchronous_standby_names = 'away'")
+        try:
+            server.execute("SELECT pg_reload_conf()")
+            while not _a_commit_waits(url):
+                pass
+            yield
+        finally:
+            server.execute("ALTER SYSTEM RESET synchronous_standby_names")
+            server.execute("SELECT pg_reload_conf()")
+
+
+def _a_commit_waits(url: str) -> bool:
+    options = "-c synchronous_commit=on"
+    with psycopg.connect(url, autocommit=True, options=options) as writer, ThreadPoolExecutor(1) as thread:
+        writing = thread.submit(writer.execute, "SELECT pg_logical_emit_message(true, '', '')")
+        waits = not wait([writing], timeout=0.1).done
+        writer.cancel_safe()
+    return waits
 
 
 @cache

@@ -188,3 +188,40 @@ def test_a_second_set_up_does_not_log_twice(capsys: pytest.CaptureFixture[str]) 
     set_up("json")
     set_up("json").info("once")
     assert json_entry(capsys)["event"] == "once"
+
+
+def test_a_console_shows_the_summary_first_and_then_what_it_held_back(capsys: pytest.CaptureFixture[str]) -> None:
+    log.set_up("info", "console", [], hold=True)
+    logger = structlog.stdlib.get_logger("bot.module")
+    logger.info("an early line")
+    logging.getLogger("library").warning("another")
+    assert output_of(capsys) == ""
+    log.release(lambda: logger.info(log.STARTED, bot="Easel", kie_balance="5 credits"))
+    logger.info("a late line")
+    shown = [line.rstrip() for line in output_of(capsys).splitlines()]
+    assert [line.partition("] ")[2].split("  ")[0] or line for line in shown] == [
+        "started",
+        "  bot              Easel",
+        "  kie balance      5 credits",
+        "an early line",
+        "another",
+        "a late line",
+    ]
+
+
+def test_an_error_is_not_held_back(capsys: pytest.CaptureFixture[str]) -> None:
+    log.set_up("info", "console", [], hold=True)
+    structlog.stdlib.get_logger("bot.module").info("what led to it")
+    structlog.stdlib.get_logger("bot.module").error("no connection")
+    first, second = output_of(capsys).splitlines()
+    assert ("what led to it" in first, "no connection" in second) == (True, True)
+
+
+def test_an_event_is_one_line_that_does_not_steer_the_terminal(capsys: pytest.CaptureFixture[str]) -> None:
+    bad = "two\nlines\r\u2028\x1b[2J"
+    logger = set_up("console")
+    logger.info(bad, text=bad, nested=[bad], error=ValueError(bad))
+    logging.getLogger("library").warning("says %s", bad)
+    logger.info(log.STARTED, bot=bad)
+    output = output_of(capsys)
+    assert (len(output.splitlines()), "\x1b" in output) == (4, False)

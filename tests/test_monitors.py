@@ -19,9 +19,14 @@ GB = 1_000_000_000
 
 
 @pytest.fixture
-async def runtime(tmp_path: Path) -> AsyncGenerator[Runtime, None]:
+def clock() -> SetClock:
+    return SetClock()
+
+
+@pytest.fixture
+async def runtime(tmp_path: Path, clock: SetClock) -> AsyncGenerator[Runtime, None]:
     async with Store.open(fresh_database(tmp_path), migrated=True) as store:
-        yield Runtime(store, SetClock(), BackgroundTasks("background", grace=6), new_id=int)
+        yield Runtime(store, clock, BackgroundTasks("background", grace=6), new_id=int)
 
 
 async def test_a_nearly_full_disk_is_one_alert_until_there_was_room_again(runtime: Runtime, tmp_path: Path) -> None:
@@ -35,11 +40,11 @@ async def test_a_nearly_full_disk_is_one_alert_until_there_was_room_again(runtim
     assert alerts.sent == [DiskLow(str(tmp_path), GB - 1), DiskLow(str(tmp_path), GB // 2)]
 
 
-async def test_a_gateway_that_is_away_for_five_minutes_is_one_alert_and_one_when_it_is_back() -> None:
-    clock, live = SetClock(), {0: True, 1: True}
-    runtime = Runtime.__new__(Runtime)
-    object.__setattr__(runtime, "clock", clock)
-    monitor = GatewayMonitor(runtime, lambda: live)
+async def test_a_gateway_that_is_away_for_five_minutes_is_one_alert_and_one_when_it_is_back(
+    runtime: Runtime, clock: SetClock
+) -> None:
+    live = {0: True, 1: True}
+    monitor = GatewayMonitor(runtime, lambda: live, lambda: 2)
 
     def after(minutes: int, **shards: bool) -> Alert | None:
         clock.moment = NOW + timedelta(minutes=minutes)
@@ -55,3 +60,25 @@ async def test_a_gateway_that_is_away_for_five_minutes_is_one_alert_and_one_when
     assert after(12, s1=True) == GatewayReturned(since, NOW + timedelta(minutes=12))
     assert after(13, s0=False) is None
     assert after(14, s0=True) is None
+
+
+async def test_when_discord_is_away_for_all_processes_the_first_one_alerts(runtime: Runtime, clock: SetClock) -> None:
+    live = {0: True, 1: True}
+    processes = [GatewayMonitor(runtime, lambda shard=shard: {shard: live[shard]}, lambda: 2) for shard in live]
+    told: list[Alert] = []
+
+    async def after(minutes: float, is_live: bool) -> None:
+        clock.moment = NOW + timedelta(minutes=minutes)
+        live.update(dict.fromkeys(live, is_live))
+        alerts = [(monitor, alert) for monitor in processes if (alert := monitor.check()) is not None]
+        told.extend([alert for monitor, alert in alerts if await monitor.is_news(alert)])
+
+    for start in (0, 11):
+        for minutes, is_live in ((0, True), (1, False), (6, False), (7, True)):
+            await after(start + minutes, is_live)
+    began = [NOW + timedelta(minutes=1), NOW + timedelta(minutes=12)]
+    assert told == [
+        alert
+        for since in began
+        for alert in (GatewayAway(since, (0,), 2), GatewayReturned(since, since + timedelta(minutes=6)))
+    ]

@@ -19,6 +19,7 @@ from bot import log, sentry
 from bot.domain.credits import Account
 from bot.domain.errors import OperatorError
 from bot.domain.generation import GenerationRequest
+from bot.domain.ids import GuildId, UserId
 from bot.generation.pending_cards import PendingCardJournal
 from bot.quota.policy import QuotaPolicy
 from bot.store.store import Store
@@ -91,7 +92,7 @@ async def test_a_crash_while_accepting(
     sentry.set_up(server.dsn, log.Redactor(SECRETS))
     monkeypatch.setattr(QuotaPolicy, "authorize", refuse)
     # Long, so that no random event id contains it.
-    request = make_request(prompt=PROMPT, account=Account(user_id=731_000_000_000_000_101, guild_id=900))
+    request = make_request(prompt=PROMPT, account=Account(UserId(731_000_000_000_000_101), GuildId(900)))
     async with Store.open(f"sqlite:///{tmp_path / 'easel.db'}") as store, open_services(store, tmp_path) as services:
         with PendingCardJournal(tmp_path / "cards") as cards:
             async with ErrorReporter(cards).for_message(say):

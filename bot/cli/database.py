@@ -29,6 +29,8 @@ def perform(options: argparse.Namespace, config: Config) -> int:
         if options.action == "copy":
             return _copy(database_url(config), options.url, reference_folders(config, options.url))
         return _change(options.action, getattr(options, "file", None), database_url(config))
+    except StoreUnavailable as error:
+        raise OperatorError(f"the database cannot be used now ({error}): try again.") from error
     except OSError as error:
         raise OperatorError(f"{error.filename} cannot be used: {error.strerror}.") from error
 
@@ -102,10 +104,7 @@ def _migrate(url: str) -> None:
     from bot.store.migrate import migrate
 
     with kind_of(url).process_lock(url):
-        try:
-            migrate(url)
-        except StoreUnavailable as error:
-            raise OperatorError(f"the database cannot be used now ({error}): try again.") from error
+        migrate(url)
 
 
 def _compact(url: str) -> int:

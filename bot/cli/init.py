@@ -48,6 +48,8 @@ This writes {file}. You need two things; what you paste is not shown:
   KIE's API key    from https://kie.ai/api-key
 """
 _SHOWN: Final = 25
+_DIGITS: Final = 20
+"""More than an id of Discord's has."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +69,8 @@ def perform(file: Path | None) -> int:
             f"{file} already exists and was not changed: `python -m bot check` checks it. "
             "To start again, move it away first."
         )
+    if not (file.parent.is_dir() and os.access(file.parent, os.W_OK | os.X_OK)):
+        raise OperatorError(f"{file.parent} is no folder in which you may write: name another file with --config.")
     config = load(None)
     print(_INTRODUCTION.format(file=file))
     try:
@@ -186,7 +190,7 @@ def _choose(servers: list[tuple[int, str]]) -> int:
             )
         except EOFError:
             return 0
-        choice = int(answer) if answer.isdecimal() else -1 if answer else default
+        choice = int(answer) if answer.isdecimal() and len(answer) < _DIGITS else -1 if answer else default
         if choice == 0 or choice in ids:
             return choice
         if 1 <= choice <= len(ids):
@@ -200,5 +204,9 @@ def _write(file: Path, text: str) -> None:
     try:
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as opened:
             opened.write(text)
+    except FileExistsError:
+        raise OperatorError(f"{file} exists by now, and nothing is overwritten.") from None
     except OSError as error:
+        # Half a file, on a full disk: the next attempt must not find it.
+        file.unlink(missing_ok=True)
         raise OperatorError(f"{file} cannot be written: {error.strerror}.") from error

@@ -41,6 +41,10 @@ def main(arguments: list[str] | None = None) -> int:
     except OperatorError as error:
         print(f"easel: {error}", file=sys.stderr)
         return os.EX_CONFIG
+    except KeyboardInterrupt:
+        # By Ctrl-C: what was begun has been taken back on the way here.
+        print("easel: stopped.", file=sys.stderr)
+        return 128 + signal.SIGINT
 
 
 def _perform(options: argparse.Namespace, file: Path | None) -> int:

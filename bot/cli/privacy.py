@@ -16,8 +16,8 @@ def perform(options: argparse.Namespace, config: Config) -> int:
     from bot.options import database_url
 
     url = database_url(config)
-    _check(url)
     try:
+        _check(url)
         if options.action == "export":
             return asyncio.run(_export(url, UserId(options.id), options.file))
         return asyncio.run(_erase(url, ErasureKind(options.command), options.id))
@@ -29,14 +29,13 @@ def perform(options: argparse.Namespace, config: Config) -> int:
 
 def _check(url: str) -> None:
     from bot.store import postgres, sqlite
-    from bot.store.engines import kind_of
+    from bot.store.engines import kind_of, snapshot
     from bot.store.migrate import require_newest
 
     if not postgres.is_url(url) and not sqlite.database_file(url).exists():
         raise OperatorError(f"{sqlite.database_file(url)} does not exist.")
-    kind = kind_of(url)
-    with kind.snapshot(url) as connection:
-        require_newest(connection, kind.describe(url))
+    with snapshot(url) as connection:
+        require_newest(connection, kind_of(url).describe(url))
 
 
 async def _export(url: str, user: UserId, file: Path | None) -> int:

@@ -160,6 +160,8 @@ class Leader:
         if not await self._leases.renew(lease.name, lease.term, self._ttl):
             self._sure_until = _NEVER
             return False
+        # One that no standby knows of would be missing after a failover, and another process could lead at once.
+        await self._leases.confirm(self._ttl / 4)
         self._sure_until = asked_at + self._ttl
         for limit in self._limits:
             if not limit.expired():

@@ -288,7 +288,7 @@ class GenerationGone(UserError):
 
 
 class StoreUnavailable(EaselError):
-    """The database is locked, full or read-only; the same transaction may succeed later."""
+    """The database is locked, full, read-only or out of reach; the same transaction may succeed later."""
 
 
 class UnreadableRow(EaselError):

@@ -26,6 +26,8 @@ class TryLater(ImageApiError):
     detail: str = ""
     forbidden: bool = False
     """The API knows the key, and does not allow the call with it (403)."""
+    answered: bool = True
+    """Whether it was the API that said so, and so may count the call."""
 
 
 @dataclass(eq=False)

@@ -128,7 +128,7 @@ class GatewayAway:
     since: datetime
     shards: tuple[int, ...]
     of: int
-    """How many shards the process has."""
+    """How many shards the bot has, in all processes."""
 
 
 @dataclass(frozen=True, slots=True)

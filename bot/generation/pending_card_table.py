@@ -41,6 +41,8 @@ class PendingCardTable:
         self._writing: dict[PendingCardId, asyncio.Task[None]] = {}
         self._cards: dict[PendingCardId, Taken | None] = {}
         """This process's cards, and by which lease; None for those whose row is not there yet."""
+        self._uncertain: set[PendingCardId] = set()
+        """Those of which the database has not said whether the row is there."""
 
     async def record(self, card: PendingCard) -> None:
         """As in :class:`bot.generation.pending_cards.PendingCards`.
@@ -72,7 +74,11 @@ class PendingCardTable:
             recorded = await self._send(card, lease, sent)
         except StoreUnavailable as error:
             log.warning("pending card not recorded", error=str(error))
+            if sent.is_set() and self._cards.get(card.id, lease) is None:
+                self._cards[card.id] = lease
+                self._uncertain.add(card.id)
             return
+        self._uncertain.discard(card.id)
         if card.id not in self._cards:
             self._background.start(self._delete(card.id, lease))
         elif recorded:
@@ -87,17 +93,26 @@ class PendingCardTable:
     def remove(self, card_id: PendingCardId | None) -> None:
         """As in :class:`bot.generation.pending_cards.PendingCards`."""
         if card_id is not None and (lease := self._cards.pop(card_id, None)) is not None:
+            self._uncertain.discard(card_id)
             self._background.start(self._delete(card_id, lease))
 
     async def check(self, tx: Transaction, card_id: PendingCardId | None) -> None:
-        """As in :class:`bot.generation.pending_cards.PendingCards`."""
+        """As in :class:`bot.generation.pending_cards.PendingCards`.
+
+        After an outage longer than the lease another process may have taken the card and told its member so. Raises
+        StoreUnavailable when that is unknown.
+        """
         if card_id is not None and (writing := self._writing.get(card_id)) is not None:
             await asyncio.wait({writing}, timeout=_PATIENCE)
         lease = self._cards.get(card_id) if card_id is not None else None
-        if card_id is not None and lease is not None and not await tx.pending_cards.is_held(card_id, lease):
-            log.warning("request dropped: this process hung, and another one has answered", pending_card=card_id)
-            del self._cards[card_id]
-            raise Ignored
+        if card_id is None or lease is None or (holder := await tx.pending_cards.holder(card_id)) == lease:
+            return
+        if holder is None and card_id in self._uncertain:
+            raise StoreUnavailable("it is unknown whether another process has answered the request")
+        log.warning("request dropped: this process hung, and another one has answered", pending_card=card_id)
+        del self._cards[card_id]
+        self._uncertain.discard(card_id)
+        raise Ignored
 
     async def find_interrupted(self) -> AsyncGenerator[PendingCard, None]:
         """As in :class:`bot.generation.pending_cards.PendingCards`; goes on without end."""

@@ -1,6 +1,13 @@
 """KIE's rate limit on new tasks, kept on our side."""
 
+import asyncio
 from collections import deque
+from datetime import datetime, timedelta
+
+from bot.runtime import Runtime, retry_until_available
+
+_ANSWER_DELAY = 2.0
+"""Seconds by which KIE's answer may be later than the moment that is stored for it."""
 
 
 class RateWindow:
@@ -40,3 +47,16 @@ class RateWindow:
         """A call was answered, or never will be."""
         self._in_flight -= 1
         self._released_at.append(now + self._seconds)
+
+
+async def earlier_calls(runtime: Runtime, seconds: float) -> list[float]:
+    """When the calls that earlier processes made in the last ``seconds`` were answered, by the event loop's clock."""
+    steady, loop_now = runtime.clock.steady(), asyncio.get_running_loop().time()
+    since = runtime.now - timedelta(seconds=seconds + _ANSWER_DELAY)
+
+    async def submitted() -> list[datetime]:
+        async with runtime.store.read() as tx:
+            return await tx.tasks.submitted_since(since)
+
+    elapsed = [steady - runtime.steady_time(at) for at in await retry_until_available(submitted)]
+    return [loop_now - passed.total_seconds() + _ANSWER_DELAY for passed in elapsed]

@@ -11,12 +11,13 @@ from bot.domain.errors import UnreadableRow
 from bot.domain.generation import Generation, Task
 from bot.domain.ids import GenerationId, KieTaskId, TaskId
 from bot.domain.image_api_errors import Ambiguous, TaskRefused, TryLater
+from bot.domain.kie_limits import KIE_LIMITS
 from bot.domain.ports import ImageApi, TaskInput
 from bot.domain.prompts import readable_prompt
 from bot.domain.queue import QueuedTask
 from bot.domain.states import Failure, TaskState
 from bot.generation.delivery import DeliveryWorker
-from bot.generation.rate_window import RateWindow
+from bot.generation.rate_window import RateWindow, earlier_calls
 from bot.generation.tracker import Tracker
 from bot.generation.workload import Workload
 from bot.runtime import Runtime, retry_until_available
@@ -28,8 +29,6 @@ _SURE_AGAIN = 0.25
 """Seconds until a leader that may have lost its lease looks whether it still holds it."""
 _SERIES_GAP = timedelta(minutes=2)
 """Without a "try later" for so long, the next one begins a new series: while tasks wait, one is sent every minute."""
-_ANSWER_DELAY = 2.0
-"""Seconds by which KIE's answer may be later than the moment that is stored for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +41,9 @@ class SubmitterOptions:
     """Whether KIE's callback may still bring a task id that was lost."""
     backoff: tuple[float, ...] = (0.5, 1, 2, 4, 8, 15, 30)
     """Pauses after consecutive "try later" answers; the last one repeats."""
+    after_answer: float = KIE_LIMITS.window
+    """The shortest pause after one that KIE itself gave. So it is asked for no task twice in a window, and a new
+    leader, who has each task's last call alone, counts them all."""
 
 
 class Submitter:
@@ -90,7 +92,8 @@ class Submitter:
 
     async def run(self) -> None:
         """Submit until cancelled. Calls in flight are background tasks, and end with those."""
-        await self._restore_window()
+        for answered_at in await earlier_calls(self._runtime, self._workload.kie_limits.window):
+            self._window.remember(answered_at)
         while True:
             self._workload.changed.clear()
             wait = self._wait() if self._workload.pause is None else await self._wait_while_paused()
@@ -137,7 +140,8 @@ class Submitter:
     async def _create(self, queued: QueuedTask) -> bool:
         """Send the task to KIE; True when it is running there, or may be."""
         task_id = queued.task
-        generation = await retry_until_available(lambda: self._mark_submitting(task_id))
+        now = self._clock.now()
+        generation = await retry_until_available(lambda: self._mark_submitting(task_id, now))
         if generation is None:
             return False
         if not self._workload.leadership.is_sure:
@@ -177,12 +181,12 @@ class Submitter:
         await self._watch(generation.task(task_id), kie_task_id, submitted_at)
         return True
 
-    async def _mark_submitting(self, task_id: TaskId) -> Generation | None:
+    async def _mark_submitting(self, task_id: TaskId, now: datetime) -> Generation | None:
         """The task's generation; None when it was cancelled meanwhile, cannot be read, or another process leads."""
-        now, lease = self._clock.now(), self._workload.leadership.lease
+        deadline, lease = now + self._tracker.task_deadline, self._workload.leadership.lease
         try:
             async with self._store.write() as tx:
-                if not await tx.tasks.submitting(task_id, now + self._tracker.task_deadline, lease, at=now):
+                if not await tx.tasks.submitting(task_id, deadline, lease, at=now):
                     return None
                 return await tx.generations.of_task(task_id)
         except UnreadableRow as error:
@@ -224,6 +228,8 @@ class Submitter:
             self._first_rejection_at = now
         self._last_rejection_at = now
         pause = self._options.backoff[min(self._rejections, len(self._options.backoff) - 1)]
+        if error.answered:
+            pause = max(pause, self._options.after_answer)
         if loop_now >= self._paused_until:
             self._rejections += 1
             self._paused_until = loop_now + pause
@@ -278,19 +284,6 @@ class Submitter:
 
         await retry_until_available(store)
         self._delivery.refresh(generation_id)
-
-    async def _restore_window(self) -> None:
-        """Count the calls of an earlier process against the rate limit."""
-        steady, loop_now = self._clock.steady(), asyncio.get_running_loop().time()
-        since = self._clock.now() - timedelta(seconds=self._workload.kie_limits.window + _ANSWER_DELAY)
-
-        async def submitted() -> list[datetime]:
-            async with self._store.read() as tx:
-                return await tx.tasks.submitted_since(since)
-
-        for submitted_at in await retry_until_available(submitted):
-            elapsed = steady - self._runtime.steady_time(submitted_at)
-            self._window.remember(loop_now - elapsed.total_seconds() + _ANSWER_DELAY)
 
 
 def _task_input(generation: Generation, task_id: TaskId) -> TaskInput:

@@ -86,7 +86,7 @@ class KieClient:
             status, answer = await self._call("POST", _CREATE_PATH, body=body)
         except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError) as error:
             # No connection was made, so nothing was sent.
-            raise TryLater(Failure.UNAVAILABLE, type(error).__name__) from error
+            raise TryLater(Failure.UNAVAILABLE, type(error).__name__, answered=False) from error
         except NETWORK_ERRORS as error:
             raise Ambiguous(type(error).__name__) from error
         return _created_task_id(status, answer)

@@ -10,7 +10,7 @@ import sys
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from glob import escape
 from pathlib import Path
 from typing import Final
@@ -92,7 +92,7 @@ class Backups:
         try:
             left = await asyncio.to_thread(self._time_left)
             if left <= timedelta():
-                made = await self._make(automatic_target(self._database, self._clock.now()))
+                made = await self._make(automatic_target)
                 await asyncio.to_thread(self._prune, made.path)
                 left = self._options.every
         except (BackupFailed, OSError) as error:
@@ -103,7 +103,7 @@ class Backups:
     async def back_up(self) -> Backup:
         """Make a backup that is not deleted by itself; raises BackupFailed."""
         try:
-            return await self._make(default_target(self._database, self._clock.now()))
+            return await self._make(default_target)
         except OSError as error:
             raise BackupFailed(f"{error.filename} cannot be used: {error.strerror}") from error
 
@@ -114,8 +114,13 @@ class Backups:
         past = [at for at, _ in backups_of(self._database, automatic_only=True) if at <= now]
         return past[-1] + self._options.every - now if past else timedelta()
 
-    async def _make(self, target: Path) -> Backup:
+    async def _make(self, name: Callable[[Path, datetime], Path]) -> Backup:
         async with self._lock:
+            target = name(self._database, self._clock.now())
+            if await asyncio.to_thread(target.exists):
+                # Another one was made in this second, which the names are of.
+                await asyncio.sleep(1)
+                target = name(self._database, self._clock.now())
             began = time.monotonic()
             await asyncio.to_thread(self._prepare, target.parent)
             try:

@@ -6,10 +6,10 @@ from contextlib import suppress
 
 import structlog
 
-from bot.domain.credits import ZERO
+from bot.domain.credits import ZERO, Account
 from bot.domain.erasure import Erasure, ErasureKind, StoredData
 from bot.domain.errors import GenerationGone, NotYours, TooLateToCancel
-from bot.domain.ids import GuildId, UserId
+from bot.domain.ids import GenerationId, GuildId, UserId
 from bot.domain.styles import Owner
 from bot.generation.references import KeptReferences
 from bot.generation.service import GenerationService
@@ -176,8 +176,19 @@ class Eraser:
             if not accounts:
                 break
             for account in accounts:
+                last = 0
+                while ids := await self._unname_some(account, erasure.through, last):
+                    last = ids[-1]
                 async with self._store.write() as tx:
                     await tx.erasures.unname(account, erasure.through)
         async with self._store.write() as tx:
             await tx.erasures.remove(erasure)
         log.info("ids removed from the ledger", kind=erasure.kind.value)
+
+    async def _unname_some(self, account: Account, through: int, after: int) -> Sequence[GenerationId]:
+        async with self._store.read() as tx:
+            ids = await tx.erasures.unnameable(account, through, after, _AT_ONCE)
+        if ids:
+            async with self._store.write() as tx:
+                await tx.erasures.unname_requests(account, ids)
+        return ids

@@ -82,7 +82,7 @@ class Exporter:
                 with tempfile.TemporaryDirectory(prefix="export-", dir=self._folder) as folder:
                     yield await write_export(self._store, user, Path(folder) / "export.zip", max_bytes=max_bytes)
         except BaseException:
-            del self._again_at[user]
+            self._again_at.pop(user, None)
             raise
 
 

@@ -33,6 +33,8 @@ _ROWS: Final = 25
 """Rows, or generations with all that belongs to them, in a transaction: some milliseconds."""
 _SHARE: Final = 4
 """The pause after a transaction is so many times as long as that took."""
+_ACCEPTING: Final = timedelta(hours=1)
+"""Longer than a request takes to be accepted."""
 _DONE, _WORDS = "maintenance.done", "maintenance.words"
 """Keys of the last night that was finished, and of the first generation whose words may not have been deleted."""
 
@@ -101,33 +103,36 @@ class NightlyMaintenance:
 
     async def _steps(self) -> AsyncGenerator[tuple[str, int], None]:
         options, retention = self._options, RetentionRepository
-        yield "drafts", await self._all(retention.delete_old_drafts, options.drafts)
-        yield "uploads", await self._all(retention.delete_old_uploads, options.uploads)
-        yield "credit_requests", await self._all(retention.delete_old_requests, options.credit_requests)
-        yield "prompts", await self._forget_words(options.prompts)
-        yield "images", await self._all(retention.delete_old_images, options.images)
-        # In this order: see there.
-        yield "movements", await self._all(retention.fold_old_movements, options.ledger)
-        yield "generations", await self._all(retention.fold_old_generations, options.ledger)
+        yield "drafts", await self._all(retention.delete_old_drafts, self._before(options.drafts))
+        yield "uploads", await self._all(retention.delete_old_uploads, self._before(options.uploads))
+        yield "credit_requests", await self._all(retention.delete_old_requests, self._before(options.credit_requests))
+        yield "prompts", await self._forget_words(self._before(options.prompts))
+        yield "images", await self._all(retention.delete_old_images, self._before(options.images))
+        # In this order and up to the same moment: see there. A request's id is older than its reservation.
+        before = self._before(options.ledger)
+        yield "movements", await self._all(retention.fold_old_movements, before and before + _ACCEPTING)
+        yield "generations", await self._all(retention.fold_old_generations, before)
 
-    async def _forget_words(self, kept_for: timedelta | None) -> int:
-        if kept_for is None:
+    async def _forget_words(self, before: datetime | None) -> int:
+        if before is None:
             return 0
         async with self._store.read() as tx:
             first = GenerationId(int(await tx.key_values.get(_WORDS) or 0))
-        count = await self._all(lambda of, before, limit: of.forget_old_words(first, before, limit), kept_for)
-        before = self._clock.forget_before(kept_for)
+        count = await self._all(lambda of, before, limit: of.forget_old_words(first, before, limit), before)
         async with self._store.read() as tx:
             first = await tx.retention.first_with_words(first, before)
         async with self._store.write() as tx:
             await tx.key_values.put(_WORDS, str(first))
         return count
 
-    async def _all(self, step: _Step, kept_for: timedelta | None) -> int:
+    def _before(self, kept_for: timedelta | None) -> datetime | None:
+        return None if kept_for is None else self._clock.forget_before(kept_for)
+
+    async def _all(self, step: _Step, before: datetime | None) -> int:
         """Repeat a step until nothing is left for it; how many rows it has handled."""
-        if kept_for is None:
+        if before is None:
             return 0
-        before, handled = self._clock.forget_before(kept_for), 0
+        handled = 0
         while True:
             async with self._store.write() as tx:
                 began = time.monotonic()

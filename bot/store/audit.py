@@ -26,7 +26,7 @@ from bot.domain.ids import GuildId
 from bot.domain.rules import Scope, ServerSettings
 from bot.domain.states import BILLED_FAILURES, OPEN, TaskState
 from bot.store.clauses import in_constants
-from bot.store.engines import kind_of
+from bot.store.engines import kind_of, snapshot
 from bot.store.migrate import require_newest
 from bot.store.quota_tables import ledger, ledger_totals, rules, servers
 from bot.store.tables import generations, tasks
@@ -49,11 +49,10 @@ Findings = Generator[str, None, None]
 def audit(url: str, now: datetime) -> Findings:
     """A line for everything that is not as it should be in one snapshot of the database; takes little memory.
 
-    Raises OperatorError unless the schema is the newest.
+    Raises OperatorError for what cannot be read, and unless the schema is the newest.
     """
-    kind = kind_of(url)
-    with kind.snapshot(url) as connection:
-        require_newest(connection, kind.describe(url))
+    with snapshot(url) as connection:
+        require_newest(connection, kind_of(url).describe(url))
         yield from audit_ledger(connection, now)
 
 

@@ -118,7 +118,7 @@ def _about_target() -> Generator[None, None, None]:
     try:
         yield
     except StoreUnavailable as error:
-        raise OperatorError(f"the target cannot be used now ({error}): try again.") from error
+        raise OperatorError(f"the target: {error}; try again.") from error
     except OperatorError as error:
         raise OperatorError(str(error).replace("database.url", "the target", 1)) from error
 

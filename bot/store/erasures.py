@@ -18,7 +18,7 @@ from bot.store.quota_tables import credit_requests, ledger, ledger_totals, rules
 from bot.store.style_tables import set_images
 from bot.store.tables import drafts, erasures, generations, images, references, tasks, undelivered, uploads
 from bot.store.types import Total
-from bot.store.unnaming import unname_account, unname_actors
+from bot.store.unnaming import unname_account, unname_actors, unname_requests
 
 _E, _G, _L, _R = erasures.c, generations.c, ledger.c, references.c
 _NOBODY = (UserId(0), ERASED_MEMBER)
@@ -200,12 +200,28 @@ class ErasureRepository:
         return [Account(user, guild) for user, guild in await self._connection.execute(statement.limit(limit))]
 
     async def unname(self, account: Account, through: int) -> None:
-        """Give an account's rows of the ledger up to this one, and its erased requests, to :data:`ERASED_MEMBER`."""
-        run, nameless = self._connection.execute, {"user_id": ERASED_MEMBER}
-        erased = (_G.user_id == account.user_id, _G.guild_id == account.guild_id, ~_HAS_WORDS)
-        await run(update(tasks).where(tasks.c.generation_id.in_(select(_G.id).where(*erased))).values(nameless))
-        await run(update(generations).where(*erased).values(nameless))
+        """Give an account's rows of the ledger up to this one, and their requests, to :data:`ERASED_MEMBER`.
+
+        Once :meth:`unnameable` finds none. The rest moves at once: parts of it would change what is left of the bonus.
+        """
+        await self._unname(_erased(account, through))
         await unname_account(self._connection, account, through)
+
+    async def unnameable(self, account: Account, through: int, after: int, limit: int) -> list[GenerationId]:
+        """Erased requests that used no bonus, with ids above ``after``, in the order of their ids."""
+        used_bonus = exists().where(_L.generation_id == _G.id, _L.bonus != ZERO)
+        statement = select(_G.id).where(*_erased(account, through), ~used_bonus, _G.id > after).order_by(_G.id)
+        return list(await self._connection.scalars(statement.limit(limit)))
+
+    async def unname_requests(self, account: Account, ids: Sequence[GenerationId]) -> None:
+        """Give these requests, with their rows of the ledger, to :data:`ERASED_MEMBER`."""
+        await self._unname((_G.id.in_(ids),))
+        await unname_requests(self._connection, account, ids)
+
+    async def _unname(self, of: Sequence[ColumnElement[bool]]) -> None:
+        run, nameless = self._connection.execute, {"user_id": ERASED_MEMBER}
+        await run(update(tasks).where(tasks.c.generation_id.in_(select(_G.id).where(*of))).values(nameless))
+        await run(update(generations).where(*of).values(nameless))
 
     async def acted(self, erasure: Erasure) -> list[int]:
         """Rows from before that name who acted as an admin; looks at every row."""
@@ -224,6 +240,12 @@ class ErasureRepository:
 
 def _of(erasure: Erasure) -> ColumnElement[bool]:
     return (_G.user_id if erasure.kind is ErasureKind.USER else _G.guild_id) == erasure.subject
+
+
+def _erased(account: Account, through: int) -> tuple[ColumnElement[bool], ...]:
+    """An account's requests without words, up to this row of the ledger: another erasure's may be younger."""
+    younger = exists().where(_L.generation_id == _G.id, _L.id > through)
+    return (_G.user_id == account.user_id, _G.guild_id == account.guild_id, ~_HAS_WORDS, ~younger)
 
 
 def _key(erasure: Erasure) -> tuple[ColumnElement[bool], ...]:

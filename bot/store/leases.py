@@ -15,23 +15,36 @@ from bot.store import postgres
 from bot.store.tables import leases
 from bot.store.unavailable import UNAVAILABLE, unavailable
 
+# While it is held nothing is locked: such a lock would be kept until a synchronous standby has answered.
 _ACQUIRE = text(
-    "INSERT INTO leases (name, term, until) VALUES (:name, 1, clock_timestamp() + make_interval(secs => :ttl)) "
+    "INSERT INTO leases (name, term, until) "
+    "SELECT CAST(:name AS varchar), 1, clock_timestamp() + make_interval(secs => :ttl) "
+    "WHERE NOT EXISTS (SELECT FROM leases WHERE name = :name AND until >= clock_timestamp()) "
     "ON CONFLICT (name) DO UPDATE SET term = leases.term + 1, until = excluded.until "
     "WHERE leases.until < clock_timestamp() RETURNING term"
 )
+# Committed without waiting for a synchronous standby, and the row with it: docs/decisions/0013.
 _RENEW = text(
-    "UPDATE leases SET until = clock_timestamp() + make_interval(secs => :ttl) WHERE name = :name AND term = :term"
+    "UPDATE leases SET until = clock_timestamp() + make_interval(secs => :ttl) "
+    "FROM (SELECT set_config('synchronous_commit', 'local', true)) AS here WHERE name = :name AND term = :term"
 )
-_RELEASE = text("UPDATE leases SET until = clock_timestamp() WHERE name = :name AND term = :term")
-_TELL = text("UPDATE leases SET told = :told WHERE name = :name AND term = :term")
+_RELEASE = text(
+    "UPDATE leases SET until = clock_timestamp() "
+    "FROM (SELECT set_config('synchronous_commit', 'local', true)) AS here WHERE name = :name AND term = :term"
+)
+_TELL = text(
+    "UPDATE leases SET told = :told "
+    "FROM (SELECT set_config('synchronous_commit', 'local', true)) AS here WHERE name = :name AND term = :term"
+)
+_CONFIRM = text("SELECT pg_logical_emit_message(true, 'easel', '')")
+"""Commits something, and with it all that was committed before."""
 _HELD = text("SELECT EXISTS (SELECT 1 FROM leases WHERE starts_with(name, :prefix) AND until >= clock_timestamp())")
 _NOW = text("SELECT clock_timestamp()")
 _TOLD = select(leases.c.told).where(leases.c.name == bindparam("lease"))
 
 
 _SECONDS = 3
-"""How long a statement may take."""
+"""How long a statement may take, its commit included."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +91,10 @@ class PostgresLeases:
         """Hold it until ``ttl`` seconds from now; False when another has taken it."""
         return (await self._execute(_RENEW, {"name": name, "term": term, "ttl": ttl})).rowcount == 1
 
+    async def confirm(self, seconds: float) -> None:
+        """Wait until a synchronous standby, if there is to be one, has what was written; raises StoreUnavailable."""
+        await self._execute(_CONFIRM, {}, seconds)
+
     async def release(self, name: str, term: int) -> None:
         """Give it back, if it is still held in this term."""
         await self._execute(_RELEASE, {"name": name, "term": term})
@@ -99,10 +116,15 @@ class PostgresLeases:
             return (theirs - before).total_seconds()
         return max((theirs - after).total_seconds(), 0.0)
 
-    async def _execute(self, statement: Executable, values: Mapping[str, Any]) -> CursorResult[Any]:
+    async def _execute(
+        self, statement: Executable, values: Mapping[str, Any], seconds: float = _SECONDS
+    ) -> CursorResult[Any]:
         try:
-            async with self._engine.connect() as connection:
+            # The server's own limit does not count the wait for a standby.
+            async with asyncio.timeout(seconds), self._engine.connect() as connection:
                 return await connection.execute(statement, values)
+        except TimeoutError as error:
+            raise StoreUnavailable("the database does not answer") from error
         except UNAVAILABLE as error:
             raise unavailable(error) from error
 

@@ -128,10 +128,10 @@ class PendingCardRepository:
             delete(pending_cards).where(_c.id == card_id, _c.lease == holder.name, _c.term == holder.term)
         )
 
-    async def is_held(self, card_id: PendingCardId, holder: Taken) -> bool:
-        """Whether a card is there, and it is this one that sees to it."""
-        held = exists().where(_c.id == card_id, _c.lease == holder.name, _c.term == holder.term)
-        return bool(await self._connection.scalar(select(held)))
+    async def holder(self, card_id: PendingCardId) -> Taken | None:
+        """Who sees to a card; None when it is not there."""
+        row = (await self._connection.execute(select(_c.lease, _c.term).where(_c.id == card_id))).one_or_none()
+        return None if row is None else Taken(*row)
 
     async def any_orphaned(self) -> bool:
         """Whether a process has ended, or lost its lease, and left a card."""

@@ -1,5 +1,6 @@
 """Everything specific to PostgreSQL: its addresses, how transactions begin, and what the server has to offer."""
 
+import re
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, closing, contextmanager
 from typing import Any, Final
@@ -19,6 +20,7 @@ _SCHEMES: Final = ("postgresql://", "postgres://", "postgresql+psycopg://")
 _DIALECT: Final = "postgresql+psycopg://"
 WRITERS_LOCK, _PROCESS_LOCK, _MIGRATION_LOCK = 0x4561_5345_0001, 0x4561_5345_0002, 0x4561_5345_0003
 """Advisory locks, which are numbers of our own choice."""
+_LOCK_NAME: Final = "easel lock"
 AUTOCOMMIT_CONNECTIONS: Final = 2
 _STATEMENT_SECONDS = 15
 """How long a statement may take, the wait for other writers included."""
@@ -27,6 +29,12 @@ _IDLE_SECONDS = 10
 _CONNECT_SECONDS = 10
 _KEEPALIVES: Final = {"keepalives_idle": 5, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 15_000}
 """A connection that waits finds out in 20 s that its server is gone (libpq's parameters)."""
+_REFUSED: Final = re.compile(
+    r"authentication failed|does not exist|pg_hba\.conf|no password supplied|not permitted|permission denied"
+    r"|certificate|does not support SSL|unrecognized configuration parameter|invalid value",
+)
+"""What only the operator can change. Of a connection that fails libpq tells no SQLSTATE, only a text. What a server
+says in another language is waited for, as if it were starting, with its text in the log."""
 _OLDEST_SERVER = 130000
 """PostgreSQL 13: older ones get no more fixes (https://www.postgresql.org/support/versioning/)."""
 
@@ -158,26 +166,71 @@ def _lock_writers(connection: Connection) -> None:
     connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({WRITERS_LOCK})")
 
 
-def create_sync(url: str) -> Engine:
-    """An engine without time limits, for migrations and audits."""
-    return create_engine(_DIALECT, creator=lambda: psycopg.connect(conninfo(url)), hide_parameters=True)
+def _connect(url: str, **more: Any) -> psycopg.Connection[Any]:
+    """Raises StoreUnavailable while the server is out of reach, and OperatorError when it refuses."""
+    with _connecting(url):
+        return psycopg.connect(_with_timeout(url, **more), autocommit=True)
+
+
+def _with_timeout(url: str, **more: Any) -> str:
+    given = conninfo_to_dict(conninfo(url))
+    return conninfo(url, **more, connect_timeout=given.get("connect_timeout", _CONNECT_SECONDS))
 
 
 @contextmanager
-def process_lock(url: str, *, shared: bool = False) -> Generator[None, None, None]:
-    """Keep other processes from using the database; raises OperatorError when one does, or the server cannot be used.
-
-    With ``shared``, keep out only those that need it for themselves. The lock ends with its connection.
-    """
-    lock = Identifier("pg_try_advisory_lock_shared" if shared else "pg_try_advisory_lock")
+def _connecting(url: str) -> Generator[None, None, None]:
     try:
-        with closing(psycopg.connect(conninfo(url, application_name="easel lock"), autocommit=True)) as connection:
-            held = connection.execute(SQL("SELECT {}(%s)").format(lock), (_PROCESS_LOCK,)).fetchone()
-            if held is None or not held[0]:
-                raise OperatorError(f"database.url: {describe(url)} is in use by another Easel; stop that one first.")
-            yield
+        yield
     except psycopg.OperationalError as error:
-        raise OperatorError(f"database.url: {describe(url)} cannot be reached: {one_line(error)}") from error
+        problem = f"{describe(url)} cannot be reached: {one_line(error)}"
+        if _REFUSED.search(str(error)):
+            raise OperatorError(f"database.url: {problem}") from error
+        raise StoreUnavailable(problem) from error
+
+
+def create_sync(url: str) -> Engine:
+    """An engine for migrations and audits, whose statements have no time limits; its connections raise as a lock's."""
+
+    def connect() -> psycopg.Connection[Any]:
+        connection = _connect(url)
+        connection.autocommit = False
+        return connection
+
+    return create_engine(_DIALECT, creator=connect, hide_parameters=True)
+
+
+@contextmanager
+def process_lock(url: str) -> Generator[None, None, None]:
+    """Keep all other processes from using the database. The lock ends with its connection.
+
+    Raises OperatorError when one uses it or the server refuses, and StoreUnavailable while that is out of reach.
+    """
+    with closing(_connect(url, application_name=_LOCK_NAME)) as connection:
+        with _connecting(url):
+            held = connection.execute("SELECT pg_try_advisory_lock(%s)", (_PROCESS_LOCK,)).fetchone()
+        _require(held, url)
+        yield
+
+
+@asynccontextmanager
+async def shared_process_lock(url: str) -> AsyncGenerator[None, None]:
+    """Keep only those processes from using the database that need it for themselves; raises as the other lock."""
+    with _connecting(url):
+        info = _with_timeout(url, application_name=_LOCK_NAME)
+        connection = await psycopg.AsyncConnection.connect(info, autocommit=True)
+    try:
+        with _connecting(url):
+            statement = await connection.execute("SELECT pg_try_advisory_lock_shared(%s)", (_PROCESS_LOCK,))
+            held = await statement.fetchone()
+        _require(held, url)
+        yield
+    finally:
+        await connection.close()
+
+
+def _require(held: tuple[Any, ...] | None, url: str) -> None:
+    if held is None or not held[0]:
+        raise OperatorError(f"database.url: {describe(url)} is in use by another Easel; stop that one first.")
 
 
 @contextmanager
@@ -188,12 +241,11 @@ def migration(url: str) -> Generator[Connection, None, None]:
     """
     engine = create_sync(url)
     try:
-        _check_server(url)
+        with closing(_connect(url)) as connection:
+            _check_version(connection)
         with engine.begin() as connection:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_MIGRATION_LOCK})")
             yield connection
-    except psycopg.OperationalError as error:
-        raise StoreUnavailable(one_line(error)) from error
     except OperationalError as error:
         raise StoreUnavailable(one_line(error.orig)) from error
     except ProgrammingError as error:
@@ -201,11 +253,6 @@ def migration(url: str) -> Generator[Connection, None, None]:
         raise OperatorError(f"database.url: {describe(url)} cannot be used: {one_line(error.orig)}") from error
     finally:
         engine.dispose()
-
-
-def _check_server(url: str) -> None:
-    with psycopg.connect(conninfo(url)) as connection:
-        _check_version(connection)
 
 
 def _check_version(connection: psycopg.Connection[Any]) -> None:
@@ -221,7 +268,7 @@ def _check_version(connection: psycopg.Connection[Any]) -> None:
 def state(url: str) -> tuple[str, str | None, int]:
     """The server's version, the schema (None without one) and the size in bytes; raises OperatorError."""
     try:
-        with psycopg.connect(conninfo(url, connect_timeout=_CONNECT_SECONDS), autocommit=True) as connection:
+        with closing(_connect(url)) as connection:
             _check_version(connection)
             row = connection.execute(
                 "SELECT to_regclass('alembic_version') IS NOT NULL, pg_database_size(current_database())"
@@ -229,8 +276,8 @@ def state(url: str) -> tuple[str, str | None, int]:
             has_schema, size = row or (False, 0)
             found = connection.execute("SELECT version_num FROM alembic_version").fetchone() if has_schema else None
             return connection.info.parameter_status("server_version") or "", found[0] if found else None, size
-    except psycopg.OperationalError as error:
-        raise OperatorError(f"database.url: {describe(url)} cannot be reached: {one_line(error)}") from error
+    except StoreUnavailable as error:
+        raise OperatorError(f"database.url: {error}") from error
     except psycopg.Error as error:
         # Mostly rights that the user lacks.
         raise OperatorError(f"database.url: {describe(url)} cannot be used: {one_line(error)}") from error

@@ -7,11 +7,14 @@ from collections.abc import AsyncGenerator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import structlog
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from bot import metrics
 from bot.domain.errors import StoreUnavailable
+from bot.domain.store_errors import OutcomeUnknown
 from bot.store import postgres
 from bot.store.costs import CostRepository
 from bot.store.credit_requests import CreditRequestRepository
@@ -33,13 +36,17 @@ from bot.store.server_spending import ServerSpendingRepository
 from bot.store.spending import SpendingRepository
 from bot.store.styles import ReferenceSetRepository, StyleRepository
 from bot.store.tasks import TaskRepository
-from bot.store.unavailable import UNAVAILABLE, unavailable
+from bot.store.unavailable import UNAVAILABLE, one_line, unavailable
+
+log = structlog.stdlib.get_logger(__name__)
 
 _READERS = 4
 _SIZE = {
     "sqlite": text("SELECT page_count * page_size FROM pragma_page_count(), pragma_page_size()"),
     "postgresql": text("SELECT pg_database_size(current_database())"),
 }
+_COMMIT_SECONDS = 10
+"""How long anybody waits for the answer to a COMMIT, which the server itself does not limit."""
 _COLLECT_GARBAGE_AFTER = 0.5
 """Seconds from the cancellation of a write to the garbage collection that releases its connection."""
 
@@ -87,6 +94,8 @@ class Store:
         self._write_lock = asyncio.Lock()
         self._read_slots = asyncio.Semaphore(_READERS)
         self._failed_at = float("-inf")
+        self._committing: asyncio.Task[None] | None = None
+        self._unanswered: asyncio.Task[None] | None = None
         self._ended = False
 
     @classmethod
@@ -125,7 +134,8 @@ class Store:
         """Committed when the block ends, rolled back when it raises. Keep it short: there is one writer.
 
         Raises StoreUnavailable when the database is locked, full or read-only; nothing is written then. Writers that
-        were queued meanwhile fail at once: if each waited for the lock in turn, that would take minutes.
+        were queued meanwhile fail at once: if each waited for the lock in turn, that would take minutes. Raises
+        OutcomeUnknown when COMMIT is not answered: it may be carried out, and as long as it can be, nobody else writes.
         """
         queued_at, waiting_since = asyncio.get_running_loop().time(), time.perf_counter()
         try:
@@ -134,15 +144,18 @@ class Store:
                 if self._failed_at > queued_at:
                     raise StoreUnavailable("the write before this one failed")
                 metrics.DATABASE_WAIT.labels("write").observe(time.perf_counter() - waiting_since)
+                if self._unanswered is not None and not self._unanswered.done():
+                    raise StoreUnavailable("the COMMIT before this has not been answered")
                 with metrics.DATABASE_TRANSACTION.labels("write").time():
-                    async with self._writer.begin() as connection:
-                        transaction = Transaction(connection)
+                    async with AsyncExitStack() as stack:
+                        transaction = Transaction(await stack.enter_async_context(self._writer.begin()))
                         yield transaction
-            for movement, amount in transaction.ledger.moved.items():
-                metrics.credits_moved(movement, amount)
-        except UNAVAILABLE as error:
+                        await self._commit(stack.pop_all(), transaction)
+        except (*UNAVAILABLE, OutcomeUnknown) as error:
             metrics.DATABASE_ERRORS.labels("write").inc()
             self._failed_at = asyncio.get_running_loop().time()
+            if isinstance(error, OutcomeUnknown):
+                raise
             raise unavailable(error) from error
         except asyncio.CancelledError:
             # SQLite keeps the lock of a closed connection while one of its cursors is referenced, and cancelling a
@@ -154,6 +167,29 @@ class Store:
         """The digests of the images of all reference sets. Raises StoreUnavailable."""
         async with self.read() as tx:
             return await tx.reference_sets.digests()
+
+    async def _commit(self, begun: AsyncExitStack, transaction: Transaction) -> None:
+        """In a task of its own, which nobody cancels: psycopg would have the server give up waiting for a standby."""
+
+        async def commit() -> None:
+            await begun.aclose()
+            for movement, amount in transaction.ledger.moved.items():
+                metrics.credits_moved(movement, amount)
+
+        self._committing = asyncio.create_task(commit(), name="COMMIT")
+        # What is saved late another process, or this one's listener, finds: both are there on PostgreSQL alone.
+        limit = _COMMIT_SECONDS if self._writer.dialect.name == "postgresql" else None
+        answered, _ = await asyncio.wait({self._committing}, timeout=limit)
+        if not answered:
+            self._unanswered = self._committing
+            self._unanswered.add_done_callback(_log_late_answer)
+            raise OutcomeUnknown("COMMIT has not been answered")
+        try:
+            self._committing.result()
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise OutcomeUnknown(one_line(error.orig)) from error
+            raise
 
     async def drop_old_pages(self) -> None:
         """Empty SQLite's write-ahead log, which holds what pages contained before; raises StoreUnavailable."""
@@ -175,8 +211,15 @@ class Store:
         self._ended = True
         async with AsyncExitStack() as stack:
             await stack.enter_async_context(self._write_lock)
+            if self._committing is not None:
+                await asyncio.wait({self._committing}, timeout=_COMMIT_SECONDS)
             for _ in range(_READERS):
                 await stack.enter_async_context(self._read_slots)
+
+
+def _log_late_answer(committing: asyncio.Task[None]) -> None:
+    error = None if committing.cancelled() else committing.exception()
+    log.warning("late answer to COMMIT", error=None if error is None else one_line(error))
 
 
 class AutocommitStore:

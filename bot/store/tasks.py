@@ -93,9 +93,13 @@ class TaskRepository:
     ) -> bool:
         """KIE is about to be asked, ``at`` this time. Recorded first, so that a task is never sent twice.
 
-        False also when another process has taken the leader's lease since.
+        False also when another process has taken the leader's lease since. True again for the same time: of an earlier
+        try it may be unknown whether it was committed.
         """
-        return await self._move_in_term(task, TaskState.SUBMITTING, leader, deadline=deadline, submitted_at=at)
+        if await self._move_in_term(task, TaskState.SUBMITTING, leader, deadline=deadline, submitted_at=at):
+            return True
+        found = await self.find(task) if at is not None else None
+        return found is not None and (found.state, found.submitted_at) == (TaskState.SUBMITTING, at)
 
     async def requeue(self, task: TaskId, leader: Taken | None = None) -> bool:
         """KIE has certainly not taken the task: it waits for another attempt. False also for a former leader."""

@@ -8,7 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.credits import Account
 from bot.domain.erasure import ERASED_MEMBER
-from bot.domain.ids import UserId
+from bot.domain.ids import GenerationId, UserId
 from bot.domain.ledger import RecordedChange, RequestApproved, RequestDenied, RuleRemoved, RuleSet
 from bot.domain.rules import Scope
 from bot.store.quota_tables import ledger
@@ -23,6 +23,15 @@ async def unname_account(connection: AsyncConnection, account: Account, through:
     """Give the account's rows up to this one, with what they add up to, to :data:`ERASED_MEMBER` in that server."""
     rows = and_(_C.user_id == account.user_id, _C.guild_id == account.guild_id, _C.id <= through)
     await _unname_changes(connection, rows, account.user_id)
+    await _unname_rows(connection, account, rows)
+
+
+async def unname_requests(connection: AsyncConnection, account: Account, ids: Sequence[GenerationId]) -> None:
+    """The same for the rows of these requests alone."""
+    await _unname_rows(connection, account, and_(_C.generation_id.in_(ids), _C.user_id == account.user_id))
+
+
+async def _unname_rows(connection: AsyncConnection, account: Account, rows: ColumnElement[bool]) -> None:
     totals = LedgerTotals(connection)
     ids = (await connection.scalars(select(_C.id).where(rows))).all()
     for start in range(0, len(ids), _AT_ONCE):

@@ -61,7 +61,9 @@ class DiscordAlerts:
         """Whether Discord let the bot post there."""
         try:
             await _post(self._client.get_partial_messageable(channel_id), alert)
-        except (discord.Forbidden, discord.NotFound) as error:
+        except discord.DiscordServerError:
+            raise
+        except discord.HTTPException as error:
             log.warning("operator.alert_channel: the bot may not post there", channel=channel_id, code=error.code)
             return False
         return True

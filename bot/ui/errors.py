@@ -11,6 +11,7 @@ from discord import app_commands, ui
 
 from bot.domain.errors import DiskError, Ignored, NotEnoughCredits, StoreUnavailable, UserError
 from bot.domain.ids import PendingCardId, UserId, to_base36
+from bot.domain.store_errors import OutcomeUnknown
 from bot.generation.pending_cards import PendingCards
 from bot.ui.buttons import ask_button
 from bot.ui.discord_errors import (
@@ -113,7 +114,7 @@ def _member_text(command: str, error: BaseException) -> str:
             return refusals.refusal(error)
         case StoreUnavailable() | DiskError():
             log.error("database or disk unavailable", command=command, error=str(error))
-            return refusals.NO_STORE
+            return refusals.NOT_ANSWERED if isinstance(error, OutcomeUnknown) else refusals.NO_STORE
         case app_commands.CheckFailure():
             return refusals.FORBIDDEN
         case app_commands.TransformerError():

@@ -80,7 +80,10 @@ def servers_view(page: ServerPage, known: Mapping[GuildId, texts.KnownServer], *
         texts.server(rank, server, images, known.get(server.guild_id), words=words)
         for rank, (server, images) in enumerate(page.servers, start=page.number * PAGE + 1)
     ]
-    title, servers = ui.TextDisplay[Any](texts.servers_title(page)), ui.TextDisplay[Any]("\n".join(lines))
+    title, servers = (
+        ui.TextDisplay[Any](texts.servers_title(page)),
+        ui.TextDisplay[Any]("\n".join(lines) or texts.NO_SERVERS),
+    )
     items: list[ui.Item[Any]] = [title, ui.Separator(), servers]
     if page.pages > 1:
         labels, more = (texts.PREVIOUS, texts.NEXT), page.number + 1 < page.pages

@@ -1,8 +1,8 @@
 """``GET /metrics`` for Prometheus."""
 
 import hmac
-from collections.abc import Iterator
-from typing import ClassVar
+from collections.abc import Iterable, Iterator
+from typing import ClassVar, Protocol
 
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, Metric, generate_latest
@@ -11,12 +11,24 @@ from prometheus_client.registry import Collector
 from bot.metrics import REGISTRY
 
 
+class StateOfProcess(Protocol):
+    """What is read when Prometheus asks."""
+
+    async def refresh(self) -> None:
+        """Read what takes time; called before :meth:`collect`."""
+        ...
+
+    def collect(self) -> Iterable[Metric]:
+        """Everything of the moment."""
+        ...
+
+
 class MetricsRoute(Collector):
     """All counters, and what ``state`` tells at the moment. With a ``token``, only to who sends it."""
 
     PATH: ClassVar = "/metrics"
 
-    def __init__(self, state: Collector, token: str) -> None:
+    def __init__(self, state: StateOfProcess, token: str) -> None:
         self._state = state
         self._authorization = f"Bearer {token}".encode() if token else None
 
@@ -31,4 +43,5 @@ class MetricsRoute(Collector):
             sent = request.headers.get("Authorization", "").encode(errors="surrogateescape")
             if not hmac.compare_digest(sent, self._authorization):
                 return web.Response(status=401, headers={"WWW-Authenticate": "Bearer"})
+        await self._state.refresh()
         return web.Response(body=generate_latest(self), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,7 +1,9 @@
 """`python -m bot init`: it asks, checks what it is told, and writes a file with which the bot starts."""
 
 import asyncio
+import errno
 import io
+import os
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeAlias
@@ -21,7 +23,9 @@ Answer: TypeAlias = "Callable[..., Awaitable[int]]"
 
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
-    return tmp_path / "config.toml"
+    folder = tmp_path / "new"
+    folder.mkdir()
+    return folder / "config.toml"
 
 
 def written(file: Path) -> str:
@@ -69,6 +73,7 @@ async def test_what_is_written_is_what_was_checked(
         ([""], "Nothing was entered"),
         (["front.bot.token", "another-key"], "KIE refused it: copy it again"),
         (["front.bot.token", KIE_KEY, "5"], "the bot is not in that server"),
+        (["front.bot.token", KIE_KEY, "5" * 5_000], "the bot is not in that server"),
         (["front.bot.token"], "the input ended"),
     ],
 )
@@ -76,6 +81,27 @@ async def test_what_is_refused_is_not_written(answer: Answer, file: Path, lines:
     with pytest.raises(OperatorError, match=message):
         await answer(*lines)
     assert written(file) == ""
+
+
+async def test_where_nothing_can_be_written_nothing_is_asked(answer: Answer, file: Path) -> None:
+    file.parent.rmdir()
+    with pytest.raises(OperatorError, match="no folder in which you may write"):
+        await answer()
+
+
+async def test_half_a_file_is_not_left_for_the_next_attempt(
+    surroundings: Surroundings, answer: Answer, file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(handle: int, *_: object, **__: object) -> None:
+        os.close(handle)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fdopen", full)
+        with pytest.raises(OperatorError, match="cannot be written: No space left"):
+            await answer(surroundings.front.token, KIE_KEY, "1")
+    assert await answer(surroundings.front.token, KIE_KEY, "1") == 0
+    assert written(file)
 
 
 async def test_without_a_server_it_shows_the_link_that_adds_the_bot(

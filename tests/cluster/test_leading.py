@@ -15,9 +15,10 @@ import pytest
 from bot.cluster.leader import Leader, LeaseLost, lease_name
 from bot.domain.credits import Credits
 from bot.domain.delivery_errors import Undeliverable
-from bot.domain.errors import RequestsPaused, ResultsPaused, SubmissionsPaused
+from bot.domain.errors import RequestsPaused, ResultsPaused, StoreUnavailable, SubmissionsPaused
 from bot.domain.ids import GenerationId, KieTaskId, TaskId, UserId
 from bot.domain.states import Failure, TaskState
+from bot.domain.store_errors import OutcomeUnknown
 from bot.generation import delivery as delivery_module
 from bot.generation import notices as notices_module
 from bot.generation.notices import NoticeWorker
@@ -29,6 +30,7 @@ from bot.store.notices import Listen, Notice, Notices, listener
 from bot.store.store import Store
 from bot.store.tasks import TaskRepository
 from demo.kie import CutAfter, Hang, KieStandIn, Never
+from tests.database import awaited_standby
 from tests.factories import NOW
 from tests.generation.backend import ALICE, BOB, PROMPT, REFUNDED, RESERVED, SETTLED, Backend, Installation
 from tests.generation.tuning import Tuning, running_at_most, submitter_tuned, tuned
@@ -117,6 +119,25 @@ async def test_what_a_gateway_accepts_the_leader_makes_and_posts(cluster: Cluste
             assert cluster.ledger(generation_id) == [RESERVED] * 2 + [SETTLED] * 2
         assert gateway.sender.shown == []
         assert (len(created(cluster.kie)), len(gateway.workload.queue)) == (4, 0)
+
+
+async def test_a_request_of_which_it_is_unknown_whether_it_was_saved_is_made_if_it_was(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.store.store._COMMIT_SECONDS", 0.3)
+    cluster.url += "&options=-c%20synchronous_commit%3Don"
+    leader = cluster.leader()
+    await leader.take()
+    async with cluster.worker(leader) as worker, cluster.gateway() as gateway:
+        with awaited_standby(cluster.url):
+            with pytest.raises(OutcomeUnknown):
+                await gateway.request()
+            with pytest.raises(StoreUnavailable, match="the COMMIT before this"):
+                await gateway.request()
+        await until(lambda: worker.sender.posts, what="the image of the first one")
+        generation_id = worker.sender.posts[0].card.generation.id
+        await until(lambda: cluster.ledger(generation_id) == [RESERVED, SETTLED], what="the one payment")
+    assert len(created(cluster.kie)) == 1
 
 
 async def test_what_a_gateway_cancels_leaves_the_leaders_queue(cluster: Cluster) -> None:

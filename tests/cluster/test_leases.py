@@ -12,6 +12,7 @@ from bot.cluster.leader import Leader, LeaseLost, lease_name
 from bot.domain.errors import StoreUnavailable
 from bot.store.leases import PostgresLeases, Taken
 from bot.store.store import Store
+from tests.database import awaited_standby
 from tests.waiting import until
 
 KIE = lease_name("a key")
@@ -108,6 +109,31 @@ async def test_a_leader_that_hangs_is_not_sure_and_finds_its_lease_lost(
     assert not first.leads
     # What it still has in hand is refused by it.
     assert first.lease == Taken(KIE, 1)
+
+
+@pytest.mark.long
+async def test_a_lease_outlives_a_standby_that_is_away_but_its_holder_is_not_sure_of_it(
+    postgresql: str, shared_store: Store
+) -> None:
+    durable = f"{postgresql}&options=-c%20synchronous_commit%3Don"
+    async with PostgresLeases.open(durable) as mine, PostgresLeases.open(durable) as others:
+        leader = Leader(mine, shared_store, KIE, 2)
+        await leader.take()
+        holding = asyncio.create_task(leader.hold())
+        publishing = asyncio.create_task(leader.publish(lambda: str(leader.is_sure), every=0.05))
+        with awaited_standby(postgresql):
+            await until(lambda: not leader.is_sure, what="the end of what the standby was told")
+            held_until = asyncio.get_running_loop().time() + 2
+            while asyncio.get_running_loop().time() < held_until:
+                assert await others.acquire(KIE, 2) is None
+            with pytest.raises(StoreUnavailable):
+                await others.acquire("another", 60)
+            assert await others.renew(KIE, 1, 2)
+        await until(lambda: leader.is_sure, what="the leader to be sure again")
+        assert leader.lease == Taken(KIE, 1)
+        for task in (holding, publishing):
+            assert not task.done()
+            task.cancel()
 
 
 async def test_what_may_be_done_by_the_leader_alone_ends_with_its_lease(

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -215,3 +215,50 @@ async def test_a_database_that_does_not_answer_holds_up_nobody(
                 gateway.cards.remove(card.id)
         await until(lambda: gateways.waiting(gateway.lease.name) == 0, what="the rows to be written after all")
         await gateways.become([])
+
+
+async def test_a_connection_that_was_lost_costs_no_row(gateways: Gateways) -> None:
+    async with gateways.start() as gateway:
+        await gateway.cards.record(pending(1, NOW))
+        await gateways.become([(1, gateway.lease.name)])
+        with psycopg.connect(gateways.url, autocommit=True) as server:
+            server.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = %s",
+                (gateway.lease.name,),
+            )
+        await gateway.cards.record(pending(2, NOW))
+        await gateways.become([(1, gateway.lease.name), (2, gateway.lease.name)])
+
+
+async def test_after_an_outage_no_request_is_accepted_whose_member_was_told_otherwise(
+    gateways: Gateways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The database stores the rows, and is gone before it has answered."""
+    record = PendingCardRows.record
+
+    async def unanswered(rows: PendingCardRows, card: PendingCard, holder: Taken, sent: Callable[[], object]) -> bool:
+        await record(rows, card, holder, sent)
+        raise StoreUnavailable("the connection is lost")
+
+    async with gateways.start() as cut_off, gateways.start() as other:
+        kept, taken, told = (pending(number, cut_off.backend.clock.now()) for number in (1, 2, 3))
+        with monkeypatch.context() as patch:
+            patch.setattr(PendingCardRows, "record", unanswered)
+            for card in (kept, taken, told):
+                await cut_off.cards.record(card)
+            await gateways.become([(number, cut_off.lease.name) for number in (1, 2, 3)])
+        await cut_off.accept(kept, "in time")
+        await gateways.become([(2, cut_off.lease.name), (3, cut_off.lease.name)])
+
+        await cut_off.hang()
+        interrupted = other.cards.find_interrupted()
+        assert {(await anext(interrupted)).id, (await anext(interrupted)).id} == {2, 3}
+        other.cards.remove(told.id)
+        await gateways.become([(2, other.lease.name)])
+        with pytest.raises(Ignored):
+            await cut_off.accept(taken, "too late")
+        with pytest.raises(StoreUnavailable, match="unknown whether another process"):
+            await cut_off.accept(told, "too late")
+        assert gateways.prompts() == ["in time"]
+        with psycopg.connect(gateways.url) as connection:
+            assert connection.execute("SELECT movement FROM ledger").fetchall() == [("reserve",)]

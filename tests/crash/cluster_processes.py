@@ -29,7 +29,6 @@ SETTINGS: Final = {
 }
 _LONG: Final = 24 * 3600.0
 _LOST: Final = ("LeaseLost", "BlockLost")
-_NO_DATABASE: Final = "cannot be reached"
 _SHOWN: Final = 1500
 
 
@@ -207,8 +206,6 @@ class Cluster:
             return
         if code == 1 and any(lost in output for lost in _LOST):
             self.history.ends["its lease was lost"] += 1
-        elif code == 78 and _NO_DATABASE in output and not process.first("leading"):
-            self.history.ends["the database was out of reach at its start"] += 1
         elif code != 0 or not self._closing:
             self.history.problems.append(f"{process.name} ended with {code}: {output[-_SHOWN:]}")
 

@@ -61,14 +61,16 @@ def eraser_of(backend: Backend) -> Eraser:
     return Eraser(backend.runtime, generations=backend.generations, undelivered=undelivered, references=cache)
 
 
-async def made(backend: Backend, account: Account, prompt: str, parent: ImageId | None = None) -> ImageId:
+async def made(
+    backend: Backend, account: Account, prompt: str, parent: ImageId | None = None, bonus: int = 0
+) -> ImageId:
     """A request of an hour ago whose image was posted, made from a file named by the prompt."""
     digest = f"{abs(hash(prompt)):064x}"
     (backend.folder / "references" / f"{digest}.png").write_bytes(prompt.encode())
     reference = Reference(f"https://kie.example/{prompt}.png", f"{prompt}.png", digest, account.user_id)
     request = make_request(account=account, prompt=prompt, references=(reference,))
     at = backend.clock.now() - timedelta(hours=1)
-    generation = await keep(backend.store, make_generation(request=request, created_at=at))
+    generation = await keep(backend.store, make_generation(request=request, created_at=at), Credits(bonus))
     (task,) = generation.tasks
     image = Image(ImageId(task.id), generation.id, parent, ChannelId(5), MessageId(task.id), f"{prompt}.png", at)
     async with backend.store.write() as tx:
@@ -134,6 +136,8 @@ async def everything_of_a_member(backend: Backend) -> None:
             await tx.reference_sets.put(ReferenceSet(owner, images[0].filename, ReferenceSetId(number), images))
             template = f"{{prompt}}, as {images[0].filename}"
             await tx.styles.put(Style(owner, "Ink", StyleId(number), template, reference_set=ReferenceSetId(number)))
+    await made(backend, OWN, "heron three", bonus=5)
+    await made(backend, OWN, "heron four", bonus=5)
 
 
 async def test_a_members_words_go_at_once_and_the_id_when_quotas_no_longer_need_it(idle: Backend) -> None:
@@ -214,10 +218,29 @@ async def test_it_can_be_killed_at_every_step(idle: Backend, monkeypatch: pytest
     else:
         pytest.fail("it never ended")
     monkeypatch.undo()
-    assert step > 7
+    assert step > 10
     assert mentions(idle.folder, "heron") == {}
     assert mentions(idle.folder, str(MEMBER)) == {"rules": 1}
     assert total(idle) == before
+    check_ledger(idle)
+
+
+async def test_a_member_and_then_their_server_are_erased_and_each_step_is_sound(idle: Backend) -> None:
+    eraser = eraser_of(idle)
+    await everything_of_a_member(idle)
+    await eraser.request(ErasureKind.USER, MEMBER)
+    await eraser.work()
+    until_due = ids_needed_until(idle.clock.now()) - idle.clock.now()
+    idle.clock.advance((until_due - timedelta(hours=6)).total_seconds())
+    await made(idle, OWN, "a later heron")
+    await eraser.request(ErasureKind.SERVER, GUILD)
+    await eraser.work()
+    idle.clock.advance(timedelta(hours=7).total_seconds())
+    await eraser.work()
+    assert mentions(idle.folder, str(MEMBER)).keys() >= {"ledger", "generations"}, "those of the server, still needed"
+    check_ledger(idle)
+    await months_later(idle, eraser)
+    assert mentions(idle.folder, str(MEMBER)) == {}
     check_ledger(idle)
 
 

@@ -9,8 +9,10 @@ import pytest
 from bot.domain.errors import GenerationGone, NotYours, TooLateToCancel
 from bot.domain.ids import GenerationId, KieTaskId, TaskId
 from bot.domain.image_api_errors import Ambiguous
+from bot.domain.kie_limits import KIE_LIMITS
 from bot.domain.ports import TaskInput
 from bot.domain.states import Failure, TaskState
+from bot.generation.submitter import SubmitterOptions
 from demo.kie import (
     Behaviour,
     Code,
@@ -115,6 +117,16 @@ async def test_a_task_that_kie_did_not_take_is_sent_again(
     assert generation.tasks[0].state is TaskState.DELIVERED
     assert (len(created(kie)), len(kie.tasks)) == (3, 1)
     assert backend.ledger() == [RESERVED, SETTLED]
+
+
+async def test_kie_is_asked_for_no_task_twice_in_a_window(installation: Installation, kie: KieStandIn) -> None:
+    """Rows hold the last call for each task: by them a new leader counts what KIE may be counting."""
+    assert SubmitterOptions(give_up_after=1, hold_ambiguous=False).after_answer >= KIE_LIMITS.window
+    async with installation.start(submitter_tuned(after_answer=0.4)) as backend:
+        kie.script.on("createTask", Code(429, "rate"))
+        await backend.request_and_wait()
+    first, second = created(kie)
+    assert second.at - first.at >= 0.35
 
 
 async def test_a_rejection_pauses_all_submitting(installation: Installation, kie: KieStandIn) -> None:

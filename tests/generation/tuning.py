@@ -12,7 +12,7 @@ from bot.generation.tracker import TrackerOptions
 from bot.polling.pace import Pace
 from bot.quota.balance_monitor import BalanceMonitorOptions
 
-_SUBMITTER = SubmitterOptions(give_up_after=20, hold_ambiguous=False, backoff=(0.02, 0.05))
+_SUBMITTER = SubmitterOptions(give_up_after=20, hold_ambiguous=False, backoff=(0.02, 0.05), after_answer=0)
 _TRACKER = TrackerOptions(task_deadline=30, late_every=0.02, late_for=60, retry_after=0.03, polls_per_second=1000)
 _MONITOR = BalanceMonitorOptions(every=60, every_while_paused=0.02, alert_below=ZERO)
 _PACE = partial(Pace, every=0.02)

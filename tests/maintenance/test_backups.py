@@ -134,6 +134,13 @@ async def test_the_copying_process_says_what_is_wrong(real: Path) -> None:
     assert [*real.parent.joinpath("backups").glob("*")] == []
 
 
+async def test_two_that_are_asked_for_in_one_second_are_made(real: Path) -> None:
+    backups = Backups(SystemClock(), real, BackupOptions(timedelta(hours=1), 1))
+    first, second = await asyncio.gather(backups.back_up(), backups.back_up())
+    assert first.path != second.path
+    assert len(backups_of(real)) == 2
+
+
 async def test_one_that_is_stopped_leaves_nothing(real: Path) -> None:
     task = asyncio.create_task(Backups(SystemClock(), real, BackupOptions(timedelta(hours=1), 1)).back_up())
     await asyncio.sleep(0)

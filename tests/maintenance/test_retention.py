@@ -23,7 +23,7 @@ from bot.store.audit import audit
 from bot.store.retention import RetentionRepository
 from bot.store.store import Store
 from tests.database import execute, fresh_database
-from tests.factories import ALICE, NOW
+from tests.factories import ALICE, BOB, NOW
 from tests.store.services import SetClock
 from tests.store.test_retention import image_of, made
 from tests.waiting import until
@@ -56,8 +56,10 @@ async def store(tmp_path: Path) -> AsyncGenerator[Store, None]:
         yield store
 
 
-def maintenance(store: Store, options: RetentionOptions, **rest: Any) -> NightlyMaintenance:
-    runtime = Runtime(store, SetClock(), BackgroundTasks("background", grace=0), count(1).__next__)
+def maintenance(
+    store: Store, options: RetentionOptions, clock: SetClock | None = None, **rest: Any
+) -> NightlyMaintenance:
+    runtime = Runtime(store, clock or SetClock(), BackgroundTasks("background", grace=0), count(1).__next__)
     return NightlyMaintenance(runtime, options, None, **rest)
 
 
@@ -118,6 +120,24 @@ async def test_maintenance_that_was_stopped_goes_on_where_it_was(store: Store, t
     left = contents(tmp_path)
     await maintenance(store, EVERYTHING).perform(NIGHT)
     assert contents(tmp_path) == left
+
+
+async def test_no_bonus_is_folded_that_is_older_than_its_grant(store: Store, tmp_path: Path) -> None:
+    """Time passes in the night, and a grant may come while the request that it pays for is being accepted."""
+    clock = SetClock()
+
+    async def rest(_seconds: float) -> None:
+        clock.moment += timedelta(hours=3)
+
+    for later in (timedelta(seconds=-1), timedelta(hours=2)):
+        at = NOW - KEPT + later
+        async with store.write() as tx:
+            await tx.ledger.grant(ALICE, Credits(1), UserId(9), "something to rest after", OLD)
+            await tx.ledger.grant(BOB, Credits(5), UserId(9), "for this one", at + timedelta(seconds=2))
+        await made(store, at, TaskState.DELIVERED, account=BOB, bonus=5)
+        await maintenance(store, replace(NOTHING, ledger=KEPT), clock, rest=rest).perform(NIGHT)
+        assert list(audit(fresh_database(tmp_path), NOW)) == []
+        clock.moment = NOW
 
 
 async def test_it_runs_once_a_night_and_an_error_is_logged_and_tried_again(

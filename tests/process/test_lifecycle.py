@@ -11,6 +11,7 @@ import pytest
 from PIL import Image
 from simcord import InteractionResult
 
+from bot.domain.install import install_link
 from bot.ui.texts.cards import INTERRUPTED
 from bot.web.health import is_healthy
 from demo.kie import Behaviour, Code, Delay, Hang, Html, Succeed
@@ -49,6 +50,31 @@ async def test_an_image_is_made(deployment: Deployment) -> None:
     acknowledged_at = deployment.front.calls("POST", "/callback")[0].answered_at
     assert acknowledged_at is not None
     assert all(acknowledged_at <= call.at for call in caused(deployment.kie))
+
+
+async def test_the_log_says_what_runs_and_when_it_is_ready_and_who_asked(deployment: Deployment) -> None:
+    async with deployment.bot() as bot:
+        await deployment.wait_for_image(await deployment.imagine("a map"))
+        await until(lambda: '"event": "ready"' in bot.output(), what="readiness")
+    logged = {entry["event"]: entry for entry in reversed(log_entries(deployment.outputs[0]))}
+    assert logged["started"]["timestamp"] <= logged["ready"]["timestamp"]
+    started, backend = logged["started"], deployment.front.env.backend
+    assert {
+        "bot": f"{backend.bot_user.name} ({backend.application_id})",
+        "servers": "1",
+        "direct_messages": "on",
+        "message_content": "on",
+        "budget": "unlimited credits for all servers together",
+        "kie_balance": "1,000 credits",
+        "database": f"SQLite, {deployment.folder / 'easel.db'}",
+        "alerts": "to the application's owner by direct message",
+        "ops": "off: set operator.guild to your server's id to have /ops",
+        "install_link": install_link(backend.application_id),
+    }.items() <= started.items()
+    assert {"version", "prices", "allowance", "web"} <= started.keys()
+    assert logged["ready"]["role"] == "all"
+    accepted = logged["generation accepted"]
+    assert (accepted["user"], accepted["guild"]) == (deployment.alice.id, deployment.alice.guild.id)
 
 
 async def test_health_and_readiness(deployment: Deployment) -> None:

@@ -9,7 +9,7 @@ from alembic import command
 from alembic.config import Config
 from sqlalchemy import create_engine
 
-from bot.domain.credits import ZERO
+from bot.domain.credits import ZERO, Credits
 from bot.domain.generation import Generation, Task
 from bot.domain.ids import KieTaskId
 from bot.domain.ports import Progress, TaskReport
@@ -36,9 +36,9 @@ _STEPS: dict[TaskState, tuple[TaskState, ...]] = {
 }
 
 
-async def keep(store: Store, generation: Generation) -> Generation:
-    """Store a reserved generation and its reservation, as accepting it does."""
-    parts = {task.id: ZERO for task in generation.tasks}
+async def keep(store: Store, generation: Generation, bonus: Credits = ZERO) -> Generation:
+    """Store a reserved generation and its reservation, of which the bonus pays so much, as accepting it does."""
+    parts = {task.id: bonus for task in generation.tasks}
     account = generation.request.account
     async with store.write() as tx:
         await tx.generations.add(generation)

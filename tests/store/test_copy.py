@@ -294,11 +294,9 @@ async def test_a_target_that_is_not_empty_or_in_use_stays_as_it_is(
         assert connection.execute("SELECT * FROM facts").fetchall() == [("age", "12")]
         assert connection.execute("SELECT to_regclass('alembic_version')").fetchone() == (None,)
     at_server("DROP TABLE facts", "moved")
-    with (
-        postgres.process_lock(new, shared=True),
-        pytest.raises(OperatorError, match=r"^the target: .* in use by another"),
-    ):
-        run(old, new)
+    async with postgres.shared_process_lock(new):
+        with pytest.raises(OperatorError, match=r"^the target: .* in use by another"):
+            run(old, new)
 
 
 @pytest.mark.parametrize("to", ENGINES)

@@ -1,8 +1,10 @@
 """The store on PostgreSQL: its schema, its lock, and everything that can be wrong with a server."""
 
 import asyncio
+import socket
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AsyncExitStack
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, cast
 
@@ -11,18 +13,24 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from psycopg.conninfo import conninfo_to_dict
+from structlog.testing import capture_logs
 
+from bot.assembly import assemble
+from bot.config import Config
+from bot.config.sections import DatabaseConfig
 from bot.domain.credits import Account, Allowance, Credits, Period
 from bot.domain.errors import NotEnoughCredits, OperatorError, StoreUnavailable
 from bot.domain.ids import GuildId, UserId
+from bot.domain.store_errors import OutcomeUnknown
 from bot.store import postgres
 from bot.store.audit import audit, repair
 from bot.store.migrate import migrate
 from bot.store.quota_tables import metadata
 from bot.store.store import Store
-from tests.database import postgresql_database, server
-from tests.factories import NOW, limits_of, make_request
+from tests.database import awaited_standby, postgresql_database, server
+from tests.factories import NOW, limits_of, make_generation, make_request
 from tests.store.services import open_services
+from tests.waiting import until
 
 MEMBERS = [Account(UserId(number), GuildId(70)) for number in range(1, 6)]
 
@@ -157,6 +165,54 @@ async def test_a_stopped_process_does_not_keep_the_writers_lock(address: str, mo
         assert await get(other) == "ochre"
 
 
+async def test_a_commit_that_is_not_answered_is_not_waited_for_for_ever(
+    address: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.store.store._COMMIT_SECONDS", 0.3)
+    async with Store.open(f"{address}&options=-c%20synchronous_commit%3Don") as store:
+        await put(store, "teal")
+        with awaited_standby(address):
+            with pytest.raises(OutcomeUnknown, match="COMMIT has not been answered"):
+                await put(store, "ochre")
+            # It stays unknown: neither given up, which would show it without a standby, nor written over.
+            with pytest.raises(StoreUnavailable, match="the COMMIT before this has not been answered"):
+                await put(store, "plum")
+            assert await get(store) == "teal"
+
+        async def carried_out() -> bool:
+            return await get(store) == "ochre"
+
+        await until(carried_out, what="the answer")
+        await put(store, "plum")
+        assert await get(store) == "plum"
+
+
+async def test_a_session_that_ends_within_a_commit_leaves_the_outcome_unknown(address: str) -> None:
+    async with Store.open(f"{address}&options=-c%20synchronous_commit%3Don") as store:
+        with awaited_standby(address):
+            putting = asyncio.create_task(put(store, "teal"))
+
+            def waits() -> bool:
+                return bool(
+                    run(address, "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event = 'SyncRep'")
+                )
+
+            await until(waits, what="COMMIT to wait for the standby")
+            with pytest.raises(OutcomeUnknown, match="terminat"):
+                await putting
+            assert await get(store) == "teal"
+
+
+async def test_a_task_whose_move_was_committed_unknowingly_is_sent_after_all(postgresql: Store) -> None:
+    generation = make_generation()
+    async with postgresql.write() as tx:
+        await tx.generations.add(generation)
+    task = generation.tasks[0].id
+    for at, moved in ((NOW, True), (NOW, True), (NOW + timedelta(seconds=1), False)):
+        async with postgresql.write() as tx:
+            assert await tx.tasks.submitting(task, NOW + timedelta(hours=1), at=at) is moved
+
+
 async def test_a_standby_refuses_what_is_written(address: str) -> None:
     async with Store.open(f"{address}&options=-c%20default_transaction_read_only%3Don") as store:
         with pytest.raises(StoreUnavailable, match="read-only"):
@@ -184,6 +240,46 @@ async def test_a_server_that_is_restarted_is_found_again(postgresql: Store) -> N
     server().ensure_postgres_running()
     assert await get(postgresql) == "teal"
     await put(postgresql, "ochre")
+
+
+async def test_a_server_that_starts_after_the_bot_is_waited_for(address: str, tmp_path: Path) -> None:
+    config = Config(database=DatabaseConfig(url=address, folder=str(tmp_path / "files")))
+    server().stop()
+    async with AsyncExitStack() as stack:
+        with capture_logs() as logs:
+            starting = asyncio.create_task(stack.enter_async_context(assemble(config)))
+            await until(lambda: logs, what="a line in the log")
+        assert (logs[0]["event"], "cannot be reached" in logs[0]["error"]) == ("database unavailable", True)
+        server().ensure_postgres_running()
+        await asyncio.wait_for(starting, 20)
+        # It marks the database as in use, beside others that do.
+        async with postgres.shared_process_lock(address):
+            with pytest.raises(OperatorError, match="in use by another Easel"):
+                postgres.process_lock(address).__enter__()
+
+
+async def test_a_start_migrates_once(address: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A second time would be outside of what waits for a session that ends."""
+    migrated: list[str] = []
+    for place in ("bot.assembly.migrate", "bot.store.store.migrate"):
+        monkeypatch.setattr(place, migrated.append)
+    async with assemble(Config(database=DatabaseConfig(url=address, folder=str(tmp_path / "files")))):
+        assert migrated == [address]
+
+
+async def test_what_only_the_operator_can_change_is_not_waited_for(address: str) -> None:
+    run(address, "CREATE ROLE member LOGIN CONNECTION LIMIT 0")
+    lock = postgres.shared_process_lock
+    try:
+        with pytest.raises(StoreUnavailable, match="too many connections"):
+            await lock(f"{address}&user=member").__aenter__()
+        for wrong in ("user=nobody", "dbname=nowhere", "options=-c%20colour%3Dteal"):
+            with pytest.raises(OperatorError, match=r"^database\.url: .* cannot be reached: "):
+                await lock(f"{address}&{wrong}").__aenter__()
+        with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(StoreUnavailable, match="timeout"):
+            await lock(f"postgresql://127.0.0.1:{silent.getsockname()[1]}/easel?connect_timeout=2").__aenter__()
+    finally:
+        run(address, "DROP ROLE member")
 
 
 @pytest.mark.parametrize(

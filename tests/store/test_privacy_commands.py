@@ -96,6 +96,23 @@ def test_a_missing_database_is_named(tmp_path: Path) -> None:
         perform(Namespace(command="user", action="erase", id=1 << 60), config)
 
 
+@pytest.mark.parametrize("action", ["export", "erase"])
+@pytest.mark.parametrize(
+    ("url", "message"),
+    [
+        ("sqlite:///{folder}/notes.db", "cannot be read: file is not a database"),
+        ("postgresql://easel@/easel?host={folder}", "easel on .* cannot be reached: .*No such file"),
+    ],
+)
+def test_a_database_that_is_none_or_has_stopped_is_one_sentence(
+    tmp_path: Path, url: str, message: str, action: str
+) -> None:
+    (tmp_path / "notes.db").write_text("# Not a database\n" * 100)
+    config = Config(database=DatabaseConfig(url=url.format(folder=tmp_path)))
+    with pytest.raises(OperatorError, match=message):
+        perform(Namespace(command="user", action=action, id=1 << 60, file=None), config)
+
+
 @pytest.mark.parametrize("text", ["alice", "5", "-1", str(1 << 63)])
 def test_what_is_no_id_is_refused(text: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):

@@ -7,7 +7,10 @@ import discord
 import pytest
 import simcord
 
-from bot.domain.ports import ImageFile
+from bot.cluster.leader import OnlyProcess
+from bot.domain.delivery_errors import DeliveryFailed
+from bot.domain.ports import Card, ImageFile
+from bot.domain.states import TaskState
 from bot.ui import message_sender
 from bot.ui.cards import GREEN
 from demo.kie import Code, Fail
@@ -92,6 +95,37 @@ async def test_a_post_that_hangs_is_given_up_and_made_again(world: StoryWorld, m
 
     assert len(hung) == 1
     assert len(rendered(response_of(command)).images) == 1
+
+
+async def test_what_hangs_until_the_lease_may_have_run_out_is_given_up(
+    world: StoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the process was stopped in the middle: by then another one may have finished the card."""
+    command = await start(world)
+    async with world.app.runtime.store.read() as tx:
+        (task,) = await tx.tasks.in_states([TaskState.RUNNING])
+        generation = await tx.generations.get(task.generation_id)
+    assert generation is not None
+    card = Card(generation, position=None, ready_at=None)
+    with monkeypatch.context() as patch:
+        patch.setattr(OnlyProcess, "while_sure", run_out)
+        patch.setattr("bot.ui.message_sender._PROGRESS_TIMEOUT", 60)
+        for name in ("open_files", "leave_out_words"):
+            patch.setattr(f"bot.ui.message_sender.{name}", hang)
+        async with asyncio.timeout(10):
+            await world.app.sender.show(card)
+            with pytest.raises(DeliveryFailed):
+                await world.app.sender.deliver(card, [])
+    await finish(world)
+    assert len(rendered(response_of(command)).images) == 1
+
+
+def run_out(_: OnlyProcess) -> asyncio.Timeout:
+    return asyncio.timeout(0)
+
+
+async def hang(*_: object) -> None:
+    await asyncio.Event().wait()
 
 
 @pytest.mark.parametrize(

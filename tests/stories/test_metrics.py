@@ -15,6 +15,7 @@ import yaml
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
 
+from bot.domain.ids import UserId
 from bot.gateway import Shard
 from bot.state_metrics import StateCollector
 from bot.web.metrics import MetricsRoute
@@ -78,6 +79,9 @@ async def test_the_figures_after_a_story(world: StoryWorld) -> None:
         await world.imagine("too dear for anybody here", by=world.bob, model="flex", resolution="2K", count=4)
         await until(lambda: world.app.balance_monitor.reading, what="the balance to be read")
         after = await scraper.values()
+        assert after[series("paused", reason="operator")] == 0
+        await world.app.client.services.operator.pauses.pause("lunch", UserId(1))
+        assert (await scraper.values())[series("paused", reason="operator")] == 1
 
     changes = {key: value - before[key] for key, value in after.items() if key in before and value != before[key]}
     expected = {

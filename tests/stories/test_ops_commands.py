@@ -15,7 +15,7 @@ from tests.stories.rendered import rendered
 from tests.stories.story_world import PAID, StoryWorld, response_of
 
 REASON = "we're moving to **another machine**, back by 6 pm @everyone"
-REFUSED = f"Image making is paused: {REASON}. Nothing was charged."
+REFUSED = f"Image making is paused. Nothing was charged. Reason: {REASON}."
 BOAT = [("boat.png", png())]
 
 
@@ -63,9 +63,10 @@ async def test_a_pause_refuses_every_way_to_an_image_and_outlives_a_restart(
 
     status = await ops.status()
     assert status.colour == AMBER
-    assert status.texts[0].splitlines()[1] == f"> {REASON}"
-    assert (await ops.command("pause", reason="Closed for today!")).texts[1].splitlines()[1:2] == [
-        "> Image making is paused: Closed for today! Nothing was charged."
+    assert status.texts[0].splitlines()[1:] == [f"> {REASON}"]
+    unclosed = "Closed for today! ```||"
+    assert (await ops.command("pause", reason=unclosed)).texts[1].splitlines()[1:] == [
+        f"> Image making is paused. Nothing was charged. Reason: {unclosed}."
     ]
     blank = await ops.operator.slash(world.channel, "ops pause", reason="\u200b \u200b")
     assert world.refusal(blank).text.startswith("You didn't choose anything")

@@ -222,6 +222,25 @@ async def test_the_next_process_finishes_what_was_begun(world: StoryWorld, monke
     assert kept_images(world) == 0
 
 
+async def test_the_panel_works_after_restarts_and_a_second_press_changes_nothing(world: StoryWorld) -> None:
+    await world.delivered(SECRET)
+    panel = response_of(await open_panel(world, world.alice))
+    await world.restart()
+    await world.alice.click(panel, label="Erase my data…")
+    pressed = custom_id_of(panel, "Erase everything")
+    await world.restart()
+    await world.alice.click(panel, label="Erase everything")
+    await panel_once_erased(world, world.alice)
+    erasures = "SELECT kind, subject FROM erasures"
+    for _ in range(2):
+        await press_forged(world, world.alice, panel, pressed)
+        assert rendered(panel).headline.startswith("### Erasing your data")
+        assert execute(world.folder, erasures) == [("user", world.alice.id)]
+    await panel_once_erased(world, world.alice)
+    assert world.ledger(world.alice) == PAID
+    assert list(audit(fresh_database(world.folder), world.clock.now())) == []
+
+
 async def test_nobody_else_presses(world: StoryWorld) -> None:
     await world.delivered(SECRET)
     panel = response_of(await open_panel(world, world.alice))

@@ -11,7 +11,7 @@ import discord
 import pytest
 
 from bot import VERSION
-from bot.domain.credits import ZERO, Credits
+from bot.domain.credits import ZERO, Credits, Period
 from bot.domain.ids import GenerationId
 from bot.domain.kie_account import (
     BalanceReading,
@@ -33,8 +33,9 @@ from bot.generation.leader_report import QueueStatus
 from bot.generation.operator_pause import OperatorPause
 from bot.generation.status import DatabaseStatus, Status
 from bot.quota.funds_breaker import Pause
+from bot.quota.servers import ServerPage
 from bot.ui.cards import AMBER, BLURPLE, RED
-from bot.ui.ops_panels import status_view
+from bot.ui.ops_panels import servers_view, status_view
 from bot.ui.texts import ops
 from bot.ui.texts.ops_commands import DiscordStatus
 
@@ -195,3 +196,12 @@ def test_differences_have_a_direction(consumed: int, unreported: int, comparison
 def test_alerts_are_whole_sentences(text: str) -> None:
     assert text.endswith(".")
     assert not any(oddity in text for oddity in ("  ", "None", "!"))
+
+
+def test_no_server_at_all_is_said_in_words() -> None:
+    """Discord refuses an empty text. Somebody may have added the commands without the bot."""
+    (container,) = servers_view(ServerPage(Period.DAY, 0, 1, (), 0, ZERO), {}).children
+    assert isinstance(container, discord.ui.Container)
+    texts = [item.content for item in container.children if isinstance(item, discord.ui.TextDisplay)]
+    assert texts[0].splitlines()[1] == "0 servers · 0 credits spent"
+    assert all(texts)

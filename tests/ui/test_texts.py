@@ -108,6 +108,7 @@ APPROVED = RequestApproved(UserId(7), Decimal("2.5"), UserId(8))
 FIXED = [
     *(f"{cards.failure(reason)} {refusals.NOTHING_CHARGED}" for reason in Failure),
     *(refusals.broken("7f3k"), refusals.FORBIDDEN, refusals.OUTDATED, refusals.UNKNOWN_CHOICE, refusals.NO_STORE),
+    refusals.NOT_ANSWERED,
     *(refusals.TOLD_PRIVATELY, refusals.MESSAGE_GONE, refusals.HOW_TO, refusals.NO_IMAGE, refusals.CANNOT_SEE),
     *(
         refusals.REPLY_LOST,

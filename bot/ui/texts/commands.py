@@ -28,7 +28,7 @@ OPS_SERVERS = "Show what each server spends, with its members, images and last u
 OPS_PAUSE = "Refuse new requests in all servers and tell members why; accepted requests continue"
 OPS_RESUME = "Accept requests again"
 OPS_BACKUP = "Back up the database while the bot runs, and check the copy"
-PAUSE_REASON = "What members read: “Image making is paused: …”"
+PAUSE_REASON = "What members read: “Image making is paused. Nothing was charged. Reason: …”"
 
 QUOTA = "Decide who may spend how much"
 QUOTA_SHOW = "Show a member's allowance and balance, and the server pool"

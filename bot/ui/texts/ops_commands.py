@@ -24,6 +24,7 @@ PAUSED = "⏸️ New requests are now refused in all servers. Requests that were
 MEMBERS_READ = "Members read:"
 HOW_TO_RESUME = "/ops resume ends the pause."
 REASON_REFUSED = "Discord doesn't let me show your reason, so members won't see it. Pause again with a different one."
+NO_SERVERS = "I'm in no server, and none has used me yet."
 NOT_PAUSED = "You hadn't paused requests."
 USE_PG_DUMP = "The database is PostgreSQL: back it up with pg_dump, or the way its provider offers."
 _NAME_LENGTH = 60

@@ -27,6 +27,10 @@ _FILES_NAMED = 5
 _UNNAMED_FILE = "a file without a name"
 
 NO_STORE = f"I can't save anything right now. Try again in a minute. {NOTHING_CHARGED}"
+NOT_ANSWERED = (
+    "My database didn't answer, so I don't know whether this was saved. If it was, it goes on by itself. "
+    "Wait a minute and look at `/balance` before you try again."
+)
 TOLD_PRIVATELY = "That didn't work. I've told the requester why."
 FORBIDDEN = "You're not allowed to do that here."
 MESSAGE_GONE = f"That message has been deleted. {NOTHING_CHARGED}"
@@ -140,8 +144,8 @@ _PAUSED: Mapping[Failure, str] = {
 
 
 def paused(reason: str) -> str:
-    """The operator has paused requests; their reason stands as they wrote it."""
-    return f"Image making is paused: {sentence(reason)} {NOTHING_CHARGED}"
+    """The operator has paused requests; their reason stands as they wrote it, last, so that it hides nothing."""
+    return f"Image making is paused. {NOTHING_CHARGED} Reason: {sentence(reason)}"
 
 
 def passed_over(names: Sequence[str]) -> str:
