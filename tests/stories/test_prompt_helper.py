@@ -157,7 +157,7 @@ async def test_another_prompt_for_a_failed_request_keeps_its_references_and_coun
     command = await world.imagine("[moderated] a boat", image=("boat.png", png()), count=2, by=world.bob, private=True)
     await world.outcome(command)
     opened = await world.bob.click(response_of(command), label="Edit prompt")
-    submitted = await world.bob.submit_modal(opened, {"prompt": "a ||boat||", **FORM})
+    submitted = await world.bob.submit_modal(opened, {"prompt": "a ||boat||", **FORM, "count": ["2"]})
     made = await world.outcome(await world.bob.click(response_of(submitted), label="3"))
 
     assert assistant.requests[0][1]["messages"][1]["content"] == "a boat"

@@ -9,7 +9,7 @@ from bot.config.sections import ReferencesConfig
 from bot.store.tables import metadata
 from demo.kie import Fail
 from tests.database import ON_POSTGRESQL, execute
-from tests.stories.components import EDIT_FORM, fields_of, forge_modal, new_card, private_answer
+from tests.stories.components import REMIX_FORM, fields_of, forge_modal, new_card, private_answer
 from tests.stories.images import Pixels, pixels, png
 from tests.stories.kie_calls import references_used, uploads
 from tests.stories.rendered import rendered
@@ -75,7 +75,7 @@ async def test_a_servers_set_is_published_by_those_who_may_manage(world: StoryWo
     world.kie.script.next_tasks(Fail("500", "Internal Error, Please try again later."))
     card = await new_card(world, by=world.bob, references="logo")
     opened = await world.alice.click(card, label="Edit prompt")
-    await world.outcome(await world.alice.submit_modal(opened, {"prompt": "in other words", **EDIT_FORM}))
+    await world.outcome(await world.alice.submit_modal(opened, {"prompt": "in other words", **REMIX_FORM}))
     assert references_used(world.kie) == [pixels(LOGO)]
     assert private_answer(await world.bob.slash(world.channel, "references remove", name="Logo")).text == NOT_A_MANAGER
 

@@ -87,7 +87,7 @@ async def test_a_style_stays_with_what_was_made_with_it(world: StoryWorld) -> No
     assert [image.alt_text for image in again.images] == ["a red fox"]
     words = await world.alice.click(card, label="Edit prompt")
     assert fields_of(words)["prompt"]["value"] == "a red fox"
-    others = {"prompt": "a hare", "model": ["flex"], "ratio": ["16:9"], "resolution": ["1K"]}
+    others = {"prompt": "a hare", "model": ["flex"], "ratio": ["16:9"], "resolution": ["1K"], "count": ["1"]}
     await world.outcome(await world.alice.submit_modal(words, others))
     assert prompts(world) == [
         *["A linocut of a red fox, two colours"] * 2,

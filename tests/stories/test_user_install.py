@@ -12,7 +12,7 @@ from bot.domain.errors import DirectMessagesOff, NotAManager, NotInServer
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.texts.refusals import refusal
 from tests.database import execute
-from tests.stories.components import NOT_YOURS, custom_id_of, private_answer
+from tests.stories.components import custom_id_of, private_answer
 from tests.stories.outside import Outside, foreign_server, group_chat
 from tests.stories.quota_actions import quota
 from tests.stories.rendered import rendered
@@ -21,6 +21,10 @@ from tests.stories.test_preferences import prefer
 from tests.waiting import until
 
 ANYWHERE = bot_with(user_install=True)
+EVERYWHERE = [
+    *("Edit image", "Save as references", "Save image", "balance", "favourites", "help", "history", "imagine"),
+    *("preferences", "privacy", "references", "style"),
+]
 NOT_HERE = refusal(NotInServer())
 MAY_NOT_POST = [discord.Permissions(0), discord.Permissions(view_channel=True, attach_files=True)]
 
@@ -82,11 +86,11 @@ async def test_a_result_and_its_buttons_are_for_all_there_and_each_pays_for_them
     assert "**45** of 50 credits" in rendered(response_of(await outside.slash("balance"))).text
     await outside.restart()
     card = response_of(command)
-    deletes = await outside.press(card, custom_id_of(card, "Delete"), by=world.bob)
+    menu = await outside.press(card, custom_id_of(card, "⋯"), by=world.bob)
     larger = await outside.press(card, custom_id_of(card, "2K · 7"), by=world.bob)
     made = await world.outcome(larger)
 
-    assert private_answer(deletes).text == NOT_YOURS
+    assert "Delete" not in private_answer(menu).buttons
     assert made.images
     assert made.small_print[0] == world.bob.mention
     where = outside.guild.id if outside.guild else "@me"
@@ -215,7 +219,7 @@ async def test_once_it_is_switched_off_nothing_works_there(world: StoryWorld) ->
     command = await outside.slash("imagine", prompt="a castle")
     await world.outcome(command)
     assert contexts(world) == {
-        **dict.fromkeys(["Edit image", "balance", "imagine", "preferences", "privacy"], ([0, 1], [0, 1, 2])),
+        **dict.fromkeys(EVERYWHERE, ([0, 1], [0, 1, 2])),
         "quota": ([0], [0]),
     }
     off = world.bot.config.discord.model_copy(update={"user_install": False})
