@@ -122,6 +122,7 @@ async def test_no_secrets_and_prompts_are_logged(deployment: Deployment) -> None
         assert secret not in output
 
 
+@pytest.mark.long
 async def test_an_image_over_the_upload_limit_is_made_to_fit(deployment: Deployment) -> None:
     limits = deployment.front.upload_limits
     limits.default = 1_500_000
