@@ -299,6 +299,17 @@ async def test_references_in_progress_at_shutdown_are_finished_or_reported(
         await wait_for_outcome(deployment, interaction, finished=seconds < 1)
 
 
+async def test_a_command_that_is_not_acknowledged_at_shutdown_is_accepted(deployment: Deployment) -> None:
+    slow = deployment.front.faults.on("POST", "/interactions/*/callback", Fault(delay=0.5))
+    async with deployment.bot() as bot:
+        interaction = await deployment.imagine("a map")
+        await until(lambda: slow.hits, what="the acknowledgement")
+        assert await bot.terminate(within=20) == 0
+    assert deployment.logged_errors() == []
+    async with deployment.bot():
+        await deployment.wait_for_image(interaction)
+
+
 async def wait_for_outcome(deployment: Deployment, interaction: InteractionResult, *, finished: bool) -> None:
     if finished:
         await deployment.wait_for_image(interaction)
