@@ -58,6 +58,13 @@ class History:
         async with self._store.read() as tx:
             return await tx.images.in_message(message_id)
 
+    async def images_on(self, message_id: MessageId, generation: Generation) -> list[Image]:
+        """Those of a generation that a message shows; on its card are also those of which a copy was shared."""
+        is_card = generation.request.destination.message_id == message_id
+        async with self._store.read() as tx:
+            images = await tx.images.of_generation(generation.id)
+        return [image for image in images if image.message_id == message_id or (is_card and image.shared)]
+
     async def worded(self, generation: Generation, to: UserId) -> Generation:
         """The generation whose words and settings a member would change: of a 2K redraw, what it redraws."""
         origin = generation.request.origin

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert  # compiles for SQLite, too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.generation import Image
-from bot.domain.ids import ImageId, MessageId, UserId
+from bot.domain.ids import GenerationId, ImageId, MessageId, UserId
 from bot.store.tables import generations, images
 
 # Another process may have posted them in the same message, and come first.
@@ -20,6 +20,7 @@ _ADD = (
 )
 _BY_ID = select(images).where(images.c.id == bindparam("image"))
 _IN_MESSAGE = select(images).where(images.c.message_id == bindparam("message")).order_by(images.c.id)
+_OF_GENERATION = select(images).where(images.c.generation_id == bindparam("generation")).order_by(images.c.id)
 _SHARE = (
     update(images)
     .where(images.c.id == bindparam("new_id"), ~images.c.shared)
@@ -62,6 +63,11 @@ class ImageRepository:
     async def in_message(self, message_id: MessageId) -> list[Image]:
         """The images that a message shows, in their order; none for a message that is not the bot's."""
         rows = await self._connection.execute(_IN_MESSAGE, {"message": message_id})
+        return [image_from(row) for row in rows.mappings()]
+
+    async def of_generation(self, generation_id: GenerationId) -> list[Image]:
+        """Its posted images, in their order."""
+        rows = await self._connection.execute(_OF_GENERATION, {"generation": generation_id})
         return [image_from(row) for row in rows.mappings()]
 
     async def mark_shared(self, copy: Image) -> None:
