@@ -33,7 +33,8 @@ async def show_prompt(services: Services, interaction: discord.Interaction[Any],
     """The whole prompt, and of an edit those that led to it; as a file if that is long."""
     target = await image_target_of(services.history, interaction, button)
     generation = target.generation
-    earlier = await services.history.earlier_prompts(generation, UserId(interaction.user.id))
+    viewer, channel = UserId(interaction.user.id), target.image.channel_id
+    earlier = await services.history.earlier_prompts(generation, viewer, channel)
     written = [prompt for prompt in (*earlier, generation.request.prompt) if prompt not in ("", LARGER_PROMPT)]
     if not written:
         raise WordsDeleted(generation.created_at)

@@ -245,6 +245,26 @@ async def test_a_shared_edit_does_not_give_away_what_led_to_it_in_private(world:
     assert prompt.text == "```\nat night\n```"
 
 
+async def test_words_of_direct_messages_stay_there_also_when_what_was_made_from_them_is_shared(
+    world: StoryWorld,
+) -> None:
+    alice = world.alice.user
+    await world.outcome(await alice.slash("imagine", prompt="between us"))
+    listed = response_of(await world.alice.slash(world.channel, "history"))
+    opened = response_of(await world.alice.click(listed, label="1"))
+    larger = await world.alice.click(opened, label="2K · 7")
+    assert (await world.outcome(larger)).images[0].alt_text == "between us", "for her own eyes"
+    await world.alice.click(await menu_of(world, world.alice, response_of(larger)), label="Share")
+    (copy,) = world.messages()
+
+    assert "between us" not in str(rendered(copy))
+    for label in ("Full prompt", "Edits"):
+        shown = await answer_of(world, await world.bob.click(await menu_of(world, world.bob, copy), label=label))
+        assert "between us" not in str(shown)
+    assert "value" not in fields_of(await world.bob.click(copy, label="Remix"))["prompt"]
+    assert fields_of(await world.alice.click(copy, label="Remix"))["prompt"]["value"] == "between us"
+
+
 @pytest.mark.parametrize("why", ["the bot may not post", "the member may not post", "the channel is not allowed"])
 async def test_sharing_is_refused_where_nobody_may_post(world: StoryWorld, why: str) -> None:
     menu = await menu_of(world, world.alice, await private_card(world))
