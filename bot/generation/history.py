@@ -66,7 +66,7 @@ class History:
         return [image for image in images if image.message_id == message_id or (is_card and image.shared)]
 
     async def worded(self, generation: Generation, to: UserId, channel: ChannelId) -> Generation:
-        """The generation whose words and settings a member would change in this channel: of a redraw, what it redraws."""
+        """The generation whose words and settings a member would change here: of a 2K redraw, what it redraws."""
         origin = generation.request.origin
         if generation.request.prompt != LARGER_PROMPT or origin is None or origin.image_id is None:
             return generation
