@@ -12,7 +12,7 @@ from bot.domain.errors import GenerationGone
 from bot.domain.generation import Generation, Image
 from bot.domain.ids import ImageId, MessageId, UserId
 from bot.ui.buttons import menu_button
-from bot.ui.cards import BLURPLE, finished_view, headline, larger_price, small
+from bot.ui.cards import BLURPLE, finished_view, headline, larger_price, made_with, small
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.discord_errors import leave_out_words
 from bot.ui.services import Services
@@ -35,7 +35,8 @@ class _Menu:
     def view(self, *, words: bool) -> ui.LayoutView:
         """The message."""
         request = self.generation.request
-        facts = [self.about, card_texts.member(request.account.user_id), *card_texts.settings(request.settings, 1, 0)]
+        settings = made_with(self.generation, 1, 0, words=words)
+        facts = [self.about, card_texts.member(request.account.user_id), *settings]
         text = f"{headline(self.generation, words=words)}\n{small([fact for fact in facts if fact])}"
         hint = [ui.TextDisplay[Any](f"-# {self.hint}")] if self.hint else []
         rows = [ui.ActionRow[Any](*row) for row in self.rows if row]
