@@ -10,7 +10,6 @@ from simcord.enums import ComponentType, InteractionType
 
 from bot.domain.errors import DirectMessagesOff, NotAManager, NotInServer
 from bot.ui.custom_ids import Action, CustomId
-from bot.ui.texts.history import NOTHING_FOUND
 from bot.ui.texts.refusals import refusal
 from tests.database import execute
 from tests.stories.components import custom_id_of, private_answer
