@@ -18,10 +18,9 @@ from bot.ui.buttons import page_buttons
 from bot.ui.cards import BLURPLE, GREEN, finished_view
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.discord_errors import leave_out_words
-from bot.ui.interactions import check_manager, edit_answer
+from bot.ui.interactions import account_of, check_manager, edit_answer
 from bot.ui.services import Services
 from bot.ui.style_forms import read_set, read_style, style_modal
-from bot.ui.style_options import account_of
 from bot.ui.texts import styles as texts
 
 _PAGE: Final = 8

@@ -54,6 +54,11 @@ def hide(world: StoryWorld, guild: simcord.GuildHandle, channel: simcord.Channel
         world.env.backend.set_overwrite(channel.id, overwrite)
 
 
+HELPS_WITH = {
+    *("imagine", "balance", "privacy", "history", "favourites", "style add", "references add", "preferences"),
+}
+
+
 def commands_in(text: str) -> set[str]:
     """The commands that can be clicked in a text."""
     return set(re.findall(r"</([\w -]+):\d+>", text))
@@ -161,10 +166,11 @@ async def test_help_shows_the_ways_the_prices_and_the_balance_privately(world: S
     _, shown = await helped(world)
 
     assert shown.ephemeral
-    assert commands_in(shown.text) == {"imagine", "balance", "privacy"}
+    assert commands_in(shown.text) == HELPS_WITH
     assert "Edit image" in shown.text
     assert "pro · fast · 5 credits (7 at 2K)" in shown.text
     assert "**45** of 50 credits left today" in shown.text
+    assert not re.search(r"(?<![\w<])/[a-z]", shown.text), "every command can be clicked"
     assert shown.buttons == ()
 
 
@@ -207,4 +213,4 @@ async def test_help_works_while_discord_does_not_tell_the_ids(world: StoryWorld)
     assert "- /imagine with a prompt" in shown.text
 
     world.clock.advance(120)
-    assert commands_in((await helped(world))[1].text) == {"imagine", "balance", "privacy"}
+    assert commands_in((await helped(world))[1].text) == HELPS_WITH

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 from bot.domain.erasure import KeptFor, StoredData
 from bot.ui.texts.amounts import counted, in_bonus_credits
+from bot.ui.texts.cards import DELETE, MORE
 
 FILENAME = "easel-my-data.zip"
 EXPORT = "Download my data"
@@ -11,9 +12,9 @@ ERASE = "Erase my data…"
 ERASE_ALL = "Erase everything"
 KEEP = "Keep everything"
 
-ELSEWHERE = """**What others store**
+ELSEWHERE = f"""**What others store**
 - The image service keeps images that you attach for a day, and its results for 14 days
-- Images that I post are on Discord, not with me: delete one with the Delete button below it"""
+- Images that I post are on Discord, not with me: delete one with {DELETE} in its {MORE} menu"""
 TEXT_SERVICE = """- A text service gets your prompt if you tick “Improve my prompt”, and only then"""
 ERASING = """### Erasing your data
 This takes about a minute. If an image is still being made, I finish and post it first; until then, you can't make \
@@ -22,7 +23,7 @@ _CREDITS = """- **Credits:** what each image cost and what you were given. If yo
 without your name"""
 _PREFERENCES = "- **Your /preferences:** until you erase them"
 _STAYS = """**What stays**
-- **Images on Discord.** I can't delete them for you afterwards, so first press Delete below those you want gone
+- **Images on Discord.** I can't delete them for you afterwards, so first delete those you want gone, in their ⋯ menus
 - What images cost, without your prompts. Your Discord id stays with it until this month ends, because erasing must \
 not refill your credits
 - Limits that a server's admins set for you
