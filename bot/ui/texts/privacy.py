@@ -13,7 +13,7 @@ KEEP = "Keep everything"
 
 ELSEWHERE = """**What others store**
 - The image service keeps images that you attach for a day, and its results for 14 days
-- Images that I post are on Discord, not with me: delete one with the Delete button below it"""
+- Images that I post are on Discord, not with me: delete one in its ⋯ menu"""
 TEXT_SERVICE = """- A text service gets your prompt if you tick “Improve my prompt”, and only then"""
 ERASING = """### Erasing your data
 This takes about a minute. If an image is still being made, I finish and post it first; until then, you can't make \
@@ -22,7 +22,7 @@ _CREDITS = """- **Credits:** what each image cost and what you were given. If yo
 without your name"""
 _PREFERENCES = "- **Your /preferences:** until you erase them"
 _STAYS = """**What stays**
-- **Images on Discord.** I can't delete them for you afterwards, so first press Delete below those you want gone
+- **Images on Discord.** I can't delete them for you afterwards, so first delete those you want gone, in their ⋯ menus
 - What images cost, without your prompts. Your Discord id stays with it until this month ends, because erasing must \
 not refill your credits
 - Limits that a server's admins set for you
@@ -65,7 +65,7 @@ def question(data: StoredData) -> list[str]:
         goes.append(f"What hasn't started ({counted(data.waiting, 'request')}) is cancelled and refunded")
     if data.bonus:
         goes.append(f"**Your {in_bonus_credits(data.bonus)}**")
-    goes.append("The buttons below your images, including Delete: they stop working")
+    goes.append("The buttons below your images, including ⋯ with Delete: they stop working")
     return [
         "### Erase everything?\nThis can't be undone. Download your data first if you want a copy.",
         "\n".join(["**What goes**", *(f"- {line}" for line in goes)]),
