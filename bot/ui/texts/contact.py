@@ -14,7 +14,7 @@ BACK = "Back"
 
 _MENU = f"right-click it (on a phone, hold it) and choose **Apps**, **{EDIT_IMAGE}**"
 _DATA = "**Your data**\n/privacy shows what I store about you, and lets you download or erase it."
-_OWN = """**Yours**
+_OWN = """**Find and reuse**
 - /history finds your images again, and /favourites those you saved
 - /style list shows styles, and /references list images saved under a name: choose them in /imagine
 - /preferences sets your defaults"""
@@ -55,7 +55,7 @@ def help_page(mention: str, account: Balance, prices: PriceList, *, direct_messa
         "- Reply to an image, mention me and say what to change",
         f"- Any message with an image: {_MENU}",
         f"- Below a result: **{AGAIN}** makes another one, **{EDIT}** changes it, **{REMIX}** reuses its prompt",
-        f"- There too: **{MORE}** keeps, downloads, shares or deletes it",
+        f"- There too: **{MORE}** saves, downloads, shares or deletes it",
         *directly,
     ]
     costs = [

@@ -20,7 +20,7 @@ This takes about a minute. If an image is still being made, I finish and post it
 new ones. Use /privacy to see whether it's done."""
 _CREDITS = """- **Credits:** what each image cost and what you were given. If you erase your data, the amounts stay, \
 without your name"""
-_PREFERENCES = "- **Your /preferences:** until you erase them"
+_PREFERENCES = "- **Your favourites and /preferences:** until you change or erase them"
 _STAYS = """**What stays**
 - **Images on Discord.** I can't delete them for you afterwards, so first delete those you want gone, in their ⋯ menus
 - What images cost, without your prompts. Your Discord id stays with it until this month ends, because erasing must \
@@ -32,9 +32,8 @@ not refill your credits
 
 def stored(data: StoredData, kept_for: KeptFor) -> str:
     """What is stored, and for how long."""
-    requests = (
-        f"- **Your {counted(data.requests, 'request')}:** prompt, settings, time, outcome and a link to the result."
-    )
+    what = "prompt, settings, time, outcome, previews and a link to the result"
+    requests = f"- **Your {counted(data.requests, 'request')}:** {what}."
     images, short = _references(kept_for.references), _short(kept_for.undelivered)
     lines = [f"{requests} {_until(kept_for.prompts)}", *_saved(data), images, _PREFERENCES, short, _CREDITS]
     return "\n".join(["### Your data", *lines])
@@ -56,8 +55,8 @@ def question(data: StoredData) -> list[str]:
     """What erasing does, before the second press."""
     requests = f"**{counted(data.requests, 'request')}** in all servers and direct messages"
     goes = [
-        f"Your {requests}: prompts, attached images and links",
-        "Your open requests for more credits, and your /preferences",
+        f"Your {requests}: prompts, attached images, previews and links",
+        "Your favourites, /preferences and open requests for more credits",
     ]
     if saved := _counts(data):
         goes.append(f"Your {saved}, with their images")
