@@ -23,7 +23,7 @@ REFERENCES_REMOVE = "Remove a reference set and its images"
 SET_NAME = "Its name, such as “my cat”; if you already have that set, the images are added to it"
 SET_IMAGE = "An image to save"
 WHICH_SET = "Which reference set"
-WHOSE = "Who can use it: you, or everybody in this server (which takes a quota manager)"
+WHOSE = "For you, or for everybody in this server (only quota managers can choose that)"
 WHOSE_CHOICES = {Shared.OWN: "me, in every server", Shared.SERVER: "everybody in this server"}
 SAVE_REFERENCES = "Save as references"
 """The entry in the menu of a message."""
