@@ -154,5 +154,5 @@ def _config(kie_url: str, assistant_url: str, folder: Path) -> Config:
         quota=QuotaConfig(credits=100, period=Period.DAY),
         limits=LimitsConfig(daily_budget=500),
         assistant=AssistantConfig(base_url=assistant_url, model="demo"),
-        tracker=TrackerConfig(poll_every=0.5, deadline=90, give_up_submitting=30),
+        tracker=TrackerConfig(poll_every=0.5, deadline=90),
     )

@@ -13,7 +13,7 @@ from bot.domain.generation import Generation
 from bot.domain.ids import ImageId, UserId, message_link
 from bot.domain.ports import Card, ImageFile
 from bot.domain.settings import Resolution, Settings
-from bot.domain.states import TaskState
+from bot.domain.states import Failure, TaskState
 from bot.ui.buttons import card_button, larger_button, number_button
 from bot.ui.custom_ids import Action
 from bot.ui.texts import amounts, menus, refusals
@@ -71,7 +71,9 @@ def outcome_view(
     if images:
         items += _result_buttons(generation, [ImageId(image.task_id) for image in images], prices)
     else:
-        actions = (Action.AGAIN, Action.EDIT_PROMPT, Action.DELETE)
+        actions = [Action.AGAIN, Action.EDIT_PROMPT, Action.DELETE]
+        if any(task.failure is Failure.MODERATED for task in generation.tasks):
+            actions[:2] = reversed(actions[:2])  # the same words would be blocked again
         items.append(ui.ActionRow(*(card_button(action, generation.id) for action in actions)))
     return finished_view(_outcome_colour(card, len(images)), *items)
 

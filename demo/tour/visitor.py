@@ -78,6 +78,8 @@ class Visitor:
         await self.page.type(_COMPOSER, f"/{name}", "the composer")
         entry = f"all('.command-entry').find((entry) => entry.querySelector('strong').innerText === '/{name}')"
         await self.page.click(entry, f"/{name} in the list")
+        if not await self._appears("!all('.command-entry').length"):
+            await self.page.click(entry, f"/{name} in the list")  # the list had moved under the mouse
         for option, value in options.items():
             field = f"all('.command-option-input[data-option=\"{option}\"]')[0]"
             if not await self.page.evaluate(f"!!{field}"):
@@ -181,15 +183,16 @@ class Visitor:
         if not await self.page.evaluate(f"{field}.getAttribute('role') === 'combobox'"):
             return
         listed = f"all('.command-suggestion').find((item) => item.innerText.toLowerCase().includes({value.lower()!r}))"
-        await self.page.click(listed, value)
-        chosen = f"!{listed} && {field}?.getAttribute('aria-invalid') !== 'true'"
-        if not await self._appears(chosen):
-            # The list was replaced under the mouse by what the bot had answered.
-            await self._fill_option(option, field, value)
+        if await self._appears(f"!!{listed}", 10):
+            await self.page.click(listed, value)
+            if await self._appears(f"!{listed} && {field}?.getAttribute('aria-invalid') !== 'true'"):
+                return
+        # The bot's answer came too late to be shown, or replaced the list under the mouse.
+        await self._fill_option(option, field, value)
 
-    async def _appears(self, expression: str) -> bool:
+    async def _appears(self, expression: str, seconds: float = 3) -> bool:
         try:
-            return bool(await self.page.until(expression, "suggestion", 3))
+            return bool(await self.page.until(expression, "suggestion", seconds))
         except Stuck:
             return False
 

@@ -1,6 +1,7 @@
 """The line of edits: what led to an image, what was made from it, before and after, and going back to any step."""
 
 import io
+import re
 
 import discord
 import simcord
@@ -48,7 +49,11 @@ async def panel_of(world: StoryWorld, member: Actor, card: Message, label: str =
 
 def lines(panel: simcord.ResponseMessage) -> list[str]:
     """The first line of each step and edit, with its number or letter."""
-    return [text.splitlines()[0].replace("**", "") for text in rendered(panel).texts if text.startswith("**")]
+    return [_plain(text.splitlines()[0]) for text in rendered(panel).texts if text.startswith("**")]
+
+
+def _plain(line: str) -> str:
+    return re.sub(r"^\*\*(\w+)\*\* · ", r"\1 ", line).replace("**", "")
 
 
 def image_of(world: StoryWorld, card: Message, position: int = 0) -> int:
@@ -120,7 +125,7 @@ async def test_before_and_after_stand_side_by_side_also_when_a_message_is_gone(w
 
 
 def lines_of(shown: Rendered) -> list[str]:
-    return [line.replace("**", "") for line in shown.text.splitlines() if line.startswith("**")]
+    return [_plain(line) for line in shown.text.splitlines() if line.startswith("**")]
 
 
 def _spoilers(message: discord.Message) -> list[bool]:

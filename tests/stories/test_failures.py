@@ -33,7 +33,8 @@ async def test_a_failure_is_told_in_plain_words_and_costs_nothing(
     assert card.small_print == [world.alice.mention, "FLUX.2 Pro", "1:1", "1K"]
     assert card.colour == RED
     assert card.images == ()
-    assert card.buttons == ("Again", "Edit prompt", "Delete")
+    first = ("Edit prompt", "Again") if marker == "[moderated]" else ("Again", "Edit prompt")
+    assert card.buttons == (*first, "Delete")
     assert not card.ephemeral
     assert world.ledger(world.alice) == REFUNDED
     assert world.kie.billed == 0

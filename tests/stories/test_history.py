@@ -38,7 +38,7 @@ def entries(shown: Rendered) -> list[str]:
     """The words of each entry, in their order."""
     lines = [text.splitlines()[0] for text in shown.texts if text.startswith("**")]
     assert [line.split("**")[1] for line in lines] == [str(number) for number in range(1, len(lines) + 1)]
-    return [line.split("** ", 1)[1] for line in lines]
+    return [line.split("** · ", 1)[1] for line in lines]
 
 
 async def listed(world: StoryWorld, **options: object) -> list[str]:

@@ -214,7 +214,7 @@ async def test_a_failure_is_told_in_the_same_way(world: StoryWorld) -> None:
     await world.outcome(command)
 
     (ping,) = pings(world)
-    assert ping["content"] == f"<@{world.alice.id}>, your request has ended without an image."
+    assert ping["content"] == f"<@{world.alice.id}>, your request ended without an image."
 
 
 @bot_with(new_tasks=1, new_tasks_window=600)

@@ -199,7 +199,7 @@ async def test_a_member_may_use_it_so_often_in_an_hour(world: StoryWorld, assist
     card = await new_card(world)
     for _ in range(3):
         assert "2" in rendered(await improve(world, card)).buttons
-    assert "very often" in rendered(await improve(world, card)).text
+    assert "used this a lot" in rendered(await improve(world, card)).text
     assert "2" in rendered(await improve(world, card, by=world.alice)).buttons
     assert len(assistant.requests) == 4
     world.clock.advance(3601)

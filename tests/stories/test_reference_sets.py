@@ -92,7 +92,7 @@ async def test_the_menu_of_a_message_saves_its_images(world: StoryWorld) -> None
 
     for text in (
         "has 2 images now",
-        "They were in it already.",
+        "They were already in it.",
     ):
         saved = response_of(await world.alice.submit_modal(opened, {"name": "Cat"}))
         assert text in rendered(saved).text

@@ -64,7 +64,7 @@ def settings_of(world: StoryWorld) -> tuple[str, str]:
 async def test_a_style_stays_with_what_was_made_with_it(world: StoryWorld) -> None:
     saved = await add_style(world, world.alice, model=["flex"], ratio=["16:9"])
     assert saved.startswith("**Linocut** is saved for you, in every server")
-    assert saved.endswith("An image in 1K with it costs 14 credits.")
+    assert saved.endswith("An image at 1K then costs 14 credits.")
     world.kie.script.next_tasks(Fail("422", "flagged as sensitive"))
     card = await new_card(world, "a red fox", style="own:Linocut")
     assert rendered(card).headline == "**a red fox**"
@@ -79,7 +79,7 @@ async def test_a_style_stays_with_what_was_made_with_it(world: StoryWorld) -> No
     changed = {"name": "Woodcut", "template": "A woodcut of {prompt}", **ANY}
     assert "**Woodcut** is saved" in private_answer(await world.alice.submit_modal(opened, changed)).text
     removed = await world.alice.slash(world.channel, "style remove", name="own:woodcut")
-    assert private_answer(removed).text == "**Woodcut** is removed."
+    assert private_answer(removed).text == "**Woodcut** was removed."
     await world.restart()
 
     again = await press(world, world.bob, card, "Again")

@@ -140,7 +140,7 @@ def question(images: int, *, edits: bool) -> str:
 
 def ping(user: int, *, made: bool) -> str:
     """Below a card whose requester wants to be told."""
-    return f"<@{user}>, your image is ready." if made else f"<@{user}>, your request has ended without an image."
+    return f"<@{user}>, your image is ready." if made else f"<@{user}>, your request ended without an image."
 
 
 def confirm(price: Decimal, *, edits: bool) -> str:

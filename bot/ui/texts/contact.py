@@ -5,7 +5,7 @@ from decimal import Decimal
 from bot.domain.credits import Allowance, Balance, PriceList
 from bot.domain.settings import REFERENCES_MAX
 from bot.ui.texts.amounts import in_credits, plain
-from bot.ui.texts.cards import AGAIN, DELETE, EDIT, MORE
+from bot.ui.texts.cards import AGAIN, EDIT, MORE, REMIX
 from bot.ui.texts.commands import EDIT_IMAGE
 from bot.ui.texts.quota import BALANCE_TITLE, PRICES_TITLE, balance, per_period, price_lines
 
@@ -13,20 +13,20 @@ ADMINS = "For admins"
 BACK = "Back"
 
 _MENU = f"right-click it (on a phone, hold it) and choose **Apps**, **{EDIT_IMAGE}**"
-_KEPT = """**What you can keep**
-- /history has all your images, and /favourites those that you save
-- /style add and /references add keep a look, or images, for the options of /imagine
-- /preferences sets what you want when you don't say otherwise"""
 _DATA = "**Your data**\n/privacy shows what I store about you, and lets you download or erase it."
+_OWN = """**Find and reuse**
+- /history finds your images again, and /favourites those you saved
+- /style list shows styles, and /references list images saved under a name: choose them in /imagine
+- /preferences sets your defaults"""
 _FIRST_SETTINGS = """- /quota set-default sets what each member may spend
 - /quota pool limits what all members together may spend
 - /quota settings chooses my channels, the time zone, who else may grant credits, and where requests for more go"""
 _LATER = """**Later**
 - /quota set-role and /quota set-member set other limits; /quota clear removes them
-- /quota grant gives bonus credits, and /quota reset starts a member's period over
-- /quota show, /quota log and /quota report tell where the credits go"""
-_RIGHTS = f"""-# Changing limits takes Manage Server. Who sees which command is set under Server Settings, \
-Integrations. Moderators can remove any of my images with {DELETE} in its {MORE} menu."""
+- /quota grant gives bonus credits, and /quota reset clears what a member has spent
+- /quota show, /quota log and /quota report show where the credits went"""
+_RIGHTS = """-# You need Manage Server to change limits. Who sees which command is set under Server Settings, \
+Integrations. Moderators can delete any of my images in its ⋯ menu."""
 
 
 def greeting(name: str, mention: str, allowance: Allowance, cheapest: Decimal) -> list[str]:
@@ -54,7 +54,8 @@ def help_page(mention: str, account: Balance, prices: PriceList, *, direct_messa
         f"- Mention me with a prompt: {mention} *a red fox in snow*. Images in your message are used too",
         "- Reply to an image, mention me and say what to change",
         f"- Any message with an image: {_MENU}",
-        f"- Below a result: **{AGAIN}** makes another one, **{EDIT}** changes it, **{MORE}** has the rest",
+        f"- Below a result: **{AGAIN}** makes another one, **{EDIT}** changes it, **{REMIX}** reuses its prompt",
+        f"- There too: **{MORE}** saves, downloads, shares or deletes it",
         *directly,
     ]
     costs = [
@@ -63,7 +64,7 @@ def help_page(mention: str, account: Balance, prices: PriceList, *, direct_messa
         f"{BALANCE_TITLE}: {balance(account)}",
         "-# What fails or is cancelled costs nothing. /balance shows more.",
     ]
-    return ["\n".join(ways), "\n".join(costs), _KEPT, _DATA]
+    return ["\n".join(ways), _OWN, "\n".join(costs), _DATA]
 
 
 def admin_page(allowance: Allowance) -> list[str]:

@@ -6,14 +6,14 @@ HEADING = "### Edits\n-# Press a number or letter to open that image, and edit i
 PRIVATE = "a private image"
 THIS = "**this image**"
 LABELS = ("Before", "After")
-PREVIEW_USED = "-# One of them no longer exists, so its small preview is shown."
+PREVIEW_USED = "-# One of these images no longer exists, so its small preview is shown."
 ALT_TEXT = "the image before the edit and after it, side by side"
 """Alt text."""
 
 
 def hidden(number: int) -> str:
     """A step that the member may not see."""
-    return f"**{number}** {PRIVATE}"
+    return f"**{number}** · {PRIVATE}"
 
 
 def between(count: int) -> str:

@@ -28,15 +28,15 @@ COUNT = "How many (each costs credits)"
 FILES = "More images to work from"
 OPTIONS = "Options"
 IMPROVE = "Improve my prompt"
-IMPROVE_HINT = "Sends your words to a text service that proposes three others. You choose before anything is made."
+IMPROVE_HINT = "Sends your prompt to a text service for three others. You choose before anything is made."
 
 KEEP_MINE = "Keep mine"
 _OWN_SHOWN = 300
 _NOT_CHARGED = "Nothing was charged. Use your own words, or try again later."
-_UNAVAILABLE = "I can't get other words right now."
+_UNAVAILABLE = "I can't get suggestions right now."
 _NO_REWORDINGS: Final = {
-    AssistantProblem.UNUSABLE: "I found no better words for this prompt.",
-    AssistantProblem.TOO_OFTEN: "You've asked for other words very often in the last hour.",
+    AssistantProblem.UNUSABLE: "I found no better wording for this prompt.",
+    AssistantProblem.TOO_OFTEN: "You've used this a lot in the last hour.",
 }
 
 
@@ -60,7 +60,7 @@ def images(count: int) -> str:
 def rewordings(prompts: Sequence[str], *, words: bool) -> list[str]:
     """What a member can choose from; without ``words`` only the numbers, since Discord blocks what they say."""
     lines = [f"**{number}** · {shown(text, REWORDING_MAX)}\n" for number, text in enumerate(prompts, start=1)]
-    return ["### Choose your prompt", *(lines if words else ["Discord doesn't let me show the proposals here."])]
+    return ["### Choose your prompt", *(lines if words else ["Discord doesn't let me show the suggestions here."])]
 
 
 def no_rewordings(problem: AssistantProblem) -> str:
@@ -71,4 +71,4 @@ def no_rewordings(problem: AssistantProblem) -> str:
 def own_words(prompt: str, price: Decimal, *, words: bool) -> str:
     """What the member wrote, and what a press costs."""
     own = f"-# Yours: {shown(prompt, _OWN_SHOWN)}\n" if words else ""
-    return f"{own}-# The button you press makes the image: {priced(price)}. Proposals are free."
+    return f"{own}-# The button you press makes the image: {priced(price)}. Suggestions are free."

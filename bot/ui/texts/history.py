@@ -10,7 +10,7 @@ from bot.ui.texts.cards import LARGER_HEADLINE, PROMPT_HIDDEN, member
 NEWER, OLDER = "Newer", "Older"
 FAVOURITE = "⭐ Favourite"
 OPEN = "-# Press a number to open that image."
-NOTHING_FOUND = "Nothing found. Search for whole words of your prompt, or with fewer filters."
+NOTHING_FOUND = "Nothing found. Try whole words of the prompt, or fewer filters."
 NO_IMAGES = "You have no images yet. Make one with /imagine."
 NO_FAVOURITES = (
     "You haven't saved any images yet. Open an image's ⋯ menu, or hold or right-click a message: Apps, Save image."
@@ -18,7 +18,7 @@ NO_FAVOURITES = (
 WORDS_DELETED = "words deleted"
 NO_PREVIEW = "no preview"
 ALT_TEXT_HIDDEN = "preview of an image"
-UNSAVED = "Taken out of your favourites."
+UNSAVED = "Removed from your favourites."
 _PROMPT_SHOWN, _ALT_TEXT_SHOWN = 120, 200
 
 
@@ -54,7 +54,7 @@ def entry(label: int | str, shown: HistoryEntry, *, own: bool, words: bool, mark
     else:
         facts.append(f"[message]({message_link(shown.guild_id, shown.image.channel_id, shown.image.message_id)})")
     line = _words(shown) if words else PROMPT_HIDDEN
-    return f"**{label}** {f'||{line}||' if shown.spoiler else line}\n-# {' · '.join(facts)}"
+    return f"**{label}** · {f'||{line}||' if shown.spoiler else line}\n-# {' · '.join(facts)}"
 
 
 def alt_text(shown: HistoryEntry, *, words: bool) -> str:
@@ -72,16 +72,16 @@ def model(chosen: Model) -> str:
 def saved(count: int, of: int) -> str:
     """The answer to "Save image"; ``count`` of the message's images are saved."""
     if of == 1:
-        return "⭐ Saved: /favourites has it." if count else UNSAVED
+        return "⭐ Saved to /favourites." if count else UNSAVED
     said = f"⭐ {count} of {counted(of, 'image')} saved: /favourites has them." if count else UNSAVED
-    return f"{said}\n-# Press a number to save that image or take it out."
+    return f"{said}\n-# Press a number to save that image or remove it."
 
 
 def toggle(number: int, of: int, *, is_saved: bool) -> str:
     """The button that saves one of the images of a message, or takes it out."""
     if of > 1:
         return f"⭐ {number}" if is_saved else str(number)
-    return "Take it out" if is_saved else "Save it again"
+    return "Remove" if is_saved else "Save again"
 
 
 def _words(shown: HistoryEntry) -> str:

@@ -8,7 +8,7 @@ from bot.domain.errors import UserError
 
 CHOOSE = "Which image? Each number opens that image's own menu."
 FORWARD = "To share this, press and hold the message (or right-click it) and choose Forward."
-ONLY_YOU = "Only you can see this, so Discord can't forward it either. Make it without `private` to share it."
+ONLY_YOU = "Only you can see this, so Discord can't forward it. To share it, make it without `private`."
 GONE = "Deleted."
 DELETE_ONE = "Delete this image for everybody? Its credits aren't refunded."
 FILE_NAME = "prompt.txt"
@@ -22,7 +22,7 @@ REFUSALS: Final[Mapping[type[UserError], str]] = {
     ),
     image_errors.AlreadyShared: "You've already shared this image, so nothing was posted.",
     image_errors.MayNotShare: (
-        "You're not allowed to post images in this channel, so nothing was shared. Try it in another one."
+        "You're not allowed to post images in this channel, so nothing was shared. Try another channel."
     ),
 }
 """Where nothing would have been charged."""

@@ -12,9 +12,9 @@ from bot.ui.texts.amounts import in_credits, number
 from bot.ui.texts.commands import aspect_ratio_choice, model_choice, resolution_choice
 
 TITLE = """### Your preferences
-I use these, everywhere, unless you say otherwise. “Default” leaves it to the bot. Each choice is saved at once."""
-SWITCHES = f"""-# **Ask first**: before a command or a message to me costs more than that. Forms and cards show prices.
--# **Private**: only you see what a command makes, but messages are answered for all to see.
+I use these everywhere, unless you say otherwise. Each choice is saved at once."""
+SWITCHES = f"""-# **Ask first**: I check with you before a command or message costs more. Forms and cards show prices.
+-# **Private**: only you see what a command makes. Messages to me are always answered in public.
 -# **Ping**: I mention you when a request took more than {PING_AFTER:.0f} seconds."""
 DEFAULT: Final = "default"
 """The value of the choice that leaves it to the bot."""

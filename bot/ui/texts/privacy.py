@@ -4,7 +4,6 @@ from datetime import datetime, timedelta
 
 from bot.domain.erasure import KeptFor, StoredData
 from bot.ui.texts.amounts import counted, in_bonus_credits
-from bot.ui.texts.cards import DELETE, MORE
 
 FILENAME = "easel-my-data.zip"
 EXPORT = "Download my data"
@@ -12,16 +11,16 @@ ERASE = "Erase my data…"
 ERASE_ALL = "Erase everything"
 KEEP = "Keep everything"
 
-ELSEWHERE = f"""**What others store**
+ELSEWHERE = """**What others store**
 - The image service keeps images that you attach for a day, and its results for 14 days
-- Images that I post are on Discord, not with me: delete one with {DELETE} in its {MORE} menu"""
+- Images that I post are on Discord, not with me: delete one in its ⋯ menu"""
 TEXT_SERVICE = """- A text service gets your prompt if you tick “Improve my prompt”, and only then"""
 ERASING = """### Erasing your data
 This takes about a minute. If an image is still being made, I finish and post it first; until then, you can't make \
 new ones. Use /privacy to see whether it's done."""
 _CREDITS = """- **Credits:** what each image cost and what you were given. If you erase your data, the amounts stay, \
 without your name"""
-_PREFERENCES = "- **Your /preferences:** until you erase them"
+_PREFERENCES = "- **Your favourites and /preferences:** until you change or erase them"
 _STAYS = """**What stays**
 - **Images on Discord.** I can't delete them for you afterwards, so first delete those you want gone, in their ⋯ menus
 - What images cost, without your prompts. Your Discord id stays with it until this month ends, because erasing must \
@@ -33,9 +32,8 @@ not refill your credits
 
 def stored(data: StoredData, kept_for: KeptFor) -> str:
     """What is stored, and for how long."""
-    requests = (
-        f"- **Your {counted(data.requests, 'request')}:** prompt, settings, time, outcome and a link to the result."
-    )
+    what = "prompt, settings, time, outcome, previews and a link to the result"
+    requests = f"- **Your {counted(data.requests, 'request')}:** {what}."
     images, short = _references(kept_for.references), _short(kept_for.undelivered)
     lines = [f"{requests} {_until(kept_for.prompts)}", *_saved(data), images, _PREFERENCES, short, _CREDITS]
     return "\n".join(["### Your data", *lines])
@@ -57,8 +55,8 @@ def question(data: StoredData) -> list[str]:
     """What erasing does, before the second press."""
     requests = f"**{counted(data.requests, 'request')}** in all servers and direct messages"
     goes = [
-        f"Your {requests}: prompts, attached images and links",
-        "Your open requests for more credits, and your /preferences",
+        f"Your {requests}: prompts, attached images, previews and links",
+        "Your favourites, /preferences and open requests for more credits",
     ]
     if saved := _counts(data):
         goes.append(f"Your {saved}, with their images")
@@ -66,7 +64,7 @@ def question(data: StoredData) -> list[str]:
         goes.append(f"What hasn't started ({counted(data.waiting, 'request')}) is cancelled and refunded")
     if data.bonus:
         goes.append(f"**Your {in_bonus_credits(data.bonus)}**")
-    goes.append("The buttons below your images, including Delete: they stop working")
+    goes.append("The buttons below your images, including ⋯ with Delete: they stop working")
     return [
         "### Erase everything?\nThis can't be undone. Download your data first if you want a copy.",
         "\n".join(["**What goes**", *(f"- {line}" for line in goes)]),

@@ -29,8 +29,8 @@ _UNNAMED_FILE = "a file without a name"
 
 NO_STORE = f"I can't save anything right now. Try again in a minute. {NOTHING_CHARGED}"
 NOT_ANSWERED = (
-    "My database didn't answer, so I don't know whether this was saved. If it was, it goes on by itself. "
-    "Wait a minute and look at `/balance` before you try again."
+    "My database didn't answer, so I don't know whether this was saved. If it was, it continues by itself. "
+    "Wait a minute and check `/balance` before you try again."
 )
 TOLD_PRIVATELY = "That didn't work. I've told the requester why."
 FORBIDDEN = "You're not allowed to do that here."
@@ -133,7 +133,7 @@ _FIXED: Mapping[type[errors.UserError], str] = {
     **menus.REFUSALS,
     errors.NotYours: "Only the person who requested this can do that.",
     privacy_errors.BeingErased: f"Data is being erased right now. Try again in a few minutes. {NOTHING_CHARGED}",
-    WordingUsed: "I've started that one already. Press another number, or open the form again.",
+    WordingUsed: "I've already started that one. Press another number, or open the form again.",
     errors.TooLateToCancel: "Too late to cancel: it's already being made.",
     errors.GenerationGone: "These buttons have expired. Start again with /imagine.",
 }

@@ -11,24 +11,24 @@ from bot.domain.styles import NAME_MAX, SET_BYTES_MAX, TEMPLATE_MAX, ReferenceSe
 from bot.ui.texts.amounts import NOTHING_CHARGED, counted, in_credits, plain, shortened, size, some
 
 STYLE = "Named additions to your prompts: the server's, your own and built-in ones"
-STYLE_ADD = "Save a style: a template around your prompt, perhaps with a model, a shape and images"
+STYLE_ADD = "Save a style: a template for prompts, with a model, a shape and images if you like"
 STYLE_EDIT = "Change a style"
 STYLE_LIST = "Show the styles that you can use here, and what each does"
 STYLE_REMOVE = "Remove a style; images made with it stay as they are"
 STYLE_NAME = "Which style"
-REFERENCES = "Images saved under a name, to work from again and again"
-REFERENCES_ADD = f"Save up to {REFERENCES_MAX} images under a name, or add some to what you saved"
+REFERENCES = "Reference sets: images saved under a name, to work from again"
+REFERENCES_ADD = f"Save up to {REFERENCES_MAX} images as a reference set, or add images to one"
 REFERENCES_LIST = "Show the reference sets that you can use here"
 REFERENCES_REMOVE = "Remove a reference set and its images"
-SET_NAME = "A name for them, such as “my cat”; one that you have already gets the images added"
+SET_NAME = "Its name, such as “my cat”; if you already have that set, the images are added to it"
 SET_IMAGE = "An image to save"
 WHICH_SET = "Which reference set"
-WHOSE = "For yourself, or for everybody in this server (only for those who manage credits)"
+WHOSE = "For you, or for everybody in this server (only quota managers can choose that)"
 WHOSE_CHOICES = {Shared.OWN: "me, in every server", Shared.SERVER: "everybody in this server"}
 SAVE_REFERENCES = "Save as references"
 """The entry in the menu of a message."""
 IMAGINE_STYLE = "A style: the server's, your own or a built-in one"
-IMAGINE_REFERENCES = "Images that were saved under a name; they come after those that you attach"
+IMAGINE_REFERENCES = "A reference set: images saved under a name, which come after those you attach"
 
 ADD_TITLE = "New style"
 ADD_SERVER_TITLE = "New style for this server"
@@ -37,20 +37,22 @@ SAVE_TITLE = "Save as references"
 NAME = "Name"
 NAME_HINT = f"At most {NAME_MAX} characters."
 TEMPLATE = "Template"
-TEMPLATE_HINT = f"{WORDS} stands for the words of the request. Without it, they come first."
+TEMPLATE_HINT = f"{WORDS} stands for the prompt. Without it, the prompt comes first."
 TEMPLATE_PLACEHOLDER = f"{WORDS}, as a linocut in two colours, bold shapes, rough paper"
 MODEL = "Model"
-ANY_MODEL = "any: as /imagine says"
+ANY_MODEL = "any (chosen in /imagine)"
 SHAPE = "Shape"
-ANY_SHAPE = "any: as /imagine says"
+ANY_SHAPE = "any (chosen in /imagine)"
 SETS = "Images to work from"
 NO_SET = "none"
 SAVE_FOR = "For"
 
 PREVIOUS = "Previous"
 NEXT = "Next"
-NO_SETS = "There are none yet. Save images with /references add, or with Apps, Save as references in a message's menu."
-WORDS_HIDDEN = "Done, but the names are not shown: Discord doesn't accept them here."
+NO_SETS = (
+    "No reference sets yet. Save images with /references add, or under Apps, Save as references, in a message's menu."
+)
+WORDS_HIDDEN = "Done. I left the names out, because Discord doesn't accept them here."
 _TEMPLATE_SHOWN = 90
 _WHOSE = {Shared.SERVER: "this server", Shared.OWN: "yours", Shared.BUILT_IN: "built-in"}
 _CHOICE_MAX = 100
@@ -100,13 +102,13 @@ def style_entry(style: Style, references: ReferenceSet | None) -> str:
 def style_saved(style: Style, price: Credits) -> str:
     """After /style add and edit."""
     who = "everybody in this server" if style.owner.shared is Shared.SERVER else "you, in every server"
-    cost = f"An image in 1K with it costs {in_credits(price)}." if price else "An image in 1K with it is free."
+    cost = f"An image at 1K then costs {in_credits(price)}." if price else "An image at 1K is then free."
     return f"**{plain(style.name, NAME_MAX)}** is saved for {who}: choose it as `style` in /imagine. {cost}"
 
 
 def removed(saved: Saved) -> str:
     """After /style remove and /references remove."""
-    return f"**{plain(saved.name, NAME_MAX)}** is removed."
+    return f"**{plain(saved.name, NAME_MAX)}** was removed."
 
 
 def sets_title() -> str:
@@ -126,8 +128,8 @@ def set_saved(saved: ReferenceSet, added: int, left_out: Sequence[str]) -> str:
     """After saving images under a name."""
     who = "everybody in this server" if saved.owner.shared is Shared.SERVER else "you, in every server"
     what = counted(len(saved.images), "image")
-    again = "" if added else " They were in it already."
-    unread = f" I left out {some([plain(name, 40) for name in left_out], 3)}: I can't read it." if left_out else ""
+    again = "" if added else " They were already in it."
+    unread = f" I left out {some([plain(name, 40) for name in left_out], 3)}, which I can't read." if left_out else ""
     name = plain(saved.name, NAME_MAX)
     return f"**{name}** has {what} now, for {who}: choose it as `references` in /imagine.{again}{unread}"
 
@@ -184,7 +186,7 @@ def _of_set(error: UserError) -> str | None:
         case errors.TooManySets(limit=limit):
             return f"There are already {limit} reference sets, which is the limit. Remove one with /references remove."
         case errors.SetsTooLarge():
-            return f"All sets together may have {size(SET_BYTES_MAX)}. Remove one first with /references remove."
+            return f"All sets together can take up {size(SET_BYTES_MAX)}. Remove one first with /references remove."
         case errors.NoRoomForSets():
             return "I have no room for more saved images; nothing was saved. Please let the bot's owner know."
         case errors.SetFull(name=name, images=images):
