@@ -1,6 +1,7 @@
 """Members who have installed the bot to their own account use it where it is not, and pay for that themselves."""
 
 from decimal import Decimal
+from typing import Any
 
 import discord
 import pytest
@@ -252,6 +253,27 @@ async def test_what_is_dear_is_asked_about_there_too(world: StoryWorld) -> None:
 
     assert not card.ephemeral
     assert own_ledger(world, world.alice) == PAID
+
+
+@ANYWHERE
+async def test_what_discord_makes_private_after_a_yes_is_known_to_be_so(
+    world: StoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await prefer(world, world.alice, {"confirm_above": "0"})
+    outside = await foreign_server(world)
+    question = response_of(await outside.slash("imagine", prompt="a castle"))
+    send: Any = discord.Webhook.send
+
+    async def send_privately(self: discord.Webhook, *given: Any, **options: Any) -> object:
+        return await send(self, *given, **options | {"ephemeral": True})
+
+    monkeypatch.setattr(discord.Webhook, "send", send_privately)
+    press = await outside.press(question, custom_id_of(question, "Make · 5 credits"))
+    (card,) = press.followups
+    await until(lambda: rendered(card).images, what="the image")
+    await world.rest()
+
+    assert execute(world.folder, "SELECT private FROM generations") == [(True,)]
 
 
 @bot_with(user_install=True, direct_messages="off")
