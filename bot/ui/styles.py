@@ -7,7 +7,7 @@ import discord
 from discord import ui
 
 from bot.domain.credits import Account
-from bot.domain.errors import GenerationGone
+from bot.domain.errors import DraftGone, GenerationGone
 from bot.domain.generation import Source
 from bot.domain.ids import DraftId, GuildId, StyleId, UserId
 from bot.domain.settings import Model, Settings
@@ -118,8 +118,11 @@ async def submit_references(services: Services, interaction: _Interaction, modal
     form = read_set(interaction)
     owner = await owner_for(services.quotas, interaction, form.shared)
     draft = await services.history.draft(DraftId(modal.number), UserId(interaction.user.id))
-    await interaction.response.defer(ephemeral=True, thinking=True)
     images = [source for source in draft.sources if isinstance(source, Source)]
+    if not images:
+        # A question's, which has none: the custom id is forged.
+        raise DraftGone
+    await interaction.response.defer(ephemeral=True, thinking=True)
     await save_references(services, interaction, owner, form.name, images)
 
 

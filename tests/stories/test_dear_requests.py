@@ -7,13 +7,14 @@ import pytest
 import simcord
 
 from bot.config.sections import PricesConfig
-from bot.domain.errors import PriceChanged, QuestionGone
+from bot.domain.errors import DraftGone, PriceChanged, QuestionGone
 from bot.ui.texts.refusals import refusal
 from tests.database import execute
 from tests.stories.components import (
     NOT_YOURS,
     custom_id_of,
     forge,
+    forge_modal,
     new_card,
     press_at_once,
     press_forged,
@@ -199,3 +200,12 @@ async def test_what_was_agreed_to_is_made_also_when_its_style_is_gone_but_not_wi
     assert card.small_print[-1] == "48 credits"
     assert {body["input"]["prompt"] for body in task_bodies(world.kie)} == {"A linocut of a castle, two colours"}
     assert [amount for kind, amount in world.ledger(world.alice) if kind == "reserve"] == [Decimal(-24)] * 2
+
+
+async def test_a_question_without_images_is_no_reference_set(world: StoryWorld) -> None:
+    number = custom_id_of(await ask(world), YES).split(":")[2]
+    photo = await world.alice.send(world.channel, attachments=[("cat.png", png())])
+    opened = await world.alice.context_menu(world.channel, "Save as references", photo)
+    forge_modal(world, opened, f"easel:refs:{number}")
+
+    assert private_answer(await world.alice.submit_modal(opened, {"name": "cat"})).text == refusal(DraftGone())
