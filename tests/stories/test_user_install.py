@@ -126,7 +126,7 @@ async def test_an_image_made_there_is_found_and_saved_there(world: StoryWorld) -
     for place, card in ((outside, castle), (group, hut)):
         menu = response_of(await place.press(card, custom_id_of(card, "⋯"), by=world.bob))
         assert (
-            "/favourites has it"
+            "Saved to /favourites"
             in private_answer(await place.press(menu, custom_id_of(menu, "⭐ Favourite"), by=world.bob)).text
         )
     saved = rendered(response_of(await world.bob.slash(world.channel, "favourites")))
