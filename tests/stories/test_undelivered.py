@@ -73,7 +73,7 @@ async def test_what_was_handed_over_is_an_image_like_others_and_its_members_alon
     shown = response_of(await world.alice.slash(world.channel, "history", search="fox"))
     listed = rendered(shown)
     assert len(listed.images) == 1, "a preview"
-    assert listed.texts[1].startswith("**1** a red fox in snow\n-# <t:")
+    assert listed.texts[1].startswith("**1** · a red fox in snow\n-# <t:")
     assert "only you" in listed.text
     opened = response_of(await world.alice.click(shown, label="1"))
     made = await world.outcome(await world.alice.click(opened, label="2K · 7"))
