@@ -14,6 +14,7 @@ from bot.domain.ids import TaskId
 from bot.store import postgres
 from bot.store.audit import audit as find_problems
 from bot.store.sqlite import integrity_problems
+from bot.ui.texts.cards import FULL_PROMPT
 from demo.kie import Fail, KieTask
 from tests.crash.load import MemberAction, tag_of
 from tests.crash.snapshot import FINAL, GenerationRow, Snapshot, TaskRow, read_snapshot
@@ -281,11 +282,12 @@ def _answer(action: MemberAction) -> list[ResponseMessage]:
 
 
 def _bot_messages(testbed: CrashTestbed) -> Iterable[BotMessage]:
-    """Everything that the bot posted and that still exists, in all channels."""
+    """Everything that the bot posted and that still exists, in all channels, but for the menus of images."""
     backend = testbed.front.env.backend
     for channel in list(backend.messages.values()):
         for message in list(channel.values()):
             if message.author_id == backend.bot_user.id:
                 answer = ResponseMessage(testbed.front.env, message)
-                files = tuple(file.filename for file in answer.attachments)
-                yield BotMessage(message.id, message.channel_id, rendered(answer), files)
+                files, shown = tuple(file.filename for file in answer.attachments), rendered(answer)
+                if FULL_PROMPT not in shown.buttons:
+                    yield BotMessage(message.id, message.channel_id, shown, files)
