@@ -153,10 +153,10 @@ async def assemble(
         workload = Workload(options.kie_limits(config), durations=pace.durations, leadership=leader or OnlyProcess())
         spool = Spool(folders.spool, downloads)
         results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
-        undelivered = Undelivered(runtime, results, options.undelivered_kept_for(config))
         previews = Previews(
             runtime, results=results, sandbox=sandbox, folder=folders.temporary, keep=options.previews_kept(config)
         )
+        undelivered = Undelivered(runtime, results, previews, options.undelivered_kept_for(config))
         delivery = DeliveryWorker(runtime, workload=workload, results=results, previews=previews)
         tracker = Tracker(
             runtime, api=api, workload=workload, delivery=delivery, pace=pace, options=options.tracker_options(config)

@@ -31,7 +31,7 @@ from bot.web.server import serve
 log = structlog.stdlib.get_logger(__name__)
 
 _DRAIN_SECONDS = 2.0
-"""For requests that are being accepted at shutdown; container engines kill a process after ten seconds in all."""
+"""For commands and messages that have come at shutdown; container engines kill a process after ten seconds in all."""
 _GC_THRESHOLD = 5_000
 
 
@@ -65,7 +65,8 @@ async def run(config: Config) -> bool:
         log.info("stopping", reason=", ".join(sorted(task.get_name() for task in ended)))
         died = [task for task in ended if task is not stopping]
         # Drain while Discord and KIE can still be reached; also when a part died, since others do not depend on it.
-        await app.client.services.generations.drain(_DRAIN_SECONDS)
+        await app.client.services.access.finish(_DRAIN_SECONDS)
+        app.client.services.generations.cancel_accepting()
         await _cancel(workers)
     for task in died:
         error = task.exception() if not task.cancelled() else None

@@ -64,6 +64,8 @@ class SystemClock:
 class BackgroundTasks:
     """Asyncio tasks that have an owner. Leaving the context waits ``grace`` seconds for them, then cancels the rest.
 
+    Those whose work nobody misses are cancelled at once.
+
     They run in the contextvars context in which this was entered, not in the caller's. What is started before that is
     queued; what is started after the end is dropped: the next process finds the work in the store.
     """
@@ -72,6 +74,7 @@ class BackgroundTasks:
         self._name = name
         self._grace = grace
         self._tasks: set[asyncio.Task[None]] = set()
+        self._dispensable: set[asyncio.Task[None]] = set()
         self._early: list[Coroutine[Any, Any, None]] = []
         self._context: contextvars.Context | None = None
         self._closed = False
@@ -86,8 +89,8 @@ class BackgroundTasks:
     async def __aexit__(
         self, exc_type: type[BaseException] | None, exc: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        if self._tasks:
-            await asyncio.wait(self._tasks, timeout=self._grace)
+        if awaited := self._tasks - self._dispensable:
+            await asyncio.wait(awaited, timeout=self._grace)
         self._closed = True
         late = list(self._tasks)
         for task in late:
@@ -97,7 +100,7 @@ class BackgroundTasks:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def start(self, work: Coroutine[Any, Any, None]) -> None:
+    def start(self, work: Coroutine[Any, Any, None], *, dispensable: bool = False) -> None:
         """Run this in the background. An error that it raises is logged."""
         if self._closed:
             work.close()
@@ -107,10 +110,13 @@ class BackgroundTasks:
             loop = asyncio.get_running_loop()
             task = loop.create_task(work, name=self._name, context=self._context.copy())
             self._tasks.add(task)
+            if dispensable:
+                self._dispensable.add(task)
             task.add_done_callback(self._ended)
 
     def _ended(self, task: asyncio.Task[None]) -> None:
         self._tasks.discard(task)
+        self._dispensable.discard(task)
         if task.cancelled() or (error := task.exception()) is None:
             return
         if isinstance(error, StoreUnavailable):

@@ -12,7 +12,7 @@ from bot.domain.image_history import SEARCH_MAX, HistoryFilter, search_words
 from bot.domain.settings import Model
 from bot.generation.image_history import ImageHistory
 from bot.ui import favourites
-from bot.ui.history import place_of, show
+from bot.ui.history import only_here, show
 from bot.ui.texts import commands as texts
 from bot.ui.texts.history import model as model_name
 
@@ -82,10 +82,9 @@ class HistoryCog(commands.Cog):
             UserId(interaction.user.id),
             favourites=favourites,
             words=search_words(search or ""),
-            guild=place_of(interaction) if this_server else None,
             model=Model(model) if model else None,
         )
-        await show(self._history, interaction, wanted)
+        await show(self._history, interaction, only_here(wanted, interaction) if this_server else wanted)
 
 
 async def setup(bot: EaselClient) -> None:

@@ -206,6 +206,7 @@ def test_the_database_is_created_and_checked_without_a_token(easel: Easel, tmp_p
     assert "Traceback" not in damaged.stderr
 
 
+@pytest.mark.long
 def test_a_backup_is_made_and_restored_over_a_damaged_database(easel: Easel, tmp_path: Path) -> None:
     assert "nothing to back up" in error_of(easel("db", "backup"))
     assert "nothing to restore" in error_of(easel("db", "restore", "nowhere.db"))

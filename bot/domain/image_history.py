@@ -23,7 +23,9 @@ class HistoryFilter:
     words: tuple[str, ...] = ()
     """Whole words, all of which the prompt has; upper and lower case are the same."""
     guild: GuildId | None = None
-    """Where it was asked for; DIRECT_MESSAGES is one of these places."""
+    """Whose quota paid; DIRECT_MESSAGES is one of these places."""
+    outside: GuildId | None = None
+    """With DIRECT_MESSAGES, a server that the bot is not in, where it was asked for."""
     model: Model | None = None
 
     @property

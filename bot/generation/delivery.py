@@ -198,7 +198,7 @@ class DeliveryWorker:
             pings = await wants_ping(tx, card, posted)
         self._posted.pop(generation.id, None)
         self.failing_since.pop(generation.id, None)
-        self._background.start(self._previews.make_of(images, delivered))
+        self._background.start(self._previews.make_of(images, delivered), dispensable=True)
         metrics.credits_moved(Movement.SETTLE, generation.unit_price * sum(not task.free for task in delivered))
         metrics.generation_ended(generation, "late" if card.late else "delivered", delivered)
         metrics.images_posted(delivered, now)

@@ -8,7 +8,7 @@ from bot.domain.assistant import WordingUsed
 from bot.domain.derived_requests import LARGER_PROMPT
 from bot.domain.errors import DraftGone, GenerationGone, NotYours, QuestionGone
 from bot.domain.generation import Draft, Generation, Image, Origin, Reference, Source, SubmittedForm
-from bot.domain.ids import DraftId, GenerationId, ImageId, MessageId, UserId
+from bot.domain.ids import DIRECT_MESSAGES, ChannelId, DraftId, GenerationId, ImageId, MessageId, UserId
 from bot.runtime import Runtime
 
 DRAFTS_KEPT_FOR = timedelta(days=1)
@@ -58,8 +58,15 @@ class History:
         async with self._store.read() as tx:
             return await tx.images.in_message(message_id)
 
-    async def worded(self, generation: Generation, to: UserId) -> Generation:
-        """The generation whose words and settings a member would change: of a 2K redraw, what it redraws."""
+    async def images_on(self, message_id: MessageId, generation: Generation) -> list[Image]:
+        """Those of a generation that a message shows; on its card are also those of which a copy was shared."""
+        is_card = generation.request.destination.message_id == message_id
+        async with self._store.read() as tx:
+            images = await tx.images.of_generation(generation.id)
+        return [image for image in images if image.message_id == message_id or (is_card and image.shared)]
+
+    async def worded(self, generation: Generation, to: UserId, channel: ChannelId) -> Generation:
+        """The generation whose words and settings a member would change here: of a 2K redraw, what it redraws."""
         origin = generation.request.origin
         if generation.request.prompt != LARGER_PROMPT or origin is None or origin.image_id is None:
             return generation
@@ -67,19 +74,20 @@ class History:
             for image in await tx.images.lineage(origin.image_id):
                 earlier = await tx.generations.get(image.generation_id)
                 if earlier is not None and earlier.request.prompt != LARGER_PROMPT:
-                    return earlier if _may_see(earlier, to) else generation
+                    return earlier if _may_read(earlier, to, channel) else generation
         return generation
 
-    async def earlier_prompts(self, generation: Generation, to: UserId) -> list[str]:
+    async def earlier_prompts(self, generation: Generation, to: UserId, channel: ChannelId | None) -> list[str]:
         """The prompts of the images that were edited, the first one first; raises StoreUnavailable.
 
-        Those of private generations are for their requester alone.
+        Those of private generations are for their requester alone, and those of direct messages for who is in them:
+        ``channel`` is where they will be read.
         """
         origin = generation.request.origin
         if origin is None or origin.image_id is None:
             return []
         async with self._store.read() as tx:
-            return await tx.images.prompts(origin.image_id, to)
+            return await tx.images.prompts(origin.image_id, to, channel)
 
     def new_draft(self, user_id: UserId, origin: Origin, sources: Sequence[Source | Reference]) -> Draft:
         """A draft whose id goes into the modal's custom id; :meth:`keep` it before the modal is opened."""
@@ -161,3 +169,10 @@ class History:
 def _may_see(generation: Generation, member: UserId) -> bool:
     """A private generation is for its requester alone."""
     return not generation.request.destination.private or generation.request.account.user_id == member
+
+
+def _may_read(generation: Generation, member: UserId, channel: ChannelId) -> bool:
+    """Whether its words may be shown to a member in this channel: those of direct messages stay there."""
+    request = generation.request
+    in_place = request.account.guild_id != DIRECT_MESSAGES or request.destination.channel_id == channel
+    return request.account.user_id == member or (not request.destination.private and in_place)

@@ -128,13 +128,8 @@ class GenerationService:
                 if await tx.generations.has_event(event):
                     raise Ignored
 
-    async def drain(self, seconds: float) -> None:
-        """Wait this long at most for requests that are being accepted, then cancel the rest.
-
-        The next process tells their members that they were interrupted.
-        """
-        if self._accepting:
-            await asyncio.wait(self._accepting, timeout=seconds)
+    def cancel_accepting(self) -> None:
+        """Cancel requests that are still being accepted; the next process tells their members of the interruption."""
         for task in self._accepting:
             task.cancel()
 

@@ -14,10 +14,11 @@ from bot import metrics
 from bot.domain.credits import Credits, Movement
 from bot.domain.delivery_errors import ResultPending, ResultUnavailable
 from bot.domain.errors import DiskError, UnreadableRow
-from bot.domain.generation import Generation, Task
-from bot.domain.ids import GenerationId, UserId
-from bot.domain.ports import ImageFile
+from bot.domain.generation import Generation, Image, Task
+from bot.domain.ids import GenerationId, ImageId, UserId
+from bot.domain.ports import ImageFile, Posted
 from bot.domain.states import Failure, TaskState
+from bot.generation.previews import Previews
 from bot.generation.results import Results
 from bot.media.fetch import FetchFailed, FetchGone, FetchRefused, HostNotAllowed
 from bot.runtime import Runtime, retry_until_available
@@ -48,12 +49,15 @@ class HandOver:
 class Undelivered:
     """The undelivered generations, which every command of their member looks up."""
 
-    def __init__(self, runtime: Runtime, results: Results, kept_for: timedelta | None = KEPT_FOR) -> None:
+    def __init__(
+        self, runtime: Runtime, results: Results, previews: Previews, kept_for: timedelta | None = KEPT_FOR
+    ) -> None:
         """``kept_for``: None for as long as it takes."""
         self._store = runtime.store
         self._clock = runtime.clock
         self._background = runtime.background
         self._results = results
+        self._previews = previews
         self._kept_for = kept_for
         self._claimed: set[GenerationId] = set()
         """Those that a command is handing over now."""
@@ -130,26 +134,45 @@ class Undelivered:
                 raise ResultPending(0, timedelta()) from error
         return HandOver(generation, images, lost)
 
-    def mark_delivered(self, handed: HandOver) -> None:
+    def mark_delivered(self, handed: HandOver, posted: Posted) -> None:
         """The member has it: charge for it and remove it from the list, as soon as the database is available."""
-        self._background.start(self._mark_delivered(handed))
+        self._background.start(self._mark_delivered(handed, posted))
 
-    async def _mark_delivered(self, handed: HandOver) -> None:
-        generation = handed.generation
+    async def _mark_delivered(self, handed: HandOver, posted: Posted) -> None:
+        generation, origin = handed.generation, handed.generation.request.origin
         delivered = [generation.task(image.task_id) for image in handed.images]
+        parent = origin.image_id if origin else None
 
         async def store() -> None:
             now = self._clock.now()
+            images = [
+                Image(
+                    ImageId(image.task_id),
+                    generation.id,
+                    parent,
+                    posted.channel_id,
+                    posted.message_id,
+                    image.filename,
+                    now,
+                )
+                for image in handed.images
+                if generation.task(image.task_id).state is TaskState.READY
+            ]
             async with self._store.write() as tx:
                 await tx.tasks.delivered([task for task in delivered if task.state is TaskState.READY], now)
+                if images and not await tx.images.of_generation(generation.id):
+                    # Nobody else has seen any of it.
+                    await tx.generations.set_private(generation.id)
+                await tx.images.add(images)
                 for task in handed.lost:
                     await tx.tasks.fail(task.id, Failure.NO_IMAGE, now)
                 await tx.undelivered.remove(generation.id)
 
         await retry_until_available(store)
         self._claimed.discard(generation.id)
-        for task in (*delivered, *handed.lost):
+        for task in handed.lost:
             self._results.forget(task)
+        self._background.start(self._previews.make_of(handed.images, delivered))
         metrics.credits_moved(Movement.SETTLE, handed.price)
         log.info("undelivered generation delivered", generation=generation.id, price=str(handed.price))
 

@@ -175,6 +175,10 @@ class GenerationRepository:
         """Record which message is the generation's card."""
         await self._update(generation_id, message_id=message_id)
 
+    async def set_private(self, generation_id: GenerationId) -> None:
+        """Only its requester has seen the result."""
+        await self._update(generation_id, private=True)
+
     async def _update(self, generation_id: GenerationId, **values: object) -> None:
         await self._connection.execute(_UPDATE, {"generation": generation_id, **values})
 

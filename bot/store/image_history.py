@@ -14,6 +14,7 @@ from sqlalchemy import (
     bindparam,
     column,
     exists,
+    func,
     not_,
     or_,
     select,
@@ -34,9 +35,14 @@ from bot.store.previews import PreviewRepository
 from bot.store.tables import favourites, generations, images, tasks
 
 _F, _G, _I, _T = favourites.c, generations.c, images.c, tasks.c
+_PLACE = func.coalesce(_G.outside_guild_id, _G.guild_id)
 # What could not be posted in its channel was sent to the requester directly.
-_PRIVATE = and_(or_(_G.private, _G.guild_id == DIRECT_MESSAGES, _I.channel_id != _G.channel_id), not_(_I.shared))
-_SHOWN = (_G.user_id, _G.guild_id, _G.prompt, _G.model, _PRIVATE.label("private"), _G.spoiler)
+_HIDDEN = and_(or_(_G.private, _I.channel_id != _G.channel_id), not_(_I.shared))
+_PRIVATE = or_(_HIDDEN, and_(_PLACE == DIRECT_MESSAGES, not_(_I.shared)))
+_SHOWN = (
+    *(_G.user_id, _PLACE.label("guild_id"), _G.prompt, _G.model, _G.spoiler),
+    *(_PRIVATE.label("private"), _HIDDEN.label("hidden")),
+)
 _USER = bindparam("user", type_=_G.user_id.type)
 _SAVED = exists().where(_F.user_id == _USER, _F.image_id == _I.id)
 _OWN = (
@@ -52,7 +58,8 @@ _FAVOURITES = (
     .select_from(favourites)
     .join(images, _I.id == _F.image_id)
     .join(generations, _G.id == _I.generation_id)
-    .where(_F.user_id == _USER, or_(not_(_PRIVATE), _G.user_id == _USER))
+    # In a group chat, others could come to it, and only there.
+    .where(_F.user_id == _USER, or_(not_(_HIDDEN), _G.user_id == _USER))
 )
 _POSTED = select(*_I, *_SHOWN, _SAVED.label("favourite")).join(generations, _G.id == _I.generation_id)
 _ONE = _POSTED.where(_I.id == bindparam("image"))
@@ -95,7 +102,7 @@ class ImageHistoryRepository:
         if wanted.words:
             statement = statement.where(_G.prompt != LARGER_PROMPT)
         if wanted.guild is not None:
-            statement = statement.where(_G.guild_id == wanted.guild)
+            statement = statement.where(_G.guild_id == wanted.guild, _G.outside_guild_id == wanted.outside)
         if wanted.model is not None:
             statement = statement.where(_G.model == wanted.model)
         if after is not None:
@@ -106,9 +113,9 @@ class ImageHistoryRepository:
         return await self._complete(rows if after is None else rows[::-1])
 
     async def get(self, image: ImageId, user: int) -> HistoryEntry | None:
-        """One image as this member may see it: their own, or one that is not private."""
+        """One image as a member may see it who has come to its message: their own, or one that is not hidden."""
         row = (await self._connection.execute(_ONE, {"image": image, "user": user})).mappings().one_or_none()
-        if row is None or (row["private"] and row["user_id"] != user):
+        if row is None or (row["hidden"] and row["user_id"] != user):
             return None
         return (await self._complete([row]))[0]
 

@@ -7,7 +7,7 @@ from sqlalchemy.dialects.postgresql import insert  # compiles for SQLite, too
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.generation import Image
-from bot.domain.ids import ImageId, MessageId, UserId
+from bot.domain.ids import DIRECT_MESSAGES, ChannelId, GenerationId, ImageId, MessageId, UserId
 from bot.store.tables import generations, images
 
 # Another process may have posted them in the same message, and come first.
@@ -20,6 +20,7 @@ _ADD = (
 )
 _BY_ID = select(images).where(images.c.id == bindparam("image"))
 _IN_MESSAGE = select(images).where(images.c.message_id == bindparam("message")).order_by(images.c.id)
+_OF_GENERATION = select(images).where(images.c.generation_id == bindparam("generation")).order_by(images.c.id)
 _SHARE = (
     update(images)
     .where(images.c.id == bindparam("new_id"), ~images.c.shared)
@@ -35,10 +36,12 @@ _NEWEST = select(images).where(images.c.id == bindparam("image")).cte("lineage",
 _IS_PARENT = and_(images.c.id == _NEWEST.c.parent_id, images.c.id < _NEWEST.c.id)
 _LINEAGE = _NEWEST.union_all(select(images).join(_NEWEST, _IS_PARENT))
 _NEWEST_FIRST = select(_LINEAGE).order_by(_LINEAGE.c.id.desc())
+_CHANNEL = bindparam("channel", type_=generations.c.channel_id.type)
+_IN_PLACE = or_(generations.c.guild_id != DIRECT_MESSAGES, generations.c.channel_id == _CHANNEL)
 _PROMPTS = (
     select(generations.c.prompt)
     .join(_LINEAGE, _LINEAGE.c.generation_id == generations.c.id)
-    .where(or_(not_(generations.c.private), generations.c.user_id == bindparam("reader")))
+    .where(or_(generations.c.user_id == bindparam("reader"), and_(not_(generations.c.private), _IN_PLACE)))
     .order_by(_LINEAGE.c.id)
 )
 
@@ -64,6 +67,11 @@ class ImageRepository:
         rows = await self._connection.execute(_IN_MESSAGE, {"message": message_id})
         return [image_from(row) for row in rows.mappings()]
 
+    async def of_generation(self, generation_id: GenerationId) -> list[Image]:
+        """Its posted images, in their order."""
+        rows = await self._connection.execute(_OF_GENERATION, {"generation": generation_id})
+        return [image_from(row) for row in rows.mappings()]
+
     async def mark_shared(self, copy: Image) -> None:
         """A copy of an image was posted for all; the first one counts."""
         await self._connection.execute(_SHARE, {f"new_{name}": value for name, value in _values(copy).items()})
@@ -73,9 +81,13 @@ class ImageRepository:
         rows = await self._connection.execute(_NEWEST_FIRST, {"image": image_id})
         return [image_from(row) for row in rows.mappings()]
 
-    async def prompts(self, image_id: ImageId, reader: UserId) -> list[str]:
-        """The prompts of a lineage, the first one first; those of private generations for their requester alone."""
-        return list(await self._connection.scalars(_PROMPTS, {"image": image_id, "reader": reader}))
+    async def prompts(self, image_id: ImageId, reader: UserId, channel: ChannelId | None) -> list[str]:
+        """The prompts of a lineage, the first one first, as they may be read in a channel.
+
+        Those of private generations are for their requester alone, and those of direct messages stay there.
+        """
+        values = {"image": image_id, "reader": reader, "channel": channel}
+        return list(await self._connection.scalars(_PROMPTS, values))
 
 
 def _values(image: Image) -> dict[str, object]:

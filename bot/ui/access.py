@@ -1,5 +1,6 @@
 """Who is served at all: every interaction and every message for the bot passes here, before anything else is done."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -32,6 +33,7 @@ class Access:
         self._options = options
         self._received: dict[int, None] = {}
         """Ids in the order of their arrival."""
+        self._handlers: set[asyncio.Task[Any]] = set()
 
     @property
     def unprotected(self) -> bool:
@@ -51,6 +53,11 @@ class Access:
     def allows(self, guild_id: int) -> bool:
         """Whether a server may use the bot."""
         return not self._options.guilds or guild_id in self._options.guilds
+
+    async def finish(self, seconds: float) -> None:
+        """Wait this long at most for what is being done about interactions and messages that came."""
+        if self._handlers:
+            await asyncio.wait(self._handlers, timeout=seconds)
 
     def check(self, interaction: discord.Interaction[Any]) -> None:
         """Raises Ignored for a duplicate, ServerNotAllowed, NotInServer or DirectMessagesOff."""
@@ -75,6 +82,9 @@ class Access:
         """Discord may send an event again, for example when a connection is resumed."""
         if event_id in self._received:
             raise Ignored
+        if (handler := asyncio.current_task()) is not None:
+            self._handlers.add(handler)
+            handler.add_done_callback(self._handlers.discard)
         self._received[event_id] = None
         if len(self._received) > _REMEMBERED:
             del self._received[next(iter(self._received))]

@@ -60,6 +60,8 @@ class Acknowledger:
         await interaction.response.defer()
         view, ephemeral = received_view(pending.user_id), pending.destination.private
         card = await interaction.followup.send(view=view, ephemeral=ephemeral, allowed_mentions=_NOBODY, wait=True)
+        seen = replace(pending.destination, private=ephemeral or card.flags.ephemeral)
+        pending = replace(pending, destination=seen)
         try:
             with suppress(*DISCORD_ERRORS):
                 await interaction.delete_original_response()

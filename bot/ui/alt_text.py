@@ -22,13 +22,16 @@ class AltTexts:
 
         The internal instruction of a 2K redraw is left out, and what was deleted because of its age. An image of
         somebody else's has no prompt: an edit of it is described by its changes alone. Of a spoiler nothing is said.
-        What others read, also of a private image that is ``shared``, leaves out the prompts of private images.
+        What others read, also of a private image that is ``shared``, leaves out the prompts of private images
+        and of other direct messages.
         """
         if generation.request.spoiler:
             return texts.SPOILER
         private = generation.request.destination.private and not shared
         reader = generation.request.account.user_id if private else _EVERYBODY
-        prompts = [*await self._history.earlier_prompts(generation, reader), generation.request.prompt]
+        channel = None if shared else generation.request.destination.channel_id
+        earlier = await self._history.earlier_prompts(generation, reader, channel)
+        prompts = [*earlier, generation.request.prompt]
         written = [prompt for prompt in prompts if prompt not in ("", LARGER_PROMPT)]
         if not written:
             return texts.LARGER_HEADLINE

@@ -12,7 +12,7 @@ import discord
 from bot.domain import derived_requests
 from bot.domain.errors import GenerationGone, NoSourceImage
 from bot.domain.generation import GenerationRequest
-from bot.domain.ids import DraftId, GenerationId, MessageId, UserId
+from bot.domain.ids import ChannelId, DraftId, GenerationId, MessageId, UserId
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.ui import prompt_helper
 from bot.ui.cards import choice_view
@@ -74,7 +74,7 @@ async def open_remix(services: Services, interaction: discord.Interaction[Any], 
     """Open the form for a new request from the words and settings of an earlier one."""
     target = await target_of(services.history, interaction, button)
     user = UserId(interaction.user.id)
-    generation = await services.history.worded(target.generation, user)
+    generation = await services.history.worded(target.generation, user, ChannelId(interaction.channel_id or 0))
     if button.action is Action.EDIT_PROMPT:
         # Of a request that failed there is nothing but its words and references.
         derived_requests.check_repeatable(generation, user, other_prompt=True)
@@ -101,7 +101,7 @@ async def remix(services: Services, interaction: discord.Interaction[Any], modal
     form = read_form(interaction)
     target = await target_of(services.history, interaction, modal)
     user = UserId(interaction.user.id)
-    generation = await services.history.worded(target.generation, user)
+    generation = await services.history.worded(target.generation, user, ChannelId(interaction.channel_id or 0))
     if modal.action is Action.EDIT_PROMPT:
         derived_requests.check_repeatable(generation, user, other_prompt=True)
     private = is_private(interaction, target)

@@ -83,7 +83,7 @@ def shared_view(
 ) -> ui.LayoutView:
     """A copy for all of an image that its requester alone could see; ``words``: as for :func:`progress_view`."""
     request = generation.request
-    settings = texts.settings(request.settings, 1, len(request.references))
+    settings = made_with(generation, 1, len(request.references), words=words)
     row = _result_buttons(generation, [ImageId(image.task_id)], prices, again=False)
     return finished_view(
         GREEN,
@@ -153,6 +153,13 @@ def headline(generation: Generation, *, words: bool = True) -> str:
     shown = texts.LARGER_HEADLINE if prompt == LARGER_PROMPT else prompt
     bold = f"**{amounts.prompt(shown, PROMPT_SHOWN)}**"
     return f"||{bold}||" if generation.request.spoiler else bold
+
+
+def made_with(generation: Generation, count: int, references: int, *, words: bool) -> list[str]:
+    """The settings, and the style by its name, which members write."""
+    request = generation.request
+    style = [texts.style(request.style)] if words and request.style is not None else []
+    return [*texts.settings(request.settings, count, references), *style]
 
 
 def finished_view(colour: int, *items: ui.Item[Any]) -> ui.LayoutView:
@@ -225,9 +232,8 @@ def _result_facts(card: Card, *, link: bool) -> list[str]:
 
 def _small_print(generation: Generation, facts: Sequence[str], *, words: bool) -> ui.TextDisplay[Any]:
     request = generation.request
-    settings = texts.settings(request.settings, len(generation.tasks), len(request.references))
-    style = [texts.style(request.style)] if words and request.style is not None else []
-    return ui.TextDisplay(small([texts.member(request.account.user_id), *settings, *style, *facts]))
+    settings = made_with(generation, len(generation.tasks), len(request.references), words=words)
+    return ui.TextDisplay(small([texts.member(request.account.user_id), *settings, *facts]))
 
 
 def _requester_line(requester: UserId) -> ui.TextDisplay[Any]:

@@ -2,14 +2,14 @@
 
 import io
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import discord
 from discord import ui
 
 from bot.domain.errors import GenerationGone, NotYours
-from bot.domain.ids import DIRECT_MESSAGES, GuildId, ImageId, UserId, from_base36, to_base36
+from bot.domain.ids import ImageId, UserId, from_base36, to_base36
 from bot.domain.image_history import HistoryEntry, HistoryFilter
 from bot.domain.settings import Model
 from bot.generation.image_history import HistoryPage, ImageHistory
@@ -17,6 +17,7 @@ from bot.ui.buttons import labelled_button
 from bot.ui.cards import BLURPLE, finished_view
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.discord_errors import leave_out_words, retry_later
+from bot.ui.interactions import account_of, outside_server
 from bot.ui.services import Services
 from bot.ui.texts import history as texts
 
@@ -120,12 +121,11 @@ def _read(button: CustomId, interaction: discord.Interaction[Any]) -> tuple[Hist
         UserId(button.number),
         favourites=bool(flags & _FAVOURITES),
         words=tuple(filter(None, words.split("-"))),
-        guild=place_of(interaction) if flags & _HERE else None,
         model=model,
     )
-    return wanted, bool(flags & _NEWER)
+    return (only_here(wanted, interaction) if flags & _HERE else wanted), bool(flags & _NEWER)
 
 
-def place_of(interaction: discord.Interaction[Any]) -> GuildId:
-    """The server that an interaction is in, or DIRECT_MESSAGES."""
-    return DIRECT_MESSAGES if interaction.guild_id is None else GuildId(interaction.guild_id)
+def only_here(wanted: HistoryFilter, interaction: discord.Interaction[Any]) -> HistoryFilter:
+    """The filter, for the server that an interaction is in, or for direct messages."""
+    return replace(wanted, guild=account_of(interaction).guild_id, outside=outside_server(interaction))

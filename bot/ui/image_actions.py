@@ -18,7 +18,7 @@ from bot.ui.discord_errors import DiscordFault, fault_of, leave_out_words, retry
 from bot.ui.interactions import check_place, delete_message, edit_answer, parent_of
 from bot.ui.message_sender import open_files
 from bot.ui.services import Services
-from bot.ui.targets import ImageTarget, can_delete, image_target_of, may_post_images, message_of, target_of
+from bot.ui.targets import ImageTarget, can_delete, can_share, image_target_of, may_post_images, message_of, target_of
 from bot.ui.texts import cards as card_texts
 from bot.ui.texts import menus as texts
 
@@ -33,7 +33,8 @@ async def show_prompt(services: Services, interaction: discord.Interaction[Any],
     """The whole prompt, and of an edit those that led to it; as a file if that is long."""
     target = await image_target_of(services.history, interaction, button)
     generation = target.generation
-    earlier = await services.history.earlier_prompts(generation, UserId(interaction.user.id))
+    viewer, channel = UserId(interaction.user.id), target.image.channel_id
+    earlier = await services.history.earlier_prompts(generation, viewer, channel)
     written = [prompt for prompt in (*earlier, generation.request.prompt) if prompt not in ("", LARGER_PROMPT)]
     if not written:
         raise WordsDeleted(generation.created_at)
@@ -140,7 +141,7 @@ async def _check_sharing(services: Services, interaction: discord.Interaction[An
         raise NotYours
     if target.image.shared:
         raise AlreadyShared
-    if not target.hidden or interaction.guild_id is None:
+    if not can_share(interaction, target) or interaction.guild_id is None:
         raise GenerationGone
     check_place(interaction)
     if not may_post_images(interaction):

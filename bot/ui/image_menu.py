@@ -12,7 +12,7 @@ from bot.domain.errors import GenerationGone
 from bot.domain.generation import Generation, Image
 from bot.domain.ids import ImageId, MessageId, UserId
 from bot.ui.buttons import menu_button
-from bot.ui.cards import BLURPLE, finished_view, headline, larger_price, small
+from bot.ui.cards import BLURPLE, finished_view, headline, larger_price, made_with, small
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.discord_errors import leave_out_words
 from bot.ui.services import Services
@@ -35,7 +35,8 @@ class _Menu:
     def view(self, *, words: bool) -> ui.LayoutView:
         """The message."""
         request = self.generation.request
-        facts = [self.about, card_texts.member(request.account.user_id), *card_texts.settings(request.settings, 1, 0)]
+        settings = made_with(self.generation, 1, 0, words=words)
+        facts = [self.about, card_texts.member(request.account.user_id), *settings]
         text = f"{headline(self.generation, words=words)}\n{small([fact for fact in facts if fact])}"
         hint = [ui.TextDisplay[Any](f"-# {self.hint}")] if self.hint else []
         rows = [ui.ActionRow[Any](*row) for row in self.rows if row]
@@ -45,8 +46,7 @@ class _Menu:
 async def open_more(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """A card's last button: what it has no button for; of several images, what is about all of them."""
     target = await target_of(services.history, interaction, button)
-    images = await services.history.images_in(MessageId(message_of(interaction).id))
-    mine = [image for image in images if image.generation_id == target.generation.id]
+    mine = await services.history.images_on(MessageId(message_of(interaction).id), target.generation)
     if not mine:
         raise GenerationGone
     await _send(services, interaction, ImageTarget(target.generation, mine[0]), mine, on_card=True)
@@ -61,7 +61,8 @@ async def open_image(services: Services, interaction: discord.Interaction[Any], 
 async def open_menu(services: Services, interaction: discord.Interaction[Any], image_id: ImageId) -> None:
     """Answer with the menu of an image. That the member may come to it is for the caller to check."""
     image, generation = await services.history.image(image_id, UserId(interaction.user.id))
-    siblings = await services.history.images_in(image.message_id)
+    card = generation.request.destination.message_id if image.shared else image.message_id
+    siblings = await services.history.images_on(card or image.message_id, generation)
     await _send(services, interaction, ImageTarget(generation, image), siblings, on_card=False)
 
 
@@ -95,7 +96,10 @@ def _menu(
     image, generation = target.image, target.generation
     whole, viewer = on_card and len(siblings) > 1, UserId(interaction.user.id)
     price = larger_price(generation, prices)
-    new = [menu_button(action, image.id, viewer) for action in (Action.EDIT, Action.REMIX)]
+    # Of a private image that was shared, the request stays its requester's own.
+    repeats = target.requester == viewer or not generation.request.destination.private
+    actions = [*([Action.AGAIN] if repeats else []), Action.EDIT, Action.REMIX]
+    new = [menu_button(action, image.id, viewer) for action in actions]
     if price is not None:
         new.append(menu_button(Action.LARGER, image.id, viewer, price=price))
     offered = {
@@ -104,7 +108,7 @@ def _menu(
         Action.ORIGINAL: not whole,
         Action.EDITS: not whole and has_edits,
         Action.SHARE: not whole and can_share(interaction, target),
-        Action.REMOVE: (whole or len(siblings) == 1) and can_delete(interaction, target),
+        Action.REMOVE: (whole or image.shared or len(siblings) == 1) and can_delete(interaction, target),
     }
     more = [menu_button(action, image.id, viewer) for action, is_offered in offered.items() if is_offered]
     in_direct_message = interaction.guild_id is None and image.channel_id == interaction.channel_id

@@ -30,6 +30,12 @@ def is_outside(interaction: discord.Interaction[Any]) -> bool:
     return by_user or interaction.client.get_guild(interaction.guild_id) is None
 
 
+def account_of(interaction: discord.Interaction[Any]) -> Account:
+    """Who uses a command, and where."""
+    outside = interaction.guild_id is None or is_outside(interaction)
+    return Account(UserId(interaction.user.id), DIRECT_MESSAGES if outside else GuildId(interaction.guild_id or 0))
+
+
 def outside_server(interaction: discord.Interaction[Any]) -> GuildId | None:
     """The server that an interaction comes from, if the bot is not in it."""
     return GuildId(interaction.guild_id) if interaction.guild_id and is_outside(interaction) else None

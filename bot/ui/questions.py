@@ -77,11 +77,12 @@ class Questions:
         draft = self._history.new_draft(UserId(interaction.user.id), origin, sources)
         await self._history.keep(replace(draft, prompt=prompt, chosen=chosen))
         price = self._prices.of(chosen.settings) * chosen.count
+        settings = texts.settings(chosen.settings, chosen.count, len(sources))
         await edit_answer(
             interaction,
             lambda words: command_question_view(
                 prompt if words else "",
-                [*texts.settings(chosen.settings, chosen.count, len(sources)), in_credits(price)],
+                [*settings, *([texts.style(chosen.style)] if words and chosen.style else []), in_credits(price)],
                 question_buttons(draft.id, price, edits=False),
             ),
         )

@@ -11,7 +11,6 @@ from discord import app_commands
 from bot.domain.builtin_styles import BUILT_IN
 from bot.domain.credits import Account, Credits, PriceList
 from bot.domain.errors import NotAManager, StoreUnavailable
-from bot.domain.ids import DIRECT_MESSAGES, GuildId, UserId
 from bot.domain.preferences import Preferences
 from bot.domain.settings import COUNT_MAX, REFERENCES_MAX, Model, Resolution, Settings
 from bot.domain.style_errors import TooManyWithSet
@@ -20,7 +19,7 @@ from bot.generation.preferences import MemberPreferences
 from bot.generation.reference_sets import ReferenceSets
 from bot.generation.styles import Styles
 from bot.quota.service import QuotaService
-from bot.ui.interactions import check_manager, is_outside
+from bot.ui.interactions import account_of, check_manager
 from bot.ui.texts import styles as texts
 
 _CHOICES_MAX: Final = 25
@@ -114,12 +113,6 @@ class StyleOptions:
         resolution = next((one for one in Resolution if one == typed.get("resolution")), preferred.resolution)
         count = next((one for one in range(1, COUNT_MAX + 1) if one == typed.get("count")), preferences.images)
         return self._prices.of(Settings(model, resolution=resolution)) * count
-
-
-def account_of(interaction: _Interaction) -> Account:
-    """Who uses a command, and where."""
-    outside = interaction.guild_id is None or is_outside(interaction)
-    return Account(UserId(interaction.user.id), DIRECT_MESSAGES if outside else GuildId(interaction.guild_id or 0))
 
 
 def _choices(labelled: Sequence[tuple[str, Saved]], typed: str) -> _Choices:

@@ -7,7 +7,7 @@ import discord
 from discord import ui
 
 from bot.domain.credits import Account
-from bot.domain.errors import GenerationGone
+from bot.domain.errors import DraftGone, GenerationGone
 from bot.domain.generation import Source
 from bot.domain.ids import DraftId, GuildId, StyleId, UserId
 from bot.domain.settings import Model, Settings
@@ -18,10 +18,9 @@ from bot.ui.buttons import page_buttons
 from bot.ui.cards import BLURPLE, GREEN, finished_view
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.discord_errors import leave_out_words
-from bot.ui.interactions import check_manager, edit_answer
+from bot.ui.interactions import account_of, check_manager, edit_answer
 from bot.ui.services import Services
 from bot.ui.style_forms import read_set, read_style, style_modal
-from bot.ui.style_options import account_of
 from bot.ui.texts import styles as texts
 
 _PAGE: Final = 8
@@ -119,8 +118,11 @@ async def submit_references(services: Services, interaction: _Interaction, modal
     form = read_set(interaction)
     owner = await owner_for(services.quotas, interaction, form.shared)
     draft = await services.history.draft(DraftId(modal.number), UserId(interaction.user.id))
-    await interaction.response.defer(ephemeral=True, thinking=True)
     images = [source for source in draft.sources if isinstance(source, Source)]
+    if not images:
+        # A question's, which has none: the custom id is forged.
+        raise DraftGone
+    await interaction.response.defer(ephemeral=True, thinking=True)
     await save_references(services, interaction, owner, form.name, images)
 
 

@@ -13,6 +13,7 @@ from bot.domain.ids import ChannelId, GenerationId, ImageId, MessageId, UserId
 from bot.domain.image_edits import ImageViewer
 from bot.generation.history import History
 from bot.ui.custom_ids import CustomId
+from bot.ui.interactions import is_outside
 from bot.ui.message_images import images_of
 from bot.ui.services import Services
 
@@ -69,16 +70,22 @@ async def image_target_of(history: History, interaction: discord.Interaction[Any
 
 
 def can_delete(interaction: discord.Interaction[Any], target: ImageTarget) -> bool:
-    """The requester, and who may manage messages in its channel. A message that one member alone sees they dismiss."""
-    if target.hidden:
+    """The requester, and who may manage messages in its channel, unless the bot is not in it.
+
+    A message that one member alone sees they dismiss.
+    """
+    elsewhere = target.generation.request.destination.outside is not None and not target.image.shared
+    here = target.image.channel_id == interaction.channel_id
+    if target.hidden or elsewhere or (here and interaction.context.private_channel):
         return False
     manages = interaction.guild_id is not None and interaction.permissions.manage_messages
-    return target.requester == interaction.user.id or (manages and target.image.channel_id == interaction.channel_id)
+    return target.requester == interaction.user.id or (manages and here)
 
 
 def can_share(interaction: discord.Interaction[Any], target: ImageTarget) -> bool:
-    """Whether a private image can be offered to the channel; in direct messages nobody else is there to see it."""
-    return target.hidden and target.requester == interaction.user.id and interaction.guild_id is not None
+    """Whether a private image can be offered to the channel, where the bot has to be; not in direct messages."""
+    in_server = interaction.guild_id is not None and not is_outside(interaction)
+    return target.hidden and target.requester == interaction.user.id and in_server
 
 
 def may_post_images(interaction: discord.Interaction[Any]) -> bool:

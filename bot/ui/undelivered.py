@@ -10,7 +10,8 @@ import structlog
 from discord import ui
 
 from bot.domain.delivery_errors import ResultPending, TooLargeToPost
-from bot.domain.ids import GenerationId
+from bot.domain.ids import ChannelId, GenerationId, MessageId
+from bot.domain.ports import Posted
 from bot.generation.undelivered import HandOver, Undelivered
 from bot.ui.alt_text import AltTexts
 from bot.ui.cards import AMBER, finished_view, gallery, headline
@@ -54,29 +55,30 @@ async def _hand_over(
         return True
     alt_text = await alt_texts.of(handed.generation)
     try:
-        await leave_out_words(lambda words: _send(interaction, handed, alt_text, words=words))
+        posted = await leave_out_words(lambda words: _send(interaction, handed, alt_text, words=words))
     except discord.HTTPException as error:
         if fault_of(error) is DiscordFault.TOO_LARGE:
             raise TooLargeToPost from error
         raise
-    undelivered.mark_delivered(handed)
+    undelivered.mark_delivered(handed, posted)
     return True
 
 
-async def _send(interaction: discord.Interaction[Any], handed: HandOver, alt_text: str, *, words: bool) -> None:
+async def _send(interaction: discord.Interaction[Any], handed: HandOver, alt_text: str, *, words: bool) -> Posted:
     generation, images = handed.generation, handed.images
     shown_text = alt_text if words else texts.ALT_TEXT_HIDDEN
     reasons = [task.failure for task in generation.tasks if task.failure is not None]
     items: list[ui.Item[Any]] = [gallery(generation, images, shown_text)] if images else []
     text = texts.undelivered(reasons, len(images), len(handed.lost), handed.price)
     items += [ui.TextDisplay(headline(generation, words=words)), ui.TextDisplay(text)]
-    await interaction.followup.send(
+    message = await interaction.followup.send(
         view=finished_view(AMBER, *items),
         files=await open_files(images, shown_text),
         ephemeral=True,
         allowed_mentions=discord.AllowedMentions.none(),
         wait=True,
     )
+    return Posted(ChannelId(interaction.channel_id or 0), MessageId(message.id))
 
 
 async def tell_passed_over(interaction: discord.Interaction[Any], names: Sequence[str]) -> None:

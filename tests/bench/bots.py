@@ -15,7 +15,8 @@ import aiohttp
 from tests.bench.commands import arrivals, count_acknowledged, now
 from tests.bench.fake_discord import FakeDiscord
 from tests.bench.fake_kie import CALLBACK_KEY, TaskDurations
-from tests.bench.processes import Child, free_port
+from tests.bench.processes import Child
+from tests.ports import free_port
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 UNLIMITED: Final = {"EASEL__KIE__NEW_TASKS": "10000", "EASEL__KIE__RUNNING_TASKS": "100000"}

@@ -33,8 +33,9 @@ from tests.bench.command_line import parse_options, print_line
 from tests.bench.commands import SentCommand, arrivals, count_posted, now
 from tests.bench.fake_discord import FakeDiscord
 from tests.bench.fake_kie import FakeKie, TaskDurations
-from tests.bench.processes import Child, ChildError, free_port
+from tests.bench.processes import Child, ChildError
 from tests.bench.table import MedianRange, percentile, ratio_text
+from tests.ports import free_port
 
 _DURATIONS: Final = TaskDurations(2.3, spread=0.33)
 """Not all the same: tasks would always end in the moment in which another command comes."""

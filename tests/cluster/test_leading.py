@@ -16,7 +16,8 @@ from bot.cluster.leader import Leader, LeaseLost, lease_name
 from bot.domain.credits import Credits
 from bot.domain.delivery_errors import Undeliverable
 from bot.domain.errors import RequestsPaused, ResultsPaused, StoreUnavailable, SubmissionsPaused
-from bot.domain.ids import GenerationId, KieTaskId, TaskId, UserId
+from bot.domain.ids import ChannelId, GenerationId, KieTaskId, MessageId, TaskId, UserId
+from bot.domain.ports import Posted
 from bot.domain.states import Failure, TaskState
 from bot.domain.store_errors import OutcomeUnknown
 from bot.generation import delivery as delivery_module
@@ -322,7 +323,7 @@ async def test_a_gateway_hands_over_what_the_leader_could_post_nowhere(cluster: 
         assert len(handed.images) == 1
         await worker.pipeline.results.sweep()
         assert spooled(worker, gateway) == [1, 1]
-        undelivered.mark_delivered(handed)
+        undelivered.mark_delivered(handed, Posted(ChannelId(5), MessageId(6)))
         await worker.wait_for_states(generation_id, TaskState.DELIVERED)
         assert cluster.ledger(generation_id) == [RESERVED, SETTLED]
         assert await undelivered.load(generation_id, 10 << 20) is None

@@ -1,7 +1,6 @@
 """Whole processes, side by side in this one: the one with the shards loses them, the one that stands by takes them."""
 
 import asyncio
-import socket
 import sqlite3
 from collections.abc import Callable
 from contextlib import closing
@@ -20,6 +19,7 @@ from bot.cluster.ports import LocalLeases
 from bot.config import Config, load
 from bot.config.sections import ClusterConfig, DatabaseConfig, WebConfig
 from demo.kie import Delay
+from tests.ports import free_port
 from tests.process.deployment import Deployment, open_deployment
 from tests.stories.images import png
 from tests.waiting import until
@@ -32,11 +32,6 @@ def only_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(DiscordWebSocket, "DEFAULT_GATEWAY", DiscordWebSocket.DEFAULT_GATEWAY)
     for name in ("hide_memory", "_tune_garbage_collector"):
         monkeypatch.setattr(process, name, lambda: None)
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return listening.getsockname()[1]
 
 
 async def readiness(config: Config) -> tuple[int, dict[str, Any]]:

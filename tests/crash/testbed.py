@@ -18,9 +18,9 @@ from simcord import ChannelHandle, GuildHandle, MemberActor
 from bot.domain.ids import TaskId, from_base36
 from bot.store.sqlite import database_file
 from demo.kie import KieStandIn
-from tests.bench.processes import free_port
 from tests.crash.crash_points import Crash
 from tests.front import BotProcess, DiscordFront, Fault
+from tests.ports import free_port
 from tests.process.deployment import bot_settings
 
 _KIE_KEY, _CALLBACK_KEY = "kie-key", "callback-key"

@@ -10,8 +10,8 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from tests.cluster.test_processes import free_port
 from tests.deploy.files import COMPOSE, ROOT, easel_services, environment, image
+from tests.ports import free_port
 from tests.process.deployment import KIE_KEY, open_deployment
 from tests.waiting import until
 

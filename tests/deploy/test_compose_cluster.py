@@ -18,10 +18,11 @@ from simcord import InteractionResult
 
 from bot.config import Config
 from bot.config.sections import WebConfig
-from tests.cluster.test_processes import free_port, readiness
+from tests.cluster.test_processes import readiness
 from tests.database import server
 from tests.deploy.files import CLUSTER, ROOT, compose, easel_services, environment, image
 from tests.front import BotProcess
+from tests.ports import free_port
 from tests.process.deployment import KIE_KEY, Deployment, log_entries, open_deployment
 from tests.stories.rendered import rendered
 from tests.waiting import until

@@ -243,9 +243,9 @@ class Installation:
         workload = Workload(tuning.kie_limits, durations=pace.durations, leadership=leadership or OnlyProcess())
         spool = Spool(folder / "spool", fetcher)
         results = Results(runtime, api=api, workload=workload, spool=spool, threads=threads)
-        undelivered = Undelivered(runtime, results)
         sandbox = await stack.enter_async_context(DecodeSandbox())
         previews = Previews(runtime, results=results, sandbox=sandbox, folder=folder, keep=tuning.previews)
+        undelivered = Undelivered(runtime, results, previews)
         delivery = DeliveryWorker(runtime, workload=workload, results=results, previews=previews)
         tracker = Tracker(runtime, api=api, workload=workload, delivery=delivery, pace=pace, options=tuning.tracker)
         submitter = Submitter(

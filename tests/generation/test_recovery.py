@@ -285,6 +285,7 @@ async def test_the_rate_limit_counts_an_earlier_processs_calls(installation: Ins
         assert third.at - first.at >= 1.5
 
 
+@pytest.mark.long
 async def test_killed_again_and_again_credits_move_once(installation: Installation, kie: KieStandIn) -> None:
     kie.script.next_tasks(Succeed(duration=0.2), Fail("500", "Internal Error", duration=0.2), Never(), Succeed())
     async with installation.start(working=False) as backend:

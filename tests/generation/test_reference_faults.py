@@ -67,7 +67,7 @@ async def test_requests_that_are_still_being_accepted_at_shutdown_are_cancelled(
     kie.script.always("upload", Hang())
     requests = [asyncio.create_task(backend.request(sources=[source])) for _ in range(2)]
     await until(lambda: any(call.path.endswith("upload") for call in kie.requests), what="the upload")
-    await backend.generations.drain(0.05)
+    backend.generations.cancel_accepting()
 
     done, _ = await asyncio.wait(requests, timeout=5)
     assert len(done) == len(requests)

@@ -9,8 +9,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from bot.domain.delivery_errors import ResultPending, Undeliverable
-from bot.domain.ids import GenerationId
-from bot.domain.ports import ImageFile
+from bot.domain.ids import ChannelId, GenerationId, MessageId
+from bot.domain.ports import ImageFile, Posted
 from bot.domain.states import Failure, TaskState
 from bot.generation.undelivered import KEPT_FOR, Undelivered
 from demo.kie import Behaviour, Fail, Html, KieStandIn, RecordedRequest, Reply, Succeed
@@ -19,6 +19,7 @@ from tests.generation.backend import ALICE, BOB, GOODWILL, REFUNDED, RESERVED, S
 from tests.waiting import until
 
 LIMIT = 10 << 20
+POSTED = Posted(ChannelId(5), MessageId(6))
 
 
 async def request_undeliverable(backend: Backend, count: int = 1) -> GenerationId:
@@ -48,7 +49,7 @@ def downloads(kie: KieStandIn) -> list[RecordedRequest]:
 async def hand_over(backend: Backend, generation_id: GenerationId) -> None:
     handed = await undelivered(backend).load(generation_id, LIMIT)
     assert handed is not None
-    undelivered(backend).mark_delivered(handed)
+    undelivered(backend).mark_delivered(handed, POSTED)
     await until(lambda: not len(backend.runtime.background), what="the hand-over to be stored")
 
 
@@ -142,7 +143,7 @@ async def test_what_was_handed_over_is_paid_for_once_the_database_takes_writes(
         locker = sqlite3.connect(backend.folder / "easel.db", isolation_level=None)
         locker.execute("BEGIN IMMEDIATE")
         with capture_logs() as logs:
-            undelivered(backend).mark_delivered(handed)
+            undelivered(backend).mark_delivered(handed, POSTED)
             await until(lambda: len(logs) > 3, what="several attempts")
         locker.execute("ROLLBACK")
         locker.close()

@@ -3,6 +3,7 @@
 import asyncio
 import signal
 
+import pytest
 from simcord import InteractionResult
 
 from bot.domain.errors import GenerationGone
@@ -22,6 +23,7 @@ async def db(deployment: Deployment, *arguments: str) -> tuple[int, str]:
         return await process.ended(within=30), process.output().splitlines()[-1]
 
 
+@pytest.mark.long
 async def test_a_backup_made_at_work_is_a_whole_bot(deployment: Deployment) -> None:
     database, copy = deployment.folder / "easel.db", deployment.folder / "kept" / "copy.db"
     async with deployment.bot(EASEL__QUOTA__CREDITS="500") as bot:

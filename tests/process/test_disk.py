@@ -138,7 +138,7 @@ async def wait_until_running(disk: FaultyDisk) -> None:
     "fault",
     [
         pytest.param(FULL, marks=pytest.mark.long),
-        FULL_AT_COMMIT,
+        pytest.param(FULL_AT_COMMIT, marks=pytest.mark.long),
         pytest.param(READ_ONLY, marks=pytest.mark.long),
         LOCKED,
     ],

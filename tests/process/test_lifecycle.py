@@ -122,6 +122,7 @@ async def test_no_secrets_and_prompts_are_logged(deployment: Deployment) -> None
         assert secret not in output
 
 
+@pytest.mark.long
 async def test_an_image_over_the_upload_limit_is_made_to_fit(deployment: Deployment) -> None:
     limits = deployment.front.upload_limits
     limits.default = 1_500_000
@@ -296,6 +297,17 @@ async def test_references_in_progress_at_shutdown_are_finished_or_reported(
     assert deployment.logged_errors() == []
     async with deployment.bot():
         await wait_for_outcome(deployment, interaction, finished=seconds < 1)
+
+
+async def test_a_command_that_is_not_acknowledged_at_shutdown_is_accepted(deployment: Deployment) -> None:
+    slow = deployment.front.faults.on("POST", "/interactions/*/callback", Fault(delay=0.5))
+    async with deployment.bot() as bot:
+        interaction = await deployment.imagine("a map")
+        await until(lambda: slow.hits, what="the acknowledgement")
+        assert await bot.terminate(within=20) == 0
+    assert deployment.logged_errors() == []
+    async with deployment.bot():
+        await deployment.wait_for_image(interaction)
 
 
 async def wait_for_outcome(deployment: Deployment, interaction: InteractionResult, *, finished: bool) -> None:

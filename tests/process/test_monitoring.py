@@ -5,14 +5,10 @@ import socket
 import aiohttp
 import pytest
 
+from tests.ports import free_port
 from tests.process.deployment import Deployment
 from tests.process.test_lifecycle import web_address
 from tests.waiting import until
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        return server.getsockname()[1]
 
 
 async def get(url: str, token: str = "") -> tuple[int, str]:

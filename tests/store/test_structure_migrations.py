@@ -6,6 +6,7 @@ from pathlib import Path
 
 from bot.domain.credits import Credits
 from bot.domain.ids import GuildId, UserId
+from bot.domain.image_history import HistoryFilter
 from bot.domain.ledger import RequestApproved, RequestDenied
 from bot.store.migrate import migrate
 from bot.store.store import Store
@@ -89,3 +90,33 @@ async def test_old_sentences_are_shown_as_they_are_and_pending_decisions_as_befo
         "<@101> · +12.125 bonus credits: approved request for more credits",
         "<@101> · +99 bonus credits: won the contest",
     ]
+
+
+async def test_images_of_earlier_versions_are_found_by_their_words(file: Path, url: str) -> None:
+    upgrade(file, "0016")
+    with closing(sqlite3.connect(file)) as connection, connection:
+        for number, (user, prompt) in enumerate([(ALICE, "a red fox"), (ALICE, ""), (BOB, "a fox of bob's")], start=1):
+            connection.execute(
+                "INSERT INTO generations (id, user_id, guild_id, created_at, prompt, model, aspect_ratio, resolution, "
+                "reference_count, unit_price, channel_id, application_id, interaction_token, token_expires_at, "
+                "private, upload_limit, delivery) VALUES (?, ?, 900, ?, ?, 'pro', '1:1', '1K', 0, 5000, 501, "
+                "601, 'token', ?, 0, 1000000, 'done')",
+                (number, user, AT, prompt, AT),
+            )
+            connection.execute(
+                "INSERT INTO tasks (id, generation_id, user_id, position, state, created_at, free) "
+                "VALUES (?, ?, ?, 0, 'delivered', ?, 0)",
+                (number, number, user, AT),
+            )
+            connection.execute(
+                "INSERT INTO images (id, generation_id, channel_id, message_id, filename, posted_at) "
+                "VALUES (?, ?, 501, 7, 'easel.png', ?)",
+                (number, number, AT),
+            )
+    migrate(url)
+
+    async with Store.open(url) as store, store.read() as tx:
+        for words, found in (((), [2, 1]), (("fox",), [1]), (("hound",), [])):
+            entries = await tx.image_history.entries(HistoryFilter(UserId(ALICE), words=words), 10)
+            assert [entry.image.id for entry in entries] == found
+            assert not any(entry.private or entry.favourite for entry in entries)

@@ -175,6 +175,7 @@ async def test_help_shows_the_ways_the_prices_and_the_balance_privately(world: S
     assert "Edit image" in shown.text
     assert "pro · fast · 5 credits (7 at 2K)" in shown.text
     assert "**45** of 50 credits left today" in shown.text
+    assert not re.search(r"(?<![\w<])/[a-z]", shown.text), "every command can be clicked"
     assert shown.buttons == ()
 
 

@@ -7,22 +7,25 @@ import pytest
 import simcord
 
 from bot.config.sections import PricesConfig
-from bot.domain.errors import PriceChanged, QuestionGone
+from bot.domain.errors import DraftGone, PriceChanged, QuestionGone
 from bot.ui.texts.refusals import refusal
 from tests.database import execute
 from tests.stories.components import (
     NOT_YOURS,
     custom_id_of,
     forge,
+    forge_modal,
     new_card,
     press_at_once,
     press_forged,
     private_answer,
 )
 from tests.stories.images import png
+from tests.stories.kie_calls import task_bodies
 from tests.stories.rendered import rendered
 from tests.stories.story_world import StoryWorld, bot_with, has_ended, response_of
 from tests.stories.test_preferences import prefer
+from tests.stories.test_styles import add_style
 from tests.waiting import until
 
 YES, NO = "Make · 10 credits", "No"
@@ -162,3 +165,47 @@ async def test_where_nothing_may_be_posted_nothing_is_asked(world: StoryWorld) -
     assert rendered(answer).text.startswith("I'm not allowed to post images here")
     assert world.refusal(await world.imagine()).text.startswith("I'm not allowed to post images here")
     assert execute(world.folder, "SELECT count(*) FROM drafts") == [(0,)]
+
+
+@bot_with(credits=100)
+@pytest.mark.parametrize("removed", ["style", "references"])
+async def test_what_was_agreed_to_is_made_also_when_its_style_is_gone_but_not_without_its_images(
+    world: StoryWorld, removed: str
+) -> None:
+    await prefer(world, world.alice, {"resolution": "2K", "count": "2", "confirm_above": "5"})
+    await add_style(world, world.alice, model=["flex"], ratio=["16:9"])
+    cat = ("cat.png", png((9, 9, 200)))
+    await world.alice.slash(world.channel, "references add", name="my cat", image=cat)
+    options: dict[str, Any] = {"style": "own:Linocut", "references": "own:my cat", "image": ("boat.png", png())}
+    question = response_of(await world.imagine("a castle", **options))
+    facts = "-# 2 × FLUX.2 Flex · 16:9 · 2K · from 2 images · style: Linocut · 48 credits"
+    assert rendered(question).texts[1] == facts
+    await world.alice.slash(world.channel, f"{removed} remove", name=options[removed])
+    await world.restart()
+    pressed = await world.alice.click(question, label="Make · 48 credits")
+
+    if removed == "references":
+        assert "my cat" in world.refusal(pressed).text
+        world.check_nothing_started()
+        return
+    card = rendered(await card_of(world, pressed))
+    assert card.small_print[1:] == [
+        "2 × FLUX.2 Flex",
+        "16:9",
+        "2K",
+        "from 2 images",
+        "style: Linocut",
+        *card.small_print[6:],
+    ]
+    assert card.small_print[-1] == "48 credits"
+    assert {body["input"]["prompt"] for body in task_bodies(world.kie)} == {"A linocut of a castle, two colours"}
+    assert [amount for kind, amount in world.ledger(world.alice) if kind == "reserve"] == [Decimal(-24)] * 2
+
+
+async def test_a_question_without_images_is_no_reference_set(world: StoryWorld) -> None:
+    number = custom_id_of(await ask(world), YES).split(":")[2]
+    photo = await world.alice.send(world.channel, attachments=[("cat.png", png())])
+    opened = await world.alice.context_menu(world.channel, "Save as references", photo)
+    forge_modal(world, opened, f"easel:refs:{number}")
+
+    assert private_answer(await world.alice.submit_modal(opened, {"name": "cat"})).text == refusal(DraftGone())

@@ -7,7 +7,7 @@ import discord
 import pytest
 import simcord
 
-from bot.cluster.leader import OnlyProcess
+from bot.cluster.leader import Leadership
 from bot.domain.delivery_errors import DeliveryFailed
 from bot.domain.ports import Card, ImageFile
 from bot.domain.states import TaskState
@@ -108,7 +108,7 @@ async def test_what_hangs_until_the_lease_may_have_run_out_is_given_up(
     assert generation is not None
     card = Card(generation, position=None, ready_at=None)
     with monkeypatch.context() as patch:
-        patch.setattr(OnlyProcess, "while_sure", run_out)
+        patch.setattr(type(world.app.pipeline.workload.leadership), "while_sure", run_out)
         patch.setattr("bot.ui.message_sender._PROGRESS_TIMEOUT", 60)
         for name in ("open_files", "leave_out_words"):
             patch.setattr(f"bot.ui.message_sender.{name}", hang)
@@ -120,7 +120,7 @@ async def test_what_hangs_until_the_lease_may_have_run_out_is_given_up(
     assert len(rendered(response_of(command)).images) == 1
 
 
-def run_out(_: OnlyProcess) -> asyncio.Timeout:
+def run_out(_: Leadership) -> asyncio.Timeout:
     return asyncio.timeout(0)
 
 

@@ -21,6 +21,7 @@ from tests.stories.components import (
     delete,
     edit,
     fields_of,
+    forge,
     menu_of,
     new_card,
     press,
@@ -55,7 +56,7 @@ async def test_a_grid_has_a_menu_for_each_image_that_shows_and_edits_it(world: S
     assert rendered(card).buttons == ("1", "2", "3", "Again", "Remix", "⋯")
     menu = await menu_of(world, world.bob, card, "3")
     shown = rendered(menu)
-    assert shown.buttons == ("Edit", "Remix", "2K · 7", "⭐ Favourite", "Full prompt", "Original file")
+    assert shown.buttons == ("Again", "Edit", "Remix", "2K · 7", "⭐ Favourite", "Full prompt", "Original file")
     assert "image 3 of 3" in shown.text
     third = rendered(card).images[2].url
     edited = await world.outcome(await edit(world, world.bob, menu))
@@ -187,13 +188,41 @@ async def test_a_private_image_is_shared_once_as_a_copy_for_everybody(world: Sto
     assert await fetched(shown.images[0].url) == await fetched(rendered(card).images[0].url)
     again = await answer_of(world, await world.alice.click(menu, label="Share"))
     assert again.text.startswith("You've already shared this image")
-    assert "Share" not in rendered(await menu_of(world, world.alice, card)).buttons
+    assert rendered(await menu_of(world, world.alice, card)).buttons == (
+        *("⭐ Favourite", "Full prompt", "Original file", "Delete"),
+    )
 
     edited = await world.outcome(await edit(world, world.bob, copy))
     assert not edited.ephemeral
     prompt = await answer_of(world, await world.bob.click(await menu_of(world, world.bob, copy), label="Full prompt"))
     assert "a secret garden" in prompt.text
     assert rendered(await menu_of(world, world.alice, copy)).buttons[-1] == "Delete"
+
+
+async def test_a_private_grid_counts_its_images_also_when_one_was_shared(world: StoryWorld) -> None:
+    card = await private_card(world, count=3)
+    await world.alice.click(await menu_of(world, world.alice, card, "2"), label="Share")
+    (copy,) = world.messages()
+    shown = {number: rendered(await menu_of(world, world.alice, card, number)) for number in ("1", "2", "3")}
+
+    for number, menu in shown.items():
+        assert f"image {number} of 3" in menu.text
+        assert ("Share" in menu.buttons, "Delete" in menu.buttons) == (number != "2", number == "2")
+    assert rendered(await menu_of(world, world.alice, card)).buttons == ("Full prompt",)
+    # Only Alice asks for the same again; others start from the copy.
+    ((number,),) = execute(world.folder, "SELECT id FROM images WHERE shared")
+    forge(world, copy, "⋯", f"easel:{Action.IMAGE}:{to_base36(number)}")
+    for member, again in ((world.alice, True), (world.bob, False)):
+        opened = await press_forged(world, member, copy, f"easel:{Action.IMAGE}:{to_base36(number)}")
+        assert ("Again" in private_answer(opened).buttons) is again
+
+
+async def test_again_from_an_images_menu_makes_all_of_its_request_again(world: StoryWorld) -> None:
+    card = await new_card(world, count=2)
+    made = await press(world, world.bob, (await menu_of(world, world.bob, card, "2")).message, "Again")
+
+    assert (made.headline, len(made.images)) == ("**a red fox in snow**", 2)
+    assert world.ledger(world.bob) == PAID[:1] * 2 + PAID[1:] * 2
 
 
 async def test_sharing_twice_in_one_moment_posts_one_copy(world: StoryWorld) -> None:
@@ -214,6 +243,26 @@ async def test_a_shared_edit_does_not_give_away_what_led_to_it_in_private(world:
     assert rendered(copy).images[0].alt_text == "at night"
     prompt = await answer_of(world, await world.bob.click(await menu_of(world, world.bob, copy), label="Full prompt"))
     assert prompt.text == "```\nat night\n```"
+
+
+async def test_words_of_direct_messages_stay_there_also_when_what_was_made_from_them_is_shared(
+    world: StoryWorld,
+) -> None:
+    alice = world.alice.user
+    await world.outcome(await alice.slash("imagine", prompt="between us"))
+    listed = response_of(await world.alice.slash(world.channel, "history"))
+    opened = response_of(await world.alice.click(listed, label="1"))
+    larger = await world.alice.click(opened, label="2K · 7")
+    assert (await world.outcome(larger)).images[0].alt_text == "between us", "for her own eyes"
+    await world.alice.click(await menu_of(world, world.alice, response_of(larger)), label="Share")
+    (copy,) = world.messages()
+
+    assert "between us" not in str(rendered(copy))
+    for label in ("Full prompt", "Edits"):
+        shown = await answer_of(world, await world.bob.click(await menu_of(world, world.bob, copy), label=label))
+        assert "between us" not in str(shown)
+    assert "value" not in fields_of(await world.bob.click(copy, label="Remix"))["prompt"]
+    assert fields_of(await world.alice.click(copy, label="Remix"))["prompt"]["value"] == "between us"
 
 
 @pytest.mark.parametrize("why", ["the bot may not post", "the member may not post", "the channel is not allowed"])

@@ -14,6 +14,7 @@ from tests.stories.components import (
     fields_of,
     forge,
     forge_modal,
+    menu_of,
     new_card,
     press,
     private_answer,
@@ -227,3 +228,19 @@ async def test_an_edit_of_a_styled_image_is_described_by_words_alone(world: Stor
     assert [image.alt_text for image in edited.images] == ["a red fox, edited: at night"]
     assert prompts(world)[-1] == "at night"
     assert prompts(world)[0].startswith("a red fox\nStyle: A loose watercolour")
+
+
+async def test_a_shared_copy_names_the_style_and_gives_no_more_of_it_away(world: StoryWorld) -> None:
+    await add_style(world, world.alice)
+    command = await world.imagine("a red fox", style="own:Linocut", private=True)
+    await world.outcome(command)
+    menu = await menu_of(world, world.alice, response_of(command))
+    assert "style: Linocut" in rendered(menu).text.replace("\N{NO-BREAK SPACE}", " ")
+    await world.alice.click(menu, label="Share")
+    (copy,) = world.messages()
+    prompt = private_answer(await world.bob.click(await menu_of(world, world.bob, copy), label="Full prompt"))
+    remix = fields_of(await world.bob.click(copy, label="Remix"))
+
+    assert "style: Linocut" in rendered(copy).small_print
+    assert (prompt.text, remix["prompt"]["value"]) == ("```\na red fox\n```", "a red fox")
+    assert "linocut of" not in str(rendered(copy))

@@ -10,7 +10,7 @@ from bot.ui.cards import AMBER, GREEN
 from bot.ui.texts.refusals import refusal
 from demo.kie import Code, Fail, Reply, Succeed, TaskOutcome
 from tests.stories.rendered import Rendered, rendered
-from tests.stories.story_world import GOODWILL, PAID, StoryWorld, response_of
+from tests.stories.story_world import GOODWILL, PAID, StoryWorld, bot_with, response_of
 from tests.waiting import until
 
 HERE_IT_IS = "I couldn't post the result where you asked. Here it is. It cost 5 credits."
@@ -63,6 +63,26 @@ async def test_the_next_process_brings_it_too(world: StoryWorld) -> None:
     assert len([call for call in world.kie.requests if call.path.startswith("/results/")]) == 1, "it was kept"
     await world.rest()
     assert world.ledger(world.alice) == PAID
+
+
+@bot_with(previews=1)
+async def test_what_was_handed_over_is_an_image_like_others_and_its_members_alone(world: StoryWorld) -> None:
+    await undelivered(world)
+    await handed_over(world)
+    await world.rest()
+    shown = response_of(await world.alice.slash(world.channel, "history", search="fox"))
+    listed = rendered(shown)
+    assert len(listed.images) == 1, "a preview"
+    assert listed.texts[1].startswith("**1** · a red fox in snow\n-# <t:")
+    assert "only you" in listed.text
+    opened = response_of(await world.alice.click(shown, label="1"))
+    made = await world.outcome(await world.alice.click(opened, label="2K · 7"))
+
+    assert made.ephemeral
+    assert made.images[0].alt_text == "a red fox in snow"
+    await world.alice.click(opened, label="Share")
+    (copy,) = [message for message in world.messages() if rendered(message).images]
+    assert rendered(copy).headline == "**a red fox in snow**"
 
 
 async def test_it_never_takes_the_place_of_a_public_answer(world: StoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,6 +1,7 @@
 """Members who have installed the bot to their own account use it where it is not, and pay for that themselves."""
 
 from decimal import Decimal
+from typing import Any
 
 import discord
 import pytest
@@ -98,6 +99,57 @@ async def test_a_result_and_its_buttons_are_for_all_there_and_each_pays_for_them
     assert own_ledger(world, world.alice) == PAID
     assert own_ledger(world, world.bob) == [("reserve", Decimal(-7)), ("settle", Decimal(0))]
     assert servers_charged(world) == 0
+
+
+@ANYWHERE
+async def test_an_image_made_there_is_found_and_saved_there(world: StoryWorld) -> None:
+    outside, group = await foreign_server(world), group_chat(world)
+    assert outside.guild is not None
+    castle, hut = [
+        response_of(command)
+        for place, prompt in ((outside, "a castle"), (group, "a hut"))
+        if (command := await place.slash("imagine", prompt=prompt)) and await world.outcome(command)
+    ]
+    here = rendered(response_of(await outside.slash("history", this_server=True)))
+    assert "a castle" in here.text
+    assert "a hut" not in here.text
+    link = f"[message](https://discord.com/channels/{outside.guild.id}/{outside.channel_id}/{castle.id})"
+    assert link in here.text
+    searched = rendered(response_of(await outside.slash("history", this_server=True, search="castle")))
+    assert link in searched.text
+    directly = rendered(response_of(await group.slash("history", this_server=True))).text
+    assert "a hut" in directly
+    assert "a castle" not in directly
+    assert (
+        "castle" not in rendered(response_of(await world.alice.slash(world.channel, "history", this_server=True))).text
+    )
+
+    for place, card in ((outside, castle), (group, hut)):
+        menu = response_of(await place.press(card, custom_id_of(card, "⋯"), by=world.bob))
+        assert (
+            "Saved to /favourites"
+            in private_answer(await place.press(menu, custom_id_of(menu, "⭐ Favourite"), by=world.bob)).text
+        )
+    saved = rendered(response_of(await world.bob.slash(world.channel, "favourites")))
+    assert saved.text.count(f"by <@{world.alice.id}>") == 2
+    assert "only you" not in saved.text
+
+
+@ANYWHERE
+@pytest.mark.parametrize("private", [False, True])
+async def test_what_the_bot_cannot_do_there_is_not_offered(world: StoryWorld, *, private: bool) -> None:
+    outside, group = await foreign_server(world), group_chat(world)
+    cards: list[tuple[Outside, simcord.ResponseMessage]] = []
+    for place in (outside, group):
+        command = await place.slash("imagine", prompt="a castle", private=private)
+        await world.outcome(command)
+        cards.append((place, response_of(command)))
+    for place, card in cards:
+        menu = private_answer(await place.press(card, custom_id_of(card, "⋯")))
+        assert menu.buttons == ("⭐ Favourite", "Full prompt", "Original file")
+    listed = response_of(await world.alice.slash(world.channel, "history"))
+    opened = rendered(response_of(await world.alice.click(listed, label="2")))
+    assert ("Share" in opened.buttons) is private, "here the bot may post it"
 
 
 @ANYWHERE
@@ -201,6 +253,27 @@ async def test_what_is_dear_is_asked_about_there_too(world: StoryWorld) -> None:
 
     assert not card.ephemeral
     assert own_ledger(world, world.alice) == PAID
+
+
+@ANYWHERE
+async def test_what_discord_makes_private_after_a_yes_is_known_to_be_so(
+    world: StoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await prefer(world, world.alice, {"confirm_above": "0"})
+    outside = await foreign_server(world)
+    question = response_of(await outside.slash("imagine", prompt="a castle"))
+    send: Any = discord.Webhook.send
+
+    async def send_privately(self: discord.Webhook, *given: Any, **options: Any) -> object:
+        return await send(self, *given, **options | {"ephemeral": True})
+
+    monkeypatch.setattr(discord.Webhook, "send", send_privately)
+    press = await outside.press(question, custom_id_of(question, "Make · 5 credits"))
+    (card,) = press.followups
+    await until(lambda: rendered(card).images, what="the image")
+    await world.rest()
+
+    assert execute(world.folder, "SELECT private FROM generations") == [(True,)]
 
 
 @bot_with(user_install=True, direct_messages="off")

@@ -26,7 +26,7 @@ def heading(wanted: HistoryFilter) -> str:
     """The title, and what was searched for."""
     filters = [f"“{' '.join(wanted.words)}”"] if wanted.words else []
     if wanted.guild is not None:
-        filters.append("this server" if wanted.guild else "direct messages")
+        filters.append("this server" if wanted.guild or wanted.outside else "direct messages")
     if wanted.model is not None:
         filters.append(model(wanted.model))
     title = "### Your favourites" if wanted.favourites else "### Your images"
@@ -50,7 +50,7 @@ def entry(label: int | str, shown: HistoryEntry, *, own: bool, words: bool, mark
     if shown.preview is None:
         facts.append(NO_PREVIEW)
     if shown.private:
-        facts.append("only you")
+        facts += ["only you"] if own else []
     else:
         facts.append(f"[message]({message_link(shown.guild_id, shown.image.channel_id, shown.image.message_id)})")
     line = _words(shown) if words else PROMPT_HIDDEN
