@@ -22,10 +22,10 @@ async def walk(visitor: Visitor, demo: Demo) -> None:
     await visitor.arrive()
     await visitor.stop("arrival")
     await _images(visitor)
+    await _panel(visitor)  # while the image to reply to is among the newest messages
     await _menus(visitor)
     await _edits(visitor)
     await _failures(visitor)
-    await _panel(visitor)
     await _cancel(visitor, demo)
     await _admin(visitor)
     await _styles(visitor)
@@ -60,6 +60,35 @@ async def _images(visitor: Visitor) -> None:
     await visitor.command("help")
     await visitor.shows("How to make an image")
     await visitor.stop("help")
+
+
+async def _panel(visitor: Visitor) -> None:
+    await visitor.choose("Look what I saw")
+    await visitor.stop("panel")
+    await visitor.say("make it snow")
+    await visitor.finished("make it snow")
+    await visitor.stop("mention")
+    await visitor.choose("make it snow")
+    await visitor.say("and a boat", sample="harbour", mention=False)
+    await visitor.finished("and a boat")
+    await visitor.stop("reply-with-image")
+    await visitor.choose("and a boat")
+    await visitor.say("what a storm", mention=False)
+    await visitor.channel()
+    await visitor.shows("Edit this image?")
+    await visitor.stop("question")
+    await visitor.press("No")
+    await visitor.choose("and a boat")
+    await visitor.say("make it stormy", mention=False)
+    await visitor.channel()
+    await visitor.shows("Edit this image?")
+    await visitor.press("Edit · 5 credits")
+    await visitor.finished("make it stormy")
+    await visitor.stop("question-yes")
+    await visitor.choose("make it snow")
+    await visitor.app("Edit image", "make it summer")
+    await visitor.finished("make it summer")
+    await visitor.stop("apps")
 
 
 async def _menus(visitor: Visitor) -> None:
@@ -98,6 +127,7 @@ async def _menus(visitor: Visitor) -> None:
 
 
 async def _edits(visitor: Visitor) -> None:
+    await visitor.be("bob")  # alice has spent her credits
     await visitor.command("imagine", prompt="a lighthouse at noon")
     await visitor.finished("a lighthouse at noon")
     for change in ("make it stormy", "add a sailing boat"):
@@ -120,7 +150,6 @@ async def _edits(visitor: Visitor) -> None:
 
 
 async def _failures(visitor: Visitor) -> None:
-    await visitor.be("bob")
     for marker in ("moderated", "broken", "nocredits"):
         await visitor.command("imagine", prompt=f"a crow [{marker}]")
         await visitor.shows("Edit prompt")
@@ -140,36 +169,6 @@ async def _failures(visitor: Visitor) -> None:
     await visitor.stop("too-expensive")
     await visitor.press("Delete")
     await visitor.stop("delete")
-
-
-async def _panel(visitor: Visitor) -> None:
-    await visitor.be("alice")
-    await visitor.choose("Look what I saw")
-    await visitor.stop("panel")
-    await visitor.say("make it snow")
-    await visitor.finished("make it snow")
-    await visitor.stop("mention")
-    await visitor.choose("make it snow")
-    await visitor.say("and a boat", sample="harbour", mention=False)
-    await visitor.finished("and a boat")
-    await visitor.stop("reply-with-image")
-    await visitor.choose("and a boat")
-    await visitor.say("what a storm", mention=False)
-    await visitor.channel()
-    await visitor.shows("Edit this image?")
-    await visitor.stop("question")
-    await visitor.press("No")
-    await visitor.choose("and a boat")
-    await visitor.say("make it stormy", mention=False)
-    await visitor.channel()
-    await visitor.shows("Edit this image?")
-    await visitor.press("Edit · 5 credits")
-    await visitor.finished("make it stormy")
-    await visitor.stop("question-yes")
-    await visitor.choose("make it snow")
-    await visitor.app("Edit image", "make it summer")
-    await visitor.finished("make it summer")
-    await visitor.stop("apps")
 
 
 async def _cancel(visitor: Visitor, demo: Demo) -> None:
@@ -197,7 +196,7 @@ async def _admin(visitor: Visitor) -> None:
 
 
 async def _styles(visitor: Visitor) -> None:
-    await visitor.be("alice")
+    await visitor.be("bob")
     await visitor.command("style list")
     await visitor.shows("Watercolour")
     await visitor.stop("styles")
