@@ -31,7 +31,7 @@ from bot.web.server import serve
 log = structlog.stdlib.get_logger(__name__)
 
 _DRAIN_SECONDS = 2.0
-"""For commands and messages that have come at shutdown; container engines kill a process after ten seconds in all."""
+"""For commands and messages in progress at shutdown; container engines kill a process after ten seconds in all."""
 _GC_THRESHOLD = 5_000
 
 

@@ -64,7 +64,7 @@ class SystemClock:
 class BackgroundTasks:
     """Asyncio tasks that have an owner. Leaving the context waits ``grace`` seconds for them, then cancels the rest.
 
-    Those whose work nobody misses are cancelled at once.
+    Dispensable ones are cancelled at once: nobody misses their work.
 
     They run in the contextvars context in which this was entered, not in the caller's. What is started before that is
     queued; what is started after the end is dropped: the next process finds the work in the store.

@@ -84,20 +84,20 @@ class ReferenceCog(commands.GroupCog, group_name="references", group_description
 
     @app_commands.command(name="list", description=texts.REFERENCES_LIST)
     async def show(self, interaction: discord.Interaction[Any]) -> None:
-        """Those that can be used here."""
+        """List the sets that can be used here."""
         await styles.show_sets(self._services, interaction)
 
     @app_commands.command(description=texts.REFERENCES_REMOVE)
     @app_commands.describe(name=texts.WHICH_SET)
     async def remove(self, interaction: discord.Interaction[Any], name: str) -> None:
-        """Remove one."""
+        """Remove a set."""
         saved = await styles.set_to_change(self._services, interaction, name)
         await self._services.reference_sets.remove(saved)
         await styles.say_removed(interaction, saved)
 
     @remove.autocomplete("name")
     async def offer(self, interaction: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
-        """Those that the member may remove."""
+        """Offer the sets that the member may remove."""
         return await self._services.style_options.offer_own_sets(interaction, typed)
 
 

@@ -55,7 +55,7 @@ class Access:
         return not self._options.guilds or guild_id in self._options.guilds
 
     async def finish(self, seconds: float) -> None:
-        """Wait this long at most for what is being done about interactions and messages that came."""
+        """Wait this long at most for interactions and messages that are being handled."""
         if self._handlers:
             await asyncio.wait(self._handlers, timeout=seconds)
 

@@ -2,6 +2,7 @@
 
 import io
 from datetime import timedelta
+from typing import Any
 
 import discord
 import simcord
@@ -41,8 +42,8 @@ def entries(shown: Rendered) -> list[str]:
     return [line.split("** · ", 1)[1] for line in lines]
 
 
-async def listed(world: StoryWorld, **options: object) -> list[str]:
-    return entries(rendered(await history(world, **options)))  # pyright: ignore[reportArgumentType]
+async def listed(world: StoryWorld, **options: Any) -> list[str]:
+    return entries(rendered(await history(world, **options)))
 
 
 async def save(world: StoryWorld, by: simcord.MemberActor, message: discord.Message) -> simcord.InteractionResult:

@@ -1,8 +1,8 @@
 """Previews and favourites of posted images, the index of their words, and an index by member.
 
 On SQLite the words stand in a full-text table of their own, which triggers keep in step with images and prompts: a
-later migration that makes ``images`` or ``generations`` anew has to make the triggers anew, too. On PostgreSQL they are
-a column, since to make them from a prompt takes 0.05 ms, which a member with 10,000 images would wait for.
+later migration that recreates ``images`` or ``generations`` has to recreate the triggers, too. On PostgreSQL they are a
+generated column: computing them from a prompt takes 0.05 ms, which a member with 10,000 images would wait for.
 """
 
 import sqlalchemy as sa
