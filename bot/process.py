@@ -3,8 +3,8 @@
 import asyncio
 import gc
 import signal
-from collections.abc import Coroutine
-from contextlib import AsyncExitStack
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import structlog
@@ -23,6 +23,7 @@ from bot.log import release
 from bot.login import log_in
 from bot.media.confinement import hide_memory
 from bot.state_metrics import StateCollector, watch_event_loop
+from bot.store import postgres
 from bot.summary import HELD_SECONDS, announce
 from bot.web.callback import CallbackRoute
 from bot.web.metrics import MetricsRoute
@@ -83,7 +84,7 @@ async def _opened(stack: AsyncExitStack, config: Config, stopping: asyncio.Task[
     That may take long: a database that is out of reach is waited for.
     """
     try:
-        async with asyncio.timeout(None) as starting:
+        async with asyncio.timeout(None) as starting, _alive(config):
             stopping.add_done_callback(end := lambda _: starting.reschedule(asyncio.get_running_loop().time()))
             app = await stack.enter_async_context(assemble(config))
             if app.block is not None:
@@ -97,6 +98,29 @@ async def _opened(stack: AsyncExitStack, config: Config, stopping: asyncio.Task[
             raise
         return None
     return app
+
+
+@asynccontextmanager
+async def _alive(config: Config) -> AsyncGenerator[None]:
+    """Answer health checks while a database elsewhere is waited for, or whoever asks would restart this process."""
+    if not postgres.is_url(options.database_url(config)):
+        yield
+        return
+    async with _web_server("web", config.web.host, config.web.port, ready=lambda: {"database": False}):
+        yield
+
+
+@asynccontextmanager
+async def _web_server(section: str, host: str, port: int, **parts: Any) -> AsyncGenerator[int]:
+    """Raises OperatorError when the port of this section of the settings is taken."""
+    async with AsyncExitStack() as stack:
+        try:
+            actual = await stack.enter_async_context(serve(host, port, **parts))
+        except (OSError, UnicodeError) as error:
+            raise OperatorError(
+                f"{section}.host and {section}.port: {host}:{port} is already in use or not available; choose another."
+            ) from error
+        yield actual
 
 
 async def sync(config: Config) -> None:
@@ -145,14 +169,11 @@ async def _start_web_servers(
         servers.append(("metrics", config.metrics.host, config.metrics.port, None, metrics))
     ports: list[int] = []
     for section, host, port, callback, measured in servers:
-        proxies = config.web.trusted_proxies
-        server = serve(host, port, ready=ready, callback=callback, metrics=measured, proxies=proxies)
-        try:
-            ports.append(await stack.enter_async_context(server))
-        except (OSError, UnicodeError) as error:
-            raise OperatorError(
-                f"{section}.host and {section}.port: {host}:{port} is already in use or not available; choose another."
-            ) from error
+        server = _web_server(
+            section, host, port, ready=ready, callback=callback, metrics=measured, proxies=config.web.trusted_proxies
+        )
+        ports.append(await stack.enter_async_context(server))
+        log.info("web server listening", host=host, port=ports[-1])
     return ports[0]
 
 

@@ -33,7 +33,7 @@ async def serve(
     port: int,
     *,
     ready: Callable[[], dict[str, bool]],
-    callback: CallbackRoute | None,
+    callback: CallbackRoute | None = None,
     metrics: MetricsRoute | None = None,
     proxies: Collection[Network] = (),
     connections: int = _CONNECTIONS,
@@ -94,7 +94,6 @@ async def serve(
         server = await asyncio.get_running_loop().create_server(limiter, host, port)
         try:
             actual_port: int = server.sockets[0].getsockname()[1]
-            log.info("web server listening", host=host, port=actual_port)
             yield actual_port
         finally:
             server.close()
