@@ -48,8 +48,11 @@ class PendingCardTable:
         """As in :class:`bot.generation.pending_cards.PendingCards`.
 
         Waits until the row is on its way to the database, which outlives this process, and not for the answer: that
-        would be longer than the acknowledgement itself.
+        would be longer than the acknowledgement itself. Raises Ignored, before anything is answered, when this process
+        has lost its lease and is about to end: another one serves its members.
         """
+        if card.id not in self._cards and self._lease() is None:
+            raise Ignored
         self._cards.setdefault(card.id, None)
         sent = asyncio.Event()
         writing = asyncio.create_task(self._write(card, self._writing.get(card.id), sent), name="pending card")

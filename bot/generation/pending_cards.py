@@ -33,7 +33,7 @@ class PendingCards(Protocol):
     """The cards in :class:`PendingCardJournal`, or in :class:`bot.generation.pending_card_table.PendingCardTable`."""
 
     async def record(self, card: PendingCard) -> None:
-        """Write a card down, or replace what was known of it."""
+        """Write a card down, or replace what was known of it; raises Ignored when another process answers."""
         ...
 
     def remove(self, card_id: PendingCardId | None) -> None:

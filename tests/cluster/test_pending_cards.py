@@ -217,6 +217,20 @@ async def test_a_database_that_does_not_answer_holds_up_nobody(
         await gateways.become([])
 
 
+async def test_a_process_that_lost_its_lease_opens_no_card(gateways: Gateways) -> None:
+    async with gateways.start() as first, PendingCardRows.open(gateways.url, name="lost", seconds=5) as rows:
+        lease: Taken | None = first.lease
+        cards = PendingCardTable(first.backend.runtime, rows, lambda: lease, look_every=60)
+        card = pending(7, NOW)
+        await cards.record(card)
+        await gateways.become([(7, first.lease.name)])
+        lease = None
+        with pytest.raises(Ignored):
+            await cards.record(pending(8, NOW))
+        # What it has opened it goes on with.
+        await cards.record(with_message(card))
+
+
 async def test_a_connection_that_was_lost_costs_no_row(gateways: Gateways) -> None:
     async with gateways.start() as gateway:
         await gateway.cards.record(pending(1, NOW))
