@@ -64,7 +64,17 @@ both_ways = pytest.mark.parametrize("attack", [forged_press, forged_modal])
 
 def state(world: StoryWorld) -> dict[str, list[tuple[Any, ...]]]:
     """All that is of value in the database."""
-    tables = ("generations", "tasks", "images", "drafts", "favourites")
+    tables = (
+        "generations",
+        "tasks",
+        "images",
+        "drafts",
+        "favourites",
+        "styles",
+        "reference_sets",
+        "preferences",
+        "erasures",
+    )
     return quota_tables(world) | {name: execute(world.folder, f"SELECT * FROM {name} ORDER BY 1") for name in tables}
 
 
