@@ -7,6 +7,7 @@ import json
 from collections import Counter
 from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from bot.config.sections import AssistantConfig
 from bot.domain.errors import DraftGone, NotAManager, QuestionGone
 from bot.quota.servers import PAGE
 from bot.store.audit import audit
+from bot.ui import questions
 from bot.ui.custom_ids import Action
 from bot.ui.texts.refusals import refusal
 from demo.assistant import AssistantStandIn
@@ -139,6 +141,8 @@ class Place:
         return send_press(world, by or self.of, self.message, self.custom_id, self.chosen)
 
 
+ONCE_ONLY = {"cancel": "posts", "favourite": "favourites", "favourite in the answer to save": "favourites"}
+"""What one press changes that two do not: an outcome whose card is gone is posted anew, and a second press undoes."""
 TABLES = (
     *("generations", "drafts", "favourites", "ledger", "rules", "servers", "credit_requests", "styles"),
     *("reference_sets", "preferences", "erasures"),
@@ -157,6 +161,12 @@ def bot_options(assistant: AssistantStandIn) -> BotOptions:
     return BotOptions(
         credits=10_000, open_generations=1000, new_tasks=1000, assistant=AssistantConfig.model_validate(endpoint)
     )
+
+
+@pytest.fixture(autouse=True)
+def lasting_questions(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a slow machine a test takes longer than the minute after which a question goes away."""
+    monkeypatch.setattr(questions, "QUESTION_LIFE", timedelta(days=1))
 
 
 async def lay_out(world: StoryWorld, ops: OperatorSetup) -> dict[str, Place]:
@@ -297,6 +307,7 @@ async def handled(world: StoryWorld, *presses: simcord.InteractionResult) -> Non
 
 
 @pytest.mark.long
+@pytest.mark.timeout(180)
 async def test_somebody_else_changes_nothing(world: StoryWorld, ops: OperatorSetup) -> None:
     """What anybody may press costs the one who does."""
     places = await lay_out(world, ops)
@@ -318,6 +329,7 @@ async def test_somebody_else_changes_nothing(world: StoryWorld, ops: OperatorSet
 
 
 @pytest.mark.long
+@pytest.mark.timeout(180)
 async def test_twice_at_once_in_the_next_process(world: StoryWorld, ops: OperatorSetup) -> None:
     places = await lay_out(world, ops)
     await world.restart()
@@ -334,6 +346,7 @@ async def test_twice_at_once_in_the_next_process(world: StoryWorld, ops: Operato
 
 
 @pytest.mark.long
+@pytest.mark.timeout(180)
 async def test_on_a_message_that_was_just_deleted(world: StoryWorld, ops: OperatorSetup) -> None:
     places = await lay_out(world, ops)
     for name, row in TABLE.items():
@@ -349,7 +362,7 @@ async def test_on_a_message_that_was_just_deleted(world: StoryWorld, ops: Operat
             world.kie.script.clear()
         after = counts(world)
         more = {what for what in after if abs(after[what] - before[what]) > abs(row.twice.get(what, 0))}
-        assert more <= {"favourites"}, name
+        assert more <= {ONCE_ONLY.get(name)}, name
         assert not any("went wrong" in answer.text for answer in answers(used, place)), name
     await paid_for(world)
 
