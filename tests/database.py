@@ -82,6 +82,12 @@ def stop_server() -> None:
         server.cache_clear()
 
 
+def at_server(statement: str, database: str = "postgres") -> None:
+    """Execute a statement on the server that a test needs."""
+    with _connect(database) as connection:
+        connection.execute(cast("Any", statement))
+
+
 @contextmanager
 def awaited_standby(url: str) -> Generator[None]:
     """Commits wait for a synchronous standby, which is not there."""

@@ -1,8 +1,8 @@
-"""Waits for a condition with a timeout, instead of sleeping for a guessed time."""
+"""Waits for a condition with a timeout, instead of sleeping for a guessed time; and for a task that is cancelled."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar, cast
+from typing import Any, TypeVar, cast
 
 T = TypeVar("T")
 
@@ -30,6 +30,12 @@ async def until(
         if not limit.expired():
             raise
         raise AssertionError(f"waited {within:g} s for {what}") from error
+
+
+async def end(task: asyncio.Task[Any]) -> None:
+    """Cancel a task, and wait until it has given back what it holds, such as a connection."""
+    task.cancel()
+    await asyncio.wait({task})
 
 
 async def _call(condition: Callable[[], T | Awaitable[T | None] | None]) -> T | None:

@@ -1,5 +1,6 @@
 """Everything specific to PostgreSQL: its addresses, how transactions begin, and what the server has to offer."""
 
+import asyncio
 import re
 from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager, closing, contextmanager
@@ -80,8 +81,13 @@ async def opened(url: str, *, writes: bool, connections: int) -> AsyncGenerator[
     async def connect() -> psycopg.AsyncConnection[Any]:
         connection = await psycopg.AsyncConnection.connect(info)
         if not writes:
-            # By each BEGIN: as a default of the session libpq's target_session_attrs=read-write would turn it away.
-            await connection.set_read_only(True)
+            try:
+                # By each BEGIN: as a default of the session libpq's target_session_attrs=read-write would turn it away.
+                await connection.set_read_only(True)
+            except asyncio.CancelledError:
+                # On a busy machine psycopg lets others go first here. Nobody else knows this connection yet.
+                await connection.close()
+                raise
         return connection
 
     engine = create_async_engine(

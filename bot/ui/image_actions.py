@@ -117,8 +117,10 @@ async def delete(services: Services, interaction: discord.Interaction[Any], butt
     await edit_answer(interaction, lambda _: finished_view(GREY, ui.TextDisplay(texts.GONE)))
 
 
-async def close(_services: Services, interaction: discord.Interaction[Any], _button: CustomId) -> None:
+async def close(_services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """Put a private message away."""
+    if button.extra != interaction.user.id:
+        raise NotYours
     if not message_of(interaction).flags.ephemeral:
         raise GenerationGone
     await interaction.response.defer()

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import partial
@@ -36,7 +36,7 @@ from tests.factories import NOW
 from tests.generation.backend import ALICE, BOB, PROMPT, REFUNDED, RESERVED, SETTLED, Backend, Installation
 from tests.generation.tuning import Tuning, running_at_most, submitter_tuned, tuned
 from tests.kie.schema import created
-from tests.waiting import until
+from tests.waiting import end, until
 
 KIE = lease_name("a key")
 ONE_BY_ONE = running_at_most(1)
@@ -304,7 +304,7 @@ async def test_a_gateway_refuses_while_the_leader_is_paused(cluster: Cluster) ->
             for number in range(3):
                 worker.workload.results_breaker.record_failure(TaskId(number), worker.clock.steady())
             await until(refused, what="the pause for results")
-            publishing.cancel()
+            await end(publishing)
 
 
 async def test_a_gateway_hands_over_what_the_leader_could_post_nowhere(cluster: Cluster) -> None:
@@ -452,7 +452,7 @@ async def test_nothing_is_sent_to_kie_while_the_lease_may_have_run_out(
         # Nobody has taken it meanwhile.
         holding = asyncio.create_task(leader.hold())
         await worker.wait_for_post(generation_id)
-        holding.cancel()
+        await end(holding)
 
 
 async def test_a_leader_that_becomes_unsure_between_row_and_question_does_not_ask(
@@ -483,9 +483,7 @@ async def test_another_process_takes_over_and_asks_kie_for_nothing_twice(cluster
             in_doubt = await gateway.request()
             await until(lambda: created(cluster.kie), what="createTask")
             assert not standing_by.done()
-        holding.cancel()
-        with suppress(asyncio.CancelledError):
-            await holding
+        await end(holding)
         waiting = [await gateway.request(f"number {number}") for number in range(3)]
         await asyncio.wait_for(standing_by, 10)
         async with cluster.worker(second) as worker:

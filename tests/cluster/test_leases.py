@@ -13,7 +13,7 @@ from bot.domain.errors import StoreUnavailable
 from bot.store.leases import PostgresLeases, Taken
 from bot.store.store import Store
 from tests.database import awaited_standby
-from tests.waiting import until
+from tests.waiting import end, until
 
 KIE = lease_name("a key")
 
@@ -144,7 +144,7 @@ async def test_what_may_be_done_by_the_leader_alone_ends_with_its_lease(
     holding, begun = asyncio.create_task(leader.hold()), vars(leader)["_sure_until"]
     async with leader.while_sure():
         await until(lambda: asyncio.get_running_loop().time() > begun, what="the time of the first renewal to pass")
-    holding.cancel()
+    await end(holding)
     with pytest.raises(TimeoutError):
         async with leader.while_sure():
             await asyncio.Event().wait()
@@ -210,7 +210,7 @@ async def test_what_a_leader_publishes_is_read_by_all(leases: PostgresLeases, sh
 
     said[0] = "two"
     await until(told_two, what="what was told last")
-    publishing.cancel()
+    await end(publishing)
 
 
 class _LateClock(datetime):

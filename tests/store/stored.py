@@ -1,13 +1,13 @@
 """Puts generations into a store, makes databases of earlier versions, and reads what only SQL can tell."""
 
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable
+from contextlib import contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import create_engine
 
 from bot.domain.credits import ZERO, Credits
 from bot.domain.generation import Generation, Task
@@ -15,6 +15,7 @@ from bot.domain.ids import KieTaskId
 from bot.domain.ports import Progress, TaskReport
 from bot.domain.states import Failure, TaskState
 from bot.store import sqlite
+from bot.store.engines import kind_of
 from bot.store.store import Store, Transaction
 from tests.database import execute
 from tests.factories import NOW
@@ -80,13 +81,20 @@ def rows(file: Path, query: str, values: Iterable[Any] = ()) -> list[tuple[Any, 
     return execute(file, query, values)
 
 
-def upgrade(file: Path, version: str) -> None:
-    """Create a database of an earlier version."""
-    engine = create_engine(f"sqlite:///{file}")
-    sqlite.configure(engine, writes=True)
+def upgrade(database: Path | str, version: str) -> None:
+    """Create a database of an earlier version, by its file or URL."""
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS))
-    with engine.begin() as connection:
+    with change(f"sqlite:///{database}" if isinstance(database, Path) else database) as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, version)
-    engine.dispose()
+
+
+@contextmanager
+def change(url: str) -> Generator[Any, None, None]:
+    engine = kind_of(url).create_sync(url)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()

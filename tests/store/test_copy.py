@@ -3,12 +3,11 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import psycopg
 import pytest
@@ -19,7 +18,7 @@ from bot.domain.credit_requests import CreditRequest, CreditRequestState
 from bot.domain.credits import Allowance, Credits, Period, Requester
 from bot.domain.erasure import ErasureKind
 from bot.domain.errors import OperatorError
-from bot.domain.generation import Chosen, Draft, Image, Origin, Reference, Source
+from bot.domain.generation import Chosen, Draft, Image, Origin, Reference, Source, SubmittedForm
 from bot.domain.ids import (
     ChannelId,
     CreditRequestId,
@@ -46,12 +45,10 @@ from bot.store.migrate import migrate
 from bot.store.quota_tables import metadata
 from bot.store.store import Store
 from bot.store.tables import key_values, leases, pending_cards, reference_images
-from tests.database import postgresql_database, server
+from tests.database import at_server
 from tests.factories import ALICE, BOB, NOW, make_generation, make_request
-from tests.fresh import put_fresh_database
-from tests.store.stored import bring, keep
-
-MakeUrl = Callable[[str], str]
+from tests.store.conftest import MakeUrl
+from tests.store.stored import bring, change, keep
 
 ADMIN = UserId(9)
 LARGEST = (1 << 63) - 1
@@ -60,38 +57,6 @@ NOT_COPIED = {"leases", "pending_cards", "reference_images"}
 DIGEST, CAT = "cd" * 32, b"\x89PNG\0cat"
 RULE = Rule(Scope.MEMBER, ALICE.user_id, Allowance(Credits("12.345"), Period.DAY))
 ENGINES = ("sqlite", "postgresql")
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> MakeUrl:
-    """The URL of a database of this kind with the newest schema."""
-
-    def make(kind: str) -> str:
-        put_fresh_database(tmp_path / "easel.db")
-        return postgresql_database(tmp_path) if kind == "postgresql" else f"sqlite:///{tmp_path / 'easel.db'}"
-
-    return make
-
-
-@pytest.fixture
-def target(tmp_path: Path) -> Generator[MakeUrl, None, None]:
-    """The URL of a database of this kind without tables."""
-
-    def make(kind: str) -> str:
-        if kind == "sqlite":
-            return f"sqlite:///{tmp_path / 'moved' / 'new.db'}"
-        at_server("DROP DATABASE IF EXISTS moved WITH (FORCE)")
-        at_server("CREATE DATABASE moved")
-        return server().get_uri(database="moved")
-
-    yield make
-    if server.cache_info().currsize:
-        at_server("DROP DATABASE IF EXISTS moved WITH (FORCE)")
-
-
-def at_server(statement: str, database: str = "postgres") -> None:
-    with psycopg.connect(server().get_uri(database=database), autocommit=True) as connection:
-        connection.execute(cast("Any", statement))
 
 
 async def fill(url: str) -> str:
@@ -140,6 +105,19 @@ async def fill(url: str) -> str:
             draft = Draft(DraftId(LARGEST), ALICE.user_id, NOW, Origin(ChannelId(5), MessageId(1)), sources)
             chosen = Chosen(Settings(Model.FLEX, guidance=2.5), count=2, private=True)
             await tx.drafts.add(replace(draft, chosen=chosen))
+            form = SubmittedForm(
+                chosen.settings,
+                count=2,
+                private=True,
+                spoiler=True,
+                origin=draft.origin,
+                references=references,
+                rewordings=(PROMPT, "“1”"),
+                style="Ink",
+                template="{prompt}",
+                used=frozenset({0, 2}),
+            )
+            await tx.drafts.add(replace(draft, id=DraftId(1), prompt=PROMPT, question=MessageId(3), form=form))
             await tx.preferences.put(UserId(LARGEST), Preferences(model=Model.FLEX, confirm_above=Credits("0.001")))
             await tx.rules.put(ALICE.guild_id, RULE)
             await tx.rules.put_settings(
@@ -165,16 +143,6 @@ async def fill(url: str) -> str:
     empty = [table for table, rows in contents(url).items() if not rows]
     assert not empty, "give these tables rows, so that a copy of them is tested"
     return url
-
-
-@contextmanager
-def change(url: str) -> Generator[Any, None, None]:
-    engine = kind_of(url).create_sync(url)
-    try:
-        with engine.begin() as connection:
-            yield connection
-    finally:
-        engine.dispose()
 
 
 def contents(url: str) -> dict[str, list[tuple[Any, ...]]]:

@@ -109,6 +109,22 @@ async def test_a_connection_that_the_server_ended_is_replaced(postgresql: Store,
     assert await get(postgresql) == "ochre"
 
 
+async def test_a_connection_of_a_task_that_is_cancelled_before_its_first_question_is_closed(
+    postgresql: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When a loop has been busy, psycopg lets others go first, and what is cancelled ends there."""
+    opened: list[psycopg.AsyncConnection[Any]] = []
+
+    async def cancelled(connection: psycopg.AsyncConnection[Any], value: bool | None) -> None:
+        opened.append(connection)
+        raise asyncio.CancelledError
+
+    monkeypatch.setattr(psycopg.AsyncConnection, "set_read_only", cancelled)
+    with pytest.raises(asyncio.CancelledError):
+        await get(postgresql)
+    assert [connection.closed for connection in opened] == [True]
+
+
 async def put_two(store: Store, between: Callable[[], Awaitable[None]]) -> None:
     async with store.write() as tx:
         await tx.key_values.put("colour", "teal")

@@ -15,6 +15,43 @@ from tests.stories.story_world import StoryWorld
 MAY_POST = discord.Permissions(view_channel=True, send_messages=True, attach_files=True)
 
 
+async def emit_outside(
+    env: simcord.Env,
+    place: tuple[int, simcord.GuildHandle | None],
+    user: simcord.MemberActor,
+    kind: InteractionType,
+    data: Mapping[str, Any],
+    *,
+    owners: Mapping[str, str],
+    may: discord.Permissions = MAY_POST,
+    message: simcord.ResponseMessage | None = None,
+) -> simcord.InteractionResult:
+    """An interaction in a channel of a server, or with None of a group chat; the rest is as in :meth:`Outside.emit`."""
+    backend, (channel_id, guild) = env.backend, place
+    record, payload = base_payload(
+        backend, type=kind, channel_id=channel_id, guild_id=None, user_id=user.id, data=dict(data)
+    )
+    if guild is not None:
+        server = backend.get_guild(guild.id)
+        member = dict(serializers.member_payload(backend, server, server.members[user.id]))
+        payload |= {"guild_id": str(guild.id), "member": member | {"permissions": str(1 << 5)}}
+        payload["guild"] = {"id": str(guild.id), "locale": "en-US", "features": []}
+        del payload["user"]
+        record.guild_id = guild.id
+    else:
+        payload["channel"] = {"id": str(channel_id), "type": 3, "recipients": [], "name": "friends"}
+    payload["app_permissions"] = str(may.value)
+    payload["context"] = 0 if guild is not None else 2
+    payload["authorizing_integration_owners"] = dict(owners)
+    if message is not None:
+        stored = backend.get_message(channel_id, message.id)
+        payload["message"] = dict(serializers.message_payload(backend, stored))
+        record.source_message_id = message.id
+    backend.emit("INTERACTION_CREATE", payload)
+    await env.settle()
+    return simcord.InteractionResult(env, record)
+
+
 @dataclass(frozen=True)
 class Outside:
     """A server without the bot, or with ``guild`` None a group chat. Alice has installed the bot to her account."""
@@ -55,29 +92,17 @@ class Outside:
         owners: Mapping[str, str] | None = None,
     ) -> simcord.InteractionResult:
         """An interaction as Discord sends it; ``owners`` are those who have installed the bot, by Discord's numbers."""
-        backend, user = self.world.env.backend, by or self.world.alice
-        record, payload = base_payload(
-            backend, type=kind, channel_id=self.channel_id, guild_id=None, user_id=user.id, data=dict(data)
+        user, place = by or self.world.alice, (self.channel_id, self.guild)
+        return await emit_outside(
+            self.world.env,
+            place,
+            user,
+            kind,
+            data,
+            may=may,
+            message=message,
+            owners=owners or {"1": str(self.world.alice.id)},
         )
-        if self.guild is not None:
-            server = backend.get_guild(self.guild.id)
-            member = dict(serializers.member_payload(backend, server, server.members[user.id]))
-            payload |= {"guild_id": str(self.guild.id), "member": member | {"permissions": str(1 << 5)}}
-            payload["guild"] = {"id": str(self.guild.id), "locale": "en-US", "features": []}
-            del payload["user"]
-            record.guild_id = self.guild.id
-        else:
-            payload["channel"] = {"id": str(self.channel_id), "type": 3, "recipients": [], "name": "friends"}
-        payload["app_permissions"] = str(may.value)
-        payload["context"] = 0 if self.guild is not None else 2
-        payload["authorizing_integration_owners"] = owners or {"1": str(self.world.alice.id)}
-        if message is not None:
-            stored = backend.get_message(self.channel_id, message.id)
-            payload["message"] = dict(serializers.message_payload(backend, stored))
-            record.source_message_id = message.id
-        backend.emit("INTERACTION_CREATE", payload)
-        await self.world.env.settle()
-        return simcord.InteractionResult(self.world.env, record)
 
     async def leave(self) -> None:
         """Discord names the server no longer; simcord tells each new process of all servers that there are."""

@@ -59,12 +59,31 @@ async def forged_modal(
     return await submit_forged(world, who, card, custom_id, FORM)
 
 
-both_ways = pytest.mark.parametrize("attack", [forged_press, forged_modal])
+async def forged_menu(
+    world: StoryWorld, who: simcord.MemberActor, card: discord.Message, custom_id: str
+) -> simcord.InteractionResult:
+    """As on a private message to the attacker."""
+    return await forged_press(world, who, card, f"{custom_id}:{to_base36(who.id)}")
+
+
+both_ways = pytest.mark.parametrize(
+    "attack", [forged_press, forged_modal, pytest.param(forged_menu, marks=pytest.mark.long)]
+)
 
 
 def state(world: StoryWorld) -> dict[str, list[tuple[Any, ...]]]:
     """All that is of value in the database."""
-    tables = ("generations", "tasks", "images", "drafts", "favourites")
+    tables = (
+        "generations",
+        "tasks",
+        "images",
+        "drafts",
+        "favourites",
+        "styles",
+        "reference_sets",
+        "preferences",
+        "erasures",
+    )
     return quota_tables(world) | {name: execute(world.folder, f"SELECT * FROM {name} ORDER BY 1") for name in tables}
 
 
