@@ -1,6 +1,6 @@
 """Pressing buttons and submitting modals: as members do, and as only an attacker does."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import discord
@@ -138,10 +138,30 @@ async def press_forged(world: StoryWorld, who: Actor, card: Message, custom_id: 
     return result
 
 
+async def forge_and_press(
+    world: StoryWorld, who: Actor, card: Message, label: str, custom_ids: Sequence[str]
+) -> list[simcord.InteractionResult]:
+    """Presses of a button that carries one after the other of these, without waiting for an answer in between."""
+    results: list[simcord.InteractionResult] = []
+    for custom_id in custom_ids:
+        forge(world, card, label, custom_id)
+        results.append(_emit(world, who, *_press_of(custom_id), card))
+    await world.env.settle()
+    return results
+
+
 async def submit_forged(
     world: StoryWorld, who: Actor, card: Message, custom_id: str, answers: FormAnswers
 ) -> simcord.InteractionResult:
     """A modal submitted without being opened: texts as they are, choices as lists."""
+    (result,) = await submit_all_forged(world, who, card, [custom_id], answers)
+    return result
+
+
+async def submit_all_forged(
+    world: StoryWorld, who: Actor, card: Message, custom_ids: Sequence[str], answers: FormAnswers
+) -> list[simcord.InteractionResult]:
+    """The same with each of these, without waiting for an answer in between."""
     fields = [
         {"type": ComponentType.TEXT_INPUT, "custom_id": name, "value": answer}
         if isinstance(answer, str)
@@ -149,10 +169,10 @@ async def submit_forged(
         for name, answer in answers.items()
     ]
     labels = [{"type": ComponentType.LABEL, "component": field} for field in fields]
-    data = {"custom_id": custom_id, "components": labels}
-    result = _emit(world, who, InteractionType.MODAL_SUBMIT, data, card)
+    forms = [{"custom_id": custom_id, "components": labels} for custom_id in custom_ids]
+    results = [_emit(world, who, InteractionType.MODAL_SUBMIT, form, card) for form in forms]
     await world.env.settle()
-    return result
+    return results
 
 
 async def slash_anyway(

@@ -9,8 +9,8 @@ from bot.config.sections import ReferencesConfig
 from bot.store.tables import metadata
 from demo.kie import Fail
 from tests.database import ON_POSTGRESQL, execute
-from tests.stories.components import REMIX_FORM, fields_of, forge_modal, new_card, private_answer
-from tests.stories.images import Pixels, pixels, png
+from tests.stories.components import REMIX_FORM, fields_of, forge_modal, menu_of, new_card, private_answer
+from tests.stories.images import Pixels, fetched, pixels, png
 from tests.stories.kie_calls import references_used, uploads
 from tests.stories.rendered import rendered
 from tests.stories.story_world import REFUNDED, StoryWorld, response_of
@@ -101,6 +101,16 @@ async def test_the_menu_of_a_message_saves_its_images(world: StoryWorld) -> None
     assert [*fields_of(by_admin)] == ["name", "whose"]
     await world.admin.submit_modal(by_admin, {"name": "Mascot", "whose": ["server"]})
     assert await used(world, by=world.bob, references="Mascot") == [pixels(CAT), pixels(PAW)]
+
+
+async def test_the_menu_of_an_image_saves_it(world: StoryWorld) -> None:
+    card = await new_card(world, count=2)
+    opened = await world.bob.click(await menu_of(world, world.bob, card, "2"), label="Save as references")
+    assert [*fields_of(opened)] == ["name"]
+    saved = response_of(await world.bob.submit_modal(opened, {"name": "Fox"}))
+    assert "**Fox** has 1 image now" in rendered(saved).text
+    made = pixels(await fetched(rendered(card).images[1].url))
+    assert await used(world, by=world.bob, references="Fox") == [made]
 
 
 async def test_eight_images_at_most_and_a_set_of_a_style(world: StoryWorld) -> None:
