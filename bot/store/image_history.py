@@ -26,7 +26,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.derived_requests import LARGER_PROMPT
 from bot.domain.generation import Image
-from bot.domain.ids import DIRECT_MESSAGES, ImageId
+from bot.domain.ids import DIRECT_MESSAGES, ChannelId, GuildId, ImageId
 from bot.domain.image_edits import ImageViewer
 from bot.domain.image_history import HistoryEntry, HistoryFilter
 from bot.store.clauses import in_parameter
@@ -68,6 +68,12 @@ _VISIBLE = or_(_G.user_id == _USER, and_(not_(_PRIVATE), or_(in_parameter(_I.cha
 _OF_LINE = _POSTED.where(in_parameter(_I.id, "images"), or_(_I.id == bindparam("image"), _VISIBLE))
 _IS_EDIT = and_(_I.parent_id == bindparam("image"), _I.id > bindparam("image"))
 _EDITS = _POSTED.where(_IS_EDIT, _VISIBLE).order_by(_I.id.desc())
+_CHANNELS = (
+    select(_I.channel_id)
+    .join(generations, _G.id == _I.generation_id)
+    .where(or_(in_parameter(_I.id, "images"), _IS_EDIT), bindparam("guild") == _PLACE, not_(_PRIVATE))
+    .distinct()
+)
 _WORDS: Final = table("image_words", column("rowid"))
 """SQLite's full-text index, whose rows are images; PostgreSQL has a column beside the prompts."""
 _MATCHES = text("image_words MATCH :words")
@@ -132,6 +138,10 @@ class ImageHistoryRepository:
         statement = _EDITS.limit(limit).offset(offset)
         rows = (await self._connection.execute(statement, {"image": image, **_values(viewer)})).mappings().all()
         return await self._complete(rows)
+
+    async def channels(self, image: ImageId, line: Sequence[ImageId], guild: GuildId) -> list[ChannelId]:
+        """Where in a server these images are, and those that were edited from ``image``; of those that are for all."""
+        return list(await self._connection.scalars(_CHANNELS, {"image": image, "images": line, "guild": guild}))
 
     def _of(self, wanted: HistoryFilter) -> tuple[Select[*tuple[Any, ...]], ColumnElement[Any]]:
         """The statement without what narrows it further, and the column that it is ordered by."""

@@ -16,9 +16,10 @@ from bot.ui.cards import BLURPLE, finished_view, headline, larger_price, made_wi
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.discord_errors import leave_out_words
 from bot.ui.services import Services
-from bot.ui.targets import ImageTarget, can_delete, can_share, image_target_of, message_of, target_of, viewer_of
+from bot.ui.targets import ImageTarget, can_delete, can_share, image_target_of, message_of, target_of
 from bot.ui.texts import cards as card_texts
 from bot.ui.texts import menus as texts
+from bot.ui.viewers import viewer_of
 
 _NOBODY = discord.AllowedMentions.none()
 
@@ -74,7 +75,9 @@ async def _send(
     *,
     on_card: bool,
 ) -> None:
-    has_edits = await services.image_history.has_edits(target.image, viewer_of(interaction))
+    has_edits = await services.image_history.has_edits(
+        target.image, await viewer_of(services, interaction, target.image)
+    )
     menu = _menu(interaction, target, siblings, services.prices, on_card=on_card, has_edits=has_edits)
     await leave_out_words(
         lambda words: interaction.response.send_message(
