@@ -50,7 +50,8 @@ SAVE_FOR = "For"
 PREVIOUS = "Previous"
 NEXT = "Next"
 NO_SETS = (
-    "No reference sets yet. Save images with /references add, or under Apps, Save as references, in a message's menu."
+    "No reference sets yet. Save images with /references add, or with Save as references: under an image's ⋯, or under "
+    "Apps in a message's menu."
 )
 WORDS_HIDDEN = "Done. I left the names out, because Discord doesn't accept them here."
 _TEMPLATE_SHOWN = 90
