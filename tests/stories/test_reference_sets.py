@@ -6,6 +6,8 @@ from datetime import timedelta
 import simcord
 
 from bot.config.sections import ReferencesConfig
+from bot.domain.ids import ReferenceSetId, UserId
+from bot.domain.styles import Owner, ReferenceSet, SavedImage
 from bot.store.tables import metadata
 from demo.kie import Fail
 from tests.database import ON_POSTGRESQL, execute
@@ -196,3 +198,16 @@ async def test_what_is_removed_or_erased_is_gone_and_nothing_else(world: StoryWo
     assert "Ottoline" not in repr(rows)
     assert kept_images(world) == 2, "the server's set goes on"
     assert await used(world, by=world.bob, references="Logo") == [pixels(PAW), pixels(LOGO)]
+
+
+async def test_a_long_list_has_pages(world: StoryWorld) -> None:
+    owner = Owner.member(UserId(world.alice.id))
+    async with world.app.runtime.store.write() as tx:
+        for number in range(10):
+            image = SavedImage(f"{number}.png", str(number), 1000)
+            await tx.reference_sets.put(ReferenceSet(owner, f"Set {number}", ReferenceSetId(number + 1), (image,)))
+    listed = response_of(await world.alice.slash(world.channel, "references list"))
+    await world.alice.click(listed, label="Next")
+    assert [line for line in rendered(listed).text.splitlines() if "**" in line] == [
+        f"**Set {number}** · yours · 1 image · 1 KB" for number in (8, 9)
+    ]
