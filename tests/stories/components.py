@@ -43,7 +43,7 @@ async def press_at_once(
 ) -> list[simcord.InteractionResult]:
     """Several members press a button in the same moment, which simcord's own verbs do not do."""
     custom_id = custom_id_of(card, label)
-    results = [_emit(world, member, *_press_of(custom_id), card) for member in members]
+    results = [send_press(world, member, card, custom_id) for member in members]
     await world.env.settle()
     return results
 
@@ -133,35 +133,34 @@ def forge_modal(world: StoryWorld, opened: simcord.InteractionResult, custom_id:
 
 async def press_forged(world: StoryWorld, who: Actor, card: Message, custom_id: str) -> simcord.InteractionResult:
     """A press that Discord's own client would not make: on an unseen message, or with a forged custom id."""
-    result = _emit(world, who, *_press_of(custom_id), card)
+    result = send_press(world, who, card, custom_id)
     await world.env.settle()
     return result
-
-
-async def forge_and_press(
-    world: StoryWorld, who: Actor, card: Message, label: str, custom_ids: Sequence[str]
-) -> list[simcord.InteractionResult]:
-    """Presses of a button that carries one after the other of these, without waiting for an answer in between."""
-    results: list[simcord.InteractionResult] = []
-    for custom_id in custom_ids:
-        forge(world, card, label, custom_id)
-        results.append(_emit(world, who, *_press_of(custom_id), card))
-    await world.env.settle()
-    return results
 
 
 async def submit_forged(
     world: StoryWorld, who: Actor, card: Message, custom_id: str, answers: FormAnswers
 ) -> simcord.InteractionResult:
     """A modal submitted without being opened: texts as they are, choices as lists."""
-    (result,) = await submit_all_forged(world, who, card, [custom_id], answers)
+    result = send_form(world, who, card, custom_id, answers)
+    await world.env.settle()
     return result
 
 
-async def submit_all_forged(
-    world: StoryWorld, who: Actor, card: Message, custom_ids: Sequence[str], answers: FormAnswers
-) -> list[simcord.InteractionResult]:
-    """The same with each of these, without waiting for an answer in between."""
+def send_press(
+    world: StoryWorld, who: Actor, card: Message, custom_id: str, chosen: Sequence[str] | None = None
+) -> simcord.InteractionResult:
+    """The event of such a press, or of a choice in a select; the bot has not seen it yet."""
+    data: dict[str, Any] = {"custom_id": custom_id, "component_type": ComponentType.BUTTON}
+    if chosen is not None:
+        data |= {"component_type": ComponentType.STRING_SELECT, "values": [*chosen]}
+    return _emit(world, who, InteractionType.MESSAGE_COMPONENT, data, card)
+
+
+def send_form(
+    world: StoryWorld, who: Actor, card: Message, custom_id: str, answers: FormAnswers
+) -> simcord.InteractionResult:
+    """The event of such a form; the bot has not seen it yet."""
     fields = [
         {"type": ComponentType.TEXT_INPUT, "custom_id": name, "value": answer}
         if isinstance(answer, str)
@@ -169,10 +168,8 @@ async def submit_all_forged(
         for name, answer in answers.items()
     ]
     labels = [{"type": ComponentType.LABEL, "component": field} for field in fields]
-    forms = [{"custom_id": custom_id, "components": labels} for custom_id in custom_ids]
-    results = [_emit(world, who, InteractionType.MODAL_SUBMIT, form, card) for form in forms]
-    await world.env.settle()
-    return results
+    data = {"custom_id": custom_id, "components": labels}
+    return _emit(world, who, InteractionType.MODAL_SUBMIT, data, card)
 
 
 async def slash_anyway(
@@ -182,11 +179,6 @@ async def slash_anyway(
     result = _emit_in(world, who, InteractionType.APPLICATION_COMMAND, data, channel_id, guild_id, None)
     await world.env.settle()
     return result
-
-
-def _press_of(custom_id: str) -> tuple[InteractionType, dict[str, Any]]:
-    data = {"custom_id": custom_id, "component_type": ComponentType.BUTTON}
-    return InteractionType.MESSAGE_COMPONENT, data
 
 
 def _emit(

@@ -16,10 +16,11 @@ from tests.stories.components import (
     REMIX_FORM,
     FormAnswers,
     edit,
-    forge_and_press,
+    forge,
     new_card,
     private_answer,
-    submit_all_forged,
+    send_form,
+    send_press,
 )
 from tests.stories.images import png
 from tests.stories.quota_actions import admin_elsewhere, quota_tables
@@ -49,14 +50,21 @@ Attack = Callable[
 async def forged_press(
     world: StoryWorld, who: simcord.MemberActor, card: discord.Message, custom_ids: Sequence[str]
 ) -> list[simcord.InteractionResult]:
-    # A press on what the message does not carry never reaches the bot's code.
-    return await forge_and_press(world, who, card, "⋯", custom_ids)
+    results: list[simcord.InteractionResult] = []
+    for custom_id in custom_ids:
+        # A press on what the message does not carry never reaches the bot's code.
+        forge(world, card, "⋯", custom_id)
+        results.append(send_press(world, who, card, custom_id))
+    await world.env.settle()
+    return results
 
 
 async def forged_modal(
     world: StoryWorld, who: simcord.MemberActor, card: discord.Message, custom_ids: Sequence[str]
 ) -> list[simcord.InteractionResult]:
-    return await submit_all_forged(world, who, card, custom_ids, FORM)
+    results = [send_form(world, who, card, custom_id, FORM) for custom_id in custom_ids]
+    await world.env.settle()
+    return results
 
 
 both_ways = pytest.mark.parametrize("attack", [forged_press, forged_modal])
