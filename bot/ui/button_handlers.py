@@ -31,7 +31,7 @@ from bot.ui.services import Services
 _Handler = Callable[[Services, discord.Interaction[Any], CustomId], Awaitable[None]]
 
 
-class CardButton(ui.DynamicItem[ui.Item[Any]], template=TEMPLATE):
+class MessageComponent(ui.DynamicItem[ui.Item[Any]], template=TEMPLATE):
     """Every button and select of ours, on messages of any age and from any process."""
 
     def __init__(self, item: ui.Item[Any], custom_id: CustomId | None) -> None:
