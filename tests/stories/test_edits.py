@@ -7,7 +7,7 @@ import discord
 import simcord
 from PIL import Image
 from simcord.backend.models import Overwrite
-from simcord.enums import OverwriteType
+from simcord.enums import ChannelType, OverwriteType
 
 from bot.domain.ids import to_base36
 from bot.store import tables
@@ -217,6 +217,12 @@ async def test_images_of_archived_threads_are_shown_to_those_who_may_read_there(
     view = discord.Permissions(read_message_history=True).value
     world.env.backend.set_overwrite(world.channel.id, Overwrite(world.bob.id, OverwriteType.MEMBER, deny=view))
     assert await seen(world.bob) == [f"1 {texts.PRIVATE}", "2 in snow"]
+    stored = world.env.backend.get_thread(thread.id)
+    stored.type = ChannelType.PRIVATE_THREAD
+    assert await seen(world.admin) == [f"1 {texts.PRIVATE}", "2 in snow"]
+    stored.type = ChannelType.PUBLIC_THREAD
+    world.env.inject_error("GET", f"/channels/{thread.id}", status=403, code=50001, times=None)
+    assert await seen(world.admin) == [f"1 {texts.PRIVATE}", "2 in snow"]
 
 
 async def test_a_panel_is_for_the_one_who_opened_it_and_turns_only_in_private(world: StoryWorld) -> None:
