@@ -12,8 +12,10 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     column,
     exists,
+    false,
     func,
     not_,
     or_,
@@ -86,12 +88,11 @@ _FOUND = (
 )
 _HAS_WORDS = text("generations.words @@ plainto_tsquery('simple', :words)")
 # PostgreSQL cannot know how many of a member's images have some words or are of a server. So it is asked first, by the
-# index alone: few are sorted, among many a page is soon found from the newest on. As a CASE the index is not used, and
-# counts as true for half of the rows.
+# index alone: few are sorted, among many a page is soon found from the newest on, by a CASE: that uses no index, and is
+# taken to be true for half of the rows.
 _FEW: Final = 100
 _MATCHING = select(_G.id).where(_HAS_WORDS).limit(_FEW + 1)
 _OF_FEW = _OWN.where(in_parameter(_G.id, "few"))
-_OF_MANY = _OWN.where(text("CASE WHEN generations.words @@ plainto_tsquery('simple', :words) THEN true ELSE false END"))
 # Prepared for any words, the statement would look at each image of a member for words that none has. Starting parallel
 # workers would take longer (15 ms) than to find a page without them.
 _PLAN_FOR_THESE_WORDS = text(
@@ -112,20 +113,18 @@ class ImageHistoryRepository:
         """At most ``limit``, newest first: those before an image, or the first after one, or the newest of all."""
         statement, key = self._of(wanted)
         values: dict[str, Any] = {"user": wanted.user}
+        conditions = _conditions(wanted)
         if wanted.is_narrow:
             values["words"] = self._query(wanted)
             if self._connection.dialect.name == "postgresql":
                 await self._connection.execute(_PLAN_FOR_THESE_WORDS)
                 if not wanted.favourites:
                     few = list(await self._connection.scalars(_MATCHING, {"words": values["words"]}))
-                    statement = _OF_FEW if len(few) <= _FEW else _OF_MANY
-                    values |= {"few": few} if len(few) <= _FEW else {}
-        if wanted.words:
-            statement = statement.where(_G.prompt != LARGER_PROMPT)
-        if wanted.guild is not None:
-            statement = statement.where(_G.guild_id == wanted.guild, _G.outside_guild_id == wanted.outside)
-        if wanted.model is not None:
-            statement = statement.where(_G.model == wanted.model)
+                    if len(few) <= _FEW:
+                        statement, values = _OF_FEW, {"user": wanted.user, "few": few}
+                    else:
+                        conditions = [case((and_(_HAS_WORDS, *conditions), true()), else_=false())]
+        statement = statement.where(*conditions)
         if after is not None:
             statement = statement.where(key > after).order_by(key)
         else:
@@ -184,6 +183,18 @@ class ImageHistoryRepository:
             return []
         kept = await PreviewRepository(self._connection).of([row["id"] for row in rows])
         return [_entry(row, image_from(row), kept.get(row["id"])) for row in rows]
+
+
+def _conditions(wanted: HistoryFilter) -> list[ColumnElement[bool]]:
+    """What the columns say: a prompt may have the words that stand for a server or model in the index."""
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.words:
+        conditions.append(_G.prompt != LARGER_PROMPT)
+    if wanted.guild is not None:
+        conditions += [_G.guild_id == wanted.guild, _G.outside_guild_id == wanted.outside]
+    if wanted.model is not None:
+        conditions.append(_G.model == wanted.model)
+    return conditions
 
 
 def _values(viewer: ImageViewer) -> dict[str, object]:
