@@ -10,6 +10,9 @@ INSTALL := $(PIP) --require-hashes --only-binary :all: -r requirements/build.txt
     && $(PIP) --require-hashes --only-binary :all: --no-binary pyvips --no-build-isolation -r
 LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-emit-index-url
 
+# The tests start hundreds of processes, which would each compile everything anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .DEFAULT_GOAL := help
 .PHONY: help install init doctor run demo demo-tour check test test-long format lint contracts types audit crash crash-cluster soak-load soak-quota bench bench-cluster lock clean
 

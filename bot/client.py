@@ -22,7 +22,7 @@ from bot.runtime import retry_until_available
 from bot.shards import Gateway
 from bot.store.store import Store
 from bot.ui.alerts import DiscordAlerts
-from bot.ui.button_handlers import CardButton, handle_modal
+from bot.ui.button_handlers import MessageComponent, handle_modal
 from bot.ui.discord_errors import NOT_A_MEMBER
 from bot.ui.services import Services
 
@@ -152,7 +152,7 @@ class EaselClient(commands.AutoShardedBot):
         self._requested_intents.message_content = (
             self._reads_messages or flags.gateway_message_content or flags.gateway_message_content_limited
         )
-        self.add_dynamic_items(CardButton)
+        self.add_dynamic_items(MessageComponent)
         for cog in COGS:
             await self.load_extension(cog)
         if self.command_options.sent_by_others:

@@ -77,3 +77,11 @@ def is_loopback(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def is_private(host: str) -> bool:
+    """Whether a host is in a private network: a private address, or a name without a dot, as containers have."""
+    try:
+        return ip_address(host).is_private
+    except ValueError:
+        return "." not in host

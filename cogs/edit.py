@@ -19,7 +19,7 @@ from bot.ui.texts.commands import EDIT_IMAGE
 
 @final
 class Edit(commands.Cog):
-    """The way to work from the images of any message; buttons on cards are handled by :class:`CardButton`."""
+    """The way to work from the images of any message; buttons are answered by :class:`MessageComponent`."""
 
     def __init__(
         self, history: History, preferences: MemberPreferences, prices: PriceList, client: EaselClient

@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any, Final, final
-from zoneinfo import available_timezones
 
 import discord
 from discord import app_commands
@@ -13,7 +12,7 @@ from bot.client import EaselClient
 from bot.domain.credits import ZERO, Account, Allowance, Credits, Period, Requester
 from bot.domain.errors import CreditsMissing, LimitNotChosen, NothingToChange, UnknownZone
 from bot.domain.ids import ChannelId, GuildId, RoleId, UserId
-from bot.domain.rules import ReplyMode, Rule, Scope, ServerSettings
+from bot.domain.rules import ReplyMode, Rule, Scope, ServerSettings, zone_names
 from bot.media.spending_chart import ChartRenderer
 from bot.quota.service import Change, QuotaService
 from bot.ui.cards import BLURPLE, finished_view
@@ -48,8 +47,6 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
     def __init__(self, quotas: QuotaService, chart_renderer: ChartRenderer) -> None:
         self._quotas = quotas
         self._chart_renderer = chart_renderer
-        # These two names stand for this machine's own settings.
-        self._timezones = sorted(available_timezones() - {"localtime", "Factory"})
 
     @app_commands.command(description=texts.QUOTA_SHOW)
     @app_commands.describe(member=texts.QUOTA_MEMBER)
@@ -207,7 +204,7 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
     ) -> None:
         """Change what is named; show all of it."""
         guild_id = await self._admit(interaction)
-        if timezone is not None and timezone not in self._timezones:
+        if timezone is not None and timezone not in zone_names():
             raise UnknownZone(timezone)
 
         def change(before: ServerSettings) -> ServerSettings:
@@ -231,7 +228,7 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
     @settings.autocomplete("timezone")
     async def _zones(self, _: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
         part = typed.casefold().replace(" ", "_")
-        matching = [zone for zone in self._timezones if part in zone.casefold()]
+        matching = [zone for zone in zone_names() if part in zone.casefold()]
         return [app_commands.Choice(name=zone, value=zone) for zone in matching[:_CHOICES_MAX]]
 
     async def _admit(self, interaction: discord.Interaction[Any]) -> GuildId:

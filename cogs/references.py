@@ -7,15 +7,12 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.client import EaselClient
-from bot.domain.errors import NotAManager
 from bot.domain.ids import UserId
 from bot.domain.styles import NAME_MAX, Shared
 from bot.ui import styles
 from bot.ui.custom_ids import Action, CustomId
-from bot.ui.interactions import check_manager
 from bot.ui.message_images import images_to_use, origin_of, source_of
 from bot.ui.services import Services
-from bot.ui.style_forms import set_modal
 from bot.ui.texts import styles as texts
 
 _Name = app_commands.Range[str, 1, NAME_MAX]
@@ -46,14 +43,7 @@ class ReferenceCog(commands.GroupCog, group_name="references", group_description
         images = images_to_use(message, user)
         draft = self._services.history.new_draft(user, origin_of(message), images)
         await self._services.history.keep(draft)
-        try:
-            await check_manager(self._services.quotas, interaction)
-        except NotAManager:
-            for_server = False
-        else:
-            for_server = True
-        modal = set_modal(CustomId(Action.REFERENCES, draft.id), for_server=for_server)
-        await interaction.response.send_modal(modal)
+        await styles.ask_for_name(self._services, interaction, CustomId(Action.REFERENCES, draft.id))
 
     @app_commands.command(description=texts.REFERENCES_ADD)
     @app_commands.describe(name=texts.SET_NAME, image=texts.SET_IMAGE, whose=texts.WHOSE, **_images)
@@ -85,7 +75,7 @@ class ReferenceCog(commands.GroupCog, group_name="references", group_description
     @app_commands.command(name="list", description=texts.REFERENCES_LIST)
     async def show(self, interaction: discord.Interaction[Any]) -> None:
         """List the sets that can be used here."""
-        await styles.show_sets(self._services, interaction)
+        await styles.show_list(self._services, interaction, Action.SETS)
 
     @app_commands.command(description=texts.REFERENCES_REMOVE)
     @app_commands.describe(name=texts.WHICH_SET)

@@ -9,6 +9,7 @@ from discord.ext import commands
 from bot.client import EaselClient
 from bot.domain.styles import Shared
 from bot.ui import styles
+from bot.ui.custom_ids import Action
 from bot.ui.services import Services
 from bot.ui.texts import styles as texts
 
@@ -43,7 +44,7 @@ class StyleCog(commands.GroupCog, group_name="style", group_description=texts.ST
     @app_commands.command(name="list", description=texts.STYLE_LIST)
     async def show(self, interaction: discord.Interaction[Any]) -> None:
         """Those that can be used here."""
-        await styles.show_styles(self._services, interaction)
+        await styles.show_list(self._services, interaction, Action.STYLES)
 
     @app_commands.command(description=texts.STYLE_REMOVE)
     @app_commands.describe(name=texts.STYLE_NAME)

@@ -239,6 +239,28 @@ def test_unencrypted_urls_are_only_for_this_machine(tmp_path: Path, host: str) -
     assert "only allowed for this machine" in error_of_text(tmp_path, 'kie.base_url = "http://10.0.0.1"')
 
 
+@pytest.mark.parametrize(
+    ("host", "is_near"),
+    [
+        *((host, True) for host in ("ollama:11434", "localhost", "10.0.0.1", "192.168.1.2:8000", "[fd00::1]:80")),
+        *((host, False) for host in ("example.com", "ollama.example.com:11434", "8.8.8.8", "[2606:4700::1]")),
+    ],
+)
+def test_the_text_model_may_be_near_without_encryption(tmp_path: Path, host: str, is_near: bool) -> None:
+    text = f'assistant = {{ base_url = "http://{host}/v1", model = "small" }}'
+    if is_near:
+        assert load_text(tmp_path, text).assistant.base_url == f"http://{host}/v1"
+    else:
+        problem = "http:// is only allowed for this machine, private addresses and names without a dot"
+        assert problem in error_of_text(tmp_path, text)
+
+
+def test_a_section_that_is_no_table_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where environment variables of that section would take its place."""
+    monkeypatch.setenv("EASEL__DISCORD__TOKEN", SECRET)
+    assert "discord: must be a table of settings" in error_of_text(tmp_path, "discord = 3")
+
+
 def test_a_trailing_slash_is_dropped_and_some_urls_may_be_empty(tmp_path: Path) -> None:
     text = 'kie.base_url = "https://example.com/kie/"\nkie.callback_url = ""\ndiscord.gateway_url = ""'
     config = load_text(tmp_path, text)

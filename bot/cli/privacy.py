@@ -43,6 +43,8 @@ async def _export(url: str, user: UserId, file: Path | None) -> int:
     from bot.store.store import Store
 
     file = file or Path(f"easel-user-{user}.zip")
+    if file.exists():
+        raise OperatorError(f"{file} already exists: choose another name, nothing is overwritten.")
     async with Store.open(url, migrated=True) as store:
         exported = await write_export(store, user, file)
     print(f"{file}: {exported.requests:,} requests, and the credits, of user {user}.")

@@ -4,7 +4,7 @@ import difflib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from typing import Final
+from typing import Any, Final
 
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
@@ -12,10 +12,11 @@ from pydantic_settings import SettingsError
 PREFIX: Final = "EASEL__"
 _NAME: Final = re.compile(r"\w{1,30}", re.ASCII)
 """KIE's keys have 32 characters, and Discord's tokens more."""
+_NO_TABLE: Final = "must be a table of settings"
 _TYPES: Final = {
     "tuple_type": 'must be a list in brackets, such as ["one", "two"]',
-    "dict_type": "must be a table of settings",
-    "model_type": "must be a table of settings",
+    "dict_type": _NO_TABLE,
+    "model_type": _NO_TABLE,
 }
 
 
@@ -24,9 +25,12 @@ def variable_of(setting: str) -> str:
     return f"{PREFIX}{setting.upper().replace('.', '__')}"
 
 
-def unknown_sources(sections: Iterable[str], variables: Iterable[str], known: Collection[str]) -> list[str]:
+def unknown_sources(sections: Mapping[str, Any], variables: Iterable[str], known: Collection[str]) -> list[str]:
     """Problems with sections and variables that pydantic-settings would ignore, or take for its own options."""
     problems = [_unknown([section], known) for section in sections if section not in known]
+    # One that is no table would be replaced by the section's environment variables.
+    no_tables = [name for name, section in sections.items() if name in known and not isinstance(section, dict)]
+    problems += [f"{name}: {_NO_TABLE}" for name in no_tables]
     mistyped = {variable_of(name).replace("__", "_"): variable_of(name) for name in known if "." in name}
     for variable in map(str.upper, variables):
         parts = variable.removeprefix(PREFIX).split("__")

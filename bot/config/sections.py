@@ -22,6 +22,7 @@ from bot.config.types import (
     Host,
     HttpUrl,
     OptionalHttpUrl,
+    OptionalNearbyHttpUrl,
     OptionalWebsocketUrl,
     Price,
     Seconds,
@@ -213,7 +214,7 @@ class OperatorConfig(Section):
 class AssistantConfig(Section):
     """The prompt helper: an endpoint that speaks OpenAI's API, a model of it, and how often a member may use it."""
 
-    base_url: OptionalHttpUrl = ""
+    base_url: OptionalNearbyHttpUrl = ""
     api_key: Secret = SecretStr("")
     api_key_file: str = ""
     model: Annotated[str, Field(max_length=200)] = ""

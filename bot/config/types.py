@@ -1,19 +1,26 @@
 """The types of settings: URLs, hosts, secrets, and numbers with their limits. White space is stripped before."""
 
+from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated
 
 from pydantic import AfterValidator, Field, SecretStr
 
 from bot.config.sources import strip
-from bot.network import is_loopback, parse_address
+from bot.network import is_loopback, is_private, parse_address
 from bot.store import postgres, sqlite
 
 _QUOTES = frozenset({'""', "''", "``", "\u201c\u201d", "\u2018\u2019", "\u201e\u201c", "\u00ab\u00bb"})
 
 
-def _base_url(value: str, secure: str, plain: str) -> str:
-    """The URL without a trailing slash; ``plain`` is the unencrypted scheme, allowed for loopback addresses only."""
+def _base_url(
+    value: str,
+    secure: str,
+    plain: str,
+    is_near: Callable[[str], bool] = is_loopback,
+    near: str = "this machine",
+) -> str:
+    """The URL without a trailing slash; ``plain`` is the unencrypted scheme, allowed for hosts that are near only."""
     scheme, _, rest = value.partition("://")
     scheme = scheme.lower()
     try:
@@ -23,8 +30,8 @@ def _base_url(value: str, secure: str, plain: str) -> str:
         raise ValueError(f"must be a valid {secure}:// URL") from error
     if scheme not in {secure, plain} or url.query_string or url.fragment:
         raise ValueError(f"must be a valid {secure}:// URL")
-    if scheme == plain and not is_loopback(url.raw_host or ""):
-        raise ValueError(f"must be a valid {secure}:// URL; {plain}:// is only allowed for this machine")
+    if scheme == plain and not is_near(url.raw_host or ""):
+        raise ValueError(f"must be a valid {secure}:// URL; {plain}:// is only allowed for {near}")
     return value.rstrip("/")
 
 
@@ -34,6 +41,11 @@ def _http(value: str) -> str:
 
 def _http_or_none(value: str) -> str:
     return _http(value) if value else ""
+
+
+def _http_nearby_or_none(value: str) -> str:
+    near = "this machine, private addresses and names without a dot, such as a container's"
+    return _base_url(value, "https", "http", is_private, near) if value else ""
 
 
 def _websocket_or_none(value: str) -> str:
@@ -80,6 +92,7 @@ def _secret(value: SecretStr) -> SecretStr:
 Secret = Annotated[SecretStr, AfterValidator(_secret)]
 HttpUrl = Annotated[str, AfterValidator(_http)]
 OptionalHttpUrl = Annotated[str, AfterValidator(_http_or_none)]
+OptionalNearbyHttpUrl = Annotated[str, AfterValidator(_http_nearby_or_none)]
 OptionalWebsocketUrl = Annotated[str, AfterValidator(_websocket_or_none)]
 Database = Annotated[str, AfterValidator(database_url)]
 Host = Annotated[str, AfterValidator(_host)]

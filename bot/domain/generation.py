@@ -37,6 +37,8 @@ class Source:
     """Only its bytes tell whether it is an image, or it is linked to by a message: passed over if it cannot be used."""
     at_kie: bool = False
     """A result of ours that is no longer on Discord: the address is one of KIE's."""
+    forwarded: MessageId | None = None
+    """The message that it was forwarded from, as Discord says; None if it was not."""
 
 
 @dataclass(frozen=True, slots=True)

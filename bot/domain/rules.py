@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from functools import cache
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError, available_timezones
 
 from bot.domain.credits import Allowance, Credits, remaining
 from bot.domain.ids import ChannelId, RoleId
@@ -72,6 +73,12 @@ class ServerSettings:
     def allows(self, *places: ChannelId | None) -> bool:
         """Whether the bot may be used in one of these: a channel, or a thread and its channel."""
         return not self.channels or any(place in self.channels for place in places)
+
+
+@cache
+def zone_names() -> list[str]:
+    """The time zones that a server may have; without the two names that stand for this machine's own settings."""
+    return sorted(available_timezones() - {"localtime", "Factory"})
 
 
 class Cap(StrEnum):

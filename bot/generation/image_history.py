@@ -3,11 +3,12 @@
 from dataclasses import dataclass
 
 from bot.domain.generation import Image
-from bot.domain.ids import ImageId, MessageId, UserId
+from bot.domain.ids import ChannelId, GuildId, ImageId, MessageId, UserId
 from bot.domain.image_edits import EditStep, ImageEdits, ImageViewer
 from bot.domain.image_errors import NoSavedImage, NothingBefore
 from bot.domain.image_history import HistoryEntry, HistoryFilter
 from bot.runtime import Runtime
+from bot.store.store import Transaction
 
 PAGE = 5
 """Entries: a row of buttons, one for each."""
@@ -48,15 +49,17 @@ class ImageHistory:
     async def edits(self, image: Image, viewer: ImageViewer, page: int) -> ImageEdits:
         """What led to an image that the viewer has come to, and a page of what was made from it, 0 being the newest."""
         async with self._store.read() as tx:
-            line = [one.id for one in reversed(await tx.images.lineage(image.id))]
-            numbers = range(1, len(line) + 1)
-            shown = list(zip(numbers, line, strict=True))
-            if len(shown) > STEPS:
-                shown = [shown[0], *shown[1 - STEPS :]]
+            shown = await _shown_steps(tx, image)
             entries = await tx.image_history.of_line(image.id, [one for _, one in shown], viewer)
             found = await tx.image_history.edits(image.id, viewer, EDITS_PAGE + 1, page * EDITS_PAGE)
         steps = [EditStep(number, one, entries.get(one)) for number, one in shown]
         return ImageEdits(steps, found[:EDITS_PAGE], page, len(found) > EDITS_PAGE)
+
+    async def channels_of_line(self, image: Image, guild: GuildId) -> list[ChannelId]:
+        """The channels of a server in which the shown steps, and what was made from the image, are for everybody."""
+        async with self._store.read() as tx:
+            steps = [one for _, one in await _shown_steps(tx, image)]
+            return await tx.image_history.channels(image.id, steps, guild)
 
     async def has_edits(self, image: Image, viewer: ImageViewer) -> bool:
         """Whether an image was edited from another one, or others were made from it that the viewer may see."""
@@ -98,3 +101,9 @@ class ImageHistory:
                 return False
             await tx.favourites.add(user, image, self._clock.now())
             return True
+
+
+async def _shown_steps(tx: Transaction, image: Image) -> list[tuple[int, ImageId]]:
+    """The first and the last few of the images that led to this one, each with its number."""
+    line = list(enumerate((one.id for one in reversed(await tx.images.lineage(image.id))), start=1))
+    return line if len(line) <= STEPS else [line[0], *line[1 - STEPS :]]

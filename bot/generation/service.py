@@ -261,6 +261,9 @@ async def _resolve_origin(
     """The origin with the id of our own image, if one of the sources is one: the parent of the new images."""
     if origin is None or origin.image_id is not None:
         return origin
-    images = {image.filename: image.id for image in await tx.images.in_message(origin.message_id)}
-    parents = (images[source.filename] for source in sources if source.filename in images)
-    return replace(origin, image_id=next(parents, None))
+    for source in sources:
+        message = (isinstance(source, Source) and source.forwarded) or origin.message_id
+        for image in await tx.images.in_message(message):
+            if image.filename == source.filename:
+                return replace(origin, image_id=image.id)
+    return origin

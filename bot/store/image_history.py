@@ -12,8 +12,10 @@ from sqlalchemy import (
     Select,
     and_,
     bindparam,
+    case,
     column,
     exists,
+    false,
     func,
     not_,
     or_,
@@ -26,7 +28,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.derived_requests import LARGER_PROMPT
 from bot.domain.generation import Image
-from bot.domain.ids import DIRECT_MESSAGES, ImageId
+from bot.domain.ids import DIRECT_MESSAGES, ChannelId, GuildId, ImageId
 from bot.domain.image_edits import ImageViewer
 from bot.domain.image_history import HistoryEntry, HistoryFilter
 from bot.store.clauses import in_parameter
@@ -68,6 +70,12 @@ _VISIBLE = or_(_G.user_id == _USER, and_(not_(_PRIVATE), or_(in_parameter(_I.cha
 _OF_LINE = _POSTED.where(in_parameter(_I.id, "images"), or_(_I.id == bindparam("image"), _VISIBLE))
 _IS_EDIT = and_(_I.parent_id == bindparam("image"), _I.id > bindparam("image"))
 _EDITS = _POSTED.where(_IS_EDIT, _VISIBLE).order_by(_I.id.desc())
+_CHANNELS = (
+    select(_I.channel_id)
+    .join(generations, _G.id == _I.generation_id)
+    .where(or_(in_parameter(_I.id, "images"), _IS_EDIT), bindparam("guild") == _PLACE, not_(_PRIVATE))
+    .distinct()
+)
 _WORDS: Final = table("image_words", column("rowid"))
 """SQLite's full-text index, whose rows are images; PostgreSQL has a column beside the prompts."""
 _MATCHES = text("image_words MATCH :words")
@@ -79,8 +87,18 @@ _FOUND = (
     .where(_MATCHES, _G.user_id == _USER)
 )
 _HAS_WORDS = text("generations.words @@ plainto_tsquery('simple', :words)")
-# Prepared for any words, the statement would look at each image of a member for words that none has.
-_PLAN_FOR_THESE_WORDS = text("SET LOCAL plan_cache_mode = force_custom_plan")
+# PostgreSQL cannot know how many of a member's images have some words or are of a server. So it is asked first, by the
+# index alone: few are sorted, among many a page is soon found from the newest on, by a CASE: that uses no index, and is
+# taken to be true for half of the rows.
+_FEW: Final = 100
+_MATCHING = select(_G.id).where(_HAS_WORDS).limit(_FEW + 1)
+_OF_FEW = _OWN.where(in_parameter(_G.id, "few"))
+# Prepared for any words, the statement would look at each image of a member for words that none has. Starting parallel
+# workers would take longer (15 ms) than to find a page without them.
+_PLAN_FOR_THESE_WORDS = text(
+    "SELECT set_config('plan_cache_mode', 'force_custom_plan', true), set_config('enable_seqscan', 'off', true), "
+    "set_config('max_parallel_workers_per_gather', '0', true)"
+)
 
 
 class ImageHistoryRepository:
@@ -95,16 +113,18 @@ class ImageHistoryRepository:
         """At most ``limit``, newest first: those before an image, or the first after one, or the newest of all."""
         statement, key = self._of(wanted)
         values: dict[str, Any] = {"user": wanted.user}
+        conditions = _conditions(wanted)
         if wanted.is_narrow:
             values["words"] = self._query(wanted)
             if self._connection.dialect.name == "postgresql":
                 await self._connection.execute(_PLAN_FOR_THESE_WORDS)
-        if wanted.words:
-            statement = statement.where(_G.prompt != LARGER_PROMPT)
-        if wanted.guild is not None:
-            statement = statement.where(_G.guild_id == wanted.guild, _G.outside_guild_id == wanted.outside)
-        if wanted.model is not None:
-            statement = statement.where(_G.model == wanted.model)
+                if not wanted.favourites:
+                    few = list(await self._connection.scalars(_MATCHING, {"words": values["words"]}))
+                    if len(few) <= _FEW:
+                        statement, values = _OF_FEW, {"user": wanted.user, "few": few}
+                    else:
+                        conditions = [case((and_(_HAS_WORDS, *conditions), true()), else_=false())]
+        statement = statement.where(*conditions)
         if after is not None:
             statement = statement.where(key > after).order_by(key)
         else:
@@ -133,6 +153,10 @@ class ImageHistoryRepository:
         rows = (await self._connection.execute(statement, {"image": image, **_values(viewer)})).mappings().all()
         return await self._complete(rows)
 
+    async def channels(self, image: ImageId, line: Sequence[ImageId], guild: GuildId) -> list[ChannelId]:
+        """Where in a server these images are, and those that were edited from ``image``; of those that are for all."""
+        return list(await self._connection.scalars(_CHANNELS, {"image": image, "images": line, "guild": guild}))
+
     def _of(self, wanted: HistoryFilter) -> tuple[Select[*tuple[Any, ...]], ColumnElement[Any]]:
         """The statement without what narrows it further, and the column that it is ordered by."""
         on_sqlite = self._connection.dialect.name == "sqlite"
@@ -142,7 +166,7 @@ class ImageHistoryRepository:
             return (_FAVOURITES.where(condition) if wanted.is_narrow else _FAVOURITES), _F.image_id
         if wanted.is_narrow and on_sqlite:
             return _FOUND, _WORDS.c.rowid
-        return (_OWN.where(_HAS_WORDS) if wanted.is_narrow else _OWN), _T.id
+        return _OWN, _T.id
 
     def _query(self, wanted: HistoryFilter) -> str:
         words = list(wanted.words)
@@ -159,6 +183,18 @@ class ImageHistoryRepository:
             return []
         kept = await PreviewRepository(self._connection).of([row["id"] for row in rows])
         return [_entry(row, image_from(row), kept.get(row["id"])) for row in rows]
+
+
+def _conditions(wanted: HistoryFilter) -> list[ColumnElement[bool]]:
+    """What the columns say: a prompt may have the words that stand for a server or model in the index."""
+    conditions: list[ColumnElement[bool]] = []
+    if wanted.words:
+        conditions.append(_G.prompt != LARGER_PROMPT)
+    if wanted.guild is not None:
+        conditions += [_G.guild_id == wanted.guild, _G.outside_guild_id == wanted.outside]
+    if wanted.model is not None:
+        conditions.append(_G.model == wanted.model)
+    return conditions
 
 
 def _values(viewer: ImageViewer) -> dict[str, object]:

@@ -31,7 +31,7 @@ from bot.ui.services import Services
 _Handler = Callable[[Services, discord.Interaction[Any], CustomId], Awaitable[None]]
 
 
-class CardButton(ui.DynamicItem[ui.Item[Any]], template=TEMPLATE):
+class MessageComponent(ui.DynamicItem[ui.Item[Any]], template=TEMPLATE):
     """Every button and select of ours, on messages of any age and from any process."""
 
     def __init__(self, item: ui.Item[Any], custom_id: CustomId | None) -> None:
@@ -103,6 +103,8 @@ _BUTTONS: Mapping[Action, _Handler] = {
     Action.HISTORY: history.turn,
     Action.FAVOURITE: favourites.toggle,
     Action.STYLES: styles.turn_page,
+    Action.SETS: styles.turn_page,
+    Action.SAVE: styles.open_save,
     Action.PREFER: preferences.choose,
     Action.SWITCH: preferences.switch,
     Action.HELP: help_pages.turn_page,
@@ -116,4 +118,5 @@ _MODALS: Mapping[Action, _Handler] = {
     Action.APPROVE: credit_requests.approve,
     Action.STYLE: styles.submit_style,
     Action.REFERENCES: styles.submit_references,
+    Action.SAVE: styles.save_image,
 }

@@ -2,14 +2,14 @@
 
 from collections.abc import Sequence
 from decimal import Decimal
-from typing import Any
+from typing import Any, Final
 
 import discord
 from discord import ui
 
 from bot.domain.ids import CreditRequestId, DraftId, GenerationId, ImageId, UserId
 from bot.ui.custom_ids import Action, CustomId, in_thousandths
-from bot.ui.texts import cards, edits, forms, history, privacy, quota
+from bot.ui.texts import cards, edits, forms, history, privacy, quota, styles
 
 _LABELS = {
     Action.CANCEL: cards.CANCEL,
@@ -25,6 +25,7 @@ _LABELS = {
     Action.SHARE: cards.SHARE,
     Action.REMOVE: cards.DELETE,
     Action.EDITS: edits.EDITS,
+    Action.SAVE: styles.SAVE_REFERENCES,
     Action.COMPARE: edits.COMPARE,
     Action.ASK: quota.ASK,
     Action.APPROVE: quota.APPROVE,
@@ -41,6 +42,10 @@ _STYLES = {
     Action.APPROVE: discord.ButtonStyle.success,
     Action.ERASE_ALL: discord.ButtonStyle.danger,
 }
+
+
+ROW_MAX: Final = 5
+"""Discord's limit on the buttons of a row."""
 
 
 def card_button(action: Action, generation_id: GenerationId) -> ui.Button[Any]:
@@ -113,6 +118,11 @@ def page_buttons(
     """Buttons to the pages before and after this one; ``subject`` is the first number of their custom ids."""
     before, after = CustomId(action, subject, max(page - 1, 0)), CustomId(action, subject, page + 1)
     return [_page_button(labels[0], before, enabled=page > 0), _page_button(labels[1], after, enabled=more)]
+
+
+def rows_of(buttons: Sequence[ui.Button[Any]]) -> list[ui.ActionRow[Any]]:
+    """As many rows as the buttons need."""
+    return [ui.ActionRow[Any](*buttons[start : start + ROW_MAX]) for start in range(0, len(buttons), ROW_MAX)]
 
 
 def _page_button(label: str, custom_id: CustomId, *, enabled: bool) -> ui.Button[Any]:

@@ -17,9 +17,10 @@ from bot.ui.discord_errors import leave_out_words, retry_later
 from bot.ui.history import HistoryMessage, entry_item
 from bot.ui.message_sender import open_files
 from bot.ui.services import Services
-from bot.ui.targets import image_target_of, message_of, viewer_of
+from bot.ui.targets import image_target_of, message_of
 from bot.ui.texts import edits as texts
 from bot.ui.texts import history as history_texts
+from bot.ui.viewers import viewer_of
 
 _NOBODY: Final = discord.AllowedMentions.none()
 _PAGES: Final = 10_000
@@ -29,7 +30,7 @@ _PAGES: Final = 10_000
 async def show(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """The panel, or another page of it in its place."""
     target = await image_target_of(services.history, interaction, button)
-    viewer = viewer_of(interaction)
+    viewer = await viewer_of(services, interaction, target.image)
     edits = await services.image_history.edits(target.image, viewer, _page(interaction, button))
 
     async def send(*, words: bool) -> None:
@@ -74,7 +75,7 @@ def edits_message(edits: ImageEdits, viewer: UserId, *, words: bool = True) -> H
 async def compare(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
     """An image and what it was edited from, as one."""
     target = await image_target_of(services.history, interaction, button)
-    viewer = viewer_of(interaction)
+    viewer = await viewer_of(services, interaction, target.image)
     await interaction.response.defer(ephemeral=True, thinking=True)
     pair = await services.image_history.before_and_after(target.image, viewer)
     async with services.posted_images.comparison(pair, viewer.user, texts.LABELS) as (image, has_preview):

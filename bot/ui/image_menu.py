@@ -11,25 +11,26 @@ from bot.domain.derived_requests import LARGER_PROMPT
 from bot.domain.errors import GenerationGone
 from bot.domain.generation import Generation, Image
 from bot.domain.ids import ImageId, MessageId, UserId
-from bot.ui.buttons import menu_button
+from bot.ui.buttons import menu_button, rows_of
 from bot.ui.cards import BLURPLE, finished_view, headline, larger_price, made_with, small
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.discord_errors import leave_out_words
 from bot.ui.services import Services
-from bot.ui.targets import ImageTarget, can_delete, can_share, image_target_of, message_of, target_of, viewer_of
+from bot.ui.targets import ImageTarget, can_delete, can_share, image_target_of, message_of, target_of
 from bot.ui.texts import cards as card_texts
 from bot.ui.texts import menus as texts
+from bot.ui.viewers import viewer_of
 
 _NOBODY = discord.AllowedMentions.none()
 
 
 @dataclass(frozen=True, slots=True)
 class _Menu:
-    """What a menu shows: the image or card that it is about, and its rows of buttons."""
+    """What a menu shows: the image or card that it is about, and groups of buttons, each in rows of its own."""
 
     generation: Generation
     about: str
-    rows: tuple[list[ui.Button[Any]], ...]
+    buttons: tuple[list[ui.Button[Any]], ...]
     hint: str | None = None
 
     def view(self, *, words: bool) -> ui.LayoutView:
@@ -39,7 +40,7 @@ class _Menu:
         facts = [self.about, card_texts.member(request.account.user_id), *settings]
         text = f"{headline(self.generation, words=words)}\n{small([fact for fact in facts if fact])}"
         hint = [ui.TextDisplay[Any](f"-# {self.hint}")] if self.hint else []
-        rows = [ui.ActionRow[Any](*row) for row in self.rows if row]
+        rows = [row for buttons in self.buttons for row in rows_of(buttons)]
         return finished_view(BLURPLE, ui.TextDisplay(text), *rows, *hint)
 
 
@@ -74,7 +75,9 @@ async def _send(
     *,
     on_card: bool,
 ) -> None:
-    has_edits = await services.image_history.has_edits(target.image, viewer_of(interaction))
+    has_edits = await services.image_history.has_edits(
+        target.image, await viewer_of(services, interaction, target.image)
+    )
     menu = _menu(interaction, target, siblings, services.prices, on_card=on_card, has_edits=has_edits)
     await leave_out_words(
         lambda words: interaction.response.send_message(
@@ -107,6 +110,7 @@ def _menu(
         Action.PROMPT: generation.request.prompt not in ("", LARGER_PROMPT) or generation.request.origin is not None,
         Action.ORIGINAL: not whole,
         Action.EDITS: not whole and has_edits,
+        Action.SAVE: not whole,
         Action.SHARE: not whole and can_share(interaction, target),
         Action.REMOVE: (whole or image.shared or len(siblings) == 1) and can_delete(interaction, target),
     }

@@ -41,10 +41,11 @@ def images_of(message: discord.Message, viewer: UserId) -> list[Source]:
     owner = _owner(message, viewer)
     sources: dict[str, Source] = {}
     for part in _parts(message):
+        forwarded = None if part is message else _forwarded_from(message)
         for source in _images(part):
             # A card shows what is attached to it, and a link what somebody uploaded: the same file under other URLs.
             file = _CDN.sub("", source.url.partition("?")[0])
-            first = sources.setdefault(file, replace(source, owner=owner))
+            first = sources.setdefault(file, replace(source, owner=owner, forwarded=forwarded))
             if source.spoiler and not first.spoiler:
                 sources[file] = replace(first, spoiler=True)
     return list(sources.values())
@@ -116,6 +117,12 @@ def submitted_source(attachment: dict[str, Any], owner: UserId) -> Source:
 def _parts(message: discord.Message) -> list[discord.Message | discord.MessageSnapshot]:
     """The message and those that it forwards."""
     return [message, *message.message_snapshots]
+
+
+def _forwarded_from(message: discord.Message) -> MessageId | None:
+    above = message.reference
+    is_forward = above is not None and above.type is discord.MessageReferenceType.forward
+    return MessageId(above.message_id) if above is not None and is_forward and above.message_id is not None else None
 
 
 def _owner(message: discord.Message, viewer: UserId) -> UserId | None:

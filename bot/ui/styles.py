@@ -1,13 +1,14 @@
 """/style and /references behind their commands: who may change what, the windows, and the list."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import discord
 from discord import ui
 
 from bot.domain.credits import Account
-from bot.domain.errors import DraftGone, GenerationGone
+from bot.domain.errors import DraftGone, GenerationGone, NotAManager
 from bot.domain.generation import Source
 from bot.domain.ids import DraftId, GuildId, StyleId, UserId
 from bot.domain.settings import Model, Settings
@@ -20,13 +21,23 @@ from bot.ui.custom_ids import Action, CustomId
 from bot.ui.discord_errors import leave_out_words
 from bot.ui.interactions import account_of, check_manager, edit_answer
 from bot.ui.services import Services
-from bot.ui.style_forms import read_set, read_style, style_modal
+from bot.ui.style_forms import read_set, read_style, set_modal, style_modal
+from bot.ui.targets import image_target_of, source_of
 from bot.ui.texts import styles as texts
 
 _PAGE: Final = 8
-"""Styles on a page of the list; the first one, without anybody's own, has those that are built in."""
+"""Entries on a page of a list; the first one of styles, without anybody's own, has those that are built in."""
 _NOBODY: Final = discord.AllowedMentions.none()
 _Interaction = discord.Interaction[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class ListEntry:
+    """A style or reference set in a list."""
+
+    text: str
+    built_in: bool = False
+    """No member wrote any of it."""
 
 
 async def owner_for(quotas: QuotaService, interaction: _Interaction, shared: Shared) -> Owner:
@@ -90,27 +101,54 @@ async def submit_style(services: Services, interaction: _Interaction, modal: Cus
     await _say(interaction, GREEN, texts.style_saved(style, price))
 
 
-async def show_styles(services: Services, interaction: _Interaction) -> None:
-    """/style list."""
-    found, sets = await _all(services, interaction)
+async def show_list(services: Services, interaction: _Interaction, action: Action) -> None:
+    """/style list and /references list; ``action`` is that of the buttons to other pages."""
+    entries = await _entries(services, interaction, action)
     await leave_out_words(
         lambda words: interaction.response.send_message(
-            view=_list(found, sets, 0, words=words), ephemeral=True, allowed_mentions=_NOBODY
+            view=list_view(action, entries, 0, words=words), ephemeral=True, allowed_mentions=_NOBODY
         )
     )
 
 
 async def turn_page(services: Services, interaction: _Interaction, button: CustomId) -> None:
-    """Another page of the list, for who presses; never on a message that others see."""
+    """Another page of a list, for who presses; never on a message that others see."""
     if interaction.message is None or not interaction.message.flags.ephemeral:
         raise GenerationGone
-    found, sets = await _all(services, interaction)
-    page = min(button.extra, max(len(found) - 1, 0) // _PAGE)
+    entries = await _entries(services, interaction, button.action)
+    page = min(button.extra, max(len(entries) - 1, 0) // _PAGE)
     await leave_out_words(
         lambda words: interaction.response.edit_message(
-            view=_list(found, sets, page, words=words), allowed_mentions=_NOBODY
+            view=list_view(button.action, entries, page, words=words), allowed_mentions=_NOBODY
         )
     )
+
+
+async def ask_for_name(services: Services, interaction: _Interaction, custom_id: CustomId) -> None:
+    """Open the window that names images to be saved, and asks managers for whom."""
+    try:
+        await check_manager(services.quotas, interaction)
+    except NotAManager:
+        for_server = False
+    else:
+        for_server = True
+    await interaction.response.send_modal(set_modal(custom_id, for_server=for_server))
+
+
+async def open_save(services: Services, interaction: _Interaction, button: CustomId) -> None:
+    """The button "Save as references" in an image's menu."""
+    await image_target_of(services.history, interaction, button)
+    await ask_for_name(services, interaction, button)
+
+
+async def save_image(services: Services, interaction: _Interaction, modal: CustomId) -> None:
+    """Save the image whose menu it was."""
+    form = read_set(interaction)
+    owner = await owner_for(services.quotas, interaction, form.shared)
+    target = await image_target_of(services.history, interaction, modal)
+    await interaction.response.defer(ephemeral=True, thinking=True)
+    source, _ = await source_of(services, interaction, target)
+    await save_references(services, interaction, owner, form.name, [source])
 
 
 async def submit_references(services: Services, interaction: _Interaction, modal: CustomId) -> None:
@@ -135,13 +173,6 @@ async def save_references(
     await edit_answer(interaction, lambda words: _text(GREEN, text if words else texts.WORDS_HIDDEN))
 
 
-async def show_sets(services: Services, interaction: _Interaction) -> None:
-    """/references list."""
-    found = await services.reference_sets.visible(account_of(interaction))
-    text = "\n".join([texts.sets_title(), *(map(texts.set_entry, found) if found else [texts.NO_SETS])])
-    await _say(interaction, BLURPLE, text)
-
-
 async def say_removed(interaction: _Interaction, saved: Saved) -> None:
     """After something was removed."""
     await _say(interaction, GREEN, texts.removed(saved))
@@ -156,24 +187,33 @@ async def _say(interaction: _Interaction, colour: int, text: str) -> None:
     )
 
 
-async def _all(services: Services, interaction: _Interaction) -> tuple[list[Style], list[ReferenceSet]]:
+async def _entries(services: Services, interaction: _Interaction, action: Action) -> list[ListEntry]:
     account = account_of(interaction)
-    return await services.styles.visible(account), await services.reference_sets.visible(account)
-
-
-def _list(found: Sequence[Style], sets: Sequence[ReferenceSet], page: int, *, words: bool) -> ui.LayoutView:
-    shown, pages = found[page * _PAGE : (page + 1) * _PAGE], -(-len(found) // _PAGE)
+    sets = await services.reference_sets.visible(account)
+    if action is Action.SETS:
+        return [ListEntry(texts.set_entry(one)) for one in sets]
     by_id = {one.id: one for one in sets}
-    entries = [
-        texts.style_entry(style, by_id.get(style.reference_set) if style.reference_set else None)
-        for style in shown
-        if words or style.owner.shared is Shared.BUILT_IN
+    return [
+        ListEntry(
+            texts.style_entry(style, by_id.get(style.reference_set) if style.reference_set else None),
+            built_in=style.owner.shared is Shared.BUILT_IN,
+        )
+        for style in await services.styles.visible(account)
     ]
-    hidden = [] if words else [texts.WORDS_HIDDEN]
-    items: list[ui.Item[Any]] = [ui.TextDisplay[Any]("\n".join([texts.list_title(page), *entries, *hidden]))]
+
+
+def list_view(action: Action, entries: Sequence[ListEntry], page: int, *, words: bool) -> ui.LayoutView:
+    """A page of a list; without ``words`` nothing that members wrote."""
+    shown, pages = entries[page * _PAGE : (page + 1) * _PAGE], -(-len(entries) // _PAGE)
+    lines = [entry.text for entry in shown if words or entry.built_in]
+    notes = [] if words else [texts.WORDS_HIDDEN]
+    if not entries:
+        notes.append(texts.NO_SETS)
+    title = texts.list_title(page, sets=action is Action.SETS)
+    items: list[ui.Item[Any]] = [ui.TextDisplay[Any]("\n".join([title, *lines, *notes]))]
     if pages > 1:
         labels = (texts.PREVIOUS, texts.NEXT)
-        items.append(ui.ActionRow[Any](*page_buttons(Action.STYLES, 0, page, labels, more=page + 1 < pages)))
+        items.append(ui.ActionRow[Any](*page_buttons(action, 0, page, labels, more=page + 1 < pages)))
     return finished_view(BLURPLE, *items)
 
 

@@ -10,7 +10,6 @@ import discord
 from bot.domain.errors import GenerationGone, NotYours
 from bot.domain.generation import Destination, Generation, Image, Origin, Source
 from bot.domain.ids import ChannelId, GenerationId, ImageId, MessageId, UserId
-from bot.domain.image_edits import ImageViewer
 from bot.generation.history import History
 from bot.ui.custom_ids import CustomId
 from bot.ui.interactions import is_outside
@@ -92,21 +91,6 @@ def may_post_images(interaction: discord.Interaction[Any]) -> bool:
     """Whether the member may post images here themselves."""
     granted, in_thread = interaction.permissions, isinstance(interaction.channel, discord.Thread)
     return granted.attach_files and (granted.send_messages_in_threads if in_thread else granted.send_messages)
-
-
-def viewer_of(interaction: discord.Interaction[Any]) -> ImageViewer:
-    """The member, and where they may read in this server: here, and in channels and open threads that we see, too."""
-    readable = {ChannelId(interaction.channel_id or 0)}
-    member, guild = interaction.user, interaction.guild
-    if guild is not None and isinstance(member, discord.Member):
-        threads = [thread for thread in guild.threads if thread.parent is not None and not thread.is_private()]
-        readable.update(ChannelId(one.id) for one in (*guild.channels, *threads) if _may_read(one, member))
-    return ImageViewer(UserId(member.id), frozenset(readable))
-
-
-def _may_read(channel: discord.abc.GuildChannel | discord.Thread, member: discord.Member) -> bool:
-    granted = channel.permissions_for(member)
-    return granted.view_channel and granted.read_message_history
 
 
 def message_of(interaction: discord.Interaction[Any]) -> discord.Message:

@@ -89,7 +89,7 @@ SECTIONS: Final = (
         "/history with 10,000 images, and among a million",
         "tests.bench.image_history",
         "Times of a whole page in milliseconds, without Discord: entries, previews, and which are favourites. Each "
-        "round counts the quickest of 30 runs; the ratio is to a store with ten images.",
+        "round counts the quickest of 30 runs; the ratio is to the empty store.",
     ),
     Section(
         "growth",

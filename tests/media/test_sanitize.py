@@ -163,7 +163,7 @@ def test_no_side_is_longer_than_every_format_allows(tmp_path: Path, size: tuple[
 
 @pytest.mark.parametrize(
     ("mode", "side", "least"),
-    [("RGB", 2400, 2400), ("RGB", 3464, 1024), pytest.param("RGBA", 3464, 1024, marks=pytest.mark.long)],
+    [("RGB", 2400, 2400), *(pytest.param(mode, 3464, 1024, marks=pytest.mark.long) for mode in ("RGB", "RGBA"))],
 )
 def test_too_many_bytes_become_fewer(tmp_path: Path, mode: str, side: int, least: int) -> None:
     data = encoded(noise(side, side, mode=mode), "PNG", compress_level=0)

@@ -12,6 +12,8 @@ from tests.process.deployment import Deployment, log_entries
 from tests.process.test_lifecycle import web_address
 from tests.waiting import until
 
+LONG = pytest.mark.long
+
 
 async def answer(bot: BotProcess, path: str) -> tuple[int, Any]:
     async with aiohttp.ClientSession() as session, session.get(await web_address(bot) + path) as response:
@@ -32,9 +34,9 @@ def events(bot: BotProcess, event: str) -> list[dict[str, Any]]:
 @pytest.mark.parametrize(
     ("path", "faults", "waits"),
     [
-        ("/users/@me", [Fault(status=401, html=True), Fault(status=200, html=True)], [1, 2]),
+        pytest.param("/users/@me", [Fault(status=401, html=True), Fault(status=200, html=True)], [1, 2], marks=LONG),
         ("/users/@me", [Fault(cut=True), Fault(status=429, html=True, retry_after=2.4)], [1, 3]),
-        ("/oauth2/applications/@me", [Fault(status=403, html=True), Fault(status=503)], [1, 2]),
+        pytest.param("/oauth2/applications/@me", [Fault(status=403, html=True), Fault(status=503)], [1, 2], marks=LONG),
     ],
     ids=["a proxy's pages", "Cloudflare's block, reset", "after the first call"],
 )
@@ -55,7 +57,12 @@ async def test_a_discord_that_answers_later_is_waited_for(
 
 @pytest.mark.parametrize(
     "api_url",
-    ["http://127.0.0.1:1/api/v10", "https://discord.invalid/api/v10", "https://{front}/api/v10", "{hang}"],
+    [
+        "http://127.0.0.1:1/api/v10",
+        pytest.param("https://discord.invalid/api/v10", marks=LONG),
+        pytest.param("https://{front}/api/v10", marks=LONG),
+        "{hang}",
+    ],
     ids=["refused", "no such name", "no TLS", "hanging"],
 )
 async def test_while_waiting_it_is_alive_and_ends_at_once(deployment: Deployment, api_url: str) -> None:
@@ -93,9 +100,9 @@ async def test_kie_is_polled_while_discord_is_waited_for(deployment: Deployment)
         assert await second.terminate(within=20) == 0
 
 
-@pytest.mark.parametrize("content_type", ["application/json", "application/json; charset=utf-8"])
-async def test_what_discord_says_itself_about_the_token_is_believed(deployment: Deployment, content_type: str) -> None:
-    refusal = Fault(status=401, message="401: Unauthorized", content_type=content_type)
+@pytest.mark.long
+async def test_what_discord_says_itself_about_the_token_is_believed(deployment: Deployment) -> None:
+    refusal = Fault(status=401, message="401: Unauthorized", content_type="application/json; charset=utf-8")
     deployment.front.faults.on("GET", "/users/@me", Fault(status=503))
     deployment.front.faults.on("GET", "/users/@me", refusal)
     async with deployment.start() as bot:
@@ -105,7 +112,12 @@ async def test_what_discord_says_itself_about_the_token_is_believed(deployment: 
 
 @pytest.mark.parametrize(
     "fault",
-    [Fault(status=429, html=True), Fault(status=503), Fault(status=403, html=True), Fault(status=400, code=50035)],
+    [
+        pytest.param(Fault(status=429, html=True), marks=LONG),
+        pytest.param(Fault(status=503), marks=LONG),
+        pytest.param(Fault(status=403, html=True), marks=LONG),
+        Fault(status=400, code=50035),
+    ],
     ids=["Cloudflare", "outage", "proxy", "refused"],
 )
 async def test_commands_that_discord_does_not_take_are_sent_again(deployment: Deployment, fault: Fault) -> None:
@@ -163,9 +175,9 @@ async def test_a_silent_gateway_does_not_hold_up_the_end(deployment: Deployment)
 @pytest.mark.parametrize(
     ("code", "words"),
     [
-        (4004, "copy the bot's token again"),
-        (4011, "more shards"),
-        (4013, "update Easel"),
+        pytest.param(4004, "copy the bot's token again", marks=LONG),
+        pytest.param(4011, "more shards", marks=LONG),
+        pytest.param(4013, "update Easel", marks=LONG),
         (4014, "Message Content Intent"),
     ],
 )
@@ -179,13 +191,3 @@ async def test_a_final_close_code_ends_the_process_with_a_sentence(
     (output,) = deployment.outputs
     assert words in next(line for line in output.splitlines() if line.startswith("easel: "))
     assert "Traceback" not in output
-
-
-async def test_other_close_codes_are_followed_by_a_new_connection(deployment: Deployment) -> None:
-    gateway = deployment.front.gateway
-    async with deployment.bot() as bot:
-        for number, code in enumerate((1000, 4000, 4009), start=1):
-            await wait_until_ready(bot)
-            await deployment.front.drop_gateway(code)
-            await until(lambda number=number: gateway.resumed == number, within=20, what=f"the return after {code}")
-        await deployment.wait_for_image(await deployment.imagine("a map"))

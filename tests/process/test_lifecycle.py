@@ -2,7 +2,7 @@
 
 import asyncio
 import io
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
 
@@ -33,12 +33,14 @@ NOT_DISCORDS = [
 NAMES = ["taken, page with 200", "taken, half the answer", "429 without a pause", "a proxy's JSON"]
 
 
-async def test_an_image_is_made(deployment: Deployment) -> None:
-    async with deployment.bot():
+async def test_an_image_is_made_and_all_say_what_runs(deployment: Deployment) -> None:
+    async with deployment.bot() as bot:
         card = await deployment.wait_for_image(
             await deployment.imagine(f"a {WORD} as in image 1", image=("sketch.png", png()))
         )
         await deployment.wait_until_settled()
+        await until(lambda: '"event": "ready"' in bot.output(), what="readiness")
+        await check_health(await web_address(bot))
 
     (image,) = card.images
     assert image.url.startswith(deployment.front.cdn_url)
@@ -50,12 +52,11 @@ async def test_an_image_is_made(deployment: Deployment) -> None:
     acknowledged_at = deployment.front.calls("POST", "/callback")[0].answered_at
     assert acknowledged_at is not None
     assert all(acknowledged_at <= call.at for call in caused(deployment.kie))
+    check_log(deployment)
 
 
-async def test_the_log_says_what_runs_and_when_it_is_ready_and_who_asked(deployment: Deployment) -> None:
-    async with deployment.bot() as bot:
-        await deployment.wait_for_image(await deployment.imagine("a map"))
-        await until(lambda: '"event": "ready"' in bot.output(), what="readiness")
+def check_log(deployment: Deployment) -> None:
+    """What runs, when it is ready, and who asked."""
     logged = {entry["event"]: entry for entry in reversed(log_entries(deployment.outputs[0]))}
     assert logged["started"]["timestamp"] <= logged["ready"]["timestamp"]
     started, backend = logged["started"], deployment.front.env.backend
@@ -77,9 +78,9 @@ async def test_the_log_says_what_runs_and_when_it_is_ready_and_who_asked(deploym
     assert (accepted["user"], accepted["guild"]) == (deployment.alice.id, deployment.alice.guild.id)
 
 
-async def test_health_and_readiness(deployment: Deployment) -> None:
-    async with deployment.bot() as bot, aiohttp.ClientSession() as session:
-        base = await web_address(bot)
+async def check_health(base: str) -> None:
+    """Health and readiness, by each address of this machine."""
+    async with aiohttp.ClientSession() as session:
 
         async def get(path: str) -> tuple[int, Any]:
             async with session.get(base + path) as response:
@@ -111,6 +112,8 @@ async def test_no_secrets_and_prompts_are_logged(deployment: Deployment) -> None
         await deployment.wait_for_image(await deployment.imagine(f"a {WORD} at rest"))
         deployment.front.faults.on("PATCH", "/webhooks/*", Fault(status=400, code=50035, message=f"bad {WORD}"))
         await deployment.imagine(f"a {WORD} on a tree", image=(f"{WORD}.png", b"not an image"))
+        # discord.py would log a mention as an unknown text command.
+        await deployment.wait_for_reply_with_image(await deployment.mention_with(WORD, ("own.png", png())))
 
     (output,) = deployment.outputs
     assert {"generation delivered", "result on a host that is not allowed"} <= {
@@ -147,41 +150,37 @@ async def test_an_image_over_the_upload_limit_is_made_to_fit(deployment: Deploym
     assert 413 in [call.status for call in deployment.front.requests]
 
 
-async def test_a_gateway_that_drops_is_resumed(deployment: Deployment) -> None:
+async def test_whatever_the_gateway_says_or_does_no_command_is_lost(deployment: Deployment) -> None:
+    front, gateway = deployment.front, deployment.front.gateway
+
+    async def said(send: Callable[[], object]) -> None:
+        send()
+
+    interruptions: list[Callable[[], Awaitable[None]]] = [
+        partial(said, gateway.ask_to_reconnect),
+        partial(said, partial(gateway.invalidate, resumable=True)),
+        partial(said, partial(gateway.invalidate, resumable=False)),
+        *(partial(front.drop_gateway, code) for code in (1000, 4000, 4009)),
+    ]
     deployment.kie.script.next_tasks(Succeed(duration=1.0))
     async with deployment.bot():
-        first = await deployment.imagine("a bridge")
-        await deployment.wait_until_running(first)
-        await deployment.front.drop_gateway(None)
-        meanwhile = await deployment.imagine("another bridge")
-        for interaction in (first, meanwhile):
-            await deployment.wait_for_image(interaction)
-        await deployment.wait_until_settled(generations=2)
-
-    assert (deployment.front.gateway.identified, deployment.front.gateway.resumed) == (1, 1)
-    assert len(deployment.posts()) == 2
-
-
-async def test_whatever_the_gateway_says_the_next_command_is_answered(deployment: Deployment) -> None:
-    gateway = deployment.front.gateway
-    messages: list[Callable[[], object]] = [
-        gateway.ask_to_reconnect,
-        partial(gateway.invalidate, resumable=True),
-        partial(gateway.invalidate, resumable=False),
-    ]
-    async with deployment.bot():
-        for number, send in enumerate(messages, start=1):
-            await deployment.wait_for_image(await deployment.imagine(f"bridge number {number}"))
-            send()
+        for number, interrupt in enumerate(interruptions, start=1):
+            await interrupt()
             await until(
                 lambda number=number: gateway.identified + gateway.resumed > number,
                 within=30,
                 what="the bot to come back",
             )
-        await deployment.wait_for_image(await deployment.imagine("a last bridge"))
-        await deployment.wait_until_settled(generations=4)
+        first = await deployment.imagine("a bridge")
+        await deployment.wait_until_running(first)
+        await front.drop_gateway(None)
+        meanwhile = await deployment.imagine("another bridge")
+        for interaction in (first, meanwhile):
+            await deployment.wait_for_image(interaction)
+        await deployment.wait_until_settled(generations=2)
 
-    assert (gateway.identified, gateway.resumed) == (2, 2)
+    assert (gateway.identified, gateway.resumed) == (2, 6)
+    assert len(deployment.posts()) == 2
     assert deployment.logged_errors() == []
 
 
@@ -250,7 +249,15 @@ async def test_a_wrong_key_ends_the_process_with_a_sentence(deployment: Deployme
     assert "not-the-key" not in output
 
 
-@pytest.mark.parametrize("trouble", [Html(502), Hang(), Code(403, "forbidden")], ids=str)
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        pytest.param(Html(502), marks=pytest.mark.long),
+        Hang(),
+        pytest.param(Code(403, "forbidden"), marks=pytest.mark.long),
+    ],
+    ids=str,
+)
 async def test_kie_in_trouble_at_start_does_not_end_the_process(deployment: Deployment, trouble: Behaviour) -> None:
     deployment.kie.script.on("credit", trouble)
     async with deployment.bot():
@@ -266,23 +273,19 @@ async def test_a_progress_edit_that_hangs_does_not_hold_up_the_image(deployment:
     assert len(card.images) == 1
 
 
-@pytest.mark.parametrize(
-    "fault",
-    [
-        Fault(status=502, html=True, performed=True),
-        Fault(cut=True, performed=True),
-        Fault(cut=True),
-        Fault(status=200, html=True, performed=True),
-        Fault(status=200, html=True),
-    ],
-    ids=["502 although taken", "cut although taken", "cut", "page although taken", "page"],
-)
-async def test_an_acknowledgement_whose_answer_is_lost_changes_nothing(deployment: Deployment, fault: Fault) -> None:
+async def test_an_acknowledgement_whose_answer_is_lost_changes_nothing(deployment: Deployment) -> None:
     async with deployment.bot():
-        lost = deployment.front.faults.on("POST", "/interactions/*/callback", fault)
-        card = await deployment.wait_for_image(await deployment.imagine("a map"))
-    assert lost.hits == 1
-    assert len(card.images) == 1
+        for fault in (
+            Fault(status=502, html=True, performed=True),
+            Fault(cut=True, performed=True),
+            Fault(cut=True),
+            Fault(status=200, html=True, performed=True),
+            Fault(status=200, html=True),
+        ):
+            lost = deployment.front.faults.on("POST", "/interactions/*/callback", fault)
+            card = await deployment.wait_for_image(await deployment.imagine("a map"))
+            assert lost.hits == 1, fault
+            assert len(card.images) == 1, fault
 
 
 @pytest.mark.parametrize("seconds", [0.3, 30.0], ids=["finished", "cancelled"])

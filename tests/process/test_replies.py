@@ -115,13 +115,6 @@ async def test_a_global_limit_that_outlasts_an_edit_does_not_silence_the_bot(dep
     assert limited.hits == 1
 
 
-async def test_a_mention_is_not_logged_as_an_unknown_text_command(deployment: Deployment) -> None:
-    async with deployment.bot():
-        await deployment.wait_for_reply_with_image(await deployment.mention_with("quetzalcoatlus", OWN_IMAGE))
-
-    assert "quetzalcoatlus" not in deployment.outputs[0]
-
-
 async def test_a_question_outlives_a_killed_process(deployment: Deployment) -> None:
     async with deployment.bot() as bot:
         card = await deployment.wait_for_reply_with_image(await deployment.mention_with("as a woodcut", OWN_IMAGE))

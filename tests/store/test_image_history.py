@@ -6,10 +6,13 @@ from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
 from bot.domain.erasure import ERASED_MEMBER
 from bot.domain.generation import Generation
-from bot.domain.ids import GenerationId, ImageId, UserId
+from bot.domain.ids import GenerationId, GuildId, ImageId, UserId
 from bot.domain.image_history import HistoryFilter, search_words
+from bot.domain.settings import Model
 from bot.domain.states import TaskState
 from bot.store.store import Store
 from tests.database import sqlite_only
@@ -111,3 +114,24 @@ async def test_previews_and_favourites_go_with_their_image_and_are_not_made_for_
         assert await tx.previews.of([image]) == {}
         assert not await tx.favourites.contains(BOB.user_id, image)
         assert not await tx.favourites.contains(BOB.user_id, ImageId(5))
+
+
+@pytest.mark.parametrize("few", [100, 0])
+async def test_few_and_many_are_searched_alike(store: Store, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    """PostgreSQL looks at many from the newest on; words that stand for a server or model in the index find nothing."""
+    monkeypatch.setattr("bot.store.image_history._FEW", few)
+    here = make_request().account.guild_id
+    fox, hound = await posted(store, "a red fox", f"a red hound modelflex server{here + 1}")
+    for wanted, expected in (
+        (replace(OWN, words=("red",)), [hound.id, fox.id]),
+        (replace(OWN, words=("fox", "red")), [fox.id]),
+        (replace(OWN, guild=here), [hound.id, fox.id]),
+        (replace(OWN, words=("red",), guild=here, model=Model.PRO), [hound.id, fox.id]),
+        (replace(OWN, guild=GuildId(here + 1)), []),
+        (replace(OWN, model=Model.FLEX), []),
+    ):
+        async with store.read() as tx:
+            entries = await tx.image_history.entries(wanted, 10)
+            older = await tx.image_history.entries(wanted, 10, before=entries[0].image.id) if entries else []
+        assert [entry.image.generation_id for entry in entries] == expected
+        assert [entry.image.generation_id for entry in older] == expected[1:]

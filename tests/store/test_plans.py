@@ -95,6 +95,7 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "favourites by words": lambda tx: tx.image_history.entries(replace(OWN, favourites=True, words=("a",)), 6),
     "the prompts of a lineage": lambda tx: tx.images.prompts(IMAGE.id, ALICE.user_id, IMAGE.channel_id),
     "images of a lineage": lambda tx: tx.image_history.of_line(IMAGE.id, [IMAGE.id, ImageId(1)], VIEWER),
+    "channels of a lineage": lambda tx: tx.image_history.channels(IMAGE.id, [IMAGE.id], ALICE.guild_id),
     "an image's edits": lambda tx: tx.image_history.edits(IMAGE.id, VIEWER, 4, 3),
     "an image": lambda tx: tx.image_history.get(IMAGE.id, ALICE.user_id),
     "saving an image": lambda tx: tx.favourites.add(ALICE.user_id, IMAGE.id, NOW),

@@ -79,14 +79,19 @@ def test_an_erasure_is_left_to_the_bot(tmp_path: Path, kind: ErasureKind, capsys
     assert f"The bot will erase the data of {kind.value} {1 << 60}" in capsys.readouterr().out
 
 
-def test_an_export_is_written_to_the_file(tmp_path: Path) -> None:
+def test_an_export_is_written_to_a_new_file(tmp_path: Path) -> None:
+    def export(file: Path) -> int:
+        return perform(Namespace(command="user", action="export", id=1 << 60, file=file), config_of(tmp_path))
+
     file = tmp_path / "export.zip"
-    assert perform(Namespace(command="user", action="export", id=1 << 60, file=file), config_of(tmp_path)) == 0
+    assert export(file) == 0
     assert zipfile.is_zipfile(file)
+    written = file.read_bytes()
+    with pytest.raises(OperatorError, match=r"export\.zip already exists"):
+        export(file)
+    assert file.read_bytes() == written
     with pytest.raises(OperatorError, match="cannot be written"):
-        perform(
-            Namespace(command="user", action="export", id=1 << 60, file=tmp_path / "no" / "a.zip"), config_of(tmp_path)
-        )
+        export(tmp_path / "no" / "a.zip")
 
 
 @sqlite_only

@@ -7,7 +7,7 @@ import discord
 import simcord
 from PIL import Image
 from simcord.backend.models import Overwrite
-from simcord.enums import OverwriteType
+from simcord.enums import ChannelType, OverwriteType
 
 from bot.domain.ids import to_base36
 from bot.store import tables
@@ -15,6 +15,7 @@ from bot.ui.custom_ids import Action, CustomId
 from bot.ui.texts import edits as texts
 from tests.database import execute
 from tests.stories.components import (
+    EDIT_FORM,
     EXPIRED,
     NOT_YOURS,
     Actor,
@@ -31,6 +32,7 @@ from tests.stories.components import (
 from tests.stories.images import fetched
 from tests.stories.rendered import Rendered, rendered
 from tests.stories.story_world import StoryWorld, bot_with, response_of
+from tests.stories.test_permissions import thread_in
 
 pytestmark = bot_with(previews=1, credits=1000)
 
@@ -195,6 +197,32 @@ async def test_what_was_posted_where_a_member_may_not_read_is_not_shown(world: S
         (world.bob.id,),
     )
     assert "A for the staff" in lines(await panel_of(world, world.bob, card))
+
+
+async def test_images_of_archived_threads_are_shown_to_those_who_may_read_there(world: StoryWorld) -> None:
+    thread = thread_in(world, world.channel)
+    first = await world.alice.slash(thread, "imagine", prompt="a red fox")
+    await world.outcome(first)
+    forward = await world.alice.forward(response_of(first), world.channel)
+    opened = await world.bob.context_menu(world.channel, "Edit image", forward)
+    second = await world.bob.submit_modal(opened, {"prompt": "in snow", **EDIT_FORM})
+    await world.outcome(second)
+    world.env.backend.edit_channel(thread.id, {}, thread_metadata={"archived": True})
+    await world.env.settle()
+
+    async def seen(by: simcord.MemberActor) -> list[str]:
+        return lines(await panel_of(world, by, response_of(second)))
+
+    assert await seen(world.admin) == ["1 a red fox", "2 in snow"]
+    view = discord.Permissions(read_message_history=True).value
+    world.env.backend.set_overwrite(world.channel.id, Overwrite(world.bob.id, OverwriteType.MEMBER, deny=view))
+    assert await seen(world.bob) == [f"1 {texts.PRIVATE}", "2 in snow"]
+    stored = world.env.backend.get_thread(thread.id)
+    stored.type = ChannelType.PRIVATE_THREAD
+    assert await seen(world.admin) == [f"1 {texts.PRIVATE}", "2 in snow"]
+    stored.type = ChannelType.PUBLIC_THREAD
+    world.env.inject_error("GET", f"/channels/{thread.id}", status=403, code=50001, times=None)
+    assert await seen(world.admin) == [f"1 {texts.PRIVATE}", "2 in snow"]
 
 
 async def test_a_panel_is_for_the_one_who_opened_it_and_turns_only_in_private(world: StoryWorld) -> None:

@@ -18,9 +18,9 @@ from tests.stories.components import (
     edit,
     forge,
     new_card,
-    press_forged,
     private_answer,
-    submit_forged,
+    send_form,
+    send_press,
 )
 from tests.stories.images import png
 from tests.stories.quota_actions import admin_elsewhere, quota_tables
@@ -42,21 +42,29 @@ UNKNOWN = [
 FOREIGN = ["easel:again:", "easel:again:-1", "easel:again:" + "1" * 88, "easel:\u0430gain:1", "other:7", ""]
 """No custom ids of ours: tests/ui/test_custom_ids.py has more of them."""
 
-Attack = Callable[[StoryWorld, simcord.MemberActor, discord.Message, str], Awaitable[simcord.InteractionResult]]
+Attack = Callable[
+    [StoryWorld, simcord.MemberActor, discord.Message, Sequence[str]], Awaitable[list[simcord.InteractionResult]]
+]
 
 
 async def forged_press(
-    world: StoryWorld, who: simcord.MemberActor, card: discord.Message, custom_id: str
-) -> simcord.InteractionResult:
-    # A press on what the message does not carry never reaches the bot's code.
-    forge(world, card, "⋯", custom_id)
-    return await press_forged(world, who, card, custom_id)
+    world: StoryWorld, who: simcord.MemberActor, card: discord.Message, custom_ids: Sequence[str]
+) -> list[simcord.InteractionResult]:
+    results: list[simcord.InteractionResult] = []
+    for custom_id in custom_ids:
+        # A press on what the message does not carry never reaches the bot's code.
+        forge(world, card, "⋯", custom_id)
+        results.append(send_press(world, who, card, custom_id))
+    await world.env.settle()
+    return results
 
 
 async def forged_modal(
-    world: StoryWorld, who: simcord.MemberActor, card: discord.Message, custom_id: str
-) -> simcord.InteractionResult:
-    return await submit_forged(world, who, card, custom_id, FORM)
+    world: StoryWorld, who: simcord.MemberActor, card: discord.Message, custom_ids: Sequence[str]
+) -> list[simcord.InteractionResult]:
+    results = [send_form(world, who, card, custom_id, FORM) for custom_id in custom_ids]
+    await world.env.settle()
+    return results
 
 
 async def forged_menu(
@@ -108,8 +116,9 @@ async def check_every_number_fails(
     """Each is answered, privately, and nothing is shown, changed or asked of KIE."""
     before, calls, messages = state(world), len(caused(world.kie)), len(world.messages())
     for action in Action:
-        for number in numbers:
-            result = await attack(world, attacker, card, f"easel:{action}:{to_base36(number)}")
+        custom_ids = [f"easel:{action}:{to_base36(number)}" for number in numbers]
+        results = await attack(world, attacker, card, custom_ids)
+        for number, result in zip(numbers, results, strict=True):
 
             def finished(result: simcord.InteractionResult = result) -> list[Rendered]:
                 shown = answers(result, card)
@@ -156,11 +165,11 @@ async def test_no_number_opens_what_another_member_did_in_private(world: StoryWo
 async def test_ids_that_stand_for_nothing_start_nothing(world: StoryWorld) -> None:
     card = await new_card(world)
     before, calls = state(world), len(caused(world.kie))
-    for custom_id in UNKNOWN:
-        assert private_answer(await forged_press(world, world.bob, card, custom_id)).text == EXPIRED
-    for custom_id in FOREIGN:
-        for attack in (forged_press, forged_modal):
-            assert answers(await attack(world, world.bob, card, custom_id), card) == []
+    for press in await forged_press(world, world.bob, card, UNKNOWN):
+        assert private_answer(press).text == EXPIRED
+    for attack in (forged_press, forged_modal):
+        for attempt in await attack(world, world.bob, card, FOREIGN):
+            assert answers(attempt, card) == []
     assert state(world) == before
     assert len(caused(world.kie)) == calls
 

@@ -37,6 +37,7 @@ from tests.stories.rendered import Rendered, rendered
 from tests.stories.story_world import PAID, StoryWorld, bot_with, response_of
 
 PHOTO = ("photo.png", png((200, 30, 60)))
+SAVE = "Save as references"
 
 
 async def private_card(world: StoryWorld, **options: Any) -> simcord.ResponseMessage:
@@ -56,7 +57,7 @@ async def test_a_grid_has_a_menu_for_each_image_that_shows_and_edits_it(world: S
     assert rendered(card).buttons == ("1", "2", "3", "Again", "Remix", "⋯")
     menu = await menu_of(world, world.bob, card, "3")
     shown = rendered(menu)
-    assert shown.buttons == ("Again", "Edit", "Remix", "2K · 7", "⭐ Favourite", "Full prompt", "Original file")
+    assert shown.buttons == ("Again", "Edit", "Remix", "2K · 7", "⭐ Favourite", "Full prompt", "Original file", SAVE)
     assert "image 3 of 3" in shown.text
     third = rendered(card).images[2].url
     edited = await world.outcome(await edit(world, world.bob, menu))
@@ -80,11 +81,11 @@ async def test_the_last_button_of_a_card_offers_what_applies_to_whoever_presses(
         for what, shown in (("card", card), ("grid", grid))
     }
     assert offered == {
-        ("alice", "card"): ("⭐ Favourite", "Full prompt", "Original file", "Delete"),
+        ("alice", "card"): ("⭐ Favourite", "Full prompt", "Original file", SAVE, "Delete"),
         ("alice", "grid"): ("Full prompt", "Delete"),
-        ("bob", "card"): ("⭐ Favourite", "Full prompt", "Original file"),
+        ("bob", "card"): ("⭐ Favourite", "Full prompt", "Original file", SAVE),
         ("bob", "grid"): ("Full prompt",),
-        ("admin", "card"): ("⭐ Favourite", "Full prompt", "Original file", "Delete"),
+        ("admin", "card"): ("⭐ Favourite", "Full prompt", "Original file", SAVE, "Delete"),
         ("admin", "grid"): ("Full prompt", "Delete"),
     }
     assert (await delete(world, world.admin, grid)).text == "Deleted."
@@ -177,7 +178,7 @@ async def test_somebody_elses_private_images_are_left_out_of_a_remix(world: Stor
 async def test_a_private_image_is_shared_once_as_a_copy_for_everybody(world: StoryWorld) -> None:
     card = await private_card(world)
     menu = await menu_of(world, world.alice, card)
-    assert rendered(menu).buttons == ("⭐ Favourite", "Full prompt", "Original file", "Share")
+    assert rendered(menu).buttons == ("⭐ Favourite", "Full prompt", "Original file", SAVE, "Share")
     await world.alice.click(menu, label="Share")
     await world.restart()
     (copy,) = world.messages()
@@ -189,7 +190,7 @@ async def test_a_private_image_is_shared_once_as_a_copy_for_everybody(world: Sto
     again = await answer_of(world, await world.alice.click(menu, label="Share"))
     assert again.text.startswith("You've already shared this image")
     assert rendered(await menu_of(world, world.alice, card)).buttons == (
-        *("⭐ Favourite", "Full prompt", "Original file", "Delete"),
+        *("⭐ Favourite", "Full prompt", "Original file", SAVE, "Delete"),
     )
 
     edited = await world.outcome(await edit(world, world.bob, copy))
@@ -291,7 +292,7 @@ async def test_in_direct_messages_discord_forwards(world: StoryWorld) -> None:
     command = await alice.slash("imagine", prompt="between us")
     await world.outcome(command)
     menu = rendered(response_of(await alice.click(command.response, label="⋯")))
-    assert menu.buttons == ("⭐ Favourite", "Full prompt", "Original file", "Delete")
+    assert menu.buttons == ("⭐ Favourite", "Full prompt", "Original file", SAVE, "Delete")
     assert "choose Forward" in menu.text
 
 

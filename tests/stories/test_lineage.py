@@ -4,7 +4,7 @@ import discord
 
 from bot.domain.ids import MessageId
 from tests.database import execute
-from tests.stories.components import delete, edit, menu_of, new_card, press
+from tests.stories.components import EDIT_FORM, delete, edit, menu_of, new_card, press
 from tests.stories.images import Pixels, fetched, pixels, png
 from tests.stories.kie_calls import references_used
 from tests.stories.rendered import rendered
@@ -85,6 +85,23 @@ async def test_somebody_elses_image_begins_a_line(world: StoryWorld) -> None:
     assert [image.alt_text for image in rendered(card).images] == ["colder"]
     command = await world.alice.click(card, label="2K · 7")
     assert [image.alt_text for image in (await world.outcome(command)).images] == ["colder"]
+
+
+async def test_a_forwarded_image_is_a_parent_and_what_was_written_in_private_stays_there(world: StoryWorld) -> None:
+    elsewhere = world.env.guild.create_text_channel("elsewhere")
+    card = await new_card(world)
+    between_us = await world.alice.user.slash("imagine", prompt="a secret garden")
+    await world.outcome(between_us)
+    for original, described in ((card, "a red fox in snow, edited: at night"), (response_of(between_us), "at night")):
+        forward = await world.alice.forward(original, elsewhere)
+        opened = await world.bob.context_menu(elsewhere, "Edit image", forward)
+        edited = await world.bob.submit_modal(opened, {"prompt": "at night", **EDIT_FORM})
+        (image,) = (await world.outcome(edited)).images
+        assert await line(world, response_of(edited).message) == [
+            MessageId(response_of(edited).id),
+            MessageId(original.id),
+        ]
+        assert image.alt_text == described
 
 
 async def line(world: StoryWorld, card: discord.Message) -> list[MessageId]:

@@ -6,11 +6,13 @@ from datetime import timedelta
 import simcord
 
 from bot.config.sections import ReferencesConfig
+from bot.domain.ids import ReferenceSetId, UserId
+from bot.domain.styles import Owner, ReferenceSet, SavedImage
 from bot.store.tables import metadata
 from demo.kie import Fail
 from tests.database import ON_POSTGRESQL, execute
-from tests.stories.components import REMIX_FORM, fields_of, forge_modal, new_card, private_answer
-from tests.stories.images import Pixels, pixels, png
+from tests.stories.components import REMIX_FORM, fields_of, forge_modal, menu_of, new_card, private_answer
+from tests.stories.images import Pixels, fetched, pixels, png
 from tests.stories.kie_calls import references_used, uploads
 from tests.stories.rendered import rendered
 from tests.stories.story_world import REFUNDED, StoryWorld, response_of
@@ -103,6 +105,16 @@ async def test_the_menu_of_a_message_saves_its_images(world: StoryWorld) -> None
     assert await used(world, by=world.bob, references="Mascot") == [pixels(CAT), pixels(PAW)]
 
 
+async def test_the_menu_of_an_image_saves_it(world: StoryWorld) -> None:
+    card = await new_card(world, count=2)
+    opened = await world.bob.click(await menu_of(world, world.bob, card, "2"), label="Save as references")
+    assert [*fields_of(opened)] == ["name"]
+    saved = response_of(await world.bob.submit_modal(opened, {"name": "Fox"}))
+    assert "**Fox** has 1 image now" in rendered(saved).text
+    made = pixels(await fetched(rendered(card).images[1].url))
+    assert await used(world, by=world.bob, references="Fox") == [made]
+
+
 async def test_eight_images_at_most_and_a_set_of_a_style(world: StoryWorld) -> None:
     sketches = [png((20 * number, 90, 90), (16 + number, 16)) for number in range(8)]
     await save(world, world.alice, "Sheet", *sketches[:7])
@@ -186,3 +198,16 @@ async def test_what_is_removed_or_erased_is_gone_and_nothing_else(world: StoryWo
     assert "Ottoline" not in repr(rows)
     assert kept_images(world) == 2, "the server's set goes on"
     assert await used(world, by=world.bob, references="Logo") == [pixels(PAW), pixels(LOGO)]
+
+
+async def test_a_long_list_has_pages(world: StoryWorld) -> None:
+    owner = Owner.member(UserId(world.alice.id))
+    async with world.app.runtime.store.write() as tx:
+        for number in range(10):
+            image = SavedImage(f"{number}.png", str(number), 1000)
+            await tx.reference_sets.put(ReferenceSet(owner, f"Set {number}", ReferenceSetId(number + 1), (image,)))
+    listed = response_of(await world.alice.slash(world.channel, "references list"))
+    await world.alice.click(listed, label="Next")
+    assert [line for line in rendered(listed).text.splitlines() if "**" in line] == [
+        f"**Set {number}** · yours · 1 image · 1 KB" for number in (8, 9)
+    ]

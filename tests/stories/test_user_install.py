@@ -146,10 +146,15 @@ async def test_what_the_bot_cannot_do_there_is_not_offered(world: StoryWorld, *,
         cards.append((place, response_of(command)))
     for place, card in cards:
         menu = private_answer(await place.press(card, custom_id_of(card, "⋯")))
-        assert menu.buttons == ("⭐ Favourite", "Full prompt", "Original file")
+        assert menu.buttons == ("⭐ Favourite", "Full prompt", "Original file", "Save as references")
     listed = response_of(await world.alice.slash(world.channel, "history"))
-    opened = rendered(response_of(await world.alice.click(listed, label="2")))
-    assert ("Share" in opened.buttons) is private, "here the bot may post it"
+    menu = response_of(await world.alice.click(listed, label="2"))
+    assert ("Share" in rendered(menu).buttons) is private, "here the bot may post it"
+    # The bot cannot see the message there, but KIE still has the image.
+    named = await world.alice.submit_modal(
+        await world.alice.click(menu, label="Save as references"), {"name": "Castle"}
+    )
+    assert "**Castle** has 1 image now" in rendered(response_of(named)).text
 
 
 @ANYWHERE

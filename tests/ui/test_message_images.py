@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from bot.domain.generation import Source
-from bot.domain.ids import UserId
+from bot.domain.ids import MessageId, UserId
 from bot.ui.message_images import images_of
 from tests.ui.messages import CDN, PROXY, MessageMaker, attachment, gallery, media, text
 
 ATTACHED = Source(f"{CDN}/a.png?ex=1&is=2&hm=3", "a.png", 12)
 VIEWER = UserId(101)
+FORWARDED = MessageId(1)
 UPLOADED = Source(f"{CDN}/a.png?ex=4&is=5&hm=6", "a.png")
 FETCHED = Source(f"{PROXY}/a.png", "a.png")
 
@@ -75,7 +76,7 @@ FORMS: dict[str, tuple[dict[str, Any], list[Source]]] = {
         [replace(STICKER, url="https://media.discordapp.net/stickers/8.gif")],
     ),
     "a Lottie sticker": ({"stickers": [stored(3)]}, []),
-    "a forwarded sticker": ({"snapshots": [{"sticker_items": [sticker(1)]}]}, [STICKER]),
+    "a forwarded sticker": ({"snapshots": [{"sticker_items": [sticker(1)]}]}, [replace(STICKER, forwarded=FORWARDED)]),
     **{
         f"an address like {address!r}": (
             {"embeds": [{"type": "rich", "image": {"url": address, "proxy_url": address}}, EMBED]},
@@ -108,9 +109,15 @@ FORMS: dict[str, tuple[dict[str, Any], list[Source]]] = {
         [UPLOADED],
     ),
     "a file component": ({"components": [{"type": 13, "id": 6, "file": media("a.png")}]}, [UPLOADED]),
-    "a forwarded attachment": ({"snapshots": [{"attachments": [attachment("a.png")]}]}, [ATTACHED]),
-    "a forwarded embed": ({"snapshots": [{"embeds": [EMBED]}]}, [LINKED]),
-    "a forwarded gallery": ({"snapshots": [{"components": [gallery(media("a.png"))]}]}, [UPLOADED]),
+    "a forwarded attachment": (
+        {"snapshots": [{"attachments": [attachment("a.png")]}]},
+        [replace(ATTACHED, forwarded=FORWARDED)],
+    ),
+    "a forwarded embed": ({"snapshots": [{"embeds": [EMBED]}]}, [replace(LINKED, forwarded=FORWARDED)]),
+    "a forwarded gallery": (
+        {"snapshots": [{"components": [gallery(media("a.png"))]}]},
+        [replace(UPLOADED, forwarded=FORWARDED)],
+    ),
 }
 
 

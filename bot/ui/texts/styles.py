@@ -26,7 +26,7 @@ WHICH_SET = "Which reference set"
 WHOSE = "For you, or for everybody in this server (only quota managers can choose that)"
 WHOSE_CHOICES = {Shared.OWN: "me, in every server", Shared.SERVER: "everybody in this server"}
 SAVE_REFERENCES = "Save as references"
-"""The entry in the menu of a message."""
+"""The entry in the menu of a message, and the button in that of an image."""
 IMAGINE_STYLE = "A style: the server's, your own or a built-in one"
 IMAGINE_REFERENCES = "A reference set: images saved under a name, which come after those you attach"
 
@@ -50,7 +50,8 @@ SAVE_FOR = "For"
 PREVIOUS = "Previous"
 NEXT = "Next"
 NO_SETS = (
-    "No reference sets yet. Save images with /references add, or under Apps, Save as references, in a message's menu."
+    "No reference sets yet. Save images with /references add, or with Save as references: under an image's ⋯, or under "
+    "Apps in a message's menu."
 )
 WORDS_HIDDEN = "Done. I left the names out, because Discord doesn't accept them here."
 _TEMPLATE_SHOWN = 90
@@ -80,9 +81,9 @@ def _choice(saved: Saved, *facts: str) -> str:
     return shortened(" · ".join([saved.name, _WHOSE[saved.owner.shared], *facts]), _CHOICE_MAX)
 
 
-def list_title(page: int) -> str:
-    """Of /style list."""
-    return "### Styles" if not page else f"### Styles, page {page + 1}"
+def list_title(page: int, *, sets: bool) -> str:
+    """Of /style list and /references list."""
+    return f"### {'Reference sets' if sets else 'Styles'}" + (f", page {page + 1}" if page else "")
 
 
 def style_entry(style: Style, references: ReferenceSet | None) -> str:
@@ -109,11 +110,6 @@ def style_saved(style: Style, price: Credits) -> str:
 def removed(saved: Saved) -> str:
     """After /style remove and /references remove."""
     return f"**{plain(saved.name, NAME_MAX)}** was removed."
-
-
-def sets_title() -> str:
-    """Of /references list."""
-    return "### Reference sets"
 
 
 def set_entry(saved: ReferenceSet) -> str:
