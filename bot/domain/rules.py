@@ -55,6 +55,8 @@ class ServerSettings:
     """Who may grant credits besides those with Manage Server."""
     requests_channel: ChannelId | None = None
     """Where credit requests are posted; None if members cannot make any."""
+    reports_channel: ChannelId | None = None
+    """Where reports of images are posted; None if members cannot make any."""
     channels: frozenset[ChannelId] = frozenset()
     """Where the bot may be used, threads included; everywhere if empty."""
     replies: ReplyMode = ReplyMode.ASK
