@@ -55,13 +55,13 @@ class ServerSettings:
     """Who may grant credits besides those with Manage Server."""
     requests_channel: ChannelId | None = None
     """Where credit requests are posted; None if members cannot make any."""
-    reports_channel: ChannelId | None = None
-    """Where reports of images are posted; None if members cannot make any."""
     channels: frozenset[ChannelId] = frozenset()
     """Where the bot may be used, threads included; everywhere if empty."""
     replies: ReplyMode = ReplyMode.ASK
     manager_limit: Credits = MANAGER_LIMIT
     """Credits that each quota manager without Manage Server may grant to others per month."""
+    reports_channel: ChannelId | None = None
+    """Where reports of images are posted; None if members cannot make any."""
 
     @property
     def tzinfo(self) -> ZoneInfo:

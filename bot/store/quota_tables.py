@@ -68,10 +68,10 @@ class _ServerColumns(TypedColumns):
     zone: Named[str] = column(String(64))
     manager_role_id: Named[RoleId | None] = column(BigInteger)
     requests_channel_id: Named[ChannelId | None] = column(BigInteger)
-    reports_channel_id: Named[ChannelId | None] = column(BigInteger)
     channels: Named[list[int]] = column(JSON)
     manager_limit: Named[Decimal] = column(CreditAmount, server_default="500000")
     replies: Named[ReplyMode] = column(choice(ReplyMode), server_default=ReplyMode.ASK.value)
+    reports_channel_id: Named[ChannelId | None] = column(BigInteger)
 
 
 class _RequestColumns(TypedColumns):

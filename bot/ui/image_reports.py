@@ -70,13 +70,14 @@ async def submit(services: Services, interaction: discord.Interaction[Any], moda
         Reporter(UserId(interaction.user.id), read_reason(interaction)),
     )
     await interaction.response.defer(ephemeral=True, thinking=True)
-    reported = await services.image_reports.report(target.image.id, guild_id, reporter)
-    try:
-        await _show(services, interaction.client, reported)
-    except DISCORD_ERRORS as error:
-        await services.image_reports.withdraw(reported, reporter.user_id)
-        log.info("report not posted", guild=guild_id, error=type(error).__name__)
-        raise NoReportsChannel from error
+    async with services.posted_images.posting(target.image):
+        reported = await services.image_reports.report(target.image.id, guild_id, reporter)
+        try:
+            await _show(services, interaction.client, reported)
+        except DISCORD_ERRORS as error:
+            await services.image_reports.withdraw(reported, reporter.user_id)
+            log.info("report not posted", guild=guild_id, error=type(error).__name__)
+            raise NoReportsChannel from error
     log.info("image reported", guild=guild_id, image=target.image.id, user=reporter.user_id)
     await interaction.edit_original_response(content=texts.SENT, allowed_mentions=_NOBODY)
 
@@ -91,19 +92,20 @@ async def decide(services: Services, interaction: discord.Interaction[Any], butt
     )
     await _check_moderator(services, interaction, reported.entry.image, verdict)
     await interaction.response.defer()
-    decided = await services.image_reports.decide(
-        reported, verdict, UserId(interaction.user.id), by_role=manages_by_role(interaction)
-    )
-    if verdict is ReportVerdict.DELETED and verdict in decided.report.decisions:
-        # Also if it was decided before: Discord may not have been reached then.
-        await _delete(interaction.client, decided.entry.image)
-        decided = await services.image_reports.forget_deleted(decided)
-    await _send(
-        decided,
-        lambda shown: interaction.edit_original_response(
-            view=shown.view, attachments=shown.files, allowed_mentions=_NOBODY
-        ),
-    )
+    async with services.posted_images.posting(reported.entry.image):
+        decided = await services.image_reports.decide(
+            reported, verdict, UserId(interaction.user.id), by_role=manages_by_role(interaction)
+        )
+        if verdict is ReportVerdict.DELETED and verdict in decided.report.decisions:
+            # Also if it was decided before: Discord may not have been reached then.
+            await _delete(interaction.client, decided.entry.image)
+            decided = await services.image_reports.forget_deleted(decided)
+        await _send(
+            decided,
+            lambda shown: interaction.edit_original_response(
+                view=shown.view, attachments=shown.files, allowed_mentions=_NOBODY
+            ),
+        )
 
 
 def report_message(reported: ReportedImage, *, words: bool = True) -> HistoryMessage:
@@ -166,7 +168,7 @@ async def _show(services: Services, client: discord.Client, reported: ReportedIm
     if (channel_id := await services.image_reports.channel(report.guild_id)) is None:
         raise NoReportsChannel
     channel = client.get_partial_messageable(channel_id)
-    # Under one nonce Discord posts once, also for two members who report an image in the same moment.
+    # Under one nonce Discord posts once, also for two processes in the same moment.
     nonce = f"report-{to_base36(report.image_id)}" + (f"-{len(report.reporters)}" if report.message_id else "")
     posted = await _send(
         reported,

@@ -42,8 +42,25 @@ async def press_at_once(
     world: StoryWorld, card: discord.Message, label: str, *members: simcord.MemberActor
 ) -> list[simcord.InteractionResult]:
     """Several members press a button in the same moment, which simcord's own verbs do not do."""
-    custom_id = custom_id_of(card, label)
-    results = [_emit(world, member, *_press_of(custom_id), card) for member in members]
+    return await press_together(world, card, *((member, label) for member in members))
+
+
+async def press_together(
+    world: StoryWorld, card: discord.Message, *presses: tuple[simcord.MemberActor, str]
+) -> list[simcord.InteractionResult]:
+    """The same with a button for each."""
+    results = [_emit(world, member, *_press_of(custom_id_of(card, label)), card) for member, label in presses]
+    await world.env.settle()
+    return results
+
+
+async def submit_together(
+    world: StoryWorld, *forms: tuple[simcord.MemberActor, Message, str], answers: FormAnswers
+) -> list[simcord.InteractionResult]:
+    """Forms that are submitted in the same moment: by whom, opened on which message, by the button of this name."""
+    results = [
+        _emit(world, member, *_submission_of(custom_id_of(card, label), answers), card) for member, card, label in forms
+    ]
     await world.env.settle()
     return results
 
@@ -142,15 +159,7 @@ async def submit_forged(
     world: StoryWorld, who: Actor, card: Message, custom_id: str, answers: FormAnswers
 ) -> simcord.InteractionResult:
     """A modal submitted without being opened: texts as they are, choices as lists."""
-    fields = [
-        {"type": ComponentType.TEXT_INPUT, "custom_id": name, "value": answer}
-        if isinstance(answer, str)
-        else {"type": ComponentType.STRING_SELECT, "custom_id": name, "values": answer}
-        for name, answer in answers.items()
-    ]
-    labels = [{"type": ComponentType.LABEL, "component": field} for field in fields]
-    data = {"custom_id": custom_id, "components": labels}
-    result = _emit(world, who, InteractionType.MODAL_SUBMIT, data, card)
+    result = _emit(world, who, *_submission_of(custom_id, answers), card)
     await world.env.settle()
     return result
 
@@ -167,6 +176,17 @@ async def slash_anyway(
 def _press_of(custom_id: str) -> tuple[InteractionType, dict[str, Any]]:
     data = {"custom_id": custom_id, "component_type": ComponentType.BUTTON}
     return InteractionType.MESSAGE_COMPONENT, data
+
+
+def _submission_of(custom_id: str, answers: FormAnswers) -> tuple[InteractionType, dict[str, Any]]:
+    fields = [
+        {"type": ComponentType.TEXT_INPUT, "custom_id": name, "value": answer}
+        if isinstance(answer, str)
+        else {"type": ComponentType.STRING_SELECT, "custom_id": name, "values": answer}
+        for name, answer in answers.items()
+    ]
+    labels = [{"type": ComponentType.LABEL, "component": field} for field in fields]
+    return InteractionType.MODAL_SUBMIT, {"custom_id": custom_id, "components": labels}
 
 
 def _emit(
