@@ -233,8 +233,10 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
             return replace(after, requests_channel=ChannelId(requests_channel.id)) if requests_channel else after
 
         after = await self._quotas.change_settings(_change(interaction, guild_id), change)
-        hint = [answers.MANAGER_HINT] if after.manager_role else []
-        await _answer(interaction, [server_settings.settings(after), *hint])
+        hints = [answers.MANAGER_HINT] if after.manager_role else []
+        if reports_channel and reports_channel.permissions_for(reports_channel.guild.default_role).view_channel:
+            hints.append(server_settings.REPORTS_PUBLIC)
+        await _answer(interaction, [server_settings.settings(after), *hints])
 
     @settings.autocomplete("timezone")
     async def _zones(self, _: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:

@@ -20,6 +20,7 @@ from bot.domain.image_reports import (
 )
 from bot.ui.texts import image_reports as texts
 from bot.ui.texts.refusals import refusal
+from bot.ui.texts.server_settings import REPORTS_PUBLIC
 from tests.database import execute
 from tests.stories.components import (
     EXPIRED,
@@ -47,6 +48,7 @@ async def moderated(world: StoryWorld) -> simcord.ChannelHandle:
     channel = world.env.guild.create_text_channel("mods")
     answer = await quota(world, "settings", reports_channel=channel)
     assert f"Reports of images: {channel.mention}" in answer.text
+    assert REPORTS_PUBLIC in answer.text
     return channel
 
 

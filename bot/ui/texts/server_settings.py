@@ -5,6 +5,7 @@ from bot.domain.rules import ServerSettings
 from bot.ui.texts.amounts import in_bonus_credits, some
 from bot.ui.texts.commands import REPLY_MODES
 
+REPORTS_PUBLIC = "-# Everyone can see the channel for reports. They name who reported what, so a private one is better."
 _CHANNELS_LISTED = 25
 _CHANNELS_NOTED = 5
 
