@@ -231,18 +231,23 @@ async def test_where_the_bot_cannot_post_the_admin_or_the_reporter_reads_so(worl
     backend = world.env.backend
     (role,) = [role for role in backend.get_guild(world.env.guild.id).roles.values() if role.managed]
     closed = Overwrite(
-        role.id, OverwriteType.ROLE, deny=discord.Permissions(attach_files=True, send_messages=True).value
+        role.id, OverwriteType.ROLE, deny=discord.Permissions(view_channel=True, send_messages=True).value
     )
+    opened = Overwrite(role.id, OverwriteType.ROLE)
     backend.set_overwrite(channel.id, closed)
     command = await world.admin.slash(world.channel, "quota settings", **{"reports-channel": channel})
     assert private_answer(command).text == refusal(ReportsChannelClosed())
-    backend.set_overwrite(channel.id, Overwrite(role.id, OverwriteType.ROLE))
+    backend.set_overwrite(channel.id, opened)
     await quota(world, "settings", reports_channel=channel)
     backend.set_overwrite(channel.id, closed)
     card = await new_card(world)
     assert await report(world, world.bob, card) == refusal(NoReportsChannel())
-    backend.set_overwrite(channel.id, Overwrite(role.id, OverwriteType.ROLE))
-    assert await report(world, world.bob, card) == texts.SENT, "it was not counted as made"
+    backend.set_overwrite(channel.id, opened)
+    assert await report(world, world.bob, card) == texts.SENT
+    carol = world.env.guild.add_member(world.env.create_user("carol"))
+    for overwrite, answer in ((closed, refusal(NoReportsChannel())), (opened, texts.SENT)):
+        backend.set_overwrite(channel.id, overwrite)
+        assert await report(world, carol, card) == answer, "what was not sent does not count as made"
 
 
 async def test_reports_are_limited_and_the_limit_ends(world: StoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
