@@ -137,20 +137,15 @@ def report_message(reported: ReportedImage, *, words: bool = True) -> HistoryMes
 def _buttons(reported: ReportedImage) -> list[ui.Button[Any]]:
     """What was not done yet; after a deletion, a refund can still be made, and the reverse."""
     decisions, image = reported.report.decisions, reported.report.image_id
-    labels = {
-        Action.DELETE_REPORTED: card_texts.DELETE,
-        Action.REFUND_REPORTED: texts.refund(reported.refund),
-        Action.DISMISS_REPORT: texts.DISMISS,
-    }
     if ReportVerdict.DISMISSED in decisions:
-        labels.clear()
-    if ReportVerdict.DELETED in decisions:
-        del labels[Action.DELETE_REPORTED]
-    if not reported.refund or ReportVerdict.REFUNDED in decisions:
-        labels.pop(Action.REFUND_REPORTED, None)
-    if decisions:
-        labels.pop(Action.DISMISS_REPORT, None)
-    return [labelled_button(CustomId(action, image), label) for action, label in labels.items()]
+        return []
+    refundable = bool(reported.refund) and ReportVerdict.REFUNDED not in decisions
+    offered = {
+        Action.DELETE_REPORTED: (card_texts.DELETE, ReportVerdict.DELETED not in decisions),
+        Action.REFUND_REPORTED: (texts.refund(reported.refund), refundable),
+        Action.DISMISS_REPORT: (texts.DISMISS, not decisions),
+    }
+    return [labelled_button(CustomId(action, image), label) for action, (label, shown) in offered.items() if shown]
 
 
 async def _show(services: Services, client: discord.Client, reported: ReportedImage) -> None:
