@@ -200,7 +200,6 @@ async def _reports(visitor: Visitor) -> None:
     await visitor.be("Ada (admin)")
     await visitor.command("quota settings", **{"reports-channel": "studio"})
     await visitor.shows("Reports of images: #studio")
-    await visitor.be("alice")
     await visitor.command("imagine", prompt="a heron at dawn")
     await visitor.finished("a heron at dawn")
     await visitor.be("bob")
