@@ -22,6 +22,7 @@ from bot.generation.delivery import DeliveryWorker
 from bot.generation.greetings import Greetings
 from bot.generation.history import History
 from bot.generation.image_history import ImageHistory
+from bot.generation.image_reports import ImageReports
 from bot.generation.notices import NoticeWorker
 from bot.generation.operator_pause import OperatorPauses
 from bot.generation.pending_card_table import PendingCardTable
@@ -209,6 +210,7 @@ async def assemble(
             generations=generations,
             history=history,
             image_history=ImageHistory(runtime),
+            image_reports=ImageReports(runtime),
             preferences=preferences,
             prompt_files=PromptFiles(attachments, folders.temporary),
             undelivered=undelivered,

@@ -245,6 +245,7 @@ def retention_options(config: Config) -> RetentionOptions:
         images=_days(kept.images),
         ledger=_days(kept.ledger),
         credit_requests=_days(kept.credit_requests),
+        reports=_days(kept.reports),
         drafts=_days(kept.drafts),
         uploads=_days(kept.uploads),
     )

@@ -18,15 +18,16 @@ from bot.quota.service import Change, QuotaService
 from bot.ui.cards import BLURPLE, finished_view
 from bot.ui.interactions import check_manager, edit_answer, manages_by_role, requester_of
 from bot.ui.panels import ledger_view, names_of
+from bot.ui.server_settings import AnyChannel, with_channels, with_reports
 from bot.ui.spending_report import show_report
 from bot.ui.texts import commands as texts
 from bot.ui.texts import quota as answers
+from bot.ui.texts import server_settings
 from bot.ui.texts.amounts import AMOUNT_MAX
 
 _Credits = app_commands.Range[float, 0.0, float(AMOUNT_MAX)]
 _Grant = app_commands.Range[float, 0.001, float(AMOUNT_MAX)]
 _Reason = app_commands.Range[str, 1, 200]
-_Channel = discord.TextChannel | discord.VoiceChannel | discord.StageChannel | discord.ForumChannel
 _CHOICES_MAX: Final = 25
 """Discord's limit on an autocompletion."""
 
@@ -176,6 +177,8 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
         manager_role=texts.SETTINGS_MANAGER_ROLE,
         requests_channel=texts.SETTINGS_REQUESTS_CHANNEL,
         stop_requests=texts.SETTINGS_STOP_REQUESTS,
+        reports_channel=texts.SETTINGS_REPORTS_CHANNEL,
+        stop_reports=texts.SETTINGS_STOP_REPORTS,
         replies=texts.SETTINGS_REPLIES,
         manager_limit=texts.SETTINGS_MANAGER_LIMIT,
     )
@@ -188,17 +191,21 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
         manager_role="manager-role",
         requests_channel="requests-channel",
         stop_requests="stop-requests",
+        reports_channel="reports-channel",
+        stop_reports="stop-reports",
         manager_limit="manager-limit",
     )
     async def settings(
         self,
         interaction: discord.Interaction[Any],
         timezone: str | None = None,
-        allow_channel: _Channel | None = None,
-        forbid_channel: _Channel | None = None,
+        allow_channel: AnyChannel | None = None,
+        forbid_channel: AnyChannel | None = None,
         manager_role: discord.Role | None = None,
         requests_channel: discord.TextChannel | None = None,
         stop_requests: bool = False,
+        reports_channel: discord.TextChannel | None = None,
+        stop_reports: bool = False,
         replies: app_commands.Choice[str] | None = None,
         manager_limit: _Credits | None = None,
     ) -> None:
@@ -208,7 +215,8 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
             raise UnknownZone(timezone)
 
         def change(before: ServerSettings) -> ServerSettings:
-            after = _with_channels(before, interaction.guild, allow_channel, forbid_channel)
+            after = with_channels(before, interaction.guild, allow_channel, forbid_channel)
+            after = with_reports(after, reports_channel, stop=stop_reports)
             if timezone is not None:
                 after = replace(after, zone=timezone)
             if manager_role is not None:
@@ -222,8 +230,10 @@ class Quota(commands.GroupCog, group_name="quota", group_description=texts.QUOTA
             return replace(after, requests_channel=ChannelId(requests_channel.id)) if requests_channel else after
 
         after = await self._quotas.change_settings(_change(interaction, guild_id), change)
-        hint = [answers.MANAGER_HINT] if after.manager_role else []
-        await _answer(interaction, [answers.settings(after), *hint])
+        hints = [answers.MANAGER_HINT] if after.manager_role else []
+        if reports_channel and reports_channel.permissions_for(reports_channel.guild.default_role).view_channel:
+            hints.append(server_settings.REPORTS_PUBLIC)
+        await _answer(interaction, [server_settings.settings(after), *hints])
 
     @settings.autocomplete("timezone")
     async def _zones(self, _: discord.Interaction[Any], typed: str) -> list[app_commands.Choice[str]]:
@@ -261,20 +271,6 @@ def _allowance(amount: float | None, period: str) -> Allowance:
             raise CreditsMissing(period)
         case _:
             return Allowance(_exact(amount), Period(period))
-
-
-def _with_channels(
-    settings: ServerSettings, guild: discord.Guild | None, allow: _Channel | None, forbid: _Channel | None
-) -> ServerSettings:
-    """Forbidding a channel also drops deleted ones, which nobody could choose: the bot might stay locked out."""
-    channels = set(settings.channels)
-    if allow is not None:
-        channels.add(ChannelId(allow.id))
-    if forbid is not None:
-        channels.discard(ChannelId(forbid.id))
-        if guild is not None and not guild.unavailable:
-            channels = {channel for channel in channels if guild.get_channel(channel) is not None}
-    return replace(settings, channels=frozenset(channels))
 
 
 def _exact(amount: float) -> Credits:

@@ -131,6 +131,7 @@ class RetentionConfig(Section):
     images: Days = 365
     ledger: Days = 0
     credit_requests: Days = 90
+    reports: Days = 90
     drafts: Days = 1
     uploads: Days = 1
     undelivered: Annotated[int, Field(ge=0, le=14)] = 7

@@ -55,8 +55,18 @@ class RequestDenied:
     kind: Literal["request_denied"] = "request_denied"
 
 
+@dataclass(frozen=True, slots=True)
+class ImageRefunded:
+    """The price of a reported image was given back to its requester."""
+
+    member: UserId
+    amount: Credits
+    by: UserId
+    kind: Literal["image_refunded"] = "image_refunded"
+
+
 Decision = RequestApproved | RequestDenied
-RecordedChange = RuleSet | RuleRemoved | SettingsChanged | Decision
+RecordedChange = RuleSet | RuleRemoved | SettingsChanged | Decision | ImageRefunded
 
 
 @dataclass(frozen=True, slots=True)

@@ -61,6 +61,8 @@ class ServerSettings:
     replies: ReplyMode = ReplyMode.ASK
     manager_limit: Credits = MANAGER_LIMIT
     """Credits that each quota manager without Manage Server may grant to others per month."""
+    reports_channel: ChannelId | None = None
+    """Where reports of images are posted; None if members cannot make any."""
 
     @property
     def tzinfo(self) -> ZoneInfo:

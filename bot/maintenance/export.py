@@ -41,7 +41,8 @@ requests.json, requests.csv  what you asked for, newest first, with links to the
 credits.csv                  every movement of your credits, newest first
 favourites.csv               images you saved, newest first
 saved.json                   your styles, and your reference sets with the names of their images
-settings.json                your preferences, limits that servers set for you, and your requests for more credits
+settings.json                your preferences, limits that servers set for you, your requests for more credits,
+                             and the images that you reported
 
 Times are in UTC. "server" is Discord's id of a server, and 0 for direct messages. There are no images in this file: the
 finished ones are on Discord, where the links lead, and of those that you attached it has the names.
@@ -147,6 +148,10 @@ async def _settings(tx: Transaction, user: UserId) -> dict[str, Any]:
         "credit_requests": [
             {"time": asked_at.isoformat(), "server": str(guild), "state": state.value}
             for asked_at, guild, state in asked
+        ],
+        "reports": [
+            {"time": at.isoformat(), "server": str(guild), "image": str(image), "reason": reason}
+            for at, guild, image, reason in await tx.exports.image_reports(user)
         ],
     }
 

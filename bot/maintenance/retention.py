@@ -56,6 +56,8 @@ class RetentionOptions:
     """Requests with everything about them, and single movements of credits, of which sums by year stay."""
     credit_requests: timedelta | None
     """Those that were decided."""
+    reports: timedelta | None
+    """Who reported an image, and why."""
     drafts: timedelta | None
     uploads: timedelta | None
 
@@ -111,6 +113,7 @@ class NightlyMaintenance:
         yield "drafts", await self._all(retention.delete_old_drafts, self._before(options.drafts))
         yield "uploads", await self._all(retention.delete_old_uploads, self._before(options.uploads))
         yield "credit_requests", await self._all(retention.delete_old_requests, self._before(options.credit_requests))
+        yield "reports", await self._all(retention.delete_old_reports, self._before(options.reports))
         yield "prompts", await self._forget_words(self._before(options.prompts))
         yield "images", await self._all(retention.delete_old_images, self._before(options.images))
         # In this order and up to the same moment: see there. A request's id is older than its reservation.

@@ -38,7 +38,7 @@ from bot.store.audit import audit, audit_ledger
 from bot.store.copy_set_images import copy_set_images
 from bot.store.engines import kind_of
 from bot.store.migrate import migrate, require_newest
-from bot.store.style_tables import metadata
+from bot.store.report_tables import metadata
 from bot.store.tables import leases, pending_cards, reference_images
 from bot.store.types import CreditAmount, UtcTime
 from bot.store.unavailable import one_line

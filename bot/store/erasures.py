@@ -15,6 +15,7 @@ from bot.domain.states import OPEN, TaskState
 from bot.store.clauses import in_constants
 from bot.store.ledger import LedgerRepository
 from bot.store.quota_tables import credit_requests, ledger, ledger_totals, rules, servers
+from bot.store.report_tables import image_reporters, image_reports
 from bot.store.style_tables import set_images
 from bot.store.tables import (
     drafts,
@@ -32,7 +33,7 @@ from bot.store.tables import (
 from bot.store.types import Total
 from bot.store.unnaming import unname_account, unname_actors, unname_requests
 
-_E, _G, _L, _R = erasures.c, generations.c, ledger.c, references.c
+_E, _G, _I, _L, _R = erasures.c, generations.c, image_reports.c, ledger.c, references.c
 _NOBODY = (UserId(0), ERASED_MEMBER)
 _HAS_WORDS = _G.channel_id != 0
 _HAS_ENDED = and_(
@@ -182,11 +183,13 @@ class ErasureRepository:
         """Remove everything else that has words. Limits that admins set for a member stay."""
         run, subject = self._connection.execute, erasure.subject
         if erasure.kind is ErasureKind.USER:
-            for table in (drafts, favourites, credit_requests, preferences):
+            for table in (drafts, favourites, credit_requests, preferences, image_reporters):
                 await run(delete(table).where(table.c.user_id == subject))
+            for decided_by in (_I.deleted_by, _I.refunded_by, _I.dismissed_by):
+                await run(update(image_reports).where(decided_by == subject).values({decided_by: ERASED_MEMBER}))
             whose = _L.user_id == subject
         else:
-            for table in (rules, servers, credit_requests, greetings):
+            for table in (rules, servers, credit_requests, greetings, image_reports):
                 await run(delete(table).where(table.c.guild_id == subject))
             whose = _L.guild_id == subject
         await run(update(ledger).where(whose, _L.note != "").values(note=""))

@@ -16,6 +16,7 @@ from bot.domain.rules import Scope
 from bot.domain.settings import Settings
 from bot.domain.states import Failure, TaskState
 from bot.store.quota_tables import credit_requests, ledger, rules
+from bot.store.report_tables import image_reporters, image_reports
 from bot.store.tables import favourites, generations, images, preferences, references, tasks
 from bot.store.tasks import settings_from
 
@@ -133,6 +134,17 @@ class ExportRepository:
         c = credit_requests.c
         own = select(c.asked_at, c.guild_id, c.state).where(c.user_id == user).order_by(c.id)
         return [(at, guild, state) for at, guild, state in await self._connection.execute(own)]
+
+    async def image_reports(self, user: UserId) -> list[tuple[datetime, GuildId, ImageId, str]]:
+        """Images that the member reported: when, in which server, and why."""
+        c = image_reporters.c
+        own = (
+            select(c.reported_at, image_reports.c.guild_id, c.image_id, c.reason)
+            .join(image_reports, image_reports.c.image_id == c.image_id)
+            .where(c.user_id == user)
+            .order_by(c.reported_at)
+        )
+        return [(at, guild, image, reason) for at, guild, image, reason in await self._connection.execute(own)]
 
     async def preferences(self, user: UserId) -> dict[str, Any]:
         """What the member has chosen, by the names of the columns; empty if nothing."""

@@ -1,5 +1,6 @@
 """Images that members saved; they go with the image."""
 
+from collections.abc import Sequence
 from datetime import datetime
 
 from sqlalchemy import bindparam, delete, exists, select
@@ -32,6 +33,10 @@ class FavouriteRepository:
     async def remove(self, user: UserId, image: ImageId) -> None:
         """Take it out; nothing happens when it was not saved."""
         await self._connection.execute(_REMOVE, {"user": user, "image": image})
+
+    async def remove_all(self, ids: Sequence[ImageId]) -> None:
+        """Take these images out for everybody."""
+        await self._connection.execute(delete(favourites).where(_C.image_id.in_(ids)))
 
     async def contains(self, user: UserId, image: ImageId) -> bool:
         """Whether the member saved it."""

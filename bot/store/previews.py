@@ -29,6 +29,10 @@ class PreviewRepository:
         oldest = select(_C.image_id).order_by(_C.image_id.desc()).offset(keep).limit(1).scalar_subquery()
         await self._connection.execute(delete(previews).where(_C.image_id <= oldest))
 
+    async def remove(self, ids: Sequence[ImageId]) -> None:
+        """Delete those of these images."""
+        await self._connection.execute(delete(previews).where(_C.image_id.in_(ids)))
+
     async def of(self, ids: Sequence[ImageId]) -> dict[ImageId, bytes]:
         """Those that are kept for these images."""
         rows = await self._connection.execute(select(_C.image_id, _C.data).where(_C.image_id.in_(ids)))

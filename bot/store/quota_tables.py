@@ -71,6 +71,7 @@ class _ServerColumns(TypedColumns):
     channels: Named[list[int]] = column(JSON)
     manager_limit: Named[Decimal] = column(CreditAmount, server_default="500000")
     replies: Named[ReplyMode] = column(choice(ReplyMode), server_default=ReplyMode.ASK.value)
+    reports_channel_id: Named[ChannelId | None] = column(BigInteger)
 
 
 class _RequestColumns(TypedColumns):

@@ -33,6 +33,7 @@ from bot.domain.ids import GenerationId, ImageId, first_snowflake
 from bot.domain.states import OPEN, TaskState
 from bot.store.clauses import in_constants, in_parameter
 from bot.store.quota_tables import credit_requests, ledger
+from bot.store.report_tables import image_reporters
 from bot.store.tables import drafts, generations, images, references, tasks, undelivered, uploads
 from bot.store.totals import LedgerTotals
 
@@ -169,6 +170,16 @@ class RetentionRepository:
         return await self._delete(
             select(c.id).where(c.id < first_snowflake(before), _IS_DECIDED).order_by(c.id), c.id, limit
         )
+
+    async def delete_old_reports(self, before: datetime, limit: int) -> int:
+        """Delete who reported images and why; that an image was reported, and refunded, is known as long as the image.
+
+        Otherwise it could be refunded again.
+        """
+        c = image_reporters.c
+        old = select(c.image_id, c.user_id).where(c.reported_at < before).limit(limit)
+        result = await self._connection.execute(delete(image_reporters).where(tuple_(c.image_id, c.user_id).in_(old)))
+        return result.rowcount
 
     async def delete_old_drafts(self, before: datetime, limit: int) -> int:
         """Delete drafts, whose images' addresses have expired."""

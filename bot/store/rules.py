@@ -91,6 +91,7 @@ class RuleRepository:
             manager_role=row["manager_role_id"],
             manager_limit=row["manager_limit"],
             requests_channel=row["requests_channel_id"],
+            reports_channel=row["reports_channel_id"],
             channels=frozenset(ChannelId(channel_id) for channel_id in row["channels"]),
             replies=row["replies"],
         )
@@ -106,6 +107,7 @@ class RuleRepository:
                 manager_role_id=settings.manager_role,
                 manager_limit=settings.manager_limit,
                 requests_channel_id=settings.requests_channel,
+                reports_channel_id=settings.reports_channel,
                 channels=sorted(settings.channels),
                 replies=settings.replies,
             )

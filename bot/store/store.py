@@ -24,6 +24,7 @@ from bot.store.exports import ExportRepository
 from bot.store.favourites import FavouriteRepository
 from bot.store.generations import GenerationRepository
 from bot.store.image_history import ImageHistoryRepository
+from bot.store.image_reports import ImageReportRepository
 from bot.store.image_words import ImageWordsRepository
 from bot.store.images import ImageRepository
 from bot.store.leases import LeaseRepository
@@ -77,6 +78,7 @@ class Transaction:
         self.favourites = FavouriteRepository(connection)
         self.image_history = ImageHistoryRepository(connection)
         self.image_words = ImageWordsRepository(connection)
+        self.image_reports = ImageReportRepository(connection)
         self.drafts = DraftRepository(connection)
         self.greetings = GreetingRepository(connection)
         self.costs = CostRepository(connection)

@@ -9,7 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from bot.domain.credits import Account
 from bot.domain.erasure import ERASED_MEMBER
 from bot.domain.ids import GenerationId, UserId
-from bot.domain.ledger import RecordedChange, RequestApproved, RequestDenied, RuleRemoved, RuleSet
+from bot.domain.ledger import ImageRefunded, RecordedChange, RequestApproved, RequestDenied, RuleRemoved, RuleSet
 from bot.domain.rules import Scope
 from bot.store.quota_tables import ledger
 from bot.store.totals import LedgerTotals
@@ -66,7 +66,7 @@ def _unnamed(change: RecordedChange, user: UserId) -> RecordedChange:
             return replace(change, rule=replace(rule, subject=ERASED_MEMBER))
         case RuleRemoved(scope=Scope.MEMBER, subject=subject) if subject == user:
             return replace(change, subject=ERASED_MEMBER)
-        case RequestApproved() | RequestDenied():
+        case RequestApproved() | RequestDenied() | ImageRefunded():
             member = ERASED_MEMBER if change.member == user else change.member
             return replace(change, member=member, by=ERASED_MEMBER if change.by == user else change.by)
         case _:

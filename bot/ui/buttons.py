@@ -41,6 +41,7 @@ _STYLES = {
     Action.ASK: discord.ButtonStyle.primary,
     Action.APPROVE: discord.ButtonStyle.success,
     Action.ERASE_ALL: discord.ButtonStyle.danger,
+    Action.DELETE_REPORTED: discord.ButtonStyle.danger,
 }
 
 

@@ -75,7 +75,7 @@ async def share(services: Services, interaction: discord.Interaction[Any], butto
     await _check_sharing(services, interaction, target)
     await interaction.response.defer(ephemeral=True, thinking=True)
     limit, images = interaction.filesize_limit - _REQUEST_OVERHEAD, services.posted_images
-    async with images.sharing(target.image):
+    async with images.posting(target.image):
         target = await image_target_of(services.history, interaction, button)
         if target.image.shared:
             raise AlreadyShared

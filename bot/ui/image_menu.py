@@ -15,6 +15,7 @@ from bot.ui.buttons import menu_button, rows_of
 from bot.ui.cards import BLURPLE, finished_view, headline, larger_price, made_with, small
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.discord_errors import leave_out_words
+from bot.ui.image_reports import can_report, report_button
 from bot.ui.services import Services
 from bot.ui.targets import ImageTarget, can_delete, can_share, image_target_of, message_of, target_of
 from bot.ui.texts import cards as card_texts
@@ -78,7 +79,8 @@ async def _send(
     has_edits = await services.image_history.has_edits(
         target.image, await viewer_of(services, interaction, target.image)
     )
-    menu = _menu(interaction, target, siblings, services.prices, on_card=on_card, has_edits=has_edits)
+    reports = await can_report(services, interaction, target)
+    menu = _menu(interaction, target, siblings, services.prices, on_card=on_card, has_edits=has_edits, reports=reports)
     await leave_out_words(
         lambda words: interaction.response.send_message(
             view=menu.view(words=words), ephemeral=True, allowed_mentions=_NOBODY
@@ -94,6 +96,7 @@ def _menu(
     *,
     on_card: bool,
     has_edits: bool,
+    reports: bool,
 ) -> _Menu:
     """``on_card``: beside the buttons of a card, which has those for a new image and, of several, one for each."""
     image, generation = target.image, target.generation
@@ -115,6 +118,8 @@ def _menu(
         Action.REMOVE: (whole or image.shared or len(siblings) == 1) and can_delete(interaction, target),
     }
     more = [menu_button(action, image.id, viewer) for action, is_offered in offered.items() if is_offered]
+    if reports:
+        more.append(report_button(image.id, viewer, of_several=whole))
     in_direct_message = interaction.guild_id is None and image.channel_id == interaction.channel_id
     number = [sibling.id for sibling in siblings].index(image.id) + 1 if image in siblings else 1
     return _Menu(

@@ -11,17 +11,19 @@ from discord import ui
 from bot.domain.credits import PriceList
 from bot.domain.generation import GenerationRequest, Source
 from bot.domain.ids import UserId
+from bot.domain.image_reports import REASON_MAX
 from bot.domain.settings import COUNT_MAX, PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, Resolution, Settings
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.message_images import submitted_source
 from bot.ui.prompts import typed_prompt
 from bot.ui.texts import forms as texts
+from bot.ui.texts.amounts import shortened
 from bot.ui.texts.commands import aspect_ratio_choice, model_choice, resolution_choice
 from bot.ui.texts.forms import PROMPT_SHOWN_MAX
 
 _PROMPT, _MODEL, _RATIO, _RESOLUTION, _FILES = "prompt", "model", "ratio", "resolution", "files"
 _OPTIONS, _IMPROVE = "options", "improve"
-_COUNT, _AMOUNT = "count", "amount"
+_COUNT, _AMOUNT, _REASON = "count", "amount", "reason"
 _COUNTS = range(1, COUNT_MAX + 1)
 _AMOUNT_SUGGESTED = "50"
 _AMOUNT_LENGTH_MAX = 12
@@ -87,6 +89,20 @@ def amount_modal(custom_id: CustomId, title: str, label: str) -> ui.Modal:
     """Ask for an amount of credits."""
     field = ui.TextInput[Any](custom_id=_AMOUNT, default=_AMOUNT_SUGGESTED, min_length=1, max_length=_AMOUNT_LENGTH_MAX)
     return _modal(custom_id, title, ui.Label[Any](text=label, component=field))
+
+
+def reason_modal(custom_id: CustomId, title: str, label: str, hint: str) -> ui.Modal:
+    """Ask for a reason, which may be left out."""
+    field = ui.TextInput[Any](
+        custom_id=_REASON, style=discord.TextStyle.paragraph, required=False, max_length=REASON_MAX
+    )
+    return _modal(custom_id, title, ui.Label[Any](text=label, description=hint, component=field))
+
+
+def read_reason(interaction: discord.Interaction[Any]) -> str:
+    """What was typed as a reason, on one line."""
+    answers, _ = submitted_answers(interaction)
+    return shortened(str(answers.get(_REASON) or ""), REASON_MAX)
 
 
 def read_amount(interaction: discord.Interaction[Any]) -> str:

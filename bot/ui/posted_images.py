@@ -54,7 +54,7 @@ class PostedImages:
         self._threads = threads
         self._folder = folder
         self._client = client
-        self._sharing: WeakValueDictionary[ImageId, asyncio.Lock] = WeakValueDictionary()
+        self._posting: WeakValueDictionary[ImageId, asyncio.Lock] = WeakValueDictionary()
         self._downloads = asyncio.Semaphore(_DOWNLOADS_AT_ONCE)
 
     async def source(self, image: Image, viewer: UserId) -> Source:
@@ -136,9 +136,9 @@ class PostedImages:
             log.info("posted image not fetched", image=image.id, error=type(error).__name__)
             raise ImageGone from error
 
-    def sharing(self, image: Image) -> asyncio.Lock:
-        """To be held while an image is shared, so that two presses in one moment post one copy."""
-        return self._sharing.setdefault(image.id, asyncio.Lock())
+    def posting(self, image: Image) -> asyncio.Lock:
+        """To be held while an image is shared or reported, so that two presses in one moment post one message."""
+        return self._posting.setdefault(image.id, asyncio.Lock())
 
     async def mark_shared(self, image: Image, channel: ChannelId, message: MessageId, filename: str) -> None:
         """A copy for all was posted; raises StoreUnavailable."""

@@ -9,6 +9,7 @@ from bot.domain.ids import GuildId
 from bot.generation.greetings import Greetings
 from bot.generation.history import History
 from bot.generation.image_history import ImageHistory
+from bot.generation.image_reports import ImageReports
 from bot.generation.operator_pause import OperatorPauses
 from bot.generation.preferences import MemberPreferences
 from bot.generation.prompt_files import PromptFiles
@@ -66,6 +67,7 @@ class Services:
     generations: GenerationService
     history: History
     image_history: ImageHistory
+    image_reports: ImageReports
     preferences: MemberPreferences
     prompt_files: PromptFiles
     undelivered: Undelivered

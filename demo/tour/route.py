@@ -28,6 +28,7 @@ async def walk(visitor: Visitor, demo: Demo) -> None:
     await _failures(visitor)
     await _cancel(visitor, demo)
     await _admin(visitor)
+    await _reports(visitor)
     await _styles(visitor)
     await _privacy(visitor)
 
@@ -193,6 +194,32 @@ async def _admin(visitor: Visitor) -> None:
         if name == "log":
             await visitor.press("Older")
             await visitor.stop("quota-log-older")
+
+
+async def _reports(visitor: Visitor) -> None:
+    await visitor.be("Ada (admin)")
+    await visitor.command("quota settings", **{"reports-channel": "studio"})
+    await visitor.shows("Reports of images: #studio")
+    await visitor.command("imagine", prompt="a heron at dawn")
+    await visitor.finished("a heron at dawn")
+    await visitor.be("bob")
+    await visitor.press("⋯")
+    await visitor.shows("Report")
+    await visitor.stop("report-menu")
+    await visitor.press("Report")
+    await visitor.fill("the reason", "This bird is not for breakfast.")
+    await visitor.stop("report-form")
+    await visitor.submit()
+    await visitor.shows("Reported image")
+    await visitor.stop("report-sent")
+    await visitor.be("Ada (admin)")
+    await visitor.shows("Dismiss")
+    await visitor.stop("report")
+    await visitor.press("Refund · 5 credits")
+    await visitor.shows("bonus credits back")
+    await visitor.press("Delete")
+    await visitor.shows("Deleted")
+    await visitor.stop("report-decided")
 
 
 async def _styles(visitor: Visitor) -> None:

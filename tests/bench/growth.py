@@ -178,7 +178,7 @@ class Installation:
             await asyncio.sleep(seconds if rest else 0)
 
         kept = timedelta(days=self.options.days)
-        options = RetentionOptions(kept, kept, kept, kept, timedelta(days=1), timedelta(days=1))
+        options = RetentionOptions(kept, kept, kept, kept, kept, timedelta(days=1), timedelta(days=1))
         runtime = Runtime(self.store, self._clock, BackgroundTasks("bench", grace=0), count(1).__next__)
         return NightlyMaintenance(runtime, options, self.files[0], rest=pause)
 

@@ -16,6 +16,7 @@ from bot.domain.credits import Credits
 from bot.domain.errors import StoreUnavailable
 from bot.domain.generation import Draft, Origin
 from bot.domain.ids import ChannelId, CreditRequestId, DraftId, MessageId, UserId, first_snowflake
+from bot.domain.image_reports import Reporter
 from bot.domain.states import TaskState
 from bot.maintenance.retention import NightlyMaintenance, RetentionOptions
 from bot.runtime import BackgroundTasks, Runtime
@@ -32,7 +33,17 @@ OLD = NOW - timedelta(days=100)
 KEPT = timedelta(days=90)
 NOTHING = RetentionOptions(**{field.name: None for field in fields(RetentionOptions)})
 EVERYTHING = RetentionOptions(**{field.name: KEPT for field in fields(RetentionOptions)})
-TABLES = ("generations", "generation_references", "tasks", "images", "ledger", "credit_requests", "drafts", "uploads")
+TABLES = (
+    "generations",
+    "generation_references",
+    "tasks",
+    "images",
+    "ledger",
+    "credit_requests",
+    "drafts",
+    "uploads",
+    "image_reporters",
+)
 NIGHT = NOW.date()
 OLD_GENERATIONS = 60
 """More than are handled in one transaction."""
@@ -47,6 +58,8 @@ async def store(tmp_path: Path) -> AsyncGenerator[Store, None]:
             number = first_snowflake(at)
             async with store.write() as tx:
                 await tx.images.add([image_of(generation)])
+                await tx.image_reports.add(image_of(generation).id, ALICE.guild_id, ChannelId(1))
+                await tx.image_reports.add_reporter(image_of(generation).id, Reporter(UserId(9), "why"), at)
                 request = CreditRequest(CreditRequestId(number), ALICE, at, ChannelId(1))
                 await tx.credit_requests.add(request)
                 await tx.credit_requests.close(request.id, CreditRequestState.EXPIRED)
@@ -69,11 +82,12 @@ def contents(folder: Path) -> dict[str, list[tuple[Any, ...]]]:
 
 CHANGED = {
     "prompts": {"generations", "generation_references"},
-    "images": {"images"},
-    "ledger": {"generations", "generation_references", "tasks", "images", "ledger"},
+    "images": {"images", "image_reporters"},
+    "ledger": {"generations", "generation_references", "tasks", "images", "image_reporters", "ledger"},
     "credit_requests": {"credit_requests"},
     "drafts": {"drafts"},
     "uploads": {"uploads"},
+    "reports": {"image_reporters"},
 }
 
 

@@ -30,6 +30,7 @@ from bot.domain.ids import (
     StyleId,
     UserId,
 )
+from bot.domain.image_reports import Reporter
 from bot.domain.ledger import RequestApproved, RuleSet
 from bot.domain.preferences import Preferences
 from bot.domain.rules import Rule, Scope, ServerSettings
@@ -42,7 +43,7 @@ from bot.store.backup import DamagedDatabase
 from bot.store.copy import Copied, CopyDiffers, copy
 from bot.store.engines import kind_of
 from bot.store.migrate import migrate
-from bot.store.quota_tables import metadata
+from bot.store.report_tables import metadata
 from bot.store.store import Store
 from bot.store.tables import key_values, leases, pending_cards, reference_images
 from tests.database import at_server
@@ -90,6 +91,8 @@ async def fill(url: str) -> str:
             await tx.images.add([replace(posted, id=child, parent_id=parent)])
             await tx.previews.add({parent: b"\0RIFF\x89", child: b""})
             await tx.favourites.add(UserId(LARGEST), parent, NOW)
+            await tx.image_reports.add(child, ALICE.guild_id, ChannelId(LARGEST))
+            await tx.image_reports.add_reporter(child, Reporter(UserId(LARGEST), "“bad” ✨"), NOW)
             owner = Owner.member(ALICE.user_id)
             saved = ReferenceSet(
                 owner, "Cat", ReferenceSetId(1), (SavedImage("cat.png", DIGEST, len(CAT), spoiler=True),)

@@ -15,7 +15,7 @@ from sqlalchemy import create_engine
 
 from bot.store import sqlite
 from bot.store.migrate import NEWEST, migrate
-from bot.store.quota_tables import metadata
+from bot.store.report_tables import metadata
 from bot.store.store import Store
 from tests.database import sqlite_only
 from tests.factories import make_generation

@@ -99,6 +99,8 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "an image's edits": lambda tx: tx.image_history.edits(IMAGE.id, VIEWER, 4, 3),
     "an image": lambda tx: tx.image_history.get(IMAGE.id, ALICE.user_id),
     "saving an image": lambda tx: tx.favourites.add(ALICE.user_id, IMAGE.id, NOW),
+    "reports of an image": lambda tx: tx.image_reports.get(IMAGE.id),
+    "a member's reports": lambda tx: tx.image_reports.count_of(ALICE.user_id, NOW),
     "a preview": lambda tx: tx.previews.add({IMAGE.id: b"webp"}),
     "a member's preferences": lambda tx: tx.preferences.get(ALICE.user_id),
     "other preferences": lambda tx: tx.preferences.put(ALICE.user_id, Preferences(ping=True)),
@@ -133,6 +135,7 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
 NIGHTLY: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "old words": lambda tx: tx.retention.forget_old_words(GENERATION.id, NOW, 5),
     "old generations": lambda tx: tx.retention.fold_old_generations(NOW, 5),
+    "old reports": lambda tx: tx.retention.delete_old_reports(NOW, 5),
     "old drafts": lambda tx: tx.retention.delete_old_drafts(NOW, 5),
     "old uploads": lambda tx: tx.retention.delete_old_uploads(NOW, 5),
 }

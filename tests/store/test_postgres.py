@@ -25,7 +25,7 @@ from bot.domain.store_errors import OutcomeUnknown
 from bot.store import postgres
 from bot.store.audit import audit, repair
 from bot.store.migrate import migrate
-from bot.store.quota_tables import metadata
+from bot.store.report_tables import metadata
 from bot.store.store import Store
 from tests.database import awaited_standby, postgresql_database, server
 from tests.factories import NOW, limits_of, make_generation, make_request

@@ -42,8 +42,23 @@ async def press_at_once(
     world: StoryWorld, card: discord.Message, label: str, *members: simcord.MemberActor
 ) -> list[simcord.InteractionResult]:
     """Several members press a button in the same moment, which simcord's own verbs do not do."""
-    custom_id = custom_id_of(card, label)
-    results = [send_press(world, member, card, custom_id) for member in members]
+    return await press_together(world, card, *((member, label) for member in members))
+
+
+async def press_together(
+    world: StoryWorld, card: discord.Message, *presses: tuple[simcord.MemberActor, str]
+) -> list[simcord.InteractionResult]:
+    """The same with a button for each."""
+    results = [send_press(world, member, card, custom_id_of(card, label)) for member, label in presses]
+    await world.env.settle()
+    return results
+
+
+async def submit_together(
+    world: StoryWorld, *forms: tuple[simcord.MemberActor, Message, str], answers: FormAnswers
+) -> list[simcord.InteractionResult]:
+    """Forms that are submitted in the same moment: by whom, opened on which message, by the button of this name."""
+    results = [send_form(world, member, card, custom_id_of(card, label), answers) for member, card, label in forms]
     await world.env.settle()
     return results
 

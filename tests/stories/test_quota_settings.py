@@ -18,6 +18,7 @@ async def test_without_options_the_settings_are_shown_and_nothing_is_recorded(wo
         "Channels: all",
         "Quota managers: anyone with Manage Server",
         "Requests for more credits: off",
+        "Reports of images: off",
         "Replies without a mention: ask first, unless the reply has images of its own",
     ]
     assert quota_tables(world)["ledger"] == []

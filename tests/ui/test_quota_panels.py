@@ -21,7 +21,7 @@ from bot.domain.rules import Cap, CapState, ReplyMode, Rule, Scope, ServerSettin
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.quota.service import PAGE, LogPage
 from bot.ui.panels import ledger_view
-from bot.ui.texts import quota
+from bot.ui.texts import quota, server_settings
 
 NOW = datetime(2026, 2, 3, 4, 5, tzinfo=UTC)
 WHEN = f"<t:{int(NOW.timestamp())}:R>"
@@ -105,7 +105,7 @@ def test_what_was_recorded_is_said_in_the_log(shown: LedgerEntry, event: str) ->
 
 
 def test_settings_with_many_channels_fit() -> None:
-    settings = quota.settings(ServerSettings("Europe/Berlin", RoleId(LARGEST), ChannelId(LARGEST), CHANNELS))
+    settings = server_settings.settings(ServerSettings("Europe/Berlin", RoleId(LARGEST), ChannelId(LARGEST), CHANNELS))
 
     assert len(settings) + len(quota.MANAGER_HINT) <= TEXT_MAX
     assert settings.count("<#") == 26
@@ -116,8 +116,8 @@ def test_what_was_changed_in_the_settings_is_told_and_nothing_else() -> None:
     channels = CHANNELS - {ChannelId(LARGEST)} | {ChannelId(7)}
     after = ServerSettings("Asia/Tokyo", channels=channels, replies=ReplyMode.EDIT)
 
-    assert quota.settings_changed(before, before) == ""
-    assert quota.settings_changed(before, after) == (
+    assert server_settings.settings_changed(before, before) == ""
+    assert server_settings.settings_changed(before, after) == (
         "Time zone: **Asia/Tokyo** · Replies without a mention: edit at once"
         f" · Channels added: <#7> · Channels removed: <#{LARGEST}>"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from bot.domain import errors, image_errors, privacy_errors, style_errors
+from bot.domain import errors, image_errors, image_reports, privacy_errors, style_errors
 from bot.domain.assistant import REWORDING_MAX, REWORDINGS, AssistantProblem, WordingUsed
 from bot.domain.credits import KIE_PRICES, Period, PriceList
 from bot.domain.ids import ChannelId, UserId
@@ -97,6 +97,13 @@ REFUSALS: list[errors.UserError] = [
     image_errors.ComparisonGone(),
     image_errors.NothingBefore(),
     image_errors.MayNotShare(),
+    image_reports.NoReportsChannel(),
+    image_reports.ReportsChannelClosed(),
+    image_reports.AlreadyReported(),
+    image_reports.AlreadyReviewed(),
+    image_reports.TooManyReports(),
+    image_reports.ReportGone(),
+    image_reports.NotAModerator(),
     style_errors.BuiltInStyle(),
     *(style_errors.BadTemplate(places, length) for places, length in ((2, 20), (1, 2001), (1, 8))),
     style_errors.NameMissing(),

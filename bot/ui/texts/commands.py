@@ -71,6 +71,8 @@ SETTINGS_MANAGER_ROLE = "Role that may also grant credits to others; choose @eve
 SETTINGS_MANAGER_LIMIT = "Credits that each member with that role may grant per month"
 SETTINGS_REQUESTS_CHANNEL = "Where members' requests for more credits are posted"
 SETTINGS_STOP_REQUESTS = "Turn off requests for more credits"
+SETTINGS_REPORTS_CHANNEL = "Where moderators read members' reports of images, and decide"
+SETTINGS_STOP_REPORTS = "Turn off reports of images"
 SETTINGS_REPLIES = "What happens when a member replies to the bot without mentioning it"
 REPLY_MODES = {
     ReplyMode.EDIT: "edit at once",

@@ -20,7 +20,8 @@ _OWN = """**Find and reuse**
 - /preferences sets your defaults"""
 _FIRST_SETTINGS = """- /quota set-default sets what each member may spend
 - /quota pool limits what all members together may spend
-- /quota settings chooses my channels, the time zone, who else may grant credits, and where requests for more go"""
+- /quota settings chooses my channels, the time zone, who else may grant credits, where requests for more go, and \
+where reports of images go"""
 _LATER = """**Later**
 - /quota set-role and /quota set-member set other limits; /quota clear removes them
 - /quota grant gives bonus credits, and /quota reset clears what a member has spent

@@ -56,7 +56,7 @@ def question(data: StoredData) -> list[str]:
     requests = f"**{counted(data.requests, 'request')}** in all servers and direct messages"
     goes = [
         f"Your {requests}: prompts, attached images, previews and links",
-        "Your favourites, /preferences and open requests for more credits",
+        "Your favourites, /preferences, reports and open requests for more credits",
     ]
     if saved := _counts(data):
         goes.append(f"Your {saved}, with their images")

@@ -7,6 +7,7 @@ from bot.domain.credits import Allowance, Balance, Movement, Period, PriceList
 from bot.domain.ids import UserId
 from bot.domain.ledger import (
     Decision,
+    ImageRefunded,
     LedgerEntry,
     RequestApproved,
     RequestDenied,
@@ -14,12 +15,13 @@ from bot.domain.ledger import (
     RuleSet,
     SettingsChanged,
 )
-from bot.domain.rules import CapState, Rule, Scope, ServerSettings
+from bot.domain.rules import CapState, Rule, Scope
 from bot.domain.settings import Model
 from bot.domain.text import clean
-from bot.ui.texts.amounts import CAPS, in_bonus_credits, in_credits, made_with, number, plain, relative, some
+from bot.ui.texts.amounts import CAPS, in_bonus_credits, in_credits, made_with, number, plain, relative
 from bot.ui.texts.cards import member
-from bot.ui.texts.commands import REPLY_MODES, model_choice
+from bot.ui.texts.commands import model_choice
+from bot.ui.texts.server_settings import settings_changed
 
 _PER_PERIOD = {Period.DAY: "a day", Period.WEEK: "a week", Period.MONTH: "a month"}
 _THIS_PERIOD = {Period.DAY: "today", Period.WEEK: "this week", Period.MONTH: "this month"}
@@ -46,10 +48,7 @@ ASKED = "Sent to the admins. You'll hear when they decide."
 DENIED = "Your request for more credits was declined. Your allowance refills as usual; /balance shows when."
 DECIDED = "Your request for more credits has been answered. /balance shows what you have."
 _NO_REASON = "no reason given"
-_APPROVED_REQUEST = "approved request for more credits"
-
-_CHANNELS_LISTED = 25
-_CHANNELS_NOTED = 5
+_APPROVED_REQUEST, _REFUNDED_IMAGE = "approved request for more credits", "refund of a reported image"
 
 
 def price_lines(prices: PriceList) -> list[str]:
@@ -171,27 +170,6 @@ def reset(user: UserId) -> str:
     return f"{member(user)}'s allowance was reset"
 
 
-def settings(chosen: ServerSettings) -> str:
-    """A server's settings, a line each."""
-    channels = some([f"<#{channel}>" for channel in sorted(chosen.channels)], _CHANNELS_LISTED) or "all"
-    limit = [_manager_limit(chosen)] if chosen.manager_role else []
-    lines = [_zone(chosen), f"Channels: {channels}", _managers(chosen), *limit, _requests(chosen), _replies(chosen)]
-    return "\n".join(lines)
-
-
-def settings_changed(before: ServerSettings, after: ServerSettings) -> str:
-    """What was changed in a server's settings; of many channels only those added or removed."""
-    lines = (_zone, _managers, _manager_limit, _requests, _replies)
-    pieces = [line(after) for line in lines if line(after) != line(before)]
-    for label, channels in (
-        ("Channels added", after.channels - before.channels),
-        ("Channels removed", before.channels - after.channels),
-    ):
-        if channels:
-            pieces.append(f"{label}: {some([f'<#{channel}>' for channel in sorted(channels)], _CHANNELS_NOTED)}")
-    return " · ".join(pieces)
-
-
 def log_title(of: UserId | None, page: int) -> str:
     """Above a page of the log, the first page being 0."""
     return f"### Credit log{f' for {member(of)}' if of else ''} · page {page + 1}"
@@ -248,7 +226,7 @@ def _changed(entry: LedgerEntry) -> str:
             return settings_changed(before, after)
         case RequestApproved() | RequestDenied() as decision:
             return decided(decision)
-        case None:
+        case None | ImageRefunded():
             return clean(entry.note) or "something was changed"
 
 
@@ -260,7 +238,9 @@ def _granted(entry: LedgerEntry, length: int) -> str:
 
 
 def _grant_reason(entry: LedgerEntry, length: int) -> str:
-    return (plain(entry.note, length) or _NO_REASON) if entry.change is None else _APPROVED_REQUEST
+    if entry.change is None:
+        return plain(entry.note, length) or _NO_REASON
+    return _REFUNDED_IMAGE if isinstance(entry.change, ImageRefunded) else _APPROVED_REQUEST
 
 
 def _for_image(entry: LedgerEntry) -> str:
@@ -269,26 +249,3 @@ def _for_image(entry: LedgerEntry) -> str:
 
 def _exact(moment: datetime) -> str:
     return f"<t:{int(moment.timestamp())}:f>"
-
-
-def _zone(chosen: ServerSettings) -> str:
-    return f"Time zone: **{chosen.zone}**"
-
-
-def _managers(chosen: ServerSettings) -> str:
-    role = f" or <@&{chosen.manager_role}>" if chosen.manager_role else ""
-    return f"Quota managers: anyone with Manage Server{role}"
-
-
-def _manager_limit(chosen: ServerSettings) -> str:
-    limit = in_bonus_credits(chosen.manager_limit)
-    return f"Quota managers with the role can grant up to {limit} a month to other members"
-
-
-def _requests(chosen: ServerSettings) -> str:
-    channel = f"<#{chosen.requests_channel}>" if chosen.requests_channel else "off"
-    return f"Requests for more credits: {channel}"
-
-
-def _replies(chosen: ServerSettings) -> str:
-    return f"Replies without a mention: {REPLY_MODES[chosen.replies]}"

@@ -7,7 +7,7 @@ from bot.domain.assistant import WordingUsed
 from bot.domain.settings import PROMPT_MAX, REFERENCES_MAX, CheaperOption
 from bot.domain.states import Failure
 from bot.generation.references import SOURCE_MAX_BYTES
-from bot.ui.texts import menus, styles
+from bot.ui.texts import image_reports, menus, styles
 from bot.ui.texts.amounts import (
     AMOUNT_MAX,
     CAPS,
@@ -131,6 +131,7 @@ _FIXED: Mapping[type[errors.UserError], str] = {
     ),
     image_errors.ImageGone: f"This image no longer exists on Discord. Make it again with /imagine. {NOTHING_CHARGED}",
     **menus.REFUSALS,
+    **image_reports.REFUSALS,
     errors.NotYours: "Only the person who requested this can do that.",
     privacy_errors.BeingErased: f"Data is being erased right now. Try again in a few minutes. {NOTHING_CHARGED}",
     WordingUsed: "I've already started that one. Press another number, or open the form again.",
