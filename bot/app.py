@@ -85,6 +85,7 @@ class Application:
             "balance monitor": self.balance_monitor.run(self.alerts),
             "undelivered": self.pipeline.undelivered.run(),
             "erasure": self.eraser.run(),
+            "rewordings": services.rewordings.run(),
         }
         if self.notices is not None:
             working["notices"] = self.notices.run()

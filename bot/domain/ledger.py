@@ -61,7 +61,7 @@ RecordedChange = RuleSet | RuleRemoved | SettingsChanged | Decision
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """``credits`` is signed: a reserve is negative, a refund or grant positive, others are zero."""
+    """``credits`` is signed: what is spent is negative, a refund or grant positive, others are zero."""
 
     at: datetime
     movement: Movement

@@ -20,6 +20,7 @@ class Action(StrEnum):
     EDIT = "edit"
     EDIT_PROMPT = "words"
     LARGER = "2k"
+    """The text is the price that the button shows, in thousandths of a credit."""
     DELETE = "delete"
     REMIX = "remix"
     MORE = "more"
