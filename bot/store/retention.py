@@ -57,12 +57,15 @@ _IS_REWORDING = _C.movement == text(f"'{Movement.REWORDING}'")
 
 def _old_single(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
     """As in its index: what belongs to no task and was not folded, from the oldest on."""
-    single = select(*_MOVEMENT, _C.at).where(text("task_id IS NULL AND folded = 0"), condition)
+    single = select(*_MOVEMENT).where(text("task_id IS NULL AND folded = 0"), condition)
     first = single.order_by(_C.id).limit(_LIMIT).subquery("single")
-    return select(first).where(first.c.at < bindparam("before"))
+    return select(first).where(first.c.counts_at < bindparam("before"))
 
 
 _OLD_SINGLE, _OLD_REWORDINGS = _old_single(~_IS_REWORDING), _old_single(_IS_REWORDING)
+_REWORDINGS_AT = select(*_MOVEMENT).where(
+    in_parameter(_C.guild_id, "guilds"), in_parameter(_C.counts_at, "moments"), _IS_REWORDING, _C.folded == text("0")
+)
 _SUMS = select(*_MOVEMENT).where(
     in_parameter(_C.guild_id, "guilds"),
     in_parameter(_C.counts_at, "years"),
@@ -148,8 +151,10 @@ class RetentionRepository:
         return len(rows)
 
     async def fold_old_rewordings(self, before: datetime, limit: int) -> int:
-        """Fold what was paid for rewordings, and refunded, into sums."""
-        rows = (await self._connection.execute(_OLD_REWORDINGS, {"before": before, "limit": limit})).all()
+        """Fold what was paid for rewordings into sums, each together with its refund, which counts at that moment."""
+        old = (await self._connection.execute(_OLD_REWORDINGS, {"before": before, "limit": limit})).all()
+        moments = {"guilds": list({row.guild_id for row in old}), "moments": list({row.counts_at for row in old})}
+        rows = (await self._connection.execute(_REWORDINGS_AT, moments)).all() if old else []
         await self._fold(rows)
         return len(rows)
 
