@@ -8,11 +8,10 @@ from typing import Final, final
 import structlog
 
 from bot.domain.credits import Credits
-from bot.domain.errors import Ignored, RequestsPaused, StoreUnavailable
+from bot.domain.errors import Ignored, StoreUnavailable
 from bot.domain.generation import Draft, GenerationRequest
 from bot.domain.ids import DraftId
 from bot.domain.privacy_errors import BeingErased
-from bot.generation.operator_pause import read_operator_pause
 from bot.quota.policy import QuotaPolicy
 from bot.runtime import Runtime
 from bot.store.store import Transaction
@@ -36,10 +35,8 @@ class PaidRewordings:
         """In credits."""
 
     async def check(self, request: GenerationRequest) -> None:
-        """Raise a UserError unless its member may have it reworded, and then made. Nothing is charged."""
+        """Raise a UserError unless its member may pay for rewordings and for what is made of them."""
         async with self._store.read() as tx:
-            if (pause := await read_operator_pause(tx)) is not None:
-                raise RequestsPaused(pause.reason)
             await self._authorize(tx, request)
 
     async def charge(self, draft: Draft, request: GenerationRequest) -> None:

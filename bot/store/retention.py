@@ -154,7 +154,7 @@ class RetentionRepository:
         """Fold what was paid for rewordings into sums, each together with its refund, which counts at that moment."""
         old = (await self._connection.execute(_OLD_REWORDINGS, {"before": before, "limit": limit})).all()
         moments = {"guilds": list({row.guild_id for row in old}), "moments": list({row.counts_at for row in old})}
-        rows = (await self._connection.execute(_REWORDINGS_AT, moments)).all() if old else []
+        rows = (await self._connection.execute(_REWORDINGS_AT, moments)).all()
         await self._fold(rows)
         return len(rows)
 

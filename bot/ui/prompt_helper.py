@@ -110,6 +110,7 @@ async def _propose(
     sources: Sequence[Source | Reference],
 ) -> None:
     # Nobody waits for words that they cannot use.
+    await services.generations.check(request, sources)
     await services.rewordings.check(request)
     user = request.account.user_id
     prompt, hidden = without_spoiler_marks(request.prompt)

@@ -126,7 +126,7 @@ async def a_past(store: Store) -> None:
             await tx.tasks.delivered([await tx.tasks.get(late.tasks[0].id)], at)
             await tx.tasks.fail(late.tasks[1].id, Failure.UNDELIVERABLE, at)
             await tx.ledger.reset(ALICE, ADMIN, "a bad day", at)
-            await tx.ledger.grant(ALICE, Credits(3), ADMIN, "sorry", at)
+            await tx.ledger.grant(ALICE, Credits(6), ADMIN, "sorry", at)
             unseen = await tx.ledger.charge_rewordings(ALICE, Credits(2), Credits(1), at + DAY / 2)
             await tx.ledger.charge_rewordings(ALICE, Credits(3), Credits(2), at + DAY / 2 + DAY / 9)
             await tx.ledger.refund_rewordings(unseen, at + DAY)

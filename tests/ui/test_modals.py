@@ -10,7 +10,7 @@ from discord import ui
 from simcord.enums import InteractionType
 from simcord.interactions import base_payload
 
-from bot.domain.credits import KIE_PRICES, PriceList
+from bot.domain.credits import KIE_PRICES, Credits, PriceList
 from bot.domain.generation import Source
 from bot.domain.ids import UserId
 from bot.domain.settings import REFERENCES_MAX, AspectRatio, Model, Resolution, Settings
@@ -92,13 +92,13 @@ async def test_what_was_answered_is_read(messages: MessageMaker) -> None:
 @pytest.mark.parametrize(
     ("ticked", "resolution", "improve"),
     [
-        ([], Resolution.ONE_K, False),
-        (["2K"], Resolution.TWO_K, False),
+        ([], Resolution.ONE_K, None),
+        (["2K"], Resolution.TWO_K, None),
         (["improve", 7], Resolution.ONE_K, Credits(0)),
         (["2K", "improve.2500"], Resolution.TWO_K, Credits("2.5")),
         (["improve.-1", "improved"], Resolution.ONE_K, Credits(0)),
         ("improve", None, None),
-        (7, None, False),
+        (7, None, None),
     ],
 )
 async def test_boxes_that_were_ticked_are_read(
