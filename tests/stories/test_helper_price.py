@@ -26,7 +26,7 @@ from tests.stories.rendered import rendered
 from tests.stories.restartable_bot import BotOptions
 from tests.stories.story_world import StoryWorld, balance, response_of
 from tests.stories.test_dear_requests import card_of
-from tests.stories.test_privacy import exported
+from tests.stories.test_privacy import erased, exported, months_later
 from tests.waiting import until
 
 MINE, THREE = "make it winter", ["deep snow on every roof", "a frozen lake at dawn", "thick ice and long shadows"]
@@ -64,8 +64,8 @@ async def test_it_is_paid_once_and_told_wherever_money_is(world: StoryWorld) -> 
     assert "The button you press makes the image: 5 credits." in rendered(message).text
     assert "You paid 3 credits for the suggestions." in rendered(message).text
     assert world.ledger(world.bob) == [CHARGED]
-    await card_of_wording(world, message, "2")
-    await card_of_wording(world, message, "Keep mine")
+    for label in ("2", "Keep mine"):
+        await world.outcome(await world.bob.click(message, label=label))
     assert world.ledger(world.bob) == [CHARGED, *PAID, *PAID]
     assert execute(world.folder, "SELECT charge_id FROM drafts") == [(None,)]
     shown = (await balance(world, world.bob)).text
@@ -80,10 +80,6 @@ async def test_it_is_paid_once_and_told_wherever_money_is(world: StoryWorld) -> 
     assert "13 credits · 2 images" in rendered(report).text
     assert "rewording" in (await exported(world, world.bob))["credits.csv"]
     assert sound(world)
-
-
-async def card_of_wording(world: StoryWorld, message: simcord.ResponseMessage, label: str) -> None:
-    await world.outcome(await world.bob.click(message, label=label))
 
 
 @pytest.mark.parametrize(
@@ -153,6 +149,18 @@ async def test_what_a_process_that_died_did_not_show_is_given_back_once(world: S
         await until(lambda: world.ledger(world.bob) == [CHARGED, REFUNDED], what="the refund")
     assert "+3 refunded · prompt suggestions" in (await balance(world, world.bob)).text
     assert sound(world)
+
+
+async def test_erasing_a_member_keeps_what_their_suggestions_cost_without_them(world: StoryWorld) -> None:
+    await quota(world, "set-member", member=world.bob, credits=2, period="day")
+    await quota(world, "grant", member=world.bob, credits=20, reason="welcome")
+    await improve(world)
+    assert execute(world.folder, "SELECT bonus FROM ledger WHERE movement = 'rewording'") == [(-1000,)]
+    await erased(world, world.bob)
+    assert (CHARGED in world.ledger(world.bob), sound(world)) == (True, True)
+    await months_later(world)
+    assert (world.ledger(world.bob), sound(world)) == ([], True)
+    assert execute(world.folder, "SELECT credits FROM ledger WHERE movement = 'rewording'") == [(-3000,)]
 
 
 async def test_another_price_of_the_image_than_the_panel_named_is_asked_about(world: StoryWorld) -> None:
