@@ -8,8 +8,8 @@ import discord
 from discord import ui
 
 from bot.domain.credits import Credits
-from bot.domain.ids import CreditRequestId, DraftId, GenerationId, ImageId, UserId, from_base36, to_base36
-from bot.ui.custom_ids import Action, CustomId, in_thousandths
+from bot.domain.ids import CreditRequestId, DraftId, GenerationId, ImageId, UserId
+from bot.ui.custom_ids import Action, CustomId, in_thousandths, price_in_text, prices_of_text
 from bot.ui.texts import cards, edits, forms, history, privacy, quota
 
 _LABELS = {
@@ -51,15 +51,12 @@ def card_button(action: Action, generation_id: GenerationId) -> ui.Button[Any]:
 
 def larger_button(generation_id: GenerationId, price: Decimal) -> ui.Button[Any]:
     """The button that redraws an image in 2K, at this price."""
-    return _button(CustomId(Action.LARGER, generation_id, text=_in_text(price)), cards.larger(price))
+    return _button(CustomId(Action.LARGER, generation_id, text=price_in_text(price)), cards.larger(price))
 
 
 def price_on(button: CustomId) -> Credits | None:
     """The price that stands on a button for 2K; None on those of earlier versions."""
-    try:
-        return Credits(from_base36(button.text)) / 1000 if button.text else None
-    except ValueError:
-        return None
+    return next(iter(prices_of_text(button.text)), None)
 
 
 def number_button(position: int, image_id: ImageId) -> ui.Button[Any]:
@@ -69,7 +66,7 @@ def number_button(position: int, image_id: ImageId) -> ui.Button[Any]:
 
 def menu_button(action: Action, image_id: ImageId, viewer: UserId, *, price: Decimal | None = None) -> ui.Button[Any]:
     """A button about an image in a private message to this member, for whom alone it works."""
-    text, label = ("", _LABELS[action]) if price is None else (_in_text(price), cards.larger(price))
+    text, label = ("", _LABELS[action]) if price is None else (price_in_text(price), cards.larger(price))
     button = _button(CustomId(action, image_id, viewer, text), label)
     if action is Action.DELETE:
         button.style = discord.ButtonStyle.danger
@@ -123,10 +120,6 @@ def page_buttons(
     """Buttons to the pages before and after this one; ``subject`` is the first number of their custom ids."""
     before, after = CustomId(action, subject, max(page - 1, 0)), CustomId(action, subject, page + 1)
     return [_page_button(labels[0], before, enabled=page > 0), _page_button(labels[1], after, enabled=more)]
-
-
-def _in_text(price: Credits) -> str:
-    return to_base36(in_thousandths(price))
 
 
 def _page_button(label: str, custom_id: CustomId, *, enabled: bool) -> ui.Button[Any]:

@@ -62,7 +62,7 @@ async def open_edit(services: Services, interaction: discord.Interaction[Any], b
 async def edit(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
     """Change the image."""
     form = read_form(interaction)
-    target = await target_of(services.history, interaction, modal)
+    target = await target_of(services.history, interaction, replace(modal, text=""))
     private, earlier = is_private(interaction, target), target.generation.request
     settings, spoiler = _settings(form, earlier.settings.model), earlier.spoiler
     destination = await prompt_helper.acknowledge(services, interaction, form, settings, 1, private=private)
@@ -100,7 +100,7 @@ async def open_remix(services: Services, interaction: discord.Interaction[Any], 
 async def remix(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
     """Make an image from the changed words and settings, with the references if the member may use them."""
     form = read_form(interaction)
-    target = await target_of(services.history, interaction, modal)
+    target = await target_of(services.history, interaction, replace(modal, text=""))
     user = UserId(interaction.user.id)
     generation = await services.history.worded(target.generation, user, ChannelId(interaction.channel_id or 0))
     if modal.action is Action.EDIT_PROMPT:

@@ -1,7 +1,7 @@
 """Modals: what they ask, and what was submitted. Their custom ids alone tell what to do with an answer."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 
@@ -12,7 +12,7 @@ from bot.domain.credits import Credits, PriceList
 from bot.domain.generation import GenerationRequest, Source
 from bot.domain.ids import UserId
 from bot.domain.settings import COUNT_MAX, PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, Resolution, Settings
-from bot.ui.custom_ids import Action, CustomId, in_thousandths
+from bot.ui.custom_ids import Action, CustomId, in_thousandths, price_in_text, prices_of_text
 from bot.ui.message_images import submitted_source
 from bot.ui.prompts import typed_prompt
 from bot.ui.texts import forms as texts
@@ -23,6 +23,7 @@ _PROMPT, _MODEL, _RATIO, _RESOLUTION, _FILES = "prompt", "model", "ratio", "reso
 _OPTIONS, _IMPROVE = "options", "improve"
 _COUNT, _AMOUNT = "count", "amount"
 _COUNTS = range(1, COUNT_MAX + 1)
+_PRICED = tuple((model, resolution) for model in Model for resolution in Resolution)
 _AMOUNT_SUGGESTED = "50"
 _AMOUNT_LENGTH_MAX = 12
 
@@ -41,6 +42,8 @@ class Form:
     files: tuple[Source, ...]
     improve: Credits | None = None
     """The member wants to choose from other words first, at this price that they saw."""
+    prices: Mapping[tuple[Model, Resolution], Credits] = field(default_factory=dict[tuple[Model, Resolution], Credits])
+    """What one image costs, as the modal showed it; empty for one of an earlier version."""
 
 
 def edit_modal(
@@ -51,7 +54,7 @@ def edit_modal(
     ``improve``: the price of the prompt helper, which the member can ask for; None without one.
     """
     return _modal(
-        custom_id,
+        _with_prices(custom_id, prices),
         texts.EDIT_TITLE,
         _prompt("", texts.change_hint(1)),
         *_settings(settings, prices, improve=improve),
@@ -65,7 +68,9 @@ def draft_modal(
     """Edit the images of any message, all of which are used; ``improve`` as for :func:`edit_modal`."""
     files = [_files(used=images)] if images < REFERENCES_MAX else []
     fields = _settings(settings, prices, improve=improve)
-    return _modal(custom_id, texts.EDIT_TITLE, _prompt("", texts.change_hint(images)), *fields, *files)
+    return _modal(
+        _with_prices(custom_id, prices), texts.EDIT_TITLE, _prompt("", texts.change_hint(images)), *fields, *files
+    )
 
 
 def remix_modal(
@@ -82,7 +87,7 @@ def remix_modal(
     """
     failed = custom_id.action is Action.EDIT_PROMPT
     return _modal(
-        custom_id,
+        _with_prices(custom_id, prices),
         texts.EDIT_PROMPT_TITLE if failed else texts.REMIX_TITLE,
         _prompt(request.prompt, texts.without_images(dropped) if dropped else texts.PROMPT_HINT, texts.NEW_PLACEHOLDER),
         *_settings(request.settings, prices, improve=improve),
@@ -118,13 +123,18 @@ def read_form(interaction: discord.Interaction[Any]) -> Form:
             if file_id in attachments
         ),
         improve=_improve(_ticked(answers) or ()),
+        prices=_prices(str((interaction.data or {}).get("custom_id"))),
     )
+
+
+def _with_prices(custom_id: CustomId, prices: PriceList) -> CustomId:
+    return replace(custom_id, text="-".join(price_in_text(prices.prices[of]) for of in _PRICED))
 
 
 def _modal(custom_id: CustomId, title: str, *fields: ui.Label[Any]) -> ui.Modal:
     modal = ui.Modal(title=title, custom_id=str(custom_id))
-    for field in fields:
-        modal.add_item(field)
+    for one in fields:
+        modal.add_item(one)
     modal.stop()  # else discord.py keeps the modal in memory until it is submitted
     return modal
 
@@ -200,6 +210,12 @@ def _size(answers: Mapping[str, Any]) -> Resolution | None:
     if (ticked := _ticked(answers)) is not None:
         return Resolution.TWO_K if Resolution.TWO_K.value in ticked else Resolution.ONE_K
     return _known(Resolution, answers.get(_RESOLUTION))
+
+
+def _prices(custom_id: str) -> Mapping[tuple[Model, Resolution], Credits]:
+    parsed = CustomId.parse(custom_id)
+    prices = prices_of_text(parsed.text) if parsed is not None else []
+    return dict(zip(_PRICED, prices, strict=True)) if len(prices) == len(_PRICED) else {}
 
 
 def _improve(ticked: Iterable[Any]) -> Credits | None:

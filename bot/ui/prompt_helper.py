@@ -9,7 +9,7 @@ import discord
 
 from bot.assistant import Assistant
 from bot.domain.assistant import OWN_WORDS, AssistantFailed
-from bot.domain.credits import ZERO
+from bot.domain.credits import ZERO, Credits
 from bot.domain.errors import PriceChanged, UserError
 from bot.domain.generation import Destination, GenerationRequest, Origin, Reference, Source, SubmittedForm
 from bot.domain.ids import DraftId, MessageId, UserId
@@ -46,10 +46,8 @@ async def acknowledge(
         if form.improve != services.rewordings.price:
             raise PriceChanged
         return await requests.answer_privately(interaction, private=private)
-    # The form has the price of one image.
-    price = services.prices.of(settings)
-    shown = price if count == 1 else None
-    return await requests.acknowledge(services, interaction, price * count, private=private, shown=shown)
+    price, shown = services.prices.of(settings) * count, _shown(services, form, settings, count)
+    return await requests.acknowledge(services, interaction, price, private=private, shown=shown)
 
 
 async def accept(
@@ -63,7 +61,8 @@ async def accept(
     """Accept a request at the destination of :func:`acknowledge`, or propose other words for it if the form says so."""
     assistant = _assistant(services, form)
     if assistant is None:
-        await requests.accept(services, interaction, request, sources, tell_passed_over=tell_about)
+        shown = _shown(services, form, request.settings, request.count)
+        await requests.accept(services, interaction, request, sources, shown=shown, tell_passed_over=tell_about)
     else:
         await _propose(services, assistant, interaction, request, sources)
 
@@ -96,6 +95,14 @@ async def choose(services: Services, interaction: discord.Interaction[Any], butt
     if destination.message_id is None:
         # Its member is asked about the new price, and may say no.
         await services.history.give_wording_back(draft_id, number)
+
+
+def _shown(services: Services, form: Form, settings: Settings, count: int) -> Credits | None:
+    """The price that the member knows from the form: of several images together, none unless that has changed."""
+    shown = form.prices.get((settings.model, settings.resolution))
+    if shown is None or (count > 1 and shown == services.prices.of(settings)):
+        return None
+    return shown * count
 
 
 def _assistant(services: Services, form: Form) -> Assistant | None:

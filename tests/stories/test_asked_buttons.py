@@ -5,7 +5,7 @@ from decimal import Decimal
 import pytest
 
 from bot.config.sections import PricesConfig
-from tests.stories.components import REMIX_FORM, custom_id_of, edit, forge, menu_of, new_card, press
+from tests.stories.components import EDIT_FORM, REMIX_FORM, custom_id_of, edit, forge, menu_of, new_card, press
 from tests.stories.images import png
 from tests.stories.kie_calls import references_used, task_bodies
 from tests.stories.rendered import rendered
@@ -14,6 +14,7 @@ from tests.stories.test_dear_requests import QUESTION, card_of
 from tests.stories.test_preferences import prefer
 
 ALWAYS = {"confirm_above": "0"}
+MORE = {"prompt": "a hut", **REMIX_FORM, "ratio": ["1:1"], "count": ["3"]}
 TWO_K = [("reserve", Decimal(-7)), ("settle", Decimal(0))]
 
 
@@ -76,17 +77,28 @@ async def test_a_changed_price_is_asked_about_whatever_the_preferences_say(world
     assert [amount for kind, amount in world.ledger(world.bob) if kind == "reserve"] == [Decimal(-8)] * 2
 
 
+async def test_a_form_that_was_open_while_prices_changed_asks(world: StoryWorld) -> None:
+    card = await new_card(world)
+    edit_form, remix_form = [await world.bob.click(card, label=label) for label in ("Edit", "Remix")]
+    dearer(world)
+    await world.restart()
+    question = rendered(response_of(await world.bob.submit_modal(edit_form, {"prompt": "at night", **EDIT_FORM})))
+    assert "The price has changed: it's 6 credits now." in question.text
+    question = rendered(response_of(await world.bob.submit_modal(remix_form, MORE)))
+    assert question.buttons == ("Make · 18 credits", "No")
+    assert world.ledger(world.bob) == []
+
+
 @bot_with(credits=100)
 async def test_a_form_shows_the_price_of_one_image_and_more_are_asked_about(world: StoryWorld) -> None:
     card = await new_card(world, "a castle")
     await prefer(world, world.bob, ALWAYS)
     await world.outcome(await edit(world, world.bob, card))
-    remixed = {"prompt": "a hut", **REMIX_FORM, "ratio": ["1:1"]}
     opened = await world.bob.click(card, label="Remix")
-    await world.outcome(await world.bob.submit_modal(opened, remixed))
+    await world.outcome(await world.bob.submit_modal(opened, {**MORE, "count": ["1"]}))
     assert world.ledger(world.bob) == PAID * 2
     opened = await world.bob.click(card, label="Remix")
-    question = response_of(await world.bob.submit_modal(opened, {**remixed, "count": ["3"]}))
+    question = response_of(await world.bob.submit_modal(opened, MORE))
     assert rendered(question).texts[1] == "-# 3 × FLUX.2 Pro · 1:1 · 1K · 15 credits"
     assert world.ledger(world.bob) == PAID * 2
     made = rendered(await card_of(world, await world.bob.click(question, label="Make · 15 credits")))
