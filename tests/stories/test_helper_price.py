@@ -21,6 +21,7 @@ from bot.ui.texts.refusals import refusal
 from demo.assistant import AssistantStandIn
 from tests.database import execute, fresh_database
 from tests.stories.components import fields_of, new_card, private_answer
+from tests.stories.images import fetched
 from tests.stories.quota_actions import quota
 from tests.stories.rendered import rendered
 from tests.stories.restartable_bot import BotOptions
@@ -78,6 +79,7 @@ async def test_it_is_paid_once_and_told_wherever_money_is(world: StoryWorld) -> 
     await until(lambda: report.message.attachments, what="the report")
     assert "**18 credits** · 3 images · 2 members" in rendered(report).text
     assert "13 credits · 2 images" in rendered(report).text
+    assert b",bob,suggestions,,0,3,delivered," in await fetched(report.message.attachments[1].url)
     assert "rewording" in (await exported(world, world.bob))["credits.csv"]
     assert sound(world)
 
