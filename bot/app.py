@@ -85,13 +85,13 @@ class Application:
             "balance monitor": self.balance_monitor.run(self.alerts),
             "undelivered": self.pipeline.undelivered.run(),
             "erasure": self.eraser.run(),
-            "rewordings": services.rewordings.run(),
         }
         if self.notices is not None:
             working["notices"] = self.notices.run()
         if services.operator.backups is not None:
             group.create_task(services.operator.backups.run(), name="backups")
         group.create_task(self.maintenance.run(), name="maintenance")
+        group.create_task(services.rewordings.run(), name="rewordings")
         group.create_task(self.disk_monitor.run(self.alerts), name="disk monitor")
         for name, worker in working.items():
             self.workers[name] = group.create_task(worker, name=name)
