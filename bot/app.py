@@ -91,6 +91,7 @@ class Application:
         if services.operator.backups is not None:
             group.create_task(services.operator.backups.run(), name="backups")
         group.create_task(self.maintenance.run(), name="maintenance")
+        group.create_task(services.rewordings.run(), name="rewordings")
         group.create_task(self.disk_monitor.run(self.alerts), name="disk monitor")
         for name, worker in working.items():
             self.workers[name] = group.create_task(worker, name=name)

@@ -35,6 +35,7 @@ from bot.generation.reference_sets import ReferenceSets
 from bot.generation.reference_table import ReferenceTable
 from bot.generation.references import KeptReferences, ReferencePreparer
 from bot.generation.results import Results
+from bot.generation.rewordings import PaidRewordings
 from bot.generation.service import GenerationService
 from bot.generation.status import StatusBoard
 from bot.generation.styles import Styles
@@ -248,6 +249,7 @@ async def assemble(
             greetings=Greetings(runtime),
             command_mentions=CommandMentions(clock),
             assistant=Assistant(await enter(client_session()), assistant, clock) if assistant is not None else None,
+            rewordings=PaidRewordings(runtime, policy, config.assistant.price),
             prices=prices,
         )
         client = EaselClient(

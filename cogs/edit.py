@@ -45,8 +45,8 @@ class Edit(commands.Cog):
         draft = self._history.new_draft(user, origin_of(message), images)
         await self._history.keep(draft)
         settings = (await self._preferences.of(user)).settings(has_images=True)
-        improves = self._client.services.assistant is not None
-        modal = draft_modal(CustomId(Action.DRAFT, draft.id), len(images), settings, self._prices, improves=improves)
+        improve = self._client.services.improve_price
+        modal = draft_modal(CustomId(Action.DRAFT, draft.id), len(images), settings, self._prices, improve=improve)
         await interaction.response.send_modal(modal)
 
 

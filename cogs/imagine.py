@@ -12,7 +12,7 @@ from discord.ext import commands
 
 from bot.client import EaselClient
 from bot.domain.credits import PriceList
-from bot.domain.generation import Chosen, Reference, Source
+from bot.domain.generation import GenerationRequest, Reference, Source
 from bot.domain.ids import UserId
 from bot.domain.settings import (
     COUNT_MAX,
@@ -27,15 +27,11 @@ from bot.domain.settings import (
     Resolution,
     Settings,
 )
-from bot.generation.preferences import MemberPreferences
-from bot.generation.service import GenerationService
-from bot.ui.acknowledger import Acknowledger
+from bot.ui import requests
 from bot.ui.interactions import requester
 from bot.ui.message_images import source_of
 from bot.ui.prompts import typed_prompt
-from bot.ui.questions import Questions
-from bot.ui.requests import accept_command
-from bot.ui.style_options import StyleOptions
+from bot.ui.services import Services
 from bot.ui.texts import commands as texts
 from bot.ui.texts.styles import IMAGINE_REFERENCES, IMAGINE_STYLE
 
@@ -67,28 +63,12 @@ _DESCRIPTIONS: Final = {
 class Imagine(commands.Cog):
     """One command; the operator decides whether it offers flex's steps and guidance."""
 
-    def __init__(
-        self,
-        generations: GenerationService,
-        preferences: MemberPreferences,
-        questions: Questions,
-        acknowledger: Acknowledger,
-        style_options: StyleOptions,
-        prices: PriceList,
-        tree: Tree,
-        *,
-        flex_controls: bool,
-    ) -> None:
-        self._generations = generations
-        self._preferences = preferences
-        self._questions = questions
-        self._prices = prices
-        self._acknowledger = acknowledger
-        self._style_options = style_options
+    def __init__(self, services: Services, tree: Tree, *, flex_controls: bool) -> None:
+        self._services = services
         self._tree = tree
-        self._command = _command(MethodType(_callback(flex_controls=flex_controls), self), prices)
-        self._command.autocomplete("style")(style_options.offer_styles)
-        self._command.autocomplete("references")(style_options.offer_sets)
+        self._command = _command(MethodType(_callback(flex_controls=flex_controls), self), services.prices)
+        self._command.autocomplete("style")(services.style_options.offer_styles)
+        self._command.autocomplete("references")(services.style_options.offer_sets)
 
     async def cog_load(self) -> None:
         """Register the command, which discord.py finds in a cog only if a decorator made it."""
@@ -122,11 +102,11 @@ class Imagine(commands.Cog):
     ) -> None:
         """The command. What is not chosen is as the style says, else as the member prefers."""
         attachments = (image, image2, image3, image4, image5, image6, image7, image8)
-        owner = UserId(interaction.user.id)
+        owner, services = UserId(interaction.user.id), self._services
         attached = [source_of(attachment, owner) for attachment in attachments if attachment is not None]
-        preferences = await self._preferences.of(owner)
-        styled = await self._style_options.style(interaction, style)
-        saved = await self._style_options.reference_set(interaction, references, styled, len(attached))
+        preferences = await services.preferences.of(owner)
+        styled = await services.style_options.style(interaction, style)
+        saved = await services.style_options.reference_set(interaction, references, styled, len(attached))
         sources: list[Source | Reference] = [*attached, *(saved.references if saved else ())]
         preferred = preferences.settings(has_images=bool(sources))
         settings = Settings(
@@ -136,21 +116,23 @@ class Imagine(commands.Cog):
             steps,
             guidance,
         )
-        chosen = Chosen(
+        images = count or preferences.images
+        price = services.prices.of(settings) * images
+        is_private = preferences.private if private is None else private
+        destination = await requests.acknowledge(services, interaction, price, private=is_private)
+        request = GenerationRequest(
+            requester(interaction),
+            typed_prompt(interaction, prompt),
             settings,
-            count or preferences.images,
-            preferences.private if private is None else private,
+            images,
+            (),
+            destination,
+            spoiler=saved is not None and any(image.spoiler for image in saved.images),
             style=styled.name if styled else None,
             template=styled.template if styled else None,
-            reference_set=saved.name if saved else None,
-            spoiler=saved is not None and any(image.spoiler for image in saved.images),
         )
-        words = typed_prompt(interaction, prompt)
-        if preferences.asks_about(self._prices.of(settings) * chosen.count):
-            await self._questions.ask_about_command(interaction, words, sources, chosen)
-            return
-        destination = await self._acknowledger.acknowledge(interaction, private=chosen.private)
-        await accept_command(self._generations, requester(interaction), words, sources, chosen, destination)
+        set_name = saved.name if saved else None
+        await requests.accept(services, interaction, request, sources, reference_set=set_name)
 
 
 def _callback(*, flex_controls: bool) -> Callable[..., Coroutine[Any, Any, None]]:
@@ -186,17 +168,4 @@ def _command(callback: Callable[..., Coroutine[Any, Any, None]], prices: PriceLi
 
 async def setup(bot: EaselClient) -> None:
     """Called by discord.py."""
-    services = bot.services
-    flex_controls = bot.command_options.flex_controls
-    await bot.add_cog(
-        Imagine(
-            services.generations,
-            services.preferences,
-            services.questions,
-            services.acknowledger,
-            services.style_options,
-            services.prices,
-            bot.tree,
-            flex_controls=flex_controls,
-        )
-    )
+    await bot.add_cog(Imagine(bot.services, bot.tree, flex_controls=bot.command_options.flex_controls))

@@ -1,5 +1,6 @@
 """The sections of config.toml: each setting with its bounds and its default."""
 
+from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import (
@@ -25,6 +26,7 @@ from bot.config.types import (
     OptionalNearbyHttpUrl,
     OptionalWebsocketUrl,
     Price,
+    PriceOrFree,
     Seconds,
     Secret,
     Timeout,
@@ -213,12 +215,14 @@ class OperatorConfig(Section):
 
 
 class AssistantConfig(Section):
-    """The prompt helper: an endpoint that speaks OpenAI's API, a model of it, and how often a member may use it."""
+    """The prompt helper: an endpoint that speaks OpenAI's API, its model, its price, and how often it may be used."""
 
     base_url: OptionalNearbyHttpUrl = ""
     api_key: Secret = SecretStr("")
     api_key_file: str = ""
     model: Annotated[str, Field(max_length=200)] = ""
+    price: PriceOrFree = Decimal(0)
+    """In credits, for the three rewordings of a prompt."""
     per_hour: Annotated[int, Field(ge=1, le=1000)] = 10
 
     @model_validator(mode="after")

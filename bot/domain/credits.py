@@ -1,6 +1,6 @@
 """Prices, periods and allowances: the arithmetic of credits."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta, tzinfo
 from decimal import Decimal
@@ -112,13 +112,13 @@ class Balance:
         allowance = self.left_of_allowance
         return None if allowance is None else allowance + self.bonus
 
-    def bonus_shares(self, price: Credits, count: int) -> list[Credits] | None:
-        """For each of ``count`` images at this price, how much of it the bonus pays; None if not affordable."""
+    def bonus_shares(self, prices: Sequence[Credits]) -> list[Credits] | None:
+        """For each of these prices, how much of it the bonus pays; None if they are not affordable together."""
         allowance, bonus = self.left_of_allowance, self.bonus
         if allowance is None:
-            return [ZERO] * count
+            return [ZERO] * len(prices)
         shares: list[Credits] = []
-        for _ in range(count):
+        for price in prices:
             share = max(price - allowance, ZERO)
             if share > bonus:
                 return None
@@ -146,5 +146,7 @@ class Movement(StrEnum):
     """Bonus credits, granted by an admin."""
     RESET = "reset"
     """What was spent in this period no longer counts."""
+    REWORDING = "rewording"
+    """Other words for a prompt: paid at once, with no image. Above zero when they were never shown, and refunded."""
     RULE = "rule"
     """A rule or setting was changed; no credits move."""

@@ -64,6 +64,11 @@ def check_repeatable(generation: Generation, by: UserId, *, other_prompt: bool) 
 
 def larger(generation: Generation, requester: Requester, destination: Destination, origin: Origin) -> GenerationRequest:
     """The image at ``origin`` in 2K, by the model that made it."""
-    settings = Settings(generation.request.settings.model, AspectRatio.AUTO, Resolution.TWO_K)
+    settings = larger_settings(generation)
     spoiler = generation.request.spoiler
     return GenerationRequest(requester, LARGER_PROMPT, settings, 1, (), destination, origin, spoiler)
+
+
+def larger_settings(generation: Generation) -> Settings:
+    """How an image of a generation is made in 2K."""
+    return Settings(generation.request.settings.model, AspectRatio.AUTO, Resolution.TWO_K)

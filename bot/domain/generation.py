@@ -64,7 +64,7 @@ class Origin:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """What a command asks for beside its prompt and images."""
+    """What a command, button or form asks for beside its prompt and images, while its member is asked first."""
 
     settings: Settings
     count: int
@@ -75,7 +75,8 @@ class Chosen:
     reference_set: str | None = None
     """The name of the set whose images are used."""
     spoiler: bool = False
-    """An image of that set is hidden on Discord."""
+    """What it is made from is hidden on Discord."""
+    origin: Origin | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +95,8 @@ class SubmittedForm:
     template: str | None = None
     used: frozenset[int] = frozenset()
     """Which of them, or 0 for the member's own words, have started a request."""
+    price: Credits | None = None
+    """What the member was told that each of them costs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +115,11 @@ class Draft:
     question: MessageId | None = None
     """The message with the question, in the origin's channel; None for a modal, or if only the member sees it."""
     chosen: Chosen | None = None
-    """Of a command; None for a message, which is made by the member's preferences."""
+    """Of a command, button or form; None for a message, which is made by the member's preferences."""
     form: SubmittedForm | None = None
     """A form that was submitted and whose words its member still chooses."""
+    charge: int | None = None
+    """The row of the ledger that paid for those words, until the member has seen them."""
 
 
 @dataclass(frozen=True, slots=True)

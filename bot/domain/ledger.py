@@ -71,7 +71,7 @@ RecordedChange = RuleSet | RuleRemoved | SettingsChanged | Decision | ImageRefun
 
 @dataclass(frozen=True, slots=True)
 class LedgerEntry:
-    """``credits`` is signed: a reserve is negative, a refund or grant positive, others are zero."""
+    """``credits`` is signed: what is spent is negative, a refund or grant positive, others are zero."""
 
     at: datetime
     movement: Movement

@@ -23,7 +23,7 @@ class Preferences:
     ping: bool = False
     """The member is mentioned when a request has ended after more than :data:`PING_AFTER`."""
     confirm_above: Credits | None = None
-    """A command or message that costs more than this is asked about first; None for never."""
+    """A request that costs more than this is asked about first; None for never."""
 
     def settings(self, *, has_images: bool) -> Settings:
         """How an image is made when nothing is chosen."""
@@ -38,6 +38,11 @@ class Preferences:
         """How many images a request makes."""
         return self.count or 1
 
-    def asks_about(self, price: Credits) -> bool:
-        """Whether a request of this price is asked about before it starts."""
+    def asks_about(self, price: Credits, *, shown: Credits | None = None) -> bool:
+        """Whether a request of this price is asked about before it starts.
+
+        ``shown`` is the price that stood on what the member pressed: that one they know, another one never.
+        """
+        if shown is not None:
+            return price != shown
         return self.confirm_above is not None and price > self.confirm_above

@@ -48,7 +48,8 @@ class SpendingSum:
     """The images of one day, price class and outcome."""
 
     day: date
-    price_class: PriceClass
+    price_class: PriceClass | None
+    """None for rewordings of prompts, which are no images."""
     outcome: Outcome
     failure: Failure | None
     """Why there is no image; None if there is one, or may yet be."""

@@ -108,9 +108,8 @@ class GenerationService:
         self._accepting.add(current)
         try:
             with metrics.accepting(request.settings.model):
-                validate(request, sources)
                 await self.check_new(request.destination.pending_card)
-                await self._check_not_paused()
+                await self.check(request, sources)
                 generation_id, passed_over = await self._accept(request, sources)
         finally:
             self._accepting.discard(current)
@@ -133,8 +132,9 @@ class GenerationService:
         for task in self._accepting:
             task.cancel()
 
-    async def _check_not_paused(self) -> None:
-        """Raise RequestsPaused, SubmissionsPaused or ResultsPaused when no request can be accepted now."""
+    async def check(self, request: GenerationRequest, sources: Sequence[Source | Reference]) -> None:
+        """Raise a UserError when it is invalid, or no request can be accepted now."""
+        validate(request, sources)
         leads = self._workload.leadership.leads
         async with self._store.read() as tx:
             pause = await read_operator_pause(tx)

@@ -120,6 +120,7 @@ class NightlyMaintenance:
         before = self._before(options.ledger)
         yield "movements", await self._all(retention.fold_old_movements, before and before + _ACCEPTING)
         yield "generations", await self._all(retention.fold_old_generations, before)
+        yield "rewordings", await self._all(retention.fold_old_rewordings, before)
 
     async def _forget_words(self, before: datetime | None) -> int:
         if before is None:

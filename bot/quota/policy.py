@@ -1,6 +1,6 @@
 """Decides what a member may spend: which rule applies, how much of it is left, and which caps apply besides."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from decimal import Decimal
@@ -79,21 +79,31 @@ class QuotaPolicy:
 
         Raises ChannelNotAllowed, NotEnoughCredits or CapReached.
         """
+        return await self._authorize(tx, request, [self._prices.of(request.settings)] * request.count)
+
+    async def authorize_rewordings(self, tx: Transaction, request: GenerationRequest, price: Credits) -> Credits:
+        """How much of the price of its rewordings the bonus pays; the member must be able to pay the images, too.
+
+        Raises as :meth:`authorize`.
+        """
+        prices = [price, *[self._prices.of(request.settings)] * request.count]
+        return (await self._authorize(tx, request, prices))[0]
+
+    async def _authorize(self, tx: Transaction, request: GenerationRequest, prices: Sequence[Credits]) -> list[Credits]:
         guild_id = request.account.guild_id
         settings = await tx.rules.settings(guild_id)
         destination = request.destination
         if not settings.allows(destination.channel_id, destination.parent_channel_id):
             raise ChannelNotAllowed(tuple(sorted(settings.channels)))
-        unit_price = self._prices.of(request.settings)
-        price = unit_price * request.count
+        price = sum(prices, ZERO)
         balance = (await self.member_quota(tx, request.requester)).balance
-        bonus_shares = balance.bonus_shares(unit_price, request.count)
+        bonus_shares = balance.bonus_shares(prices)
         caps = await self.cap_states(tx, guild_id)
         # A cheaper option must fit all limits, not only the one that was exceeded first.
         amounts_left = [balance.left, *(state.left for state in caps)]
         spendable = min((left for left in amounts_left if left is not None), default=ZERO)
         if bonus_shares is None:
-            raise self._not_enough_credits(request, balance, settings, spendable)
+            raise self._not_enough_credits(request, price, balance, settings, spendable)
         for state in caps:
             if state.left is not None and price > state.left:
                 options = self._cheaper_options(request, spendable)
@@ -101,13 +111,18 @@ class QuotaPolicy:
         return bonus_shares
 
     def _not_enough_credits(
-        self, request: GenerationRequest, balance: Balance, settings: ServerSettings, spendable: Credits
+        self,
+        request: GenerationRequest,
+        price: Credits,
+        balance: Balance,
+        settings: ServerSettings,
+        spendable: Credits,
     ) -> NotEnoughCredits:
         allowance, left = balance.allowance.credits, balance.left
         if allowance is None or left is None:
             raise AssertionError("an unlimited allowance covers any price")
         return NotEnoughCredits(
-            self._prices.of(request.settings) * request.count,
+            price,
             left,
             allowance,
             balance.renews_at,
@@ -116,12 +131,13 @@ class QuotaPolicy:
         )
 
     def _cheaper_options(self, request: GenerationRequest, spendable: Credits) -> tuple[CheaperOption, ...]:
-        """Two affordable options at most, closest first: a smaller size, the cheaper model, fewer images."""
+        """Two affordable options at most, closest first: as it is, but without rewordings; smaller; cheaper; fewer."""
         wanted = request.settings
         smaller = Settings(wanted.model, wanted.aspect_ratio, Resolution.ONE_K)
         cheaper_model = Settings(Model.PRO, wanted.aspect_ratio, wanted.resolution)
         cheapest = Settings(Model.PRO, wanted.aspect_ratio, Resolution.ONE_K)
         candidates = [
+            (wanted, request.count),
             (smaller, request.count),
             (cheaper_model, request.count),
             (cheapest, request.count),

@@ -9,7 +9,6 @@ import structlog
 
 from bot.domain.credits import Account, Allowance, Credits, Period, Requester, period_around
 from bot.domain.errors import NeedsManageServer
-from bot.domain.generation import GenerationRequest
 from bot.domain.ids import GuildId, RoleId, UserId
 from bot.domain.ledger import LedgerEntry, RuleRemoved, RuleSet, SettingsChanged
 from bot.domain.rules import Cap, CapState, Rule, Scope, ServerSettings
@@ -75,11 +74,6 @@ class QuotaService:
         async with self._store.read() as tx:
             quota = await self._policy.member_quota(tx, member)
             return Overview(quota, tuple(await self._policy.cap_states(tx, member.account.guild_id)))
-
-    async def check(self, request: GenerationRequest) -> None:
-        """Raises what :meth:`QuotaPolicy.authorize` raises: nothing is reserved."""
-        async with self._store.read() as tx:
-            await self._policy.authorize(tx, request)
 
     async def default_allowance(self, guild_id: GuildId) -> Allowance:
         """What those members of a server get who have no limit of their own, nor by a role but @everyone."""

@@ -16,16 +16,18 @@ from bot.domain.text import as_cell
 
 TOP_MEMBERS = 10
 CSV_COLUMNS = ("day", "member id", "member", "model", "resolution", "images", "credits", "outcome", "reason")
+REWORDINGS_IN_CSV = "suggestions"
+"""In the column of the model, of what members paid for the prompt helper."""
 BYTE_ORDER_MARK = "\ufeff"
 """Without it, Excel does not read the file as UTF-8."""
 
 
 @dataclass(frozen=True, slots=True)
 class DaySpending:
-    """Credits spent and images delivered on one day. Price classes with neither are left out."""
+    """Credits spent and images delivered on one day. Price classes with neither are left out; None: rewordings."""
 
     day: date
-    credits: Mapping[PriceClass, Credits]
+    credits: Mapping[PriceClass | None, Credits]
     images: Mapping[PriceClass, int]
 
     @property
@@ -62,11 +64,11 @@ class SpendingReport:
         return self.outcomes.get(Outcome.DELIVERED, 0)
 
     @property
-    def by_price_class(self) -> Mapping[PriceClass, Credits]:
+    def by_price_class(self) -> Mapping[PriceClass | None, Credits]:
         """Credits spent per price class; classes without spending are left out."""
         totals = {
             price_class: sum((day.credits.get(price_class, ZERO) for day in self.days), ZERO)
-            for price_class in PRICE_CLASSES
+            for price_class in (*PRICE_CLASSES, None)
         }
         return {price_class: total for price_class, total in totals.items() if total}
 
@@ -95,7 +97,8 @@ def build_report(
     failures: Counter[Failure] = Counter()
     for one in sums:
         by_day[one.day].append(one)
-        outcomes[one.outcome] += one.images
+        if one.price_class is not None:
+            outcomes[one.outcome] += one.images
         if one.outcome is Outcome.FAILED and one.failure is not None:
             failures[one.failure] += one.images
     return SpendingReport(
@@ -123,8 +126,8 @@ async def spending_csv(parts: AsyncIterable[Iterable[SpendingRow]], names: Mappi
                 row.day.isoformat(),
                 row.user_id,
                 as_cell(names.get(row.user_id, "")),
-                row.price_class.model.value,
-                row.price_class.resolution.value,
+                row.price_class.model.value if row.price_class else REWORDINGS_IN_CSV,
+                row.price_class.resolution.value if row.price_class else "",
                 row.images,
                 f"{row.credits.normalize():f}",
                 row.outcome.value,
@@ -136,12 +139,12 @@ async def spending_csv(parts: AsyncIterable[Iterable[SpendingRow]], names: Mappi
 
 
 def _day_spending(day: date, sums: Iterable[SpendingSum]) -> DaySpending:
-    spent: defaultdict[PriceClass, Credits] = defaultdict(lambda: ZERO)
+    spent: defaultdict[PriceClass | None, Credits] = defaultdict(lambda: ZERO)
     delivered: Counter[PriceClass] = Counter()
     for one in sums:
         if one.credits:
             spent[one.price_class] += one.credits
-        if one.outcome is Outcome.DELIVERED:
+        if one.price_class is not None and one.outcome is Outcome.DELIVERED:
             delivered[one.price_class] += one.images
     return DaySpending(day, dict(spent), delivered)
 

@@ -59,6 +59,7 @@ def audit(url: str, now: datetime) -> Findings:
 def audit_ledger(connection: Connection, now: datetime) -> Findings:
     """The same in a transaction that is open, of a database with the newest schema."""
     yield from _entries(connection)
+    yield from _rewordings(connection)
     yield from _tasks(connection)
     yield from _totals(connection)
     yield from _bonuses(connection)
@@ -93,9 +94,21 @@ def _entries(connection: Connection) -> Findings:
         yield f"ledger entry {entry}: {kind!r} is unknown, or belongs to no task"
     is_moved = (_C.credits != ZERO) | (_C.bonus != ZERO)
     is_grant, moves_nothing = _C.movement == Movement.GRANT, in_constants(_C.movement, _MOVE_NOTHING)
-    wrong = or_(is_grant & (_C.credits != _C.bonus), moves_nothing & is_moved)
+    of_image = (_C.movement == Movement.REWORDING) & (_C.task_id.is_not(None) | _C.generation_id.is_not(None))
+    wrong = or_(is_grant & (_C.credits != _C.bonus), moves_nothing & is_moved, of_image)
     for entry, kind, amount in _rows(connection, select(_C.id, movement, _C.credits).where(wrong)):
         yield f"ledger entry {entry}: a {kind} of {amount.normalize():f} credits"
+
+
+def _rewordings(connection: Connection) -> Findings:
+    """Each was paid, and refunded once at most: a refund counts at the very moment of what it gives back."""
+    charged, bonus = func.sum(_C.credits), func.sum(_C.bonus)
+    key = (_C.user_id, _C.guild_id, _C.round, _C.counts_at)
+    statement = select(*key, charged, bonus).where(_C.movement == Movement.REWORDING).group_by(*key)
+    wrong = or_(charged > ZERO, bonus > ZERO, bonus < charged)
+    for user, guild, account_round, at, amount, of_bonus in _rows(connection, statement.having(wrong)):
+        of = f"user {user} in server {guild}, round {account_round}, {at:%Y-%m-%d %H:%M:%S}"
+        yield f"rewordings of {of}: {amount.normalize():f} credits, of bonus {of_bonus.normalize():f}"
 
 
 def _tasks(connection: Connection) -> Findings:

@@ -13,12 +13,12 @@ from bot.domain.generation import Delivery
 from bot.domain.ids import GenerationId, UserId
 from bot.domain.states import OPEN, TaskState
 from bot.store.clauses import in_constants
+from bot.store.draft_table import drafts
 from bot.store.ledger import LedgerRepository
 from bot.store.quota_tables import credit_requests, ledger, ledger_totals, rules, servers
 from bot.store.report_tables import image_reporters, image_reports
 from bot.store.style_tables import set_images
 from bot.store.tables import (
-    drafts,
     erasures,
     favourites,
     generations,

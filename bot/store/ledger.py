@@ -45,18 +45,12 @@ _SUMS = (
     .group_by(func.coalesce(_C.generation_id, -_C.id), _C.movement)
     .subquery("sums")
 )
+_ENTRY = (
+    *(_C.at, _C.movement, generations.c.model, generations.c.aspect_ratio, generations.c.resolution),
+    *(_C.user_id, _C.actor_id, _C.note, _C.change, _C.folded),
+)
 _RECENT = (
-    select(
-        _C.at,
-        _C.movement,
-        _SUMS.c.credits,
-        generations.c.model,
-        generations.c.aspect_ratio,
-        generations.c.resolution,
-        _C.note,
-        _C.change,
-        _C.folded,
-    )
+    select(_SUMS.c.credits, *_ENTRY)
     .join(_SUMS, _SUMS.c.last == _C.id)
     .outerjoin(generations, generations.c.id == _C.generation_id)
     .order_by(_C.id.desc())
@@ -82,6 +76,12 @@ def _from_reservations(movement: Movement, *changed: ColumnElement[Any]) -> _Ins
 
 
 _MOMENT = bindparam("moment", type_=_C.at.type)
+_REWORDING_REFUND = _INSERT.from_select(
+    ["at", "counts_at", "user_id", "guild_id", "movement", "credits", "bonus", "round", "note"],
+    select(
+        _MOMENT, _C.counts_at, _C.user_id, _C.guild_id, _C.movement, -_C.credits, -_C.bonus, _C.round, _C.note
+    ).where(_C.id == bindparam("charge"), _C.movement == Movement.REWORDING, _C.folded == 0),
+)
 _ENDING = {
     Movement.SETTLE: _ending(Movement.SETTLE, 0),
     Movement.REFUND: _ending(Movement.REFUND, -1),
@@ -134,6 +134,15 @@ class LedgerRepository:
         ]
         await self._append(_INSERT, rows)
 
+    async def charge_rewordings(self, account: Account, price: Credits, bonus: Credits, at: datetime) -> int:
+        """Take the price of a prompt's rewordings, of which the bonus pays this part; returns the row."""
+        now, amounts = await self._round(account), {"credits": -price, "bonus": -bonus}
+        return await self._insert(account, Movement.REWORDING, None, "", at, round=now, **amounts)
+
+    async def refund_rewordings(self, charge: int, at: datetime) -> None:
+        """Give back what a row of :meth:`charge_rewordings` took, in its period. That it is once is for the caller."""
+        await self._append(_REWORDING_REFUND, {"charge": charge, "moment": at})
+
     async def grant(
         self,
         account: Account,
@@ -162,7 +171,7 @@ class LedgerRepository:
 
     async def _insert(
         self, account: Account, movement: Movement, actor: UserId | None, note: str, at: datetime, **values: object
-    ) -> None:
+    ) -> int:
         row = {
             "at": at,
             "counts_at": at,
@@ -175,14 +184,17 @@ class LedgerRepository:
             "actor_id": actor,
             "note": note,
         }
-        await self._append(_INSERT, row | values)
+        return (await self._append(_INSERT, row | values))[0]
 
-    async def _append(self, statement: _Inserting, values: Mapping[str, object] | Sequence[Any]) -> None:
-        """Every row that moves credits comes into the ledger here, and is added to the totals."""
+    async def _append(self, statement: _Inserting, values: Mapping[str, object] | Sequence[Any]) -> list[int]:
+        """Every row that moves credits comes into the ledger here, and is added to the totals; returns their ids."""
         rows = (await self._connection.execute(statement, values)).all()
         for _, movement, amount in rows:
-            self.moved[movement] += abs(amount)
-        await self._totals.add([row for row, _, _ in rows])
+            is_refund = movement is Movement.REWORDING and amount > 0
+            self.moved[Movement.REFUND if is_refund else movement] += abs(amount)
+        ids = [row for row, _, _ in rows]
+        await self._totals.add(ids)
+        return ids
 
     async def _round(self, account: Account) -> int:
         """How often the account has been reset."""
@@ -234,19 +246,7 @@ class LedgerRepository:
         Reads no more than the newest 400 rows of the account.
         """
         rows = await self._connection.execute(_RECENT, {"limit": limit, **_of(account)})
-        return [
-            LedgerEntry(
-                at,
-                movement,
-                total,
-                _settings(model, ratio, resolution),
-                account.user_id,
-                note=note,
-                change=change,
-                folded=folded,
-            )
-            for at, movement, total, model, ratio, resolution, note, change, folded in rows
-        ]
+        return [_entry(*row) for row in rows]
 
     async def page(self, guild_id: GuildId, user_id: UserId | None, offset: int, limit: int) -> list[LedgerEntry]:
         """A page of a server's ledger, newest first, optionally of one member; without settlements."""
@@ -255,36 +255,29 @@ class LedgerRepository:
         # Only these are read from the table; those before them are skipped in the index.
         shown = select(c.id).where(c.guild_id == guild_id, *of_member, _IS_SHOWN).order_by(c.id.desc())
         rows = await self._connection.execute(
-            select(
-                c.at,
-                c.movement,
-                c.credits,
-                generations.c.model,
-                generations.c.aspect_ratio,
-                generations.c.resolution,
-                c.user_id,
-                c.actor_id,
-                c.note,
-                c.change,
-                c.folded,
-            )
+            select(c.credits, *_ENTRY)
             .outerjoin(generations, generations.c.id == c.generation_id)
             .where(c.id.in_(shown.offset(offset).limit(limit)))
             .order_by(c.id.desc())
         )
-        return [
-            LedgerEntry(
-                at, movement, amount, _settings(model, ratio, resolution), user_id or None, actor, note, change, folded
-            )
-            for at, movement, amount, model, ratio, resolution, user_id, actor, note, change, folded in rows
-        ]
+        return [_entry(*row) for row in rows]
 
 
 def _of(account: Account) -> dict[str, object]:
     return {"user": account.user_id, "guild": account.guild_id}
 
 
-def _settings(model: Model | None, ratio: AspectRatio | None, resolution: Resolution | None) -> Settings | None:
-    if model is None or ratio is None or resolution is None:
-        return None
-    return Settings(model, ratio, resolution)
+def _entry(
+    amount: Credits,
+    at: datetime,
+    movement: Movement,
+    model: Model | None,
+    ratio: AspectRatio | None,
+    resolution: Resolution | None,
+    user: UserId,
+    *others: Any,
+) -> LedgerEntry:
+    settings = None
+    if model is not None and ratio is not None and resolution is not None:
+        settings = Settings(model, ratio, resolution)
+    return LedgerEntry(at, movement, amount, settings, user or None, *others)

@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.generation import Chosen, Draft, Origin, Reference, Source, SubmittedForm
 from bot.domain.ids import ChannelId, DraftId, GenerationId, GuildId, MessageId, UserId
-from bot.store.tables import drafts, greetings, key_values, undelivered, uploads
+from bot.store.draft_table import drafts
+from bot.store.tables import greetings, key_values, undelivered, uploads
 
 _FORM: Final[TypeAdapter[SubmittedForm]] = TypeAdapter(SubmittedForm)
 _VALUE = select(key_values.c.value).where(key_values.c.key == bindparam("name"))
@@ -80,6 +81,7 @@ class DraftRepository:
                 question_id=draft.question,
                 chosen=_CHOSEN.dump_python(draft.chosen, mode="json"),
                 form=_stored(draft.form),
+                charge_id=draft.charge,
             )
         )
 
@@ -96,6 +98,19 @@ class DraftRepository:
     async def set_form(self, draft_id: DraftId, form: SubmittedForm) -> None:
         """Change what a member chooses from."""
         await self._connection.execute(update(drafts).where(drafts.c.id == draft_id).values(form=_stored(form)))
+
+    async def clear_charge(self, draft_id: DraftId) -> int | None:
+        """The row of the ledger that paid for what its member has not seen, which is forgotten by this."""
+        of_draft = drafts.c.id == draft_id
+        charge = await self._connection.scalar(select(drafts.c.charge_id).where(of_draft))
+        if charge is not None:
+            await self._connection.execute(update(drafts).where(of_draft).values(charge_id=None))
+        return charge
+
+    async def unseen(self, before: datetime) -> list[DraftId]:
+        """Drafts from before this time whose members have paid for what they have not seen."""
+        c = drafts.c
+        return list(await self._connection.scalars(select(c.id).where(c.charge_id.is_not(None), c.created_at < before)))
 
     async def remove(self, draft_id: DraftId) -> bool:
         """Delete a draft; False when there was none."""
@@ -127,6 +142,7 @@ def _draft(row: RowMapping) -> Draft:
         question=row["question_id"],
         chosen=_CHOSEN.validate_python(row["chosen"]),
         form=None if row["form"] is None else _FORM.validate_python(row["form"]),
+        charge=row["charge_id"],
     )
 
 

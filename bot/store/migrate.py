@@ -13,7 +13,7 @@ from bot.store import postgres, sqlite
 if TYPE_CHECKING:
     from alembic.config import Config
 
-NEWEST = "0022"
+NEWEST = "0023"
 """The schema that this code works with: the number of the last migration."""
 
 _MIGRATIONS = Path(__file__).parent / "migrations"

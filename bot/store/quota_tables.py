@@ -22,7 +22,8 @@ from bot.domain.ids import ChannelId, CreditRequestId, GenerationId, GuildId, Me
 from bot.domain.ledger import Decision, RecordedChange
 from bot.domain.rules import ReplyMode, Scope
 from bot.store.changes import ChangeJson
-from bot.store.tables import column, metadata
+from bot.store.draft_table import metadata
+from bot.store.tables import column
 from bot.store.types import CreditAmount, PlainText, Total, UtcTime, choice
 
 

@@ -32,9 +32,10 @@ from bot.domain.generation import Delivery
 from bot.domain.ids import GenerationId, ImageId, first_snowflake
 from bot.domain.states import OPEN, TaskState
 from bot.store.clauses import in_constants, in_parameter
+from bot.store.draft_table import drafts
 from bot.store.quota_tables import credit_requests, ledger
 from bot.store.report_tables import image_reporters
-from bot.store.tables import drafts, generations, images, references, tasks, undelivered, uploads
+from bot.store.tables import generations, images, references, tasks, undelivered, uploads
 from bot.store.totals import LedgerTotals
 
 _C, _G = ledger.c, generations.c
@@ -52,15 +53,20 @@ _ENDED_WITH_WORDS = select(_G.id).where(*_HAS_WORDS, _HAS_ENDED).order_by(_G.id)
 _FIRST_WITH_WORDS = select(func.min(_G.id)).where(*_HAS_WORDS)
 _OF_GENERATIONS = in_parameter(_C.generation_id, "ids")
 _MOVEMENT = (_C.id, _C.guild_id, _C.user_id, _C.movement, _C.round, _C.counts_at, _C.credits, _C.bonus, _C.folded)
-# As in its index: what belongs to no task and was not folded, from the oldest on.
-_SINGLE = (
-    select(*_MOVEMENT, _C.at)
-    .where(text("task_id IS NULL AND folded = 0"))
-    .order_by(_C.id)
-    .limit(_LIMIT)
-    .subquery("single")
+_IS_REWORDING = _C.movement == text(f"'{Movement.REWORDING}'")
+
+
+def _old_single(condition: ColumnElement[bool]) -> Select[*tuple[Any, ...]]:
+    """As in its index: what belongs to no task and was not folded, from the oldest on."""
+    single = select(*_MOVEMENT).where(text("task_id IS NULL AND folded = 0"), condition)
+    first = single.order_by(_C.id).limit(_LIMIT).subquery("single")
+    return select(first).where(first.c.counts_at < bindparam("before"))
+
+
+_OLD_SINGLE, _OLD_REWORDINGS = _old_single(~_IS_REWORDING), _old_single(_IS_REWORDING)
+_REWORDINGS_AT = select(*_MOVEMENT).where(
+    in_parameter(_C.guild_id, "guilds"), in_parameter(_C.counts_at, "moments"), _IS_REWORDING, _C.folded == text("0")
 )
-_OLD_SINGLE = select(_SINGLE).where(_SINGLE.c.at < bindparam("before"))
 _SUMS = select(*_MOVEMENT).where(
     in_parameter(_C.guild_id, "guilds"),
     in_parameter(_C.counts_at, "years"),
@@ -124,6 +130,7 @@ class RetentionRepository:
         """Fold the movements that belong to no image: grants into sums; of resets the last is kept, of changes none.
 
         To be finished before :meth:`fold_old_generations`, so that no sum of spent bonus precedes what was granted.
+        Rewordings follow after that, so that none precedes the refund whose bonus it spent.
         """
         result = await self._connection.execute(_OLD_SINGLE, {"before": before, "limit": limit})
         rows = result.all()
@@ -142,6 +149,14 @@ class RetentionRepository:
         await self._fold(grants)
         done = {*kept, *(row.id for row in grants)}
         await self._delete_movements([row.id for row in rows if row.id not in done])
+        return len(rows)
+
+    async def fold_old_rewordings(self, before: datetime, limit: int) -> int:
+        """Fold what was paid for rewordings into sums, each together with its refund, which counts at that moment."""
+        old = (await self._connection.execute(_OLD_REWORDINGS, {"before": before, "limit": limit})).all()
+        moments = {"guilds": list({row.guild_id for row in old}), "moments": list({row.counts_at for row in old})}
+        rows = (await self._connection.execute(_REWORDINGS_AT, moments)).all()
+        await self._fold(rows)
         return len(rows)
 
     async def fold_old_generations(self, before: datetime, limit: int) -> int:
@@ -182,9 +197,9 @@ class RetentionRepository:
         return result.rowcount
 
     async def delete_old_drafts(self, before: datetime, limit: int) -> int:
-        """Delete drafts, whose images' addresses have expired."""
+        """Delete drafts, whose images' addresses have expired; not before a refund that is due."""
         c = drafts.c
-        return await self._delete(select(c.id).where(c.created_at < before), c.id, limit)
+        return await self._delete(select(c.id).where(c.created_at < before, c.charge_id.is_(None)), c.id, limit)
 
     async def delete_old_uploads(self, before: datetime, limit: int) -> int:
         """Delete addresses of uploads, which KIE has deleted."""

@@ -8,6 +8,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.credits import Movement
 from bot.domain.ids import GuildId
+from bot.domain.settings import Model, Resolution
 from bot.domain.spending import (
     LocalDay,
     MemberSpending,
@@ -34,14 +35,19 @@ def _outcomes(failure: Failure | None) -> ColumnElement[Outcome]:
 
 
 _OUTCOME = type_coerce(
-    case((tasks.c.failure == Failure.MODERATED, _outcomes(Failure.MODERATED)), else_=_outcomes(None)), choice(Outcome)
+    case(
+        (tasks.c.id.is_(None), literal(Outcome.DELIVERED, choice(Outcome))),
+        (tasks.c.failure == Failure.MODERATED, _outcomes(Failure.MODERATED)),
+        else_=_outcomes(None),
+    ),
+    choice(Outcome),
 )
 _IS_RESERVE = ledger.c.movement == Movement.RESERVE
 _CREDITS = func.sum(ledger.c.credits)
 
 
 class SpendingRepository:
-    """Sums over the images that were requested in a server on consecutive days, with outcome and cost.
+    """Sums over the images that were requested in a server on consecutive days, with outcome and cost, and rewordings.
 
     Grants and resets are not spending; a refund counts on the day of its reservation.
     """
@@ -54,7 +60,7 @@ class SpendingRepository:
         keys, dates = _keys(days), dict(enumerate(day.date for day in days))
         rows = await self._connection.execute(_over_images(guild, days, *keys).group_by(*(key.name for key in keys)))
         return [
-            SpendingSum(dates[place], PriceClass(model, resolution), outcome, failure, images, -total)
+            SpendingSum(dates[place], _price_class(model, resolution), outcome, failure, images, -total)
             for place, model, resolution, outcome, failure, images, total in rows
         ]
 
@@ -84,7 +90,7 @@ class SpendingRepository:
         async with self._connection.stream(statement) as result:
             async for part in result.partitions(_ROWS_AT_ONCE):
                 yield [
-                    SpendingRow(dates[place], PriceClass(model, resolution), outcome, failure, images, -total, user)
+                    SpendingRow(dates[place], _price_class(model, resolution), outcome, failure, images, -total, user)
                     for place, user, model, resolution, outcome, failure, images, total in part
                 ]
 
@@ -96,18 +102,22 @@ def _keys(days: Sequence[LocalDay]) -> tuple[ColumnElement[Any], ...]:
     return day, generations.c.model, generations.c.resolution, _OUTCOME.label("outcome"), tasks.c.failure
 
 
+def _price_class(model: Model | None, resolution: Resolution | None) -> PriceClass | None:
+    return None if model is None or resolution is None else PriceClass(model, resolution)
+
+
 def _over_images(guild: GuildId, days: Sequence[LocalDay], *columns: ColumnElement[Any]) -> Select[*tuple[Any, ...]]:
     """These columns, the number of images, and the sum of their ledger rows."""
     c = ledger.c
     return (
         select(*columns, func.sum(case((_IS_RESERVE, 1), else_=0)), _CREDITS)
         .select_from(ledger)
-        .join(tasks, tasks.c.id == c.task_id)
-        .join(generations, generations.c.id == tasks.c.generation_id)
+        .outerjoin(tasks, tasks.c.id == c.task_id)
+        .outerjoin(generations, generations.c.id == tasks.c.generation_id)
         .where(
             c.guild_id == guild,
             c.counts_at >= days[0].span.start,
             c.counts_at < days[-1].span.end,
-            c.movement.in_((Movement.RESERVE, Movement.REFUND)),
+            c.movement.in_((Movement.RESERVE, Movement.REFUND, Movement.REWORDING)),
         )
     )

@@ -29,7 +29,6 @@ from bot.domain.erasure import ErasureKind
 from bot.domain.generation import Delivery
 from bot.domain.ids import (
     ChannelId,
-    DraftId,
     GenerationId,
     GuildId,
     ImageId,
@@ -149,20 +148,6 @@ class _UploadColumns(TypedColumns):
     uploaded_at: Named[datetime] = column(UtcTime, index=True)
 
 
-class _DraftColumns(TypedColumns):
-    id: Named[DraftId] = column(BigInteger, primary_key=True, autoincrement=False)
-    user_id: Named[UserId] = column(BigInteger)
-    created_at: Named[datetime] = column(UtcTime, index=True)
-    channel_id: Named[ChannelId] = column(BigInteger)
-    message_id: Named[MessageId] = column(BigInteger)
-    sources: Named[list[dict[str, Any]]] = column(JSON)
-    prompt: Named[str | None] = column(PlainText)
-    question_id: Named[MessageId | None] = column(BigInteger)
-    chosen: Named[dict[str, Any] | None] = column(JSON(none_as_null=True))
-    """What a command asked for beside the prompt, while it waits for its member's yes."""
-    form: Named[dict[str, Any] | None] = column(JSON(none_as_null=True))
-
-
 class _LeaseColumns(TypedColumns):
     name: Named[str] = column(String(64), primary_key=True)
     term: Named[int] = column(BigInteger)
@@ -270,15 +255,6 @@ undelivered = Table("undelivered", metadata, _UndeliveredColumns)
 key_values = Table("facts", metadata, _KeyValueColumns)
 
 uploads = Table("uploads", metadata, _UploadColumns)
-
-drafts = Table("drafts", metadata, _DraftColumns)
-Index(
-    "ix_drafts_questions",
-    drafts.c.user_id,
-    drafts.c.channel_id,
-    sqlite_where=text("question_id IS NOT NULL"),
-    postgresql_where=text("question_id IS NOT NULL"),
-)
 
 leases = Table("leases", metadata, _LeaseColumns)
 

@@ -34,8 +34,8 @@ from bot.store.types import Total
 
 _QUARTER = timedelta(minutes=15)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_FROM_ALLOWANCE = (Movement.RESERVE, Movement.REFUND, Movement.GOODWILL)
-_FROM_SERVER = (Movement.RESERVE, Movement.REFUND, Movement.LATE)
+_FROM_ALLOWANCE = (Movement.RESERVE, Movement.REFUND, Movement.GOODWILL, Movement.REWORDING)
+_FROM_SERVER = (Movement.RESERVE, Movement.REFUND, Movement.LATE, Movement.REWORDING)
 
 _C, _T = ledger.c, ledger_totals.c
 _NONE = literal_column("0", _C.user_id.type)

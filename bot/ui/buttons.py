@@ -7,8 +7,9 @@ from typing import Any, Final
 import discord
 from discord import ui
 
+from bot.domain.credits import Credits
 from bot.domain.ids import CreditRequestId, DraftId, GenerationId, ImageId, UserId
-from bot.ui.custom_ids import Action, CustomId, in_thousandths
+from bot.ui.custom_ids import Action, CustomId, in_thousandths, price_in_text, prices_of_text
 from bot.ui.texts import cards, edits, forms, history, privacy, quota, styles
 
 _LABELS = {
@@ -56,7 +57,12 @@ def card_button(action: Action, generation_id: GenerationId) -> ui.Button[Any]:
 
 def larger_button(generation_id: GenerationId, price: Decimal) -> ui.Button[Any]:
     """The button that redraws an image in 2K, at this price."""
-    return _button(CustomId(Action.LARGER, generation_id), cards.larger(price))
+    return _button(CustomId(Action.LARGER, generation_id, text=price_in_text(price)), cards.larger(price))
+
+
+def price_on(button: CustomId) -> Credits | None:
+    """The price that stands on a button for 2K; None on those of earlier versions."""
+    return next(iter(prices_of_text(button.text)), None)
 
 
 def number_button(position: int, image_id: ImageId) -> ui.Button[Any]:
@@ -66,7 +72,8 @@ def number_button(position: int, image_id: ImageId) -> ui.Button[Any]:
 
 def menu_button(action: Action, image_id: ImageId, viewer: UserId, *, price: Decimal | None = None) -> ui.Button[Any]:
     """A button about an image in a private message to this member, for whom alone it works."""
-    button = _button(CustomId(action, image_id, viewer), _LABELS[action] if price is None else cards.larger(price))
+    text, label = ("", _LABELS[action]) if price is None else (price_in_text(price), cards.larger(price))
+    button = _button(CustomId(action, image_id, viewer, text), label)
     if action is Action.DELETE:
         button.style = discord.ButtonStyle.danger
     return button

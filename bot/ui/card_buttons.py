@@ -10,11 +10,13 @@ from typing import Any
 import discord
 
 from bot.domain import derived_requests
+from bot.domain.credits import Credits
 from bot.domain.errors import GenerationGone, NoSourceImage
-from bot.domain.generation import GenerationRequest
+from bot.domain.generation import Destination, GenerationRequest
 from bot.domain.ids import ChannelId, DraftId, GenerationId, MessageId, UserId
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
-from bot.ui import prompt_helper
+from bot.ui import prompt_helper, requests
+from bot.ui.buttons import price_on
 from bot.ui.cards import choice_view
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.discord_errors import leave_out_words
@@ -23,7 +25,7 @@ from bot.ui.message_images import images_of
 from bot.ui.modals import Form, edit_modal, read_form, remix_modal
 from bot.ui.prompts import typed_prompt
 from bot.ui.services import Services
-from bot.ui.targets import ImageTarget, Target, is_private, message_of, new_card, source_of, target_of
+from bot.ui.targets import ImageTarget, Target, is_private, message_of, source_of, target_of
 from bot.ui.undelivered import tell_passed_over
 
 _NOBODY = discord.AllowedMentions.none()
@@ -39,11 +41,13 @@ async def again(services: Services, interaction: discord.Interaction[Any], butto
     """Make the same again."""
     target = await target_of(services.history, interaction, button)
     generation = target.generation
-    destination = await new_card(services, interaction, target)
+    destination = await _new_card(
+        services, interaction, target, services.prices.of(generation.request.settings) * generation.request.count
+    )
     request = derived_requests.again(generation, requester(interaction), destination)
     # Earlier versions kept prompts as Discord sent them.
     request = replace(request, prompt=typed_prompt(interaction, request.prompt))
-    await services.generations.accept(request, generation.request.references)
+    await requests.accept(services, interaction, request, generation.request.references)
 
 
 async def open_edit(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:
@@ -52,20 +56,17 @@ async def open_edit(services: Services, interaction: discord.Interaction[Any], b
     if not await _one_is_meant(services, interaction, target):
         return
     settings = replace(target.generation.request.settings, aspect_ratio=AspectRatio.AUTO)
-    await interaction.response.send_modal(
-        edit_modal(button, settings, services.prices, improves=services.assistant is not None)
-    )
+    await interaction.response.send_modal(edit_modal(button, settings, services.prices, improve=services.improve_price))
 
 
 async def edit(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
     """Change the image."""
     form = read_form(interaction)
-    target = await target_of(services.history, interaction, modal)
-    private = is_private(interaction, target)
-    destination = await prompt_helper.acknowledge(services, interaction, form, private=private)
-    source, origin = await source_of(services, interaction, target)
-    earlier = target.generation.request
+    target = await target_of(services.history, interaction, replace(modal, text=""))
+    private, earlier = is_private(interaction, target), target.generation.request
     settings, spoiler = _settings(form, earlier.settings.model), earlier.spoiler
+    destination = await prompt_helper.acknowledge(services, interaction, form, settings, 1, private=private)
+    source, origin = await source_of(services, interaction, target)
     request = GenerationRequest(requester(interaction), form.prompt, settings, 1, (), destination, origin, spoiler)
     await prompt_helper.accept(services, interaction, form, request, [source, *form.files])
 
@@ -90,7 +91,7 @@ async def open_remix(services: Services, interaction: discord.Interaction[Any], 
                 request if words else replace(request, prompt=""),
                 services.prices,
                 dropped=dropped,
-                improves=services.assistant is not None,
+                improve=services.improve_price,
             )
         )
     )
@@ -99,19 +100,19 @@ async def open_remix(services: Services, interaction: discord.Interaction[Any], 
 async def remix(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
     """Make an image from the changed words and settings, with the references if the member may use them."""
     form = read_form(interaction)
-    target = await target_of(services.history, interaction, modal)
+    target = await target_of(services.history, interaction, replace(modal, text=""))
     user = UserId(interaction.user.id)
     generation = await services.history.worded(target.generation, user, ChannelId(interaction.channel_id or 0))
     if modal.action is Action.EDIT_PROMPT:
         derived_requests.check_repeatable(generation, user, other_prompt=True)
-    private = is_private(interaction, target)
-    destination = await prompt_helper.acknowledge(services, interaction, form, private=private)
-    earlier = generation.request
+    private, earlier = is_private(interaction, target), generation.request
     settings = _settings(form, earlier.settings.model, earlier.settings.aspect_ratio)
+    count = form.count or earlier.count
+    destination = await prompt_helper.acknowledge(services, interaction, form, settings, count, private=private)
     request, references = derived_requests.remixed(
         generation, requester(interaction), destination, form.prompt, settings
     )
-    request = replace(request, count=form.count or earlier.count)
+    request = replace(request, count=count)
     await prompt_helper.accept(services, interaction, form, request, references)
 
 
@@ -120,10 +121,11 @@ async def larger(services: Services, interaction: discord.Interaction[Any], butt
     target = await target_of(services.history, interaction, button)
     if not await _one_is_meant(services, interaction, target):
         return
-    destination = await new_card(services, interaction, target)
+    price, shown = services.prices.of(derived_requests.larger_settings(target.generation)), price_on(button)
+    destination = await _new_card(services, interaction, target, price, shown)
     source, origin = await source_of(services, interaction, target)
     request = derived_requests.larger(target.generation, requester(interaction), destination, origin)
-    await services.generations.accept(request, [source])
+    await requests.accept(services, interaction, request, [source], shown=shown)
 
 
 async def edit_draft(services: Services, interaction: discord.Interaction[Any], modal: CustomId) -> None:
@@ -133,8 +135,9 @@ async def edit_draft(services: Services, interaction: discord.Interaction[Any], 
     # As private as the message that its images are in.
     others_see = interaction.guild_id is not None or interaction.context.private_channel
     private = others_see and any(source.owner is not None for source in draft.sources)
-    destination = await prompt_helper.acknowledge(services, interaction, form, private=private)
-    request = GenerationRequest(requester(interaction), form.prompt, _settings(form), 1, (), destination, draft.origin)
+    settings = _settings(form)
+    destination = await prompt_helper.acknowledge(services, interaction, form, settings, 1, private=private)
+    request = GenerationRequest(requester(interaction), form.prompt, settings, 1, (), destination, draft.origin)
     tell = partial(tell_passed_over, interaction)
     await prompt_helper.accept(services, interaction, form, request, [*draft.sources, *form.files], tell)
 
@@ -155,6 +158,18 @@ async def _one_is_meant(services: Services, interaction: discord.Interaction[Any
     view = choice_view([image.id for image in images])
     await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=_NOBODY)
     return False
+
+
+async def _new_card(
+    services: Services,
+    interaction: discord.Interaction[Any],
+    target: Target,
+    price: Credits,
+    shown: Credits | None = None,
+) -> Destination:
+    """Acknowledge, with a card that is as private as what it is made from unless its member is asked first."""
+    private = is_private(interaction, target)
+    return await requests.acknowledge(services, interaction, price, private=private, shown=shown)
 
 
 def _settings(form: Form, model: Model = Model.PRO, ratio: AspectRatio = AspectRatio.AUTO) -> Settings:

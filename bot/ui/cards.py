@@ -113,14 +113,16 @@ def question_view(text: str, buttons: Sequence[ui.Button[Any]]) -> ui.LayoutView
     return view
 
 
-def command_question_view(prompt: str, facts: Sequence[str], buttons: Sequence[ui.Button[Any]]) -> ui.LayoutView:
-    """Whether a command may cost as much as it does; without its prompt if Discord refuses that."""
+def command_question_view(
+    prompt: str, facts: Sequence[str], question: str, buttons: Sequence[ui.Button[Any]]
+) -> ui.LayoutView:
+    """Whether a request may cost as much as it does; without its prompt if Discord refuses that."""
     shown = f"**{amounts.prompt(prompt, PROMPT_SHOWN) if prompt else texts.PROMPT_HIDDEN}**"
     return finished_view(
         AMBER,
         ui.TextDisplay(shown),
         ui.TextDisplay(small(facts)),
-        ui.TextDisplay(texts.COMMAND_QUESTION),
+        ui.TextDisplay(question),
         ui.ActionRow[Any](*buttons),
     )
 
@@ -150,9 +152,13 @@ def headline(generation: Generation, *, words: bool = True) -> str:
     prompt = generation.request.prompt
     if not words and prompt != LARGER_PROMPT:
         return f"**{texts.PROMPT_HIDDEN}**"
-    shown = texts.LARGER_HEADLINE if prompt == LARGER_PROMPT else prompt
-    bold = f"**{amounts.prompt(shown, PROMPT_SHOWN)}**"
+    bold = f"**{amounts.prompt(request_text(prompt), PROMPT_SHOWN)}**"
     return f"||{bold}||" if generation.request.spoiler else bold
+
+
+def request_text(prompt: str) -> str:
+    """A prompt as it is shown, instead of the internal instruction of a 2K redraw."""
+    return texts.LARGER_HEADLINE if prompt == LARGER_PROMPT else prompt
 
 
 def made_with(generation: Generation, count: int, references: int, *, words: bool) -> list[str]:

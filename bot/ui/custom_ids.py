@@ -11,6 +11,8 @@ from bot.domain.ids import from_base36, to_base36
 class Action(StrEnum):
     """What a button or modal does. The number beside it is a generation's id unless noted otherwise.
 
+    The text of a modal that asks for an image is the prices that it shows.
+
     Instead of a generation's it may be an image's, which is never the same number; the second number is then the member
     whose private message the button is on (:mod:`bot.ui.targets`).
     """
@@ -20,6 +22,7 @@ class Action(StrEnum):
     EDIT = "edit"
     EDIT_PROMPT = "words"
     LARGER = "2k"
+    """The text is the price that the button shows, in thousandths of a credit."""
     DELETE = "delete"
     REMIX = "remix"
     MORE = "more"
@@ -89,6 +92,19 @@ class Action(StrEnum):
 def in_thousandths(price: Decimal) -> int:
     """A price as a number in a custom id."""
     return int(price * 1000)
+
+
+def price_in_text(price: Decimal) -> str:
+    """A price as the text of a custom id."""
+    return to_base36(in_thousandths(price))
+
+
+def prices_of_text(text: str) -> list[Decimal]:
+    """The prices in the text of a custom id; none if it is forged, or from an earlier version."""
+    try:
+        return [Decimal(from_base36(price)) / 1000 for price in text.split("-") if price]
+    except ValueError:
+        return []
 
 
 TEMPLATE = re.compile(

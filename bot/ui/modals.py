@@ -1,19 +1,19 @@
 """Modals: what they ask, and what was submitted. Their custom ids alone tell what to do with an answer."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any, TypeVar, cast
 
 import discord
 from discord import ui
 
-from bot.domain.credits import PriceList
+from bot.domain.credits import Credits, PriceList
 from bot.domain.generation import GenerationRequest, Source
 from bot.domain.ids import UserId
 from bot.domain.image_reports import REASON_MAX
 from bot.domain.settings import COUNT_MAX, PROMPT_MIN, REFERENCES_MAX, AspectRatio, Model, Resolution, Settings
-from bot.ui.custom_ids import Action, CustomId
+from bot.ui.custom_ids import Action, CustomId, in_thousandths, price_in_text, prices_of_text
 from bot.ui.message_images import submitted_source
 from bot.ui.prompts import typed_prompt
 from bot.ui.texts import forms as texts
@@ -25,6 +25,7 @@ _PROMPT, _MODEL, _RATIO, _RESOLUTION, _FILES = "prompt", "model", "ratio", "reso
 _OPTIONS, _IMPROVE = "options", "improve"
 _COUNT, _AMOUNT, _REASON = "count", "amount", "reason"
 _COUNTS = range(1, COUNT_MAX + 1)
+_PRICED = tuple((model, resolution) for model in Model for resolution in Resolution)
 _AMOUNT_SUGGESTED = "50"
 _AMOUNT_LENGTH_MAX = 12
 
@@ -41,46 +42,57 @@ class Form:
     resolution: Resolution | None
     count: int | None
     files: tuple[Source, ...]
-    improve: bool = False
-    """The member wants to choose from other words first."""
+    improve: Credits | None = None
+    """The member wants to choose from other words first, at this price that they saw."""
+    prices: Mapping[tuple[Model, Resolution], Credits] = field(default_factory=dict[tuple[Model, Resolution], Credits])
+    """What one image costs, as the modal showed it; empty for one of an earlier version."""
 
 
-def edit_modal(custom_id: CustomId, settings: Settings, prices: PriceList, *, improves: bool = False) -> ui.Modal:
+def edit_modal(
+    custom_id: CustomId, settings: Settings, prices: PriceList, *, improve: Credits | None = None
+) -> ui.Modal:
     """Edit one image of ours: what to change is left to write.
 
-    ``improves``: there is a prompt helper, which the member can ask for.
+    ``improve``: the price of the prompt helper, which the member can ask for; None without one.
     """
     return _modal(
-        custom_id,
+        _with_prices(custom_id, prices),
         texts.EDIT_TITLE,
         _prompt("", texts.change_hint(1)),
-        *_settings(settings, prices, improves=improves),
+        *_settings(settings, prices, improve=improve),
         _files(used=1),
     )
 
 
 def draft_modal(
-    custom_id: CustomId, images: int, settings: Settings, prices: PriceList, *, improves: bool = False
+    custom_id: CustomId, images: int, settings: Settings, prices: PriceList, *, improve: Credits | None = None
 ) -> ui.Modal:
-    """Edit the images of any message, all of which are used; ``improves`` as for :func:`edit_modal`."""
+    """Edit the images of any message, all of which are used; ``improve`` as for :func:`edit_modal`."""
     files = [_files(used=images)] if images < REFERENCES_MAX else []
-    fields = _settings(settings, prices, improves=improves)
-    return _modal(custom_id, texts.EDIT_TITLE, _prompt("", texts.change_hint(images)), *fields, *files)
+    fields = _settings(settings, prices, improve=improve)
+    return _modal(
+        _with_prices(custom_id, prices), texts.EDIT_TITLE, _prompt("", texts.change_hint(images)), *fields, *files
+    )
 
 
 def remix_modal(
-    custom_id: CustomId, request: GenerationRequest, prices: PriceList, *, dropped: int = 0, improves: bool = False
+    custom_id: CustomId,
+    request: GenerationRequest,
+    prices: PriceList,
+    *,
+    dropped: int = 0,
+    improve: Credits | None = None,
 ) -> ui.Modal:
     """A new request from the words and settings of an earlier one.
 
-    ``dropped`` references are somebody else's; ``improves`` as for :func:`edit_modal`.
+    ``dropped`` references are somebody else's; ``improve`` as for :func:`edit_modal`.
     """
     failed = custom_id.action is Action.EDIT_PROMPT
     return _modal(
-        custom_id,
+        _with_prices(custom_id, prices),
         texts.EDIT_PROMPT_TITLE if failed else texts.REMIX_TITLE,
         _prompt(request.prompt, texts.without_images(dropped) if dropped else texts.PROMPT_HINT, texts.NEW_PLACEHOLDER),
-        *_settings(request.settings, prices, improves=improves),
+        *_settings(request.settings, prices, improve=improve),
         _count(request.count),
     )
 
@@ -126,20 +138,25 @@ def read_form(interaction: discord.Interaction[Any]) -> Form:
             for file_id in answers.get(_FILES) or ()
             if file_id in attachments
         ),
-        improve=_IMPROVE in (_ticked(answers) or ()),
+        improve=_improve(_ticked(answers) or ()),
+        prices=_prices(str((interaction.data or {}).get("custom_id"))),
     )
+
+
+def _with_prices(custom_id: CustomId, prices: PriceList) -> CustomId:
+    return replace(custom_id, text="-".join(price_in_text(prices.prices[of]) for of in _PRICED))
 
 
 def _modal(custom_id: CustomId, title: str, *fields: ui.Label[Any]) -> ui.Modal:
     modal = ui.Modal(title=title, custom_id=str(custom_id))
-    for field in fields:
-        modal.add_item(field)
+    for one in fields:
+        modal.add_item(one)
     modal.stop()  # else discord.py keeps the modal in memory until it is submitted
     return modal
 
 
-def _settings(chosen: Settings, prices: PriceList, *, improves: bool) -> list[ui.Label[Any]]:
-    size = _resolution(chosen.resolution, improves=improves)
+def _settings(chosen: Settings, prices: PriceList, *, improve: Credits | None) -> list[ui.Label[Any]]:
+    size = _resolution(chosen.resolution, improve=improve)
     return [_model(chosen.model, prices), _ratio(chosen.aspect_ratio), size]
 
 
@@ -165,13 +182,17 @@ def _ratio(chosen: AspectRatio) -> ui.Label[Any]:
     return _select(_RATIO, texts.ASPECT_RATIO, options)
 
 
-def _resolution(chosen: Resolution, *, improves: bool) -> ui.Label[Any]:
+def _resolution(chosen: Resolution, *, improve: Credits | None) -> ui.Label[Any]:
     """The size; with a prompt helper one box to tick of two, since a modal holds five fields."""
-    if improves:
+    if improve is not None:
         larger, asked = Resolution.TWO_K, chosen is Resolution.TWO_K
         boxes = [
             discord.CheckboxGroupOption(label=resolution_choice(larger), value=larger.value, default=asked),
-            discord.CheckboxGroupOption(label=texts.IMPROVE, value=_IMPROVE, description=texts.IMPROVE_HINT),
+            discord.CheckboxGroupOption(
+                label=texts.improve(improve),
+                value=f"{_IMPROVE}.{in_thousandths(improve)}" if improve else _IMPROVE,
+                description=texts.IMPROVE_HINT,
+            ),
         ]
         group = ui.CheckboxGroup[Any](custom_id=_OPTIONS, required=False, min_values=0, options=boxes)
         return ui.Label[Any](text=texts.OPTIONS, component=group)
@@ -205,6 +226,21 @@ def _size(answers: Mapping[str, Any]) -> Resolution | None:
     if (ticked := _ticked(answers)) is not None:
         return Resolution.TWO_K if Resolution.TWO_K.value in ticked else Resolution.ONE_K
     return _known(Resolution, answers.get(_RESOLUTION))
+
+
+def _prices(custom_id: str) -> Mapping[tuple[Model, Resolution], Credits]:
+    parsed = CustomId.parse(custom_id)
+    prices = prices_of_text(parsed.text) if parsed is not None else []
+    return dict(zip(_PRICED, prices, strict=True)) if len(prices) == len(_PRICED) else {}
+
+
+def _improve(ticked: Iterable[Any]) -> Credits | None:
+    """The price that stood on the box, if it is ticked."""
+    for box in ticked:
+        name, _, price = str(box).partition(".")
+        if name == _IMPROVE:
+            return Credits(price) / 1000 if price.isascii() and price.isdecimal() else Credits(0)
+    return None
 
 
 def _ticked(answers: Mapping[str, Any]) -> list[Any] | None:

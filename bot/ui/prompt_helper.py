@@ -9,15 +9,18 @@ import discord
 
 from bot.assistant import Assistant
 from bot.domain.assistant import OWN_WORDS, AssistantFailed
-from bot.domain.errors import UserError
+from bot.domain.credits import ZERO, Credits
+from bot.domain.errors import PriceChanged, UserError
 from bot.domain.generation import Destination, GenerationRequest, Origin, Reference, Source, SubmittedForm
-from bot.domain.ids import ChannelId, DraftId, MessageId, UserId
+from bot.domain.ids import DraftId, MessageId, UserId
 from bot.domain.prompts import without_spoiler_marks
+from bot.domain.settings import Settings
 from bot.generation.service import TellPassedOver
+from bot.ui import requests
 from bot.ui.buttons import wording_buttons
 from bot.ui.cards import AMBER, BLURPLE
 from bot.ui.custom_ids import CustomId
-from bot.ui.interactions import edit_answer, for_member_alone, outside_server, parent_of, requester
+from bot.ui.interactions import edit_answer, requester
 from bot.ui.modals import Form
 from bot.ui.panels import panel
 from bot.ui.prompts import typed_prompt
@@ -27,25 +30,24 @@ from bot.ui.undelivered import tell_passed_over
 
 
 async def acknowledge(
-    services: Services, interaction: discord.Interaction[Any], form: Form | None, *, private: bool
+    services: Services,
+    interaction: discord.Interaction[Any],
+    form: Form,
+    settings: Settings,
+    count: int,
+    *,
+    private: bool,
 ) -> Destination:
-    """Open the card of what a form asks for, or answer in private if its member wants other words first.
+    """Open the card of what a form asks for, or answer in private if its member wants other words or is asked first.
 
-    Raises MayNotPost, as the card will be posted here.
+    Raises MayNotPost, as the card will be posted here, or PriceChanged.
     """
-    if form is None or _assistant(services, form) is None:
-        return await services.acknowledger.acknowledge(interaction, private=private)
-    private = for_member_alone(interaction, private=private)
-    await interaction.response.defer(ephemeral=True, thinking=True)
-    return Destination(
-        ChannelId(interaction.channel_id or 0),
-        None,
-        None,
-        private,
-        upload_limit=0,
-        parent_channel_id=parent_of(interaction.channel),
-        outside=outside_server(interaction),
-    )
+    if _assistant(services, form) is not None:
+        if form.improve != services.rewordings.price:
+            raise PriceChanged
+        return await requests.answer_privately(interaction, private=private)
+    price, shown = services.prices.of(settings) * count, _shown(services, form, settings, count)
+    return await requests.acknowledge(services, interaction, price, private=private, shown=shown)
 
 
 async def accept(
@@ -59,7 +61,8 @@ async def accept(
     """Accept a request at the destination of :func:`acknowledge`, or propose other words for it if the form says so."""
     assistant = _assistant(services, form)
     if assistant is None:
-        await services.generations.accept(request, sources, tell_about)
+        shown = _shown(services, form, request.settings, request.count)
+        await requests.accept(services, interaction, request, sources, shown=shown, tell_passed_over=tell_about)
     else:
         await _propose(services, assistant, interaction, request, sources)
 
@@ -68,8 +71,9 @@ async def choose(services: Services, interaction: discord.Interaction[Any], butt
     """Make the image with the chosen words; what starts no request can be chosen again."""
     draft_id, number = DraftId(button.number), button.extra
     draft, form, words = await services.history.take_wording(draft_id, UserId(interaction.user.id), number)
+    price = services.prices.of(form.settings) * form.count
     try:
-        destination = await services.acknowledger.acknowledge(interaction, private=form.private)
+        destination = await requests.acknowledge(services, interaction, price, private=form.private, shown=form.price)
         request = GenerationRequest(
             requester=requester(interaction),
             prompt=typed_prompt(interaction, words),
@@ -83,14 +87,26 @@ async def choose(services: Services, interaction: discord.Interaction[Any], butt
             template=form.template,
         )
         tell = partial(tell_passed_over, interaction)
-        await services.generations.accept(request, [*form.references, *draft.sources], tell)
+        sources = [*form.references, *draft.sources]
+        await requests.accept(services, interaction, request, sources, shown=form.price, tell_passed_over=tell)
     except UserError:
         await services.history.give_wording_back(draft_id, number)
         raise
+    if destination.message_id is None:
+        # Its member is asked about the new price, and may say no.
+        await services.history.give_wording_back(draft_id, number)
+
+
+def _shown(services: Services, form: Form, settings: Settings, count: int) -> Credits | None:
+    """The price that the member knows from the form: of several images together, none unless that has changed."""
+    shown = form.prices.get((settings.model, settings.resolution))
+    if shown is None or (count > 1 and shown == services.prices.of(settings)):
+        return None
+    return shown * count
 
 
 def _assistant(services: Services, form: Form) -> Assistant | None:
-    return services.assistant if form.improve else None
+    return services.assistant if form.improve is not None else None
 
 
 async def _propose(
@@ -101,7 +117,8 @@ async def _propose(
     sources: Sequence[Source | Reference],
 ) -> None:
     # Nobody waits for words that they cannot use.
-    await services.quotas.check(request)
+    await services.generations.check(request, sources)
+    await services.rewordings.check(request)
     user = request.account.user_id
     prompt, hidden = without_spoiler_marks(request.prompt)
     problem, rewordings = None, tuple[str, ...]()
@@ -109,6 +126,7 @@ async def _propose(
         rewordings = await assistant.reword(user, prompt, edits=bool(sources))
     except AssistantFailed as error:
         problem = error.problem
+    price = services.prices.of(request.settings) * request.count
     place = Origin(request.destination.channel_id, MessageId(interaction.message.id if interaction.message else 0))
     form = SubmittedForm(
         settings=request.settings,
@@ -120,18 +138,30 @@ async def _propose(
         rewordings=rewordings,
         style=request.style,
         template=request.template,
+        price=price,
     )
     given = tuple(source for source in sources if isinstance(source, Source))
     draft = replace(services.history.new_draft(user, place, given), prompt=prompt, form=form)
-    await services.history.keep(draft)
+    if problem is None:
+        # By the interaction's own id: if Discord sends it twice, it is charged once.
+        draft = replace(draft, id=DraftId(interaction.id))
+        await services.rewordings.charge(draft, request)
+        paid = services.rewordings.price
+    else:
+        await services.history.keep(draft)
+        paid = ZERO
     numbers = [*range(1, len(rewordings) + 1), OWN_WORDS]
-    price = services.prices.of(request.settings) * request.count
-    await edit_answer(
-        interaction,
-        lambda words: panel(
-            BLURPLE if problem is None else AMBER,
-            [texts.no_rewordings(problem)] if problem is not None else texts.rewordings(rewordings, words=words),
-            [texts.own_words(prompt, price, words=words)],
-            buttons=wording_buttons(draft.id, numbers),
-        ),
-    )
+    try:
+        await edit_answer(
+            interaction,
+            lambda words: panel(
+                BLURPLE if problem is None else AMBER,
+                [texts.no_rewordings(problem)] if problem is not None else texts.rewordings(rewordings, words=words),
+                [texts.own_words(prompt, price, paid, words=words)],
+                buttons=wording_buttons(draft.id, numbers),
+            ),
+        )
+    except Exception:
+        await services.rewordings.refund(draft.id)
+        raise
+    await services.rewordings.seen(draft.id)

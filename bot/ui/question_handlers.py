@@ -6,14 +6,14 @@ from typing import Any
 import discord
 
 from bot.domain.errors import PriceChanged, QuestionGone
-from bot.domain.generation import Draft
+from bot.domain.generation import Draft, GenerationRequest
 from bot.domain.ids import DraftId, MessageId, UserId
 from bot.ui import replies
 from bot.ui.custom_ids import CustomId, in_thousandths
 from bot.ui.interactions import check_place, delete_message, requester
 from bot.ui.mentions import generation_request, price_for
 from bot.ui.prompts import typed_prompt
-from bot.ui.requests import accept_command
+from bot.ui.requests import accept_with_set
 from bot.ui.services import Services
 from bot.ui.undelivered import tell_passed_over
 
@@ -46,9 +46,22 @@ async def _confirm_command(services: Services, interaction: discord.Interaction[
     settings, count = draft.chosen.settings, draft.chosen.count
     if button.extra != in_thousandths(services.prices.of(settings) * count):
         raise PriceChanged
-    member, prompt = requester(interaction), typed_prompt(interaction, draft.prompt or "")
-    async with services.acknowledger.confirmed_command(interaction, private=draft.chosen.private) as destination:
-        await accept_command(services.generations, member, prompt, draft.sources, draft.chosen, destination)
+    chosen, member, prompt = draft.chosen, requester(interaction), typed_prompt(interaction, draft.prompt or "")
+    async with services.acknowledger.confirmed_command(interaction, private=chosen.private) as destination:
+        request = GenerationRequest(
+            member,
+            prompt,
+            settings,
+            count,
+            (),
+            destination,
+            chosen.origin,
+            chosen.spoiler,
+            style=chosen.style,
+            template=chosen.template,
+        )
+        tell = partial(tell_passed_over, interaction)
+        await accept_with_set(services.generations, request, draft.sources, chosen.reference_set, tell)
 
 
 async def dismiss(services: Services, interaction: discord.Interaction[Any], button: CustomId) -> None:

@@ -12,7 +12,7 @@ import structlog
 
 from bot.domain.credits import PriceList
 from bot.domain.errors import StoreUnavailable
-from bot.domain.generation import Chosen, Draft, Origin, Reference, Source
+from bot.domain.generation import Chosen, Draft, GenerationRequest, Origin, Reference, Source
 from bot.domain.ids import ChannelId, MessageId, UserId
 from bot.domain.ports import Clock
 from bot.domain.preferences import Preferences
@@ -20,9 +20,9 @@ from bot.generation.history import History
 from bot.runtime import BackgroundTasks, retry_until_available
 from bot.ui import replies
 from bot.ui.buttons import question_buttons
-from bot.ui.cards import command_question_view, question_view
+from bot.ui.cards import command_question_view, question_view, request_text
 from bot.ui.discord_errors import DISCORD_ERRORS
-from bot.ui.interactions import edit_answer, for_member_alone
+from bot.ui.interactions import edit_answer
 from bot.ui.mentions import MentionRequest, has_words, price_for
 from bot.ui.texts import cards as texts
 from bot.ui.texts.amounts import in_credits
@@ -64,15 +64,30 @@ class Questions:
         for message_id in replaced:
             await _delete(discord.PartialMessage(channel=question.channel, id=message_id))
 
-    async def ask_about_command(
-        self, interaction: discord.Interaction[Any], prompt: str, sources: Sequence[Source | Reference], chosen: Chosen
+    async def ask_about(
+        self,
+        interaction: discord.Interaction[Any],
+        request: GenerationRequest,
+        sources: Sequence[Source | Reference],
+        reference_set: str | None,
+        *,
+        changed: bool,
     ) -> None:
-        """Ask the member who used a command, privately, whether it may cost that much; only a yes charges anything.
+        """Ask a member in the private answer to their interaction whether a request may cost as much as it does.
 
-        Raises MayNotPost.
+        Only a yes charges anything. ``changed``: the member saw another price.
         """
-        for_member_alone(interaction, private=chosen.private)
-        await interaction.response.defer(ephemeral=True, thinking=True)
+        prompt = request.prompt
+        chosen = Chosen(
+            request.settings,
+            request.count,
+            request.destination.private,
+            style=request.style,
+            template=request.template,
+            reference_set=reference_set,
+            spoiler=request.spoiler,
+            origin=request.origin,
+        )
         origin = Origin(ChannelId(interaction.channel_id or 0), MessageId(0))
         draft = self._history.new_draft(UserId(interaction.user.id), origin, sources)
         await self._history.keep(replace(draft, prompt=prompt, chosen=chosen))
@@ -81,8 +96,9 @@ class Questions:
         await edit_answer(
             interaction,
             lambda words: command_question_view(
-                prompt if words else "",
+                request_text(prompt) if words else "",
                 [*settings, *([texts.style(chosen.style)] if words and chosen.style else []), in_credits(price)],
+                texts.question_about(price if changed else None),
                 question_buttons(draft.id, price, edits=False),
             ),
         )

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from bot.assistant import Assistant
-from bot.domain.credits import PriceList
+from bot.domain.credits import Credits, PriceList
 from bot.domain.erasure import KeptFor
 from bot.domain.ids import GuildId
 from bot.generation.greetings import Greetings
@@ -14,6 +14,7 @@ from bot.generation.operator_pause import OperatorPauses
 from bot.generation.preferences import MemberPreferences
 from bot.generation.prompt_files import PromptFiles
 from bot.generation.reference_sets import ReferenceSets
+from bot.generation.rewordings import PaidRewordings
 from bot.generation.service import GenerationService
 from bot.generation.status import StatusBoard
 from bot.generation.styles import Styles
@@ -88,4 +89,10 @@ class Services:
     command_mentions: CommandMentions
     assistant: Assistant | None
     """None unless the operator has configured a prompt helper."""
+    rewordings: PaidRewordings
     prices: PriceList
+
+    @property
+    def improve_price(self) -> Credits | None:
+        """What it costs to have a prompt reworded; None without a prompt helper."""
+        return None if self.assistant is None else self.rewordings.price

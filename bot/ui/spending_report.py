@@ -17,6 +17,7 @@ from bot.ui.texts import report as texts
 
 _COLOURS = ("#5865f2", "#a5adfb", "#eb459e", "#f7a8d1", "#23a55a", "#8cd9ac", "#f0b232", "#f8dc9c")
 """One hue per model, the light shade for the larger size, in the order of PRICE_CLASSES."""
+_OF_REWORDINGS = "#b5bac1"
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,10 @@ def spending_chart(report: SpendingReport) -> SpendingChart:
     used = list(report.by_price_class)
     if len(report.days) == 1:
         (day,) = report.days
-        labels = [f"{texts.price_class(column)}\n{texts.images(day.images.get(column, 0))}" for column in used]
+        labels = [
+            f"{texts.price_class(column)}\n{texts.images(day.images.get(column, 0)) if column else ''}"
+            for column in used
+        ]
         heights = {row: [day.credits[row] if row == column else ZERO for column in used] for row in used}
     else:
         labels = texts.day_labels([day.day for day in report.days])
@@ -92,5 +96,5 @@ def spending_chart(report: SpendingReport) -> SpendingChart:
     )
 
 
-def _colour(price_class: PriceClass) -> str:
-    return _COLOURS[PRICE_CLASSES.index(price_class) % len(_COLOURS)]
+def _colour(price_class: PriceClass | None) -> str:
+    return _OF_REWORDINGS if price_class is None else _COLOURS[PRICE_CLASSES.index(price_class) % len(_COLOURS)]

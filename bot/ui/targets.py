@@ -8,7 +8,7 @@ from typing import Any
 import discord
 
 from bot.domain.errors import GenerationGone, NotYours
-from bot.domain.generation import Destination, Generation, Image, Origin, Source
+from bot.domain.generation import Generation, Image, Origin, Source
 from bot.domain.ids import ChannelId, GenerationId, ImageId, MessageId, UserId
 from bot.generation.history import History
 from bot.ui.custom_ids import CustomId
@@ -98,11 +98,6 @@ def message_of(interaction: discord.Interaction[Any]) -> discord.Message:
     if interaction.message is None:
         raise GenerationGone
     return interaction.message
-
-
-async def new_card(services: Services, interaction: discord.Interaction[Any], target: Target) -> Destination:
-    """Acknowledge with a card that is as private as what it is made from."""
-    return await services.acknowledger.acknowledge(interaction, private=is_private(interaction, target))
 
 
 def is_private(interaction: discord.Interaction[Any], target: Target) -> bool:

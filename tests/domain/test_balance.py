@@ -24,7 +24,7 @@ def make_balance(allowance: str | None, spent: str, bonus: str = "0") -> Balance
 
 @given(balances, prices, counts)
 def test_the_allowance_pays_first_and_neither_goes_below_zero(balance: Balance, price: Credits, count: int) -> None:
-    shares = balance.bonus_shares(price, count)
+    shares = balance.bonus_shares([price] * count)
     allowance, left = balance.left_of_allowance, balance.left
     assert allowance is not None
     assert left is not None
@@ -42,12 +42,12 @@ def test_the_allowance_pays_first_and_neither_goes_below_zero(balance: Balance, 
 
 @given(balances, prices, st.integers(2, 4))
 def test_several_images_are_paid_like_one_after_another(balance: Balance, price: Credits, count: int) -> None:
-    together = balance.bonus_shares(price, count)
+    together = balance.bonus_shares([price] * count)
     assume(together is not None)
     spent, bonus = balance.spent, balance.bonus
     separately: list[Credits] = []
     for _ in range(count):
-        shares = Balance(balance.allowance, spent, NOW, bonus).bonus_shares(price, 1)
+        shares = Balance(balance.allowance, spent, NOW, bonus).bonus_shares([price])
         assert shares is not None
         separately += shares
         spent, bonus = spent + price - shares[0], bonus - shares[0]
@@ -56,7 +56,7 @@ def test_several_images_are_paid_like_one_after_another(balance: Balance, price:
 
 @given(unlimited, prices, counts)
 def test_an_unlimited_allowance_leaves_the_bonus_alone(balance: Balance, price: Credits, count: int) -> None:
-    assert balance.bonus_shares(price, count) == [0] * count
+    assert balance.bonus_shares([price] * count) == [0] * count
     assert balance.left is None
 
 
@@ -76,7 +76,7 @@ def test_an_unlimited_allowance_leaves_the_bonus_alone(balance: Balance, price: 
 )
 def test_the_bonus_shares(balance: Balance, price: str, count: int, shares: list[str] | None) -> None:
     expected = None if shares is None else [Decimal(share) for share in shares]
-    assert balance.bonus_shares(Credits(price), count) == expected
+    assert balance.bonus_shares([Credits(price)] * count) == expected
 
 
 @pytest.mark.parametrize(

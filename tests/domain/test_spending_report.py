@@ -140,6 +140,7 @@ async def test_the_file_says_what_the_rows_say() -> None:
         make_row(credits=Decimal("12.345")),
         make_row(user_id=BEN, outcome=Outcome.FAILED, failure=Failure.TOO_SLOW, images=1, credits=Credits(0)),
         make_row(price_class=FLEX_2K, credits=Decimal("1E+3")),
+        make_row(price_class=None, images=0, credits=Decimal("12.345")),
     ]
     assert read_back(await csv_of(rows, {ANN: 'Ann, "the\nfirst" 🎨'})) == [as_read(row) for row in rows]
 
@@ -149,8 +150,8 @@ def as_read(row: SpendingRow) -> dict[str, str]:
         row.day.isoformat(),
         str(row.user_id),
         'Ann "the first" 🎨' if row.user_id == ANN else "",
-        row.price_class.model.value,
-        row.price_class.resolution.value,
+        row.price_class.model.value if row.price_class else "suggestions",
+        row.price_class.resolution.value if row.price_class else "",
         str(row.images),
         {Decimal("12.345"): "12.345", Decimal(0): "0", Decimal(1000): "1000"}[row.credits],
         row.outcome.value,

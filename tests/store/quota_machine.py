@@ -20,11 +20,12 @@ from hypothesis.stateful import run_state_machine_as_test as run_as_test
 
 from bot.domain.credits import Account, Allowance, Period, Requester
 from bot.domain.errors import CapReached, NotEnoughCredits, TooLateToCancel
-from bot.domain.generation import Generation, GenerationRequest
-from bot.domain.ids import GenerationId, GuildId, KieTaskId, RoleId, TaskId, UserId
+from bot.domain.generation import Draft, Generation, GenerationRequest, Origin
+from bot.domain.ids import ChannelId, DraftId, GenerationId, GuildId, KieTaskId, MessageId, RoleId, TaskId, UserId
 from bot.domain.rules import Rule, Scope, ServerSettings
 from bot.domain.settings import Settings
 from bot.domain.states import MOVES, TaskState
+from bot.generation.rewordings import PaidRewordings
 from bot.quota.policy import QuotaLimits
 from bot.quota.service import Change
 from bot.store.audit import audit
@@ -171,6 +172,32 @@ class QuotaMachine(RuleBasedStateMachine):
             assert not reserved
         for purchase in reserved:
             self.model.move(purchase, TaskState.CANCELLED, self.now)
+
+    def reword(self, account: Account, image: tuple[Settings, int], price: Decimal) -> None:
+        """Its member must be able to pay the images, too."""
+        requester, (settings_, count) = self.requester(account), image
+        left = self.run(self.services.quotas.overview(requester)).quota.balance.left_of_allowance
+        expected = self.model.refusal(requester, price + price_of(settings_) * count, self.now)
+        origin, number = Origin(ChannelId(1), MessageId(1)), DraftId(len(self.model.rewordings) + 1)
+        draft = Draft(number, account.user_id, self.now, origin, ())
+        request = make_request(requester=requester, settings=settings_, count=count)
+        if expected is not None:
+            with pytest.raises((NotEnoughCredits, CapReached)):
+                self.run(self.rewordings(price).charge(draft, request))
+            return
+        self.run(self.rewordings(price).charge(draft, request))
+        self.model.reword(account, price, self.now, left)
+
+    def refund_rewording(self, index: int) -> None:
+        """Once, however often it is tried."""
+        if self.model.rewordings:
+            place = index % len(self.model.rewordings)
+            self.run(self.rewordings(Decimal(9)).refund(DraftId(place + 1)))
+            if not self.model.rewordings[place].is_refunded:
+                self.model.refund_rewording(self.model.rewordings[place])
+
+    def rewordings(self, price: Decimal) -> PaidRewordings:
+        return PaidRewordings(self.services.runtime, self.services.policy, price)
 
     # What becomes of tasks.
 

@@ -75,6 +75,8 @@ class QuotaModel:
     rules: dict[Subject, Allowance] = field(default_factory=dict[Subject, Allowance])
     zones: dict[GuildId, str] = field(default_factory=dict[GuildId, str])
     purchases: dict[TaskId, Purchase] = field(default_factory=dict[TaskId, Purchase])
+    rewordings: list[Purchase] = field(default_factory=list[Purchase])
+    """Of no task."""
     granted: dict[Account, Decimal] = field(default_factory=dict[Account, Decimal])
     entries: list[Entry] = field(default_factory=list[Entry])
     """What the ledger must hold."""
@@ -88,6 +90,17 @@ class QuotaModel:
             purchase = Purchase(task, account, at, price, price - by_allowance)
             self.purchases[task] = purchase
             self._record(Movement.RESERVE, account, -price, -purchase.by_bonus, task)
+
+    def reword(self, account: Account, price: Decimal, at: datetime, left: Decimal | None) -> None:
+        """A prompt is reworded at this price; ``left`` of the allowance pays first, the bonus the rest."""
+        purchase = Purchase(TaskId(0), account, at, price, price - (price if left is None else min(price, left)))
+        self.rewordings.append(purchase)
+        self._record(Movement.REWORDING, account, -price, -purchase.by_bonus)
+
+    def refund_rewording(self, purchase: Purchase) -> None:
+        """Its member never saw it."""
+        purchase.is_refunded = True
+        self._record(Movement.REWORDING, purchase.account, purchase.price, purchase.by_bonus)
 
     def move(self, purchase: Purchase, to: TaskState, at: datetime) -> None:
         """The image's task goes to another state."""
@@ -160,7 +173,7 @@ class QuotaModel:
             current = period_key(allowance.period, now, zone)
             spent = sum(
                 purchase.price
-                for purchase in self.purchases.values()
+                for purchase in (*self.purchases.values(), *self.rewordings)
                 if cap is Cap.BUDGET or purchase.account.guild_id == guild
                 for at in (None if purchase.is_refunded else purchase.at, purchase.late_at)
                 if at is not None and period_key(allowance.period, at, zone) == current
@@ -189,7 +202,8 @@ class QuotaModel:
         return self.granted.get(account, ZERO) - used
 
     def _of(self, account: Account) -> list[Purchase]:
-        return [purchase for purchase in self.purchases.values() if purchase.account == account]
+        purchases = (*self.purchases.values(), *self.rewordings)
+        return [purchase for purchase in purchases if purchase.account == account]
 
     def _record(
         self, movement: Movement, account: Account, amount: Decimal, bonus: Decimal, task: TaskId | None = None

@@ -82,6 +82,8 @@ _COMMANDS: dict[str, tuple[int, Sequence[st.SearchStrategy[object]]]] = {
     "try_move": (1, (_index, _single_moves)),
     "roll_back_move": (1, (_index, _single_moves)),
     "cancel": (2, (_index,)),
+    "reword": (2, (_accounts, _images, st.sampled_from([Decimal("0.125"), Decimal(3), Decimal(20)]))),
+    "refund_rewording": (1, (_index,)),
     "set_rule": (3, (_servers, _subjects, _allowances)),
     "remove_rule": (1, (_index,)),
     "grant": (2, (_in_servers, _amounts)),

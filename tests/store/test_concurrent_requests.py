@@ -10,10 +10,11 @@ from pathlib import Path
 import pytest
 
 from bot.domain.credits import Account, Allowance, Credits, Period, Requester
-from bot.domain.errors import CapReached, NotEnoughCredits, TooManyOpen, UserError
-from bot.domain.generation import GenerationRequest
-from bot.domain.ids import DIRECT_MESSAGES, GuildId, RoleId, UserId
+from bot.domain.errors import CapReached, Ignored, NotEnoughCredits, TooManyOpen, UserError
+from bot.domain.generation import Draft, GenerationRequest, Origin
+from bot.domain.ids import DIRECT_MESSAGES, ChannelId, DraftId, GuildId, MessageId, RoleId, UserId
 from bot.domain.rules import Cap, Rule, Scope, ServerSettings
+from bot.generation.rewordings import PaidRewordings
 from bot.quota.policy import QuotaLimits
 from bot.quota.service import Change
 from bot.store.store import Store
@@ -141,6 +142,30 @@ async def test_no_limit_is_exceeded(store: Store, file: Path, tmp_path: Path, na
     reserved = rows(file, "SELECT count(*), -sum(credits), -sum(bonus) FROM ledger WHERE movement = 'reserve'")
     assert reserved == [(case.reserved, case.reserved * 5_000, case.paid_by_bonus * 1_000)]
     assert rows(file, "SELECT count(*) FROM generations") == [(case.outcomes[None],)]
+
+
+async def test_rewordings_are_charged_once_for_each_draft_and_beyond_no_limit(
+    store: Store, file: Path, tmp_path: Path
+) -> None:
+    async with open_services(store, tmp_path, open_limit=1000, limits=limits_of(FIFTY)) as services:
+        rewordings = PaidRewordings(services.runtime, services.policy, Credits(3))
+        origin, request = Origin(ChannelId(1), MessageId(1)), make_request(account=ALICE)
+        drafts = [Draft(DraftId(number), ALICE.user_id, NOW, origin, ()) for number in range(30)] * 2
+
+        async def outcome(draft: Draft) -> type[UserError | Ignored] | None:
+            try:
+                await rewordings.charge(draft, request)
+            except (NotEnoughCredits, Ignored) as error:
+                return type(error)
+            return None
+
+        outcomes = Counter(await asyncio.gather(*map(outcome, drafts)))
+        # The last 5 credits are for the image; the drafts that were refused are refused again.
+        assert outcomes == {None: 15, NotEnoughCredits: 30, Ignored: 15}
+        refunds = [rewordings.refund(draft.id) for draft in drafts]
+        await asyncio.gather(rewordings.seen(DraftId(0)), *refunds)
+    assert rows(file, "SELECT count(*), sum(credits) FROM ledger") in ([(29, -3000)], [(30, 0)])
+    assert rows(file, "SELECT count(*) FROM drafts WHERE charge_id IS NULL") == [(15,)]
 
 
 async def test_grants_and_requests_at_the_same_time_lose_nothing(store: Store, file: Path, tmp_path: Path) -> None:

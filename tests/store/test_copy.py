@@ -107,7 +107,8 @@ async def fill(url: str) -> str:
             sources = (Source("https://cdn/1?a=b&c='", "“1” ✨.png", 1 << 40, None),)
             draft = Draft(DraftId(LARGEST), ALICE.user_id, NOW, Origin(ChannelId(5), MessageId(1)), sources)
             chosen = Chosen(Settings(Model.FLEX, guidance=2.5), count=2, private=True)
-            await tx.drafts.add(replace(draft, chosen=chosen))
+            charge = await tx.ledger.charge_rewordings(BOB, Credits("2.5"), Credits(0), NOW)
+            await tx.drafts.add(replace(draft, chosen=chosen, charge=charge))
             form = SubmittedForm(
                 chosen.settings,
                 count=2,
@@ -312,9 +313,9 @@ CREATE TRIGGER tamper BEFORE INSERT ON ledger FOR EACH ROW WHEN (NEW.movement = 
 _TAMPERED = {
     "a sum": (
         "NEW.credits := NEW.credits - 1; RETURN NEW;",
-        r"ledger: the sum of credits is -14.999 in the source and -15.004 in the target",
+        r"ledger: the sum of credits is -17.499 in the source and -17.504 in the target",
     ),
-    "a row": ("RETURN NULL;", "ledger: the number of rows is 10 in the source and 5 in the target"),
+    "a row": ("RETURN NULL;", "ledger: the number of rows is 11 in the source and 6 in the target"),
     "whose credits": (
         "NEW.user_id := 77; RETURN NEW;",
         r"the audit finds in the target alone: task \d+: reserved in another account .* in all\)",

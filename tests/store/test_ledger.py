@@ -47,6 +47,21 @@ async def reserve(
     return await keep(store, make_generation(states=[TaskState.RESERVED] * count, request=request, created_at=at))
 
 
+async def test_rewordings_count_in_their_round_and_so_does_their_refund(store: Store) -> None:
+    async with store.write() as tx:
+        before = await tx.ledger.charge_rewordings(ALICE, Credits(3), Credits(0), NOW)
+        await tx.ledger.reset(ALICE, UserId(9), "", NOW)
+        after = await tx.ledger.charge_rewordings(ALICE, Credits(2), Credits("0.5"), NOW)
+    assert await spent(store) == Credits("1.5")
+    async with store.write() as tx:
+        await tx.ledger.refund_rewordings(before, NOW + timedelta(days=1))
+    assert await spent(store) == Credits("1.5")
+    async with store.write() as tx:
+        await tx.ledger.refund_rewordings(after, NOW + timedelta(days=1))
+        assert (await tx.ledger.bonus(ALICE), await tx.ledger.total_spent(TODAY)) == (0, 0)
+    assert await spent(store) == 0
+
+
 @pytest.mark.parametrize(("end", "counted"), [(TaskState.FAILED, 0), (TaskState.DELIVERED, 5)])
 async def test_the_end_of_a_task_counts_on_the_day_of_its_reservation(
     store: Store, end: TaskState, counted: int

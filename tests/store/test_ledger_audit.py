@@ -48,6 +48,8 @@ async def busy(tmp_path: Path, store: Store) -> Path:
         await bring(tx, tasks[4], TaskState.OVERDUE)
         assert await tx.tasks.ready(tasks[4].id, RESULT, NOW + timedelta(days=1))
         await tx.ledger.grant(ALICE, Credits(8), ADMIN, "welcome", NOW)
+        unseen = await tx.ledger.charge_rewordings(ALICE, Credits(3), Credits(1), NOW)
+        await tx.ledger.refund_rewordings(unseen, NOW + timedelta(minutes=16))
         await tx.ledger.reset(ALICE, ADMIN, "a bad day", NOW)
     # Its last microsecond, which SQLite's own arithmetic rounds into the next quarter.
     late = make_generation(request=make_request(account=BOB), created_at=NOW + timedelta(minutes=15, microseconds=-1))
@@ -133,6 +135,22 @@ TAMPERED: dict[str, tuple[str, str]] = {
     "a grant of another amount": (
         "UPDATE ledger SET credits = 9000 WHERE movement = 'grant'",
         r"ledger entry \d+: a grant of 9 credits",
+    ),
+    "rewordings that are refunded twice": (
+        (
+            "INSERT INTO ledger (at, counts_at, user_id, guild_id, movement, credits, bonus, round, note)"
+            " SELECT at, counts_at, user_id, guild_id, movement, credits, bonus, round, note FROM ledger"
+            " WHERE movement = 'rewording' AND credits > 0"
+        ),
+        r"rewordings of user \d+ in server \d+, round 0, [-0-9: ]+: 3 credits, of bonus 1",
+    ),
+    "rewordings that are refunded in another period": (
+        "UPDATE ledger SET counts_at = '2025-10-10 00:00:00' WHERE movement = 'rewording' AND credits > 0",
+        r"rewordings of user \d+ in server \d+, round 0, 2025-10-10 00:00:00: 3 credits, of bonus 1",
+    ),
+    "rewordings of a task": (
+        f"UPDATE ledger SET task_id = {OPEN} WHERE movement = 'rewording' AND credits < 0",
+        r"ledger entry \d+: a rewording of -3 credits",
     ),
     "late twice": (
         INSERT.format("'late'", "credits", "task_id", LATE),

@@ -88,6 +88,7 @@ async def everything(store: Store, handle: Callable[[Transaction], Awaitable[int
 async def fold(store: Store, before: datetime = CUTOFF, limit: int = 2) -> None:
     await everything(store, lambda tx: tx.retention.fold_old_movements(before, limit))
     await everything(store, lambda tx: tx.retention.fold_old_generations(before, limit))
+    await everything(store, lambda tx: tx.retention.fold_old_rewordings(before, limit))
 
 
 async def balances(store: Store) -> list[Credits]:
@@ -125,7 +126,10 @@ async def a_past(store: Store) -> None:
             await tx.tasks.delivered([await tx.tasks.get(late.tasks[0].id)], at)
             await tx.tasks.fail(late.tasks[1].id, Failure.UNDELIVERABLE, at)
             await tx.ledger.reset(ALICE, ADMIN, "a bad day", at)
-            await tx.ledger.grant(ALICE, Credits(3), ADMIN, "sorry", at)
+            await tx.ledger.grant(ALICE, Credits(6), ADMIN, "sorry", at)
+            unseen = await tx.ledger.charge_rewordings(ALICE, Credits(2), Credits(1), at + DAY / 2)
+            await tx.ledger.charge_rewordings(ALICE, Credits(3), Credits(2), at + DAY / 2 + DAY / 9)
+            await tx.ledger.refund_rewordings(unseen, at + DAY)
             rule = RuleSet(Rule(Scope.SERVER, 0, Allowance(Credits(50), Period.DAY)))
             await tx.ledger.record_change(ALICE, ADMIN, rule, at)
 
@@ -155,6 +159,10 @@ async def test_old_movements_become_sums_and_every_balance_stays(store: Store, t
         async with store.write() as tx:
             await tx.retention.fold_old_generations(CUTOFF, part)
         assert (await balances(store), findings(tmp_path)) == (before, [])
+    for part in (1, 1, 2, 1000):
+        async with store.write() as tx:
+            await tx.retention.fold_old_rewordings(CUTOFF, part)
+        assert (await balances(store), findings(tmp_path)) == (before, [])
     assert rows(tmp_path, "SELECT id FROM generations") == [(young.id,)]
     assert rows(tmp_path, "SELECT count(*) FROM tasks") == [(1,)]
     movements = (
@@ -167,6 +175,7 @@ async def test_old_movements_become_sums_and_every_balance_stays(store: Store, t
         ("refund", 9, 5),
         ("reserve", 15, 5),
         ("reset", 1, 1),
+        ("rewording", 9, 3),
     ]
     words = (
         "SELECT count(*) FROM ledger WHERE folded > 0 AND (note <> '' OR actor_id IS NOT NULL OR change IS NOT NULL)"

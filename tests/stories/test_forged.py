@@ -68,10 +68,10 @@ async def forged_modal(
 
 
 async def forged_menu(
-    world: StoryWorld, who: simcord.MemberActor, card: discord.Message, custom_id: str
-) -> simcord.InteractionResult:
+    world: StoryWorld, who: simcord.MemberActor, card: discord.Message, custom_ids: Sequence[str]
+) -> list[simcord.InteractionResult]:
     """As on a private message to the attacker."""
-    return await forged_press(world, who, card, f"{custom_id}:{to_base36(who.id)}")
+    return await forged_press(world, who, card, [f"{custom_id}:{to_base36(who.id)}" for custom_id in custom_ids])
 
 
 both_ways = pytest.mark.parametrize(

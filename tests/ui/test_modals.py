@@ -10,7 +10,7 @@ from discord import ui
 from simcord.enums import InteractionType
 from simcord.interactions import base_payload
 
-from bot.domain.credits import KIE_PRICES, PriceList
+from bot.domain.credits import KIE_PRICES, Credits, PriceList
 from bot.domain.generation import Source
 from bot.domain.ids import UserId
 from bot.domain.settings import REFERENCES_MAX, AspectRatio, Model, Resolution, Settings
@@ -27,14 +27,14 @@ ALL_SETTINGS = [Settings(*chosen) for chosen in product(Model, AspectRatio, Reso
 
 EVERY: dict[str, Callable[[str, Settings], ui.Modal]] = {
     "edit": lambda _prompt, settings: edit_modal(ID, settings, PRICES),
-    "edit, improved": lambda _prompt, settings: edit_modal(ID, settings, PRICES, improves=True),
+    "edit, improved": lambda _prompt, settings: edit_modal(ID, settings, PRICES, improve=Credits(10_000)),
     "remix": lambda prompt, settings: remix_modal(
         ID, make_request(prompt=prompt, settings=settings), PRICES, dropped=8
     ),
     "remix, improved": lambda prompt, settings: remix_modal(
-        ID, make_request(prompt=prompt, settings=settings), PRICES, improves=True
+        ID, make_request(prompt=prompt, settings=settings), PRICES, improve=Credits(10_000)
     ),
-    "seven images, improved": lambda _prompt, settings: draft_modal(ID, 7, settings, PRICES, improves=True),
+    "seven images, improved": lambda _prompt, settings: draft_modal(ID, 7, settings, PRICES, improve=Credits(10_000)),
     "amount": lambda _prompt, _settings: amount_modal(ID, quota.AMOUNT_TITLE, quota.AMOUNT_LABEL),
     "one image": lambda _prompt, settings: draft_modal(ID, 1, settings, PRICES),
     "seven images": lambda _prompt, settings: draft_modal(ID, 7, settings, PRICES),
@@ -92,15 +92,17 @@ async def test_what_was_answered_is_read(messages: MessageMaker) -> None:
 @pytest.mark.parametrize(
     ("ticked", "resolution", "improve"),
     [
-        ([], Resolution.ONE_K, False),
-        (["2K"], Resolution.TWO_K, False),
-        (["improve", 7], Resolution.ONE_K, True),
-        ("improve", None, False),
-        (7, None, False),
+        ([], Resolution.ONE_K, None),
+        (["2K"], Resolution.TWO_K, None),
+        (["improve", 7], Resolution.ONE_K, Credits(0)),
+        (["2K", "improve.2500"], Resolution.TWO_K, Credits("2.5")),
+        (["improve.-1", "improved"], Resolution.ONE_K, Credits(0)),
+        ("improve", None, None),
+        (7, None, None),
     ],
 )
 async def test_boxes_that_were_ticked_are_read(
-    messages: MessageMaker, ticked: Any, resolution: Resolution | None, *, improve: bool
+    messages: MessageMaker, ticked: Any, resolution: Resolution | None, *, improve: Credits | None
 ) -> None:
     form = await read(messages, [label({"type": 22, "custom_id": "options", "values": ticked})])
 

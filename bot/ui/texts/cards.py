@@ -29,7 +29,6 @@ FETCHING = "✅ finished · fetching it from the image service"
 LATE = "This took too long, so it's free."
 INTERRUPTED = "I was restarted before I could start on this. Nothing was charged. Please send it again."
 RECEIVED = "Got it, one moment…"
-COMMAND_QUESTION = "Make this? You asked me to check first, in /preferences. Nothing is charged yet."
 PROMPT_HIDDEN = "prompt not shown: Discord doesn't accept it here"
 ALT_TEXT_HIDDEN = "image"
 LARGER_HEADLINE = "same image, redrawn in 2K"
@@ -136,6 +135,14 @@ def question(images: int, *, edits: bool) -> str:
     if edits:
         return "Edit this image?" if images == 1 else f"Edit this image, in {images} versions?"
     return f"Make {'an image' if images == 1 else counted(images, 'image')} from this?"
+
+
+def question_about(changed_to: Decimal | None) -> str:
+    """Whether a request may cost as much as it does, and why that is asked: another price, or the preferences."""
+    why = "You asked me to check first, in /preferences."
+    if changed_to is not None:
+        why = f"The price has changed: it's {in_credits(changed_to)} now."
+    return f"Make this? {why} Nothing is charged yet."
 
 
 def ping(user: int, *, made: bool) -> str:

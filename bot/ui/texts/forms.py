@@ -5,7 +5,7 @@ from decimal import Decimal
 from typing import Final
 
 from bot.domain.assistant import REWORDING_MAX, AssistantProblem
-from bot.ui.texts.amounts import counted
+from bot.ui.texts.amounts import counted, in_credits
 from bot.ui.texts.amounts import price as priced
 from bot.ui.texts.amounts import prompt as shown
 
@@ -27,7 +27,7 @@ RESOLUTION = "Size"
 COUNT = "How many (each costs credits)"
 FILES = "More images to work from"
 OPTIONS = "Options"
-IMPROVE = "Improve my prompt"
+_IMPROVE = "Improve my prompt"
 IMPROVE_HINT = "Sends your prompt to a text service for three others. You choose before anything is made."
 
 KEEP_MINE = "Keep mine"
@@ -52,6 +52,11 @@ def without_images(count: int) -> str:
     return f"Made without the {counted(count, 'image')} of the original: someone else attached them privately."
 
 
+def improve(price: Decimal) -> str:
+    """The box that asks for suggestions, with what they cost."""
+    return f"{_IMPROVE} · {in_credits(price)}" if price else _IMPROVE
+
+
 def images(count: int) -> str:
     """A choice of how many images to make."""
     return counted(count, "image")
@@ -68,7 +73,8 @@ def no_rewordings(problem: AssistantProblem) -> str:
     return f"{_NO_REWORDINGS.get(problem, _UNAVAILABLE)} {_NOT_CHARGED}"
 
 
-def own_words(prompt: str, price: Decimal, *, words: bool) -> str:
-    """What the member wrote, and what a press costs."""
+def own_words(prompt: str, price: Decimal, paid: Decimal, *, words: bool) -> str:
+    """What the member wrote, what a press costs, and what the suggestions did."""
+    cost = f"\n-# You paid {in_credits(paid)} for the suggestions." if paid else ""
     own = f"-# Yours: {shown(prompt, _OWN_SHOWN)}\n" if words else ""
-    return f"{own}-# The button you press makes the image: {priced(price)}. Suggestions are free."
+    return f"{own}-# The button you press makes the image: {priced(price)}.{cost}"

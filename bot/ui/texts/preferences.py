@@ -13,7 +13,7 @@ from bot.ui.texts.commands import aspect_ratio_choice, model_choice, resolution_
 
 TITLE = """### Your preferences
 I use these everywhere, unless you say otherwise. Each choice is saved at once."""
-SWITCHES = f"""-# **Ask first**: I check with you before a command or message costs more. Forms and cards show prices.
+SWITCHES = f"""-# **Ask first**: I check with you before a request costs more, unless its price is on what you press.
 -# **Private**: only you see what a command makes. Messages to me are always answered in public.
 -# **Ping**: I mention you when a request took more than {PING_AFTER:.0f} seconds."""
 DEFAULT: Final = "default"
@@ -55,7 +55,7 @@ def counts(most: int) -> list[tuple[str, str]]:
 
 
 def confirmations(amounts: Sequence[Credits]) -> list[tuple[str, str]]:
-    """From which price a command or message is asked about first."""
+    """From which price a request is asked about first."""
     return [
         (DEFAULT, "Ask first: default (never)"),
         *((number(amount), f"Ask first: {_above(amount)}") for amount in amounts),

@@ -101,10 +101,10 @@ def activity(entry: LedgerEntry) -> str:
             return f"{_granted(entry, 80)} · {when}"
         case Movement.RESET:
             return f"allowance reset by an admin · {when}"
-        case Movement.REFUND | Movement.GOODWILL:
-            return f"+{number(entry.credits)} refunded{_for_image(entry)} · {when}"
+        case _ if entry.credits > 0:
+            return f"+{number(entry.credits)} refunded{_paid_for(entry)} · {when}"
         case _:
-            return f"−{number(abs(entry.credits))} spent{_for_image(entry)} · {when}"
+            return f"−{number(abs(entry.credits))} spent{_paid_for(entry)} · {when}"
 
 
 def member_quota(user: UserId, rule: Rule) -> str:
@@ -188,13 +188,13 @@ def log_line(entry: LedgerEntry) -> str:
             event = _changed(entry)
         case Movement.LATE:
             event = f"{number(abs(entry.credits))} for an image that arrived late, free for the member"
-        case Movement.REFUND | Movement.GOODWILL:
+        case _ if entry.credits > 0:
             event = f"+{number(entry.credits)} refunded"
         case _:
             event = f"−{number(abs(entry.credits))}"
     if entry.folded > 1:
         event = f"{event}: {entry.folded:,} entries of that year, combined"
-    return f"-# {_exact(entry.at)} · {whose}{event}{_for_image(entry)}{by}"
+    return f"-# {_exact(entry.at)} · {whose}{event}{_paid_for(entry)}{by}"
 
 
 def request(user: UserId, rule: Rule, account: Balance) -> str:
@@ -243,7 +243,9 @@ def _grant_reason(entry: LedgerEntry, length: int) -> str:
     return _REFUNDED_IMAGE if isinstance(entry.change, ImageRefunded) else _APPROVED_REQUEST
 
 
-def _for_image(entry: LedgerEntry) -> str:
+def _paid_for(entry: LedgerEntry) -> str:
+    if entry.movement is Movement.REWORDING:
+        return " · prompt suggestions"
     return f" · {made_with(entry.settings)}" if entry.settings else ""
 
 

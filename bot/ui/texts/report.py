@@ -107,9 +107,9 @@ def chart_title(report: SpendingReport) -> str:
     return "Credits per day" if len(report.days) > 1 else "Credits by model"
 
 
-def price_class(spent_on: PriceClass) -> str:
-    """A model and size, as in the chart's legend."""
-    return f"{spent_on.model.value} {spent_on.resolution.value}"
+def price_class(spent_on: PriceClass | None) -> str:
+    """A model and size, as in the chart's legend; None for rewordings."""
+    return "suggestions" if spent_on is None else f"{spent_on.model.value} {spent_on.resolution.value}"
 
 
 def images(count: int) -> str:
