@@ -59,7 +59,7 @@ async def move(tx: Transaction, task: Task, to: TaskState, kie: KieTaskId, at: d
         case TaskState.RESERVED:
             return await tx.tasks.requeue(task.id)
         case TaskState.SUBMITTING:
-            return await tx.tasks.submitting(task.id, DEADLINE, at=at)
+            return await tx.tasks.submitting(task.id, DEADLINE)
         case TaskState.RUNNING:
             return await tx.tasks.running(task.id, kie, at, DEADLINE)
         case TaskState.READY:
