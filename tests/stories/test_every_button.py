@@ -16,6 +16,7 @@ from discord import app_commands
 
 from bot.config.sections import AssistantConfig
 from bot.domain.errors import DraftGone, NotAManager, QuestionGone
+from bot.domain.image_reports import NotAModerator
 from bot.quota.servers import PAGE
 from bot.store.audit import audit
 from bot.ui import questions
@@ -45,6 +46,7 @@ from tests.stories.test_styles import ANY, add_style
 from tests.waiting import until
 
 NOT_A_MANAGER, NO_DRAFT, NO_QUESTION = refusal(NotAManager()), refusal(DraftGone()), refusal(QuestionGone())
+NOT_A_MODERATOR = refusal(NotAModerator())
 EVERYBODY = None
 """Whoever presses does it for themselves."""
 NAMED = {"name": "Red", "template": "{prompt} in red", **ANY}
