@@ -32,7 +32,7 @@ async def test_a_report_is_a_chart_words_and_a_file(world: StoryWorld, period: s
         f"1. {world.bob.mention} · 5 credits · 1 image",
         "**Outcomes**",
         "1 delivered (50%) · 1 failed (50%)",
-        "-# Why images failed: image service error 1",
+        "-# Why images failed: image service error (1)",
     ]
     png, table = [await fetched(attachment.url) for attachment in shown.message.attachments]
     assert png.startswith(PNG_SIGNATURE)
