@@ -243,7 +243,7 @@ async def _styles(visitor: Visitor) -> None:
     await visitor.stop("no-reference-sets")
     await visitor.press("⋯")
     await visitor.press("Save as references")
-    await visitor.fill("the name", "my fox")
+    await visitor.page.type("all('#modal-root input')[0]", "my fox", "the name")
     await visitor.stop("reference-form")
     await visitor.submit()
     await visitor.shows("my fox")
