@@ -89,7 +89,7 @@ def shared_view(
         GREEN,
         gallery(generation, [image], alt_text),
         ui.TextDisplay(headline(generation, words=words)),
-        ui.TextDisplay(small([texts.member(request.account.user_id), *settings, texts.SHARED])),
+        ui.TextDisplay(amounts.small([texts.member(request.account.user_id), *settings, texts.SHARED])),
         *row,
     )
 
@@ -121,7 +121,7 @@ def command_question_view(
     return finished_view(
         AMBER,
         ui.TextDisplay(shown),
-        ui.TextDisplay(small(facts)),
+        ui.TextDisplay(amounts.small(facts)),
         ui.TextDisplay(question),
         ui.ActionRow[Any](*buttons),
     )
@@ -239,13 +239,8 @@ def _result_facts(card: Card, *, link: bool) -> list[str]:
 def _small_print(generation: Generation, facts: Sequence[str], *, words: bool) -> ui.TextDisplay[Any]:
     request = generation.request
     settings = made_with(generation, len(generation.tasks), len(request.references), words=words)
-    return ui.TextDisplay(small([texts.member(request.account.user_id), *settings, *facts]))
+    return ui.TextDisplay(amounts.small([texts.member(request.account.user_id), *settings, *facts]))
 
 
 def _requester_line(requester: UserId) -> ui.TextDisplay[Any]:
-    return ui.TextDisplay(small([texts.member(requester)]))
-
-
-def small(pieces: Sequence[str]) -> str:
-    """Discord's small print, which wraps between the pieces on a phone, not within them."""
-    return "-# " + " · ".join(piece.replace(" ", "\N{NO-BREAK SPACE}") for piece in pieces)
+    return ui.TextDisplay(amounts.small([texts.member(requester)]))

@@ -12,12 +12,13 @@ from bot.domain.errors import GenerationGone
 from bot.domain.generation import Generation, Image
 from bot.domain.ids import ImageId, MessageId, UserId
 from bot.ui.buttons import menu_button, rows_of
-from bot.ui.cards import BLURPLE, finished_view, headline, larger_price, made_with, small
+from bot.ui.cards import BLURPLE, finished_view, headline, larger_price, made_with
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.discord_errors import leave_out_words
 from bot.ui.image_reports import can_report, report_button
 from bot.ui.services import Services
 from bot.ui.targets import ImageTarget, can_delete, can_share, image_target_of, message_of, target_of
+from bot.ui.texts import amounts
 from bot.ui.texts import cards as card_texts
 from bot.ui.texts import menus as texts
 from bot.ui.viewers import viewer_of
@@ -39,7 +40,7 @@ class _Menu:
         request = self.generation.request
         settings = made_with(self.generation, 1, 0, words=words)
         facts = [self.about, card_texts.member(request.account.user_id), *settings]
-        text = f"{headline(self.generation, words=words)}\n{small([fact for fact in facts if fact])}"
+        text = f"{headline(self.generation, words=words)}\n{amounts.small([fact for fact in facts if fact])}"
         hint = [ui.TextDisplay[Any](f"-# {self.hint}")] if self.hint else []
         rows = [row for buttons in self.buttons for row in rows_of(buttons)]
         return finished_view(BLURPLE, ui.TextDisplay(text), *rows, *hint)

@@ -14,7 +14,7 @@ from bot.domain.ids import ChannelId, GuildId, ImageId, MessageId, UserId, messa
 from bot.domain.image_reports import NoReportsChannel, NotAModerator, Reporter, ReportVerdict
 from bot.generation.image_reports import ReportedImage
 from bot.ui.buttons import labelled_button
-from bot.ui.cards import AMBER, GREEN, GREY, choice_view, finished_view, headline, made_with, small
+from bot.ui.cards import AMBER, GREEN, GREY, choice_view, finished_view, headline, made_with
 from bot.ui.custom_ids import Action, CustomId
 from bot.ui.discord_errors import DISCORD_ERRORS, DiscordFault, fault_of, leave_out_words, retry_later
 from bot.ui.history import HistoryMessage, entry_item
@@ -118,12 +118,13 @@ def report_message(reported: ReportedImage, *, words: bool = True) -> HistoryMes
         link = message_link(report.guild_id, entry.image.channel_id, entry.image.message_id)
         facts.append(texts.location(link))
     files: list[discord.File] = []
-    about = f"{headline(reported.generation, words=words)}\n{small(facts)}"
+    about = f"{headline(reported.generation, words=words)}\n{amounts.small(facts)}"
     items: list[ui.Item[Any]] = [
         ui.TextDisplay(texts.heading(len(report.reporters))),
         entry_item(about, replace(entry, spoiler=True), files, words=words),
     ]
-    done = [texts.decided(verdict, one, requester, reported.refund) for verdict, one in decisions.items()]
+    in_order = sorted(decisions.items(), key=lambda decided: decided[1].at)
+    done = [texts.decided(verdict, one, requester, reported.refund) for verdict, one in in_order]
     said = (texts.reported_by(report.reporters, words=words), *done)
     items += [ui.TextDisplay(text) for text in said if text]
     if buttons := _buttons(reported):

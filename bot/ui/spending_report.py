@@ -49,7 +49,9 @@ async def report_message(
         gallery.add_item(media=image, description=alt_text)
         items.append(gallery)
         files.insert(0, image)
-    details = [*texts.ranking(report.ranking.top), *texts.outcomes(report), texts.time_zone(report.zone)]
+    if ranking := texts.ranking(report.ranking.top):
+        items.append(ui.TextDisplay("\n".join(ranking)))  # apart, or what follows belongs to the last of its list
+    details = [*texts.outcomes(report), texts.time_zone(report.zone)]
     if png is None:
         details.append(texts.NO_CHART)
     items += [ui.TextDisplay("\n".join(details)), ui.File(csv_file)]

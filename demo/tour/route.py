@@ -30,13 +30,14 @@ async def walk(visitor: Visitor, demo: Demo) -> None:
     await _admin(visitor)
     await _reports(visitor)
     await _styles(visitor)
+    await _own(visitor)
     await _privacy(visitor)
 
 
 async def _images(visitor: Visitor) -> None:
     await visitor.command("imagine", prompt="a red fox in snow")
     await visitor.stop("at-work")
-    await visitor.shows("Again")
+    await visitor.finished("a red fox in snow")
     await visitor.stop("finished")
     await visitor.press("Again")
     await visitor.shows("2K · 7")
@@ -52,8 +53,8 @@ async def _images(visitor: Visitor) -> None:
     await visitor.shows("Again")
     await visitor.stop("2k")
     await visitor.command("imagine", prompt="a harbour at dusk", count="2", private="True")
+    await visitor.finished("a harbour at dusk")
     await visitor.shows("Only you can see this")
-    await visitor.shows("Again")
     await visitor.stop("private")
     await visitor.command("balance")
     await visitor.shows("Recent activity")
@@ -94,7 +95,7 @@ async def _panel(visitor: Visitor) -> None:
 
 async def _menus(visitor: Visitor) -> None:
     await visitor.command("imagine", prompt="a harbour at dawn", count="4")
-    await visitor.shows("Again")
+    await visitor.finished("a harbour at dawn")
     await visitor.stop("grid")
     await visitor.press("3")
     await visitor.shows("Original file")
@@ -153,6 +154,7 @@ async def _edits(visitor: Visitor) -> None:
 async def _failures(visitor: Visitor) -> None:
     for marker in ("moderated", "broken", "nocredits"):
         await visitor.command("imagine", prompt=f"a crow [{marker}]")
+        await visitor.shows(f"a crow [{marker}]")
         await visitor.shows("Edit prompt")
         await visitor.stop(marker)
     await visitor.press("Edit prompt")
@@ -237,7 +239,35 @@ async def _styles(visitor: Visitor) -> None:
     await visitor.finished("Linocut")
     await visitor.stop("with-a-style")
     await visitor.command("references list")
+    await visitor.shows("No reference sets yet")
+    await visitor.stop("no-reference-sets")
+    await visitor.press("⋯")
+    await visitor.press("Save as references")
+    await visitor.page.type("all('#modal-root input')[0]", "my fox", "the name")
+    await visitor.stop("reference-form")
+    await visitor.submit()
+    await visitor.shows("my fox")
+    await visitor.command("references list")
+    await visitor.shows("Reference sets")
     await visitor.stop("reference-sets")
+
+
+async def _own(visitor: Visitor) -> None:
+    await visitor.be("bob")
+    await visitor.press("⋯")
+    await visitor.press("⭐ Favourite")
+    await visitor.command("history")
+    await visitor.shows("Your images")
+    await visitor.stop("history")
+    await visitor.command("favourites")
+    await visitor.shows("Your favourites")
+    await visitor.stop("favourites")
+    await visitor.command("preferences")
+    await visitor.shows("Your preferences")
+    await visitor.press("Private: off")
+    await visitor.shows("Private: on")
+    await visitor.stop("preferences")
+    await visitor.press("Private: on")
 
 
 async def _privacy(visitor: Visitor) -> None:

@@ -158,7 +158,11 @@ class Visitor:
 
     async def shows(self, text: str, seconds: float = 40) -> None:
         """Wait until the newest message has a text."""
-        await self.page.until(f"{_NEWEST}?.innerText.includes({text!r})", f"{text!r} in the newest message", seconds)
+        await self.page.until(
+            f"{_NEWEST}?.innerText.replaceAll('\\u00a0', ' ').includes({text!r})",
+            f"{text!r} in the newest message",
+            seconds,
+        )
         await self.page.until(f"!!{_IN_SIGHT}", "newest message in sight")
 
     async def finished(self, prompt: str) -> None:

@@ -133,6 +133,14 @@ async def test_what_is_decided_twice_in_one_moment_is_done_once(world: StoryWorl
     assert (shown.text.count("bonus credits back"), shown.text.count("Deleted")) == (1, 1)
 
 
+async def test_decisions_are_shown_in_the_order_in_which_they_were_made(world: StoryWorld) -> None:
+    _, message = await reported(world)
+    for label in ("Refund · 5 credits", "Delete"):
+        await world.admin.click(message, label=label)
+    text = rendered(reports(world)[-1]).text
+    assert text.index("bonus credits back") < text.index("Deleted")
+
+
 async def test_two_members_who_report_an_image_in_the_same_moment_make_one_message(world: StoryWorld) -> None:
     await moderated(world)
     card = await new_card(world)

@@ -61,7 +61,7 @@ def components(message: ReportMessage) -> list[dict[str, Any]]:
 
 async def test_a_message_has_the_chart_the_words_and_the_file() -> None:
     made = await message(BUSY)
-    heading, gallery, details, file = components(made)
+    heading, gallery, ranking, details, file = components(made)
     assert heading["content"].splitlines() == [
         "### Painters · 13–19 October 2025",
         "**34 credits** · 3 images · 2 members",
@@ -71,13 +71,15 @@ async def test_a_message_has_the_chart_the_words_and_the_file() -> None:
     (item,) = gallery["items"]
     assert item["media"]["url"] == f"attachment://{png.filename}"
     assert item["description"] == png.description
-    assert details["content"].splitlines() == [
+    assert ranking["content"].splitlines() == [
         "**Top members**",
         f"1. <@{BEN}> · 24 credits · 1 image",
         f"2. <@{ANN}> · 10 credits · 2 images",
+    ]
+    assert details["content"].splitlines() == [
         "**Outcomes**",
         "3 delivered (75%) · 1 failed (25%)",
-        "-# Why images failed: too slow 1",
+        "-# Why images failed: too slow (1)",
         "-# Days run from midnight to midnight in UTC.",
     ]
     assert file["file"]["url"] == f"attachment://{csv_file.filename}"
@@ -89,8 +91,8 @@ async def test_a_message_has_the_chart_the_words_and_the_file() -> None:
 async def test_without_a_chart_the_words_and_the_file_are_sent() -> None:
     made = await message(BUSY, None)
     types = [discord.ComponentType(component["type"]) for component in components(made)]
-    assert types == [discord.ComponentType.text_display] * 2 + [discord.ComponentType.file]
-    assert components(made)[1]["content"].endswith(texts.NO_CHART)
+    assert types == [discord.ComponentType.text_display] * 3 + [discord.ComponentType.file]
+    assert components(made)[2]["content"].endswith(texts.NO_CHART)
     assert [file.filename for file in made.files] == ["easel-report-2025-10-13-to-2025-10-19.csv"]
 
 

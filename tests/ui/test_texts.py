@@ -301,6 +301,13 @@ def test_members_words_stay_in_their_place() -> None:
     assert all(len(amounts.plain(text * 300, 200)) <= 402 for text in ("*", "א-", "z\u0301\u0302"))
 
 
+def test_small_print_wraps_only_after_a_dot() -> None:
+    assert amounts.small(["FLUX.2 Pro", "5 credits"]).removeprefix("-# ").split(" ") == [
+        "FLUX.2\xa0Pro\xa0·",
+        "5\xa0credits",
+    ]
+
+
 def test_settings_are_told_piece_by_piece() -> None:
     chosen = Settings(Model.FLEX, AspectRatio.WIDE, Resolution.TWO_K, steps=40, guidance=3.0)
 

@@ -62,6 +62,11 @@ def some(names: Sequence[str], limit: int) -> str:
     return ", ".join(names[:limit]) + (f" and {more} more" if more > 0 else "")
 
 
+def small(pieces: Sequence[str]) -> str:
+    """Discord's small print, which on a phone wraps after the dot between two pieces, and nowhere else."""
+    return "-# " + "\N{NO-BREAK SPACE}· ".join(piece.replace(" ", "\N{NO-BREAK SPACE}") for piece in pieces)
+
+
 def sentence(text: str) -> str:
     """Text with a full stop, unless it ends with a mark of its own."""
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."

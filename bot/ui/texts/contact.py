@@ -16,7 +16,7 @@ _MENU = f"right-click it (on a phone, hold it) and choose **Apps**, **{EDIT_IMAG
 _DATA = "**Your data**\n/privacy shows what I store about you, and lets you download or erase it."
 _OWN = """**Find and reuse**
 - /history finds your images again, and /favourites those you saved
-- /style list shows styles, and /references list images saved under a name: choose them in /imagine
+- /style list and /references list show styles and saved images to choose in /imagine
 - /preferences sets your defaults"""
 _FIRST_SETTINGS = """- /quota set-default sets what each member may spend
 - /quota pool limits what all members together may spend

@@ -4,7 +4,7 @@ from bot.domain.derived_requests import LARGER_PROMPT
 from bot.domain.ids import message_link
 from bot.domain.image_history import HistoryEntry, HistoryFilter
 from bot.domain.settings import Model
-from bot.ui.texts.amounts import counted, prompt, relative
+from bot.ui.texts.amounts import counted, prompt, relative, small
 from bot.ui.texts.cards import LARGER_HEADLINE, PROMPT_HIDDEN, member
 
 NEWER, OLDER = "Newer", "Older"
@@ -54,7 +54,7 @@ def entry(label: int | str, shown: HistoryEntry, *, own: bool, words: bool, mark
     else:
         facts.append(f"[message]({message_link(shown.guild_id, shown.image.channel_id, shown.image.message_id)})")
     line = _words(shown) if words else PROMPT_HIDDEN
-    return f"**{label}** · {f'||{line}||' if shown.spoiler else line}\n-# {' · '.join(facts)}"
+    return f"**{label}** · {f'||{line}||' if shown.spoiler else line}\n{small(facts)}"
 
 
 def alt_text(shown: HistoryEntry, *, words: bool) -> str:

@@ -59,7 +59,7 @@ def question(data: StoredData) -> list[str]:
         "Your favourites, /preferences, reports and open requests for more credits",
     ]
     if saved := _counts(data):
-        goes.append(f"Your {saved}, with their images")
+        goes.append(f"What you saved under a name: {saved}, with the images")
     if data.waiting:
         goes.append(f"What hasn't started ({counted(data.waiting, 'request')}) is cancelled and refunded")
     if data.bonus:
@@ -82,7 +82,7 @@ def exported(requests: int, total: int) -> str:
 
 def _saved(data: StoredData) -> list[str]:
     saved = _counts(data)
-    return [f"- **Your {saved}:** until you remove them"] if saved else []
+    return [f"- **What you saved under a name:** {saved}, until you remove them"] if saved else []
 
 
 def _counts(data: StoredData) -> str:

@@ -79,7 +79,7 @@ def outcomes(report: SpendingReport) -> list[str]:
         for outcome, words in _OUTCOMES.items()
         if (count := report.outcomes.get(outcome))
     ]
-    failures = [f"{_FAILURES[reason]} {count:,}" for reason, count in report.failures.items()]
+    failures = [f"{_FAILURES[reason]} ({count:,})" for reason, count in report.failures.items()]
     lines = [f"**Outcomes**\n{' · '.join(counts)}"] if counts else []
     return [*lines, f"-# Why images failed: {', '.join(failures)}"] if failures else lines
 

@@ -50,11 +50,11 @@ SAVE_FOR = "For"
 PREVIOUS = "Previous"
 NEXT = "Next"
 NO_SETS = (
-    "No reference sets yet. Save images with /references add, or with Save as references: under an image's ⋯, or under "
-    "Apps in a message's menu."
+    "No reference sets yet. Save images with /references add, or with **Save as references**: in an image's ⋯ menu, "
+    "or in a message's menu under **Apps**."
 )
 WORDS_HIDDEN = "Done. I left the names out, because Discord doesn't accept them here."
-_TEMPLATE_SHOWN = 90
+_TEMPLATE_SHOWN = 70
 _WHOSE = {Shared.SERVER: "this server", Shared.OWN: "yours", Shared.BUILT_IN: "built-in"}
 _CHOICE_MAX = 100
 """Discord's limit on a choice."""
