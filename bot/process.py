@@ -84,7 +84,7 @@ async def _opened(stack: AsyncExitStack, config: Config, stopping: asyncio.Task[
     That may take long: a database that is out of reach is waited for.
     """
     try:
-        async with asyncio.timeout(None) as starting, _alive(config):
+        async with asyncio.timeout(None) as starting, _health_checks(config):
             stopping.add_done_callback(end := lambda _: starting.reschedule(asyncio.get_running_loop().time()))
             app = await stack.enter_async_context(assemble(config))
             if app.block is not None:
@@ -101,8 +101,8 @@ async def _opened(stack: AsyncExitStack, config: Config, stopping: asyncio.Task[
 
 
 @asynccontextmanager
-async def _alive(config: Config) -> AsyncGenerator[None]:
-    """Answer health checks while a database elsewhere is waited for, or whoever asks would restart this process."""
+async def _health_checks(config: Config) -> AsyncGenerator[None]:
+    """Answer them while a database elsewhere is waited for: unanswered, they would have this process restarted."""
     if not postgres.is_url(options.database_url(config)):
         yield
         return

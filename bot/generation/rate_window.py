@@ -50,13 +50,16 @@ class RateWindow:
 
 
 async def earlier_calls(runtime: Runtime, seconds: float) -> list[float]:
-    """When the calls that earlier processes made in the last ``seconds`` were answered, by the event loop's clock."""
+    """When KIE may have counted the calls that earlier processes made in the last ``seconds``, at the latest.
+
+    By the event loop's clock, in order.
+    """
     steady, loop_now = runtime.clock.steady(), asyncio.get_running_loop().time()
     since = runtime.now - timedelta(seconds=seconds + _ANSWER_DELAY)
 
     async def submitted() -> list[datetime]:
         async with runtime.store.read() as tx:
-            return await tx.tasks.submitted_since(since)
+            return await tx.tasks.submitted_since(since, runtime.now)
 
-    elapsed = [steady - runtime.steady_time(at) for at in await retry_until_available(submitted)]
+    elapsed = [steady - runtime.steady_time(at) for at in sorted(await retry_until_available(submitted))]
     return [loop_now - passed.total_seconds() + _ANSWER_DELAY for passed in elapsed]

@@ -31,7 +31,9 @@ _RESERVED_IDS = select(tasks.c.id).where(
     tasks.c.generation_id == bindparam("generation"), tasks.c.state == TaskState.RESERVED
 )
 _SUBMITTED_SINCE = (
-    select(tasks.c.submitted_at).where(tasks.c.submitted_at >= bindparam("since")).order_by(tasks.c.submitted_at)
+    select(tasks.c.submitted_at, tasks.c.finished_at, tasks.c.kie_task_id, tasks.c.state)
+    .where(tasks.c.submitted_at >= bindparam("since"))
+    .order_by(tasks.c.submitted_at)
 )
 _RECENT_DURATIONS = (
     select(generations.c.model, generations.c.resolution, generations.c.reference_count, tasks.c.seconds)
@@ -179,10 +181,18 @@ class TaskRepository:
             await self._ledger.refund(waiting, at)
         return waiting
 
-    async def submitted_since(self, since: datetime) -> list[datetime]:
-        """When KIE was last asked for each task, at or after this time, oldest first; whatever it answered."""
+    async def submitted_since(self, since: datetime, now: datetime) -> list[datetime]:
+        """When KIE last took or refused each task that it was asked for at or after this time, as far as is known.
+
+        What it was being asked for when a process ended, it may take up to now.
+        """
         rows = await self._connection.execute(_SUBMITTED_SINCE, {"since": since})
-        return [row["submitted_at"] for row in readable(rows)]
+        return [
+            row["submitted_at"]
+            if row["kie_task_id"] is not None or row["state"] == TaskState.RESERVED
+            else row["finished_at"] or now
+            for row in readable(rows)
+        ]
 
     async def recent_durations(self, limit: int) -> list[tuple[TaskClass, float]]:
         """How many seconds KIE took for the last finished tasks, oldest first."""

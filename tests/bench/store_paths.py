@@ -207,7 +207,9 @@ _READS: Final[dict[str, PathInTransaction]] = {
     "start: recent durations": lambda _, tx: tx.tasks.recent_durations(_THIS_MONTH),
     "start: unfinished": lambda _, tx: tx.generations.unfinished(),
     "start: late images": lambda _, tx: tx.generations.with_late_images(),
-    "start: recently submitted": lambda bench, tx: tx.tasks.submitted_since(bench.now - timedelta(seconds=10)),
+    "start: recently submitted": lambda bench, tx: tx.tasks.submitted_since(
+        bench.now - timedelta(seconds=10), bench.now
+    ),
     "start: pending cards": lambda _, tx: tx.generations.accepted(_PENDING_CARD),
     "start: pending notifications": lambda _, tx: tx.credit_requests.pending_notifications(),
     "start: undelivered": lambda _, tx: tx.undelivered.all(),

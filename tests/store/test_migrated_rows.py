@@ -16,7 +16,7 @@ from tests.store.conftest import MakeUrl
 from tests.store.stored import change, upgrade
 from tests.store.test_copy import ENGINES, fill
 
-ADDED = {"images": {False}, "drafts": {None}, "generations": {None}}
+ADDED = {"images": {False}, "drafts": {None}, "generations": {None}, "servers": {None}}
 """What the columns hold that were added to these tables."""
 
 

@@ -115,7 +115,7 @@ HOT: dict[str, Callable[[Transaction], Awaitable[object]]] = {
     "the first task that has not ended": lambda tx: tx.costs.first_unended_at(),
     "open tasks": lambda tx: tx.costs.open_tasks(),
     "orphans": lambda tx: tx.tasks.orphans(),
-    "recent submissions": lambda tx: tx.tasks.submitted_since(NOW),
+    "recent submissions": lambda tx: tx.tasks.submitted_since(NOW, NOW),
     "whether an erasure goes on": lambda tx: tx.erasures.blocks(ALICE),
     "a member's requests": lambda tx: tx.exports.requests(ALICE.user_id, 1 << 62, 200),
     "a member's part of the ledger": lambda tx: tx.exports.movements(ALICE.user_id, 1 << 62, 200),

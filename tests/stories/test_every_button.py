@@ -16,7 +16,9 @@ from discord import app_commands
 
 from bot.config.sections import AssistantConfig
 from bot.domain.errors import DraftGone, NotAManager, QuestionGone
+from bot.domain.ids import ReferenceSetId, UserId
 from bot.domain.image_reports import NotAModerator
+from bot.domain.styles import Owner, ReferenceSet, SavedImage
 from bot.quota.servers import PAGE
 from bot.store.audit import audit
 from bot.ui import questions
@@ -40,13 +42,14 @@ from tests.stories.quota_actions import ask_for_more, quota, refused, request_ca
 from tests.stories.rendered import Rendered, rendered
 from tests.stories.restartable_bot import BotOptions
 from tests.stories.story_world import StoryWorld, response_of
+from tests.stories.test_image_reports import moderated, report
 from tests.stories.test_preferences import custom_id, open_panel, prefer
 from tests.stories.test_prompt_helper import THREE
 from tests.stories.test_styles import ANY, add_style
 from tests.waiting import until
 
-NOT_A_MANAGER, NO_DRAFT, NO_QUESTION = refusal(NotAManager()), refusal(DraftGone()), refusal(QuestionGone())
 NOT_A_MODERATOR = refusal(NotAModerator())
+NOT_A_MANAGER, NO_DRAFT, NO_QUESTION = refusal(NotAManager()), refusal(DraftGone()), refusal(QuestionGone())
 EVERYBODY = None
 """Whoever presses does it for themselves."""
 NAMED = {"name": "Red", "template": "{prompt} in red", **ANY}
@@ -89,9 +92,9 @@ TABLE = {
     "save as references": Row(Action.SAVE, {}),
     "save form": Row(Action.SAVE, {"reference_sets": 1}),
     "report": Row(Action.REPORT, {}),
-    "report form": Row(Action.REPORT, {"image_reports": 1, "posts": 1}),
+    "report form": Row(Action.REPORT, {"image_reports": 1}),
     "delete a reported image": Row(Action.DELETE_REPORTED, {"posts": -1}, NOT_A_MODERATOR),
-    "refund a reported image": Row(Action.REFUND_REPORTED, {"changes": 1}, NOT_A_MODERATOR),
+    "refund a reported image": Row(Action.REFUND_REPORTED, {"changes": 1}, NOT_A_MANAGER),
     "dismiss a report": Row(Action.DISMISS_REPORT, {}, NOT_A_MODERATOR),
     "share": Row(Action.SHARE, {"posts": 1}),
     "edits": Row(Action.EDITS, {}),
@@ -155,7 +158,7 @@ ONCE_ONLY = {"cancel": "posts", "favourite": "favourites", "favourite in the ans
 """What one press changes that two do not: an outcome whose card is gone is posted anew, and a second press undoes."""
 TABLES = (
     *("generations", "drafts", "favourites", "ledger", "rules", "servers", "credit_requests", "styles"),
-    *("reference_sets", "preferences", "erasures"),
+    *("reference_sets", "preferences", "erasures", "image_reports"),
 )
 
 
@@ -228,6 +231,18 @@ async def lay_out(world: StoryWorld, ops: OperatorSetup) -> dict[str, Place]:
     put(alice, listed, {"history": "Older", "number in the history": "1"})
     saved = response_of(await alice.context_menu(world.channel, "Save image", grid))
     put(alice, saved, {"favourite in the answer to save": "⭐ 2"})
+    menu = await menu_of(world, alice, grid, "3")
+    put(alice, menu, {"save as references": "Save as references"})
+    put_form("save form", await alice.click(menu, label="Save as references"), {"name": "Fox"}, message=menu)
+
+    moderators = await moderated(world)
+    verdicts = {"delete a reported image": "Delete", "refund a reported image": "Refund · 5 credits"}
+    for name, label in {**verdicts, "dismiss a report": "Dismiss"}.items():
+        await report(world, bob, await new_card(world))
+        put(admin, moderators.history()[-1], {name: label})
+    menu = await menu_of(world, bob, card)
+    put(bob, menu, {"report": "Report"})
+    put_form("report form", await bob.click(menu, label="Report"), {"reason": "no"}, of=bob, message=menu)
 
     answer = await world.answer(await world.mention_bot("a hill"))
     for name, by, label in (("yes to a reply", alice, "Edit · 5 credits"), ("no to a reply", frank, "No")):
@@ -262,6 +277,12 @@ async def lay_out(world: StoryWorld, ops: OperatorSetup) -> dict[str, Place]:
         places[name] = Place(frank, panel, custom_id_of(panel, label))
     await add_style(world, alice)
     put(alice, response_of(await alice.slash(world.channel, "style list")), {"styles": "Next"})
+    async with world.app.runtime.store.write() as tx:
+        for number in range(1, 10):
+            image = SavedImage(f"{number}.png", str(number), 1000)
+            owned = Owner.member(UserId(dave.id))
+            await tx.reference_sets.put(ReferenceSet(owned, f"Set {number}", ReferenceSetId(number), (image,)))
+    put(dave, response_of(await dave.slash(world.channel, "references list")), {"sets": "Next"})
     put_form("style form", await alice.slash(world.channel, "style add"), NAMED)
     put_form("references form", await alice.context_menu(world.channel, "Save as references", card), {"name": "Cat"})
     panel = await open_panel(world, carol)
