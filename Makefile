@@ -14,7 +14,7 @@ LOCK := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --genera
 unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
-.PHONY: help install init doctor run demo demo-tour check test test-long format lint contracts types audit crash crash-cluster soak-load soak-quota bench bench-cluster lock clean
+.PHONY: help install init doctor run demo demo-tour check test test-long test-postgresql format lint contracts types audit crash crash-cluster soak-load soak-quota bench bench-cluster lock clean
 
 # Suites that also run on PostgreSQL, which the run starts itself.
 ON_BOTH_DATABASES := tests/store tests/quota tests/generation tests/stories
@@ -29,7 +29,7 @@ CRASH_OPTIONS = $(if $(KILLS),--kills $(KILLS)) $(if $(SEED),--seed $(SEED))
 
 help: ## list the targets
 	@awk '/^##@ / {printf "\n%s\n", substr($$0, 5)} \
-	    /^[a-z-]+:.*## / {split($$0, target, ":"); sub(/.*## /, ""); printf "  make %-13s  %s\n", target[1], $$0}' \
+	    /^[a-z-]+:.*## / {split($$0, target, ":"); sub(/.*## /, ""); printf "  make %-15s  %s\n", target[1], $$0}' \
 	    $(MAKEFILE_LIST)
 
 $(VENV)/bin/python:
@@ -67,13 +67,15 @@ demo-tour: $(DEV_READY) ## go through the demo in headless Chromium, with pictur
 
 ##@ Check it
 
-check: $(DEV_READY) format lint contracts types audit test test-long ## everything that CI runs
+check: $(DEV_READY) format lint contracts types audit test test-postgresql ## everything that CI runs
 
 test: $(DEV_READY) ## the tests
 	$(BIN)/python -m pytest -n 4 --dist worksteal
 
-test-long: $(DEV_READY) ## the tests that take too long for make test, and four suites on PostgreSQL
+test-long: $(DEV_READY) ## the tests that take too long for make test
 	$(BIN)/python -m pytest -n 4 -m long
+
+test-postgresql: $(DEV_READY) ## the tests of the store, quotas, generations and stories on PostgreSQL
 	EASEL_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 4 --dist worksteal $(ON_BOTH_DATABASES)
 
 format: $(DEV_READY) ## check the formatting (ruff)

@@ -51,12 +51,17 @@ class CallbackRoute:
         self._recent: OrderedDict[tuple[TaskId, str], None] = OrderedDict()
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Verify the call and have the tracker poll; a KIE task id that was lost in a crash is stored again."""
+        """Verify the call and have the tracker poll; a KIE task id that was lost in a crash is stored again.
+
+        503 while the database is unavailable: nothing is stored yet.
+        """
         address = client_address(request, self._proxies)
         over_limit = self._failures.over_limit(address)
         status = await self._process(request)
         if status is HTTPStatus.OK:
             return web.json_response({"status": "received"})
+        if status is HTTPStatus.SERVICE_UNAVAILABLE:
+            return web.Response(status=status)
         if over_limit:
             return web.Response(status=HTTPStatus.TOO_MANY_REQUESTS)
         log.warning("callback rejected", status=int(status))
@@ -92,8 +97,11 @@ class CallbackRoute:
             try:
                 await self._poll(task_id, kie_task_id)
             except StoreUnavailable:
-                # The callback may be the only source of the id, so it is stored as soon as the database is back.
+                # The callback may be the only source of the id, so it is stored as soon as the database is back. Until
+                # then it can be lost with this process: KIE had better call again.
                 self._tracker.attach_kie_id_later(task_id, kie_task_id)
+                del self._recent[task_id, signature]
+                return HTTPStatus.SERVICE_UNAVAILABLE
         return HTTPStatus.OK
 
     async def _poll(self, task_id: TaskId, kie_task_id: KieTaskId) -> None:

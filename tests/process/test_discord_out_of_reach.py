@@ -156,9 +156,12 @@ async def test_a_connection_that_is_open_but_dead_is_replaced(deployment: Deploy
         if acknowledges:
             gateway.endless_invalid_sessions = True
             gateway.invalidate(resumable=False)
+            await wait_until_ready(bot, ready=False)
         else:
+            sessions = gateway.identified + gateway.resumed
             gateway.fall_silent()
-        await wait_until_ready(bot, ready=False)
+            # Until then it is not ready, which can be a moment.
+            await until(lambda: gateway.identified + gateway.resumed > sessions, within=30, what="another connection")
         gateway.endless_invalid_sessions = False
         await wait_until_ready(bot, within=60)
         await deployment.wait_for_image(await deployment.imagine("a map"))

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from bot.domain.errors import StoreUnavailable
 from bot.domain.ids import KieTaskId, TaskId, to_base36
 from bot.domain.states import TaskState
 from bot.kie.signature import sign
@@ -164,3 +165,20 @@ async def test_a_kie_task_id_that_was_lost_in_a_crash_is_stored_again(site: Site
     task = await site.task(held)
     assert (task.state, task.kie_task_id) == (TaskState.RUNNING, KIE_TASK)
     await site.polled(KIE_TASK)
+
+
+async def test_while_the_database_is_unavailable_kie_is_asked_to_call_again(
+    site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is stored yet; it will be, if this process lives that long."""
+    held, received = await site.track(None), site.tracker.callback_received
+
+    async def unavailable(_task: TaskId, _kie_task_id: KieTaskId) -> bool:
+        raise StoreUnavailable
+
+    monkeypatch.setattr(site.tracker, "callback_received", unavailable)
+    assert [await call(site, held) for _ in range(30)] == [503] * 30
+    await site.polled(KIE_TASK)
+    monkeypatch.setattr(site.tracker, "callback_received", received)
+    assert await call(site, held) == 200
+    assert (await site.task(held)).kie_task_id == KIE_TASK
