@@ -119,7 +119,9 @@ class Imagine(commands.Cog):
         images = count or preferences.images
         price = services.prices.of(settings) * images
         is_private = preferences.private if private is None else private
-        destination = await requests.acknowledge(services, interaction, price, private=is_private)
+        destination = await requests.acknowledge(
+            services, interaction, price, private=is_private, preferences=preferences
+        )
         request = GenerationRequest(
             requester(interaction),
             typed_prompt(interaction, prompt),

@@ -131,6 +131,11 @@ class ImageReports:
             log.info("report decided", guild=reported.report.guild_id, image=image, verdict=verdict.value, user=by)
         return decided
 
+    async def not_deleted(self, reported: ReportedImage) -> None:
+        """The image's message could not be deleted: a report must not say that it was."""
+        async with self._store.write() as tx:
+            await tx.image_reports.take_back(reported.report.image_id, ReportVerdict.DELETED)
+
     async def forget_deleted(self, reported: ReportedImage) -> ReportedImage:
         """The image's message was deleted: its previews go, and its images from what members saved."""
         async with self._store.write() as tx:

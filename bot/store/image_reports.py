@@ -69,6 +69,11 @@ class ImageReportRepository:
         result = await self._connection.execute(_THIS.where(*is_open).values(values), {"reported": image})
         return result.rowcount == 1
 
+    async def take_back(self, image: ImageId, verdict: ReportVerdict) -> None:
+        """What was decided could not be done: it can be decided again."""
+        values = {_DECIDED_BY[verdict]: None, _DECIDED_AT[verdict]: None}
+        await self._connection.execute(_THIS.values(values), {"reported": image})
+
 
 def _report(row: RowMapping, reporters: tuple[Reporter, ...]) -> ImageReport:
     decisions = {

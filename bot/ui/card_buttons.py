@@ -10,9 +10,8 @@ from typing import Any
 import discord
 
 from bot.domain import derived_requests
-from bot.domain.credits import Credits
 from bot.domain.errors import GenerationGone, NoSourceImage
-from bot.domain.generation import Destination, GenerationRequest
+from bot.domain.generation import GenerationRequest
 from bot.domain.ids import ChannelId, DraftId, GenerationId, MessageId, UserId
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.ui import prompt_helper, requests
@@ -41,9 +40,8 @@ async def again(services: Services, interaction: discord.Interaction[Any], butto
     """Make the same again."""
     target = await target_of(services.history, interaction, button)
     generation = target.generation
-    destination = await _new_card(
-        services, interaction, target, services.prices.of(generation.request.settings) * generation.request.count
-    )
+    price = services.prices.of(generation.request.settings) * generation.request.count
+    destination = await requests.acknowledge(services, interaction, price, private=is_private(interaction, target))
     request = derived_requests.again(generation, requester(interaction), destination)
     # Earlier versions kept prompts as Discord sent them.
     request = replace(request, prompt=typed_prompt(interaction, request.prompt))
@@ -122,7 +120,8 @@ async def larger(services: Services, interaction: discord.Interaction[Any], butt
     if not await _one_is_meant(services, interaction, target):
         return
     price, shown = services.prices.of(derived_requests.larger_settings(target.generation)), price_on(button)
-    destination = await _new_card(services, interaction, target, price, shown)
+    private = is_private(interaction, target)
+    destination = await requests.acknowledge(services, interaction, price, private=private, shown=shown)
     source, origin = await source_of(services, interaction, target)
     request = derived_requests.larger(target.generation, requester(interaction), destination, origin)
     await requests.accept(services, interaction, request, [source], shown=shown)
@@ -158,18 +157,6 @@ async def _one_is_meant(services: Services, interaction: discord.Interaction[Any
     view = choice_view([image.id for image in images])
     await interaction.response.send_message(view=view, ephemeral=True, allowed_mentions=_NOBODY)
     return False
-
-
-async def _new_card(
-    services: Services,
-    interaction: discord.Interaction[Any],
-    target: Target,
-    price: Credits,
-    shown: Credits | None = None,
-) -> Destination:
-    """Acknowledge, with a card that is as private as what it is made from unless its member is asked first."""
-    private = is_private(interaction, target)
-    return await requests.acknowledge(services, interaction, price, private=private, shown=shown)
 
 
 def _settings(form: Form, model: Model = Model.PRO, ratio: AspectRatio = AspectRatio.AUTO) -> Settings:

@@ -98,7 +98,11 @@ async def decide(services: Services, interaction: discord.Interaction[Any], butt
         )
         if verdict is ReportVerdict.DELETED and verdict in decided.report.decisions:
             # Also if it was decided before: Discord may not have been reached then.
-            await _delete(interaction.client, decided.entry.image)
+            try:
+                await _delete(interaction.client, decided.entry.image)
+            except DISCORD_ERRORS:
+                await services.image_reports.not_deleted(decided)
+                raise
             decided = await services.image_reports.forget_deleted(decided)
         await _send(
             decided,
@@ -150,14 +154,15 @@ def _buttons(reported: ReportedImage) -> list[ui.Button[Any]]:
 
 
 async def _show(services: Services, client: discord.Client, reported: ReportedImage) -> None:
-    """Post the report, or bring its message up to date; one that was deleted by hand is posted again."""
+    """Post the report, or bring its message up to date; one that can no longer be edited is posted again."""
     report = reported.report
     if report.message_id is not None:
         message = client.get_partial_messageable(report.channel_id).get_partial_message(report.message_id)
         try:
             await _edit(message, reported)
-        except discord.NotFound as error:
-            if fault_of(error) is not DiscordFault.MESSAGE_GONE:
+        except discord.HTTPException as error:
+            # Refused: the channel was closed to the bot, and the server may have another by now.
+            if fault_of(error) not in (DiscordFault.MESSAGE_GONE, DiscordFault.REFUSED):
                 raise
         else:
             return

@@ -74,6 +74,10 @@ async def choose(services: Services, interaction: discord.Interaction[Any], butt
     price = services.prices.of(form.settings) * form.count
     try:
         destination = await requests.acknowledge(services, interaction, price, private=form.private, shown=form.price)
+    except Exception:
+        await services.history.give_wording_back(draft_id, number)
+        raise
+    try:
         request = GenerationRequest(
             requester=requester(interaction),
             prompt=typed_prompt(interaction, words),

@@ -12,6 +12,7 @@ from bot.domain.credits import Credits
 from bot.domain.errors import ReferencesGone
 from bot.domain.generation import Destination, GenerationRequest, Reference, Source
 from bot.domain.ids import ChannelId, UserId
+from bot.domain.preferences import Preferences
 from bot.domain.style_errors import SetImagesGone
 from bot.generation.service import GenerationService, TellPassedOver
 from bot.ui.interactions import for_member_alone, outside_server, parent_of
@@ -25,12 +26,14 @@ async def acknowledge(
     *,
     private: bool,
     shown: Credits | None = None,
+    preferences: Preferences | None = None,
 ) -> Destination:
     """Open the card of a request; or if its member is asked first, answer in private, without a card.
 
-    ``shown``: the price that stood on what the member used. Raises MayNotPost.
+    ``shown``: the price that stood on what the member used. ``preferences``: the member's, if they were read already.
+    Raises MayNotPost.
     """
-    preferences = await services.preferences.of(UserId(interaction.user.id))
+    preferences = preferences or await services.preferences.of(UserId(interaction.user.id))
     if preferences.asks_about(price, shown=shown):
         return await answer_privately(interaction, private=private)
     return await services.acknowledger.acknowledge(interaction, private=private)

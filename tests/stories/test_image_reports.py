@@ -234,6 +234,31 @@ async def test_a_report_on_an_image_that_is_gone_or_whose_message_was_deleted_by
     assert world.ledger(world.alice) == PAID
 
 
+async def test_what_discord_refuses_to_delete_does_not_count_as_deleted(world: StoryWorld) -> None:
+    card, message = await reported(world)
+    world.deny_bot("view_channel")
+    refused = private_answer(await world.admin.click(message, label="Delete"))
+    assert "went wrong" not in refused.text
+    await world.admin.click(message, label="Refund · 5 credits")
+    shown = rendered(reports(world)[-1])
+    assert "Deleted" not in shown.text
+    assert shown.buttons == ("Delete",)
+    assert card.id in {one.id for one in world.messages()}
+
+
+async def test_a_report_moves_to_the_new_channel_when_the_old_one_was_closed(world: StoryWorld) -> None:
+    card, _ = await reported(world)
+    guild, backend = world.env.guild, world.env.backend
+    (role,) = [role for role in backend.get_guild(guild.id).roles.values() if role.managed]
+    denied = discord.Permissions(view_channel=True).value
+    backend.set_overwrite(guild.channels["mods"].id, Overwrite(role.id, OverwriteType.ROLE, deny=denied))
+    other = guild.create_text_channel("moderators")
+    await quota(world, "settings", reports_channel=other)
+    assert await report(world, guild.add_member(world.env.create_user("carol")), card) == texts.SENT
+    (message,) = other.history()
+    assert "2 reports" in rendered(message).text
+
+
 async def test_where_the_bot_cannot_post_the_admin_or_the_reporter_reads_so(world: StoryWorld) -> None:
     channel = world.env.guild.create_text_channel("mods")
     backend = world.env.backend

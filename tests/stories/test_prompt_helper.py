@@ -5,6 +5,7 @@ from collections.abc import AsyncGenerator
 from decimal import Decimal
 from typing import Any
 
+import aiohttp
 import pytest
 import simcord
 from aiohttp import web
@@ -126,6 +127,22 @@ async def test_a_choice_that_cannot_be_paid_can_be_made_again(world: StoryWorld)
     await world.outcome(await world.bob.click(message, label="1"))
 
     assert [entry for entry in world.ledger(world.bob) if entry[0] != "rule"] == PAID
+
+
+async def test_a_choice_that_does_not_reach_discord_can_be_made_again(
+    world: StoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def unreachable(*_: object, **__: object) -> None:
+        raise aiohttp.ClientConnectionError
+
+    message = await improve(world, await new_card(world))
+    with monkeypatch.context() as patch:
+        patch.setattr("bot.ui.acknowledger._open_card", unreachable)
+        world.expected_logs.append("unexpected error")
+        await world.bob.click(message, label="1")
+    await world.outcome(await world.bob.click(message, label="1"))
+
+    assert world.ledger(world.bob) == PAID
 
 
 async def test_nobody_is_asked_for_words_that_could_not_be_used(world: StoryWorld, assistant: AssistantStandIn) -> None:

@@ -30,11 +30,12 @@ REFUSALS: Final[Mapping[type[UserError], str]] = {
     reports.AlreadyReported: f"You've already reported this image, {_NOT_SENT} The moderators have your report.",
     reports.AlreadyReviewed: f"The moderators have already dealt with this image, {_NOT_SENT}",
     reports.TooManyReports: (
-        f"You've made {REPORTS_A_DAY} reports within a day, which is the limit, {_NOT_SENT} Tell an admin directly."
+        f"You've made {REPORTS_A_DAY} reports in the last 24 hours, which is the limit, {_NOT_SENT} "
+        "Tell an admin directly."
     ),
-    reports.ReportGone: "This image or its report is no longer known to me. Nothing was changed.",
+    reports.ReportGone: "I no longer have this image or its report, so nothing was changed.",
     reports.NotAModerator: (
-        "Only quota managers can do that, and those who can manage messages where the image is. Ask one of them."
+        "Only quota managers, and people who can manage messages in the image's channel, can do that. Ask one of them."
     ),
 }
 
