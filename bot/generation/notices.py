@@ -52,7 +52,7 @@ class NoticeWorker:
 
     async def _callback_received(self, task_id: TaskId) -> None:
         tracker = self._pipeline.tracker
-        if tracker.is_held(task_id):
+        if tracker.state(task_id) is TaskState.SUBMITTING:
             await tracker.hold(task_id)
         else:
             tracker.poll_now(task_id)
@@ -79,7 +79,7 @@ class NoticeWorker:
         async with self._store.read() as tx:
             tasks = await tx.tasks.in_states({TaskState.RESERVED, TaskState.RUNNING})
         for task in tasks:
-            if task.state is TaskState.RUNNING and self._pipeline.tracker.is_held(task.id):
+            if task.state is TaskState.RUNNING and self._pipeline.tracker.state(task.id) is TaskState.SUBMITTING:
                 await self._callback_received(task.id)
         reserved = [task for task in tasks if task.state is TaskState.RESERVED]
         for generation_id in self._add(reserved):

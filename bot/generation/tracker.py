@@ -89,10 +89,10 @@ class Tracker:
         watched = Watched(task, submitted, deadline, 0.0, urgent=at_once)
         self._agenda.schedule(watched, 0.0 if at_once else self._gap(watched))
 
-    def is_held(self, task_id: TaskId) -> bool:
-        """Whether this process waits for KIE's id of the task."""
+    def state(self, task_id: TaskId) -> TaskState | None:
+        """How this process watches the task: SUBMITTING until KIE's id of it is known; None when it does not."""
         watched = self._agenda.get(task_id)
-        return watched is not None and watched.task.kie_task_id is None
+        return None if watched is None else watched.task.state
 
     def poll_now(self, task_id: TaskId) -> bool:
         """Poll this task at once; False when it is not being polled."""

@@ -226,7 +226,7 @@ async def test_a_callback_to_a_gateway_brings_an_id_that_was_lost(cluster: Clust
     cluster.kie.script.on("createTask", CutAfter())
     async with cluster.worker(leader, submitter_tuned(hold_ambiguous=True)) as worker, cluster.gateway() as gateway:
         task_id = await one_task(gateway)
-        await until(lambda: worker.tracker.is_held(task_id), what="the task to be held")
+        await until(lambda: worker.tracker.state(task_id) is TaskState.SUBMITTING, what="the task to be held")
         (kie_task,) = cluster.kie.tasks.values()
         assert await gateway.tracker.callback_received(task_id, KieTaskId(kie_task.id))
         async with worker.store.read() as tx:
@@ -244,10 +244,10 @@ async def test_an_id_of_which_nothing_is_heard_is_found_in_the_row(cluster: Clus
         generation_id = await gateway.request()
         (task,) = await gateway.tasks(generation_id)
         looks.release()
-        await until(lambda: worker.tracker.is_held(task.id), what="the task to be held")
+        await until(lambda: worker.tracker.state(task.id) is TaskState.SUBMITTING, what="the task to be held")
         (kie_task,) = cluster.kie.tasks.values()
         assert await gateway.tracker.callback_received(task.id, KieTaskId(kie_task.id))
-        assert worker.tracker.is_held(task.id)
+        assert worker.tracker.state(task.id) is TaskState.SUBMITTING
         looks.release()
         await worker.wait_for_post(generation_id)
 

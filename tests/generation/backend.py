@@ -59,6 +59,8 @@ RESERVED, SETTLED, REFUNDED = ("reserve", Decimal(-5)), ("settle", Decimal(0)), 
 """Entries of the ledger for one image of the usual settings."""
 GOODWILL, LATE = ("goodwill", Decimal(5)), ("late", Decimal(-5))
 
+_POLLED = {TaskState.RUNNING, TaskState.OVERDUE}
+
 
 @dataclass(frozen=True)
 class Backend:
@@ -121,8 +123,13 @@ class Backend:
         return [task.state for task in await self.tasks(generation_id)]
 
     async def wait_for_states(self, generation_id: GenerationId, *expected: TaskState) -> None:
+        """Wait until the tasks are stored with these states, and watched with them where this process polls."""
+
         async def reached() -> bool:
-            return await self.states(generation_id) == [*expected]
+            tasks = await self.tasks(generation_id)
+            polled = [task for task in tasks if task.state in _POLLED and self.workload.leadership.leads]
+            watched = all(self.tracker.state(task.id) is task.state for task in polled)
+            return watched and [task.state for task in tasks] == [*expected]
 
         await until(reached, what=f"tasks to be {', '.join(expected)}")
 
