@@ -1,7 +1,7 @@
 """Cards whose process ended before it had accepted the request: they ask the member to send it again."""
 
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import discord
 import structlog
@@ -42,12 +42,9 @@ async def show_interrupted(client: discord.Client, pending: PendingCard, *, toke
 async def _answer_interaction(client: discord.Client, pending: PendingCard, token: InteractionToken) -> None:
     webhook = discord.Webhook.partial(token.application_id, token.value, client=client)
     view, message_id = interrupted_view(pending.user_id), pending.destination.message_id
-    if message_id is not None:
-        edit = partial(webhook.edit_message, message_id, view=view, attachments=[], allowed_mentions=_NOBODY)
-        await retry_later(edit)
-    else:
-        # The first message sent replaces "thinking…", whose id is unknown; if there is none, Discord refuses.
-        await webhook.send(view=view, allowed_mentions=_NOBODY, wait=True)
+    # The answer to the interaction, if its id is unknown; if there is none, Discord refuses.
+    message: Any = message_id or "@original"
+    await retry_later(partial(webhook.edit_message, message, view=view, attachments=[], allowed_mentions=_NOBODY))
 
 
 async def _replace_card(client: discord.Client, pending: PendingCard) -> None:
