@@ -192,7 +192,7 @@ def _notes(card: Card, images: int) -> list[str]:
     reasons = [texts.failure(reason) for reason in dict.fromkeys(task.failure for task in tasks) if reason]
     if ready and not images:
         return [*reasons, texts.NOT_POSTED_HERE]
-    if fetching := len(ready) - images:
+    if (fetching := len(ready) - images) > 0:
         return [*reasons, texts.still_fetched(fetching)]
     if images:
         return [texts.partly(images, len(tasks)), *reasons] if images < len(tasks) else reasons
