@@ -203,7 +203,7 @@ async def test_the_list_has_pages(world: StoryWorld) -> None:
         "### Styles\n**\\|\\|Linocut\\|\\|** · yours\n-# A linocut of …, two colours\n**Photo"
     )
     await world.alice.click(first, label="Next")
-    assert rendered(first).text.startswith("### Styles, page 2\n**Anime** · built-in\n-# A frame of")
+    assert rendered(first).text.startswith("### Styles · page 2\n**Anime** · built-in\n-# A frame of")
     card = await new_card(world)
     forge(world, card, "Again", custom_id_of(first, "Previous"))
     forged = await world.bob.click(card, label="Again")

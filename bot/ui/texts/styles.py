@@ -83,7 +83,7 @@ def _choice(saved: Saved, *facts: str) -> str:
 
 def list_title(page: int, *, sets: bool) -> str:
     """Of /style list and /references list."""
-    return f"### {'Reference sets' if sets else 'Styles'}" + (f", page {page + 1}" if page else "")
+    return f"### {'Reference sets' if sets else 'Styles'}" + (f" · page {page + 1}" if page else "")
 
 
 def style_entry(style: Style, references: ReferenceSet | None) -> str:
