@@ -75,7 +75,7 @@ def exported(requests: int, total: int) -> str:
     """With the file."""
     if requests >= total:
         return f"### Your data\n{counted(total, 'request')} and your credits, as a ZIP file."
-    left_out = "Discord takes no larger file from me. Ask the bot's owner if you need the rest."
+    left_out = "Discord doesn't accept a larger file from me. Ask the bot's owner if you need the rest."
     return f"### Your data\nThe newest **{requests:,}** of your {counted(total, 'request')}: {left_out}"
 
 

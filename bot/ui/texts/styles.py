@@ -168,7 +168,7 @@ def _of_style(error: UserError) -> str | None:
         case errors.BadTemplate():
             return f"A template needs words beside {WORDS}; nothing was saved. Try again."
         case errors.NameMissing():
-            return "A name needs at least one letter or sign; nothing was saved. Try again."
+            return "A name needs at least one visible character; nothing was saved. Try again."
         case errors.NameTaken(name=name):
             return f"There's already a style {_quoted(name)}. Choose another name, or use /style edit."
         case errors.TooManyStyles(limit=limit):
