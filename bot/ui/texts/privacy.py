@@ -23,11 +23,12 @@ data, the limits stay, and the amounts without your name"""
 _PREFERENCES = "- **Your favourites and /preferences:** until you change or erase them"
 _STAYS = """**What stays**
 - **Images on Discord.** I can't delete them for you afterwards, so first delete those you want gone, in their ⋯ menus
+- Messages to admins that name you: your reports, and your requests for more credits
 - What images cost, without your prompts. Your Discord id stays with it until this month ends, because erasing must \
 not refill your credits
 - Limits that a server's admins set for you
 - Styles and reference sets that you saved for a whole server
-- Earlier backups of the bot's owner, until they are deleted"""
+- The bot owner's earlier backups, until they are deleted"""
 
 
 def stored(data: StoredData, kept_for: KeptFor) -> str:
