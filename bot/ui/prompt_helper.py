@@ -91,8 +91,7 @@ async def choose(services: Services, interaction: discord.Interaction[Any], butt
             template=form.template,
         )
         tell = partial(tell_passed_over, interaction)
-        sources = [*form.references, *draft.sources]
-        await requests.accept(services, interaction, request, sources, shown=form.price, tell_passed_over=tell)
+        await requests.accept(services, interaction, request, draft.sources, shown=form.price, tell_passed_over=tell)
     except UserError:
         await services.history.give_wording_back(draft_id, number)
         raise
@@ -138,14 +137,12 @@ async def _propose(
         private=request.destination.private,
         spoiler=request.spoiler or hidden,
         origin=request.origin,
-        references=tuple(source for source in sources if isinstance(source, Reference)),
         rewordings=rewordings,
         style=request.style,
         template=request.template,
         price=price,
     )
-    given = tuple(source for source in sources if isinstance(source, Source))
-    draft = replace(services.history.new_draft(user, place, given), prompt=prompt, form=form)
+    draft = replace(services.history.new_draft(user, place, sources), prompt=prompt, form=form)
     if problem is None:
         # By the interaction's own id: if Discord sends it twice, it is charged once.
         draft = replace(draft, id=DraftId(interaction.id))

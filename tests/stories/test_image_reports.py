@@ -300,7 +300,7 @@ async def test_reports_are_exported_and_erased(world: StoryWorld) -> None:
     assert (own["image"], own["reason"]) == (str(image), "not for *here*")
     assert "not for" not in str(await exported(world, world.alice))
     await erased(world, world.bob)
-    assert places_of(world, "not for") == set()
+    await until(lambda: not places_of(world, "not for"), what="the file's old pages to be dropped as well")
     assert not {"image_reports", "image_reporters"} & places_of(world, str(world.bob.id))
     await world.admin.click(message, label="Dismiss")
     assert "Reported by" not in rendered(reports(world)[-1]).text

@@ -28,7 +28,7 @@ COUNT = "How many (each costs credits)"
 FILES = "More images to work from"
 OPTIONS = "Options"
 _IMPROVE = "Improve my prompt"
-IMPROVE_HINT = "Sends your prompt to a text service for three others. You choose before anything is made."
+IMPROVE_HINT = "Sends your prompt to a text service that suggests three others. You choose before anything is made."
 
 KEEP_MINE = "Keep mine"
 _OWN_SHOWN = 300
@@ -49,7 +49,8 @@ def change_hint(images: int) -> str:
 
 def without_images(count: int) -> str:
     """Why a remix leaves the images out that the original was made from."""
-    return f"Made without the {counted(count, 'image')} of the original: someone else attached them privately."
+    them = "it" if count == 1 else "them"
+    return f"Made without the {counted(count, 'image')} of the original: someone else attached {them} privately."
 
 
 def improve(price: Decimal) -> str:

@@ -7,7 +7,7 @@ from bot.domain import image_errors
 from bot.domain.errors import UserError
 
 CHOOSE = "Which image? Each number opens that image's own menu."
-FORWARD = "To share this, press and hold the message (or right-click it) and choose Forward."
+FORWARD = "To share this, right-click the message (on a phone, hold it) and choose Forward."
 ONLY_YOU = "Only you can see this, so Discord can't forward it. To share it, make it without `private`."
 GONE = "Deleted."
 DELETE_ONE = "Delete this image for everybody? Its credits aren't refunded."
