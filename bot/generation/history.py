@@ -9,6 +9,7 @@ from bot.domain.derived_requests import LARGER_PROMPT
 from bot.domain.errors import DraftGone, GenerationGone, NotYours, QuestionGone
 from bot.domain.generation import Draft, Generation, Image, Origin, Reference, Source, SubmittedForm
 from bot.domain.ids import DIRECT_MESSAGES, ChannelId, DraftId, GenerationId, ImageId, MessageId, UserId
+from bot.domain.image_errors import ImageGone
 from bot.runtime import Runtime
 
 DRAFTS_KEPT_FOR = timedelta(days=1)
@@ -42,15 +43,18 @@ class History:
         return generation
 
     async def image(self, image_id: ImageId, to: UserId) -> tuple[Image, Generation]:
-        """A posted image that a member may see, and what it belongs to; raises GenerationGone.
+        """A posted image that a member may see, and what it belongs to; raises GenerationGone or ImageGone.
 
         Whether the member has come to it in a rightful way is for the caller to check: its id can be forged.
         """
         async with self._store.read() as tx:
             image = await tx.images.get(image_id)
             generation = await tx.generations.get(image.generation_id) if image is not None else None
+            deleted = image is not None and await tx.image_reports.deleted(image.message_id)
         if image is None or generation is None or not (image.shared or _may_see(generation, to)):
             raise GenerationGone
+        if deleted:
+            raise ImageGone
         return image, generation
 
     async def images_in(self, message_id: MessageId) -> list[Image]:

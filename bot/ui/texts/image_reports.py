@@ -16,6 +16,7 @@ REASON = "What's wrong with it?"
 REASON_HINT = "Optional. Only the moderators see this."
 SENT = "Thank you. The moderators have your report."
 DISMISS = "Dismiss"
+AGE_RESTRICTED = "Not shown here: it's from an age-restricted channel, or from one that I can't see."
 _REPORTERS_NAMED, _REASONS_SHOWN = 5, 3
 _NOT_SENT = "so nothing was sent."
 
