@@ -229,7 +229,7 @@ def test_no_text_uses_words_that_members_do_not_know(module: Path) -> None:
 def test_the_proposals_of_the_prompt_helper_fit_into_one_message() -> None:
     longest = ["*" * REWORDING_MAX] * REWORDINGS
     price = Decimal("1234567.125")
-    shown = [*forms.rewordings(longest, words=True), forms.own_words("*" * 5000, price, price, words=True)]
+    shown = [*forms.rewordings(longest), forms.own_words("*" * 5000, price, price, words=True)]
 
     assert sum(map(len, shown)) + len(shown) <= 4000
 

@@ -34,7 +34,10 @@ REFUSALS: Final[Mapping[type[UserError], str]] = {
         f"You've made {REPORTS_A_DAY} reports in the last 24 hours, which is the limit, {_NOT_SENT} "
         "Tell an admin directly."
     ),
-    reports.ReportGone: "I no longer have this image or its report, so nothing was changed.",
+    reports.ReportGone: (
+        "I no longer have this image or its report, so nothing was changed. "
+        "If the image's message is still there, delete it by hand."
+    ),
     reports.NotAModerator: (
         "Only quota managers, and people who can manage messages in the image's channel, can do that. Ask one of them."
     ),
