@@ -96,6 +96,7 @@ REFUSALS: list[errors.UserError] = [
     image_errors.AlreadyShared(),
     image_errors.ComparisonGone(),
     image_errors.NothingBefore(),
+    image_errors.ImageBeingPosted(),
     image_errors.MayNotShare(),
     image_reports.NoReportsChannel(),
     image_reports.ReportsChannelClosed(),
