@@ -20,6 +20,7 @@ from bot.ui.discord_errors import DISCORD_ERRORS, DiscordFault, fault_of, leave_
 from bot.ui.history import HistoryMessage, entry_item
 from bot.ui.interactions import check_manager, is_outside, manages_by_role
 from bot.ui.modals import read_reason, reason_modal
+from bot.ui.server_settings import AnyChannel
 from bot.ui.services import Services
 from bot.ui.targets import ImageTarget, image_target_of, message_of
 from bot.ui.texts import amounts
@@ -36,6 +37,7 @@ _VERDICTS: Final[Mapping[Action, ReportVerdict]] = {
     Action.REFUND_REPORTED: ReportVerdict.REFUNDED,
     Action.DISMISS_REPORT: ReportVerdict.DISMISSED,
 }
+_Channel = AnyChannel | discord.CategoryChannel | discord.Thread
 _Send = Callable[[HistoryMessage], Awaitable[discord.Message]]
 
 
@@ -96,8 +98,8 @@ async def decide(services: Services, interaction: discord.Interaction[Any], butt
         decided = await services.image_reports.decide(
             reported, verdict, UserId(interaction.user.id), by_role=manages_by_role(interaction)
         )
-        if verdict is ReportVerdict.DELETED and verdict in decided.report.decisions:
-            # Also if it was decided before: Discord may not have been reached then.
+        if ReportVerdict.DELETED in decided.report.decisions:
+            # Also if it was decided before: that process may have ended before Discord was reached.
             try:
                 await _delete(interaction.client, decided.entry.image)
             except DISCORD_ERRORS:
@@ -212,15 +214,20 @@ async def _send(client: discord.Client, place: ChannelId, reported: ReportedImag
 
 
 async def _is_age_restricted(guild: discord.Guild | None, channel_id: ChannelId) -> bool | None:
-    """None for a channel that cannot be seen. Discord tells nothing of archived threads unless asked."""
+    """None for a channel that cannot be seen."""
+    channel = await _channel(guild, channel_id)
+    place = channel.parent if isinstance(channel, discord.Thread) else channel
+    return None if place is None else place.is_nsfw()
+
+
+async def _channel(guild: discord.Guild | None, channel_id: ChannelId) -> _Channel | None:
+    """None for one that cannot be seen. Discord tells nothing of archived threads unless asked."""
     if guild is None:
         return None
     try:
-        channel = guild.get_channel_or_thread(channel_id) or await guild.fetch_channel(channel_id)
+        return guild.get_channel_or_thread(channel_id) or await guild.fetch_channel(channel_id)
     except (*DISCORD_ERRORS, discord.InvalidData):
         return None
-    place = channel.parent if isinstance(channel, discord.Thread) else channel
-    return None if place is None else place.is_nsfw()
 
 
 async def _delete(client: discord.Client, image: Image) -> None:
@@ -239,10 +246,9 @@ async def _check_moderator(
     try:
         await check_manager(services.quotas, interaction)
     except NotAManager as error:
-        guild, user = interaction.guild, interaction.user
-        channel = guild.get_channel_or_thread(image.channel_id) if guild is not None else None
         if verdict is ReportVerdict.REFUNDED:
             raise
+        user, channel = interaction.user, await _channel(interaction.guild, image.channel_id)
         if not (isinstance(user, discord.Member) and channel and channel.permissions_for(user).manage_messages):
             raise NotAModerator from error
 

@@ -365,3 +365,32 @@ async def test_a_report_whose_words_or_image_discord_refuses_is_a_link(world: St
     shown = rendered(reports(world)[-1])
     assert (f"({card.jump_url})" in shown.text, shown.images, shown.buttons) == (True, (), OPEN)
     assert not [words for words in ("fox", "not for") if words in shown.text]
+
+
+async def test_a_deletion_that_a_process_had_only_decided_is_made_up_for(world: StoryWorld) -> None:
+    card, message = await reported(world)
+    killed = "UPDATE image_reports SET deleted_by = ?, deleted_at = reported_at FROM image_reporters"
+    execute(world.folder, killed, (world.admin.id,))
+    await world.admin.click(message, label="Refund · 5 credits")
+    assert "Deleted" in rendered(reports(world)[-1]).text
+    assert card.id not in {one.id for one in world.messages()}
+
+
+async def test_an_image_in_an_archived_thread_has_its_moderators(world: StoryWorld) -> None:
+    await moderated(world)
+    thread = thread_in(world, world.channel)
+    made = await world.alice.slash(thread, "imagine", prompt="a red fox in snow")
+    await world.outcome(made)
+    assert await report(world, world.bob, response_of(made).message) == texts.SENT
+    cleaner = world.env.guild.create_role("Cleaner", permissions=discord.Permissions(manage_messages=True))
+    give_role(world, world.bob, cleaner)
+    metadata = world.env.backend.get_channel(thread.id).thread_metadata
+    assert metadata is not None
+    metadata.archived = True
+    world.env.backend.announce_channel_update(thread.id)
+    await world.env.settle()
+    assert world.app.client.guilds[0].get_thread(thread.id) is None, "Discord tells nothing of it unless asked"
+    await world.bob.click(reports(world)[-1], label="Dismiss")
+    shown = rendered(reports(world)[-1]).text
+    assert f"Dismissed · by {world.bob.mention}" in shown
+    assert "a red fox in snow" in shown
