@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import discord
+from discord import ui
 
 from bot.assistant import Assistant
 from bot.domain.assistant import OWN_WORDS, AssistantFailed
@@ -152,17 +153,23 @@ async def _propose(
         await services.history.keep(draft)
         paid = ZERO
     numbers = [*range(1, len(rewordings) + 1), OWN_WORDS]
+    shown = False
+
+    def view(*, words: bool) -> ui.LayoutView:
+        nonlocal shown
+        shown = words and problem is None
+        own = texts.own_words(prompt, price, paid if shown else ZERO, words=words)
+        if shown:
+            return panel(BLURPLE, texts.rewordings(rewordings), [own], buttons=wording_buttons(draft.id, numbers))
+        why = texts.REWORDINGS_HIDDEN if problem is None else texts.no_rewordings(problem)
+        return panel(AMBER, [why], [own], buttons=wording_buttons(draft.id, [OWN_WORDS]))
+
     try:
-        await edit_answer(
-            interaction,
-            lambda words: panel(
-                BLURPLE if problem is None else AMBER,
-                [texts.no_rewordings(problem)] if problem is not None else texts.rewordings(rewordings, words=words),
-                [texts.own_words(prompt, price, paid, words=words)],
-                buttons=wording_buttons(draft.id, numbers),
-            ),
-        )
+        await edit_answer(interaction, lambda words: view(words=words))
     except Exception:
         await services.rewordings.refund(draft.id)
         raise
-    await services.rewordings.seen(draft.id)
+    if shown:
+        await services.rewordings.seen(draft.id)
+    elif paid:
+        await services.rewordings.refund(draft.id)

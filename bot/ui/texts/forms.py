@@ -33,6 +33,7 @@ IMPROVE_HINT = "Sends your prompt to a text service that suggests three others. 
 KEEP_MINE = "Keep mine"
 _OWN_SHOWN = 300
 _NOT_CHARGED = "Nothing was charged. Use your own words, or try again later."
+REWORDINGS_HIDDEN = f"Discord doesn't let me show the suggestions here. {_NOT_CHARGED}"
 _UNAVAILABLE = "I can't get suggestions right now."
 _NO_REWORDINGS: Final = {
     AssistantProblem.UNUSABLE: "I found no better wording for this prompt.",
@@ -63,10 +64,10 @@ def images(count: int) -> str:
     return counted(count, "image")
 
 
-def rewordings(prompts: Sequence[str], *, words: bool) -> list[str]:
-    """What a member can choose from; without ``words`` only the numbers, since Discord blocks what they say."""
+def rewordings(prompts: Sequence[str]) -> list[str]:
+    """What a member can choose from."""
     lines = [f"**{number}** · {shown(text, REWORDING_MAX)}\n" for number, text in enumerate(prompts, start=1)]
-    return ["### Choose your prompt", *(lines if words else ["Discord doesn't let me show the suggestions here."])]
+    return ["### Choose your prompt", *lines]
 
 
 def no_rewordings(problem: AssistantProblem) -> str:

@@ -16,6 +16,7 @@ PROMPT_HIDDEN = "Discord doesn't accept this prompt here."
 
 REFUSALS: Final[Mapping[type[UserError], str]] = {
     image_errors.NoSavedImage: "There's no image of mine in this message. Use this on a message with an image I made.",
+    image_errors.ImageBeingPosted: "This image has only just been posted. Press again in a moment.",
     image_errors.NothingBefore: "There's no image before this one that you can see.",
     image_errors.ComparisonGone: (
         "One of the two images no longer exists, and no preview of it was kept. There's nothing to compare."
