@@ -49,12 +49,13 @@ async def test_a_process_killed_before_discord_told_the_cards_ids(deployment: De
         await deployment.wait_for_image(earlier)
         await deployment.wait_until_settled()
         lost = Fault(hang=True, performed=True)
-        acknowledged = deployment.front.faults.on("POST", "/interactions/*/callback", lost, times=2)
+        acknowledged = deployment.front.faults.on("POST", "/interactions/*/callback", lost, times=3)
         posted = deployment.front.faults.on("POST", "/channels/*/messages", lost)
         await deployment.imagine("a hill")
+        secret = await deployment.imagine("a cave", private=True)
         await deployment.alice.click(deployment.card(earlier), label="Again")
         message = await deployment.mention_with("at night", ("own.png", plain_image(GREEN)), by=deployment.bob)
-        await until(lambda: acknowledged.hits == 2 and posted.hits, what="the three cards")
+        await until(lambda: acknowledged.hits == 3 and posted.hits, what="the four cards")
         bot.send(signal.SIGKILL)
         await bot.ended()
 
@@ -62,6 +63,7 @@ async def test_a_process_killed_before_discord_told_the_cards_ids(deployment: De
         await until(
             lambda: sum(INTERRUPTED in post.text for post in deployment.posts()) == 3, within=20, what="all reports"
         )
+        await deployment.wait_for_text(secret, INTERRUPTED)
     assert [INTERRUPTED in rendered(reply).text for reply in deployment.replies_to(message)] == [True]
     assert len(deployment.posts()) == 5, "the river, Bob's message, and one card each"
     assert (deployment.ledger(), deployment.prompts(), deployment.logged_errors()) == (PAID, ["a river"], [])
