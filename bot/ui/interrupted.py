@@ -2,10 +2,11 @@
 
 from contextlib import suppress
 from functools import partial
-from typing import Any, Final
+from typing import Final
 
 import discord
 import structlog
+from discord.http import Route
 
 from bot.domain.generation import InteractionToken, PendingCard
 from bot.domain.ids import MessageId, to_base36
@@ -46,9 +47,16 @@ async def _answer_interaction(client: discord.Client, pending: PendingCard, toke
     if message_id is None and not pending.destination.private:
         with suppress(*DISCORD_ERRORS):
             message_id = await _find_card(client, pending)
-    # Else what answers the interaction, if anything does: a private card, or the question that a card was to follow.
-    message: Any = message_id or "@original"
-    await retry_later(partial(webhook.edit_message, message, view=view, attachments=[], allowed_mentions=_NOBODY))
+    if message_id is None:
+        message_id = await retry_later(partial(_first_answer, client, token))
+    await retry_later(partial(webhook.edit_message, message_id, view=view, attachments=[], allowed_mentions=_NOBODY))
+
+
+async def _first_answer(client: discord.Client, token: InteractionToken) -> MessageId:
+    """A private card, or the question that a card was to follow; Discord refuses if there was no answer."""
+    path = "/webhooks/{webhook_id}/{webhook_token}/messages/@original"
+    route = Route("GET", path, webhook_id=token.application_id, webhook_token=token.value)
+    return MessageId(int((await client.http.request(route))["id"]))
 
 
 async def _replace_card(client: discord.Client, pending: PendingCard) -> None:
