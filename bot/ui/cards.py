@@ -65,14 +65,17 @@ def outcome_view(
     generation = card.generation
     items: list[ui.Item[Any]] = [gallery(generation, images, alt_text)] if images else []
     facts = _result_facts(card, link=words) if images else []
-    items += [ui.TextDisplay(headline(generation, words=words)), _small_print(generation, facts, words=words)]
+    blocked = not images and any(task.failure is Failure.MODERATED for task in generation.tasks)
+    if not blocked or generation.request.destination.private:
+        items.append(ui.TextDisplay(headline(generation, words=words)))  # else others would still read what was blocked
+    items.append(_small_print(generation, facts, words=words))
     if notes := _notes(card, len(images)):
         items.append(ui.TextDisplay("\n".join(notes)))
     if images:
         items += _result_buttons(generation, [ImageId(image.task_id) for image in images], prices)
     else:
         actions = [Action.AGAIN, Action.EDIT_PROMPT, Action.DELETE]
-        if any(task.failure is Failure.MODERATED for task in generation.tasks):
+        if blocked:
             actions[:2] = reversed(actions[:2])  # the same words would be blocked again
         items.append(ui.ActionRow(*(card_button(action, generation.id) for action in actions)))
     return finished_view(_outcome_colour(card, len(images)), *items)

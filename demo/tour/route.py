@@ -1,11 +1,13 @@
 """Where the tour goes: every command, button and form that a visitor finds."""
 
-from demo.kie import Http429
+from demo.kie import Fail, Http429, Succeed
 from demo.run import Demo
 from demo.tour.visitor import Visitor
 
 _QUOTA: tuple[tuple[str, dict[str, str]], ...] = (
     ("set-member", {"member": "bob", "period": "day", "credits": "80"}),
+    ("set-default", {"period": "day", "credits": "120"}),
+    ("set-role", {"role": "Admin", "period": "week", "credits": "500"}),
     ("clear", {"member": "bob"}),
     ("pool", {"period": "day", "credits": "400"}),
     ("grant", {"member": "bob", "credits": "10", "reason": "a poster"}),
@@ -23,7 +25,7 @@ async def walk(visitor: Visitor, demo: Demo) -> None:
     await visitor.stop("arrival")
     await _images(visitor)
     await _panel(visitor)  # while the image to reply to is among the newest messages
-    await _menus(visitor)
+    await _menus(visitor, demo)
     await _edits(visitor)
     await _failures(visitor)
     await _cancel(visitor, demo)
@@ -32,6 +34,9 @@ async def walk(visitor: Visitor, demo: Demo) -> None:
     await _styles(visitor)
     await _own(visitor)
     await _privacy(visitor)
+    await _ask_for_more(visitor)
+    await _operator(visitor)
+    await _greeting(visitor, demo)
 
 
 async def _images(visitor: Visitor) -> None:
@@ -93,8 +98,11 @@ async def _panel(visitor: Visitor) -> None:
     await visitor.stop("apps")
 
 
-async def _menus(visitor: Visitor) -> None:
+async def _menus(visitor: Visitor, demo: Demo) -> None:
+    demo.kie.script.next_tasks(*(Succeed(duration=seconds) for seconds in (3, 4, 8, 8)))
     await visitor.command("imagine", prompt="a harbour at dawn", count="4")
+    await visitor.shows("2 of 4 done")
+    await visitor.stop("grid-at-work")
     await visitor.finished("a harbour at dawn")
     await visitor.stop("grid")
     await visitor.press("3")
@@ -152,9 +160,9 @@ async def _edits(visitor: Visitor) -> None:
 
 
 async def _failures(visitor: Visitor) -> None:
-    for marker in ("moderated", "broken", "nocredits"):
+    for marker, shown in (("moderated", "safety filter"), ("broken", "[broken]"), ("nocredits", "[nocredits]")):
         await visitor.command("imagine", prompt=f"a crow [{marker}]")
-        await visitor.shows(f"a crow [{marker}]")
+        await visitor.shows(shown)
         await visitor.shows("Edit prompt")
         await visitor.stop(marker)
     await visitor.press("Edit prompt")
@@ -176,6 +184,10 @@ async def _failures(visitor: Visitor) -> None:
 
 async def _cancel(visitor: Visitor, demo: Demo) -> None:
     await visitor.be("bob")
+    demo.kie.script.next_tasks(Succeed(), Fail("500", "Internal Error, Please try again later."))
+    await visitor.command("imagine", prompt="two owls ||at night||", count="2")
+    await visitor.shows("Again")
+    await visitor.stop("partly-and-spoilered")
     demo.kie.script.on("createTask", *[Http429()] * 50)
     await visitor.command("imagine", prompt="a boat in a storm")
     await visitor.press("Cancel")
@@ -259,6 +271,14 @@ async def _own(visitor: Visitor) -> None:
     await visitor.command("history")
     await visitor.shows("Your images")
     await visitor.stop("history")
+    await visitor.press("Older")
+    await visitor.stop("history-older")
+    await visitor.command("history", search="fox")
+    await visitor.shows("“fox”")
+    await visitor.stop("history-search")
+    await visitor.press("1")
+    await visitor.shows("Original file")
+    await visitor.stop("history-image")
     await visitor.command("favourites")
     await visitor.shows("Your favourites")
     await visitor.stop("favourites")
@@ -285,3 +305,46 @@ async def _privacy(visitor: Visitor) -> None:
     await visitor.press("Erase everything")
     await visitor.shows("Erasing your data")
     await visitor.stop("privacy-erasing")
+
+
+async def _ask_for_more(visitor: Visitor) -> None:
+    await visitor.be("Ada (admin)")
+    await visitor.command("quota settings", **{"requests-channel": "studio"})
+    await visitor.shows("Requests for more credits: #studio")
+    await visitor.command("quota set-member", member="alice", period="day", credits="4")
+    await visitor.be("alice")
+    await visitor.command("imagine", prompt="a red fox in snow")
+    await visitor.shows("Ask for more")
+    await visitor.stop("ask-for-more")
+    await visitor.press("Ask for more")
+    await visitor.shows("Decline")
+    await visitor.stop("asked-for-more")
+    await visitor.be("Ada (admin)")
+    await visitor.press("Approve")
+    await visitor.stop("approve-form")
+    await visitor.submit()
+    await visitor.stop("approved")
+
+
+async def _operator(visitor: Visitor) -> None:
+    await visitor.be("Ada (admin)")
+    for name, options in (("status", {}), ("servers", {}), ("pause", {"reason": "New prices come at noon."})):
+        await visitor.command(f"ops {name}", **options)
+        await visitor.stop(f"ops-{name}")
+    await visitor.command("imagine", prompt="a red fox in snow")
+    await visitor.shows("paused")
+    await visitor.stop("ops-paused")
+    await visitor.command("ops resume")
+    await visitor.stop("ops-resume")
+
+
+async def _greeting(visitor: Visitor, demo: Demo) -> None:
+    async def join() -> None:
+        (guild,) = demo.app.client.guilds
+        demo.app.client.dispatch("guild_join", guild)
+        await demo.env.settle()
+
+    await visitor.be("Ada (admin)")  # to others simcord does not show the names of an admin's commands
+    await demo.simulation.run(join)
+    await visitor.shows("Hi, I'm")
+    await visitor.stop("greeting")

@@ -11,6 +11,7 @@ _SEND = 'frame.getElementById("send-message")'
 _NEWEST = "all('.channel-message').at(-1)"
 _IN_SIGHT = f"""{_NEWEST}.getBoundingClientRect().bottom
     <= frame.getElementById('channel-composer').getBoundingClientRect().top + 24"""
+_JUMP = "button('New messages · jump to latest')"
 _IMAGES_LOADED = "all('.channel-message img').every((image) => image.naturalWidth > 0)"
 _LAST_ACTION = "(frame.defaultView.simcordPreview.activity.at(-1)?.requestId ?? null)"
 _IDLE = """(!/ing .*…$/.test(frame.getElementById("action-status").textContent) && !all(".message-loading").length)"""
@@ -60,6 +61,8 @@ class Visitor:
         """Wait until the page is at rest, take a picture, and raise Stuck if anything is wrong."""
         await self.page.until(_IDLE, "end of the action", 30)
         await self.page.until(_IMAGES_LOADED, "end of loading images", 30)
+        if await self.page.evaluate(f"!!({_JUMP})"):
+            await self.page.click(_JUMP, "jump to latest")
         self._pictures += 1
         await self.page.picture(self._folder / f"{self._pictures:02}-{name}.png")
         if faults := [*await self.page.evaluate(_FAULTS), *self.page.errors]:

@@ -28,7 +28,7 @@ COUNT = "How many (each costs credits)"
 FILES = "More images to work from"
 OPTIONS = "Options"
 _IMPROVE = "Improve my prompt"
-IMPROVE_HINT = "Sends your prompt to a text service for three others. You choose before anything is made."
+IMPROVE_HINT = "Sends your prompt to a text service for three suggestions. You choose before anything is made."
 
 KEEP_MINE = "Keep mine"
 _OWN_SHOWN = 300

@@ -27,7 +27,7 @@ _STAYS = """**What stays**
 not refill your credits
 - Limits that a server's admins set for you
 - Styles and reference sets that you saved for a whole server
-- Earlier backups of the bot's owner, until they are deleted"""
+- Backups that the bot's owner made before, until they are deleted"""
 
 
 def stored(data: StoredData, kept_for: KeptFor) -> str:
