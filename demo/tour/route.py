@@ -96,6 +96,11 @@ async def _panel(visitor: Visitor) -> None:
     await visitor.app("Edit image", "make it summer")
     await visitor.finished("make it summer")
     await visitor.stop("apps")
+    await visitor.choose("make it summer")
+    await visitor.say("help")
+    await visitor.channel()
+    await visitor.shows("shows everything else")
+    await visitor.stop("help-in-a-line")
 
 
 async def _menus(visitor: Visitor, demo: Demo) -> None:
@@ -288,6 +293,12 @@ async def _own(visitor: Visitor) -> None:
     await visitor.shows("Private: on")
     await visitor.stop("preferences")
     await visitor.press("Private: on")
+    await visitor.pick("Ask first", "Ask first: always")
+    await visitor.command("imagine", prompt="a pond", count="2")
+    await visitor.shows("Make this?")
+    await visitor.stop("asked-first")
+    await visitor.press("No")
+    await visitor.pick("Ask first", "Ask first: default (never)")
 
 
 async def _privacy(visitor: Visitor) -> None:

@@ -113,6 +113,14 @@ class Visitor:
         box = f"all('#modal-root label').find((box) => box.innerText.includes({label!r}) && box.querySelector('input'))"
         await self.page.click(box, label)
 
+    async def pick(self, select: str, option: str) -> None:
+        """Choose an option of a list in the channel."""
+        field = f"all('button, [role=combobox]').findLast((one) => one.innerText.trim().startsWith({select!r}))"
+        await self.page.click(field, select)
+        before = await self._actions()
+        await self.page.click(f"button({option!r})", option)
+        await self._done(before, option)
+
     async def submit(self) -> None:
         """Submit the channel's open form, and wait until it is closed."""
         await self.press("Submit")
