@@ -67,7 +67,7 @@ demo-tour: $(DEV_READY) ## go through the demo in headless Chromium, with pictur
 
 ##@ Check it
 
-check: $(DEV_READY) format lint contracts types audit test test-postgresql ## everything that CI runs
+check: $(DEV_READY) format lint contracts types audit test test-long test-postgresql ## everything that CI runs
 
 test: $(DEV_READY) ## the tests
 	$(BIN)/python -m pytest -n 4 --dist worksteal

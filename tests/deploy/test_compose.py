@@ -15,7 +15,7 @@ from tests.ports import free_port
 from tests.process.deployment import KIE_KEY, open_deployment
 from tests.waiting import until
 
-pytestmark = [pytest.mark.long, pytest.mark.timeout(120)]
+pytestmark = pytest.mark.long
 
 
 async def test_the_service_makes_an_image_and_shows_metrics(tmp_path: Path) -> None:

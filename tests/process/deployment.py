@@ -82,7 +82,7 @@ class Deployment:
         async with self.start(**settings) as bot:
             await until(
                 lambda: self.front.gateway.identified > identified or bot.returncode is not None,
-                within=30,
+                within=60,
                 what="the bot to connect",
             )
             assert bot.returncode is None, bot.output()
@@ -163,7 +163,7 @@ class Deployment:
         """The card, once it has an image."""
         await until(
             lambda: interaction.response is not None and rendered(interaction.response).images,
-            within=30,
+            within=60,
             what="an image on the card",
         )
         return rendered(self.card(interaction))

@@ -88,7 +88,6 @@ async def assistant() -> AsyncGenerator[AssistantStandIn]:
 
 
 @pytest.mark.long
-@pytest.mark.timeout(180)
 @pytest.mark.parametrize(
     ("kind", "number"), [("sqlite", signal.SIGKILL), ("postgresql", signal.SIGTERM), ("postgresql", signal.SIGKILL)]
 )

@@ -78,7 +78,7 @@ class FaultyDisk:
             await until(
                 lambda: gateway.identified > identified or process.process.returncode is not None,
                 what="the bot to connect",
-                within=30,
+                within=60,
             )
             assert process.process.returncode is None, process.process.output()
             yield process
@@ -92,7 +92,7 @@ class FaultyDisk:
     async def wait_for_image(self, interaction: InteractionResult) -> None:
         await until(
             lambda: interaction.response is not None and rendered(interaction.response).images,
-            within=30,
+            within=60,
             what="an image on the card",
         )
         await self.wait_until_finished()

@@ -23,7 +23,6 @@ SHORT = LoadTestOptions(
 
 
 @pytest.mark.long
-@pytest.mark.timeout(180)
 async def test_a_burst_and_a_flood_leave_nothing_undone(tmp_path: Path) -> None:
     result = await run(SHORT, tmp_path)
     assert result.problems == []

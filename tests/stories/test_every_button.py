@@ -338,7 +338,6 @@ async def handled(world: StoryWorld, *presses: simcord.InteractionResult) -> Non
 
 
 @pytest.mark.long
-@pytest.mark.timeout(180)
 async def test_somebody_else_changes_nothing(world: StoryWorld, ops: OperatorSetup) -> None:
     """What anybody may press costs the one who does."""
     places = await lay_out(world, ops)
@@ -360,7 +359,6 @@ async def test_somebody_else_changes_nothing(world: StoryWorld, ops: OperatorSet
 
 
 @pytest.mark.long
-@pytest.mark.timeout(180)
 async def test_twice_at_once_in_the_next_process(world: StoryWorld, ops: OperatorSetup) -> None:
     places = await lay_out(world, ops)
     await world.restart()
@@ -377,7 +375,6 @@ async def test_twice_at_once_in_the_next_process(world: StoryWorld, ops: Operato
 
 
 @pytest.mark.long
-@pytest.mark.timeout(180)
 async def test_on_a_message_that_was_just_deleted(world: StoryWorld, ops: OperatorSetup) -> None:
     places = await lay_out(world, ops)
     for name, row in TABLE.items():
