@@ -80,9 +80,11 @@ class Visitor:
         await self.page.until(f"!{_SEND}.disabled && {_IDLE}", "free composer", 30)
         await self.page.type(_COMPOSER, f"/{name}", "the composer")
         entry = f"all('.command-entry').find((entry) => entry.querySelector('strong').innerText === '/{name}')"
-        await self.page.click(entry, f"/{name} in the list")
-        if not await self._appears("!all('.command-entry').length"):
-            await self.page.click(entry, f"/{name} in the list")  # the list had moved under the mouse
+        for _ in range(3):  # the list may have moved under the mouse, or come back with a new message
+            await self.page.click(entry, f"/{name} in the list")
+            gone = await self._appears("!all('.command-entry').length")
+            if gone and not await self._appears("all('.command-entry').length", 0.5):
+                break
         for option, value in options.items():
             field = f"all('.command-option-input[data-option=\"{option}\"]')[0]"
             if not await self.page.evaluate(f"!!{field}"):
