@@ -132,8 +132,7 @@ def backups_ignored(config: Config) -> bool:
 
 def status_options(config: Config) -> StatusOptions:
     """What the operator's status is about."""
-    budget = limits(config).budget.credits
-    return StatusOptions(database=backed_up_file(config), folder=data_folder(config), budget=budget)
+    return StatusOptions(backed_up_file(config), data_folder(config), limits(config).budget.credits)
 
 
 def watched_folders(config: Config) -> set[Path]:
@@ -178,8 +177,7 @@ def access(config: Config) -> AccessOptions:
 
 def alert_channel(config: Config) -> ChannelId | None:
     """The channel for alerts about KIE's account; None if there is none."""
-    channel = config.operator.alert_channel
-    return ChannelId(channel) if channel else None
+    return ChannelId(config.operator.alert_channel) if config.operator.alert_channel else None
 
 
 def balance_monitor_options(config: Config) -> BalanceMonitorOptions:
@@ -224,11 +222,15 @@ def previews_kept(config: Config) -> int:
 
 def kept_for(config: Config) -> KeptFor:
     """How long members' data is kept, as /privacy says it."""
-    kept = config.references
+    references, kept = config.references, config.retention
     return KeptFor(
-        references=timedelta(days=kept.keep_days if kept.keep_megabytes else 0),
-        prompts=_days(config.retention.prompts),
+        references=timedelta(days=references.keep_days if references.keep_megabytes else 0),
+        prompts=_days(kept.prompts),
+        images=_days(kept.images),
+        forms=_days(kept.drafts),
         undelivered=undelivered_kept_for(config),
+        reports=_days(kept.reports),
+        credit_requests=_days(kept.credit_requests),
     )
 
 

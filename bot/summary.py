@@ -57,7 +57,7 @@ def _facts(config: Config, app: Application, port: int) -> Iterator[tuple[str, s
             yield "shards", f"{len(shards)} of {client.shard_count}: {min(shards)} to {max(shards)}"
     quota = options.limits(config)
     yield "prices", f"{' · '.join(_prices(options.prices(config)))}, per image"
-    yield "allowance", f"{per_period(quota.members)} for each member, unless a server has rules of its own"
+    yield "allowance", f"{per_period(quota.members)} for each member, unless a server has limits of its own"
     yield "budget", f"{per_period(quota.budget)} for all servers together"
     if (reading := app.balance_monitor.reading) is not None:
         yield "kie_balance", in_credits(reading.balance)

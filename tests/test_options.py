@@ -11,8 +11,11 @@ from pydantic import BaseModel, SecretStr
 
 from bot import options
 from bot.config import Config
-from bot.config.sections import BackupConfig, DatabaseConfig, LimitsConfig
+from bot.config.sections import BackupConfig, DatabaseConfig, LimitsConfig, RetentionConfig
+from bot.domain.credits import ZERO
+from bot.domain.erasure import StoredData
 from bot.domain.ids import GuildId
+from bot.ui.texts import privacy
 
 ROOT = Path(__file__).parent.parent
 SOURCES = "".join(
@@ -80,6 +83,37 @@ def test_backups_are_warned_about_only_where_they_were_asked_for_in_vain() -> No
         Config(database=shared, backup=asked),
     )
     assert [options.backups_ignored(config) for config in configs] == [False, False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("retention", "lines"),
+    [
+        (
+            RetentionConfig(),
+            (
+                "Prompts, previews and links are kept for 365 days\n",
+                (
+                    "forms you open, for 1 day; images that I couldn't post, for 7 days; "
+                    "reports you make, for 90 days; requests for more credits, for 90 days\n"
+                ),
+            ),
+        ),
+        (
+            RetentionConfig(prompts=30, images=0, drafts=2, undelivered=0, reports=0, credit_requests=10),
+            (
+                "Prompts are kept for 30 days, previews and links until you erase them\n",
+                (
+                    "forms you open, for 2 days; images that I couldn't post, until you use a command; "
+                    "reports you make, until you erase them; requests for more credits, for 10 days\n"
+                ),
+            ),
+        ),
+    ],
+)
+def test_privacy_says_how_long_what_is_kept(retention: RetentionConfig, lines: tuple[str, ...]) -> None:
+    data = StoredData(requests=3, waiting=0, bonus=ZERO, erasure=None)
+    said = privacy.stored(data, options.kept_for(Config(retention=retention)))
+    assert [line in said for line in lines] == [True, True], said
 
 
 @pytest.mark.parametrize(("section", "name"), SETTINGS)

@@ -70,7 +70,7 @@ def perform(file: Path | None) -> int:
             "To start again, move it away first."
         )
     if not (file.parent.is_dir() and os.access(file.parent, os.W_OK | os.X_OK)):
-        raise OperatorError(f"{file.parent} is no folder in which you may write: name another file with --config.")
+        raise OperatorError(f"{file.parent} is not a folder that you can write to: name another file with --config.")
     config = load(None)
     print(_INTRODUCTION.format(file=file))
     try:

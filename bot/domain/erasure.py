@@ -40,14 +40,19 @@ class Erasure:
 
 @dataclass(frozen=True, slots=True)
 class KeptFor:
-    """How long the operator keeps what a member has not erased."""
+    """How long the operator keeps what a member has not erased; None for no limit."""
 
     references: timedelta
     """Members' images, after their last use; zero when they are not kept."""
-    prompts: timedelta | None = None
-    """Requests with their words; None for no limit."""
-    undelivered: timedelta | None = timedelta(days=7)
-    """Images that could not be posted; None for no limit."""
+    prompts: timedelta | None
+    images: timedelta | None
+    """Links to posted images, and their previews."""
+    forms: timedelta | None
+    undelivered: timedelta | None
+    """Images that could not be posted."""
+    reports: timedelta | None
+    """Which images a member reported, and why."""
+    credit_requests: timedelta | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -88,8 +88,6 @@ class SubmittedForm:
     private: bool
     spoiler: bool
     origin: Origin | None
-    references: tuple[Reference, ...]
-    """Of an earlier request that is made again."""
     rewordings: tuple[str, ...]
     style: str | None = None
     template: str | None = None

@@ -11,6 +11,10 @@ class ImageGone(UserError):
     """A posted image is neither on Discord nor at KIE, or not for this member."""
 
 
+class ImageBeingPosted(UserError):
+    """Discord shows an image of which the store does not know that it was posted."""
+
+
 class NothingBefore(UserError):
     """An image was not edited from one that this member may see."""
 

@@ -8,7 +8,7 @@ from enum import Enum, auto
 from pathlib import PurePath
 from typing import Protocol
 
-from bot.domain.generation import Generation, PendingCard
+from bot.domain.generation import Generation, Image, PendingCard
 from bot.domain.ids import ChannelId, KieTaskId, MessageId, TaskId
 from bot.domain.kie_account import Alert
 from bot.domain.settings import Settings
@@ -132,6 +132,13 @@ class MessageSender(Protocol):
         """Post the outcome: on the card if it can still be edited, else as a new message. Idempotent per generation.
 
         Raises DeliveryFailed when a later attempt may succeed, TooLargeToPost, or Undeliverable.
+        """
+        ...
+
+    async def show_again(self, card: Card, images: Sequence[Image]) -> None:
+        """Show an outcome that was posted once more, with the images that are still on its card.
+
+        Also when another process leads; a card that cannot be reached raises nothing.
         """
         ...
 

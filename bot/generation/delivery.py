@@ -18,6 +18,7 @@ from bot.domain.ids import GenerationId, ImageId
 from bot.domain.kie_account import DeliveryGivenUp
 from bot.domain.ports import Card, ImageFile, MessageSender, OperatorAlerts, Posted
 from bot.domain.states import Failure
+from bot.generation.late_edits import show_outcome_again
 from bot.generation.preferences import wants_ping
 from bot.generation.previews import Previews
 from bot.generation.results import Results, size_of_largest
@@ -144,9 +145,8 @@ class DeliveryWorker:
             else:
                 await self._post_outcome(sender, generation, late=late)
         elif not late:
-            self._check_lease()
             downloads = (self._results.prefetch(task) for task in generation.ready)
-            await asyncio.gather(sender.show(self._progress(generation)), *downloads)
+            await asyncio.gather(self._show_progress(sender, generation), *downloads)
 
     async def _post_outcome(self, sender: MessageSender, generation: Generation, *, late: bool) -> None:
         limit = generation.request.destination.upload_limit
@@ -243,6 +243,12 @@ class DeliveryWorker:
                 async with self._store.write() as tx:
                     await tx.generations.set_message(generation.id, posted.message_id)
 
+    async def _show_progress(self, sender: MessageSender, generation: Generation) -> None:
+        self._check_lease()
+        await sender.show(self._progress(generation))
+        if not self._workload.leadership.is_sure:
+            await show_outcome_again(self._store, sender, generation.id)
+
     def _progress(self, generation: Generation) -> Card:
         now = self._clock.now()
         position, ready_at = self._workload.estimate_completion(generation, now)
@@ -267,8 +273,7 @@ class DeliveryWorker:
             self._refresh_later(generation.id, min(result.pause for result in pending))
             if not images or any(result.waited < _WAIT_FOR_REST for result in pending):
                 if generation.delivery is Delivery.NONE:
-                    self._check_lease()
-                    await sender.show(self._progress(generation))
+                    await self._show_progress(sender, generation)
                 return None
         return images
 

@@ -8,7 +8,9 @@ from bot.domain.assistant import WordingUsed
 from bot.domain.derived_requests import LARGER_PROMPT
 from bot.domain.errors import DraftGone, GenerationGone, NotYours, QuestionGone
 from bot.domain.generation import Draft, Generation, Image, Origin, Reference, Source, SubmittedForm
-from bot.domain.ids import DIRECT_MESSAGES, ChannelId, DraftId, GenerationId, ImageId, MessageId, UserId
+from bot.domain.ids import DIRECT_MESSAGES, ChannelId, DraftId, GenerationId, ImageId, MessageId, TaskId, UserId
+from bot.domain.image_errors import ImageBeingPosted, ImageGone
+from bot.domain.states import TaskState
 from bot.runtime import Runtime
 
 DRAFTS_KEPT_FOR = timedelta(days=1)
@@ -42,15 +44,23 @@ class History:
         return generation
 
     async def image(self, image_id: ImageId, to: UserId) -> tuple[Image, Generation]:
-        """A posted image that a member may see, and what it belongs to; raises GenerationGone.
+        """A posted image that a member may see, and what it belongs to.
+
+        Raises GenerationGone, ImageBeingPosted, or ImageGone if moderators deleted it.
 
         Whether the member has come to it in a rightful way is for the caller to check: its id can be forged.
         """
         async with self._store.read() as tx:
             image = await tx.images.get(image_id)
             generation = await tx.generations.get(image.generation_id) if image is not None else None
+            deleted = image is not None and await tx.image_reports.deleted(image.message_id)
+            task = await tx.tasks.find(TaskId(image_id)) if image is None else None
+        if task is not None and task.state is TaskState.READY:
+            raise ImageBeingPosted
         if image is None or generation is None or not (image.shared or _may_see(generation, to)):
             raise GenerationGone
+        if deleted:
+            raise ImageGone
         return image, generation
 
     async def images_in(self, message_id: MessageId) -> list[Image]:
@@ -59,10 +69,15 @@ class History:
             return await tx.images.in_message(message_id)
 
     async def images_on(self, message_id: MessageId, generation: Generation) -> list[Image]:
-        """Those of a generation that a message shows; on its card are also those of which a copy was shared."""
+        """Those of a generation that a message shows; on its card are also those of which a copy was shared.
+
+        Raises ImageBeingPosted.
+        """
         is_card = generation.request.destination.message_id == message_id
         async with self._store.read() as tx:
             images = await tx.images.of_generation(generation.id)
+        if generation.ready and not images:
+            raise ImageBeingPosted
         return [image for image in images if image.message_id == message_id or (is_card and image.shared)]
 
     async def worded(self, generation: Generation, to: UserId, channel: ChannelId) -> Generation:

@@ -4,17 +4,20 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import RowMapping, bindparam, delete, func, insert, select, update
+from sqlalchemy import RowMapping, bindparam, delete, exists, func, insert, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from bot.domain.ids import ChannelId, GuildId, ImageId, MessageId, UserId
 from bot.domain.image_reports import ImageReport, ReportDecision, Reporter, ReportVerdict
 from bot.store.report_tables import image_reporters, image_reports
+from bot.store.tables import images
 
 _R, _M = image_reports.c, image_reporters.c
 _ONE = select(image_reports).where(_R.image_id == bindparam("image"))
 _REPORTERS = select(_M.user_id, _M.reason).where(_M.image_id == bindparam("image")).order_by(_M.reported_at)
 _COUNT = select(func.count()).where(_M.user_id == bindparam("user"), _M.reported_at > bindparam("since"))
+_IN_MESSAGE = (_R.image_id == images.c.id, images.c.message_id == bindparam("message"))
+_DELETED = select(exists().where(*_IN_MESSAGE, _R.deleted_at.is_not(None)))
 _THIS = update(image_reports).where(_R.image_id == bindparam("reported"))
 _DECIDED_BY: Final = {verdict: _R[f"{verdict}_by"] for verdict in ReportVerdict}
 _DECIDED_AT: Final = {verdict: _R[f"{verdict}_at"] for verdict in ReportVerdict}
@@ -61,6 +64,10 @@ class ImageReportRepository:
         """Record the message that shows the reports, and its buttons, to the moderators."""
         values = {"channel_id": channel_id, "message_id": message_id}
         await self._connection.execute(_THIS.values(values), {"reported": image})
+
+    async def deleted(self, message: MessageId) -> bool:
+        """Whether moderators have deleted this message, with all of its images."""
+        return bool(await self._connection.scalar(_DELETED, {"message": message}))
 
     async def decide(self, image: ImageId, verdict: ReportVerdict, decision: ReportDecision) -> bool:
         """Record what a moderator does; False when it was done before, or another verdict excludes it."""

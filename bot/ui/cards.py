@@ -64,11 +64,12 @@ def outcome_view(
     """The card at its end: the images, or why there are none. ``words``: as for :func:`progress_view`."""
     generation = card.generation
     items: list[ui.Item[Any]] = [gallery(generation, images, alt_text)] if images else []
-    facts = _result_facts(card, link=words) if images else []
+    linked = bool(images) and words and generation.request.origin is not None
+    facts = _result_facts(card, linked=linked) if images else []
     blocked = not images and any(task.failure is Failure.MODERATED for task in generation.tasks)
     if not blocked or generation.request.destination.private:
         items.append(ui.TextDisplay(headline(generation, words=words)))  # else others would still read what was blocked
-    items.append(_small_print(generation, facts, words=words))
+    items.append(_small_print(generation, facts, words=words, linked=linked))
     if notes := _notes(card, len(images)):
         items.append(ui.TextDisplay("\n".join(notes)))
     if images:
@@ -195,7 +196,7 @@ def _notes(card: Card, images: int) -> list[str]:
     reasons = [texts.failure(reason) for reason in dict.fromkeys(task.failure for task in tasks) if reason]
     if ready and not images:
         return [*reasons, texts.NOT_POSTED_HERE]
-    if fetching := len(ready) - images:
+    if (fetching := len(ready) - images) > 0:
         return [*reasons, texts.still_fetched(fetching)]
     if images:
         return [texts.partly(images, len(tasks)), *reasons] if images < len(tasks) else reasons
@@ -229,19 +230,24 @@ def _numbers(images: Sequence[ImageId]) -> ui.ActionRow[Any]:
     return ui.ActionRow(*(number_button(position, image) for position, image in enumerate(images, start=1)))
 
 
-def _result_facts(card: Card, *, link: bool) -> list[str]:
-    """How long it took, what it cost, and what it was made from."""
+def _result_facts(card: Card, *, linked: bool) -> list[str]:
+    """How long it took, what it cost, and what it was made from, if that is ``linked``."""
     generation = card.generation
     facts = [f"{round(card.seconds)} s"] if card.seconds is not None else []
     facts.append(amounts.price(generation.charged))
-    if link and (origin := generation.request.origin) is not None:
-        facts.append(texts.edit_of(message_link(generation.request.place, origin.channel_id, origin.message_id)))
+    request = generation.request
+    if linked and (origin := request.origin) is not None:
+        link = message_link(request.place, origin.channel_id, origin.message_id)
+        facts.append(texts.edit_of(link, len(request.references) - 1))
     return facts
 
 
-def _small_print(generation: Generation, facts: Sequence[str], *, words: bool) -> ui.TextDisplay[Any]:
+def _small_print(
+    generation: Generation, facts: Sequence[str], *, words: bool, linked: bool = False
+) -> ui.TextDisplay[Any]:
+    """``linked``: the facts say what it was made from, so the settings don't."""
     request = generation.request
-    settings = made_with(generation, len(generation.tasks), len(request.references), words=words)
+    settings = made_with(generation, len(generation.tasks), 0 if linked else len(request.references), words=words)
     return ui.TextDisplay(amounts.small([texts.member(request.account.user_id), *settings, *facts]))
 
 

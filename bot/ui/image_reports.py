@@ -20,6 +20,7 @@ from bot.ui.discord_errors import DISCORD_ERRORS, DiscordFault, fault_of, leave_
 from bot.ui.history import HistoryMessage, entry_item
 from bot.ui.interactions import check_manager, is_outside, manages_by_role
 from bot.ui.modals import read_reason, reason_modal
+from bot.ui.server_settings import AnyChannel
 from bot.ui.services import Services
 from bot.ui.targets import ImageTarget, image_target_of, message_of
 from bot.ui.texts import amounts
@@ -36,6 +37,7 @@ _VERDICTS: Final[Mapping[Action, ReportVerdict]] = {
     Action.REFUND_REPORTED: ReportVerdict.REFUNDED,
     Action.DISMISS_REPORT: ReportVerdict.DISMISSED,
 }
+_Channel = AnyChannel | discord.CategoryChannel | discord.Thread
 _Send = Callable[[HistoryMessage], Awaitable[discord.Message]]
 
 
@@ -74,7 +76,7 @@ async def submit(services: Services, interaction: discord.Interaction[Any], moda
         reported = await services.image_reports.report(target.image.id, guild_id, reporter)
         try:
             await _show(services, interaction.client, reported)
-        except DISCORD_ERRORS as error:
+        except (*DISCORD_ERRORS, NoReportsChannel) as error:
             await services.image_reports.withdraw(reported, reporter.user_id)
             log.info("report not posted", guild=guild_id, error=type(error).__name__)
             raise NoReportsChannel from error
@@ -96,8 +98,8 @@ async def decide(services: Services, interaction: discord.Interaction[Any], butt
         decided = await services.image_reports.decide(
             reported, verdict, UserId(interaction.user.id), by_role=manages_by_role(interaction)
         )
-        if verdict is ReportVerdict.DELETED and verdict in decided.report.decisions:
-            # Also if it was decided before: Discord may not have been reached then.
+        if ReportVerdict.DELETED in decided.report.decisions:
+            # Also if it was decided before: that process may have ended before Discord was reached.
             try:
                 await _delete(interaction.client, decided.entry.image)
             except DISCORD_ERRORS:
@@ -105,6 +107,8 @@ async def decide(services: Services, interaction: discord.Interaction[Any], butt
                 raise
             decided = await services.image_reports.forget_deleted(decided)
         await _send(
+            interaction.client,
+            ChannelId(message.channel.id),
             decided,
             lambda shown: interaction.edit_original_response(
                 view=shown.view, attachments=shown.files, allowed_mentions=_NOBODY
@@ -112,20 +116,26 @@ async def decide(services: Services, interaction: discord.Interaction[Any], butt
         )
 
 
-def report_message(reported: ReportedImage, *, words: bool = True) -> HistoryMessage:
-    """The image as a spoiler, who reported it why, and what can be done or was done."""
+def report_message(reported: ReportedImage, *, words: bool = True, shown: bool = True) -> HistoryMessage:
+    """The image as a spoiler, who reported it why, and what can be done or was done.
+
+    Without ``words``, which Discord refuses, it has no image either, since that may be what is refused. Unless
+    ``shown``, it has neither image nor prompt, since they are from an age-restricted channel.
+    """
     report, entry, request = reported.report, reported.entry, reported.generation.request
     requester, decisions = request.account.user_id, report.decisions
-    facts = [card_texts.member(requester), *made_with(reported.generation, 1, 0, words=words)]
+    facts = [card_texts.member(requester), *made_with(reported.generation, 1, 0, words=words and shown)]
     facts.append(amounts.price(reported.price))
     if ReportVerdict.DELETED not in decisions:
         link = message_link(report.guild_id, entry.image.channel_id, entry.image.message_id)
         facts.append(texts.location(link))
     files: list[discord.File] = []
-    about = f"{headline(reported.generation, words=words)}\n{amounts.small(facts)}"
+    what = headline(reported.generation, words=words) if shown else texts.AGE_RESTRICTED
+    about = f"{what}\n{amounts.small(facts)}"
+    entry = replace(entry, spoiler=True, preview=entry.preview if words and shown else None)
     items: list[ui.Item[Any]] = [
         ui.TextDisplay(texts.heading(len(report.reporters))),
-        entry_item(about, replace(entry, spoiler=True), files, words=words),
+        entry_item(about, entry, files, words=words),
     ]
     in_order = sorted(decisions.items(), key=lambda decided: decided[1].at)
     done = [texts.decided(verdict, one, requester, reported.refund) for verdict, one in in_order]
@@ -159,7 +169,7 @@ async def _show(services: Services, client: discord.Client, reported: ReportedIm
     if report.message_id is not None:
         message = client.get_partial_messageable(report.channel_id).get_partial_message(report.message_id)
         try:
-            await _edit(message, reported)
+            await _edit(client, message, reported)
         except discord.HTTPException as error:
             # Refused: the channel was closed to the bot, and the server may have another by now.
             if fault_of(error) not in (DiscordFault.MESSAGE_GONE, DiscordFault.REFUSED):
@@ -172,23 +182,52 @@ async def _show(services: Services, client: discord.Client, reported: ReportedIm
     # Under one nonce Discord posts once, also for two processes in the same moment.
     nonce = f"report-{to_base36(report.image_id)}" + (f"-{len(report.reporters)}" if report.message_id else "")
     posted = await _send(
+        client,
+        channel_id,
         reported,
         lambda shown: channel.send(view=shown.view, files=shown.files, nonce=nonce, allowed_mentions=_NOBODY),
     )
     known = await services.image_reports.mark_posted(report.image_id, ChannelId(channel_id), MessageId(posted.id))
     if known.report.reporters != report.reporters:
-        await _edit(posted, known)
+        await _edit(client, posted, known)
 
 
-async def _edit(message: discord.Message | discord.PartialMessage, reported: ReportedImage) -> None:
+async def _edit(
+    client: discord.Client, message: discord.Message | discord.PartialMessage, reported: ReportedImage
+) -> None:
     await _send(
-        reported, lambda shown: message.edit(view=shown.view, attachments=shown.files, allowed_mentions=_NOBODY)
+        client,
+        ChannelId(message.channel.id),
+        reported,
+        lambda shown: message.edit(view=shown.view, attachments=shown.files, allowed_mentions=_NOBODY),
     )
 
 
-async def _send(reported: ReportedImage, send: _Send) -> discord.Message:
+async def _send(client: discord.Client, place: ChannelId, reported: ReportedImage, send: _Send) -> discord.Message:
     """Files can be sent only once, so the message is made for each attempt."""
-    return await retry_later(lambda: leave_out_words(lambda words: send(report_message(reported, words=words))))
+    guild = client.get_guild(reported.report.guild_id)
+    origin = reported.entry.image.channel_id
+    shown = await _is_age_restricted(guild, origin) is False or await _is_age_restricted(guild, place) is True
+    return await retry_later(
+        lambda: leave_out_words(lambda words: send(report_message(reported, words=words, shown=shown)))
+    )
+
+
+async def _is_age_restricted(guild: discord.Guild | None, channel_id: ChannelId) -> bool | None:
+    """None for a channel that cannot be seen."""
+    channel = await _channel(guild, channel_id)
+    place = channel.parent if isinstance(channel, discord.Thread) else channel
+    return None if place is None else place.is_nsfw()
+
+
+async def _channel(guild: discord.Guild | None, channel_id: ChannelId) -> _Channel | None:
+    """None for one that cannot be seen. Discord tells nothing of archived threads unless asked."""
+    if guild is None:
+        return None
+    try:
+        return guild.get_channel_or_thread(channel_id) or await guild.fetch_channel(channel_id)
+    except (*DISCORD_ERRORS, discord.InvalidData):
+        return None
 
 
 async def _delete(client: discord.Client, image: Image) -> None:
@@ -207,10 +246,9 @@ async def _check_moderator(
     try:
         await check_manager(services.quotas, interaction)
     except NotAManager as error:
-        guild, user = interaction.guild, interaction.user
-        channel = guild.get_channel_or_thread(image.channel_id) if guild is not None else None
         if verdict is ReportVerdict.REFUNDED:
             raise
+        user, channel = interaction.user, await _channel(interaction.guild, image.channel_id)
         if not (isinstance(user, discord.Member) and channel and channel.permissions_for(user).manage_messages):
             raise NotAModerator from error
 

@@ -1,10 +1,12 @@
 """Cards whose process ended before it had accepted the request: they ask the member to send it again."""
 
+from contextlib import suppress
 from functools import partial
 from typing import Final
 
 import discord
 import structlog
+from discord.http import Route
 
 from bot.domain.generation import InteractionToken, PendingCard
 from bot.domain.ids import MessageId, to_base36
@@ -16,7 +18,7 @@ log = structlog.stdlib.get_logger(__name__)
 
 _NOBODY: Final = discord.AllowedMentions.none()
 _MESSAGES_SEARCHED: Final = 50
-"""A reply is close below the message that it answers."""
+"""A card is close below what it answers."""
 
 
 async def show_interrupted(client: discord.Client, pending: PendingCard, *, token_alive: bool) -> None:
@@ -42,12 +44,19 @@ async def show_interrupted(client: discord.Client, pending: PendingCard, *, toke
 async def _answer_interaction(client: discord.Client, pending: PendingCard, token: InteractionToken) -> None:
     webhook = discord.Webhook.partial(token.application_id, token.value, client=client)
     view, message_id = interrupted_view(pending.user_id), pending.destination.message_id
-    if message_id is not None:
-        edit = partial(webhook.edit_message, message_id, view=view, attachments=[], allowed_mentions=_NOBODY)
-        await retry_later(edit)
-    else:
-        # The first message sent replaces "thinking…", whose id is unknown; if there is none, Discord refuses.
-        await webhook.send(view=view, allowed_mentions=_NOBODY, wait=True)
+    if message_id is None and not pending.destination.private:
+        with suppress(*DISCORD_ERRORS):
+            message_id = await _find_card(client, pending)
+    if message_id is None:
+        message_id = await retry_later(partial(_first_answer, client, token))
+    await retry_later(partial(webhook.edit_message, message_id, view=view, attachments=[], allowed_mentions=_NOBODY))
+
+
+async def _first_answer(client: discord.Client, token: InteractionToken) -> MessageId:
+    """A private card, or the question that a card was to follow; Discord refuses if there was no answer."""
+    path = "/webhooks/{webhook_id}/{webhook_token}/messages/@original"
+    route = Route("GET", path, webhook_id=token.application_id, webhook_token=token.value)
+    return MessageId(int((await client.http.request(route))["id"]))
 
 
 async def _replace_card(client: discord.Client, pending: PendingCard) -> None:
@@ -68,7 +77,7 @@ async def _replace_card(client: discord.Client, pending: PendingCard) -> None:
 
 
 async def _edit_reply(client: discord.Client, pending: PendingCard) -> None:
-    message_id = pending.destination.message_id or await _find_reply(client, pending)
+    message_id = pending.destination.message_id or await _find_card(client, pending)
     if message_id is not None:
         channel = client.get_partial_messageable(pending.destination.channel_id)
         card = channel.get_partial_message(message_id)
@@ -76,13 +85,15 @@ async def _edit_reply(client: discord.Client, pending: PendingCard) -> None:
         await retry_later(partial(card.edit, view=view, attachments=[], allowed_mentions=_NOBODY))
 
 
-async def _find_reply(client: discord.Client, pending: PendingCard) -> MessageId | None:
-    """The process died before it knew the card's id: the card is the bot's reply to that message, if there is one."""
-    if pending.answers is None or client.user is None:
+async def _find_card(client: discord.Client, pending: PendingCard) -> MessageId | None:
+    """The card whose id the process didn't live to know: what the bot posted about that message or interaction."""
+    if client.user is None:
         return None
     channel = client.get_partial_messageable(pending.destination.channel_id)
-    async for message in channel.history(after=discord.Object(pending.answers), limit=_MESSAGES_SEARCHED):
-        replied_to = message.reference.message_id if message.reference is not None else None
-        if message.author.id == client.user.id and replied_to == pending.answers:
+    async for message in channel.history(after=discord.Object(pending.id), limit=_MESSAGES_SEARCHED):
+        about = message.reference.message_id if message.reference is not None else None
+        if message.interaction_metadata is not None:
+            about = message.interaction_metadata.id
+        if message.author.id == client.user.id and about == pending.id:
             return MessageId(message.id)
     return None

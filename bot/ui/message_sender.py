@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final
 
 import discord
@@ -15,8 +15,8 @@ from bot.cluster.leader import Leadership
 from bot.domain.credits import PriceList
 from bot.domain.delivery_errors import DeliveryFailed, TooLargeToPost, Undeliverable
 from bot.domain.errors import StoreUnavailable
-from bot.domain.generation import Destination, PendingCard
-from bot.domain.ids import DIRECT_MESSAGES, ChannelId, MessageId, to_base36
+from bot.domain.generation import Destination, Image, PendingCard
+from bot.domain.ids import DIRECT_MESSAGES, ChannelId, MessageId, TaskId, to_base36
 from bot.domain.ports import Card, Clock, ImageFile, Posted
 from bot.network import NETWORK_ERRORS
 from bot.ui.alt_text import AltTexts
@@ -96,6 +96,20 @@ class DiscordMessageSender:
         except NETWORK_ERRORS as error:
             raise DeliveryFailed(type(error).__name__) from error
 
+    async def show_again(self, card: Card, images: Sequence[Image]) -> None:
+        """As in the port."""
+        destination = card.generation.request.destination
+        if destination.message_id is None or not self._is_editable(destination):
+            return
+        # The files are on the card: only their names are needed.
+        files = [ImageFile(PurePath(image.filename), image.filename, TaskId(image.id)) for image in images]
+        outcome = _Outcome(card, files, await self._alt_texts.of(card.generation), self._prices)
+        try:
+            async with asyncio.timeout(_PROGRESS_TIMEOUT):
+                await leave_out_words(lambda words: self._edit(destination, replace(outcome, words=words).view(), None))
+        except DISCORD_ERRORS as error:
+            log.info("card not repaired", generation=card.generation.id, error=type(error).__name__)
+
     async def ping(self, card: Card) -> None:
         """Mention the requester below the card, once: an answer that is lost may have been posted."""
         generation = card.generation
@@ -120,7 +134,9 @@ class DiscordMessageSender:
         await show_interrupted(self._client, card, token_alive=self._is_editable(card.destination))
 
     async def _show(self, card: Card, *, words: bool) -> None:
-        await self._edit(card.generation.request.destination, progress_view(card, self._clock.now(), words=words), [])
+        self._check_lead([])
+        view = progress_view(card, self._clock.now(), words=words)
+        await self._edit(card.generation.request.destination, view, None)
 
     async def _deliver(self, outcome: "_Outcome") -> Posted:
         ways = self._ways(outcome.card)
@@ -153,19 +169,25 @@ class DiscordMessageSender:
 
     async def _edit_card(self, outcome: "_Outcome") -> Posted:
         destination = outcome.card.generation.request.destination
-        await self._edit(destination, outcome.view(), await outcome.files())
+        files = await outcome.files()
+        self._check_lead(files)
+        await self._edit(destination, outcome.view(), files)
         return Posted(destination.channel_id, destination.message_id or MessageId(0))
 
-    async def _edit(self, destination: Destination, view: discord.ui.LayoutView, files: list[discord.File]) -> None:
-        """Edit a card, by the interaction's token or as the bot's own message."""
+    async def _edit(
+        self, destination: Destination, view: discord.ui.LayoutView, files: list[discord.File] | None
+    ) -> None:
+        """Edit a card, by the interaction's token or as the bot's own message; None leaves the files that it has."""
         message_id = destination.message_id or MessageId(0)
-        self._check_lead(files)
+        attached = discord.utils.MISSING if files is None else files
         if (token := destination.token) is not None:
             webhook = discord.Webhook.partial(token.application_id, token.value, client=self._client)
-            await webhook.edit_message(message_id, view=view, attachments=files, allowed_mentions=_NOBODY)
+            await webhook.edit_message(message_id, view=view, attachments=attached, allowed_mentions=_NOBODY)
         else:
             channel = self._client.get_partial_messageable(destination.channel_id)
-            await channel.get_partial_message(message_id).edit(view=view, attachments=files, allowed_mentions=_NOBODY)
+            await channel.get_partial_message(message_id).edit(
+                view=view, attachments=attached, allowed_mentions=_NOBODY
+            )
 
     async def _post_message(self, outcome: "_Outcome", *, private: bool) -> Posted:
         """Post a new message in the channel, or to the member directly. It pings the requester alone."""

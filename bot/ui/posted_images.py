@@ -62,11 +62,12 @@ class PostedImages:
 
         A private generation is for its requester alone. That others may see the message is not checked. No bot can
         fetch an ephemeral message: of that, and of one that was deleted, it is KIE's address, for as long as KIE keeps
-        results.
+        results; not if moderators deleted it.
         """
         async with self._store.read() as tx:
             generation = await tx.generations.get(image.generation_id)
-        if generation is None:
+            deleted = await tx.image_reports.deleted(image.message_id)
+        if generation is None or deleted:
             raise ImageGone
         request, requester = generation.request, generation.request.account.user_id
         # What could not be posted in its channel was sent to the requester directly.

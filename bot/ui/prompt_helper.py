@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any
 
 import discord
+from discord import ui
 
 from bot.assistant import Assistant
 from bot.domain.assistant import OWN_WORDS, AssistantFailed
@@ -91,8 +92,7 @@ async def choose(services: Services, interaction: discord.Interaction[Any], butt
             template=form.template,
         )
         tell = partial(tell_passed_over, interaction)
-        sources = [*form.references, *draft.sources]
-        await requests.accept(services, interaction, request, sources, shown=form.price, tell_passed_over=tell)
+        await requests.accept(services, interaction, request, draft.sources, shown=form.price, tell_passed_over=tell)
     except UserError:
         await services.history.give_wording_back(draft_id, number)
         raise
@@ -138,14 +138,12 @@ async def _propose(
         private=request.destination.private,
         spoiler=request.spoiler or hidden,
         origin=request.origin,
-        references=tuple(source for source in sources if isinstance(source, Reference)),
         rewordings=rewordings,
         style=request.style,
         template=request.template,
         price=price,
     )
-    given = tuple(source for source in sources if isinstance(source, Source))
-    draft = replace(services.history.new_draft(user, place, given), prompt=prompt, form=form)
+    draft = replace(services.history.new_draft(user, place, sources), prompt=prompt, form=form)
     if problem is None:
         # By the interaction's own id: if Discord sends it twice, it is charged once.
         draft = replace(draft, id=DraftId(interaction.id))
@@ -155,17 +153,23 @@ async def _propose(
         await services.history.keep(draft)
         paid = ZERO
     numbers = [*range(1, len(rewordings) + 1), OWN_WORDS]
+    shown = False
+
+    def view(*, words: bool) -> ui.LayoutView:
+        nonlocal shown
+        shown = words and problem is None
+        own = texts.own_words(prompt, price, paid if shown else ZERO, words=words)
+        if shown:
+            return panel(BLURPLE, texts.rewordings(rewordings), [own], buttons=wording_buttons(draft.id, numbers))
+        why = texts.REWORDINGS_HIDDEN if problem is None else texts.no_rewordings(problem)
+        return panel(AMBER, [why], [own], buttons=wording_buttons(draft.id, [OWN_WORDS]))
+
     try:
-        await edit_answer(
-            interaction,
-            lambda words: panel(
-                BLURPLE if problem is None else AMBER,
-                [texts.no_rewordings(problem)] if problem is not None else texts.rewordings(rewordings, words=words),
-                [texts.own_words(prompt, price, paid, words=words)],
-                buttons=wording_buttons(draft.id, numbers),
-            ),
-        )
+        await edit_answer(interaction, lambda words: view(words=words))
     except Exception:
         await services.rewordings.refund(draft.id)
         raise
-    await services.rewordings.seen(draft.id)
+    if shown:
+        await services.rewordings.seen(draft.id)
+    elif paid:
+        await services.rewordings.refund(draft.id)

@@ -85,7 +85,7 @@ async def test_what_is_refused_is_not_written(answer: Answer, file: Path, lines:
 
 async def test_where_nothing_can_be_written_nothing_is_asked(answer: Answer, file: Path) -> None:
     file.parent.rmdir()
-    with pytest.raises(OperatorError, match="no folder in which you may write"):
+    with pytest.raises(OperatorError, match="is not a folder that you can write to"):
         await answer()
 
 

@@ -16,8 +16,9 @@ from bot.cluster.leader import Leader, LeaseLost, lease_name
 from bot.domain.credits import Credits
 from bot.domain.delivery_errors import Undeliverable
 from bot.domain.errors import RequestsPaused, ResultsPaused, StoreUnavailable, SubmissionsPaused
+from bot.domain.generation import Delivery
 from bot.domain.ids import ChannelId, GenerationId, KieTaskId, MessageId, TaskId, UserId
-from bot.domain.ports import Posted
+from bot.domain.ports import Card, Posted
 from bot.domain.states import Failure, TaskState
 from bot.domain.store_errors import OutcomeUnknown
 from bot.generation import delivery as delivery_module
@@ -250,6 +251,30 @@ async def test_an_id_of_which_nothing_is_heard_is_found_in_the_row(cluster: Clus
         assert worker.tracker.state(task.id) is TaskState.SUBMITTING
         looks.release()
         await worker.wait_for_post(generation_id)
+
+
+async def test_progress_that_a_hung_leader_sends_too_late_is_replaced_by_the_outcome(
+    cluster: Cluster, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("bot.generation.late_edits._EDITED_AFTER", 0)
+    leader, next_leader = cluster.leader(ttl=1), cluster.leader()
+    await leader.take()
+    async with cluster.worker(leader) as hung:
+        resumed = asyncio.Event()
+
+        async def hang(_: Card) -> None:
+            await resumed.wait()
+
+        monkeypatch.setattr(hung.sender, "show", hang)
+        generation_id = await hung.request()
+        await next_leader.take()
+        async with cluster.worker(next_leader) as worker:
+            await worker.wait_for_post(generation_id)
+            resumed.set()
+            await until(lambda: hung.sender.shown_again, what="the outcome to be shown again")
+            ((card, images),) = hung.sender.shown_again
+            assert (card.generation.id, card.generation.delivery, len(images)) == (generation_id, Delivery.DONE, 1)
+        assert (hung.sender.posts, worker.sender.shown_again) == ([], [])
 
 
 async def test_the_operators_pause_holds_in_every_process(cluster: Cluster) -> None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from bot.domain.generation import PendingCard
-from bot.domain.ids import ChannelId, GenerationId, KieTaskId, MessageId
+from bot.domain.generation import Image, PendingCard
+from bot.domain.ids import ChannelId, GenerationId, ImageId, KieTaskId, MessageId
 from bot.domain.kie_account import Alert
 from bot.domain.ports import Card, ImageApi, ImageFile, Posted, TaskInput, TaskReport
 from bot.runtime import SystemClock
@@ -58,6 +58,7 @@ class RecordingSender:
         self.attempts: list[tuple[Card, tuple[int, ...]]] = []
         """Each call of deliver: the card, and the sizes of the files."""
         self.posts: list[Post] = []
+        self.shown_again: list[tuple[Card, list[ImageId]]] = []
         self.next_show: deque[Exception] = deque()
         self.next_deliver: deque[Reaction] = deque()
         self.always: Reaction | None = None
@@ -82,6 +83,9 @@ class RecordingSender:
         positions = tuple(card.generation.task(image.task_id).position for image in images)
         self.posts.append(Post(card, positions, files, tuple(image.filename for image in images)))
         return Posted(ChannelId(5), MessageId(1000 + len(self.posts)))
+
+    async def show_again(self, card: Card, images: Sequence[Image]) -> None:
+        self.shown_again.append((card, [image.id for image in images]))
 
     async def ping(self, card: Card) -> None:
         self.pinged.append(card.generation.id)

@@ -8,7 +8,7 @@ from bot.generation.pending_cards import JOURNAL_NAME, read_pending_cards
 from bot.ui.texts.cards import INTERRUPTED
 from demo.kie import Hang
 from tests.front import Fault
-from tests.process.deployment import Deployment
+from tests.process.deployment import PAID, Deployment
 from tests.process.images import GREEN, RED, plain_image
 from tests.stories.rendered import rendered
 from tests.waiting import until
@@ -44,19 +44,26 @@ async def test_requests_interrupted_while_their_references_are_prepared(
 
 
 async def test_a_process_killed_before_discord_told_the_cards_ids(deployment: Deployment) -> None:
-    acknowledged = deployment.front.faults.on("POST", "/interactions/*/callback", Fault(hang=True, performed=True))
-    posted = deployment.front.faults.on("POST", "/channels/*/messages", Fault(hang=True, performed=True))
     async with deployment.bot() as bot:
+        earlier = await deployment.imagine("a river")
+        await deployment.wait_for_image(earlier)
+        await deployment.wait_until_settled()
+        lost = Fault(hang=True, performed=True)
+        acknowledged = deployment.front.faults.on("POST", "/interactions/*/callback", lost, times=3)
+        posted = deployment.front.faults.on("POST", "/channels/*/messages", lost)
         await deployment.imagine("a hill")
+        secret = await deployment.imagine("a cave", private=True)
+        await deployment.alice.click(deployment.card(earlier), label="Again")
         message = await deployment.mention_with("at night", ("own.png", plain_image(GREEN)), by=deployment.bob)
-        await until(lambda: acknowledged.hits and posted.hits, what="both cards")
+        await until(lambda: acknowledged.hits == 3 and posted.hits, what="the four cards")
         bot.send(signal.SIGKILL)
         await bot.ended()
 
     async with deployment.bot():
         await until(
-            lambda: sum(INTERRUPTED in post.text for post in deployment.posts()) == 2, within=20, what="both reports"
+            lambda: sum(INTERRUPTED in post.text for post in deployment.posts()) == 3, within=20, what="all reports"
         )
+        await deployment.wait_for_text(secret, INTERRUPTED)
     assert [INTERRUPTED in rendered(reply).text for reply in deployment.replies_to(message)] == [True]
-    assert len(deployment.posts()) == 3
-    assert (deployment.ledger(), deployment.prompts(), deployment.logged_errors()) == ([], [], [])
+    assert len(deployment.posts()) == 5, "the river, Bob's message, and one card each"
+    assert (deployment.ledger(), deployment.prompts(), deployment.logged_errors()) == (PAID, ["a river"], [])

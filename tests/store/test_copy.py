@@ -16,25 +16,27 @@ from sqlalchemy.types import NULLTYPE
 
 from bot.domain.credit_requests import CreditRequest, CreditRequestState
 from bot.domain.credits import Allowance, Credits, Period, Requester
-from bot.domain.erasure import ErasureKind
+from bot.domain.erasure import Erasure, ErasureKind
 from bot.domain.errors import OperatorError
 from bot.domain.generation import Chosen, Draft, Image, Origin, Reference, Source, SubmittedForm
 from bot.domain.ids import (
     ChannelId,
     CreditRequestId,
     DraftId,
+    GuildId,
     ImageId,
     MessageId,
+    PendingCardId,
     ReferenceSetId,
     RoleId,
     StyleId,
     UserId,
 )
-from bot.domain.image_reports import Reporter
+from bot.domain.image_reports import ReportDecision, Reporter, ReportVerdict
 from bot.domain.ledger import RequestApproved, RuleSet
 from bot.domain.preferences import Preferences
 from bot.domain.rules import Rule, Scope, ServerSettings
-from bot.domain.settings import AspectRatio, Model, Settings
+from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 from bot.domain.states import TaskState
 from bot.domain.styles import Owner, ReferenceSet, SavedImage, Style
 from bot.store import copy as copying
@@ -45,9 +47,9 @@ from bot.store.engines import kind_of
 from bot.store.migrate import migrate
 from bot.store.report_tables import metadata
 from bot.store.store import Store
-from bot.store.tables import key_values, leases, pending_cards, reference_images
+from bot.store.tables import key_values, leases, pending_cards, reference_images, tasks
 from tests.database import at_server
-from tests.factories import ALICE, BOB, NOW, make_generation, make_request
+from tests.factories import ALICE, BOB, NOW, make_destination, make_generation, make_request
 from tests.store.conftest import MakeUrl
 from tests.store.stored import bring, change, keep
 
@@ -61,7 +63,7 @@ ENGINES = ("sqlite", "postgresql")
 
 
 async def fill(url: str) -> str:
-    """Rows in every table, with every kind of value: the URL again."""
+    """Rows in every table, with every kind of value, and one in every column: the URL again."""
     async with Store.open(url) as store:
         references = (
             Reference("https://kie/1.png", "sketch.png", "ab" * 32, BOB.user_id),
@@ -72,7 +74,12 @@ async def fill(url: str) -> str:
             make_request(),
             requester=asker,
             prompt=PROMPT,
+            settings=Settings(steps=20, guidance=2.5),
             references=references,
+            destination=make_destination(
+                message_id=MessageId(6), pending_card=PendingCardId(LARGEST), outside=GuildId(LARGEST)
+            ),
+            origin=Origin(ChannelId(5), MessageId(LARGEST), ImageId(LARGEST)),
             spoiler=True,
             style="Ink",
             template="{prompt}",
@@ -91,8 +98,12 @@ async def fill(url: str) -> str:
             await tx.images.add([replace(posted, id=child, parent_id=parent)])
             await tx.previews.add({parent: b"\0RIFF\x89", child: b""})
             await tx.favourites.add(UserId(LARGEST), parent, NOW)
-            await tx.image_reports.add(child, ALICE.guild_id, ChannelId(LARGEST))
-            await tx.image_reports.add_reporter(child, Reporter(UserId(LARGEST), "“bad” ✨"), NOW)
+            for image, verdict in ((child, ReportVerdict.DELETED), (parent, ReportVerdict.DISMISSED)):
+                await tx.image_reports.add(image, ALICE.guild_id, ChannelId(LARGEST))
+                await tx.image_reports.add_reporter(image, Reporter(UserId(LARGEST), "“bad” ✨"), NOW)
+                await tx.image_reports.set_message(image, ChannelId(LARGEST), MessageId(LARGEST))
+                assert await tx.image_reports.decide(image, verdict, ReportDecision(ADMIN, NOW))
+            assert await tx.image_reports.decide(child, ReportVerdict.REFUNDED, ReportDecision(ADMIN, NOW))
             owner = Owner.member(ALICE.user_id)
             saved = ReferenceSet(
                 owner, "Cat", ReferenceSetId(1), (SavedImage("cat.png", DIGEST, len(CAT), spoiler=True),)
@@ -104,7 +115,7 @@ async def fill(url: str) -> str:
             await tx.key_values.put("colour", "teal")
             await tx.greetings.put(ALICE.guild_id, NOW)
             await tx.uploads.remember("aa", "https://kie/aa", NOW)
-            sources = (Source("https://cdn/1?a=b&c='", "“1” ✨.png", 1 << 40, None),)
+            sources = (Source("https://cdn/1?a=b&c='", "“1” ✨.png", 1 << 40, None), *references)
             draft = Draft(DraftId(LARGEST), ALICE.user_id, NOW, Origin(ChannelId(5), MessageId(1)), sources)
             chosen = Chosen(Settings(Model.FLEX, guidance=2.5), count=2, private=True)
             charge = await tx.ledger.charge_rewordings(BOB, Credits("2.5"), Credits(0), NOW)
@@ -115,37 +126,50 @@ async def fill(url: str) -> str:
                 private=True,
                 spoiler=True,
                 origin=draft.origin,
-                references=references,
                 rewordings=(PROMPT, "“1”"),
                 style="Ink",
                 template="{prompt}",
                 used=frozenset({0, 2}),
             )
             await tx.drafts.add(replace(draft, id=DraftId(1), prompt=PROMPT, question=MessageId(3), form=form))
-            await tx.preferences.put(UserId(LARGEST), Preferences(model=Model.FLEX, confirm_above=Credits("0.001")))
-            await tx.rules.put(ALICE.guild_id, RULE)
-            await tx.rules.put_settings(
-                ALICE.guild_id, ServerSettings("Europe/Berlin", channels=frozenset({ChannelId(5)}))
+            chosen_always = Preferences(
+                Model.FLEX, AspectRatio.TALL, Resolution.TWO_K, 4, confirm_above=Credits("0.001")
             )
+            await tx.preferences.put(UserId(LARGEST), chosen_always)
+            await tx.rules.put(ALICE.guild_id, RULE)
+            channel = ChannelId(LARGEST)
+            settings = ServerSettings(
+                "Europe/Berlin", RoleId(7), channel, frozenset({channel}), reports_channel=channel
+            )
+            await tx.rules.put_settings(ALICE.guild_id, settings)
             await tx.ledger.record_change(ALICE, ADMIN, RuleSet(RULE), NOW)
             await tx.ledger.grant(ALICE, Credits("0.001"), ADMIN, "welcome\\", NOW)
             asked = CreditRequest(CreditRequestId(1), ALICE, NOW, ChannelId(5))
             await tx.credit_requests.add(asked)
+            await tx.credit_requests.set_message(asked.id, ChannelId(5), MessageId(LARGEST))
             approved = RequestApproved(ALICE.user_id, Credits(8), ADMIN)
             await tx.erasures.request(ErasureKind.USER, LARGEST, NOW)
+            assert await tx.erasures.finish(Erasure(ErasureKind.USER, LARGEST, NOW), NOW)
             assert await tx.credit_requests.close(asked.id, CreditRequestState.APPROVED, approved)
     with change(url) as connection:
-        lease = {"name": "kie:1", "term": 1, "until": NOW, "told": None}
+        lease = {"name": "kie:1", "term": 1, "until": NOW, "told": "{}"}
         connection.execute(insert(leases).values(lease))
         connection.execute(insert(pending_cards).values(id=1, lease="kie:1", term=1, card={}))
+        connection.execute(tasks.update().where(tasks.c.failure.is_not(None)).values(consumed=Credits("0.001")))
         for digest, data in (("ab", b"\0\x89"), (DIGEST, CAT)):
             image = {"digest": digest, "suffix": "png", "data": data, "size": len(data), "used_at": NOW}
             connection.execute(insert(reference_images).values(image))
     if not postgres.is_url(url):
         folder_of(url).mkdir()
         (folder_of(url) / f"{DIGEST}.png").write_bytes(CAT)
-    empty = [table for table, rows in contents(url).items() if not rows]
-    assert not empty, "give these tables rows, so that a copy of them is tested"
+    rows = contents(url)
+    empty = [
+        f"{table.name}.{column.name}"
+        for table in metadata.sorted_tables
+        for position, column in enumerate(table.columns)
+        if all(row[position] is None for row in rows[table.name])
+    ]
+    assert not empty, "give these columns values, so that a copy of them is tested"
     return url
 
 

@@ -50,7 +50,7 @@ async def test_a_draft_comes_back_unchanged(store: Store, count: int) -> None:
         Source(f"https://cdn/{n}?a=b&c='", f"“{n}” ✨.png", n << 40, BOB.user_id if n % 2 else None)
         for n in range(count)
     )
-    origin, reference = Origin(ChannelId(5), MessageId(6), ImageId(7)), Reference("https://k", "“k”.png", "ab" * 32)
+    origin = Origin(ChannelId(5), MessageId(6), ImageId(7))
     settings = Settings(Model.FLEX, AspectRatio.WIDE, Resolution.TWO_K, 20, 2.5)
     used = frozenset(range(count))
     form = SubmittedForm(
@@ -59,7 +59,6 @@ async def test_a_draft_comes_back_unchanged(store: Store, count: int) -> None:
         private=True,
         spoiler=False,
         origin=origin,
-        references=(reference,) * count,
         rewordings=("a “fox”",) * count,
         used=used,
     )

@@ -71,7 +71,7 @@ async def test_edit_works_from_the_cards_image_and_further_files(world: StoryWor
     assert references_used(world.kie) == [pixels(await fetched(image.url)), pixels(png())]
     assert edited.headline == "**in the style of image 2**"
     assert edited.small_print[0] == world.bob.mention
-    assert edited.small_print[-1] == f"edit of [this image]({card.jump_url})"
+    assert edited.small_print[-1] == f"edit of [this image]({card.jump_url}) and 1 more"
     assert world.ledger(world.bob) == PAID
 
 

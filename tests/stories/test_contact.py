@@ -206,7 +206,7 @@ async def test_in_direct_messages_help_has_no_page_for_admins(world: StoryWorld)
     user = world.admin.user
     shown = rendered(response_of(await user.slash("help")))
     assert shown.buttons == ()
-    assert "Write to me directly" in shown.text
+    assert "Message me directly" in shown.text
     message, _ = await helped(world, world.admin)
     assert "For admins" in rendered(message).buttons
 

@@ -101,7 +101,8 @@ async def test_a_denied_request_is_told_and_recorded(world: StoryWorld) -> None:
     assert (decided.colour, decided.buttons, decided.text) == (GREY, (), text)
     assert direct_messages(world.alice) == [DENIED]
     assert [movement for movement, _ in world.ledger(world.alice)] == ["rule"]
-    assert text in (await quota(world, "log")).text
+    log = (await quota(world, "log")).text
+    assert f"{world.alice.mention}'s request for more credits was declined · by {world.admin.mention}" in log
     assert "**50** of 50" in (await balance(world, world.alice)).text
     assert (await ask_for_more(world)).text == ASKED
 

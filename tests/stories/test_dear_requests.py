@@ -1,5 +1,6 @@
 """Who wants to be asked before a request costs more than they named is asked, and pays nothing without a yes."""
 
+import asyncio
 from decimal import Decimal
 from typing import Any
 
@@ -8,6 +9,8 @@ import simcord
 
 from bot.config.sections import PricesConfig
 from bot.domain.errors import DraftGone, PriceChanged, QuestionGone
+from bot.ui.acknowledger import Acknowledger
+from bot.ui.texts.cards import INTERRUPTED
 from bot.ui.texts.refusals import refusal
 from tests.database import execute
 from tests.stories.components import (
@@ -92,6 +95,23 @@ async def test_the_next_process_takes_the_yes(world: StoryWorld) -> None:
     await card_of(world, await world.alice.click(question, label=YES))
 
     assert world.ledger(world.alice) == TWO_PAID
+
+
+async def test_a_card_that_a_process_opened_and_did_not_record_says_that_it_was_interrupted(
+    world: StoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    question = await ask(world)
+    with monkeypatch.context() as patch:
+        patch.setattr(Acknowledger, "_with_message", die)
+        press = await world.alice.click(question, label=YES)
+    await world.restart()
+    (card,) = press.followups
+    await until(lambda: INTERRUPTED in rendered(card).text, what="the report")
+    world.check_nothing_started()
+
+
+async def die(*_: object) -> None:
+    raise asyncio.CancelledError
 
 
 async def test_a_no_is_the_end_of_it(world: StoryWorld) -> None:

@@ -11,6 +11,7 @@ from bot.cluster.leader import Leadership
 from bot.domain.delivery_errors import DeliveryFailed
 from bot.domain.ports import Card, ImageFile
 from bot.domain.states import TaskState
+from bot.generation.late_edits import show_outcome_again
 from bot.ui import message_sender
 from bot.ui.cards import GREEN
 from demo.kie import Code, Fail
@@ -118,6 +119,30 @@ async def test_what_hangs_until_the_lease_may_have_run_out_is_given_up(
                 await world.app.sender.deliver(card, [])
     await finish(world)
     assert len(rendered(response_of(command)).images) == 1
+
+
+@pytest.mark.parametrize("reachable", [True, False])
+async def test_an_outcome_under_progress_that_came_too_late_is_shown_again(
+    world: StoryWorld, monkeypatch: pytest.MonkeyPatch, reachable: bool
+) -> None:
+    """As when the process was stopped within an edit, which reaches Discord after another one's outcome."""
+    monkeypatch.setattr("bot.generation.late_edits._EDITED_AFTER", 0)
+    command = await start(world)
+    async with world.app.runtime.store.read() as tx:
+        (task,) = await tx.tasks.in_states([TaskState.RUNNING])
+        generation = await tx.generations.get(task.generation_id)
+    assert generation is not None
+    store, sender = world.app.runtime.store, world.app.sender
+    await show_outcome_again(store, sender, generation.id)
+    assert not rendered(response_of(command)).images
+    await finish(world)
+    outcome = rendered(response_of(command))
+    await sender.show(Card(generation, position=None, ready_at=None))
+    assert not rendered(response_of(command)).images
+    if not reachable:
+        world.env.inject_error("PATCH", CARD, status=404, code=10015)
+    await show_outcome_again(store, sender, generation.id)
+    assert (rendered(response_of(command)) == outcome) is reachable
 
 
 def run_out(_: Leadership) -> asyncio.Timeout:

@@ -17,6 +17,7 @@ from bot.domain.ids import GuildId, UserId
 from bot.domain.rules import Rule, Scope
 from bot.quota.service import Change
 from bot.store.audit import audit
+from bot.ui.texts.forms import REWORDINGS_HIDDEN
 from bot.ui.texts.refusals import refusal
 from demo.assistant import AssistantStandIn
 from tests.database import execute, fresh_database
@@ -136,6 +137,16 @@ async def test_what_could_not_be_shown_is_given_back(world: StoryWorld) -> None:
     await improve(world)
     assert world.ledger(world.bob) == [CHARGED, REFUNDED]
     assert sound(world)
+
+
+async def test_suggestions_that_discord_refuses_to_show_are_given_back(world: StoryWorld) -> None:
+    world.env.inject_error("PATCH", "/webhooks/*/*/messages/@original", status=400, code=200000, times=1)
+    message = response_of(await improve(world))
+    shown = rendered(message)
+    assert (shown.buttons, REWORDINGS_HIDDEN in shown.text, "You paid" in shown.text) == (("Keep mine",), True, False)
+    assert world.ledger(world.bob) == [CHARGED, REFUNDED]
+    await world.outcome(await world.bob.click(message, label="Keep mine"))
+    assert world.ledger(world.bob) == [CHARGED, REFUNDED, *PAID]
 
 
 async def test_what_a_process_that_died_did_not_show_is_given_back_once(world: StoryWorld) -> None:

@@ -1,5 +1,8 @@
 """The private menu of an image: from its number on a grid, from a card's last button, and what it does."""
 
+import asyncio
+from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import discord
@@ -8,8 +11,12 @@ import simcord
 from simcord.backend.models import Overwrite
 from simcord.enums import OverwriteType
 
+from bot.domain.generation import Task
 from bot.domain.ids import to_base36
+from bot.domain.image_errors import ImageBeingPosted
+from bot.store.tasks import TaskRepository
 from bot.ui.custom_ids import Action
+from bot.ui.texts.refusals import refusal
 from tests.database import execute
 from tests.kie.schema import caused
 from tests.stories.components import (
@@ -35,6 +42,7 @@ from tests.stories.images import fetched, pixels, png
 from tests.stories.kie_calls import references_used, task_bodies
 from tests.stories.rendered import Rendered, rendered
 from tests.stories.story_world import PAID, StoryWorld, bot_with, response_of
+from tests.waiting import until
 
 PHOTO = ("photo.png", png((200, 30, 60)))
 SAVE = "Save as references"
@@ -349,3 +357,24 @@ async def test_what_a_button_starts_names_its_requester_from_the_first_moment_an
         first: Any = world.calls("POST", "/callback")[-1].json
         assert (first["type"], f"<@{world.bob.id}>" in str(first)) == (4, True)
     assert len(world.messages()) == 3
+
+
+async def test_a_card_that_was_posted_and_is_not_known_yet_says_to_press_again(
+    world: StoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    committing, delivered = asyncio.Event(), TaskRepository.delivered
+
+    async def later(repository: TaskRepository, ready: Iterable[Task], at: datetime) -> None:
+        await committing.wait()
+        await delivered(repository, ready, at)
+
+    monkeypatch.setattr(TaskRepository, "delivered", later)
+    command = await world.imagine(count=2)
+    card = response_of(command)
+    await until(lambda: rendered(card).images, what="the images")
+    for label in ("⋯", "2"):
+        assert private_answer(await world.bob.click(card, label=label)).text == refusal(ImageBeingPosted())
+    committing.set()
+    await world.rest()
+    for label in ("⋯", "2"):
+        assert rendered(await menu_of(world, world.bob, card, label)).buttons

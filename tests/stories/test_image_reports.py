@@ -9,6 +9,8 @@ import simcord
 from simcord.backend.models import Overwrite
 from simcord.enums import OverwriteType
 
+from bot.domain.ids import ImageId, UserId
+from bot.domain.image_errors import ImageGone
 from bot.domain.image_reports import (
     AlreadyReported,
     AlreadyReviewed,
@@ -37,6 +39,7 @@ from tests.stories.components import (
 from tests.stories.quota_actions import NOT_A_MANAGER, admin_elsewhere, give_role, quota
 from tests.stories.rendered import rendered
 from tests.stories.story_world import PAID, StoryWorld, balance, bot_with, response_of
+from tests.stories.test_permissions import thread_in
 from tests.stories.test_privacy import erased, exported, places_of
 from tests.waiting import until
 
@@ -300,7 +303,7 @@ async def test_reports_are_exported_and_erased(world: StoryWorld) -> None:
     assert (own["image"], own["reason"]) == (str(image), "not for *here*")
     assert "not for" not in str(await exported(world, world.alice))
     await erased(world, world.bob)
-    assert places_of(world, "not for") == set()
+    await until(lambda: not places_of(world, "not for"), what="the file's old pages to be dropped as well")
     assert not {"image_reports", "image_reporters"} & places_of(world, str(world.bob.id))
     await world.admin.click(message, label="Dismiss")
     assert "Reported by" not in rendered(reports(world)[-1]).text
@@ -311,3 +314,83 @@ async def test_reports_are_exported_and_erased(world: StoryWorld) -> None:
     await erased(world, world.alice)
     await until(lambda: not execute(world.folder, "SELECT 1 FROM image_reports"), what="the report to go")
     assert card.id in {one.id for one in world.messages()}
+
+
+@bot_with(previews=1)
+async def test_what_moderators_deleted_is_no_longer_found_by_a_menu_that_was_open(world: StoryWorld) -> None:
+    card, message = await reported(world)
+    menus = [(member, await menu_of(world, member, card)) for member in (world.alice, world.bob)]
+    await world.admin.click(message, label="Delete")
+    for member, menu in menus:
+        for label in ("⭐ Favourite", "Full prompt", "Original file", "Save as references"):
+            assert private_answer(await member.click(menu, label=label)).text == refusal(ImageGone())
+        assert rendered(response_of(await member.slash(world.channel, "favourites"))).buttons == ()
+    ((row,),) = execute(world.folder, "SELECT id FROM images")
+    async with world.app.runtime.store.read() as tx:
+        image = await tx.images.get(ImageId(row))
+    assert image is not None
+    with pytest.raises(ImageGone):
+        await world.app.client.services.posted_images.source(image, UserId(world.alice.id))
+    await world.admin.click(message, label="Refund · 5 credits")
+    assert world.ledger(world.alice)[-1] == ("grant", Decimal(5))
+
+
+@bot_with(previews=1)
+@pytest.mark.parametrize("where", ["channel", "thread"])
+async def test_an_age_restricted_image_is_shown_only_where_that_is_allowed(world: StoryWorld, where: str) -> None:
+    mods = await moderated(world)
+    channels = {channel.id: channel for channel in world.app.client.guilds[0].text_channels}
+    channels[world.channel.id].nsfw = True
+    place = thread_in(world, world.channel) if where == "thread" else world.channel
+    made = await world.alice.slash(place, "imagine", prompt="a red fox in snow")
+    await world.outcome(made)
+    card = response_of(made).message
+    assert await report(world, world.bob, card, "not for *here*") == texts.SENT
+    shown = rendered(reports(world)[-1])
+    assert (texts.AGE_RESTRICTED in shown.text, shown.images, shown.buttons) == (True, (), OPEN)
+    assert "fox" not in json.dumps(world.calls("POST", "/messages")[-1].json)
+    assert f"({card.jump_url})" in shown.text
+    channels[mods.id].nsfw = True
+    await world.admin.click(reports(world)[-1], label="Dismiss")
+    shown = rendered(reports(world)[-1])
+    assert ("a red fox in snow" in shown.text, len(shown.images)) == (True, 1)
+
+
+@bot_with(previews=1)
+async def test_a_report_whose_words_or_image_discord_refuses_is_a_link(world: StoryWorld) -> None:
+    await moderated(world)
+    card = await new_card(world)
+    world.env.inject_error("POST", "/channels/*/messages", status=400, code=200000, times=1)
+    assert await report(world, world.bob, card, "not for *here*") == texts.SENT
+    shown = rendered(reports(world)[-1])
+    assert (f"({card.jump_url})" in shown.text, shown.images, shown.buttons) == (True, (), OPEN)
+    assert not [words for words in ("fox", "not for") if words in shown.text]
+
+
+async def test_a_deletion_that_a_process_had_only_decided_is_made_up_for(world: StoryWorld) -> None:
+    card, message = await reported(world)
+    killed = "UPDATE image_reports SET deleted_by = ?, deleted_at = reported_at FROM image_reporters"
+    execute(world.folder, killed, (world.admin.id,))
+    await world.admin.click(message, label="Refund · 5 credits")
+    assert "Deleted" in rendered(reports(world)[-1]).text
+    assert card.id not in {one.id for one in world.messages()}
+
+
+async def test_an_image_in_an_archived_thread_has_its_moderators(world: StoryWorld) -> None:
+    await moderated(world)
+    thread = thread_in(world, world.channel)
+    made = await world.alice.slash(thread, "imagine", prompt="a red fox in snow")
+    await world.outcome(made)
+    assert await report(world, world.bob, response_of(made).message) == texts.SENT
+    cleaner = world.env.guild.create_role("Cleaner", permissions=discord.Permissions(manage_messages=True))
+    give_role(world, world.bob, cleaner)
+    metadata = world.env.backend.get_channel(thread.id).thread_metadata
+    assert metadata is not None
+    metadata.archived = True
+    world.env.backend.announce_channel_update(thread.id)
+    await world.env.settle()
+    assert world.app.client.guilds[0].get_thread(thread.id) is None, "Discord tells nothing of it unless asked"
+    await world.bob.click(reports(world)[-1], label="Dismiss")
+    shown = rendered(reports(world)[-1]).text
+    assert f"Dismissed · by {world.bob.mention}" in shown
+    assert "a red fox in snow" in shown

@@ -32,7 +32,7 @@ SKETCHES = [png(), png((9, 9, 9))]
 WITH_SKETCHES = {"image": ("a.png", SKETCHES[0]), "image2": ("b.png", SKETCHES[1])}
 GONE = "The images this was made from are no longer stored. Attach them again with /imagine. Nothing was charged."
 WORDS_DELETED = re.compile(
-    r"This request was made <t:\d+:R>, and its words have since been deleted. "
+    r"This request was made <t:\d+:R>, and its prompt has since been deleted. "
     r"Start again with /imagine. Nothing was charged."
 )
 EVERY_BUTTON = pytest.mark.parametrize("label", ["Again", "Edit", "Remix", "2K · 7", "⋯"])

@@ -142,7 +142,8 @@ async def test_messages_and_forms_use_them_too(world: StoryWorld) -> None:
     (question,) = world.answers(reply)
     assert rendered(question).text == "-# Edit this image, in 2 versions?"
     await world.alice.click(question, label="Edit · 14 credits")
-    assert rendered(await world.answer(reply)).small_print[1:4] == ["2 × FLUX.2 Pro", "2K", "from 2 images"]
+    edited = rendered(await world.answer(reply)).small_print
+    assert (*edited[1:3], edited[-1]) == ("2 × FLUX.2 Pro", "2K", f"edit of [this image]({answer.jump_url}) and 1 more")
 
     fields = fields_of(await world.alice.context_menu(world.channel, "Edit image", answer))
     assert [selected(fields[name]) for name in ("model", "ratio", "resolution")] == [["pro"], ["auto"], ["2K"]]

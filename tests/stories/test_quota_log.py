@@ -24,14 +24,14 @@ async def test_every_change_stands_in_the_log_with_who_and_why(world: StoryWorld
 
     assert all(line.endswith(f" · by {world.admin.mention}") for line in lines)
     assert [line.removesuffix(f" · by {world.admin.mention}") for line in lines] == [
-        "Members without a limit of their own now get 10 credits a day",
-        f"Members with {role.mention} now get 20 credits a week",
+        "members without a limit of their own now get 10 credits a day",
+        f"members with {role.mention} now get 20 credits a week",
         f"{world.bob.mention} now gets unlimited credits",
-        "Server pool set to 500 credits a month",
+        "server pool set to 500 credits a month",
         f"{world.bob.mention} · +7.5 bonus credits: the poster",
         f"{world.bob.mention} · allowance reset",
-        f"Limit for {role.mention} removed",
-        "Time zone: **Europe/Berlin**",
+        f"limit for {role.mention} removed",
+        "time zone: **Europe/Berlin**",
     ]
     # Of all these words only the admin's own are stored.
     assert rows(world.folder / "easel.db", "SELECT note FROM ledger WHERE note <> ''") == [("the poster",)]

@@ -18,7 +18,7 @@ HINT = "-# Requests in progress aren't affected."
 async def test_without_limits_the_bots_default_applies(world: StoryWorld) -> None:
     first, second, third = (await quota(world, "show", member=world.alice)).text.splitlines()
 
-    assert first == f"{world.alice.mention} gets **50 credits a day** · The bot's default"
+    assert first == f"{world.alice.mention} gets **50 credits a day** · the bot's default"
     assert second.startswith("**50** of 50 credits left today · refills <t:")
     assert third.startswith("Bot owner's daily budget: **500** of 500 credits a day left")
     assert (await quota(world, "show")).text.startswith(f"{world.admin.mention} gets **50 credits a day**")
@@ -41,24 +41,24 @@ async def test_the_nearest_limit_applies_and_is_named(world: StoryWorld) -> None
         f"{world.alice.mention} now gets 2.5 credits a month\n{HINT}",
     ]
 
-    assert await applies(world) == "**2.5 credits a month** · Personal limit"
+    assert await applies(world) == "**2.5 credits a month** · personal limit"
     assert "-# You have a personal limit" in (await balance(world, world.alice)).text
     removed = (await quota(world, "clear", member=world.alice)).text
     assert removed == (
         f"{world.alice.mention}'s personal limit removed. They now get **30 credits a day** · "
-        f"Limit from {patron.mention}, the largest of their roles"
+        f"limit from {patron.mention}, the largest among their roles"
     )
-    assert await applies(world) == f"**30 credits a day** · Limit from {patron.mention}, the largest of their roles"
+    assert await applies(world) == f"**30 credits a day** · limit from {patron.mention}, the largest among their roles"
     assert (await quota(world, "clear", role=patron)).text == (
         f"Limit for {patron.mention} removed. Members with no other limit get **10 credits a day** · "
-        "This server's default"
+        "this server's default"
     )
     assert (await applies(world)).startswith("**140 credits a week** · ")
     take_roles(world, world.alice)
-    assert await applies(world) == "**10 credits a day** · This server's default"
+    assert await applies(world) == "**10 credits a day** · this server's default"
     removed = (await quota(world, "clear", server="server")).text
     assert removed == "Server limit removed; the bot's default applies: 50 credits a day"
-    assert (await applies(world)).endswith("The bot's default")
+    assert (await applies(world)).endswith("the bot's default")
 
 
 async def test_several_limits_are_removed_at_once_and_missing_ones_are_not_recorded(world: StoryWorld) -> None:
@@ -92,7 +92,7 @@ async def test_the_limit_of_a_member_who_left_can_be_removed(world: StoryWorld) 
     answer = await quota(world, "clear", member=world.bob.user)
 
     assert answer.text == (
-        f"{world.bob.mention}'s personal limit removed. They now get **50 credits a day** · The bot's default"
+        f"{world.bob.mention}'s personal limit removed. They now get **50 credits a day** · the bot's default"
     )
 
 
@@ -129,7 +129,7 @@ async def test_unlimited_is_without_limit(world: StoryWorld) -> None:
     assert answer.text.splitlines()[0] == f"{world.alice.mention} now gets unlimited credits"
     await world.delivered(model="flex", count=4, resolution="2K")
 
-    assert await applies(world) == "**unlimited credits** · Personal limit"
+    assert await applies(world) == "**unlimited credits** · personal limit"
     assert "**Unlimited** · 96 credits spent this month" in (await balance(world, world.alice)).text
 
 

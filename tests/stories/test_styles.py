@@ -179,7 +179,7 @@ async def test_a_style_that_is_gone_or_too_long_costs_nothing(world: StoryWorld)
 async def test_what_a_window_does_not_save(world: StoryWorld) -> None:
     assert "yours has it 2 times" in await add_style(world, world.alice, template="{prompt} and {prompt}")
     assert "needs words beside" in await add_style(world, world.alice, template=" {prompt} ")
-    assert "needs at least one letter" in await add_style(world, world.alice, name="\u200b")
+    assert "needs at least one visible character" in await add_style(world, world.alice, name="\u200b")
     await add_style(world, world.alice)
     assert "already a style “lino cut”" not in await add_style(world, world.alice, name="lino cut")
     assert "There's already a style “LINOCUT”." in await add_style(world, world.alice, name="LINOCUT")
@@ -203,7 +203,7 @@ async def test_the_list_has_pages(world: StoryWorld) -> None:
         "### Styles\n**\\|\\|Linocut\\|\\|** · yours\n-# A linocut of …, two colours\n**Photo"
     )
     await world.alice.click(first, label="Next")
-    assert rendered(first).text.startswith("### Styles, page 2\n**Anime** · built-in\n-# A frame of")
+    assert rendered(first).text.startswith("### Styles · page 2\n**Anime** · built-in\n-# A frame of")
     card = await new_card(world)
     forge(world, card, "Again", custom_id_of(first, "Previous"))
     forged = await world.bob.click(card, label="Again")

@@ -197,12 +197,18 @@ def test_an_outcome_offers_what_can_be_done_with_it(settings: Settings, images: 
 
 
 @pytest.mark.parametrize(("guild", "place"), [(GuildId(900), "900"), (DIRECT_MESSAGES, "@me")])
-def test_an_edit_links_what_it_came_from(guild: GuildId, place: str) -> None:
+@pytest.mark.parametrize(("references", "more"), [(1, ""), (3, " and 2 more")])
+def test_an_edit_links_what_it_came_from(guild: GuildId, place: str, references: int, more: str) -> None:
     origin = Origin(ChannelId(5), MessageId(6), None)
-    request = make_request(account=replace(ALICE, guild_id=guild), origin=origin)
+    images = (Reference("https://kie.example/x.png", "x.png"),) * references
+    request = make_request(account=replace(ALICE, guild_id=guild), origin=origin, references=images)
     view = outcome(make_generation(states=[TaskState.READY], request=request), 1)
 
-    assert texts_of(view)[-1].endswith(f" · edit of [this image](https://discord.com/channels/{place}/5/6)")
+    shown = texts_of(view)[-1].replace("\N{NO-BREAK SPACE}", " ")
+    assert shown.endswith(f" · edit of [this image](https://discord.com/channels/{place}/5/6){more}")
+    assert "from" not in shown, "said once"
+    failed = outcome(make_generation(states=[TaskState.FAILED], request=request), 0)
+    assert "from" in texts_of(failed)[1], "there is no link"
 
 
 def test_the_instruction_behind_2k_is_not_shown() -> None:

@@ -81,16 +81,16 @@ def test_the_longest_page_of_the_log_fits(longest: LedgerEntry) -> None:
     [
         (
             entry(Movement.RULE, change=RuleSet(Rule(Scope.SERVER, 0, Allowance(Decimal(5), Period.DAY)))),
-            "Members without a limit of their own now get 5 credits a day",
+            "members without a limit of their own now get 5 credits a day",
         ),
-        (entry(Movement.RULE, change=RuleRemoved(Scope.ROLE, 7)), "Limit for <@&7> removed"),
+        (entry(Movement.RULE, change=RuleRemoved(Scope.ROLE, 7)), "limit for <@&7> removed"),
         (
             entry(Movement.RULE, change=SettingsChanged(ServerSettings(), ServerSettings("Asia/Tokyo"))),
-            "Time zone: **Asia/Tokyo**",
+            "time zone: **Asia/Tokyo**",
         ),
         (
             entry(Movement.RULE, change=RequestDenied(MEMBER, ADMIN)),
-            f"<@{MEMBER}> asked for more credits: <@{ADMIN}> declined.",
+            f"<@{MEMBER}>'s request for more credits was declined",
         ),
         (entry(Movement.RULE, note="An old sentence: **50** a day"), "An old sentence: **50** a day"),
         (
@@ -118,8 +118,8 @@ def test_what_was_changed_in_the_settings_is_told_and_nothing_else() -> None:
 
     assert server_settings.settings_changed(before, before) == ""
     assert server_settings.settings_changed(before, after) == (
-        "Time zone: **Asia/Tokyo** · Replies without a mention: edit at once"
-        f" · Channels added: <#7> · Channels removed: <#{LARGEST}>"
+        "time zone: **Asia/Tokyo** · replies without a mention: edit at once"
+        f" · channels added: <#7> · channels removed: <#{LARGEST}>"
     )
 
 
@@ -131,7 +131,7 @@ def test_what_was_changed_in_the_settings_is_told_and_nothing_else() -> None:
             Scope.ROLE,
             "Members with <@&7> now get 5 credits a day",
             "Limit for <@&7> removed",
-            "Limit from <@&7>, the largest of their roles",
+            "Limit from <@&7>, the largest among their roles",
         ),
         (
             Scope.SERVER,

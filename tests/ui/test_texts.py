@@ -96,6 +96,7 @@ REFUSALS: list[errors.UserError] = [
     image_errors.AlreadyShared(),
     image_errors.ComparisonGone(),
     image_errors.NothingBefore(),
+    image_errors.ImageBeingPosted(),
     image_errors.MayNotShare(),
     image_reports.NoReportsChannel(),
     image_reports.ReportsChannelClosed(),
@@ -229,7 +230,7 @@ def test_no_text_uses_words_that_members_do_not_know(module: Path) -> None:
 def test_the_proposals_of_the_prompt_helper_fit_into_one_message() -> None:
     longest = ["*" * REWORDING_MAX] * REWORDINGS
     price = Decimal("1234567.125")
-    shown = [*forms.rewordings(longest, words=True), forms.own_words("*" * 5000, price, price, words=True)]
+    shown = [*forms.rewordings(longest), forms.own_words("*" * 5000, price, price, words=True)]
 
     assert sum(map(len, shown)) + len(shown) <= 4000
 

@@ -72,6 +72,11 @@ def sentence(text: str) -> str:
     return text if text.endswith((".", "!", "?", "…")) else f"{text}."
 
 
+def joined(text: str) -> str:
+    """Text that starts a line, as it continues one: without its capital."""
+    return text[:1].lower() + text[1:]
+
+
 def size(count: int) -> str:
     """A number of bytes in the unit that suits it: 640 KB, 12.3 MB, 1,204.5 GB."""
     for unit, name in ((1e9, "GB"), (1e6, "MB")):

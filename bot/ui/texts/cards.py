@@ -160,9 +160,9 @@ def larger(price: Decimal) -> str:
     return f"2K · {number(price) if price else 'free'}"
 
 
-def edit_of(link: str) -> str:
-    """Where the image came from."""
-    return f"edit of [this image]({link})"
+def edit_of(link: str, more: int) -> str:
+    """Where the image came from, and how many more images it was made from."""
+    return f"edit of [this image]({link})" + (f" and {more} more" if more > 0 else "")
 
 
 def style(name: str) -> str:

@@ -48,7 +48,7 @@ What fails costs nothing.""",
 
 def help_page(mention: str, account: Balance, prices: PriceList, *, direct_messages: bool) -> list[str]:
     """What a member can do, what it costs them here, and where their data is."""
-    directly = ["- Write to me directly: there you needn't mention me"] if direct_messages else []
+    directly = ["- Message me directly: there you needn't mention me"] if direct_messages else []
     ways = [
         "### How to make an image",
         f"- /imagine with a prompt, and up to {REFERENCES_MAX} images to work from",
@@ -56,7 +56,7 @@ def help_page(mention: str, account: Balance, prices: PriceList, *, direct_messa
         "- Reply to an image, mention me and say what to change",
         f"- Any message with an image: {_MENU}",
         f"- Below a result: **{AGAIN}** makes another one, **{EDIT}** changes it, **{REMIX}** reuses its prompt",
-        f"- There too: **{MORE}** saves, downloads, shares or deletes it",
+        f"- There too: **{MORE}** saves, downloads, shares, reports or deletes it",
         *directly,
     ]
     costs = [

@@ -28,11 +28,12 @@ COUNT = "How many (each costs credits)"
 FILES = "More images to work from"
 OPTIONS = "Options"
 _IMPROVE = "Improve my prompt"
-IMPROVE_HINT = "Sends your prompt to a text service for three suggestions. You choose before anything is made."
+IMPROVE_HINT = "Sends your prompt to a text service that suggests three others. You choose before anything is made."
 
 KEEP_MINE = "Keep mine"
 _OWN_SHOWN = 300
 _NOT_CHARGED = "Nothing was charged. Use your own words, or try again later."
+REWORDINGS_HIDDEN = f"Discord doesn't let me show the suggestions here. {_NOT_CHARGED}"
 _UNAVAILABLE = "I can't get suggestions right now."
 _NO_REWORDINGS: Final = {
     AssistantProblem.UNUSABLE: "I found no better wording for this prompt.",
@@ -49,7 +50,8 @@ def change_hint(images: int) -> str:
 
 def without_images(count: int) -> str:
     """Why a remix leaves the images out that the original was made from."""
-    return f"Made without the {counted(count, 'image')} of the original: someone else attached them privately."
+    them = "it" if count == 1 else "them"
+    return f"Made without the {counted(count, 'image')} of the original: someone else attached {them} privately."
 
 
 def improve(price: Decimal) -> str:
@@ -62,10 +64,10 @@ def images(count: int) -> str:
     return counted(count, "image")
 
 
-def rewordings(prompts: Sequence[str], *, words: bool) -> list[str]:
-    """What a member can choose from; without ``words`` only the numbers, since Discord blocks what they say."""
+def rewordings(prompts: Sequence[str]) -> list[str]:
+    """What a member can choose from."""
     lines = [f"**{number}** · {shown(text, REWORDING_MAX)}\n" for number, text in enumerate(prompts, start=1)]
-    return ["### Choose your prompt", *(lines if words else ["Discord doesn't let me show the suggestions here."])]
+    return ["### Choose your prompt", *lines]
 
 
 def no_rewordings(problem: AssistantProblem) -> str:

@@ -13,9 +13,10 @@ OPEN = "-# Press a number to open that image."
 NOTHING_FOUND = "Nothing found. Try whole words of the prompt, or fewer filters."
 NO_IMAGES = "You have no images yet. Make one with /imagine."
 NO_FAVOURITES = (
-    "You haven't saved any images yet. Open an image's ⋯ menu, or hold or right-click a message: Apps, Save image."
+    "You haven't saved any images yet. Choose Favourite in an image's ⋯ menu, or right-click a message (on a phone, "
+    "hold it) and choose Apps, Save image."
 )
-WORDS_DELETED = "words deleted"
+WORDS_DELETED = "prompt deleted"
 NO_PREVIEW = "no preview"
 ALT_TEXT_HIDDEN = "preview of an image"
 UNSAVED = "Removed from your favourites."

@@ -16,6 +16,7 @@ REASON = "What's wrong with it?"
 REASON_HINT = "Optional. Only the moderators see this."
 SENT = "Thank you. The moderators have your report."
 DISMISS = "Dismiss"
+AGE_RESTRICTED = "Not shown here: it's from an age-restricted channel, or from one that I can't see."
 _REPORTERS_NAMED, _REASONS_SHOWN = 5, 3
 _NOT_SENT = "so nothing was sent."
 
@@ -33,7 +34,10 @@ REFUSALS: Final[Mapping[type[UserError], str]] = {
         f"You've made {REPORTS_A_DAY} reports in the last 24 hours, which is the limit, {_NOT_SENT} "
         "Tell an admin directly."
     ),
-    reports.ReportGone: "I no longer have this image or its report, so nothing was changed.",
+    reports.ReportGone: (
+        "I no longer have this image or its report, so nothing was changed. "
+        "If the image's message is still there, delete it by hand."
+    ),
     reports.NotAModerator: (
         "Only quota managers, and people who can manage messages in the image's channel, can do that. Ask one of them."
     ),

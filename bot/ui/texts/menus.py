@@ -7,7 +7,7 @@ from bot.domain import image_errors
 from bot.domain.errors import UserError
 
 CHOOSE = "Which image? Each number opens that image's own menu."
-FORWARD = "To share this, press and hold the message (or right-click it) and choose Forward."
+FORWARD = "To share this, right-click the message (on a phone, hold it) and choose Forward."
 ONLY_YOU = "Only you can see this, so Discord can't forward it. To share it, make it without `private`."
 GONE = "Deleted."
 DELETE_ONE = "Delete this image for everybody? Its credits aren't refunded."
@@ -16,6 +16,7 @@ PROMPT_HIDDEN = "Discord doesn't accept this prompt here."
 
 REFUSALS: Final[Mapping[type[UserError], str]] = {
     image_errors.NoSavedImage: "There's no image of mine in this message. Use this on a message with an image I made.",
+    image_errors.ImageBeingPosted: "This image has only just been posted. Press again in a moment.",
     image_errors.NothingBefore: "There's no image before this one that you can see.",
     image_errors.ComparisonGone: (
         "One of the two images no longer exists, and no preview of it was kept. There's nothing to compare."

@@ -13,9 +13,10 @@ from bot.ui.texts.commands import aspect_ratio_choice, model_choice, resolution_
 
 TITLE = """### Your preferences
 I use these everywhere, unless you say otherwise. Each choice is saved at once."""
-SWITCHES = f"""-# **Ask first**: I check with you before a request costs more, unless its price is on what you press.
+SWITCHES = f"""\
+-# **Ask first**: I check with you before a request costs more than you set here, unless its price is on what you press.
 -# **Private**: only you see what a command makes. Messages to me are always answered in public.
--# **Ping**: I mention you when a request took more than {PING_AFTER:.0f} seconds."""
+-# **Ping**: I mention you when a request ends that took more than {PING_AFTER:.0f} seconds."""
 DEFAULT: Final = "default"
 """The value of the choice that leaves it to the bot."""
 _BOTS = Settings()

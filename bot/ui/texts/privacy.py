@@ -12,30 +12,30 @@ ERASE_ALL = "Erase everything"
 KEEP = "Keep everything"
 
 ELSEWHERE = """**What others store**
-- The image service keeps images that you attach for a day, and its results for 14 days
+- The image service gets your prompts. It keeps images that you attach for a day, and its results for 14 days
 - Images that I post are on Discord, not with me: delete one in its ⋯ menu"""
 TEXT_SERVICE = """- A text service gets your prompt if you tick “Improve my prompt”, and only then"""
 ERASING = """### Erasing your data
 This takes about a minute. If an image is still being made, I finish and post it first; until then, you can't make \
 new ones. Use /privacy to see whether it's done."""
-_CREDITS = """- **Credits:** what each image cost and what you were given. If you erase your data, the amounts stay, \
-without your name"""
+_CREDITS = """- **Credits:** what you spent and were given, and limits that admins set for you. If you erase your \
+data, the limits stay, and the amounts without your name"""
 _PREFERENCES = "- **Your favourites and /preferences:** until you change or erase them"
 _STAYS = """**What stays**
 - **Images on Discord.** I can't delete them for you afterwards, so first delete those you want gone, in their ⋯ menus
+- Messages to admins that name you: your reports, and your requests for more credits
 - What images cost, without your prompts. Your Discord id stays with it until this month ends, because erasing must \
 not refill your credits
 - Limits that a server's admins set for you
 - Styles and reference sets that you saved for a whole server
-- Backups that the bot's owner made before, until they are deleted"""
+- The bot owner's earlier backups, until they are deleted"""
 
 
 def stored(data: StoredData, kept_for: KeptFor) -> str:
     """What is stored, and for how long."""
-    what = "prompt, settings, time, outcome, previews and a link to the result"
-    requests = f"- **Your {counted(data.requests, 'request')}:** {what}."
-    images, short = _references(kept_for.references), _short(kept_for.undelivered)
-    lines = [f"{requests} {_until(kept_for.prompts)}", *_saved(data), images, _PREFERENCES, short, _CREDITS]
+    what = "prompt, settings, time, place, outcome, previews and a link to the result"
+    requests = f"- **Your {counted(data.requests, 'request')}:** {what}. {_words_and_links(kept_for)}"
+    lines = [requests, *_saved(data), _references(kept_for.references), _PREFERENCES, _short(kept_for), _CREDITS]
     return "\n".join(["### Your data", *lines])
 
 
@@ -76,7 +76,7 @@ def exported(requests: int, total: int) -> str:
     """With the file."""
     if requests >= total:
         return f"### Your data\n{counted(total, 'request')} and your credits, as a ZIP file."
-    left_out = "Discord takes no larger file from me. Ask the bot's owner if you need the rest."
+    left_out = "Discord doesn't accept a larger file from me. Ask the bot's owner if you need the rest."
     return f"### Your data\nThe newest **{requests:,}** of your {counted(total, 'request')}: {left_out}"
 
 
@@ -91,8 +91,11 @@ def _counts(data: StoredData) -> str:
     return " and ".join(counted(number, noun) for number, noun in counts if number)
 
 
-def _until(prompts: timedelta | None) -> str:
-    return "Kept until you erase them" if prompts is None else f"Kept for {_days(prompts)}"
+def _words_and_links(kept_for: KeptFor) -> str:
+    prompts, links = _time(kept_for.prompts), _time(kept_for.images)
+    if prompts == links:
+        return f"Prompts, previews and links are kept {prompts}"
+    return f"Prompts are kept {prompts}, previews and links {links}"
 
 
 def _references(kept: timedelta) -> str:
@@ -101,9 +104,18 @@ def _references(kept: timedelta) -> str:
     return f"- **Images you attach:** a copy for repeating requests. Kept for {_days(kept)} after its last use"
 
 
-def _short(undelivered: timedelta | None) -> str:
-    kept = f"for {_days(undelivered)}" if undelivered else "until you use a command"
-    return f"- **For a short time:** forms you open, for a day; images that I couldn't post, {kept}"
+def _short(kept_for: KeptFor) -> str:
+    kept = {
+        "forms you open": _time(kept_for.forms),
+        "images that I couldn't post": _time(kept_for.undelivered, "until you use a command"),
+        "reports you make": _time(kept_for.reports),
+        "requests for more credits": _time(kept_for.credit_requests),
+    }
+    return f"- **For a while:** {'; '.join(f'{what}, {time}' for what, time in kept.items())}"
+
+
+def _time(kept: timedelta | None, without_limit: str = "until you erase them") -> str:
+    return without_limit if kept is None else f"for {_days(kept)}"
 
 
 def _days(time: timedelta) -> str:

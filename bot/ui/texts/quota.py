@@ -18,7 +18,7 @@ from bot.domain.ledger import (
 from bot.domain.rules import CapState, Rule, Scope
 from bot.domain.settings import Model
 from bot.domain.text import clean
-from bot.ui.texts.amounts import CAPS, in_bonus_credits, in_credits, made_with, number, plain, relative
+from bot.ui.texts.amounts import CAPS, in_bonus_credits, in_credits, joined, made_with, number, plain, relative
 from bot.ui.texts.cards import member
 from bot.ui.texts.commands import model_choice
 from bot.ui.texts.server_settings import settings_changed
@@ -86,7 +86,7 @@ def allowance_source(rule: Rule, *, own: bool) -> str:
         case Scope.MEMBER:
             return "You have a personal limit" if own else "Personal limit"
         case Scope.ROLE:
-            return f"Limit from <@&{rule.subject}>, the largest of {'your' if own else 'their'} roles"
+            return f"Limit from <@&{rule.subject}>, the largest among {'your' if own else 'their'} roles"
         case Scope.SERVER:
             return "This server's default"
         case _:
@@ -109,7 +109,7 @@ def activity(entry: LedgerEntry) -> str:
 
 def member_quota(user: UserId, rule: Rule) -> str:
     """What a member gets, and why."""
-    return f"{member(user)} gets **{per_period(rule.allowance)}** · {allowance_source(rule, own=False)}"
+    return f"{member(user)} gets **{per_period(rule.allowance)}** · {joined(allowance_source(rule, own=False))}"
 
 
 def cap(state: CapState) -> str:
@@ -151,9 +151,11 @@ def now_applies(removed: str, scope: Scope, rule: Rule) -> str:
     amount = per_period(rule.allowance)
     match scope:
         case Scope.MEMBER:
-            return f"{removed}. They now get **{amount}** · {allowance_source(rule, own=False)}"
+            return f"{removed}. They now get **{amount}** · {joined(allowance_source(rule, own=False))}"
         case Scope.ROLE:
-            return f"{removed}. Members with no other limit get **{amount}** · {allowance_source(rule, own=False)}"
+            return (
+                f"{removed}. Members with no other limit get **{amount}** · {joined(allowance_source(rule, own=False))}"
+            )
         case Scope.POOL:
             return f"{removed}; only each member's own limit and the bot owner's limits apply"
         case _:
@@ -219,13 +221,14 @@ def _changed(entry: LedgerEntry) -> str:
     """What an entry records; an old one has its sentence as its note."""
     match entry.change:
         case RuleSet(rule=rule):
-            return rule_set(rule)
+            return joined(rule_set(rule))
         case RuleRemoved(scope=scope, subject=subject):
-            return rule_removed(scope, subject)
+            return joined(rule_removed(scope, subject))
         case SettingsChanged(before=before, after=after):
             return settings_changed(before, after)
-        case RequestApproved() | RequestDenied() as decision:
-            return decided(decision)
+        case RequestApproved(member=asker) | RequestDenied(member=asker) as decision:
+            end = "approved" if isinstance(decision, RequestApproved) else "declined"
+            return f"{member(asker)}'s request for more credits was {end}"
         case None | ImageRefunded():
             return clean(entry.note) or "something was changed"
 

@@ -59,12 +59,12 @@ REPLY_LOST = (
 )
 ROLE_HIDDEN = "Discord doesn't show me messages that mention my role. Mention me directly instead. " + NOTHING_CHARGED
 CANNOT_SEE = (
-    "Discord doesn't show me other members' messages. Right-click the message (on a phone, press and hold it) "
+    "Discord doesn't show me other members' messages. Right-click the message (on a phone, hold it) "
     f"and choose Apps, {EDIT_IMAGE}. {NOTHING_CHARGED}"
 )
 ONLY_YOURS = (
     "I'm using only the images you attached: Discord doesn't show me the message above. "
-    f"To use its image, right-click it and choose Apps, {EDIT_IMAGE}."
+    f"To use its image, right-click it (on a phone, hold it) and choose Apps, {EDIT_IMAGE}."
 )
 
 SERVER_NOT_ALLOWED = "The bot's owner hasn't enabled me in this server. Ask them to add it."
@@ -204,7 +204,7 @@ def _of_request(error: errors.UserError) -> str | None:
             text = f"I can't read {_file(filename)} as a prompt. Paste it into /imagine instead. {NOTHING_CHARGED}"
         case errors.WordsDeleted(made_at=made_at):
             text = (
-                f"This request was made {relative(made_at)}, and its words have since been deleted. "
+                f"This request was made {relative(made_at)}, and its prompt has since been deleted. "
                 f"Start again with /imagine. {NOTHING_CHARGED}"
             )
         case errors.NotEnoughCredits():

@@ -2,7 +2,7 @@
 
 from bot.domain.ids import ChannelId
 from bot.domain.rules import ServerSettings
-from bot.ui.texts.amounts import in_bonus_credits, some
+from bot.ui.texts.amounts import in_bonus_credits, joined, some
 from bot.ui.texts.commands import REPLY_MODES
 
 REPORTS_PUBLIC = "-# Everyone can see the channel for reports. They name who reported what, so a private one is better."
@@ -21,10 +21,10 @@ def settings(chosen: ServerSettings) -> str:
 def settings_changed(before: ServerSettings, after: ServerSettings) -> str:
     """What was changed in a server's settings; of many channels only those added or removed."""
     lines = (_zone, _managers, _manager_limit, _requests, _reports, _replies)
-    pieces = [line(after) for line in lines if line(after) != line(before)]
+    pieces = [joined(line(after)) for line in lines if line(after) != line(before)]
     for label, channels in (
-        ("Channels added", after.channels - before.channels),
-        ("Channels removed", before.channels - after.channels),
+        ("channels added", after.channels - before.channels),
+        ("channels removed", before.channels - after.channels),
     ):
         if channels:
             pieces.append(f"{label}: {some([f'<#{channel}>' for channel in sorted(channels)], _CHANNELS_NOTED)}")

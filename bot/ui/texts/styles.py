@@ -84,7 +84,7 @@ def _choice(saved: Saved, *facts: str) -> str:
 
 def list_title(page: int, *, sets: bool) -> str:
     """Of /style list and /references list."""
-    return f"### {'Reference sets' if sets else 'Styles'}" + (f", page {page + 1}" if page else "")
+    return f"### {'Reference sets' if sets else 'Styles'}" + (f" · page {page + 1}" if page else "")
 
 
 def style_entry(style: Style, references: ReferenceSet | None) -> str:
@@ -169,7 +169,7 @@ def _of_style(error: UserError) -> str | None:
         case errors.BadTemplate():
             return f"A template needs words beside {WORDS}; nothing was saved. Try again."
         case errors.NameMissing():
-            return "A name needs at least one letter or sign; nothing was saved. Try again."
+            return "A name needs at least one visible character; nothing was saved. Try again."
         case errors.NameTaken(name=name):
             return f"There's already a style {_quoted(name)}. Choose another name, or use /style edit."
         case errors.TooManyStyles(limit=limit):
