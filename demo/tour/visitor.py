@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, final
 
+from demo.simulation import SETTLE_SECONDS
 from demo.tour.browser import Page, Stuck
 
 _COMPOSER = 'frame.getElementById("channel-composer-input")'
@@ -217,7 +218,8 @@ class Visitor:
         return await self.page.evaluate(_LAST_ACTION)
 
     async def _done(self, before: Any, what: str) -> None:
-        await self.page.until(_newer(before), f"outcome of {what}", 30)
+        # The page's refresh, its clock and the action itself may each wait for the bot as long as the simulation does.
+        await self.page.until(_newer(before), f"outcome of {what}", 4 * SETTLE_SECONDS)
 
 
 def _newer(action: Any) -> str:
