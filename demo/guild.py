@@ -1,11 +1,15 @@
 """The demo's simulated server: a channel, three members including an admin, and an image to reply to."""
 
 from dataclasses import dataclass
+from typing import Final
 
 import discord
 import simcord
 
 from demo.kie.images import ImageSpec, draw_image
+
+GUILD_ID: Final = 800000000000000001
+"""It is the operator's server too, so the bot has to know it before it starts."""
 
 _WELCOME = (
     "Welcome to Easel's demo! The bot is real; this Discord, its clock and the image service are simulated, so you get "
@@ -33,9 +37,9 @@ class DemoGuild:
 async def build_guild(env: simcord.Env) -> DemoGuild:
     """Create the server in the simulation."""
     env.backend.bot_user.name = "Easel"
-    guild = env.create_guild("Easel demo")
+    guild = env.create_guild("Easel demo", id=GUILD_ID)
     channel = guild.create_text_channel("studio")
-    admins = guild.create_role("Admin", permissions=discord.Permissions(manage_guild=True, manage_messages=True))
+    admins = guild.create_role("Admin", permissions=discord.Permissions(administrator=True))
     alice = guild.add_member(env.create_user("alice"))
     bob = guild.add_member(env.create_user("bob"))
     admin = guild.add_member(env.create_user("ada", global_name="Ada (admin)"), roles=[admins])

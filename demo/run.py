@@ -24,6 +24,7 @@ from bot.config.sections import (
     DiscordConfig,
     KieConfig,
     LimitsConfig,
+    OperatorConfig,
     QuotaConfig,
     TrackerConfig,
 )
@@ -31,7 +32,7 @@ from bot.domain.credits import Period
 from bot.domain.errors import OperatorError
 from demo.assistant import AssistantStandIn
 from demo.cdn import serve_cdn
-from demo.guild import DemoGuild, build_guild
+from demo.guild import GUILD_ID, DemoGuild, build_guild
 from demo.kie import KieStandIn
 from demo.panel.server import serve_panel
 from demo.simulation import (
@@ -153,6 +154,7 @@ def _config(kie_url: str, assistant_url: str, folder: Path) -> Config:
         database=DatabaseConfig(url=f"sqlite:///{folder / 'easel.db'}"),
         quota=QuotaConfig(credits=100, period=Period.DAY),
         limits=LimitsConfig(daily_budget=500),
+        operator=OperatorConfig(guild=GUILD_ID),
         assistant=AssistantConfig(base_url=assistant_url, model="demo"),
         tracker=TrackerConfig(poll_every=0.5, deadline=90),
     )

@@ -93,6 +93,11 @@ class ImageHistory:
             for entry in entries:
                 await tx.favourites.add(user, entry.image.id, self._clock.now())
 
+    async def is_favourite(self, user: UserId, image: ImageId) -> bool:
+        """Whether the member has saved an image."""
+        async with self._store.read() as tx:
+            return await tx.favourites.contains(user, image)
+
     async def toggle(self, user: UserId, image: ImageId) -> bool:
         """Make an image a favourite, or take it out; whether it is one now."""
         async with self._store.write() as tx:

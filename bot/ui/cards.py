@@ -66,7 +66,9 @@ def outcome_view(
     items: list[ui.Item[Any]] = [gallery(generation, images, alt_text)] if images else []
     linked = bool(images) and words and generation.request.origin is not None
     facts = _result_facts(card, linked=linked) if images else []
-    items.append(ui.TextDisplay(headline(generation, words=words)))
+    blocked = not images and any(task.failure is Failure.MODERATED for task in generation.tasks)
+    if not blocked or generation.request.destination.private:
+        items.append(ui.TextDisplay(headline(generation, words=words)))  # else others would still read what was blocked
     items.append(_small_print(generation, facts, words=words, linked=linked))
     if notes := _notes(card, len(images)):
         items.append(ui.TextDisplay("\n".join(notes)))
@@ -74,7 +76,7 @@ def outcome_view(
         items += _result_buttons(generation, [ImageId(image.task_id) for image in images], prices)
     else:
         actions = [Action.AGAIN, Action.EDIT_PROMPT, Action.DELETE]
-        if any(task.failure is Failure.MODERATED for task in generation.tasks):
+        if blocked:
             actions[:2] = reversed(actions[:2])  # the same words would be blocked again
         items.append(ui.ActionRow(*(card_button(action, generation.id) for action in actions)))
     return finished_view(_outcome_colour(card, len(images)), *items)

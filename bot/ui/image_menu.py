@@ -21,6 +21,7 @@ from bot.ui.targets import ImageTarget, can_delete, can_share, image_target_of, 
 from bot.ui.texts import amounts
 from bot.ui.texts import cards as card_texts
 from bot.ui.texts import menus as texts
+from bot.ui.texts.history import UNFAVOURITE
 from bot.ui.viewers import viewer_of
 
 _NOBODY = discord.AllowedMentions.none()
@@ -80,8 +81,18 @@ async def _send(
     has_edits = await services.image_history.has_edits(
         target.image, await viewer_of(services, interaction, target.image)
     )
+    saved = await services.image_history.is_favourite(UserId(interaction.user.id), target.image.id)
     reports = await can_report(services, interaction, target)
-    menu = _menu(interaction, target, siblings, services.prices, on_card=on_card, has_edits=has_edits, reports=reports)
+    menu = _menu(
+        interaction,
+        target,
+        siblings,
+        services.prices,
+        on_card=on_card,
+        saved=saved,
+        has_edits=has_edits,
+        reports=reports,
+    )
     await leave_out_words(
         lambda words: interaction.response.send_message(
             view=menu.view(words=words), ephemeral=True, allowed_mentions=_NOBODY
@@ -96,6 +107,7 @@ def _menu(
     prices: PriceList,
     *,
     on_card: bool,
+    saved: bool,
     has_edits: bool,
     reports: bool,
 ) -> _Menu:
@@ -119,6 +131,8 @@ def _menu(
         Action.REMOVE: (whole or image.shared or len(siblings) == 1) and can_delete(interaction, target),
     }
     more = [menu_button(action, image.id, viewer) for action, is_offered in offered.items() if is_offered]
+    if saved and not whole:
+        more[0].label = UNFAVOURITE
     if reports:
         more.append(report_button(image.id, viewer, of_several=whole))
     in_direct_message = interaction.guild_id is None and image.channel_id == interaction.channel_id

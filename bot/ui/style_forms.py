@@ -61,7 +61,7 @@ def style_modal(
 
 def set_modal(custom_id: CustomId, *, for_server: bool) -> ui.Modal:
     """Name the images of a message; who may manage the server's is asked for whom."""
-    fields = [_name("", texts.SET_NAME)]
+    fields = [_name("", texts.SET_NAME_HINT)]
     if for_server:
         options = [
             discord.SelectOption(label=label, value=shared.value, default=shared is Shared.OWN)

@@ -122,7 +122,8 @@ class Page:
                 await self.call("Input.dispatchKeyEvent", type="char", text="\r", key=key)
 
     async def picture(self, path: Path) -> None:
-        """Save what the window shows as a PNG."""
+        """Save what the window shows as a PNG, with the mouse out of the way."""
+        await self.call("Input.dispatchMouseEvent", type="mouseMoved", x=0, y=0)
         answer = await self.call("Page.captureScreenshot", format="png")
         await asyncio.to_thread(path.write_bytes, base64.b64decode(answer["data"]))
 

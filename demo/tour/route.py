@@ -1,20 +1,9 @@
 """Where the tour goes: every command, button and form that a visitor finds."""
 
-from demo.kie import Http429
+from demo.kie import Fail, Http429, Succeed
 from demo.run import Demo
+from demo.tour import admins
 from demo.tour.visitor import Visitor
-
-_QUOTA: tuple[tuple[str, dict[str, str]], ...] = (
-    ("set-member", {"member": "bob", "period": "day", "credits": "80"}),
-    ("clear", {"member": "bob"}),
-    ("pool", {"period": "day", "credits": "400"}),
-    ("grant", {"member": "bob", "credits": "10", "reason": "a poster"}),
-    ("reset", {"member": "bob"}),
-    ("show", {}),
-    ("report", {}),
-    ("log", {}),
-    ("settings", {}),
-)
 
 
 async def walk(visitor: Visitor, demo: Demo) -> None:
@@ -23,15 +12,18 @@ async def walk(visitor: Visitor, demo: Demo) -> None:
     await visitor.stop("arrival")
     await _images(visitor)
     await _panel(visitor)  # while the image to reply to is among the newest messages
-    await _menus(visitor)
+    await _menus(visitor, demo)
     await _edits(visitor)
     await _failures(visitor)
     await _cancel(visitor, demo)
-    await _admin(visitor)
-    await _reports(visitor)
+    await admins.manage(visitor)
+    await admins.report(visitor)
     await _styles(visitor)
     await _own(visitor)
     await _privacy(visitor)
+    await admins.ask_for_more(visitor)
+    await admins.operate(visitor)
+    await admins.join(visitor, demo)
 
 
 async def _images(visitor: Visitor) -> None:
@@ -91,10 +83,18 @@ async def _panel(visitor: Visitor) -> None:
     await visitor.app("Edit image", "make it summer")
     await visitor.finished("make it summer")
     await visitor.stop("apps")
+    await visitor.choose("make it summer")
+    await visitor.say("help")
+    await visitor.channel()
+    await visitor.shows("shows everything else")
+    await visitor.stop("help-in-a-line")
 
 
-async def _menus(visitor: Visitor) -> None:
+async def _menus(visitor: Visitor, demo: Demo) -> None:
+    demo.kie.script.next_tasks(*(Succeed(duration=seconds) for seconds in (3, 4, 8, 8)))
     await visitor.command("imagine", prompt="a harbour at dawn", count="4")
+    await visitor.shows("2 of 4 done")
+    await visitor.stop("grid-at-work")
     await visitor.finished("a harbour at dawn")
     await visitor.stop("grid")
     await visitor.press("3")
@@ -152,9 +152,9 @@ async def _edits(visitor: Visitor) -> None:
 
 
 async def _failures(visitor: Visitor) -> None:
-    for marker in ("moderated", "broken", "nocredits"):
+    for marker, shown in (("moderated", "safety filter"), ("broken", "[broken]"), ("nocredits", "[nocredits]")):
         await visitor.command("imagine", prompt=f"a crow [{marker}]")
-        await visitor.shows(f"a crow [{marker}]")
+        await visitor.shows(shown)
         await visitor.shows("Edit prompt")
         await visitor.stop(marker)
     await visitor.press("Edit prompt")
@@ -176,52 +176,16 @@ async def _failures(visitor: Visitor) -> None:
 
 async def _cancel(visitor: Visitor, demo: Demo) -> None:
     await visitor.be("bob")
+    demo.kie.script.next_tasks(Succeed(), Fail("500", "Internal Error, Please try again later."))
+    await visitor.command("imagine", prompt="two owls ||at night||", count="2")
+    await visitor.shows("Again")
+    await visitor.stop("partly-and-spoilered")
     demo.kie.script.on("createTask", *[Http429()] * 50)
     await visitor.command("imagine", prompt="a boat in a storm")
     await visitor.press("Cancel")
     await visitor.shows("Cancelled")
     await visitor.stop("cancelled")
     demo.kie.script.clear()
-
-
-async def _admin(visitor: Visitor) -> None:
-    await visitor.be("Ada (admin)")
-    await visitor.command("help")
-    await visitor.press("For admins")
-    await visitor.shows("Back")
-    await visitor.stop("help-for-admins")
-    for name, options in _QUOTA:
-        await visitor.command(f"quota {name}", **options)
-        await visitor.stop(f"quota-{name}")
-        if name == "log":
-            await visitor.press("Older")
-            await visitor.stop("quota-log-older")
-
-
-async def _reports(visitor: Visitor) -> None:
-    await visitor.be("Ada (admin)")
-    await visitor.command("quota settings", **{"reports-channel": "studio"})
-    await visitor.shows("Reports of images: #studio")
-    await visitor.command("imagine", prompt="a heron at dawn")
-    await visitor.finished("a heron at dawn")
-    await visitor.be("bob")
-    await visitor.press("⋯")
-    await visitor.shows("Report")
-    await visitor.stop("report-menu")
-    await visitor.press("Report")
-    await visitor.fill("the reason", "This bird is not for breakfast.")
-    await visitor.stop("report-form")
-    await visitor.submit()
-    await visitor.shows("Reported image")
-    await visitor.stop("report-sent")
-    await visitor.be("Ada (admin)")
-    await visitor.shows("Dismiss")
-    await visitor.stop("report")
-    await visitor.press("Refund · 5 credits")
-    await visitor.shows("bonus credits back")
-    await visitor.press("Delete")
-    await visitor.shows("Deleted")
-    await visitor.stop("report-decided")
 
 
 async def _styles(visitor: Visitor) -> None:
@@ -259,6 +223,14 @@ async def _own(visitor: Visitor) -> None:
     await visitor.command("history")
     await visitor.shows("Your images")
     await visitor.stop("history")
+    await visitor.press("Older")
+    await visitor.stop("history-older")
+    await visitor.command("history", search="fox")
+    await visitor.shows("“fox”")
+    await visitor.stop("history-search")
+    await visitor.press("1")
+    await visitor.shows("Original file")
+    await visitor.stop("history-image")
     await visitor.command("favourites")
     await visitor.shows("Your favourites")
     await visitor.stop("favourites")
@@ -268,6 +240,12 @@ async def _own(visitor: Visitor) -> None:
     await visitor.shows("Private: on")
     await visitor.stop("preferences")
     await visitor.press("Private: on")
+    await visitor.pick("Ask first", "Ask first: always")
+    await visitor.command("imagine", prompt="a pond", count="2")
+    await visitor.shows("Make this?")
+    await visitor.stop("asked-first")
+    await visitor.press("No")
+    await visitor.pick("Ask first", "Ask first: default (never)")
 
 
 async def _privacy(visitor: Visitor) -> None:

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, final
 
+from demo.simulation import SETTLE_SECONDS
 from demo.tour.browser import Page, Stuck
 
 _COMPOSER = 'frame.getElementById("channel-composer-input")'
@@ -11,6 +12,7 @@ _SEND = 'frame.getElementById("send-message")'
 _NEWEST = "all('.channel-message').at(-1)"
 _IN_SIGHT = f"""{_NEWEST}.getBoundingClientRect().bottom
     <= frame.getElementById('channel-composer').getBoundingClientRect().top + 24"""
+_JUMP = "button('New messages · jump to latest')"
 _IMAGES_LOADED = "all('.channel-message img').every((image) => image.naturalWidth > 0)"
 _LAST_ACTION = "(frame.defaultView.simcordPreview.activity.at(-1)?.requestId ?? null)"
 _IDLE = """(!/ing .*…$/.test(frame.getElementById("action-status").textContent) && !all(".message-loading").length)"""
@@ -60,6 +62,8 @@ class Visitor:
         """Wait until the page is at rest, take a picture, and raise Stuck if anything is wrong."""
         await self.page.until(_IDLE, "end of the action", 30)
         await self.page.until(_IMAGES_LOADED, "end of loading images", 30)
+        if await self.page.evaluate(f"!!({_JUMP})"):
+            await self.page.click(_JUMP, "jump to latest")
         self._pictures += 1
         await self.page.picture(self._folder / f"{self._pictures:02}-{name}.png")
         if faults := [*await self.page.evaluate(_FAULTS), *self.page.errors]:
@@ -77,9 +81,11 @@ class Visitor:
         await self.page.until(f"!{_SEND}.disabled && {_IDLE}", "free composer", 30)
         await self.page.type(_COMPOSER, f"/{name}", "the composer")
         entry = f"all('.command-entry').find((entry) => entry.querySelector('strong').innerText === '/{name}')"
-        await self.page.click(entry, f"/{name} in the list")
-        if not await self._appears("!all('.command-entry').length"):
-            await self.page.click(entry, f"/{name} in the list")  # the list had moved under the mouse
+        for _ in range(3):  # the list may have moved under the mouse, or come back with a new message
+            await self.page.click(entry, f"/{name} in the list")
+            gone = await self._appears("!all('.command-entry').length")
+            if gone and not await self._appears("all('.command-entry').length", 0.5):
+                break
         for option, value in options.items():
             field = f"all('.command-option-input[data-option=\"{option}\"]')[0]"
             if not await self.page.evaluate(f"!!{field}"):
@@ -109,6 +115,14 @@ class Visitor:
         """Tick a box of the channel's open form."""
         box = f"all('#modal-root label').find((box) => box.innerText.includes({label!r}) && box.querySelector('input'))"
         await self.page.click(box, label)
+
+    async def pick(self, select: str, option: str) -> None:
+        """Choose an option of a list in the channel."""
+        field = f"all('button, [role=combobox]').findLast((one) => one.innerText.trim().startsWith({select!r}))"
+        await self.page.click(field, select)
+        before = await self._actions()
+        await self.page.click(f"button({option!r})", option)
+        await self._done(before, option)
 
     async def submit(self) -> None:
         """Submit the channel's open form, and wait until it is closed."""
@@ -204,7 +218,8 @@ class Visitor:
         return await self.page.evaluate(_LAST_ACTION)
 
     async def _done(self, before: Any, what: str) -> None:
-        await self.page.until(_newer(before), f"outcome of {what}", 30)
+        # The page's refresh, its clock and the action itself may each wait for the bot as long as the simulation does.
+        await self.page.until(_newer(before), f"outcome of {what}", 4 * SETTLE_SECONDS)
 
 
 def _newer(action: Any) -> str:

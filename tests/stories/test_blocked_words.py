@@ -79,10 +79,10 @@ async def test_so_does_an_edit_of_an_edit_and_its_form(world: StoryWorld, blocke
 
 
 async def test_a_failure_is_told_without_the_prompt(world: StoryWorld) -> None:
-    card = await world.delivered(f"{PROMPT} [moderated]")
+    card = await world.delivered(f"{PROMPT} [broken]")
 
     assert (card.headline, card.colour) == (HIDDEN, RED)
-    assert card.notes == ["The safety filter blocked this. Try rewording it. Nothing was charged."]
+    assert card.notes == ["Something went wrong at the image service. Try again. Nothing was charged."]
     assert world.ledger(world.alice) == REFUNDED
 
 

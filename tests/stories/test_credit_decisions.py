@@ -64,7 +64,7 @@ async def test_the_named_role_decides_as_well(world: StoryWorld) -> None:
     await quota(world, "settings", manager_role=helpers)
     give_role(world, world.bob, helpers)
     await approve(world, await request_card(world), "5", by=world.bob)
-    assert f"{world.bob.mention} granted 5." in rendered(request_cards(world)[-1]).text
+    assert f"{world.bob.mention} granted 5 bonus credits." in rendered(request_cards(world)[-1]).text
 
     card = await request_card(world)
     take_roles(world, world.bob)

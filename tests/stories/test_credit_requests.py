@@ -64,7 +64,9 @@ async def test_an_approved_request_is_granted_and_told(world: StoryWorld) -> Non
     decided = rendered(request_cards(world)[-1])
 
     assert (decided.colour, decided.buttons) == (GREEN, ())
-    assert decided.text == f"{world.alice.mention} asked for more credits: {world.admin.mention} granted 20."
+    assert (
+        decided.text == f"{world.alice.mention} asked for more credits: {world.admin.mention} granted 20 bonus credits."
+    )
     assert direct_messages(world.alice) == [
         "Your request was approved: you got 20 bonus credits. Bonus credits don't expire."
     ]

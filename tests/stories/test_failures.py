@@ -35,6 +35,7 @@ async def test_a_failure_is_told_in_plain_words_and_costs_nothing(
     assert card.images == ()
     first = ("Edit prompt", "Again") if marker == "[moderated]" else ("Again", "Edit prompt")
     assert card.buttons == (*first, "Delete")
+    assert ("a lighthouse" in card.text) is (marker != "[moderated]"), "what was blocked is not shown to all"
     assert not card.ephemeral
     assert world.ledger(world.alice) == REFUNDED
     assert world.kie.billed == 0

@@ -210,6 +210,7 @@ async def test_each_entry_opens_its_images_menu_from_which_it_is_saved_and_taken
     assert "a fox" in rendered(menu).text
     assert "Saved" in private_answer(await world.alice.click(menu, label="⭐ Favourite")).text
     assert await listed(world, command="favourites") == ["a fox"]
+    assert "Remove favourite" in private_answer(await world.alice.click(panel, label="2")).buttons
     await world.restart()
     assert private_answer(await world.alice.click(menu, label="⭐ Favourite")).text == texts.UNSAVED
     assert await listed(world, command="favourites") == []

@@ -8,7 +8,7 @@ from bot.ui.texts.amounts import counted, prompt, relative, small
 from bot.ui.texts.cards import LARGER_HEADLINE, PROMPT_HIDDEN, member
 
 NEWER, OLDER = "Newer", "Older"
-FAVOURITE = "⭐ Favourite"
+FAVOURITE, UNFAVOURITE = "⭐ Favourite", "Remove favourite"
 OPEN = "-# Press a number to open that image."
 NOTHING_FOUND = "Nothing found. Try whole words of the prompt, or fewer filters."
 NO_IMAGES = "You have no images yet. Make one with /imagine."
@@ -74,7 +74,7 @@ def saved(count: int, of: int) -> str:
     """The answer to "Save image"; ``count`` of the message's images are saved."""
     if of == 1:
         return "⭐ Saved to /favourites." if count else UNSAVED
-    said = f"⭐ {count} of {counted(of, 'image')} saved: /favourites has them." if count else UNSAVED
+    said = f"⭐ {count} of {counted(of, 'image')} saved to /favourites." if count else UNSAVED
     return f"{said}\n-# Press a number to save that image or remove it."
 
 

@@ -58,7 +58,9 @@ def reported_by(reporters: Sequence[Reporter], *, words: bool) -> str:
     """Who reported the image, and the newest reasons that were given."""
     lines = [f"Reported by {some([member(one.user_id) for one in reporters], _REPORTERS_NAMED)}"] if reporters else []
     reasons = [one for one in reporters if one.reason] if words else []
-    lines += [f"> {plain(one.reason, REASON_MAX)} · {member(one.user_id)}" for one in reasons[-_REASONS_SHOWN:]]
+    for one in reasons[-_REASONS_SHOWN:]:
+        by = f" · {member(one.user_id)}" if len(reporters) > 1 else ""
+        lines.append(f"> {plain(one.reason, REASON_MAX)}{by}")
     return "\n".join(lines)
 
 

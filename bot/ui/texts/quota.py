@@ -206,7 +206,7 @@ def request(user: UserId, rule: Rule, account: Balance) -> str:
 
 def decided(decision: Decision) -> str:
     """What was decided about a request, as admins see it."""
-    end = f"granted {number(decision.amount)}" if isinstance(decision, RequestApproved) else "declined"
+    end = f"granted {in_bonus_credits(decision.amount)}" if isinstance(decision, RequestApproved) else "declined"
     return f"{member(decision.member)} asked for more credits: {member(decision.by)} {end}."
 
 

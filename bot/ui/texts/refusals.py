@@ -269,7 +269,10 @@ def _out_of_credits(error: errors.NotEnoughCredits) -> str:
         problem = f"but your allowance is only {number(error.allowance)}"
         if error.left != error.allowance:
             problem += f" and you have {number(error.left)} left"
-        step = affordable or "Make fewer or smaller images."
+        step = affordable
+        if not step and not error.can_ask:  # else there is a button to ask for more
+            fewer = error.left < error.allowance
+            step = "Make fewer or smaller images." if fewer else "Ask an admin or the bot's owner for more."
     else:
         problem = f"but you have {number(error.left)}"
         step = f"{affordable}Your credits refill {relative(error.renews_at)}."

@@ -45,6 +45,7 @@ SHAPE = "Shape"
 ANY_SHAPE = "any (chosen in /imagine)"
 SETS = "Images to work from"
 NO_SET = "none"
+SET_NAME_HINT = f"{SET_NAME}."
 SAVE_FOR = "For"
 
 PREVIOUS = "Previous"
