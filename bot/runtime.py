@@ -73,9 +73,9 @@ class BackgroundTasks:
     def __init__(self, name: str, *, grace: float) -> None:
         self._name = name
         self._grace = grace
-        self._tasks: set[asyncio.Task[None]] = set()
-        self._dispensable: set[asyncio.Task[None]] = set()
-        self._early: list[Coroutine[Any, Any, None]] = []
+        self._tasks: set[asyncio.Task[object]] = set()
+        self._dispensable: set[asyncio.Task[object]] = set()
+        self._early: list[Coroutine[Any, Any, object]] = []
         self._context: contextvars.Context | None = None
         self._closed = False
 
@@ -100,7 +100,7 @@ class BackgroundTasks:
     def __len__(self) -> int:
         return len(self._tasks)
 
-    def start(self, work: Coroutine[Any, Any, None], *, dispensable: bool = False) -> None:
+    def start(self, work: Coroutine[Any, Any, object], *, dispensable: bool = False) -> None:
         """Run this in the background. An error that it raises is logged."""
         if self._closed:
             work.close()
@@ -114,7 +114,7 @@ class BackgroundTasks:
                 self._dispensable.add(task)
             task.add_done_callback(self._ended)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[object]) -> None:
         self._tasks.discard(task)
         self._dispensable.discard(task)
         if task.cancelled() or (error := task.exception()) is None:

@@ -3,9 +3,10 @@
 from dataclasses import replace
 
 from bot.domain.credits import Requester
-from bot.domain.errors import ImagesNotYours, WordsDeleted
+from bot.domain.errors import WordsDeleted
 from bot.domain.generation import Destination, Generation, GenerationRequest, Origin, Reference
 from bot.domain.ids import UserId
+from bot.domain.image_errors import ImagesNotYours
 from bot.domain.settings import AspectRatio, Model, Resolution, Settings
 
 LARGER_PROMPT = (

@@ -23,6 +23,10 @@ class Ignored(EaselError):
     """The interaction or message was handled before, or is not for the bot; it is not answered."""
 
 
+class RequestInterrupted(UserError):
+    """The process hung before it could accept the request, and another one has told the member that it is lost."""
+
+
 class OperatorError(EaselError):
     """Something the operator has to fix before Easel can run; the message is one sentence that says what."""
 
@@ -238,10 +242,6 @@ class TooManyOpen(UserError):
 
 class NotYours(UserError):
     """Only the requester may use this button."""
-
-
-class ImagesNotYours(UserError):
-    """Only the member who attached these images privately may use them in this way."""
 
 
 class TooLateToCancel(UserError):

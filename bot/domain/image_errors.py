@@ -29,3 +29,7 @@ class AlreadyShared(UserError):
 
 class MayNotShare(UserError):
     """The member may not post images in this channel themselves."""
+
+
+class ImagesNotYours(UserError):
+    """Only the member who attached these images privately may use them in this way."""

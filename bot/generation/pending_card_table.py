@@ -8,7 +8,7 @@ from typing import Final
 
 import structlog
 
-from bot.domain.errors import Ignored, StoreUnavailable
+from bot.domain.errors import Ignored, RequestInterrupted, StoreUnavailable
 from bot.domain.generation import PendingCard
 from bot.domain.ids import PendingCardId
 from bot.runtime import Runtime, retry_until_available
@@ -115,7 +115,8 @@ class PendingCardTable:
         log.warning("request dropped: this process hung, and another one has answered", pending_card=card_id)
         del self._cards[card_id]
         self._uncertain.discard(card_id)
-        raise Ignored
+        # Said here as well: this process may have opened the card only after the other one had looked for it.
+        raise RequestInterrupted
 
     async def find_interrupted(self) -> AsyncGenerator[PendingCard, None]:
         """As in :class:`bot.generation.pending_cards.PendingCards`; goes on without end."""

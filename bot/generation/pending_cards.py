@@ -41,7 +41,7 @@ class PendingCards(Protocol):
         ...
 
     async def check(self, tx: Transaction, card_id: PendingCardId | None) -> None:
-        """To be called in the transaction that accepts a request: raises Ignored when another process has ended it."""
+        """To be called in the transaction that accepts a request. Raises RequestInterrupted: its member was told so."""
         ...
 
     def find_interrupted(self) -> AsyncGenerator[PendingCard, None]:

@@ -29,6 +29,7 @@ _POLLS_AT_ONCE = 50
 _LONGEST_RETRY = 15.0
 _READS_AGAIN = 3
 """How often a success without an image is read again: KIE may store the state before the result."""
+_POLLED = {TaskState.SUBMITTING, TaskState.RUNNING, TaskState.OVERDUE}
 _GRACE = timedelta(minutes=1)
 """The least time that a task is watched: an earlier process's looks old by a clock that is ahead."""
 
@@ -112,8 +113,10 @@ class Tracker:
         if self._workload.leadership.leads:
             return False
         async with self._store.write() as tx:
-            await tx.notices.send(CallbackReceived(task_id))
-        return True
+            task = await tx.tasks.find(task_id)
+            if is_polled := task is not None and task.state in _POLLED:
+                await tx.notices.send(CallbackReceived(task_id))
+        return is_polled
 
     async def attach_kie_id(self, task_id: TaskId, kie_task_id: KieTaskId) -> bool:
         """Store the id that a callback tells, if the task is SUBMITTING and lacks one; else return False.
@@ -142,11 +145,7 @@ class Tracker:
 
     def attach_kie_id_later(self, task_id: TaskId, kie_task_id: KieTaskId) -> None:
         """As :meth:`attach_kie_id`, in the background and as soon as the database is available."""
-
-        async def attach() -> None:
-            await retry_until_available(lambda: self.attach_kie_id(task_id, kie_task_id))
-
-        self._background.start(attach())
+        self._background.start(retry_until_available(lambda: self.attach_kie_id(task_id, kie_task_id)))
 
     async def hold(self, task_id: TaskId) -> None:
         """Keep a SUBMITTING task until its deadline, or poll it if a callback has told its id already."""

@@ -93,27 +93,22 @@ class CallbackRoute:
             return HTTPStatus.BAD_REQUEST
         if not verify(self._key, kie_task_id, timestamp, signature, self._clock.now()):
             return HTTPStatus.UNAUTHORIZED
-        if self._is_first(task_id, signature):
-            try:
-                await self._poll(task_id, kie_task_id)
-            except StoreUnavailable:
-                # The callback may be the only source of the id, so it is stored as soon as the database is back. Until
-                # then it can be lost with this process: KIE had better call again.
-                self._tracker.attach_kie_id_later(task_id, kie_task_id)
-                del self._recent[task_id, signature]
-                return HTTPStatus.SERVICE_UNAVAILABLE
+        callback = (task_id, signature)
+        if callback in self._recent:
+            return HTTPStatus.OK  # repeated: it needs no further poll
+        try:
+            await self._poll(task_id, kie_task_id)
+        except StoreUnavailable:
+            # The callback may be the only source of the id, so it is stored as soon as the database is back. Until then
+            # it can be lost with this process: KIE had better call again.
+            self._tracker.attach_kie_id_later(task_id, kie_task_id)
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        # Not before: KIE may call again while the first call waits for the database.
+        self._recent[callback] = None
+        if len(self._recent) > _REMEMBERED_CALLBACKS:
+            self._recent.popitem(last=False)
         return HTTPStatus.OK
 
     async def _poll(self, task_id: TaskId, kie_task_id: KieTaskId) -> None:
         if not await self._tracker.callback_received(task_id, kie_task_id):
             log.info("callback for a task that is not tracked", task=task_id)
-
-    def _is_first(self, task_id: TaskId, signature: str) -> bool:
-        """False for a repeated callback, which needs no further poll."""
-        callback = (task_id, signature)
-        if callback in self._recent:
-            return False
-        self._recent[callback] = None
-        if len(self._recent) > _REMEMBERED_CALLBACKS:
-            self._recent.popitem(last=False)
-        return True

@@ -219,6 +219,9 @@ async def test_a_callback_to_a_gateway_has_the_leader_poll(cluster: Cluster) -> 
         await until(lambda: len(worker.tracker) and kie_task.ended, what="the image")
         assert await gateway.tracker.callback_received(task.id, KieTaskId(kie_task.id))
         await worker.wait_for_post(generation_id)
+        assert not await gateway.tracker.callback_received(task.id, KieTaskId(kie_task.id)), (
+            "nobody polls it any longer"
+        )
 
 
 async def test_a_callback_to_a_gateway_brings_an_id_that_was_lost(cluster: Cluster) -> None:

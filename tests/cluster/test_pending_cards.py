@@ -11,7 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from bot.domain.errors import Ignored, StoreUnavailable
+from bot.domain.errors import Ignored, RequestInterrupted, StoreUnavailable
 from bot.domain.generation import InteractionToken, PendingCard
 from bot.domain.ids import MessageId, PendingCardId
 from bot.generation import pending_card_table
@@ -173,7 +173,7 @@ async def test_a_request_is_either_accepted_or_reported_as_interrupted(gateways:
         interrupted = other.cards.find_interrupted()
         assert {(await anext(interrupted)).id, (await anext(interrupted)).id} == {1, 2}
 
-        with pytest.raises(Ignored):
+        with pytest.raises(RequestInterrupted):
             await hung.accept(reported, "too late")
         assert gateways.prompts() == ["accepted"]
         hung.cards.remove(reported.id)
@@ -269,7 +269,7 @@ async def test_after_an_outage_no_request_is_accepted_whose_member_was_told_othe
         assert {(await anext(interrupted)).id, (await anext(interrupted)).id} == {2, 3}
         other.cards.remove(told.id)
         await gateways.become([(2, other.lease.name)])
-        with pytest.raises(Ignored):
+        with pytest.raises(RequestInterrupted):
             await cut_off.accept(taken, "too late")
         with pytest.raises(StoreUnavailable, match="unknown whether another process"):
             await cut_off.accept(told, "too late")

@@ -174,10 +174,13 @@ async def test_while_the_database_is_unavailable_kie_is_asked_to_call_again(
     held, received = await site.track(None), site.tracker.callback_received
 
     async def unavailable(_task: TaskId, _kie_task_id: KieTaskId) -> bool:
+        await asyncio.sleep(0.01)
         raise StoreUnavailable
 
     monkeypatch.setattr(site.tracker, "callback_received", unavailable)
+    # One by one, and again before the first is answered.
     assert [await call(site, held) for _ in range(30)] == [503] * 30
+    assert await asyncio.gather(*(call(site, held) for _ in range(3))) == [503] * 3
     await site.polled(KIE_TASK)
     monkeypatch.setattr(site.tracker, "callback_received", received)
     assert await call(site, held) == 200

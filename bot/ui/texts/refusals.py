@@ -20,11 +20,11 @@ from bot.ui.texts.amounts import (
     sentence,
     some,
 )
+from bot.ui.texts.cards import INTERRUPTED
 from bot.ui.texts.commands import EDIT_IMAGE, NONE, PERIOD_CHOICES, UNLIMITED
 
 _MEGABYTE = 1_000_000
-_CHANNELS_NAMED = 5
-_FILES_NAMED = 5
+_CHANNELS_NAMED = _FILES_NAMED = 5
 _UNNAMED_FILE = "a file without a name"
 
 NO_STORE = f"I can't save anything right now. Try again in a minute. {NOTHING_CHARGED}"
@@ -126,7 +126,8 @@ _FIXED: Mapping[type[errors.UserError], str] = {
     errors.ResultsPaused: (
         f"I can't fetch finished images from the image service right now. Try again in a while. {NOTHING_CHARGED}"
     ),
-    errors.ImagesNotYours: (
+    errors.RequestInterrupted: INTERRUPTED,
+    image_errors.ImagesNotYours: (
         f"Someone else attached these images privately. Attach images of your own with /imagine. {NOTHING_CHARGED}"
     ),
     image_errors.ImageGone: f"This image no longer exists on Discord. Make it again with /imagine. {NOTHING_CHARGED}",
