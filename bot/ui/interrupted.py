@@ -1,5 +1,6 @@
 """Cards whose process ended before it had accepted the request: they ask the member to send it again."""
 
+import asyncio
 from contextlib import suppress
 from functools import partial
 from typing import Final
@@ -19,6 +20,8 @@ log = structlog.stdlib.get_logger(__name__)
 _NOBODY: Final = discord.AllowedMentions.none()
 _MESSAGES_SEARCHED: Final = 50
 """A card is close below what it answers."""
+_LOOK_AGAIN: Final = 5.0
+"""Seconds: a process that hung longer than its lease may still post the card, and end before it says more."""
 
 
 async def show_interrupted(client: discord.Client, pending: PendingCard, *, token_alive: bool) -> None:
@@ -46,7 +49,7 @@ async def _answer_interaction(client: discord.Client, pending: PendingCard, toke
     view, message_id = interrupted_view(pending.user_id), pending.destination.message_id
     if message_id is None and not pending.destination.private:
         with suppress(*DISCORD_ERRORS):
-            message_id = await _find_card(client, pending)
+            message_id = await find_card(client, pending)
     if message_id is None:
         message_id = await retry_later(partial(_first_answer, client, token))
     await retry_later(partial(webhook.edit_message, message_id, view=view, attachments=[], allowed_mentions=_NOBODY))
@@ -77,7 +80,10 @@ async def _replace_card(client: discord.Client, pending: PendingCard) -> None:
 
 
 async def _edit_reply(client: discord.Client, pending: PendingCard) -> None:
-    message_id = pending.destination.message_id or await _find_card(client, pending)
+    message_id = pending.destination.message_id or await find_card(client, pending)
+    if message_id is None:
+        await asyncio.sleep(_LOOK_AGAIN)
+        message_id = await find_card(client, pending)
     if message_id is not None:
         channel = client.get_partial_messageable(pending.destination.channel_id)
         card = channel.get_partial_message(message_id)
@@ -85,7 +91,7 @@ async def _edit_reply(client: discord.Client, pending: PendingCard) -> None:
         await retry_later(partial(card.edit, view=view, attachments=[], allowed_mentions=_NOBODY))
 
 
-async def _find_card(client: discord.Client, pending: PendingCard) -> MessageId | None:
+async def find_card(client: discord.Client, pending: PendingCard) -> MessageId | None:
     """The card whose id the process didn't live to know: what the bot posted about that message or interaction."""
     if client.user is None:
         return None

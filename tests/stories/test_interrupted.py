@@ -1,10 +1,15 @@
 """A process that ended before it had accepted a request: the next one says so on any card that it can reach."""
 
 import asyncio
+from itertools import count
 
 import aiohttp
+import discord
 import pytest
 
+from bot.domain.generation import PendingCard
+from bot.domain.ids import MessageId
+from bot.ui import interrupted
 from bot.ui.cards import RED
 from bot.ui.texts.cards import INTERRUPTED
 from tests.stories.images import png
@@ -25,6 +30,7 @@ def dying(world: StoryWorld, monkeypatch: pytest.MonkeyPatch) -> None:
         raise asyncio.CancelledError
 
     monkeypatch.setattr(world.app.client.services.generations, "accept", cut_off)
+    monkeypatch.setattr("bot.ui.interrupted._LOOK_AGAIN", 0)
 
 
 async def kill(world: StoryWorld) -> None:
@@ -103,6 +109,22 @@ async def test_the_answers_to_messages_say_so(world: StoryWorld, *, known: bool)
     assert len(cards) == 2
     world.check_nothing_started()
     assert len(rendered(await world.answer(await world.mention_bot("at night", attachments=ATTACHED))).images) == 1
+
+
+@pytest.mark.usefixtures("dying")
+async def test_a_card_that_a_hung_process_posts_late_is_found(
+    world: StoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message, find, looks = await world.mention_bot("at night", attachments=ATTACHED), interrupted.find_card, count()
+
+    async def late(client: discord.Client, pending: PendingCard) -> MessageId | None:
+        return await find(client, pending) if next(looks) else None
+
+    monkeypatch.setattr(interrupted, "find_card", late)
+    forget_message_ids(world)
+    await kill(world)
+
+    assert [rendered(answer).texts[0] for answer in world.answers(message)] == [INTERRUPTED]
 
 
 @pytest.mark.usefixtures("dying")
