@@ -128,6 +128,7 @@ async def test_a_slow_image_does_not_hold_up_others(
     endless: Path, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(decode_sandbox, "_QUICK", TimeLimits(processor=1, total=0.5))
+    monkeypatch.setattr(decode_sandbox, "_SLOW", TimeLimits(processor=100, total=100))
     async with DecodeSandbox() as sandbox:
         slow = [asyncio.create_task(sandbox.sanitize(endless, tmp_path / f"slow {number}")) for number in range(3)]
         # With the image here, which comes last, all of them have had their quick turn.

@@ -18,7 +18,7 @@ from tests.media.images import encoded, noise
 from tests.media.processes import children
 
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF", "AVIF", "HEIC")
-QUICK_SECONDS = 10.0
+QUICK_SECONDS = 30.0
 Builder = Callable[[], bytes]
 
 
