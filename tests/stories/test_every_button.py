@@ -154,7 +154,10 @@ class Place:
         return send_press(world, by or self.of, self.message, self.custom_id, self.chosen)
 
 
-ONCE_ONLY = {"cancel": "posts", "favourite": "favourites", "favourite in the answer to save": "favourites"}
+ONCE_ONLY = {
+    **dict.fromkeys(("cancel", "yes to a reply"), "posts"),
+    **dict.fromkeys(("favourite", "favourite in the answer to save"), "favourites"),
+}
 """What one press changes that two do not: an outcome whose card is gone is posted anew, and a second press undoes."""
 TABLES = (
     *("generations", "drafts", "favourites", "ledger", "rules", "servers", "credit_requests", "styles"),
