@@ -9,7 +9,7 @@ from discord.ext import commands
 
 from bot.client import EaselClient
 from bot.domain.credits import PriceList
-from bot.domain.errors import MayNotPost, UserError
+from bot.domain.errors import MayNotPost, StoreUnavailable, UserError
 from bot.domain.generation import Source
 from bot.domain.ids import ChannelId, GuildId, PendingCardId, UserId
 from bot.domain.preferences import Preferences
@@ -35,7 +35,7 @@ from bot.ui.mentions import (
 )
 from bot.ui.message_images import prompt_file
 from bot.ui.questions import Questions
-from bot.ui.texts.refusals import refusal
+from bot.ui.texts.refusals import NO_STORE, refusal
 
 
 @final
@@ -84,7 +84,12 @@ class Mentions(commands.Cog):
                 case MentionHint(text):
                     await replies.say(message, await self._command_mentions.link(self._client.tree, text))
                 case MentionRequest():
-                    await self._respond(message, mention)
+                    try:
+                        await self._respond(message, mention)
+                    except StoreUnavailable:
+                        if mention.address is Address.MENTION:
+                            await replies.say(message, NO_STORE)
+                        raise
 
     @commands.Cog.listener()
     async def on_raw_message_edit(self, payload: discord.RawMessageUpdateEvent) -> None:

@@ -23,11 +23,13 @@ _PATIENCE: Final = 0.5
 _LEASE_AGAIN: Final = 0.2
 """Seconds until a process without a lease looks whether it has one."""
 
+_Writing = asyncio.Task[StoreUnavailable | None]
+
 
 class PendingCardTable:
     """Each row names the lease by which its process serves members, or leads: the card of a lost lease is interrupted.
 
-    A row that cannot be written is logged and not raised: it must not stop a request.
+    A row of which nothing is heard is logged and not raised: it must not stop a request.
     """
 
     def __init__(
@@ -38,7 +40,7 @@ class PendingCardTable:
         self._rows = rows
         self._lease = lease
         self._look_every = look_every
-        self._writing: dict[PendingCardId, asyncio.Task[None]] = {}
+        self._writing: dict[PendingCardId, _Writing] = {}
         self._cards: dict[PendingCardId, Taken | None] = {}
         """This process's cards, and by which lease; None for those whose row is not there yet."""
         self._uncertain: set[PendingCardId] = set()
@@ -48,10 +50,12 @@ class PendingCardTable:
         """As in :class:`bot.generation.pending_cards.PendingCards`.
 
         Waits until the row is on its way to the database, which outlives this process, and not for the answer: that
-        would be longer than the acknowledgement itself. Raises Ignored, before anything is answered, when this process
-        has lost its lease and is about to end: another one serves its members.
+        would be longer than the acknowledgement itself. Of a new card raises, before anything is answered:
+        StoreUnavailable when the row cannot be sent, since the request could not be accepted either; Ignored when this
+        process has lost its lease and is about to end: another one serves its members.
         """
-        if card.id not in self._cards and self._lease() is None:
+        is_new = card.id not in self._cards
+        if is_new and self._lease() is None:
             raise Ignored
         self._cards.setdefault(card.id, None)
         sent = asyncio.Event()
@@ -61,31 +65,38 @@ class PendingCardTable:
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE):
                 await sent.wait()
+        if is_new and writing.done() and (error := writing.result()) is not None:
+            del self._cards[card.id]
+            raise error
 
-    def _written(self, card_id: PendingCardId, sent: asyncio.Event, writing: asyncio.Task[None]) -> None:
+    def _written(self, card_id: PendingCardId, sent: asyncio.Event, writing: _Writing) -> None:
         sent.set()
         if self._writing.get(card_id) is writing:
             del self._writing[card_id]
 
-    async def _write(self, card: PendingCard, earlier: asyncio.Task[None] | None, sent: asyncio.Event) -> None:
+    async def _write(self, card: PendingCard, earlier: _Writing | None, sent: asyncio.Event) -> StoreUnavailable | None:
+        """Why the row was not even sent, if it was not."""
         if earlier is not None:
             await asyncio.wait({earlier})
         lease = self._lease()
         if lease is None:
-            return
+            return None
         try:
             recorded = await self._send(card, lease, sent)
         except StoreUnavailable as error:
             log.warning("pending card not recorded", error=str(error))
-            if sent.is_set() and self._cards.get(card.id, lease) is None:
+            if not sent.is_set():
+                return error
+            if self._cards.get(card.id, lease) is None:
                 self._cards[card.id] = lease
                 self._uncertain.add(card.id)
-            return
+            return None
         self._uncertain.discard(card.id)
         if card.id not in self._cards:
             self._background.start(self._delete(card.id, lease))
         elif recorded:
             self._cards[card.id] = lease
+        return None
 
     async def _send(self, card: PendingCard, lease: Taken, sent: asyncio.Event) -> bool:
         # Tried twice: a connection that the server has ended is noticed by its use.

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager
+from select import POLLIN, poll
 from typing import Any, Final, final
 
 import psycopg
@@ -69,8 +70,8 @@ class PendingCardRows:
     async def record(self, card: PendingCard, holder: Taken, sent: Callable[[], object]) -> bool:
         """Store a card, or what has become known of it; False when another process sees to it.
 
-        Calls ``sent`` when the statement is on its way, before it is carried out. Raises StoreUnavailable, also for the
-        first statement after a lost connection.
+        Calls ``sent`` when the statement is on its way, before it is carried out. Raises StoreUnavailable, also
+        when the connection is lost meanwhile.
         """
         async with self._connection() as connection:
             # Happens as soon as this coroutine waits: for the statement's answer.
@@ -86,6 +87,9 @@ class PendingCardRows:
     async def _connection(self) -> AsyncGenerator[psycopg.AsyncConnection[Any], None]:
         connection = await self._free.get()
         try:
+            if connection is not None and _is_cut(connection):
+                connection, cut = None, connection
+                await cut.close()
             connection = connection or await self._connect()
             yield connection
         except BaseException as error:
@@ -104,6 +108,15 @@ class PendingCardRows:
         async with connection.transaction(force_rollback=True):
             await connection.execute(self._RECORD, {"id": "0", "lease": "", "term": "0", "card": "{}"}, prepare=True)
         return connection
+
+
+def _is_cut(connection: psycopg.AsyncConnection[Any]) -> bool:
+    """Whether the server has ended an idle connection: what is sent then reaches nobody."""
+    if connection.closed:
+        return True
+    end = poll()
+    end.register(connection.fileno(), POLLIN)
+    return bool(end.poll(0))
 
 
 def _row(card: PendingCard, holder: Taken) -> dict[str, str]:

@@ -133,9 +133,9 @@ async def test_a_row_is_overwritten_only_by_its_holder_or_when_that_has_ended(
         assert await rows.record(first, Taken("gateway:2", 1), print)
 
         with psycopg.connect(postgresql, autocommit=True) as server:
-            server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'cards'")
-        with pytest.raises(StoreUnavailable):
-            await rows.remove(first.id, Taken("gateway:2", 1))
+            server.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'cards'"
+            )
         await rows.remove(first.id, Taken("gateway:2", 1))
         with psycopg.connect(postgresql) as server:
             assert server.execute("SELECT id FROM pending_cards").fetchall() == [(2,)]
@@ -242,6 +242,31 @@ async def test_a_connection_that_was_lost_costs_no_row(gateways: Gateways) -> No
             )
         await gateway.cards.record(pending(2, NOW))
         await gateways.become([(1, gateway.lease.name), (2, gateway.lease.name)])
+
+
+async def test_while_the_database_is_away_no_card_is_opened(
+    gateways: Gateways, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with gateways.start() as gateway:
+        await gateway.cards.record(pending(1, NOW))
+        await gateways.become([(1, gateway.lease.name)])
+        with psycopg.connect(gateways.url, autocommit=True) as server:
+            server.execute(
+                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = %s",
+                (gateway.lease.name,),
+            )
+        with monkeypatch.context() as patch:
+            patch.setattr(PendingCardRows, "_connect", refused)
+            with pytest.raises(StoreUnavailable, match="starting up"):
+                await gateway.cards.record(pending(2, NOW))
+            # Its card is open already: the request may still be accepted later.
+            await gateway.cards.record(with_message(pending(1, NOW)))
+        await gateway.cards.record(pending(3, NOW))
+        await gateways.become([(1, gateway.lease.name), (3, gateway.lease.name)])
+
+
+async def refused(_: PendingCardRows) -> psycopg.AsyncConnection[object]:
+    raise psycopg.OperationalError("the database system is starting up")
 
 
 async def test_after_an_outage_no_request_is_accepted_whose_member_was_told_otherwise(

@@ -2,13 +2,17 @@
 
 import asyncio
 from typing import Any
+from unittest.mock import AsyncMock
 
 import discord
 import pytest
 import simcord
 from simcord.backend import serializers
 
+from bot.domain.errors import StoreUnavailable
+from bot.generation.preferences import MemberPreferences
 from bot.ui.cards import GREEN, RED
+from bot.ui.texts.refusals import NO_STORE
 from demo.kie import Delay
 from tests.kie.schema import caused
 from tests.stories.images import pixels, png
@@ -53,6 +57,20 @@ async def test_the_images_above_come_before_those_of_the_reply(world: StoryWorld
 
     assert rendered(await world.answer(message)).small_print[-1].endswith(") and 4 more")
     assert references_used(world.kie) == [pixels(sketch) for sketch in SKETCHES]
+
+
+@bot_with(sees_all=True)
+async def test_while_nothing_can_be_stored_an_order_is_told_so_and_chat_is_left_alone(
+    world: StoryWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    above = await world.answer(await world.mention_bot("a hill"))
+    monkeypatch.setattr(MemberPreferences, "of", AsyncMock(side_effect=StoreUnavailable("away")))
+    order = await world.mention_bot("a castle")
+    chat = await world.alice.send(world.channel, "lovely", reply_to=above)
+
+    assert [answer.content for answer in world.answers(order)] == [NO_STORE]
+    assert world.answers(chat) == []
+    world.expected_logs.extend(["database or disk unavailable"] * 2)
 
 
 async def test_a_mention_with_images_needs_no_reply(world: StoryWorld) -> None:
