@@ -2,7 +2,6 @@
 
 import asyncio
 from typing import Any
-from unittest.mock import AsyncMock
 
 import discord
 import pytest
@@ -64,7 +63,11 @@ async def test_while_nothing_can_be_stored_an_order_is_told_so_and_chat_is_left_
     world: StoryWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     above = await world.answer(await world.mention_bot("a hill"))
-    monkeypatch.setattr(MemberPreferences, "of", AsyncMock(side_effect=StoreUnavailable("away")))
+
+    async def away(*_: object) -> None:
+        raise StoreUnavailable("away")
+
+    monkeypatch.setattr(MemberPreferences, "of", away)
     order = await world.mention_bot("a castle")
     chat = await world.alice.send(world.channel, "lovely", reply_to=above)
 
