@@ -6,7 +6,7 @@ import sqlite3
 import tempfile
 from collections.abc import Generator, Iterable
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, Final, cast
@@ -38,9 +38,11 @@ def postgresql_database(folder: Path) -> str:
     with _connect("postgres") as connection:
         existing = [name for (name,) in connection.execute("SELECT datname FROM pg_database WHERE datname ~ '^test_'")]
         for other in existing if name not in existing else ():
-            if _empty(other):
-                connection.execute(cast("Any", f"ALTER DATABASE {other} RENAME TO {name}"))
-                break
+            # One to which a test still connects while it ends is in use again.
+            with suppress(psycopg.errors.ObjectInUse):
+                if _empty(other):
+                    connection.execute(cast("Any", f"ALTER DATABASE {other} RENAME TO {name}"))
+                    break
             connection.execute(cast("Any", f"DROP DATABASE {other} WITH (FORCE)"))
         else:
             if name not in existing:
