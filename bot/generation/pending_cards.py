@@ -33,7 +33,10 @@ class PendingCards(Protocol):
     """The cards in :class:`PendingCardJournal`, or in :class:`bot.generation.pending_card_table.PendingCardTable`."""
 
     async def record(self, card: PendingCard) -> None:
-        """Write a card down, or replace what was known of it; raises Ignored when another process answers."""
+        """Write a card down, or replace what was known of it; raises Ignored when another process answers.
+
+        Of a new card also StoreUnavailable, where it cannot be written down now and the request not be accepted either.
+        """
         ...
 
     def remove(self, card_id: PendingCardId | None) -> None:

@@ -109,6 +109,13 @@ def gateways(postgresql: str, tmp_path: Path, kie: KieStandIn, leases: PostgresL
     return Gateways(postgresql, tmp_path, kie, leases)
 
 
+def end_sessions(url: str, name: str) -> None:
+    """The server ends its sessions with the connections of this name."""
+    statement = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = %s"
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute(statement, (name,))
+
+
 def pending(number: int, now: datetime) -> PendingCard:
     token = InteractionToken(6, f"token {number}", now + timedelta(minutes=15))
     card_id = PendingCardId(number)
@@ -132,10 +139,7 @@ async def test_a_row_is_overwritten_only_by_its_holder_or_when_that_has_ended(
         await leases.release("gateway:1", 1)
         assert await rows.record(first, Taken("gateway:2", 1), print)
 
-        with psycopg.connect(postgresql, autocommit=True) as server:
-            server.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = 'cards'"
-            )
+        end_sessions(postgresql, "cards")
         await rows.remove(first.id, Taken("gateway:2", 1))
         with psycopg.connect(postgresql) as server:
             assert server.execute("SELECT id FROM pending_cards").fetchall() == [(2,)]
@@ -235,11 +239,7 @@ async def test_a_connection_that_was_lost_costs_no_row(gateways: Gateways) -> No
     async with gateways.start() as gateway:
         await gateway.cards.record(pending(1, NOW))
         await gateways.become([(1, gateway.lease.name)])
-        with psycopg.connect(gateways.url, autocommit=True) as server:
-            server.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = %s",
-                (gateway.lease.name,),
-            )
+        end_sessions(gateways.url, gateway.lease.name)
         await gateway.cards.record(pending(2, NOW))
         await gateways.become([(1, gateway.lease.name), (2, gateway.lease.name)])
 
@@ -250,11 +250,7 @@ async def test_while_the_database_is_away_no_card_is_opened(
     async with gateways.start() as gateway:
         await gateway.cards.record(pending(1, NOW))
         await gateways.become([(1, gateway.lease.name)])
-        with psycopg.connect(gateways.url, autocommit=True) as server:
-            server.execute(
-                "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE application_name = %s",
-                (gateway.lease.name,),
-            )
+        end_sessions(gateways.url, gateway.lease.name)
         with monkeypatch.context() as patch:
             patch.setattr(PendingCardRows, "_connect", refused)
             with pytest.raises(StoreUnavailable, match="starting up"):
